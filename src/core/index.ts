@@ -1,0 +1,7 @@
+export * from './assert.ts'
+export * from './broker.ts'
+export * from './clock.ts'
+export * from './duration.ts'
+export * from './errors.ts'
+export * from './random.ts'
+export * from './record.ts'

@@ -1,0 +1,47 @@
+/** The nouns of the log, as every layer names them. */
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+export interface Header {
+  readonly key: string
+  readonly value: Uint8Array | null
+}
+
+/** A record on its way into the log. */
+export interface ProducerRecord {
+  readonly topic: string
+  /** Absent: chosen from the key (murmur2, as Kafka does), or sticky per batch when there is no key. */
+  readonly partition?: number
+  readonly key?: Uint8Array | null
+  /** null is a tombstone. */
+  readonly value: Uint8Array | null
+  /** Milliseconds since the epoch, at least 0. Absent: now. */
+  readonly timestamp?: number
+  readonly headers?: readonly Header[]
+}
+
+/** Where an appended record went. */
+export interface RecordMetadata extends TopicPartition {
+  readonly offset: number
+  /** The record's timestamp, or the append time where the topic says so. */
+  readonly timestamp: number
+}
+
+/**
+ * A record as read: a lazy view over batch bytes. Nothing is decoded until a getter is called; `key` and `value` are
+ * views that share the batch's memory, valid for as long as they are referenced.
+ */
+export interface RecordView {
+  readonly offset: number
+  readonly timestamp: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers: readonly Header[]
+}
+
+export function partitionKey(topic: string, partition: number): string {
+  return `${topic}-${partition}`
+}
