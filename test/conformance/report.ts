@@ -39,5 +39,5 @@ function pendingLines(results: readonly CaseResult[]): readonly string[] {
   const cases = new Map<string, number>()
   for (const { pending } of results) if (pending !== undefined) cases.set(pending, (cases.get(pending) ?? 0) + 1)
   if (cases.size === 0) return []
-  return ['pending, by what they wait for:', ...[...cases].sort().map(([reason, count]) => `  ${reason}: ${count}`)]
+  return ['pending, by what they wait for:', ...[...cases].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([reason, count]) => `  ${reason}: ${count}`)]
 }
