@@ -1,0 +1,78 @@
+/** Who may import what: the table of ARCHITECTURE.md as data. The first row whose `files` match a path is the one that holds. */
+import { posix } from 'node:path'
+import type { SourceFile } from './source-scan.ts'
+
+export interface ImportRow {
+  /** For people: how ARCHITECTURE.md calls the folder. */
+  readonly name: string
+  readonly files: RegExp
+  /** Project paths and package names that may be imported; a folder may always import itself. */
+  readonly allowed: readonly RegExp[]
+}
+
+const coreLeaf = /^src\/core\/(?!index\.ts$)[^/]+$/
+const coreIndex = /^src\/core\/index\.ts$/
+const recordBatch = /^src\/core\/log\/[^/]*(batch|record-view|varint|crc32c|big-endian|compression)[^/]*$/
+const node = /^node:/
+const nodeWithoutDisk = /^node:(?!fs|net|http|https|child_process|cluster)/
+const streams = /^src\/streams\//
+const ownDriver = { file: [/^chokidar$/], postgres: [/^pg$/, /^pg-copy-streams$/, /^pg-logical-replication$/] } as const
+
+export const importTable: readonly ImportRow[] = [
+  { name: 'core/index', files: coreIndex, allowed: [/^src\/core\/(?!server\/)/] },
+  { name: 'core leaves', files: coreLeaf, allowed: [coreLeaf, /^zod$/, nodeWithoutDisk] },
+  { name: 'core/log', files: /^src\/core\/log\//, allowed: [coreLeaf, /^src\/core\/log\//, node] },
+  { name: 'core/engine', files: /^src\/core\/engine\//, allowed: [coreLeaf, /^src\/core\/(engine|log)\//, nodeWithoutDisk] },
+  { name: 'core/port', files: /^src\/core\/port\//, allowed: [coreLeaf, /^src\/core\/port\//, recordBatch, nodeWithoutDisk] },
+  { name: 'core/protocol', files: /^src\/core\/protocol\//, allowed: [coreLeaf, /^src\/core\/protocol\//, recordBatch, nodeWithoutDisk] },
+  { name: 'core/server', files: /^src\/core\/server\//, allowed: [coreLeaf, /^src\/core\/(server|protocol|engine)\//, nodeWithoutDisk, /^node:net$/] },
+  { name: 'core/kafka', files: /^src\/core\/kafka\//, allowed: [coreLeaf, /^src\/core\/kafka\//, recordBatch, nodeWithoutDisk, /^kafkajs(\/|$)/] },
+  { name: 'streams/topology', files: /^src\/streams\/topology\//, allowed: [coreIndex, /^src\/streams\/topology\//, /^src\/streams\/(?!index\.ts$)[^/]+$/] },
+  { name: 'streams/state', files: /^src\/streams\/state\//, allowed: [coreIndex, /^src\/streams\/state\//, /^src\/streams\/(?!index\.ts$)[^/]+$/, /^src\/streams\/topology\//] },
+  { name: 'streams/operators', files: /^src\/streams\/operators\//, allowed: [coreIndex, /^rxjs$/, /^src\/streams\/(operators|topology|state)\//, /^src\/streams\/(?!index\.ts$)[^/]+$/] },
+  { name: 'streams/testing', files: /^src\/streams\/testing\//, allowed: [coreIndex, streams, /^rxjs$/] },
+  { name: 'streams', files: streams, allowed: [coreIndex, streams, /^rxjs$/, /^zod$/, nodeWithoutDisk] },
+  { name: 'connect', files: /^src\/connect\//, allowed: [coreIndex, /^src\/connect\//, /^zod$/, node] },
+  { name: 'cli', files: /^src\/cli\//, allowed: [/^src\/(core|streams|connect)\/index\.ts$/, /^src\/cli\//, node, /^commander$/, /^jiti$/, /^zod$/] },
+  { name: 'connectors/file', files: /^connectors\/file\//, allowed: [/^millrace(\/connect)?$/, /^connectors\/file\//, node, /^zod$/, ...ownDriver.file] },
+  { name: 'connectors/postgres', files: /^connectors\/postgres\//, allowed: [/^millrace(\/connect)?$/, /^connectors\/postgres\//, node, /^zod$/, ...ownDriver.postgres] },
+  { name: 'examples', files: /^examples\//, allowed: [/^millrace(\/|$)/, /^examples\//, node, /^zod$/, /^rxjs$/, /^pg$/] },
+  { name: 'bench', files: /^bench\//, allowed: [/^bench\//, /^millrace(\/|$)/, /^src\//, /^connectors\//, /^test\/kit\//, node, /^zod$/, /^rxjs$/] },
+]
+
+/** Imports that the table does not allow, and source files that no row names. */
+export function forbiddenImports(files: readonly SourceFile[], table: readonly ImportRow[] = importTable): readonly string[] {
+  return files.flatMap((file) => {
+    const row = table.find(({ files: pattern }) => pattern.test(file.path))
+    if (row === undefined) return [`${file.path}: no row of the import table names this file`]
+    return file.imports.flatMap(({ specifier, line }) => {
+      const target = importTarget(file.path, specifier)
+      return row.allowed.some((pattern) => pattern.test(target)) ? [] : [`${file.path}:${line}: ${row.name} must not import ${target}`]
+    })
+  })
+}
+
+/** Project paths for relative imports, the specifier itself for packages. */
+export function importTarget(from: string, specifier: string): string {
+  return specifier.startsWith('.') ? posix.join(posix.dirname(from), specifier) : specifier
+}
+
+/** One line for each set of files that import each other in a circle. */
+export function importCycles(files: readonly SourceFile[]): readonly string[] {
+  const targets = new Map(files.map((file) => [file.path, runtimeTargets(file)]))
+  const done = new Set<string>()
+  const cycles: string[] = []
+  const visit = (path: string, trail: readonly string[]): void => {
+    const start = trail.indexOf(path)
+    if (start !== -1) cycles.push([...trail.slice(start), path].join(' → '))
+    if (start !== -1 || done.has(path)) return
+    for (const target of targets.get(path) ?? []) visit(target, [...trail, path])
+    done.add(path)
+  }
+  for (const path of targets.keys()) visit(path, [])
+  return cycles
+}
+
+function runtimeTargets(file: SourceFile): readonly string[] {
+  return file.imports.filter(({ typeOnly, specifier }) => !typeOnly && specifier.startsWith('.')).map(({ specifier }) => importTarget(file.path, specifier))
+}
