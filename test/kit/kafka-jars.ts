@@ -1,0 +1,97 @@
+/**
+ * Apache Kafka without Docker: the jars of Maven Central, fetched once into the user's cache folder, run by the Java of
+ * this machine. Also runs Kafka's own command line tools, so that tests can ask them whether they agree with us.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+
+export const kafkaVersion = '4.3.1'
+
+/** The reason why there is no Kafka here, for the person who wants to change that. */
+export class KafkaUnavailable extends Error {
+  override readonly name = 'KafkaUnavailable'
+}
+
+/** `java` arguments before the main class: small and quick to start, because brokers share the machine with the tests. */
+export const javaOptions = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xms64m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-Dorg.slf4j.simpleLogger.showDateTime=true']
+
+const pomFile = join(dirname(fileURLToPath(import.meta.url)), 'kafka', 'pom.xml')
+
+function cacheFolder(): string {
+  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'millrace-test', `kafka-${kafkaVersion}`)
+}
+
+/** The class path of broker and tools; the first call on a machine fetches the jars. @throws KafkaUnavailable */
+export function kafkaClassPath(): string {
+  const libs = join(cacheFolder(), 'libs')
+  if (!hasProgram('java')) throw new KafkaUnavailable('no Kafka: MILLRACE_TEST_KAFKA is not set, there is no Docker socket, and no java on PATH')
+  if (!existsSync(libs)) fetchJars(libs)
+  return join(libs, '*')
+}
+
+function hasProgram(name: string): boolean {
+  return spawnSync(name, ['-version'], { stdio: 'ignore' }).error === undefined
+}
+
+/** Into a folder of its own first: two test runs may fetch at the same time, and the one that is later throws its copy away. */
+function fetchJars(libs: string): void {
+  if (!hasProgram('mvn')) throw new KafkaUnavailable('no Kafka: there is java, but no mvn on PATH to fetch the jars with')
+  mkdirSync(cacheFolder(), { recursive: true })
+  const fresh = mkdtempSync(join(cacheFolder(), 'fetch-'))
+  const options = ['-q', '-B', '-f', pomFile, 'dependency:copy-dependencies', `-DoutputDirectory=${fresh}`]
+  const { status, stdout, stderr } = spawnSync('mvn', options, { encoding: 'utf8' })
+  if (status !== 0) {
+    rmSync(fresh, { recursive: true, force: true })
+    throw new KafkaUnavailable(`no Kafka: Maven could not fetch its jars: ${(stdout + stderr).slice(-1000)}`)
+  }
+  try {
+    renameSync(fresh, libs)
+  } catch {
+    rmSync(fresh, { recursive: true, force: true })
+  }
+}
+
+/**
+ * Makes a broker's data folder what `kafka-storage format` would make it. The tool runs once per machine; its one file
+ * with contents (the feature levels) is copied from then on, which saves a JVM for every broker started.
+ */
+export function formatDataFolder(folder: string, nodeId: number, clusterId: string): void {
+  mkdirSync(folder, { recursive: true })
+  copyFileSync(formattedCheckpoint(), join(folder, 'bootstrap.checkpoint'))
+  const directoryId = Buffer.from(`millrace-node-${String(nodeId).padStart(2, '0')}`).toString('base64url')
+  writeFileSync(join(folder, 'meta.properties'), `version=1\ncluster.id=${clusterId}\nnode.id=${nodeId}\ndirectory.id=${directoryId}\n`)
+}
+
+function formattedCheckpoint(): string {
+  const checkpoint = join(cacheFolder(), 'bootstrap.checkpoint')
+  if (existsSync(checkpoint)) return checkpoint
+  const home = mkdtempSync(join(tmpdir(), 'millrace-kafka-format-'))
+  const properties = join(home, 'server.properties')
+  const lines = ['process.roles=broker,controller', 'node.id=1', 'controller.quorum.voters=1@127.0.0.1:9093', 'controller.listener.names=CONTROLLER',
+    'listeners=PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093', 'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT', `log.dirs=${home}/data`]
+  writeFileSync(properties, lines.join('\n'))
+  const command = [...javaOptions, '-cp', kafkaClassPath(), 'kafka.tools.StorageTool', 'format', '-t', 'TWlsbHJhY2VUZXN0S2l0MQ', '-c', properties]
+  const { status, stdout, stderr } = spawnSync('java', command, { encoding: 'utf8' })
+  if (status !== 0) throw new KafkaUnavailable(`no Kafka: its storage tool failed: ${(stdout + stderr).slice(-1000)}`)
+  writeFileSync(`${checkpoint}.${process.pid}`, readFileSync(join(home, 'data', 'bootstrap.checkpoint')))
+  renameSync(`${checkpoint}.${process.pid}`, checkpoint)
+  rmSync(home, { recursive: true, force: true })
+  return checkpoint
+}
+
+/** Runs one of Kafka's own tools, such as `org.apache.kafka.tools.TopicCommand`, and returns what it printed. Fails when the tool does. */
+export async function runKafkaTool(mainClass: string, options: readonly string[], input = ''): Promise<string> {
+  const tool = spawn('java', ['-Xmx128m', ...javaOptions, '-cp', kafkaClassPath(), mainClass, ...options])
+  tool.stdin.on('error', () => undefined).end(input)
+  const [stdout, stderr, status] = await Promise.all([
+    text(tool.stdout),
+    text(tool.stderr),
+    new Promise<number | null>((resolve, reject) => tool.once('error', reject).once('close', resolve)),
+  ])
+  if (status !== 0) throw new Error(`${mainClass} ended with ${status}:\n${stdout}\n${stderr}`)
+  return stdout
+}
