@@ -60,6 +60,7 @@ export const errorCodes = {
   // connect
   CONNECTOR_FAILED: 'A connector or one of its tasks threw.',
   CONVERSION_FAILED: 'A converter could not read or write a record.',
+  INVALID_DATA: 'The data of a record does not have the shape that its schema, a transform or a sink needs.',
   PLUGIN_NOT_FOUND: 'No plugin is installed under that class name.',
   // backends
   BACKEND_UNAVAILABLE: 'The backend cannot be reached.',

@@ -1,0 +1,73 @@
+/** Records on their way between an outside system and a topic. */
+import type { Schema } from './schema.ts'
+
+/** Names one log of the outside system, such as `{ filename: '/var/log/a' }`: flat, string keys, scalar values. The members' order is part of the identity. */
+export type SourcePartition = Readonly<Record<string, string | number | boolean | null>>
+
+/** A position in a source partition, such as `{ position: 4711 }`: where to go on *after* the record it stands on. */
+export type SourceOffset = Readonly<Record<string, string | number | boolean | null>>
+
+export interface ConnectHeader {
+  readonly key: string
+  readonly schema: Schema | null
+  readonly value: unknown
+}
+
+/** What source and sink records share, and what transforms and predicates see. Immutable: a change makes a new record. */
+export interface ConnectRecord {
+  readonly topic: string
+  /** null: chosen by the producer. */
+  readonly partition: number | null
+  readonly keySchema: Schema | null
+  readonly key: unknown
+  readonly valueSchema: Schema | null
+  readonly value: unknown
+  /** Milliseconds since the epoch; null: none. */
+  readonly timestamp: number | null
+  /** In order; a name may repeat. */
+  readonly headers: readonly ConnectHeader[]
+}
+
+/** What a source task gives for one record; absent members are null. */
+export interface SourceRecord extends Partial<Omit<ConnectRecord, 'topic' | 'value'>> {
+  readonly topic: string
+  readonly value: unknown
+  readonly sourcePartition: SourcePartition
+  readonly sourceOffset: SourceOffset
+}
+
+/**
+ * Many records of one source partition as spans of one piece of memory: record `i` is `bytes[spans[2i] … spans[2i+1])`.
+ * For sources that move bytes: no object per record is made unless a transform or a converter needs it.
+ */
+export interface SourceSpans {
+  readonly topic: string
+  readonly partition?: number | null
+  readonly sourcePartition: SourcePartition
+  /** Not touched by the task again until the next `poll`. */
+  readonly bytes: Uint8Array
+  /** Pairs of begin and end, `2 × recordCount` of them. */
+  readonly spans: Uint32Array
+  readonly recordCount: number
+  /** How the value is to be understood: UTF-8 text with a string schema, or bytes. */
+  readonly valueType: 'string' | 'bytes'
+  /** One for all: when they were read. */
+  readonly timestamp: number
+  /** The same for all. */
+  readonly headers?: readonly ConnectHeader[]
+  /** Where to go on after record `index`; called for a few records only, in rising order. */
+  sourceOffset(index: number): SourceOffset
+}
+
+export type TimestampType = 'create-time' | 'log-append-time'
+
+/** A record as a sink task gets it: converted, after the transforms. */
+export interface SinkRecord extends ConnectRecord {
+  readonly partition: number
+  readonly offset: number
+  readonly timestampType: TimestampType
+  /** Where it really came from, whatever transforms made of `topic`: offsets are tracked by these. */
+  readonly originalTopic: string
+  readonly originalPartition: number
+  readonly originalOffset: number
+}
