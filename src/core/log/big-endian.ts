@@ -1,0 +1,49 @@
+/**
+ * Fixed-width integers as Kafka's formats store them: big-endian, two's complement. Plain functions over bytes, because
+ * batches arrive in buffers of all kinds and a DataView for each would cost more than the reads.
+ */
+
+const twoTo32 = 4294967296
+
+export function readInt16(bytes: Uint8Array, at: number): number {
+  return ((bytes[at]! << 24) >> 16) | bytes[at + 1]!
+}
+
+export function readInt32(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+}
+
+export function readUint32(bytes: Uint8Array, at: number): number {
+  return readInt32(bytes, at) >>> 0
+}
+
+/** Exact within ±(2^53 − 1), rounded to the nearest double beyond; `readInt64Exact` where that matters. */
+export function readInt64(bytes: Uint8Array, at: number): number {
+  return readInt32(bytes, at) * twoTo32 + readUint32(bytes, at + 4)
+}
+
+export function readInt64Exact(bytes: Uint8Array, at: number): bigint {
+  return (BigInt(readInt32(bytes, at)) << 32n) | BigInt(readUint32(bytes, at + 4))
+}
+
+export function writeInt16(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >> 8
+  bytes[at + 1] = value
+}
+
+export function writeInt32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >> 24
+  bytes[at + 1] = value >> 16
+  bytes[at + 2] = value >> 8
+  bytes[at + 3] = value
+}
+
+export function writeInt64(bytes: Uint8Array, at: number, value: number): void {
+  writeInt32(bytes, at, Math.floor(value / twoTo32))
+  writeInt32(bytes, at + 4, value)
+}
+
+export function writeInt64Exact(bytes: Uint8Array, at: number, value: bigint): void {
+  writeInt32(bytes, at, Number(BigInt.asIntN(32, value >> 32n)))
+  writeInt32(bytes, at + 4, Number(BigInt.asIntN(32, value)))
+}

@@ -1,0 +1,111 @@
+import { StreamError } from '../errors.ts'
+import type { Header, RecordView } from '../record.ts'
+import { readVarint, readVarlong } from './varint.ts'
+import type { ByteCursor } from './varint.ts'
+
+/**
+ * A record of the v2 format, over the bytes of its batch:
+ * ```
+ *   length varint | attributes i8 | timestampDelta varlong | offsetDelta varint
+ *   | keyLength varint, key | valueLength varint, value | headerCount varint, headers…      (a length below 0 is null)
+ * ```
+ * Made with the positions of its parts; bytes are looked at when a getter is called.
+ */
+export class LazyRecord implements RecordView {
+  readonly offset: number
+  readonly timestamp: number
+  readonly #bytes: Uint8Array
+  readonly #keyAt: number
+  readonly #keyLength: number
+  readonly #valueLength: number
+  /** One past the last byte of the record. */
+  readonly #end: number
+
+  constructor(offset: number, timestamp: number, bytes: Uint8Array, keyAt: number, keyLength: number, valueLength: number, end: number) {
+    this.offset = offset
+    this.timestamp = timestamp
+    this.#bytes = bytes
+    this.#keyAt = keyAt
+    this.#keyLength = keyLength
+    this.#valueLength = valueLength
+    this.#end = end
+  }
+
+  get key(): Uint8Array | null {
+    return this.#keyLength < 0 ? null : this.#bytes.subarray(this.#keyAt, this.#keyAt + this.#keyLength)
+  }
+
+  get value(): Uint8Array | null {
+    if (this.#valueLength < 0) return null
+    const at = this.#valueAt()
+    return this.#bytes.subarray(at, at + this.#valueLength)
+  }
+
+  /** @throws CORRUPT_RECORD when the bytes after the value are not exactly the headers */
+  get headers(): readonly Header[] {
+    const at = this.#valueAt() + Math.max(0, this.#valueLength)
+    return this.#bytes[at] === 0 && at + 1 === this.#end ? noHeaders : readHeaders({ bytes: this.#bytes, at, end: this.#end })
+  }
+
+  /** The value's length stands between key and value: found again rather than kept in a field that most records never need. */
+  #valueAt(): number {
+    let at = this.#keyAt + Math.max(0, this.#keyLength)
+    while (this.#bytes[at]! >= 128) at++
+    return at + 1
+  }
+}
+
+const noHeaders: readonly Header[] = Object.freeze([])
+
+/** Reads the record at the cursor and leaves the cursor behind it. @throws CORRUPT_RECORD */
+export function readRecord(cursor: ByteCursor, baseOffset: number, baseTimestamp: number): LazyRecord {
+  const length = readVarint(cursor)
+  const end = cursor.at + length
+  if (length <= 0 || end > cursor.end) throw badLength('record', length, cursor)
+  cursor.at++ // attributes: none are defined
+  const timestamp = baseTimestamp + readVarlong(cursor)
+  const offset = baseOffset + readVarint(cursor)
+  const keyLength = readVarint(cursor)
+  const keyAt = cursor.at
+  if (keyLength > 0) cursor.at += keyLength
+  if (cursor.at >= end) throw badLength('key', keyLength, cursor)
+  const valueLength = readVarint(cursor)
+  if (cursor.at + valueLength >= end) throw badLength('value', valueLength, cursor)
+  if (cursor.at >= end) throw badLength('record', length, cursor)
+  cursor.at = end
+  return new LazyRecord(offset, timestamp, cursor.bytes, keyAt, keyLength, valueLength, end)
+}
+
+function readHeaders(cursor: ByteCursor): readonly Header[] {
+  const count = readVarint(cursor)
+  // A header takes two bytes at least: a larger count cannot be true, and nothing is allocated for it.
+  if (count < 0 || count > (cursor.end - cursor.at) / 2) throw badLength('header count', count, cursor)
+  const headers: Header[] = []
+  for (let i = 0; i < count; i++) headers.push({ key: readHeaderKey(cursor), value: readHeaderValue(cursor) })
+  if (cursor.at !== cursor.end) throw badLength('record', cursor.end, cursor)
+  return headers
+}
+
+function readHeaderKey(cursor: ByteCursor): string {
+  const length = readVarint(cursor)
+  if (length < 0 || cursor.at + length > cursor.end) throw badLength('header key', length, cursor)
+  const { bytes } = cursor
+  const key = Buffer.from(bytes.buffer, bytes.byteOffset + cursor.at, length).toString('utf8')
+  cursor.at += length
+  return key
+}
+
+function readHeaderValue(cursor: ByteCursor): Uint8Array | null {
+  const length = readVarint(cursor)
+  if (cursor.at + length > cursor.end) throw badLength('header value', length, cursor)
+  if (length < 0) return null
+  const value = cursor.bytes.subarray(cursor.at, cursor.at + length)
+  cursor.at += length
+  return value
+}
+
+function badLength(what: string, length: number, cursor: ByteCursor): StreamError {
+  return new StreamError('CORRUPT_RECORD', `a record does not fit its batch: ${what} of ${length} at position ${cursor.at} of ${cursor.end}`, {
+    details: { position: cursor.at },
+  })
+}

@@ -1,0 +1,38 @@
+/** What can be set for each partition's log; the topic configs of Kafka, typed, with the same defaults. */
+export interface LogConfig {
+  /** `segment.bytes`: a segment rolls before it would grow beyond this. Default 1 GiB. A batch larger than this is refused. */
+  readonly segmentBytes: number
+  /** `segment.ms`: a segment rolls when a record is younger than the segment's first record by more than this. Default 7 days. */
+  readonly segmentMs: number
+  /** `index.interval.bytes`: one offset index entry for about so many bytes. Default 4096. */
+  readonly indexIntervalBytes: number
+  /** `max.message.bytes`: of a batch as it was sent, header included. Default 1,048,588. */
+  readonly maxBatchBytes: number
+  /** `message.timestamp.type`. Default `create-time`: the producer's; `log-append-time`: this machine's clock at the append. */
+  readonly timestampType: 'create-time' | 'log-append-time'
+  /** `message.timestamp.before.max.ms`: how far in the past a record may be. Default no limit. */
+  readonly timestampBeforeMaxMs: number
+  /** `message.timestamp.after.max.ms`: how far in the future. Default 1 hour. */
+  readonly timestampAfterMaxMs: number
+  /** `cleanup.policy`. Under `compact` a record without a key is refused. Default delete. */
+  readonly cleanup: { readonly delete: boolean; readonly compact: boolean }
+  /** `retention.ms`: default 7 days; -1 keeps everything. */
+  readonly retentionMs: number
+  /** `retention.bytes`: default -1, no limit. */
+  readonly retentionBytes: number
+}
+
+const dayMs = 86_400_000
+
+export const defaultLogConfig: LogConfig = {
+  segmentBytes: 1024 * 1024 * 1024,
+  segmentMs: 7 * dayMs,
+  indexIntervalBytes: 4096,
+  maxBatchBytes: 1_048_588,
+  timestampType: 'create-time',
+  timestampBeforeMaxMs: Number.MAX_SAFE_INTEGER,
+  timestampAfterMaxMs: 3_600_000,
+  cleanup: { delete: true, compact: false },
+  retentionMs: 7 * dayMs,
+  retentionBytes: -1,
+}

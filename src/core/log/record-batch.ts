@@ -1,0 +1,217 @@
+/**
+ * A record batch of Kafka's format v2, as it is on disk, on the wire and in memory:
+ * ```
+ *   0 baseOffset i64 | 8 batchLength i32 (bytes after this field) | 12 partitionLeaderEpoch i32 | 16 magic i8 = 2
+ *   17 crc u32 (CRC-32C of bytes 21 to the end) | 21 attributes i16 | 23 lastOffsetDelta i32 | 27 baseTimestamp i64
+ *   35 maxTimestamp i64 | 43 producerId i64 | 51 producerEpoch i16 | 53 baseSequence i32 | 57 recordCount i32 | 61 records
+ *   attributes: 0-2 compression | 3 log append time | 4 transactional | 5 control | 6 base timestamp is a delete horizon
+ * ```
+ */
+import type { RecordBatch } from '../broker.ts'
+import { StreamError } from '../errors.ts'
+import type { RecordView } from '../record.ts'
+import { readInt16, readInt32, readInt64, readUint32, writeInt16, writeInt32, writeInt64 } from './big-endian.ts'
+import { compressionCodec, defaultMaxInflatedBytes } from './compression.ts'
+import { crc32c } from './crc32c.ts'
+import { readRecord } from './lazy-record.ts'
+import type { ByteCursor } from './varint.ts'
+
+export const batchHeaderBytes = 61
+/** Base offset and length: what must be there to know the size of a batch. */
+export const batchFrameBytes = 12
+
+const at = {
+  length: 8, leaderEpoch: 12, magic: 16, crc: 17, attributes: 21, lastOffsetDelta: 23, baseTimestamp: 27, maxTimestamp: 35,
+  producerId: 43, producerEpoch: 51, baseSequence: 53, recordCount: 57,
+} as const
+
+export const batchAttributes = { compression: 7, logAppendTime: 8, transactional: 16, control: 32, deleteHorizon: 64 } as const
+
+/** A lazy view: the header fields are read when they are asked for, the records when they are iterated. */
+export class RecordBatchView implements RecordBatch {
+  readonly bytes: Uint8Array
+  /** Where the batch begins in `bytes`. */
+  readonly position: number
+  readonly #fromOffset: number
+  #inflated: Uint8Array | null = null
+
+  /** The caller knows that the whole batch is there (`batchSizeAt`). Records below `fromOffset` are left out of iterations. */
+  constructor(bytes: Uint8Array, position = 0, fromOffset = -Infinity) {
+    this.bytes = bytes
+    this.position = position
+    this.#fromOffset = fromOffset
+  }
+
+  get baseOffset(): number { return readInt64(this.bytes, this.position) }
+  get lastOffset(): number { return this.baseOffset + this.lastOffsetDelta }
+  get nextOffset(): number { return this.lastOffset + 1 }
+  get sizeBytes(): number { return batchFrameBytes + readInt32(this.bytes, this.position + at.length) }
+  get leaderEpoch(): number { return readInt32(this.bytes, this.position + at.leaderEpoch) }
+  get magic(): number { return (this.bytes[this.position + at.magic]! << 24) >> 24 }
+  get crc(): number { return readUint32(this.bytes, this.position + at.crc) }
+  get attributes(): number { return readInt16(this.bytes, this.position + at.attributes) }
+  get compression(): number { return this.attributes & batchAttributes.compression }
+  get isLogAppendTime(): boolean { return (this.attributes & batchAttributes.logAppendTime) !== 0 }
+  get isTransactional(): boolean { return (this.attributes & batchAttributes.transactional) !== 0 }
+  get isControl(): boolean { return (this.attributes & batchAttributes.control) !== 0 }
+  get hasDeleteHorizon(): boolean { return (this.attributes & batchAttributes.deleteHorizon) !== 0 }
+  get lastOffsetDelta(): number { return readInt32(this.bytes, this.position + at.lastOffsetDelta) }
+  /** The delete horizon when `hasDeleteHorizon`; the deltas of the records count from it all the same. */
+  get baseTimestamp(): number { return readInt64(this.bytes, this.position + at.baseTimestamp) }
+  get maxTimestamp(): number { return readInt64(this.bytes, this.position + at.maxTimestamp) }
+  get producerId(): number { return readInt64(this.bytes, this.position + at.producerId) }
+  get producerEpoch(): number { return readInt16(this.bytes, this.position + at.producerEpoch) }
+  get baseSequence(): number { return readInt32(this.bytes, this.position + at.baseSequence) }
+  /** Sequences wrap from 2^31 - 1 to 0; -1 without one. */
+  get lastSequence(): number { return this.baseSequence < 0 ? -1 : sequenceAfter(this.baseSequence, this.lastOffsetDelta) }
+  get recordCount(): number { return readInt32(this.bytes, this.position + at.recordCount) }
+  get computedCrc(): number { return crc32c(this.bytes, this.position + at.attributes, this.position + this.sizeBytes) }
+  /** Just the bytes of this batch, sharing memory. */
+  get batchBytes(): Uint8Array { return this.bytes.subarray(this.position, this.position + this.sizeBytes) }
+
+  /** @throws CORRUPT_RECORD unless the size can hold a header, the format is v2 and the checksum is right */
+  ensureValid(): void {
+    if (this.sizeBytes < batchHeaderBytes) throw corrupt(`a record batch of ${this.sizeBytes} bytes is smaller than its header of ${batchHeaderBytes}`)
+    if (this.magic !== 2) throw corrupt(`a record batch has format ${this.magic}; only format 2 is known here`)
+    const { crc, computedCrc } = this
+    if (crc !== computedCrc) throw corrupt(`a record batch is damaged: its checksum is ${crc}, that of its bytes is ${computedCrc}`)
+  }
+
+  /** @throws CORRUPT_RECORD, RECORD_TOO_LARGE or UNSUPPORTED_COMPRESSION_TYPE, possibly after some records were visited */
+  forEach(visit: (record: RecordView) => void): void {
+    const reader = this.#reader()
+    for (let left = this.recordCount; left > 0; left--) {
+      const record = readRecord(reader.cursor, reader.baseOffset, reader.baseTimestamp)
+      if (record.offset >= this.#fromOffset) visit(record)
+    }
+    ensureExhausted(reader.cursor)
+  }
+
+  *[Symbol.iterator](): IterableIterator<RecordView> {
+    const reader = this.#reader()
+    for (let left = this.recordCount; left > 0; left--) {
+      const record = readRecord(reader.cursor, reader.baseOffset, reader.baseTimestamp)
+      if (record.offset >= this.#fromOffset) yield record
+    }
+    ensureExhausted(reader.cursor)
+  }
+
+  /** The records section, inflated when it is compressed (once). @throws as `forEach` */
+  recordsSection(maxInflatedBytes: number = defaultMaxInflatedBytes): ByteCursor {
+    const start = this.position + batchHeaderBytes
+    const end = this.position + this.sizeBytes
+    if (this.compression === 0) return { bytes: this.bytes, at: start, end }
+    this.#inflated ??= this.recordCount === 0 ? noBytes : compressionCodec(this.compression).inflate(this.bytes.subarray(start, end), maxInflatedBytes)
+    return { bytes: this.#inflated, at: 0, end: this.#inflated.length }
+  }
+
+  #reader(): { readonly cursor: ByteCursor; readonly baseOffset: number; readonly baseTimestamp: number } {
+    if (this.recordCount < 0) throw corrupt(`a record batch says it has ${this.recordCount} records`)
+    return { cursor: this.recordsSection(), baseOffset: this.baseOffset, baseTimestamp: this.baseTimestamp }
+  }
+}
+
+const noBytes = new Uint8Array(0)
+
+function ensureExhausted(cursor: ByteCursor): void {
+  if (cursor.at !== cursor.end) throw corrupt(`a record batch has ${cursor.end - cursor.at} bytes after its last record`)
+}
+
+function corrupt(message: string): StreamError {
+  return new StreamError('CORRUPT_RECORD', message)
+}
+
+/** The sequence number `count` after this one. */
+export function sequenceAfter(sequence: number, count: number): number {
+  return (sequence + count) % 2147483648
+}
+
+/**
+ * The size of the batch at `position`, or 0 when its end lies beyond `end`.
+ * @throws CORRUPT_RECORD when no batch can begin like this
+ */
+export function batchSizeAt(bytes: Uint8Array, position: number, end: number = bytes.length): number {
+  if (end - position < batchFrameBytes) return 0
+  const sizeBytes = batchFrameBytes + readInt32(bytes, position + at.length)
+  if (sizeBytes < batchHeaderBytes) throw corrupt(`a record batch of ${sizeBytes} bytes is smaller than its header of ${batchHeaderBytes}`)
+  if (end - position <= at.magic) return 0
+  const magic = (bytes[position + at.magic]! << 24) >> 24
+  if (magic !== 2) throw corrupt(`a record batch has format ${magic}; only format 2 is known here`)
+  return sizeBytes <= end - position ? sizeBytes : 0
+}
+
+/** Views over the whole batches in `bytes`; an incomplete one at the end is left out. Checksums are not verified here. @throws CORRUPT_RECORD */
+export function splitBatches(bytes: Uint8Array, fromOffset = -Infinity): RecordBatchView[] {
+  const batches: RecordBatchView[] = []
+  for (let position = 0, size; (size = batchSizeAt(bytes, position)) > 0; position += size) batches.push(new RecordBatchView(bytes, position, fromOffset))
+  return batches
+}
+
+// ---------------------------------------------------------------------------------------------------- writing
+
+export interface BatchHeader {
+  readonly baseOffset: number
+  readonly leaderEpoch: number
+  readonly attributes: number
+  readonly lastOffsetDelta: number
+  readonly baseTimestamp: number
+  readonly maxTimestamp: number
+  readonly producerId: number
+  readonly producerEpoch: number
+  readonly baseSequence: number
+  readonly recordCount: number
+}
+
+/** Writes all header fields of the batch that is the whole of `bytes`, with length and checksum. */
+export function writeBatchHeader(bytes: Uint8Array, header: BatchHeader): void {
+  writeUncheckedHeader(bytes, header)
+  writeInt32(bytes, at.crc, crc32c(bytes, at.attributes))
+}
+
+/** As `writeBatchHeader`, with the checksum left for `sealBatch`. */
+export function writeUncheckedHeader(bytes: Uint8Array, header: BatchHeader): void {
+  writeInt64(bytes, 0, header.baseOffset)
+  writeInt32(bytes, at.length, bytes.length - batchFrameBytes)
+  writeInt32(bytes, at.leaderEpoch, header.leaderEpoch)
+  bytes[at.magic] = 2
+  writeInt16(bytes, at.attributes, header.attributes)
+  writeInt32(bytes, at.lastOffsetDelta, header.lastOffsetDelta)
+  writeInt64(bytes, at.baseTimestamp, header.baseTimestamp)
+  writeInt64(bytes, at.maxTimestamp, header.maxTimestamp)
+  writeInt64(bytes, at.producerId, header.producerId)
+  writeInt16(bytes, at.producerEpoch, header.producerEpoch)
+  writeInt32(bytes, at.baseSequence, header.baseSequence)
+  writeInt32(bytes, at.crc, 0)
+  writeInt32(bytes, at.recordCount, header.recordCount)
+}
+
+/** Offset and leader epoch are outside the checksum: the log patches them in place when it appends. */
+export function patchOffset(bytes: Uint8Array, baseOffset: number, leaderEpoch: number): void {
+  writeInt64(bytes, 0, baseOffset)
+  writeInt32(bytes, at.leaderEpoch, leaderEpoch)
+}
+
+/** Sets attributes and max timestamp, and the checksum that follows from them. */
+export function patchTimestamps(bytes: Uint8Array, attributes: number, maxTimestamp: number): void {
+  writeInt16(bytes, at.attributes, attributes)
+  writeInt64(bytes, at.maxTimestamp, maxTimestamp)
+  writeInt32(bytes, at.crc, crc32c(bytes, at.attributes))
+}
+
+export interface BatchSeal {
+  /** -1: not idempotent, and epoch and sequence -1 with it. */
+  readonly producerId: number
+  readonly producerEpoch: number
+  readonly baseSequence: number
+  readonly transactional: boolean
+}
+
+/** Fills in what only the producer knows, and closes the batch with its checksum. */
+export function sealBatch(bytes: Uint8Array, seal: BatchSeal): void {
+  const attributes = readInt16(bytes, at.attributes)
+  writeInt16(bytes, at.attributes, seal.transactional ? attributes | batchAttributes.transactional : attributes & ~batchAttributes.transactional)
+  writeInt64(bytes, at.producerId, seal.producerId)
+  writeInt16(bytes, at.producerEpoch, seal.producerEpoch)
+  writeInt32(bytes, at.baseSequence, seal.baseSequence)
+  writeInt32(bytes, at.crc, crc32c(bytes, at.attributes))
+}

@@ -1,0 +1,180 @@
+/**
+ * Variable-length integers of the record format: seven bits a byte, least significant first; signed ones zigzag-encoded.
+ * Numbers throughout (bit operations for 32 bits, plain arithmetic beyond, exact to 2^53); the `Exact` pair covers the
+ * whole of int64 for those who need it.
+ */
+import { StreamError } from '../errors.ts'
+
+const twoTo7 = 128
+const twoTo28 = 268435456
+const twoTo32 = 4294967296
+
+/** Where a reader stands; the varint readers advance `at`. */
+export interface ByteCursor {
+  readonly bytes: Uint8Array
+  at: number
+  /** One past the last byte that belongs to what is being read. */
+  readonly end: number
+}
+
+// ---------------------------------------------------------------------------------------------------- sizes
+
+/** Bytes that `writeVarint` or `writeVarlong` take for this value. */
+export function varintSize(value: number): number {
+  if (value >= -64 && value < 64) return 1
+  if (value >= -8192 && value < 8192) return 2
+  return unsignedVarintSize(value >= 0 ? value * 2 : -value * 2 - 1)
+}
+
+export function unsignedVarintSize(value: number): number {
+  let size = 1
+  for (let rest = value; rest >= twoTo7; rest = Math.floor(rest / twoTo7)) size++
+  return size
+}
+
+// ---------------------------------------------------------------------------------------------------- writing
+
+/** Zigzag; serves varint and varlong alike, because their bytes are the same for the same value. Returns the position after it. */
+export function writeVarint(bytes: Uint8Array, at: number, value: number): number {
+  if (value >= -64 && value < 64) {
+    bytes[at] = (value << 1) ^ (value >> 31)
+    return at + 1
+  }
+  if (value >= -8192 && value < 8192) {
+    const zigzag = (value << 1) ^ (value >> 31)
+    bytes[at] = (zigzag & 127) | 128
+    bytes[at + 1] = zigzag >>> 7
+    return at + 2
+  }
+  return writeUnsignedVarint(bytes, at, value >= 0 ? value * 2 : -value * 2 - 1)
+}
+
+export function writeUnsignedVarint(bytes: Uint8Array, at: number, value: number): number {
+  let rest = value
+  let position = at
+  while (rest >= twoTo7) {
+    bytes[position++] = (rest % twoTo7) | 128
+    rest = Math.floor(rest / twoTo7)
+  }
+  bytes[position++] = rest
+  return position
+}
+
+export function writeVarlongExact(bytes: Uint8Array, at: number, value: bigint): number {
+  return writeUnsignedVarlongExact(bytes, at, BigInt.asUintN(64, (value << 1n) ^ (value >> 63n)))
+}
+
+export function writeUnsignedVarlongExact(bytes: Uint8Array, at: number, value: bigint): number {
+  let rest = BigInt.asUintN(64, value)
+  let position = at
+  while (rest >= 128n) {
+    bytes[position++] = Number(rest & 127n) | 128
+    rest >>= 7n
+  }
+  bytes[position++] = Number(rest)
+  return position
+}
+
+// ---------------------------------------------------------------------------------------------------- reading
+
+/** An int32. @throws CORRUPT_RECORD when it does not end before `cursor.end` or within five bytes */
+export function readVarint(cursor: ByteCursor): number {
+  const first = cursor.bytes[cursor.at]!
+  if (first < 128 && cursor.at < cursor.end) {
+    cursor.at++
+    return (first >>> 1) ^ -(first & 1)
+  }
+  const raw = readUnsignedVarint(cursor)
+  return (raw >>> 1) ^ -(raw & 1)
+}
+
+/** An unsigned 32-bit number; bits beyond 32 in a fifth byte are dropped, as Kafka does. */
+export function readUnsignedVarint(cursor: ByteCursor): number {
+  const { bytes, end } = cursor
+  let at = cursor.at
+  let value = 0
+  for (let shift = 0; shift < 35; shift += 7) {
+    if (at >= end) throw truncated(cursor.at)
+    const byte = bytes[at++]!
+    value |= (byte & 127) << shift
+    if (byte < 128) {
+      cursor.at = at
+      return value >>> 0
+    }
+  }
+  throw tooLong(cursor.at, 5)
+}
+
+/** An int64 as a number: exact within ±(2^53 − 1). @throws CORRUPT_RECORD as `readVarint`, within ten bytes */
+export function readVarlong(cursor: ByteCursor): number {
+  const { bytes, end } = cursor
+  const first = bytes[cursor.at]!
+  if (first < 128 && cursor.at < end) {
+    cursor.at++
+    return (first >>> 1) ^ -(first & 1)
+  }
+  let at = cursor.at
+  let low = 0
+  for (let shift = 0; shift < 28; shift += 7) {
+    if (at >= end) throw truncated(cursor.at)
+    const byte = bytes[at++]!
+    low |= (byte & 127) << shift
+    if (byte < 128) {
+      cursor.at = at
+      return (low >>> 1) ^ -(low & 1)
+    }
+  }
+  return readLongVarlong(cursor, at, low)
+}
+
+/** The rest of a varlong of more than four bytes: `low` holds its lowest 28 bits. */
+function readLongVarlong(cursor: ByteCursor, from: number, low: number): number {
+  const { bytes, end } = cursor
+  let at = from
+  let high = 0
+  for (let weight = 1, index = 4; index < 10; index++, weight *= twoTo7) {
+    if (at >= end) throw truncated(cursor.at)
+    const byte = bytes[at++]!
+    high += (byte & (index === 9 ? 1 : 127)) * weight
+    if (byte < 128) {
+      cursor.at = at
+      const half = high * (twoTo28 / 2) + (low >>> 1)
+      return low & 1 ? -half - 1 : half
+    }
+  }
+  throw tooLong(cursor.at, 10)
+}
+
+export function readVarlongExact(cursor: ByteCursor): bigint {
+  const raw = readUnsignedVarlongExact(cursor)
+  return BigInt.asIntN(64, (raw >> 1n) ^ -(raw & 1n))
+}
+
+export function readUnsignedVarlongExact(cursor: ByteCursor): bigint {
+  const { bytes, end } = cursor
+  let at = cursor.at
+  let value = 0n
+  for (let shift = 0n; shift < 70n; shift += 7n) {
+    if (at >= end) throw truncated(cursor.at)
+    const byte = bytes[at++]!
+    value |= BigInt(byte & 127) << shift
+    if (byte < 128) {
+      cursor.at = at
+      return BigInt.asUintN(64, value)
+    }
+  }
+  throw tooLong(cursor.at, 10)
+}
+
+function truncated(at: number): StreamError {
+  return new StreamError('CORRUPT_RECORD', `the bytes end inside a variable-length integer at position ${at}`, { details: { position: at } })
+}
+
+function tooLong(at: number, bytes: number): StreamError {
+  return new StreamError('CORRUPT_RECORD', `the variable-length integer at position ${at} is longer than ${bytes} bytes`, { details: { position: at } })
+}
+
+/** The four bytes of an int32 as they sit in two's complement, for callers that need the sign of an unsigned read. */
+export function asInt32(value: number): number {
+  return value >= twoTo32 / 2 ? value - twoTo32 : value
+}
