@@ -64,6 +64,7 @@ export const errorCodes = {
   PLUGIN_NOT_FOUND: 'No plugin is installed under that class name.',
   // backends
   BACKEND_UNAVAILABLE: 'The backend cannot be reached.',
+  NOT_AUTHORIZED: 'The backend refuses the credentials, or they do not allow this.',
 } as const
 
 export type ErrorCode = keyof typeof errorCodes
