@@ -12,7 +12,7 @@ export interface ImportRow {
 
 const coreLeaf = /^src\/core\/(?!index\.ts$)[^/]+$/
 const coreIndex = /^src\/core\/index\.ts$/
-const recordBatch = /^src\/core\/log\/[^/]*(batch|record-view|varint|crc32c|big-endian|compression)[^/]*$/
+const recordBatch = /^src\/core\/log\/[^/]*(batch|lazy-record|varint|crc32c|big-endian|compression)[^/]*$/
 const node = /^node:/
 const nodeWithoutDisk = /^node:(?!fs|net|http|https|child_process|cluster)/
 const streams = /^src\/streams\//
