@@ -26,7 +26,7 @@ export const importTable: readonly ImportRow[] = [
   { name: 'core/port', files: /^src\/core\/port\//, allowed: [coreLeaf, /^src\/core\/port\//, recordBatch, nodeWithoutDisk] },
   { name: 'core/protocol', files: /^src\/core\/protocol\//, allowed: [coreLeaf, /^src\/core\/protocol\//, recordBatch, nodeWithoutDisk] },
   { name: 'core/server', files: /^src\/core\/server\//, allowed: [coreLeaf, /^src\/core\/(server|protocol|engine)\//, nodeWithoutDisk, /^node:net$/] },
-  { name: 'core/kafka', files: /^src\/core\/kafka\//, allowed: [coreLeaf, /^src\/core\/kafka\//, recordBatch, nodeWithoutDisk, /^kafkajs(\/|$)/] },
+  { name: 'core/kafka', files: /^src\/core\/kafka\//, allowed: [coreLeaf, /^src\/core\/kafka\//, recordBatch, nodeWithoutDisk, /^node:net$/, /^kafkajs(\/|$)/] },
   { name: 'streams/topology', files: /^src\/streams\/topology\//, allowed: [coreIndex, /^src\/streams\/topology\//, /^src\/streams\/(?!index\.ts$)[^/]+$/] },
   { name: 'streams/state', files: /^src\/streams\/state\//, allowed: [coreIndex, /^src\/streams\/state\//, /^src\/streams\/(?!index\.ts$)[^/]+$/, /^src\/streams\/topology\//] },
   { name: 'streams/operators', files: /^src\/streams\/operators\//, allowed: [coreIndex, /^rxjs$/, /^src\/streams\/(operators|topology|state)\//, /^src\/streams\/(?!index\.ts$)[^/]+$/] },

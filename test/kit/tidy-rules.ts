@@ -128,7 +128,7 @@ function linesMatching(files: readonly Pick<SourceFile, 'path' | 'text'>[], patt
 }
 
 export function namesNotInKebabCase(paths: readonly string[]): readonly string[] {
-  return paths.filter((path) => !/^[a-z0-9]+(-[a-z0-9]+)*(\.(test|config|d))*\.(ts|mjs)$/.test(path.slice(path.lastIndexOf('/') + 1))).map((path) => `${path}: file names are in kebab-case`)
+  return paths.filter((path) => !/^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z]+)*$/.test(path.slice(path.lastIndexOf('/') + 1))).map((path) => `${path}: file names are in kebab-case`)
 }
 
 export function importsWithoutExtension(files: readonly SourceFile[]): readonly string[] {
