@@ -161,7 +161,7 @@ export interface ConfigSpecSettings<C> {
 }
 
 /** `const spec = configSpec({ file: option.string({ doc: 'The file to read.' }) })` */
-export function configSpec<const O extends ConfigOptions>(options: O, settings: ConfigSpecSettings<Parsed<O>> = {}): ConfigSpec<Parsed<O>> {
+export function configSpec<const O extends ConfigOptions>(options: O, settings: ConfigSpecSettings<Parsed<O>> = {}): ConfigSpec<Parsed<O>> & { readonly options: O } {
   const check = (raw: RawConfig): readonly OptionCheck[] => {
     const alone = Object.entries(options).map(([name, each]) => checkOption(name, each, raw))
     if (settings.rules === undefined || alone.some(({ errors }) => errors.length > 0)) return alone

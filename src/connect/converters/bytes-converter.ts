@@ -1,0 +1,23 @@
+import { configSpec } from '../config-spec.ts'
+import { dataError } from '../errors.ts'
+import { schema } from '../schema.ts'
+import { describeValue } from '../validate.ts'
+import type { Converter } from './converter.ts'
+
+export const noConfig = configSpec({})
+
+const optionalBytes = schema.bytes({ optional: true })
+
+/** Bytes as they are. */
+export function byteArrayConverter(): Converter {
+  return {
+    fromConnect(_topic, of, value) {
+      if (of !== null && of.type !== 'bytes') throw dataError(`Invalid schema type for ByteArrayConverter: ${of.type.toUpperCase()}`)
+      if (value === null || value === undefined) return null
+      if (!(value instanceof Uint8Array)) throw dataError(`ByteArrayConverter is not compatible with ${describeValue(value)}`)
+      return value
+    },
+    toConnect: (_topic, bytes) => ({ schema: optionalBytes, value: bytes }),
+    passesThrough: (type) => type === 'bytes',
+  }
+}

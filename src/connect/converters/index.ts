@@ -1,0 +1,6 @@
+export * from './bytes-converter.ts'
+export * from './charset.ts'
+export * from './converter.ts'
+export * from './json-converter.ts'
+export * from './number-converters.ts'
+export * from './string-converter.ts'
