@@ -122,7 +122,7 @@ export function zodSerde<T>(schema: StandardSchema<T>): Serde<T> {
   const format: Serde<unknown> = isStringSchema(schema) ? stringSerde : jsonSerde()
   return {
     serialize: value => format.serialize(value),
-    deserialize: bytes => validated(schema, format.deserialize(bytes)),
+    deserialize: bytes => validateWith(schema, format.deserialize(bytes)),
     rejectsNull: !acceptsNull(schema),
   }
 }
@@ -132,7 +132,8 @@ export function isStandardSchema(candidate: unknown): candidate is StandardSchem
   return isObject && typeof (candidate as Partial<StandardSchema>)['~standard']?.validate === 'function'
 }
 
-function validated<T>(schema: StandardSchema<T>, value: unknown): T {
+/** The value as the schema gives it. @throws DESERIALIZATION_FAILED naming the path of each problem */
+export function validateWith<T>(schema: StandardSchema<T>, value: unknown): T {
   const result = schema['~standard'].validate(value)
   if (result instanceof Promise) {
     result.catch(() => {})

@@ -54,6 +54,11 @@ export class StreamRecord<K = unknown, V = unknown> {
   with<K2, V2>(key: K2, value: V2): StreamRecord<K2, V2> {
     return new StreamRecord(key, value, this.timestamp, this.headers, this.origin)
   }
+
+  /** The same record in all but what is given: for results that have a time of their own. */
+  at<K2, V2>(key: K2, value: V2, timestamp: number): StreamRecord<K2, V2> {
+    return new StreamRecord(key, value, timestamp, this.headers, this.origin)
+  }
 }
 
 export const noHeaders: readonly Header[] = Object.freeze([])

@@ -102,14 +102,14 @@ export function joinWithin(
   return Object.freeze({ type: 'join', beforeMs, afterMs, graceMs: graceMs(options) })
 }
 
-/** Earliest time a window store must keep: size + grace, gap + grace, or before + after + grace. */
+/** What a window store keeps by default: size + grace, twice the difference + grace, gap + grace, or before + after + grace; Infinity for unlimited windows. */
 export function windowsRetentionMs(windows: Windows | JoinWindows): number {
   switch (windows.type) {
     case 'time': return windows.sizeMs + windows.graceMs
-    case 'sliding': return windows.differenceMs + windows.graceMs
+    case 'sliding': return 2 * windows.differenceMs + windows.graceMs
     case 'session': return windows.gapMs + windows.graceMs
     case 'join': return windows.beforeMs + windows.afterMs + windows.graceMs
-    case 'unlimited': return Number.MAX_SAFE_INTEGER
+    case 'unlimited': return Infinity
   }
 }
 

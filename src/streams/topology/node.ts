@@ -184,8 +184,6 @@ export interface TableFilterNode extends NodeBase {
   /** Own store; null: not kept. */
   readonly store: string | null
   readonly sendOldValues: boolean
-  /** How a row of the parent is looked up. */
-  readonly parentRows: TableRows
 }
 
 export interface TableMapValuesNode extends NodeBase {
@@ -193,7 +191,6 @@ export interface TableMapValuesNode extends NodeBase {
   readonly mapper: RecordFunction
   readonly store: string | null
   readonly sendOldValues: boolean
-  readonly parentRows: TableRows
 }
 
 /** `Change`s become records of the new values. */
@@ -206,7 +203,6 @@ export interface TableGroupSelectNode extends NodeBase {
   readonly kind: 'tableGroupSelect'
   /** `[key, value]` of a row. */
   readonly mapper: RecordFunction<readonly [unknown, unknown]>
-  readonly parentRows: TableRows
 }
 
 /** Aggregates a grouped table: the old row is taken out, then the new one put in. */
@@ -237,7 +233,6 @@ export interface TableJoinMergeNode extends NodeBase {
   readonly kind: 'tableJoinMerge'
   readonly store: string | null
   readonly sendOldValues: boolean
-  readonly joinedRows: TableRows
 }
 
 /** A stream record looks up the table's current row. */

@@ -1,0 +1,64 @@
+import type { Serde } from '../core/index.ts'
+import type { NodeFields, StreamPlan } from './plan.ts'
+import { repartitionNode } from './repartition.ts'
+import type { Table } from './table.ts'
+import { GraphNode } from './topology/graph.ts'
+import type { Aggregator, StoreSpec, TopologyNode } from './topology/node.ts'
+
+/** Counts; the same function everywhere, so that the runtime can know it. */
+export const countAggregator: Aggregator = aggregate => (aggregate as number) + 1
+export const countInitializer = (): number => 0
+
+export interface AggregateRequest {
+  readonly name: string
+  readonly store: StoreSpec
+  /** Of the repartition topic, if one is needed; null: the store's. */
+  readonly repartitionName: string | null
+  /** Of the table that results. */
+  readonly keySerde: Serde<unknown>
+  /** Of the repartition topic. */
+  readonly inputKeySerde: Serde<unknown>
+  fields(sendOldValues: boolean): NodeFields
+}
+
+/** Shared by the aggregations of one group whose repartition topic has a name: they share the topic. */
+export class SharedRepartition {
+  node: GraphNode | null = null
+}
+
+/** Adds an aggregation, behind a repartition topic where the key may have changed. */
+export function addAggregate<K, V, Gone extends null>(plan: StreamPlan, shared: SharedRepartition, request: AggregateRequest): Table<K, V, Gone> {
+  const { context } = plan
+  let parent = plan.node
+  let { sources } = plan
+  if (plan.repartitionRequired) {
+    const repartition = repartitionNode(plan, {
+      prefix: request.repartitionName ?? request.store.name,
+      keySerde: request.inputKeySerde,
+      valueSerde: plan.valueSerde ?? context.defaultValueSerde,
+    })
+    if (shared.node === null || request.repartitionName === null) shared.node = repartition
+    parent = shared.node
+    sources = new Set([parent.name])
+    context.graph.add(parent, plan.node)
+  }
+  let sendsOldValues = false
+  const { name, store } = request
+  const node = new GraphNode(name, (writer, parents) => {
+    writer.addNode({ ...request.fields(sendsOldValues), name, parents, stores: [store.name] } as TopologyNode)
+    writer.addStore(store, name)
+  })
+  context.graph.add(node, parent)
+  return context.table({
+    context,
+    node,
+    sources,
+    keySerde: request.keySerde,
+    valueSerde: store.valueSerde,
+    rows: () => ({ from: 'store', store: store.name }),
+    sendOldValues() {
+      sendsOldValues = true
+      return true
+    },
+  })
+}

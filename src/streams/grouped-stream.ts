@@ -1,0 +1,82 @@
+import { longSerde } from '../core/index.ts'
+import type { Serde } from '../core/index.ts'
+import { SharedRepartition, addAggregate, countAggregator, countInitializer } from './aggregate.ts'
+import type { AnyStoreOptions, StoreOptions } from './options.ts'
+import type { StreamPlan } from './plan.ts'
+import { SessionWindowedStream } from './session-windowed-stream.ts'
+import { storeRequest, storeSpec } from './store-request.ts'
+import type { Table } from './table.ts'
+import type { Aggregator, Initializer } from './topology/node.ts'
+import { WindowedStream } from './windowed-stream.ts'
+import type { SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows } from './windows.ts'
+
+/** The aggregate so far first, as in `Array.reduce`; return a new one, never change the one given. null deletes the row. */
+export type AggregateFunction<K, V, A, R = A | null> = (aggregate: A, value: V, key: K) => R
+
+/**
+ * Records of equal keys, about to become a table. Records without a key or value are left out of what is aggregated here
+ * (windows count null values). Semantics: Kafka Streams' KGroupedStream.
+ */
+export class GroupedStream<K, V> {
+  readonly #plan: StreamPlan
+  readonly #name: string | undefined
+  readonly #repartition = new SharedRepartition()
+
+  constructor(plan: StreamPlan, name: string | undefined) {
+    this.#plan = plan
+    this.#name = name
+  }
+
+  /** Number of records per key. */
+  count(options: StoreOptions<K, number> = {}): Table<K, number, never> {
+    return this.#aggregate('AGGREGATE', options, { initializer: countInitializer, aggregator: countAggregator }, longSerde)
+  }
+
+  /** Combines each value with what the values before gave; the first one is taken as it is. */
+  reduce<R extends V | null>(reducer: (reduced: NonNullable<V>, value: NonNullable<V>) => R, options: StoreOptions<K, V> = {}): Table<K, NonNullable<V>, Deleted<R>> {
+    const functions = { initializer: null, aggregator: reducer as Aggregator }
+    return this.#aggregate('REDUCE', options, functions, this.#plan.valueSerde)
+  }
+
+  /** Folds the values of a key into an aggregate, which is written as JSON unless `options.value` says otherwise. */
+  aggregate<A, R extends A | null = A>(initializer: () => A, aggregator: AggregateFunction<K, V, A, R>, options: StoreOptions<K, A> = {}): Table<K, A, Deleted<R>> {
+    return this.#aggregate('AGGREGATE', options, { initializer, aggregator: aggregator as Aggregator }, null)
+  }
+
+  /** One aggregate per key and window instead of one per key. */
+  windowedBy(windows: SessionWindows): SessionWindowedStream<K, V>
+  windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows): WindowedStream<K, V>
+  windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows | SessionWindows): WindowedStream<K, V> | SessionWindowedStream<K, V> {
+    const group = { plan: this.#plan, name: this.#name ?? null, repartition: this.#repartition }
+    return windows.type === 'session' ? new SessionWindowedStream(group, windows) : new WindowedStream(group, windows)
+  }
+
+  #aggregate<A, Gone extends null>(
+    kind: 'AGGREGATE' | 'REDUCE',
+    options: AnyStoreOptions,
+    functions: { readonly initializer: Initializer | null; readonly aggregator: Aggregator },
+    valueSerde: Serde<unknown> | Serde<number> | null,
+  ): Table<K, A, Gone> {
+    const { context } = this.#plan
+    const request = storeRequest(context, options, `KSTREAM-${kind}-`)
+    const name = context.names.processor(`KSTREAM-${kind}-`, options.name)
+    const keySerde = request.keySerde ?? this.#plan.keySerde ?? context.defaultKeySerde
+    const fallback = { keySerde, valueSerde: (valueSerde ?? context.defaultValueSerde) as Serde<unknown> }
+    const store = storeSpec(request, fallback, { type: 'timestamped-key-value' })
+    return addAggregate(this.#plan, this.#repartition, {
+      name, store, keySerde, repartitionName: this.#name ?? null,
+      inputKeySerde: this.#plan.keySerde ?? keySerde,
+      fields: sendOldValues => ({ kind: 'streamAggregate', store: store.name, ...functions, sendOldValues }),
+    })
+  }
+}
+
+/** null where an aggregate may disappear, nothing where it cannot. */
+export type Deleted<R> = null extends R ? null : never
+
+/** What the windowed variants take over from a group. */
+export interface Group {
+  readonly plan: StreamPlan
+  readonly name: string | null
+  readonly repartition: SharedRepartition
+}

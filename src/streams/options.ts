@@ -1,0 +1,74 @@
+import type { Duration } from '../core/index.ts'
+import type { StreamRecord } from './stream-record.ts'
+import type { Format } from './topic.ts'
+
+/** Every operator takes one: the name of its node in the topology. Absent: generated as Kafka Streams does. */
+export interface NameOption {
+  readonly name?: string
+}
+
+export interface SourceOptions<K, V> extends NameOption {
+  /**
+   * Event time of a record, milliseconds since the epoch. Default: the record's own timestamp. Negative: the record is
+   * dropped. `partitionTime` is the largest timestamp of the partition so far, -1 at first.
+   */
+  readonly timestamp?: (value: V, key: K, record: StreamRecord<K, V>, partitionTime: number) => number
+  /** Where to start when the application has committed nothing. Default: the application's `offsetReset`. */
+  readonly offsetReset?: 'earliest' | 'latest'
+}
+
+export interface SinkOptions<K, V> extends NameOption {
+  /** Partition for a record. Default: by the key, as every Kafka client does; a windowed key by the key inside. */
+  readonly partitioner?: (topic: string, key: K, value: V, partitions: number) => number | readonly number[] | undefined
+}
+
+export interface DynamicSinkOptions<K, V> extends SinkOptions<K, V> {
+  readonly key?: Format<NonNullable<K>>
+  readonly value?: Format<NonNullable<V>>
+}
+
+export interface GroupedOptions<K, V> extends NameOption {
+  /** How keys and values are written to the repartition topic. Default: what is known from the topic, else JSON. */
+  readonly key?: Format<NonNullable<K>>
+  readonly value?: Format<NonNullable<V>>
+}
+
+export interface RepartitionOptions<K, V> extends GroupedOptions<K, V> {
+  /** Default: as many as the topics it must fit, or as the largest input. */
+  readonly partitions?: number
+  readonly partitioner?: SinkOptions<K, V>['partitioner']
+}
+
+/** How a table is kept. An operator that can do without a store gets one when `store` names it. */
+export interface StoreOptions<K, V> extends AnyStoreOptions {
+  readonly key?: Format<NonNullable<K>>
+  readonly value?: Format<NonNullable<V>>
+}
+
+export interface WindowStoreOptions<K, V> extends StoreOptions<K, V>, RetentionOption {}
+
+export interface RetentionOption {
+  /** How long windows are kept and can be queried; at least size + grace, which is the default. */
+  readonly retention?: Duration
+}
+
+/** Store options whose formats have been checked against the types already. */
+export interface AnyStoreOptions extends NameOption {
+  /** Name of the state store, by which it can be queried. */
+  readonly store?: string
+  /** How keys (values) are written to the store and its changelog. Default: what is known from the topic, else JSON. */
+  readonly key?: unknown
+  readonly value?: unknown
+  /** `persistent` (default): on disk where the application has a disk store. */
+  readonly type?: 'persistent' | 'inMemory'
+  /** Whether the write-back cache may stand in front. Default true. */
+  readonly caching?: boolean
+  /** False: no changelog, the content is lost with the process. An object: configs of the changelog topic. Default true. */
+  readonly logging?: boolean | Readonly<Record<string, string>>
+}
+
+/** True when the options say something about a store, as opposed to the operator's name. */
+export function asksForStore(options: AnyStoreOptions): boolean {
+  const { store, key, value, type, caching, logging } = options
+  return [store, key, value, type, caching, logging].some(option => option !== undefined)
+}

@@ -1,0 +1,71 @@
+import { jsonSerde } from '../core/index.ts'
+import type { Serde } from '../core/index.ts'
+import type { Stream } from './stream.ts'
+import type { Table } from './table.ts'
+import { GraphNode } from './topology/graph.ts'
+import type { Graph } from './topology/graph.ts'
+import type { NameCounter } from './topology/names.ts'
+import type { TableRows, TopologyNode } from './topology/node.ts'
+
+/** Behind this symbol every stream and table keeps its plan, out of sight of the program. */
+export const planKey: unique symbol = Symbol('millrace.plan')
+
+/** What one builder's streams and tables share. */
+export interface BuilderContext {
+  readonly graph: Graph
+  readonly names: NameCounter
+  /** Where nothing else is known. */
+  readonly defaultKeySerde: Serde<unknown>
+  readonly defaultValueSerde: Serde<unknown>
+  /** Made here, because streams make tables and tables make streams. */
+  stream<K, V>(plan: StreamPlan): Stream<K, V>
+  table<K, V, Gone extends null>(plan: TablePlan): Table<K, V, Gone>
+}
+
+export interface StreamPlan {
+  readonly context: BuilderContext
+  readonly node: GraphNode
+  /** Source nodes whose topics decide the partition of a record here. */
+  readonly sources: ReadonlySet<string>
+  /** null: not known; the default is taken where one is needed. */
+  readonly keySerde: Serde<unknown> | null
+  readonly valueSerde: Serde<unknown> | null
+  /** The key may have changed since the source: operators that need equal keys together repartition first. */
+  readonly repartitionRequired: boolean
+}
+
+export interface TablePlan {
+  readonly context: BuilderContext
+  readonly node: GraphNode
+  readonly sources: ReadonlySet<string>
+  readonly keySerde: Serde<unknown> | null
+  readonly valueSerde: Serde<unknown> | null
+  /** How rows are looked up; asking makes a source table keep them. */
+  rows(): TableRows
+  /** Makes changes carry old values; false if that needs a store, and `force` is not set. */
+  sendOldValues(force: boolean): boolean
+}
+
+/** What the node of one operator adds to the name and the parents. */
+export type NodeFields = TopologyNode extends infer Node ? (Node extends TopologyNode ? Omit<Node, 'name' | 'parents' | 'stores'> : never) : never
+
+/** Adds an operator that is one node without stores; `fields` is asked when the topology is written. */
+export function addOperator(context: BuilderContext, name: string, parents: readonly GraphNode[], fields: () => NodeFields): GraphNode {
+  const node = new GraphNode(name, (writer, parentNames) => {
+    writer.addNode({ ...fields(), name, parents: parentNames, stores: [] } as TopologyNode)
+  })
+  context.graph.add(node, ...parents)
+  return node
+}
+
+/** Names of the stores that a lookup reads. */
+export function storesOfRows(rows: TableRows): readonly string[] {
+  switch (rows.from) {
+    case 'store': return [rows.store]
+    case 'join': return [...storesOfRows(rows.left), ...storesOfRows(rows.right)]
+    case 'nothing': return []
+    default: return storesOfRows(rows.parent)
+  }
+}
+
+export const fallbackSerde: Serde<unknown> = jsonSerde()

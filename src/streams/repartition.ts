@@ -1,0 +1,77 @@
+import type { Serde } from '../core/index.ts'
+import type { StreamPlan } from './plan.ts'
+import { GraphNode } from './topology/graph.ts'
+import { isGeneratedName, repartitionTopicName } from './topology/names.ts'
+import type { Partitioner, SourceNode, TopologyNode } from './topology/node.ts'
+import type { TopologyWriter } from './topology/topology-writer.ts'
+import { isWindowedSerde } from './windowed-serde.ts'
+
+export interface RepartitionRequest {
+  /** Of the topic; `-repartition` is added. */
+  readonly prefix: string
+  readonly keySerde: Serde<unknown>
+  readonly valueSerde: Serde<unknown>
+  readonly partitions?: number | undefined
+  readonly partitioner?: Partitioner | undefined
+}
+
+/**
+ * A topic in the middle of a program, so that records of equal keys meet in one partition: filter (null keys would go
+ * anywhere), sink, and the source of the next sub-topology. Adds nothing to the graph yet; its name is the source's.
+ */
+export function repartitionNode(plan: StreamPlan, request: RepartitionRequest): GraphNode {
+  const { names } = plan.context
+  const generated = {
+    sink: names.processor('KSTREAM-SINK-'),
+    filter: names.processor('KSTREAM-FILTER-'),
+    source: names.processor('KSTREAM-SOURCE-'),
+  }
+  const topic = repartitionTopicName(request.prefix)
+  const { sink, filter, source } = isGeneratedName(request.prefix)
+    ? generated
+    : { sink: `${topic}-sink`, filter: `${topic}-filter`, source: `${topic}-source` }
+  return new GraphNode(source, (writer, parents) => {
+    writer.addRepartitionTopic({ name: topic, partitions: request.partitions ?? null })
+    writer.addNode({ kind: 'nullKeyFilter', name: filter, parents, stores: [] })
+    writer.addNode(sinkNode(sink, [filter], { topic, ...request }))
+    writer.addNode(internalSource(source, topic, request))
+  })
+}
+
+/** As `repartitionNode`, for the changes of a grouped table: no filter, since the selector has left out null keys. */
+export function writeTableRepartition(
+  writer: TopologyWriter,
+  parents: readonly string[],
+  names: { readonly sink: string; readonly source: string; readonly topic: string },
+  serdes: { readonly keySerde: Serde<unknown>; readonly valueSerde: Serde<unknown> },
+): void {
+  writer.addRepartitionTopic({ name: names.topic, partitions: null })
+  writer.addNode(sinkNode(names.sink, parents, { topic: names.topic, ...serdes }))
+  writer.addNode(internalSource(names.source, names.topic, serdes))
+}
+
+export function sinkNode(
+  name: string,
+  parents: readonly string[],
+  sink: {
+    readonly topic: string | ((value: unknown, key: unknown, record: never) => string)
+    readonly keySerde: Serde<unknown>
+    readonly valueSerde: Serde<unknown>
+    readonly partitioner?: Partitioner | undefined
+  },
+): TopologyNode {
+  const { topic, keySerde, valueSerde, partitioner } = sink
+  return { kind: 'sink', name, parents, stores: [], topic, keySerde, valueSerde, partitioner: partitioner ?? null } as TopologyNode
+}
+
+function internalSource(name: string, topic: string, serdes: { readonly keySerde: Serde<unknown>; readonly valueSerde: Serde<unknown> }): SourceNode {
+  return {
+    kind: 'source', name, parents: [], stores: [], topics: [topic], pattern: null, keySerde: serdes.keySerde, valueSerde: serdes.valueSerde,
+    rejectsNullKey: false, rejectsNullValue: false, timestampExtractor: null, offsetReset: 'earliest',
+  }
+}
+
+/** The serde by which a key is partitioned: the one of the inner key for windowed keys. */
+export function partitioningSerde(keySerde: Serde<unknown>): Serde<unknown> {
+  return isWindowedSerde(keySerde) ? keySerde.inner : keySerde
+}

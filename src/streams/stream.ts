@@ -1,0 +1,219 @@
+import type { MonoTypeOperatorFunction, OperatorFunction } from 'rxjs'
+import type { Serde } from '../core/index.ts'
+import { GroupedStream } from './grouped-stream.ts'
+import { asksForStore } from './options.ts'
+import type { DynamicSinkOptions, GroupedOptions, NameOption, RepartitionOptions, SinkOptions, StoreOptions } from './options.ts'
+import { addOperator, planKey } from './plan.ts'
+import type { NodeFields, StreamPlan } from './plan.ts'
+import { repartitionNode, sinkNode } from './repartition.ts'
+import { storeRequest } from './store-request.ts'
+import type { StreamRecord } from './stream-record.ts'
+import { streamTableJoin } from './stream-table-join.ts'
+import type { JoinOptions } from './stream-table-join.ts'
+import type { Table } from './table.ts'
+import { tableSource } from './table-source.ts'
+import { serdeOf } from './topic.ts'
+import { GraphNode } from './topology/graph.ts'
+import type { Partitioner, PipeOperator, RecordFunction } from './topology/node.ts'
+
+/** A function of the program: value first, then the key, then the whole record (never change it). */
+export type RecordCallback<K, V, R> = (value: V, key: K, record: StreamRecord<K, V>) => R
+
+/** What a stream can be written to: a topic whose types take the stream's. A null key or value needs no serde. */
+export interface SinkTopic<K, V> {
+  readonly name: string
+  readonly keySerde: { readonly serialize: (key: NonNullable<K>) => Uint8Array }
+  readonly valueSerde: { readonly serialize: (value: NonNullable<V>) => Uint8Array }
+}
+
+/**
+ * An endless sequence of records, each a fact of its own. Immutable: every method adds an operator to the builder's
+ * program and gives a new stream; using one stream twice sends every record both ways. Semantics: Kafka Streams' KStream.
+ */
+export class Stream<K, V> {
+  readonly [planKey]: StreamPlan
+
+  constructor(plan: StreamPlan) {
+    this[planKey] = plan
+  }
+
+  /** Keeps the records for which the predicate holds. */
+  filter<Kept extends V>(predicate: (value: V, key: K, record: StreamRecord<K, V>) => value is Kept, options?: NameOption): Stream<K, Kept>
+  filter(predicate: RecordCallback<K, V, boolean>, options?: NameOption): Stream<K, V>
+  filter(predicate: RecordCallback<K, V, boolean>, options: NameOption = {}): Stream<K, V> {
+    return this.#same('KSTREAM-FILTER-', options, { kind: 'filter', predicate: erased(predicate), negate: false })
+  }
+
+  /** Drops the records for which the predicate holds. */
+  filterNot(predicate: RecordCallback<K, V, boolean>, options: NameOption = {}): Stream<K, V> {
+    return this.#same('KSTREAM-FILTER-', options, { kind: 'filter', predicate: erased(predicate), negate: true })
+  }
+
+  /** New key and value per record. What needs equal keys together after this goes through a repartition topic. */
+  map<K2, V2>(mapper: RecordCallback<K, V, readonly [K2, V2]>, options: NameOption = {}): Stream<K2, V2> {
+    return this.#next('KSTREAM-MAP-', options, { kind: 'map', mapper: erased(mapper) }, rekeyed)
+  }
+
+  /** New value, same key. */
+  mapValues<V2>(mapper: RecordCallback<K, V, V2>, options: NameOption = {}): Stream<K, V2> {
+    return this.#next('KSTREAM-MAPVALUES-', options, { kind: 'mapValues', mapper: erased(mapper) }, { valueSerde: null })
+  }
+
+  /** Any number of `[key, value]` pairs per record, in order; all with the record's timestamp and headers. */
+  flatMap<K2, V2>(mapper: RecordCallback<K, V, Iterable<readonly [K2, V2]>>, options: NameOption = {}): Stream<K2, V2> {
+    return this.#next('KSTREAM-FLATMAP-', options, { kind: 'flatMap', mapper: erased(mapper) }, rekeyed)
+  }
+
+  /** Any number of values per record, in order, same key. */
+  flatMapValues<V2>(mapper: RecordCallback<K, V, Iterable<V2>>, options: NameOption = {}): Stream<K, V2> {
+    return this.#next('KSTREAM-FLATMAPVALUES-', options, { kind: 'flatMapValues', mapper: erased(mapper) }, { valueSerde: null })
+  }
+
+  /** New key, same value. */
+  selectKey<K2>(selector: RecordCallback<K, V, K2>, options: NameOption = {}): Stream<K2, V> {
+    return this.#next('KSTREAM-KEY-SELECT-', options, { kind: 'selectKey', selector: erased(selector) }, { keySerde: null, repartitionRequired: true })
+  }
+
+  /** Looks at every record. Runs again for a record that is processed again after a failure. */
+  peek(action: RecordCallback<K, V, void>, options: NameOption = {}): Stream<K, V> {
+    return this.#same('KSTREAM-PEEK-', options, { kind: 'peek', action: erased(action) })
+  }
+
+  /** Ends the stream with an action. Runs again for a record that is processed again after a failure. */
+  forEach(action: RecordCallback<K, V, void>, options: NameOption = {}): void {
+    this.#same('KSTREAM-FOREACH-', options, { kind: 'forEach', action: erased(action) })
+  }
+
+  /** Both streams in one; records keep the order of their own stream, and no order between the two. */
+  merge<V2>(other: Stream<K, V2>, options: NameOption = {}): Stream<K, V | V2> {
+    const { context, node, sources, repartitionRequired, keySerde } = this[planKey]
+    const plan = other[planKey]
+    const name = context.names.processor('KSTREAM-MERGE-', options.name)
+    return context.stream({
+      context,
+      node: addOperator(context, name, [node, plan.node], () => ({ kind: 'passThrough' })),
+      sources: new Set([...sources, ...plan.sources]),
+      keySerde,
+      valueSerde: this[planKey].valueSerde === plan.valueSerde ? plan.valueSerde : null,
+      repartitionRequired: repartitionRequired || plan.repartitionRequired,
+    })
+  }
+
+  /**
+   * Puts synchronous RxJS operators into the stream; they see and emit `StreamRecord`s (`record.withValue(…)` makes one of
+   * another). An operator that holds records back and emits them later loses what it holds when the task is rebuilt: keep
+   * state in stores. Emitting outside of an incoming record, from a timer say, is an error.
+   */
+  pipe(...operators: readonly MonoTypeOperatorFunction<StreamRecord<K, V>>[]): Stream<K, V>
+  pipe<K2, V2>(operator: OperatorFunction<StreamRecord<K, V>, StreamRecord<K2, V2>>): Stream<K2, V2>
+  pipe<R, K2, V2>(first: OperatorFunction<StreamRecord<K, V>, R>, second: OperatorFunction<R, StreamRecord<K2, V2>>): Stream<K2, V2>
+  pipe<R, S, K2, V2>(
+    first: OperatorFunction<StreamRecord<K, V>, R>, second: OperatorFunction<R, S>, third: OperatorFunction<S, StreamRecord<K2, V2>>,
+  ): Stream<K2, V2>
+  pipe(...operators: readonly PipeOperator[]): unknown {
+    return this.#next('KSTREAM-PIPE-', {}, { kind: 'pipe', operators: Object.freeze([...operators]) }, rekeyed)
+  }
+
+  /** Groups by the key the records have. */
+  groupByKey(options: GroupedOptions<K, V> = {}): GroupedStream<K, V> {
+    return new GroupedStream<K, V>(this.#withSerdes(options), options.name)
+  }
+
+  /** Groups by a key computed from the record; a record whose key is null is left out. */
+  groupBy<K2>(selector: RecordCallback<K, V, K2>, options: GroupedOptions<K2, V> = {}): GroupedStream<NonNullable<K2>, V> {
+    const { context, node } = this[planKey]
+    const name = context.names.processor('KSTREAM-KEY-SELECT-', options.name)
+    const keyed = addOperator(context, name, [node], () => ({ kind: 'selectKey', selector: erased(selector) }))
+    const plan = { ...this.#withSerdes({ ...options, key: undefined }), node: keyed, repartitionRequired: true }
+    return new GroupedStream(withKeyFormat(plan, options.key), options.name)
+  }
+
+  /** Sends the records through a topic of the application's own, partitioned by their keys. */
+  repartition(options: RepartitionOptions<K, V> = {}): Stream<K, V> {
+    const plan = this.#withSerdes(options)
+    const { context } = plan
+    const prefix = options.name ?? context.names.processor('KSTREAM-REPARTITION-')
+    const node = repartitionNode(plan, {
+      prefix,
+      keySerde: plan.keySerde ?? context.defaultKeySerde,
+      valueSerde: plan.valueSerde ?? context.defaultValueSerde,
+      partitions: options.partitions,
+      partitioner: options.partitioner as Partitioner | undefined,
+    })
+    context.graph.add(node, plan.node)
+    return context.stream({ ...plan, node, sources: new Set([node.name]), repartitionRequired: false })
+  }
+
+  /** Reads the stream as the rows of a table: a record sets the row of its key, a null value deletes it, a null key is dropped. */
+  toTable(options: StoreOptions<K, V> = {}): Table<NonNullable<K>, NonNullable<V>> {
+    const plan = this.#withSerdes(options)
+    const { context } = plan
+    const name = context.names.processor('KSTREAM-TOTABLE-', options.name)
+    const store = storeRequest(context, options, 'KSTREAM-TOTABLE-')
+    let { node, sources } = plan
+    if (plan.repartitionRequired) {
+      node = repartitionNode(plan, {
+        prefix: name, keySerde: plan.keySerde ?? context.defaultKeySerde, valueSerde: plan.valueSerde ?? context.defaultValueSerde,
+      })
+      sources = new Set([node.name])
+      context.graph.add(node, plan.node)
+    }
+    return tableSource({ ...plan, sources }, { name, store, parent: node, keepsRows: asksForStore(options) && options.store !== undefined })
+  }
+
+  /** Joins each record with the table's row of the same key; a record without a row is left out. */
+  join<V2, R>(table: Table<K, V2, null>, joiner: (value: V, row: V2, key: K) => R, options: JoinOptions<K, V> = {}): Stream<K, R> {
+    return streamTableJoin(this[planKey], table[planKey], { join: 'inner', joiner: joiner as never, ...options })
+  }
+
+  /** Joins each record with the table's row of the same key, or with null where there is none. */
+  leftJoin<V2, R>(table: Table<K, V2, null>, joiner: (value: V, row: V2 | null, key: K) => R, options: JoinOptions<K, V> = {}): Stream<K, R> {
+    return streamTableJoin(this[planKey], table[planKey], { join: 'left', joiner: joiner as never, ...options })
+  }
+
+  /** Writes the records to a topic; a null value becomes a tombstone. With a function, each record says its topic. */
+  to(topic: SinkTopic<K, V>, options?: SinkOptions<K, V>): void
+  to(topic: RecordCallback<K, V, string>, options?: DynamicSinkOptions<K, V>): void
+  to(topic: SinkTopic<K, V> | RecordCallback<K, V, string>, options: DynamicSinkOptions<K, V> = {}): void {
+    const { context, node, keySerde, valueSerde } = this[planKey]
+    const name = context.names.processor('KSTREAM-SINK-', options.name)
+    const partitioner = options.partitioner as Partitioner | undefined
+    const target = typeof topic === 'function'
+      ? {
+          topic: erased(topic),
+          keySerde: options.key === undefined ? keySerde ?? context.defaultKeySerde : serdeOf(options.key, `${name}: key`),
+          valueSerde: options.value === undefined ? valueSerde ?? context.defaultValueSerde : serdeOf(options.value, `${name}: value`),
+        }
+      : { topic: topic.name, keySerde: topic.keySerde as Serde<unknown>, valueSerde: topic.valueSerde as Serde<unknown> }
+    const sink = new GraphNode(name, (writer, parents) => writer.addNode(sinkNode(name, parents, { ...target, partitioner })))
+    context.graph.add(sink, node)
+  }
+
+  #same(prefix: string, options: NameOption, fields: NodeFields): Stream<K, V> {
+    return this.#next(prefix, options, fields, {})
+  }
+
+  #next<K2, V2>(prefix: string, options: NameOption, fields: NodeFields, change: Partial<StreamPlan>): Stream<K2, V2> {
+    const plan = this[planKey]
+    const name = plan.context.names.processor(prefix, options.name)
+    const node = addOperator(plan.context, name, [plan.node], () => fields)
+    return plan.context.stream({ ...plan, ...change, node })
+  }
+
+  #withSerdes(options: { readonly key?: unknown; readonly value?: unknown }): StreamPlan {
+    const plan = this[planKey]
+    const valueSerde = options.value === undefined ? plan.valueSerde : serdeOf(options.value, 'value')
+    return withKeyFormat({ ...plan, valueSerde }, options.key, plan.keySerde)
+  }
+}
+
+const rekeyed: Partial<StreamPlan> = { keySerde: null, valueSerde: null, repartitionRequired: true }
+
+function withKeyFormat(plan: StreamPlan, format: unknown, inherited: Serde<unknown> | null = null): StreamPlan {
+  return { ...plan, keySerde: format === undefined ? inherited : serdeOf(format, 'key') }
+}
+
+/** The types of keys and values have been checked by the compiler; the topology knows none. */
+function erased<K, V, R>(callback: RecordCallback<K, V, R>): RecordFunction<R> {
+  return callback as RecordFunction<R>
+}

@@ -1,0 +1,156 @@
+import { StreamError } from '../core/index.ts'
+import type { Serde } from '../core/index.ts'
+import type { NameOption, SourceOptions, StoreOptions } from './options.ts'
+import { fallbackSerde } from './plan.ts'
+import type { BuilderContext, StreamPlan } from './plan.ts'
+import { storeRequest } from './store-request.ts'
+import { Stream } from './stream.ts'
+import { Table } from './table.ts'
+import { TableSource, tableOfSource } from './table-source.ts'
+import { checkedTopicName, serdeOf } from './topic.ts'
+import type { Format, Topic } from './topic.ts'
+import { Graph, GraphNode, SourceGraphNode } from './topology/graph.ts'
+import { NameCounter } from './topology/names.ts'
+import type { SourceNode, TimestampExtractor } from './topology/node.ts'
+import { Topology } from './topology/topology.ts'
+import { TopologyWriter } from './topology/topology-writer.ts'
+
+export interface StreamsBuilderOptions {
+  /** Where neither topic nor operator says how keys (values) are written. Default: JSON. */
+  readonly defaultKey?: Format<never>
+  readonly defaultValue?: Format<never>
+}
+
+/**
+ * Where a program begins: `stream` and `table` read topics, the methods of what they give add operators, and `build`
+ * turns all of it into a topology. Building twice gives equal topologies. Semantics: Kafka Streams' StreamsBuilder.
+ */
+export class StreamsBuilder {
+  readonly #context: BuilderContext
+
+  constructor(options: StreamsBuilderOptions = {}) {
+    this.#context = {
+      graph: new Graph(),
+      names: new NameCounter(),
+      defaultKeySerde: options.defaultKey === undefined ? fallbackSerde : serdeOf(options.defaultKey, 'defaultKey'),
+      defaultValueSerde: options.defaultValue === undefined ? fallbackSerde : serdeOf(options.defaultValue, 'defaultValue'),
+      stream: plan => new Stream(plan),
+      table: plan => new Table(plan),
+    }
+  }
+
+  /** Reads one topic or several of one type as a stream of records. */
+  stream<K, V>(topics: Topic<K, V> | readonly Topic<K, V>[], options: SourceOptions<K, V> = {}): Stream<K, V> {
+    const list = [topics].flat() as readonly Topic<K, V>[]
+    const first = list[0]
+    if (first === undefined) throw new StreamError('INVALID_ARGUMENT', 'stream: the list of topics is empty')
+    return this.#stream(list.map(topic => checkedTopicName(topic.name)), first, options)
+  }
+
+  /** Reads every topic whose whole name matches, also those that appear later. */
+  streamMatching<K, V>(pattern: RegExp, formats: { readonly key: Format<K>; readonly value: Format<V> }, options: SourceOptions<K, V> = {}): Stream<K, V> {
+    const serdes = { keySerde: serdeOf(formats.key, 'key') as Serde<K>, valueSerde: serdeOf(formats.value, 'value') as Serde<V> }
+    return this.#stream(pattern, serdes, options)
+  }
+
+  /** Reads a topic as a table: each record sets the row of its key, a null value deletes it, a record without a key is dropped. */
+  table<K, V>(topic: Topic<K, V>, options: StoreOptions<K, V> & Pick<SourceOptions<K, V>, 'timestamp' | 'offsetReset'> = {}): Table<NonNullable<K>, NonNullable<V>, null> {
+    const context = this.#context
+    const store = storeRequest(context, options, `${topic.name}-`)
+    const sourceName = context.names.processorWithSuffix('KSTREAM-SOURCE-', options.name, '-source')
+    const name = context.names.processor('KTABLE-SOURCE-', options.name)
+    const plan: StreamPlan = {
+      context,
+      node: this.#source(sourceName, [checkedTopicName(topic.name)], { ...topic, options, isTable: true }),
+      sources: new Set([sourceName]),
+      keySerde: topic.keySerde as Serde<unknown>,
+      valueSerde: topic.valueSerde as Serde<unknown>,
+      repartitionRequired: false,
+    }
+    const source = new TableSource(plan, { name, store, keepsRows: options.store !== undefined })
+    const node = new GraphNode(name, (writer, parents) => source.write(writer, parents))
+    context.graph.add(node, plan.node)
+    return tableOfSource(plan, node, source)
+  }
+
+  /** @throws TOPOLOGY_INVALID for names given twice, topics read twice, and what else contradicts itself */
+  build(): Topology {
+    const { graph } = this.#context
+    if (graph.sources.length === 0) throw new StreamError('TOPOLOGY_INVALID', 'the program reads no topic: begin with builder.stream(topic) or builder.table(topic)')
+    mergeEqualSources(graph)
+    const writer = new TopologyWriter()
+    graph.write(writer)
+    return new Topology(writer.finish())
+  }
+
+  #stream<K, V>(topics: readonly string[] | RegExp, serdes: Pick<Topic<K, V>, 'keySerde' | 'valueSerde'>, options: SourceOptions<K, V>): Stream<K, V> {
+    const context = this.#context
+    const name = context.names.processor('KSTREAM-SOURCE-', options.name)
+    const node = this.#source(name, topics, { ...serdes, options, isTable: false })
+    return new Stream({
+      context,
+      node,
+      sources: new Set([name]),
+      keySerde: serdes.keySerde as Serde<unknown>,
+      valueSerde: serdes.valueSerde as Serde<unknown>,
+      repartitionRequired: false,
+    })
+  }
+
+  #source<K, V>(name: string, topics: readonly string[] | RegExp, source: {
+    readonly keySerde: Serde<K>
+    readonly valueSerde: Serde<V>
+    readonly options: NameOption & Pick<SourceOptions<K, V>, 'timestamp' | 'offsetReset'>
+    readonly isTable: boolean
+  }): GraphNode {
+    const { keySerde, valueSerde, options, isTable } = source
+    const data: SourceNode = {
+      kind: 'source',
+      name,
+      parents: [],
+      stores: [],
+      topics: topics instanceof RegExp ? [] : topics,
+      pattern: topics instanceof RegExp ? topics : null,
+      keySerde: keySerde as Serde<unknown>,
+      valueSerde: valueSerde as Serde<unknown>,
+      rejectsNullKey: !isTable && keySerde.rejectsNull === true,
+      rejectsNullValue: !isTable && valueSerde.rejectsNull === true,
+      timestampExtractor: (options.timestamp as TimestampExtractor | undefined) ?? null,
+      offsetReset: options.offsetReset ?? null,
+    }
+    const node = new SourceGraphNode(name, { topics, mergeable: !isTable }, writer => writer.addNode(data))
+    this.#context.graph.add(node)
+    return node
+  }
+}
+
+/** Two streams of the same topics are one source that serves both. */
+function mergeEqualSources(graph: Graph): void {
+  const kept = new Map<string, SourceGraphNode>()
+  const sources = graph.sources.filter(source => source instanceof SourceGraphNode && source.mergeable) as SourceGraphNode[]
+  for (const source of sources) {
+    for (const topic of topicsOf(source)) {
+      const other = kept.get(topic)
+      if (other === undefined) {
+        kept.set(topic, source)
+        continue
+      }
+      if (other === source) continue
+      if (!sameTopics(other, source)) {
+        throw new StreamError('TOPOLOGY_INVALID', `the topic ${topic} is read by two streams together with different other topics; read it once, and merge streams instead`)
+      }
+      graph.mergeSource(source, other)
+      break
+    }
+  }
+}
+
+function topicsOf(source: SourceGraphNode): readonly string[] {
+  return source.topics instanceof RegExp ? [`/${source.topics.source}/${source.topics.flags}`] : source.topics
+}
+
+function sameTopics(a: SourceGraphNode, b: SourceGraphNode): boolean {
+  const inB = new Set(topicsOf(b))
+  return topicsOf(a).length === inB.size && topicsOf(a).every(topic => inB.has(topic))
+}
+

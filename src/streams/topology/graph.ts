@@ -1,0 +1,120 @@
+import type { TopologyWriter } from './topology-writer.ts'
+
+/**
+ * The program as it was written down, before it becomes a topology. Kept apart from the topology's nodes because what is
+ * written depends on what comes later: a table keeps its rows only if someone downstream looks them up, equal sources are
+ * merged, repartition topics are shared.
+ */
+export class GraphNode {
+  readonly name: string
+  readonly parents: GraphNode[] = []
+  readonly children: GraphNode[] = []
+  readonly #write: (writer: TopologyWriter, parents: readonly string[]) => void
+  /** Order of creation, which is the order of writing among nodes that are ready. */
+  order = -1
+  #written = false
+
+  /** `write` gets the names of the parents' last nodes. */
+  constructor(name: string, write: (writer: TopologyWriter, parents: readonly string[]) => void) {
+    this.name = name
+    this.#write = write
+  }
+
+  get isWritten(): boolean {
+    return this.#written
+  }
+
+  addChild(child: GraphNode): void {
+    if (this.children.includes(child)) return
+    this.children.push(child)
+    child.parents.push(this)
+  }
+
+  removeChild(child: GraphNode): void {
+    remove(this.children, child)
+    remove(child.parents, this)
+  }
+
+  write(writer: TopologyWriter): void {
+    this.#written = true
+    this.#write(writer, this.parents.map(parent => parent.name).filter(name => name !== rootName))
+  }
+
+  forgetWritten(): void {
+    this.#written = false
+  }
+}
+
+const rootName = ''
+
+/** Reads topics; equal ones are merged before writing. */
+export class SourceGraphNode extends GraphNode {
+  /** Topic names, or the text of a pattern. */
+  readonly topics: readonly string[] | RegExp
+  /** A table's source is never merged with another. */
+  readonly mergeable: boolean
+
+  constructor(
+    name: string,
+    source: { readonly topics: readonly string[] | RegExp; readonly mergeable: boolean },
+    write: (writer: TopologyWriter) => void,
+  ) {
+    super(name, write)
+    this.topics = source.topics
+    this.mergeable = source.mergeable
+  }
+}
+
+export class Graph {
+  readonly #root = new GraphNode(rootName, () => {})
+  readonly #nodes: GraphNode[] = []
+
+  get sources(): readonly GraphNode[] {
+    return this.#root.children
+  }
+
+  /** Adds a node below its parents; one without parents is a source. */
+  add(node: GraphNode, ...parents: GraphNode[]): void {
+    for (const parent of parents.length === 0 ? [this.#root] : parents) parent.addChild(node)
+    if (node.order !== -1) return
+    node.order = this.#nodes.length
+    this.#nodes.push(node)
+  }
+
+  /** Takes a source out and gives its children to another. */
+  mergeSource(from: GraphNode, into: GraphNode): void {
+    while (from.children.length > 0) {
+      const child = from.children[0]!
+      from.removeChild(child)
+      into.addChild(child)
+    }
+    this.#root.removeChild(from)
+  }
+
+  /** Writes every node once, after all of its parents, in the order of creation among those that are ready. */
+  write(writer: TopologyWriter): void {
+    for (const node of this.#nodes) node.forgetWritten()
+    const ready = new Set<GraphNode>(this.#root.children)
+    while (ready.size > 0) {
+      const node = first(ready)
+      ready.delete(node)
+      node.write(writer)
+      for (const child of node.children) {
+        if (child.parents.every(parent => parent.isWritten)) ready.add(child)
+      }
+    }
+  }
+}
+
+function first(nodes: ReadonlySet<GraphNode>): GraphNode {
+  let found: GraphNode | undefined
+  for (const node of nodes) {
+    if (found === undefined || node.order < found.order) found = node
+  }
+  return found!
+}
+
+function remove<T>(list: T[], item: T): void {
+  const index = list.indexOf(item)
+  if (index !== -1) list.splice(index, 1)
+}

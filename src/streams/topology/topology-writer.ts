@@ -1,0 +1,86 @@
+import { StreamError } from '../../core/index.ts'
+import type { RepartitionTopicSpec, StoreSpec, TopologyData, TopologyNode } from './node.ts'
+import { subTopologiesOf } from './sub-topologies.ts'
+
+/** Collects nodes, stores and internal topics, refuses what contradicts itself, and freezes the result. */
+export class TopologyWriter {
+  readonly #nodes = new Map<string, TopologyNode>()
+  readonly #storesOfNode = new Map<string, Set<string>>()
+  readonly #stores = new Map<string, StoreSpec>()
+  readonly #repartitionTopics = new Map<string, RepartitionTopicSpec>()
+  readonly #sourceOfTopic = new Map<string, string>()
+  readonly #copartitioned: ReadonlySet<string>[] = []
+
+  /** @throws TOPOLOGY_INVALID for a name that exists, a parent that does not, or a topic that another source reads */
+  addNode(node: TopologyNode): void {
+    if (this.#nodes.has(node.name)) throw invalid(`an operator named ${node.name} exists already; names must be unique`)
+    for (const parent of node.parents) {
+      if (!this.#nodes.has(parent)) throw invalid(`${node.name} takes its input from ${parent}, which does not exist`)
+      if (this.#nodes.get(parent)!.kind === 'sink') throw invalid(`${node.name} takes its input from ${parent}, which is a sink and forwards nothing`)
+    }
+    if (node.kind === 'source') this.#registerSource(node.name, node.topics)
+    this.#nodes.set(node.name, node)
+    this.#storesOfNode.set(node.name, new Set(node.stores))
+  }
+
+  /** A store may be added again with the same specification, to connect it with more nodes. */
+  addStore(store: StoreSpec, ...users: readonly string[]): void {
+    const existing = this.#stores.get(store.name)
+    if (existing !== undefined && existing !== store) throw invalid(`a state store named ${store.name} exists already; store names must be unique`)
+    this.#stores.set(store.name, store)
+    for (const user of users) this.connect(user, [store.name])
+  }
+
+  connect(node: string, stores: readonly string[]): void {
+    const connected = this.#storesOfNode.get(node)
+    if (connected === undefined) throw invalid(`a state store is to be connected with ${node}, which does not exist`)
+    for (const store of stores) connected.add(store)
+  }
+
+  addRepartitionTopic(topic: RepartitionTopicSpec): void {
+    this.#repartitionTopics.set(topic.name, Object.freeze(topic))
+  }
+
+  /** The topics of these sources must have equal numbers of partitions. */
+  copartition(sources: ReadonlySet<string>): void {
+    this.#copartitioned.push(sources)
+  }
+
+  finish(): TopologyData {
+    const nodes = [...this.#nodes.values()].map(node => Object.freeze({ ...node, stores: Object.freeze([...this.#storesOfNode.get(node.name)!]) }))
+    const stores = [...this.#stores.values()]
+    for (const node of nodes) {
+      const missing = node.stores.find(store => !this.#stores.has(store))
+      if (missing !== undefined) throw invalid(`${node.name} uses the state store ${missing}, which does not exist`)
+    }
+    return {
+      nodes: Object.freeze(nodes),
+      stores: Object.freeze(stores),
+      repartitionTopics: Object.freeze([...this.#repartitionTopics.values()]),
+      copartitionGroups: Object.freeze(this.#copartitioned.map(sources => this.#topicsOf(sources))),
+      subTopologies: Object.freeze(subTopologiesOf(nodes, stores)),
+    }
+  }
+
+  #registerSource(name: string, topics: readonly string[]): void {
+    for (const topic of topics) {
+      const other = this.#sourceOfTopic.get(topic)
+      if (other !== undefined && other !== name) {
+        throw invalid(`the topic ${topic} is read by two sources, ${other} and ${name}; read it once, and use that stream or table twice`)
+      }
+      this.#sourceOfTopic.set(topic, name)
+    }
+  }
+
+  #topicsOf(sources: ReadonlySet<string>): readonly string[] {
+    const topics = [...sources].flatMap((source) => {
+      const node = this.#nodes.get(source)
+      return node?.kind === 'source' ? node.topics : []
+    })
+    return Object.freeze([...new Set(topics)])
+  }
+}
+
+function invalid(problem: string): StreamError {
+  return new StreamError('TOPOLOGY_INVALID', problem)
+}

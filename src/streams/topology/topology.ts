@@ -1,0 +1,36 @@
+import { describeTopology } from './describe.ts'
+import type { RepartitionTopicSpec, StoreSpec, SubTopology, TopologyData, TopologyNode } from './node.ts'
+
+/**
+ * What a program becomes: operators, state stores and internal topics as plain frozen data. Nothing runs yet; give it to
+ * `StreamsApp`, to `TopologyTestDriver`, or to `millrace run` as a module's default export.
+ */
+export class Topology implements TopologyData {
+  readonly nodes: readonly TopologyNode[]
+  readonly stores: readonly StoreSpec[]
+  readonly repartitionTopics: readonly RepartitionTopicSpec[]
+  readonly copartitionGroups: readonly (readonly string[])[]
+  readonly subTopologies: readonly SubTopology[]
+
+  constructor(data: TopologyData) {
+    this.nodes = data.nodes
+    this.stores = data.stores
+    this.repartitionTopics = data.repartitionTopics
+    this.copartitionGroups = data.copartitionGroups
+    this.subTopologies = data.subTopologies
+    Object.defineProperty(this, brand, { value: true })
+    Object.freeze(this)
+  }
+
+  /** The text that Kafka Streams prints for the same program. */
+  describe(): string {
+    return describeTopology(this)
+  }
+}
+
+const brand: unique symbol = Symbol.for('millrace.Topology') as never
+
+/** True for a topology of any copy of this package. */
+export function isTopology(candidate: unknown): candidate is Topology {
+  return typeof candidate === 'object' && candidate !== null && (candidate as Record<symbol, unknown>)[brand] === true
+}
