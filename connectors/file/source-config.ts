@@ -1,0 +1,64 @@
+import { configSpec, option } from 'millrace/connect'
+import type { ConfigOf } from 'millrace/connect'
+import { z } from 'zod'
+
+const positive = z.number().min(1)
+
+const options = {
+  path: option.list({
+    doc: 'The files to read: paths or globs (*, ?, [a-z], {a,b}, ** for any depth), separated by commas. Files that rotation renames beside them are followed without being named here.',
+    check: z.array(z.string()).min(1),
+  }),
+  exclude: option.list({ doc: 'Files not to read although `path` names them: paths or globs.', default: [] }),
+  topic: option.string({ doc: 'The topic that gets one record a line.', check: z.string().min(1) }),
+  'start.position': option.oneOf(['beginning', 'end'], {
+    doc: 'Where to begin in files that exist at the first start and have no stored position. Files that come later are read from their beginning.',
+    default: 'beginning',
+  }),
+  encoding: option.oneOf(['utf-8', 'bytes'], {
+    doc: 'utf-8: records are text. bytes: records are the bytes of the line, for a byte array converter.',
+    default: 'utf-8',
+  }),
+  'max.line.bytes': option.int({ doc: 'Longest line, without its end.', default: 1_048_576, check: z.number().min(1).max(512 * 1_048_576) }),
+  'line.too.long': option.oneOf(['truncate', 'skip', 'dead-letter'], {
+    doc: 'What becomes of a longer line. truncate: its beginning is a record, the header file.line.bytes holds its full length. skip: it is passed over. dead-letter: its beginning goes to `dead.letter.topic`.',
+    default: 'truncate',
+  }),
+  'dead.letter.topic': option.string({ doc: 'The topic for lines that `line.too.long` sends there.', default: null }),
+  headers: option.boolean({ doc: 'Give each record the headers file.path, file.device and file.inode.', default: false }),
+  'poll.interval.ms': option.int({ doc: 'Time between two looks at open files that were at their end. Watching makes it shorter.', default: 250, check: positive }),
+  'rescan.interval.ms': option.int({ doc: 'Time between two looks into the folders for new, renamed and deleted files.', default: 5_000, check: positive }),
+  watch: option.boolean({
+    doc: 'Let the system tell of changes, to notice them sooner. Reading does not depend on it. Set false on network file systems.',
+    default: true,
+  }),
+  'rotated.idle.ms': option.int({
+    doc: 'How long a file that was rotated away must be quiet at its end before it is closed. Its last line is then given even if no newline ends it.',
+    default: 30_000,
+    check: z.number().min(0),
+  }),
+  'max.open.files': option.int({ doc: 'Most files open at a time, a task.', default: 1_000, check: positive }),
+  'batch.bytes': option.int({
+    doc: 'Most bytes that one poll takes. Each log gives at most a quarter of it before the next one has its turn.',
+    default: 1_048_576,
+    check: z.number().min(4_096).max(64 * 1_048_576),
+  }),
+}
+
+export const fileSourceConfig = configSpec(options, {
+  rules: (config) =>
+    config['line.too.long'] === 'dead-letter' && config['dead.letter.topic'] === null
+      ? { 'dead.letter.topic': 'line.too.long=dead-letter needs the name of a topic' }
+      : {},
+})
+
+export type FileSourceConfig = ConfigOf<typeof fileSourceConfig>
+
+/** What a task gets besides: which share of the logs it reads. */
+export const fileSourceTaskConfig = configSpec({
+  ...options,
+  'task.share': option.int({ doc: 'Which share of the logs this task reads, from 0.', default: 0, check: z.number().min(0) }),
+  'task.shares': option.int({ doc: 'How many shares there are.', default: 1, check: positive }),
+})
+
+export type FileSourceTaskConfig = ConfigOf<typeof fileSourceTaskConfig>

@@ -1,0 +1,225 @@
+/**
+ * Follows the files that patterns name, through every kind of rotation.
+ *
+ *   rescan: folders ──► newcomers ──► admitted at a position ──► members of log families
+ *   take:   one family after the other, at most a turn's bytes each
+ *
+ * The plan of a rescan: (1) list the folders; (2) note new names and sizes of known files; (3) open newcomers and read
+ * their beginnings; (4) ask for their stored offsets, all at once; (5) decide where to begin, oldest file first;
+ * (6) forget files that are gone and drained.
+ */
+import type { Log, SourceOffset, SourcePartition } from 'millrace/connect'
+import { Complaints } from '../complaints.ts'
+import { admit, storedPosition } from './admission.ts'
+import type { Admission, Newcomer } from './admission.ts'
+import { findFiles } from './file-finder.ts'
+import type { FoundFile, SearchScope } from './file-finder.ts'
+import { sourcePartitionOf } from './file-identity.ts'
+import type { SpanArena } from './line-splitter.ts'
+import { LogFamily } from './log-family.ts'
+import type { FamilyOptions, FamilyTurn, Member } from './log-family.ts'
+import { compareRotationAge, rotationBase } from './rotation-names.ts'
+import { TailedFile } from './tailed-file.ts'
+import type { StoredPosition } from './tailed-file.ts'
+
+export interface TailerOptions extends FamilyOptions {
+  readonly scope: SearchScope
+  /** Whether this reader takes the log with that rotation base: how logs are divided among tasks. */
+  readonly isOurs: (rotationBase: string) => boolean
+  /** Begin behind what stands in files found at the first look and never read before. */
+  readonly startAtEnd: boolean
+  readonly maxOpenFiles: number
+}
+
+export type StoredOffsets = (partitions: readonly SourcePartition[]) => Promise<readonly (SourceOffset | undefined)[]>
+
+interface Candidate {
+  readonly found: FoundFile
+  readonly file: TailedFile
+  /** Path of the log it belongs to. */
+  readonly family: string
+  /** Whose offsets decide where to begin. */
+  readonly questions: readonly SourcePartition[]
+}
+
+export class FileTailer {
+  readonly #options: TailerOptions
+  readonly #storedOffsets: StoredOffsets
+  readonly #complaints: Complaints
+  readonly #families = new Map<string, LogFamily>()
+  readonly #members = new Map<string, { readonly member: Member; readonly family: LogFamily }>()
+  readonly #ignored = new Set<string>()
+  #rotation: LogFamily[] = []
+  #next = 0
+  #rescans = 0
+
+  constructor(options: TailerOptions, storedOffsets: StoredOffsets, log: Pick<Log, 'info' | 'warn'>) {
+    this.#options = options
+    this.#storedOffsets = storedOffsets
+    this.#complaints = new Complaints(log)
+  }
+
+  /** Bytes that stand in the files and were not given. */
+  get unreadBytes(): number {
+    let sum = 0
+    for (const { member } of this.#members.values()) sum += member.file.unreadBytes
+    return sum
+  }
+
+  /** Folders to watch for changes. */
+  get folders(): readonly string[] {
+    return [...new Set(this.#options.scope.include.map(({ root }) => root))]
+  }
+
+  async rescan(): Promise<void> {
+    const found = findFiles(this.#options.scope, this.#complaints).filter(({ path }) => this.#options.isOurs(rotationBase(path)))
+    this.#noteSeen(found)
+    const newcomers = found.filter(({ key }) => !this.#members.has(key) && !this.#ignored.has(key))
+    await this.#admitAll(newcomers, found)
+    this.#forgetGone(new Set(found.map(({ key }) => key)))
+    this.#rotation = [...this.#families.values()]
+    this.#rescans++
+  }
+
+  /** The next lines of the next log that has any. */
+  take(into: Buffer, at: number, spans: SpanArena, nowMs: number): FamilyTurn {
+    let outcome: FamilyTurn = 'nothing'
+    for (let tried = 0; tried < this.#rotation.length; tried++) {
+      const family = this.#rotation[this.#next % this.#rotation.length]!
+      this.#next = (this.#next + 1) % this.#rotation.length
+      const turn = family.take(into, at, spans, this.#options, nowMs, (member, error) => this.#complain(member.file, error))
+      if (typeof turn === 'object') return turn
+      if (turn === 'busy') outcome = 'busy'
+    }
+    return outcome
+  }
+
+  close(): void {
+    for (const { member } of this.#members.values()) member.file.close()
+    this.#members.clear()
+    this.#families.clear()
+    this.#rotation = []
+  }
+
+  #noteSeen(found: readonly FoundFile[]): void {
+    for (const { member } of this.#members.values()) member.listed = false
+    for (const { key, path, size, modifiedNs } of found) {
+      const member = this.#members.get(key)?.member
+      if (member === undefined || member.listed) continue
+      const changed = modifiedNs !== member.modifiedNs || size !== member.file.position
+      member.listed = true
+      member.file.path = path
+      member.modifiedNs = modifiedNs
+      if (changed && !member.file.isOpen) this.#open(member.file)
+    }
+  }
+
+  async #admitAll(newcomers: readonly FoundFile[], found: readonly FoundFile[]): Promise<void> {
+    const byPath = new Map(found.map((file) => [file.path, file]))
+    const oldestFirst = newcomers.toSorted(compareAge)
+    const candidates = oldestFirst.flatMap((file) => this.#candidate(file, byPath))
+    const questions = candidates.flatMap((candidate) => candidate.questions)
+    const answers = questions.length === 0 ? [] : [...await this.#storedOffsets(questions)]
+    for (const candidate of candidates) {
+      const stored = answers.splice(0, candidate.questions.length).map(storedPosition)
+      try {
+        this.#carryOut(candidate, this.#decide(candidate, stored))
+      } catch (error) {
+        this.#complain(candidate.file, error)
+      }
+    }
+  }
+
+  /** Opens a newcomer and says whose offsets matter: its own, and those of the log's present file, in case it is a copy of that. */
+  #candidate(found: FoundFile, byPath: ReadonlyMap<string, FoundFile>): Candidate[] {
+    const file = new TailedFile(found.key, found.device, found.inode, found.path)
+    if (!this.#open(file)) return []
+    const family = this.#familyOf(found, byPath)
+    const fingerprint = file.identify()
+    if (fingerprint === undefined) return [{ found, file, family, questions: [] }]
+    const original = byPath.get(family)
+    const asked = original === undefined || original.key === found.key ? [found] : [found, original]
+    return [{ found, file, family, questions: asked.map(({ device, inode }) => sourcePartitionOf({ device, inode, fingerprint })) }]
+  }
+
+  /** The path of the log that a file belongs to. A name that only looks rotated (`host-1.log`) is a log of its own unless the base exists. */
+  #familyOf({ path, role }: FoundFile, byPath: ReadonlyMap<string, FoundFile>): string {
+    const base = rotationBase(path)
+    return role === 'rotated' || byPath.has(base) || this.#families.has(base) ? base : path
+  }
+
+  #decide({ found, file, family }: Candidate, [stored, storedOfOriginal]: readonly (StoredPosition | undefined)[]): Admission {
+    const log = this.#families.get(family)
+    const newcomer: Newcomer = {
+      role: found.role,
+      size: found.size,
+      modifiedNs: found.modifiedNs,
+      fingerprint: file.fingerprint,
+      stored,
+      storedOfOriginal,
+      holds: (position) => file.holds(position),
+      isCopyOfMember: () => log?.members.some((member) => member.file.isOpen && member.file.beginsAs(file)) ?? false,
+    }
+    const startAtEnd = this.#options.startAtEnd && this.#rescans === 0
+    return admit(newcomer, { former: log?.former ?? [], lastSeenNs: log?.lastSeenNs, startAtEnd })
+  }
+
+  #carryOut({ found, file, family: path }: Candidate, admission: Admission): void {
+    if (admission.kind === 'wait' || admission.kind === 'ignore') {
+      file.close()
+      if (admission.kind === 'ignore') this.#ignored.add(file.key)
+      return
+    }
+    if (admission.kind === 'read') file.seek(admission.from.position)
+    else file.seekEnd(this.#options.turnBytes)
+    const family = this.#families.get(path) ?? new LogFamily(path)
+    const member: Member = { file, modifiedNs: found.modifiedNs, listed: true, quietSinceMs: undefined }
+    this.#families.set(path, family)
+    this.#members.set(file.key, { member, family })
+    family.add(member)
+  }
+
+  /** Forgets files that were drained, closed, and are in no folder any more. */
+  #forgetGone(found: ReadonlySet<string>): void {
+    for (const [key, { member, family }] of this.#members) {
+      if (found.has(key) || member.file.isOpen) continue
+      this.#members.delete(key)
+      family.remove(member)
+      if (family.members.length === 0) this.#families.delete(family.path)
+    }
+    for (const key of this.#ignored) if (!found.has(key)) this.#ignored.delete(key)
+  }
+
+  #open(file: TailedFile): boolean {
+    try {
+      if (!this.#makeRoom() || !file.open()) return false
+      this.#complaints.settle(`file:${file.path}`, `${file.path} can be read again`)
+      return true
+    } catch (error) {
+      this.#complain(file, error)
+      return false
+    }
+  }
+
+  /** Keeps the number of open files bounded: the file that has been quiet for longest is closed, and opened again when it grows. */
+  #makeRoom(): boolean {
+    const open = [...this.#members.values()].filter(({ member }) => member.file.isOpen)
+    if (open.length < this.#options.maxOpenFiles) return true
+    const quiet = open.filter(({ member }) => member.file.unreadBytes === 0).map(({ member }) => member)
+    if (quiet.length === 0) return false
+    quiet.reduce((oldest, member) => (member.modifiedNs < oldest.modifiedNs ? member : oldest)).file.close()
+    return true
+  }
+
+  #complain(file: TailedFile, error: unknown): void {
+    file.close()
+    const { code } = error as NodeJS.ErrnoException
+    if (code === undefined) throw error
+    const advice = code === 'EACCES' || code === 'EPERM' ? '; let this user read it' : ''
+    this.#complaints.say(`file:${file.path}`, `${file.path} cannot be read (${code})${advice}; it is tried again at every rescan`)
+  }
+}
+
+function compareAge(a: FoundFile, b: FoundFile): number {
+  return a.modifiedNs === b.modifiedNs ? compareRotationAge(a.path, b.path) : a.modifiedNs < b.modifiedNs ? -1 : 1
+}

@@ -1,0 +1,114 @@
+import type { SpanArena } from './line-splitter.ts'
+import type { Incarnation } from './admission.ts'
+import type { LineBlock, OverlongLine, ReadLimits, TailedFile } from './tailed-file.ts'
+
+/** A file of a family, with what the last look at the folder told about it. */
+export interface Member {
+  readonly file: TailedFile
+  modifiedNs: bigint
+  /** Still found in a folder that is searched. */
+  listed: boolean
+  /** Since when a rotated file has had nothing to give. */
+  quietSinceMs: number | undefined
+}
+
+export interface FamilyOptions extends ReadLimits {
+  /** How long a file that was rotated away stays open at its end: its writer may not have noticed. */
+  readonly rotatedIdleMs: number
+}
+
+const rememberedIncarnations = 8
+
+/**
+ * The files of one log: the present one, which has the log's path, and those rotated away, oldest first. An older file is
+ * read to its end before the next one gets a turn; whatever is appended to it later comes first again.
+ */
+export class LogFamily {
+  /** The path of the log: where its present file is. */
+  readonly path: string
+  readonly #members: Member[] = []
+  readonly #former: Incarnation[] = []
+
+  constructor(path: string) {
+    this.path = path
+  }
+
+  get members(): readonly Member[] {
+    return this.#members
+  }
+
+  get former(): readonly Incarnation[] {
+    return this.#former
+  }
+
+  isPresent(member: Member): boolean {
+    return member.listed && member.file.path === this.path
+  }
+
+  /** The time that tells which rotated files are newer than the last look: that of the newest file that is no longer the present one. */
+  get lastSeenNs(): bigint | undefined {
+    const rotated = this.#members.filter((member) => !this.isPresent(member))
+    const known = rotated.length > 0 ? rotated : this.#members
+    return known.reduce<bigint | undefined>((newest, { modifiedNs }) => (newest === undefined || modifiedNs > newest ? modifiedNs : newest), undefined)
+  }
+
+  add(member: Member): void {
+    const later = (other: Member) => this.isPresent(other) || other.modifiedNs > member.modifiedNs
+    const at = this.isPresent(member) ? -1 : this.#members.findIndex(later)
+    this.#members.splice(at < 0 ? this.#members.length : at, 0, member)
+  }
+
+  remove(member: Member): void {
+    this.#members.splice(this.#members.indexOf(member), 1)
+  }
+
+  /** The next lines, from the oldest file that has any. `onError` gets what the system says about a file; the next one is tried. */
+  take(into: Buffer, at: number, spans: SpanArena, options: FamilyOptions, nowMs: number, onError: (member: Member, error: unknown) => void): FamilyTurn {
+    for (const member of this.#members) {
+      if (!member.file.isOpen) continue
+      try {
+        const turn = this.#takeFrom(member, into, at, spans, options, nowMs)
+        if (turn !== 'nothing') return turn
+      } catch (error) {
+        onError(member, error)
+      }
+    }
+    return 'nothing'
+  }
+
+  #takeFrom(member: Member, into: Buffer, at: number, spans: SpanArena, options: FamilyOptions, nowMs: number): FamilyTurn {
+    const { file } = member
+    if (file.fingerprint === undefined && file.identify() === undefined) return this.#whenQuiet(member, options, nowMs)
+    const turn = file.take(into, at, spans, options)
+    if (turn.kind === 'replaced') {
+      this.#beginAnew(file)
+      return 'busy'
+    }
+    if (turn.kind === 'none') return turn.busy ? 'busy' : this.#whenQuiet(member, options, nowMs)
+    member.quietSinceMs = undefined
+    return turn
+  }
+
+  #beginAnew(file: TailedFile): void {
+    if (file.fingerprint !== undefined) this.#former.unshift({ fingerprint: file.fingerprint, position: file.storedPosition() })
+    this.#former.length = Math.min(this.#former.length, rememberedIncarnations)
+    file.seek(0)
+    file.identify()
+  }
+
+  /** A file that was rotated away and stays quiet is closed, after its last line, should no newline end it. */
+  #whenQuiet(member: Member, options: FamilyOptions, nowMs: number): FamilyTurn {
+    if (this.isPresent(member)) {
+      member.quietSinceMs = undefined
+      return 'nothing'
+    }
+    member.quietSinceMs ??= nowMs
+    if (nowMs - member.quietSinceMs < options.rotatedIdleMs) return 'nothing'
+    const last = member.file.takeUnfinished(options)
+    if (last === undefined) member.file.close()
+    return last ?? 'nothing'
+  }
+}
+
+/** `busy`: nothing to give yet, but ask again at once. */
+export type FamilyTurn = LineBlock | OverlongLine | 'busy' | 'nothing'

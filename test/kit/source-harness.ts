@@ -1,0 +1,136 @@
+/** Runs one source task without a worker: polls it, keeps what it gives, commits offsets when told, and forgets the rest at a crash. */
+import type { Clock, Log, RawConfig, SourceOffset, SourcePartition, SourcePlugin, SourcePoll, SourceSpans, SourceTask } from 'millrace/connect'
+
+/** A clock whose timers fire at once, with the time moved on: waiting costs nothing. */
+export function hurryingClock(): Clock {
+  let nowMs = 1_000_000
+  return {
+    now: () => nowMs,
+    monotonic: () => nowMs,
+    setTimer(delayMs, callback) {
+      const handle = setImmediate(() => {
+        nowMs += delayMs
+        callback()
+      })
+      return { cancel: () => clearImmediate(handle) }
+    },
+  }
+}
+
+export interface LogLines extends Log {
+  readonly lines: string[]
+}
+
+export function collectingLog(): LogLines {
+  const lines: string[] = []
+  const add = (level: string) => (text: string) => void lines.push(`${level} ${text}`)
+  return { lines, debug: add('debug'), info: add('info'), warn: add('warn'), error: add('error') }
+}
+
+export interface Given {
+  readonly topic: string
+  readonly text: string
+  readonly headers: Readonly<Record<string, unknown>>
+  readonly partition: SourcePartition
+  readonly offset: SourceOffset
+}
+
+export class SourceHarness<C, T> {
+  readonly log = collectingLog()
+  readonly clock: Clock
+  /** Offsets that survive a crash. */
+  readonly committed = new Map<string, SourceOffset>()
+  readonly #plugin: SourcePlugin<C, T>
+  readonly #config: RawConfig
+  #task: SourceTask<T> | undefined
+  #abort = new AbortController()
+  #given: Given[] = []
+  #committedCount = 0
+
+  constructor(plugin: SourcePlugin<C, T>, config: RawConfig, clock: Clock = hurryingClock()) {
+    this.#plugin = plugin
+    this.#config = config
+    this.clock = clock
+  }
+
+  /** Everything that a reader of the topics can see: what came before a crash without its offset is gone. */
+  get given(): readonly Given[] {
+    return this.#given
+  }
+
+  get texts(): readonly string[] {
+    return this.#given.map(({ text }) => text)
+  }
+
+  async start(tasks = 1, taskId = 0): Promise<void> {
+    this.#abort = new AbortController()
+    const context = {
+      connectorName: 'under-test',
+      clock: this.clock,
+      log: this.log,
+      signal: this.#abort.signal,
+      requestTaskReconfiguration: () => undefined,
+      raiseError: (error: Error) => {
+        throw error
+      },
+    }
+    const connector = this.#plugin.createConnector()
+    await connector.start(this.#plugin.config.parse(this.#config), context)
+    const taskConfigs = await connector.taskConfigs(tasks)
+    const spec = this.#plugin.taskConfig ?? (this.#plugin.config as never)
+    const task = this.#plugin.createTask()
+    const offsets = (partitions: readonly SourcePartition[]) => Promise.resolve(partitions.map((each) => this.committed.get(JSON.stringify(each))))
+    await task.start(spec.parse(taskConfigs[taskId]!), { ...context, taskId, offsets })
+    this.#task = task
+  }
+
+  /** One poll. @returns how many records it gave */
+  async poll(): Promise<number> {
+    const batch = records(await this.#task!.poll(this.#abort.signal))
+    this.#given.push(...batch)
+    return batch.length
+  }
+
+  /** Polls until two polls in a row give nothing. */
+  async drain(): Promise<void> {
+    for (let quiet = 0; quiet < 2; ) quiet = (await this.poll()) === 0 ? quiet + 1 : 0
+  }
+
+  /** Commits the offsets of the first `count` records not committed yet. */
+  commit(count = this.#given.length - this.#committedCount): void {
+    const end = Math.min(this.#given.length, this.#committedCount + count)
+    for (const { partition, offset } of this.#given.slice(this.#committedCount, end)) this.committed.set(JSON.stringify(partition), offset)
+    this.#committedCount = end
+  }
+
+  get uncommittedCount(): number {
+    return this.#given.length - this.#committedCount
+  }
+
+  /** Ends the task; what was not committed is as if it had never been given. */
+  async crash(): Promise<void> {
+    await this.stop()
+    this.#given = this.#given.slice(0, this.#committedCount)
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort()
+    await this.#task?.stop()
+    this.#task = undefined
+  }
+}
+
+function records(poll: SourcePoll | null): Given[] {
+  if (poll === null) return []
+  const items = Array.isArray(poll) ? (poll as readonly (SourceSpans | object)[]) : [poll]
+  return items.flatMap((item) => {
+    if (!('spans' in item)) throw new Error('this harness reads spans')
+    return Array.from({ length: item.recordCount }, (_, index) => recordOf(item, index))
+  })
+}
+
+function recordOf(spans: SourceSpans, index: number): Given {
+  const bytes = spans.bytes.subarray(spans.spans[2 * index], spans.spans[2 * index + 1])
+  const headers = Object.fromEntries((spans.headers ?? []).map(({ key, value }) => [key, value]))
+  return { topic: spans.topic, text: Buffer.from(bytes).toString(), headers, partition: spans.sourcePartition, offset: spans.sourceOffset(index) }
+}
