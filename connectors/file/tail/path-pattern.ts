@@ -7,7 +7,7 @@ export interface PathPattern {
   readonly root: string
   /** How many levels of folders below `root` can hold a match. */
   readonly depth: number
-  matches(path: string): boolean
+  readonly matches: (path: string) => boolean
 }
 
 /** Relative patterns count from the working directory. Wildcards do not match a leading dot, as in a shell. */
