@@ -41,25 +41,80 @@ interface NodeOrder {
   readonly children: (node: TopologyNode) => readonly TopologyNode[]
 }
 
-/** Nodes with more paths below them come first; ties go by name. */
+/**
+ * Nodes with more paths below them come first; ties go by name. Upstream sorts parents and children while it is still
+ * counting paths, so their order is that of the counts at the time; hence the same steps in the same order here.
+ */
 function nodeOrder(nodes: readonly TopologyNode[]): NodeOrder {
   const byName = new Map(nodes.map(node => [node.name, node]))
-  const children = new Map<string, TopologyNode[]>(nodes.map(node => [node.name, []]))
-  for (const node of nodes) {
-    for (const parent of node.parents) children.get(parent)!.push(node)
+  const sizes = new Map(nodes.map(node => [node.name, 1]))
+  const compare = (a: TopologyNode, b: TopologyNode) => {
+    const difference = sizes.get(b.name)! - sizes.get(a.name)!
+    return difference === 0 ? compareNames(a.name, b.name) : difference
   }
-  const sizes = new Map<string, number>()
-  const size = (node: TopologyNode): number => {
-    const known = sizes.get(node.name)
-    if (known !== undefined) return known
-    const counted = children.get(node.name)!.reduce((sum, child) => sum + size(child), 1)
-    sizes.set(node.name, counted)
-    return counted
+  const parents = new Map(nodes.map(node => [node.name, new SortedNodes(compare)]))
+  const children = new Map(nodes.map(node => [node.name, new SortedNodes(compare)]))
+  const grow = (node: TopologyNode, size: number): void => {
+    sizes.set(node.name, sizes.get(node.name)! + size)
+    for (const parent of parents.get(node.name)!.list()) grow(parent, size)
   }
-  const compare = (a: TopologyNode, b: TopologyNode) => size(b) - size(a) || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
+  for (const name of hashOrder(byName.keys())) {
+    const node = byName.get(name)!
+    for (const parentName of node.parents) {
+      const parent = byName.get(parentName)!
+      parents.get(name)!.add(parent)
+      children.get(parentName)!.add(node)
+      grow(parent, sizes.get(name)!)
+    }
+  }
   return {
     compare,
-    parents: node => node.parents.map(parent => byName.get(parent)!).sort(compare),
-    children: node => [...children.get(node.name)!].sort(compare),
+    parents: node => parents.get(node.name)!.list(),
+    children: node => children.get(node.name)!.list(),
+  }
+}
+
+function compareNames(a: string, b: string): number {
+  if (a === b) return 0
+  return a < b ? -1 : 1
+}
+
+interface Branch {
+  readonly node: TopologyNode
+  left: Branch | null
+  right: Branch | null
+}
+
+/** A search tree that compares when it adds, and never again. */
+class SortedNodes {
+  readonly #compare: (a: TopologyNode, b: TopologyNode) => number
+  #root: Branch | null = null
+
+  constructor(compare: (a: TopologyNode, b: TopologyNode) => number) {
+    this.#compare = compare
+  }
+
+  add(node: TopologyNode): void {
+    const added: Branch = { node, left: null, right: null }
+    if (this.#root === null) this.#root = added
+    for (let branch: Branch | null = this.#root; branch !== null;) {
+      const order = this.#compare(node, branch.node)
+      if (order === 0) return
+      const side = order < 0 ? 'left' : 'right'
+      if (branch[side] === null) branch[side] = added
+      branch = branch[side] === added ? null : branch[side]
+    }
+  }
+
+  list(): readonly TopologyNode[] {
+    const listed: TopologyNode[] = []
+    const visit = (branch: Branch | null): void => {
+      if (branch === null) return
+      visit(branch.left)
+      listed.push(branch.node)
+      visit(branch.right)
+    }
+    visit(this.#root)
+    return listed
   }
 }
