@@ -4,15 +4,7 @@ import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { StreamError } from '../core/index.ts'
 
-const maxJsonFileBytes = 16 * 1024 * 1024
-
-/** @throws INVALID_ARGUMENT when the file cannot be read or holds no JSON object */
-export function readJsonObject(path: string): Readonly<Record<string, unknown>> {
-  const text = readText(path)
-  const value = parseJson(path, text)
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Readonly<Record<string, unknown>>
-  throw new StreamError('INVALID_ARGUMENT', `${path} must hold one JSON object`, { details: { file: path } })
-}
+const maxConfigFileBytes = 16 * 1024 * 1024
 
 /** @throws INVALID_ARGUMENT when there is no such file */
 export function requireFile(path: string): string {
@@ -31,21 +23,14 @@ export function readPackageVersion(): string {
   return (createRequire(import.meta.url)('millrace/package.json') as { readonly version: string }).version
 }
 
-function readText(path: string): string {
+/** @throws INVALID_ARGUMENT when the file is not there, cannot be read, or is no configuration for its size */
+export function readTextFile(path: string): string {
   const size = statSync(requireFile(path)).size
-  if (size > maxJsonFileBytes) throw new StreamError('INVALID_ARGUMENT', `${path} has ${size} bytes, more than the ${maxJsonFileBytes} a configuration may have`, { details: { file: path } })
+  if (size > maxConfigFileBytes) throw new StreamError('INVALID_ARGUMENT', `${path} has ${size} bytes, more than the ${maxConfigFileBytes} of the largest configuration`, { details: { file: path } })
   try {
     return readFileSync(path, 'utf8')
   } catch (cause) {
     throw new StreamError('INVALID_ARGUMENT', `${path} cannot be read: ${messageOf(cause)}`, { cause, details: { file: path } })
-  }
-}
-
-function parseJson(path: string, text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw new StreamError('INVALID_ARGUMENT', `${path} is not JSON: ${messageOf(cause)}`, { cause, details: { file: path } })
   }
 }
 

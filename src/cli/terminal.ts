@@ -1,8 +1,9 @@
 /** What a command has of the outside world: where it reads and writes, and when it must stop. */
 export interface Terminal {
-  readonly input: AsyncIterable<Uint8Array>
+  /** The standard input, up to its end or to `stop`. To be read once. */
+  input(): AsyncIterable<Uint8Array>
   /** True when a person types the input. */
-  readonly interactive: boolean
+  isInteractive(): boolean
   /** Fires with the first SIGINT or SIGTERM, and when whoever reads the output went away. */
   readonly stop: AbortSignal
   /** Results, to the standard output; resolves once it may be followed by more, so that a slow reader slows the command. */
@@ -32,11 +33,32 @@ export function processTerminal(process: TerminalProcess): Terminal {
   process.on('SIGTERM', onSignal)
   process.stdout.on('error', () => controller.abort())
   return {
-    input: process.stdin,
-    interactive: process.stdin.isTTY === true,
+    input: () => readUntil(controller.signal, process.stdin),
+    isInteractive: () => process.stdin.isTTY === true,
     stop: controller.signal,
     write: (data) => writeTo(process.stdout, data),
     tell: (line) => void process.stderr.write(`${line}\n`),
+  }
+}
+
+/** Resolves when the command must stop. */
+export function stopped({ stop }: Terminal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (stop.aborted) resolve(undefined)
+    else stop.addEventListener('abort', () => resolve(undefined), { once: true })
+  })
+}
+
+/** Closes the stream with the signal, so that neither the loop nor the process goes on waiting for it. */
+async function* readUntil(stop: AbortSignal, stream: NodeJS.ReadStream): AsyncGenerator<Uint8Array> {
+  const close = () => stream.destroy()
+  stop.addEventListener('abort', close, { once: true })
+  try {
+    for await (const chunk of stream) yield chunk as Uint8Array
+  } catch (error) {
+    if (!stop.aborted) throw error
+  } finally {
+    stop.removeEventListener('abort', close)
   }
 }
 

@@ -1,0 +1,33 @@
+import { createJiti } from 'jiti'
+import * as connect from '../connect/index.ts'
+import * as core from '../core/index.ts'
+import { StreamError } from '../core/index.ts'
+import * as streams from '../streams/index.ts'
+import { isTopology } from '../streams/index.ts'
+import type { Topology } from '../streams/index.ts'
+import { requireFile } from './files.ts'
+
+/**
+ * The topology that a module exports by default; TypeScript on any Node. `millrace/…` in it is the copy that runs this
+ * command, wherever the module lies, so that there are no two of anything.
+ * @throws INVALID_ARGUMENT when there is no such file, TOPOLOGY_INVALID when it cannot be loaded or exports something else
+ */
+export async function loadTopology(path: string): Promise<Topology> {
+  const exported = await loadDefaultExport(path, requireFile(path))
+  if (isTopology(exported)) return exported
+  throw new StreamError('TOPOLOGY_INVALID', `${path} must export a topology by default, as in: export default builder.build(); it exports ${describeValue(exported)}`, { details: { file: path } })
+}
+
+async function loadDefaultExport(path: string, file: string): Promise<unknown> {
+  const jiti = createJiti(file, { fsCache: false, interopDefault: false, virtualModules: { millrace: core, 'millrace/streams': streams, 'millrace/connect': connect } })
+  try {
+    return ((await jiti.import(file)) as { readonly default?: unknown }).default
+  } catch (cause) {
+    throw new StreamError('TOPOLOGY_INVALID', `${path} cannot be loaded`, { cause, details: { file: path } })
+  }
+}
+
+function describeValue(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  return typeof value === 'object' && value !== null ? `an object of ${value.constructor?.name ?? 'no class'}` : `a ${typeof value}`
+}
