@@ -31,6 +31,10 @@ export class LazyRecord implements RecordView {
     this.#end = end
   }
 
+  get hasKey(): boolean {
+    return this.#keyLength >= 0
+  }
+
   get key(): Uint8Array | null {
     return this.#keyLength < 0 ? null : this.#bytes.subarray(this.#keyAt, this.#keyAt + this.#keyLength)
   }
@@ -42,7 +46,16 @@ export class LazyRecord implements RecordView {
   }
 
   /** @throws CORRUPT_RECORD when the bytes after the value are not exactly the headers */
+  ensureHeaders(): void {
+    this.#readHeaders()
+  }
+
+  /** @throws as `ensureHeaders` */
   get headers(): readonly Header[] {
+    return this.#readHeaders()
+  }
+
+  #readHeaders(): readonly Header[] {
     const at = this.#valueAt() + Math.max(0, this.#valueLength)
     return this.#bytes[at] === 0 && at + 1 === this.#end ? noHeaders : readHeaders({ bytes: this.#bytes, at, end: this.#end })
   }
@@ -57,14 +70,23 @@ export class LazyRecord implements RecordView {
 
 const noHeaders: readonly Header[] = Object.freeze([])
 
+/** What the records of a batch are relative to. */
+export interface RecordBase {
+  readonly offset: number
+  readonly timestamp: number
+  /** The timestamp of every record where the log stamped them; null where each has its own. */
+  readonly appendTime: number | null
+}
+
 /** Reads the record at the cursor and leaves the cursor behind it. @throws CORRUPT_RECORD */
-export function readRecord(cursor: ByteCursor, baseOffset: number, baseTimestamp: number): LazyRecord {
+export function readRecord(cursor: ByteCursor, base: RecordBase): LazyRecord {
   const length = readVarint(cursor)
   const end = cursor.at + length
   if (length <= 0 || end > cursor.end) throw badLength('record', length, cursor)
   cursor.at++ // attributes: none are defined
-  const timestamp = baseTimestamp + readVarlong(cursor)
-  const offset = baseOffset + readVarint(cursor)
+  const delta = readVarlong(cursor)
+  const timestamp = base.appendTime ?? base.timestamp + delta
+  const offset = base.offset + readVarint(cursor)
   const keyLength = readVarint(cursor)
   const keyAt = cursor.at
   if (keyLength > 0) cursor.at += keyLength

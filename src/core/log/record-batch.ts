@@ -14,6 +14,7 @@ import { readInt16, readInt32, readInt64, readUint32, writeInt16, writeInt32, wr
 import { compressionCodec, defaultMaxInflatedBytes } from './compression.ts'
 import { crc32c } from './crc32c.ts'
 import { readRecord } from './lazy-record.ts'
+import type { RecordBase } from './lazy-record.ts'
 import type { ByteCursor } from './varint.ts'
 
 export const batchHeaderBytes = 61
@@ -79,21 +80,21 @@ export class RecordBatchView implements RecordBatch {
 
   /** @throws CORRUPT_RECORD, RECORD_TOO_LARGE or UNSUPPORTED_COMPRESSION_TYPE, possibly after some records were visited */
   forEach(visit: (record: RecordView) => void): void {
-    const reader = this.#reader()
+    const { cursor, base } = this.recordReader()
     for (let left = this.recordCount; left > 0; left--) {
-      const record = readRecord(reader.cursor, reader.baseOffset, reader.baseTimestamp)
+      const record = readRecord(cursor, base)
       if (record.offset >= this.#fromOffset) visit(record)
     }
-    ensureExhausted(reader.cursor)
+    ensureExhausted(cursor)
   }
 
   *[Symbol.iterator](): IterableIterator<RecordView> {
-    const reader = this.#reader()
+    const { cursor, base } = this.recordReader()
     for (let left = this.recordCount; left > 0; left--) {
-      const record = readRecord(reader.cursor, reader.baseOffset, reader.baseTimestamp)
+      const record = readRecord(cursor, base)
       if (record.offset >= this.#fromOffset) yield record
     }
-    ensureExhausted(reader.cursor)
+    ensureExhausted(cursor)
   }
 
   /** The records section, inflated when it is compressed (once). @throws as `forEach` */
@@ -105,9 +106,11 @@ export class RecordBatchView implements RecordBatch {
     return { bytes: this.#inflated, at: 0, end: this.#inflated.length }
   }
 
-  #reader(): { readonly cursor: ByteCursor; readonly baseOffset: number; readonly baseTimestamp: number } {
+  /** For `readRecord`, `recordCount` times. @throws as `forEach` */
+  recordReader(): { readonly cursor: ByteCursor; readonly base: RecordBase } {
     if (this.recordCount < 0) throw corrupt(`a record batch says it has ${this.recordCount} records`)
-    return { cursor: this.recordsSection(), baseOffset: this.baseOffset, baseTimestamp: this.baseTimestamp }
+    const base = { offset: this.baseOffset, timestamp: this.baseTimestamp, appendTime: this.isLogAppendTime ? this.maxTimestamp : null }
+    return { cursor: this.recordsSection(), base }
   }
 }
 

@@ -1,0 +1,48 @@
+/**
+ * How much of a partition is known to be whole and on disk, so that opening it need not look at that part again. It is our own
+ * file among Kafka's; without it everything is scanned. It is only ever replaced whole, and after what it vouches for is on disk.
+ */
+import { join } from 'node:path'
+import { crc32c } from './crc32c.ts'
+import { replaceFile } from './file-system.ts'
+import type { FileSystem } from './file-system.ts'
+
+export interface LogCheckpoint {
+  readonly logStartOffset: number
+  /** Everything before this offset is on disk, in its segment's indexes, and in the producer snapshot of that name. */
+  readonly recoveryOffset: number
+  /** Where that offset begins: in the segment of this base offset, at this position. */
+  readonly segmentBaseOffset: number
+  readonly position: number
+}
+
+const fileName = 'millrace.checkpoint'
+const maxBytes = 1024
+const keys = ['logStartOffset', 'recoveryOffset', 'segmentBaseOffset', 'position'] as const
+
+/** null when there is none, or none that can be believed. */
+export function readCheckpoint(fileSystem: FileSystem, directory: string): LogCheckpoint | null {
+  const path = join(directory, fileName)
+  const sizeBytes = fileSystem.stat(path)?.sizeBytes ?? Infinity
+  const bytes = sizeBytes > maxBytes ? null : fileSystem.readFile(path, maxBytes)
+  return bytes === null ? null : parse(Buffer.from(bytes).toString('latin1'))
+}
+
+export async function writeCheckpoint(fileSystem: FileSystem, directory: string, checkpoint: LogCheckpoint): Promise<void> {
+  const body = bodyOf(checkpoint)
+  await replaceFile(fileSystem, join(directory, fileName), Buffer.from(`${body}crc=${crc32c(Buffer.from(body))}\n`))
+}
+
+function bodyOf(checkpoint: LogCheckpoint): string {
+  return ['version=1', ...keys.map((key) => `${key}=${checkpoint[key]}`), ''].join('\n')
+}
+
+function parse(text: string): LogCheckpoint | null {
+  const values = new Map(text.split('\n').map((line) => line.split('=', 2) as [string, string | undefined]))
+  const numbers = keys.map((key) => Number(values.get(key)))
+  if (!numbers.every((value) => Number.isSafeInteger(value) && value >= 0)) return null
+  const [logStartOffset, recoveryOffset, segmentBaseOffset, position] = numbers as [number, number, number, number]
+  const checkpoint = { logStartOffset, recoveryOffset, segmentBaseOffset, position }
+  const body = bodyOf(checkpoint)
+  return text === `${body}crc=${crc32c(Buffer.from(body))}\n` ? checkpoint : null
+}

@@ -1,0 +1,485 @@
+import { dirname, join } from 'node:path'
+import type { Isolation } from '../broker.ts'
+import type { Clock } from '../clock.ts'
+import { StreamError } from '../errors.ts'
+import type { AppendOrigin } from './append-validation.ts'
+import { singleBatch, validateBatch } from './append-validation.ts'
+import { applyBatch } from './apply-batch.ts'
+import { encodeMarker } from './control-batch.ts'
+import type { TransactionMarker } from './control-batch.ts'
+import { offsetOfFileName, segmentFileName } from './file-names.ts'
+import { replaceFile } from './file-system.ts'
+import type { FileSystem } from './file-system.ts'
+import { GroupCommit } from './group-commit.ts'
+import { writeLeaderEpochCheckpoint } from './leader-epoch-checkpoint.ts'
+import { writeCheckpoint } from './log-checkpoint.ts'
+import type { LogConfig } from './log-config.ts'
+import { encodeSnapshot } from './producer-snapshot.ts'
+import type { CompletedTransaction, ProducerState } from './producer-state.ts'
+import { ReadHandles } from './read-handles.ts'
+import { patchOffset, RecordBatchView } from './record-batch.ts'
+import { recoverLog } from './recovery.ts'
+import type { RecoveredLog } from './recovery.ts'
+import { Segment } from './segment.ts'
+import { findMaxTimestamp, findTimestamp } from './timestamp-search.ts'
+import type { TimestampedOffset } from './timestamp-search.ts'
+import type { AbortedTransaction } from './transaction-index.ts'
+
+export interface PartitionLogOptions {
+  /** Of this partition alone. */
+  readonly directory: string
+  /** For errors, such as `orders-0`. */
+  readonly name: string
+  readonly fileSystem: FileSystem
+  readonly clock: Clock
+  readonly config: LogConfig
+  /** Shared among partitions, so that all of them together keep few files open. Default: one of its own. */
+  readonly handles?: ReadHandles
+  /** Called when the high watermark or the last stable offset has moved. */
+  readonly onAdvance?: () => void
+}
+
+export interface AppendResult {
+  readonly baseOffset: number
+  readonly lastOffset: number
+  /** -1, or the append time where the topic stamps records with it; of a duplicate: the time of the original. */
+  readonly logAppendTime: number
+  /** The batch was in the log already; offsets are those of the original. */
+  readonly duplicate: boolean
+}
+
+export interface LogReadRequest {
+  readonly offset: number
+  /** The first batch is returned whatever its size. */
+  readonly maxBytes: number
+  readonly isolation: Isolation
+}
+
+export interface LogRead {
+  /** Whole batches as they are stored, markers and aborted ones included; iterating leaves out records below the offset asked for. */
+  readonly batches: readonly RecordBatchView[]
+  /** Where to go on. */
+  readonly nextOffset: number
+  /** Those that overlap the batches; none for read-uncommitted. */
+  readonly abortedTransactions: readonly AbortedTransaction[]
+  readonly logStartOffset: number
+  readonly highWatermark: number
+  readonly lastStableOffset: number
+}
+
+interface RolledSegment {
+  readonly segment: Segment
+  readonly nextBaseOffset: number
+  /** The producers as they were at the roll. */
+  readonly snapshot: Uint8Array
+  isDurable: boolean
+}
+
+const leaderEpoch = 0
+
+/**
+ * The log of one partition: segments on disk, the producers' state, and three offsets that only grow:
+ * ```
+ *   log start offset ≤ last stable offset ≤ high watermark ≤ log end offset
+ *                      (first open            (on disk:        (next to be
+ *                       transaction)           visible)         assigned)
+ * ```
+ * Life: `open` recovers; `append` writes into the page cache and assigns offsets; `sync` makes what was appended durable and
+ * visible; `close` leaves a mark that makes the next open quick. After a failed sync the log takes nothing more: what the
+ * disk holds is not known until it is opened again. One object per directory, used from one thread.
+ */
+export class PartitionLog {
+  readonly name: string
+  /** Set when the log can only be read: a failed sync, or damage that was found when it was opened. */
+  failure: StreamError | null = null
+  readonly #options: PartitionLogOptions
+  readonly #handles: ReadHandles
+  readonly #segments: Segment[]
+  readonly #producers: ProducerState
+  readonly #commit = new GroupCommit(() => this.#syncDirty())
+  #config: LogConfig
+  #logStartOffset: number
+  #logEndOffset: number
+  #highWatermark: number
+  /** Everything before is on disk. */
+  #durableOffset: number
+  /** Ended by a marker that is not yet on disk: they hold the last stable offset back until it is. */
+  #endedTransactions: CompletedTransaction[] = []
+  /** In order: rolled and not yet sealed. */
+  readonly #rolled: RolledSegment[] = []
+  #directoryIsDirty = true
+  #maintenance: Promise<unknown> = Promise.resolve()
+  #closed = false
+
+  private constructor(options: PartitionLogOptions, handles: ReadHandles, recovered: RecoveredLog) {
+    this.name = options.name
+    this.#options = options
+    this.#handles = handles
+    this.#config = options.config
+    this.#segments = recovered.segments
+    this.#producers = recovered.producers
+    this.#logStartOffset = recovered.logStartOffset
+    this.#logEndOffset = recovered.logEndOffset
+    this.#highWatermark = recovered.logEndOffset
+    this.#durableOffset = recovered.logEndOffset
+    this.failure = recovered.damage
+  }
+
+  /**
+   * Opens or creates. Everything that is in the log afterwards is on disk. A torn write is cut; damage elsewhere leaves the
+   * log readable up to it, with `failure` set.
+   * @throws STORAGE_CORRUPT when files are missing, STORAGE_ERROR, STORAGE_FULL
+   */
+  static async open(options: PartitionLogOptions): Promise<PartitionLog> {
+    const { fileSystem, directory } = options
+    if (fileSystem.stat(directory) === null) {
+      fileSystem.makeDirectory(directory)
+      await fileSystem.syncDirectory(dirname(directory))
+    }
+    const handles = options.handles ?? new ReadHandles(fileSystem)
+    const recovered = await recoverLog({ fileSystem, directory, handles, indexIntervalBytes: options.config.indexIntervalBytes })
+    const log = new PartitionLog(options, handles, recovered)
+    if (log.failure !== null) return log
+    writeLeaderEpochCheckpoint(fileSystem, directory, recovered.logStartOffset)
+    if (recovered.scanned) await log.#exclusively(() => log.#checkpoint())
+    return log
+  }
+
+  get config(): LogConfig { return this.#config }
+  get logStartOffset(): number { return this.#logStartOffset }
+  get logEndOffset(): number { return this.#logEndOffset }
+  get highWatermark(): number { return this.#highWatermark }
+  /** Bytes of all segments. */
+  get sizeBytes(): number { return this.#segments.reduce((sum, segment) => sum + segment.sizeBytes, 0) }
+
+  get lastStableOffset(): number {
+    const open = this.#producers.firstOpenOffset
+    let stable = open < 0 ? this.#highWatermark : Math.min(open, this.#highWatermark)
+    for (const { firstOffset } of this.#endedTransactions) if (firstOffset < stable) stable = firstOffset
+    return Math.max(stable, this.#logStartOffset)
+  }
+
+  /** For appends and rolls from now on. */
+  updateConfig(config: LogConfig): void {
+    this.#config = config
+  }
+
+  openTransactions(): readonly { readonly producerId: number; readonly producerEpoch: number; readonly firstOffset: number }[] {
+    return this.#producers.openTransactions()
+  }
+
+  hasOpenTransaction(producerId: number): boolean {
+    return (this.#producers.get(producerId)?.transactionFirstOffset ?? -1) >= 0
+  }
+
+  // ---------------------------------------------------------------------------------------------------- appending
+
+  /**
+   * Appends the one batch in `bytes`, which belong to the log from now on (offsets are written into them). Into the page
+   * cache only: `sync` makes it durable. What throws has changed nothing.
+   * @throws RECORD_TOO_LARGE, INVALID_RECORD, CORRUPT_RECORD, INVALID_TIMESTAMP, UNSUPPORTED_COMPRESSION_TYPE: the batch is bad;
+   *   OUT_OF_ORDER_SEQUENCE, INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE: its producer is;
+   *   STORAGE_FULL (retriable), STORAGE_ERROR, STORAGE_CORRUPT (`failure` is set), CLOSED
+   */
+  append(bytes: Uint8Array, origin: AppendOrigin): AppendResult {
+    this.#ensureWritable()
+    const batch = origin === 'client' ? singleBatch(bytes) : new RecordBatchView(bytes)
+    validateBatch(batch, origin, this.#config, this.#options.clock.now())
+    if (batch.producerId >= 0) {
+      const sequenced = origin !== 'coordinator'
+      const original = sequenced ? this.#producers.findDuplicate(batch) : null
+      if (original !== null) return { baseOffset: original.lastOffset - original.offsetDelta, lastOffset: original.lastOffset, logAppendTime: original.timestamp, duplicate: true }
+      this.#producers.check(batch, sequenced)
+    }
+    this.#write(batch)
+    return { baseOffset: batch.baseOffset, lastOffset: batch.lastOffset, logAppendTime: batch.isLogAppendTime ? batch.maxTimestamp : -1, duplicate: false }
+  }
+
+  /**
+   * Ends the producer's transaction in this partition; without one it only fences older epochs.
+   * @throws INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE, and as `append` for the disk
+   */
+  appendMarker(marker: TransactionMarker): AppendResult {
+    this.#ensureWritable()
+    this.#producers.checkMarker(marker.producerId, marker.producerEpoch, marker.coordinatorEpoch)
+    const batch = new RecordBatchView(encodeMarker(marker))
+    this.#write(batch)
+    return { baseOffset: batch.baseOffset, lastOffset: batch.lastOffset, logAppendTime: -1, duplicate: false }
+  }
+
+  #write(batch: RecordBatchView): void {
+    const segment = this.#segmentFor(batch)
+    patchOffset(batch.bytes, this.#logEndOffset, leaderEpoch)
+    segment.append(batch, this.#config.indexIntervalBytes)
+    this.#logEndOffset = batch.nextOffset
+    const ended = applyBatch(batch, this.#producers, segment.transactionIndex)
+    if (ended !== null) this.#endedTransactions.push(ended)
+  }
+
+  #segmentFor(batch: RecordBatchView): Segment {
+    const active = this.#segments.at(-1)!
+    if (active.sizeBytes === 0) return active
+    const { firstTimestamp } = active
+    const isFull = active.sizeBytes + batch.sizeBytes > this.#config.segmentBytes || !active.canHold(batch.sizeBytes, this.#logEndOffset + batch.lastOffsetDelta)
+    const isOld = firstTimestamp !== null && batch.maxTimestamp - firstTimestamp > this.#config.segmentMs
+    return isFull || isOld ? this.#roll() : active
+  }
+
+  #roll(): Segment {
+    const { fileSystem, directory } = this.#options
+    const segment = this.#segments.at(-1)!
+    const next = Segment.create({ fileSystem, directory, handles: this.#handles, baseOffset: this.#logEndOffset })
+    this.#rolled.push({ segment, nextBaseOffset: this.#logEndOffset, snapshot: encodeSnapshot(this.#producers), isDurable: false })
+    this.#segments.push(next)
+    this.#directoryIsDirty = true
+    return next
+  }
+
+  #ensureWritable(): void {
+    if (this.#closed) throw new StreamError('CLOSED', `the log of ${this.name} is closed`)
+    if (this.failure !== null) throw this.failure
+  }
+
+  // ---------------------------------------------------------------------------------------------------- durability
+
+  /**
+   * Resolves when everything appended before the call is on disk, and visible: the high watermark has passed it. Calls share
+   * disk syncs, so calling it for each append costs little.
+   * @throws STORAGE_ERROR when the disk failed: the log takes nothing more, and what it holds is known after the next `open`
+   */
+  sync(): Promise<void> {
+    if (this.failure !== null) return Promise.reject(this.failure)
+    if (this.#closed) return Promise.reject(new StreamError('CLOSED', `the log of ${this.name} is closed`))
+    return this.#durableOffset === this.#logEndOffset && !this.#directoryIsDirty ? Promise.resolve() : this.#commit.commit()
+  }
+
+  /** Makes everything appended visible without waiting for the disk: a power cut may take back what was read. */
+  publishWritten(): void {
+    this.#advance(this.#logEndOffset)
+  }
+
+  async #syncDirty(): Promise<void> {
+    const target = this.#logEndOffset
+    const rolled = this.#rolled.filter(({ isDurable }) => !isDurable)
+    try {
+      if (rolled.length === 0 && !this.#directoryIsDirty) await this.#segments.at(-1)!.sync()
+      else await this.#syncWithRolled(rolled)
+    } catch (error) {
+      throw this.#fail(error)
+    }
+    this.#durableOffset = target
+    this.#advance(target)
+    if (rolled.length > 0) this.#startSealing()
+  }
+
+  async #syncWithRolled(rolled: readonly RolledSegment[]): Promise<void> {
+    const { fileSystem, directory } = this.#options
+    const active = this.#segments.at(-1)!
+    this.#directoryIsDirty = false
+    await Promise.all([...rolled.map(({ segment }) => segment.sync()), active.sync(), fileSystem.syncDirectory(directory)])
+    for (const entry of rolled) entry.isDurable = true
+  }
+
+  #advance(offset: number): void {
+    this.#highWatermark = Math.max(this.#highWatermark, offset)
+    if (this.#endedTransactions.length > 0) this.#endedTransactions = this.#endedTransactions.filter(({ lastOffset }) => lastOffset >= this.#highWatermark)
+    this.#options.onAdvance?.()
+  }
+
+  /** What was appended since the last good sync may or may not be on disk; asking again would not tell (the kernel drops the error with the page). */
+  #fail(cause: unknown): StreamError {
+    const message = `${this.name} could not be brought to disk and takes nothing more: what was appended from offset ${this.#durableOffset} on may be lost; open it again to find out`
+    this.failure ??= new StreamError('STORAGE_ERROR', message, { cause, details: { path: this.#options.directory, offset: this.#durableOffset } })
+    return this.failure
+  }
+
+  /** In the background: a segment that cannot be sealed now (a full disk) is tried again at the next roll or close. */
+  #startSealing(): void {
+    void this.#exclusively(() => this.#sealRolled()).catch(() => undefined)
+  }
+
+  /** Maintenance replaces the same small files, so there is one at a time. */
+  #exclusively<T>(run: () => Promise<T>): Promise<T> {
+    const result = this.#maintenance.then(run)
+    this.#maintenance = result.catch(() => undefined)
+    return result
+  }
+
+  /** Snapshot and indexes to disk, then the checkpoint that vouches for them, then memory and descriptors back. */
+  async #sealRolled(): Promise<void> {
+    for (let entry; (entry = this.#rolled[0])?.isDurable; this.#rolled.shift()) {
+      const { segment, nextBaseOffset, snapshot } = entry
+      await this.#writeSnapshot(nextBaseOffset, snapshot)
+      await segment.flushIndexes({ sync: true })
+      await this.#writeCheckpoint({ recoveryOffset: nextBaseOffset, segmentBaseOffset: nextBaseOffset, position: 0 })
+      segment.seal()
+    }
+  }
+
+  /**
+   * Vouches for everything appended so far, so that opening the log again reads no batch of it:
+   * 1. Note where the log ends and who its producers are; appends may go on meanwhile.
+   * 2. Bring the batches to disk, and seal the segments before.
+   * 3. Bring snapshot and indexes to disk, then the checkpoint.
+   */
+  async #checkpoint(): Promise<void> {
+    const active = this.#segments.at(-1)!
+    const position = { recoveryOffset: this.#logEndOffset, segmentBaseOffset: active.baseOffset, position: active.sizeBytes }
+    const snapshot = encodeSnapshot(this.#producers)
+    active.markTime()
+    await this.sync()
+    await this.#sealRolled()
+    await this.#writeSnapshot(position.recoveryOffset, snapshot)
+    await active.flushIndexes({ sync: true })
+    await this.#writeCheckpoint(position)
+    this.#removeStraySnapshots(position.recoveryOffset)
+  }
+
+  #writeSnapshot(offset: number, snapshot: Uint8Array): Promise<void> {
+    return replaceFile(this.#options.fileSystem, join(this.#options.directory, segmentFileName(offset, 'snapshot')), snapshot)
+  }
+
+  #writeCheckpoint(position: { readonly recoveryOffset: number; readonly segmentBaseOffset: number; readonly position: number }): Promise<void> {
+    return writeCheckpoint(this.#options.fileSystem, this.#options.directory, { logStartOffset: this.#logStartOffset, ...position })
+  }
+
+  /** Kept are those at the base of a segment and that of the checkpoint. */
+  #removeStraySnapshots(recoveryOffset: number): void {
+    const { fileSystem, directory } = this.#options
+    const wanted = new Set([...this.#segments.map(({ baseOffset }) => baseOffset), recoveryOffset])
+    for (const name of fileSystem.list(directory)) {
+      const offset = offsetOfFileName(name, 'snapshot')
+      if (offset !== null && !wanted.has(offset)) fileSystem.remove(join(directory, name))
+    }
+  }
+
+  // ---------------------------------------------------------------------------------------------------- reading
+
+  /**
+   * Batches from the one that holds the offset on, up to the high watermark or, read-committed, the last stable offset; none at
+   * the end. Verified against their checksums. Ends at a segment's end: the next read goes on.
+   * @throws OFFSET_OUT_OF_RANGE before the log start offset or beyond the log end offset, STORAGE_CORRUPT, STORAGE_ERROR, CLOSED
+   */
+  read(request: LogReadRequest): LogRead {
+    this.#ensureReadable(request.offset)
+    const limitOffset = request.isolation === 'read-committed' ? this.lastStableOffset : this.#highWatermark
+    const found = request.offset < limitOffset ? this.#readBatches(request, limitOffset) : { batches: [], nextOffset: request.offset }
+    return {
+      ...found,
+      abortedTransactions: request.isolation === 'read-committed' && found.batches.length > 0 ? this.#abortedIn(request.offset, found.nextOffset) : [],
+      logStartOffset: this.#logStartOffset,
+      highWatermark: this.#highWatermark,
+      lastStableOffset: this.lastStableOffset,
+    }
+  }
+
+  #ensureReadable(offset: number): void {
+    if (this.#closed) throw new StreamError('CLOSED', `the log of ${this.name} is closed`)
+    if (offset >= this.#logEndOffset && this.failure?.code === 'STORAGE_CORRUPT') throw this.failure
+    if (offset >= this.#logStartOffset && offset <= this.#logEndOffset) return
+    throw new StreamError('OFFSET_OUT_OF_RANGE', `${this.name} has offsets ${this.#logStartOffset} to ${this.#logEndOffset}; ${offset} is not among them`, {
+      details: { offset, logStartOffset: this.#logStartOffset, logEndOffset: this.#logEndOffset },
+    })
+  }
+
+  #readBatches({ offset, maxBytes }: LogReadRequest, limitOffset: number): { readonly batches: readonly RecordBatchView[]; readonly nextOffset: number } {
+    for (let i = this.#segmentIndexOf(offset); i < this.#segments.length; i++) {
+      const batches = this.#segments[i]!.read({ offset, limitOffset, maxBytes })
+      if (batches.length > 0) return { batches, nextOffset: batches.at(-1)!.nextOffset }
+    }
+    return { batches: [], nextOffset: limitOffset }
+  }
+
+  #abortedIn(from: number, to: number): readonly AbortedTransaction[] {
+    const found: AbortedTransaction[] = []
+    for (let i = this.#segmentIndexOf(from); i < this.#segments.length; i++) {
+      const { aborted, complete } = this.#segments[i]!.transactionIndex.overlapping(from, to)
+      found.push(...aborted)
+      if (complete) break
+    }
+    return found
+  }
+
+  /** Of the last segment that begins at or before the offset. */
+  #segmentIndexOf(offset: number): number {
+    let low = 0
+    let high = this.#segments.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#segments[middle]!.baseOffset <= offset) low = middle + 1
+      else high = middle
+    }
+    return Math.max(0, low - 1)
+  }
+
+  /** The first record, in the order of offsets, with at least this timestamp; null when none is that young. @throws STORAGE_CORRUPT, CLOSED */
+  offsetForTimestamp(timestamp: number, isolation: Isolation = 'read-uncommitted'): TimestampedOffset | null {
+    this.#ensureReadable(this.#logStartOffset)
+    const limitOffset = isolation === 'read-committed' ? this.lastStableOffset : this.#highWatermark
+    return findTimestamp({ segments: this.#segments, timestamp, fromOffset: this.#logStartOffset, limitOffset })
+  }
+
+  /** The first record with the largest timestamp; timestamp -1 in a log without any; null in an empty one. @throws STORAGE_CORRUPT, CLOSED */
+  maxTimestamp(): TimestampedOffset | null {
+    this.#ensureReadable(this.#logStartOffset)
+    return findMaxTimestamp(this.#segments, this.#highWatermark)
+  }
+
+  // ---------------------------------------------------------------------------------------------------- deleting
+
+  /**
+   * Moves the log start offset forward (never back), durably, and deletes the segments that are wholly before it; -1 means the
+   * high watermark. Resolves to the log start offset. @throws OFFSET_OUT_OF_RANGE beyond the high watermark
+   */
+  async deleteRecordsBefore(offset: number): Promise<number> {
+    this.#ensureWritable()
+    const target = offset === -1 ? this.#highWatermark : offset
+    if (target > this.#highWatermark || target < 0) {
+      throw new StreamError('OFFSET_OUT_OF_RANGE', `${this.name}: records can be deleted up to the high watermark ${this.#highWatermark}, not up to ${offset}`, { details: { offset } })
+    }
+    if (target <= this.#logStartOffset) return this.#logStartOffset
+    this.#logStartOffset = target
+    await this.#exclusively(async () => {
+      await this.#checkpoint()
+      await this.#removeOldSegments()
+    })
+    return this.#logStartOffset
+  }
+
+  async #removeOldSegments(): Promise<void> {
+    const { fileSystem, directory } = this.#options
+    while (this.#segments.length > 1 && this.#segments[1]!.baseOffset <= this.#logStartOffset) this.#removeFirstSegment()
+    writeLeaderEpochCheckpoint(fileSystem, directory, this.#logStartOffset)
+    await fileSystem.syncDirectory(directory)
+  }
+
+  #removeFirstSegment(): void {
+    const { fileSystem, directory } = this.#options
+    const segment = this.#segments.shift()!
+    segment.remove()
+    fileSystem.remove(join(directory, segmentFileName(segment.baseOffset, 'snapshot')))
+  }
+
+  // ---------------------------------------------------------------------------------------------------- the end
+
+  /** Makes everything durable and leaves the mark of a clean close; after a failure it only gives the files back. Safe to call twice. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    try {
+      if (this.failure === null) await this.#exclusively(() => this.#checkpoint())
+    } finally {
+      this.#closed = true
+      await this.#commit.idle()
+      for (const segment of this.#segments) segment.close()
+    }
+  }
+
+  /** Closes without bringing anything to disk, and deletes the directory. */
+  async remove(): Promise<void> {
+    this.#closed = true
+    await this.#commit.idle()
+    await this.#maintenance
+    for (const segment of this.#segments) segment.close()
+    this.#options.fileSystem.removeDirectory(this.#options.directory)
+  }
+}

@@ -1,0 +1,58 @@
+import { RecordBatchView } from './record-batch.ts'
+import type { Segment } from './segment.ts'
+
+export interface TimestampedOffset {
+  readonly offset: number
+  readonly timestamp: number
+}
+
+export interface TimestampSearch {
+  readonly segments: readonly Segment[]
+  readonly timestamp: number
+  /** Records below are not looked at. */
+  readonly fromOffset: number
+  /** Nor from here on. */
+  readonly limitOffset: number
+}
+
+const stepBytes = 64 * 1024
+
+/** The first record, in the order of offsets, that is at least as young; null when none is. @throws STORAGE_CORRUPT */
+export function findTimestamp(search: TimestampSearch): TimestampedOffset | null {
+  for (const segment of search.segments) {
+    const found = segment.maxTimestamp >= search.timestamp ? findInSegment(segment, search) : null
+    if (found !== null) return found
+  }
+  return null
+}
+
+function findInSegment(segment: Segment, search: TimestampSearch): TimestampedOffset | null {
+  const older = segment.timeIndex.below(search.timestamp)
+  let offset = Math.max(search.fromOffset, older === null ? segment.baseOffset : segment.baseOffset + older.relativeOffset)
+  for (;;) {
+    const batches = segment.read({ offset, limitOffset: search.limitOffset, maxBytes: stepBytes })
+    if (batches.length === 0) return null
+    for (const batch of batches) {
+      const found = batch.maxTimestamp >= search.timestamp ? findInBatch(batch, search) : null
+      if (found !== null) return found
+    }
+    offset = batches.at(-1)!.nextOffset
+  }
+}
+
+function findInBatch(batch: RecordBatchView, search: TimestampSearch): TimestampedOffset | null {
+  for (const { offset, timestamp } of batch) if (timestamp >= search.timestamp && offset >= search.fromOffset) return { offset, timestamp }
+  return null
+}
+
+/** The first record with the largest timestamp, control records included; -1 for a log without timestamps, null for an empty one. @throws STORAGE_CORRUPT */
+export function findMaxTimestamp(segments: readonly Segment[], limitOffset: number): TimestampedOffset | null {
+  let newest = segments[0]!
+  for (const segment of segments) if (segment.maxTimestamp > newest.maxTimestamp) newest = segment
+  if (newest.maxTimestamp < 0) return limitOffset > segments[0]!.baseOffset ? { offset: segments[0]!.baseOffset, timestamp: -1 } : null
+  const [batch] = newest.read({ offset: newest.offsetOfMaxTimestamp, limitOffset, maxBytes: 0 })
+  if (batch === undefined) return null
+  // The read left out what is before the batch's last record; all of it counts here.
+  for (const { offset, timestamp } of new RecordBatchView(batch.bytes, batch.position)) if (timestamp === newest.maxTimestamp) return { offset, timestamp }
+  return null
+}
