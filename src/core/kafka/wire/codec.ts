@@ -34,7 +34,7 @@ export function api<Request, Response>(
   return { key, name, version, flexible: shapes.flexible ?? false, request: shapes.request, response: shapes.response }
 }
 
-export function encodeRequest<Request>(message: Api<Request, unknown>, request: Request): Buffer {
+export function encodeRequest<Request>(message: Pick<Api<Request, unknown>, 'flexible' | 'request'>, request: Request): Buffer {
   const writer = new WireWriter(message.flexible)
   writer.tagSection() // the end of the flexible request header, which the connection writes in its plain form
   message.request.write(writer, request)
@@ -42,7 +42,7 @@ export function encodeRequest<Request>(message: Api<Request, unknown>, request: 
 }
 
 /** @throws BACKEND_UNAVAILABLE when the bytes are not such a response: whatever answered is not a Kafka broker */
-export function decodeResponse<Response>(message: Api<never, Response>, bytes: Buffer): Response {
+export function decodeResponse<Response>(message: Pick<Api<unknown, Response>, 'flexible' | 'name' | 'response'>, bytes: Buffer): Response {
   const reader = new WireReader(bytes, message.flexible, message.name)
   reader.tagSection()
   return message.response.read(reader)

@@ -1,0 +1,235 @@
+/**
+ * The member's side of the classic group protocol, without knowing what the partitions are for:
+ * ```
+ *   outside ──join: JoinGroup, SyncGroup──▶ stable (heartbeats) ──"the group moves"──▶ join again
+ *                                             └──"removed"──▶ outside
+ * ```
+ */
+import type { AssignmentInput, Assignor, GroupMetadata, GroupOptions } from '../broker.ts'
+import type { Timer } from '../clock.ts'
+import { isStreamError, StreamError } from '../errors.ts'
+import type { TopicPartition } from '../record.ts'
+import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from './consumer-protocol.ts'
+import type { KafkaCluster } from './kafka-cluster.ts'
+import { kafkaError, throwIfError } from './kafka-errors.ts'
+import type { KafkaLane } from './kafka-lane.ts'
+import { heartbeat, joinGroup, leaveGroup, syncGroup } from './wire/index.ts'
+
+/** What the coordinator wants of the member. */
+export type MemberNews = 'rebalance' | 'removed' | 'fenced'
+
+export interface MembershipSettings extends GroupOptions {
+  readonly assignors: readonly Assignor[]
+  readonly sessionTimeoutMs: number
+  readonly rebalanceTimeoutMs: number
+}
+
+const protocolType = 'consumer'
+const longestHeartbeatMs = 3_000
+/** How often the leader looks whether topics appeared or grew. */
+const topicCheckMs = 10_000
+
+export class GroupMembership {
+  readonly #cluster: KafkaCluster
+  readonly #settings: MembershipSettings
+  readonly #notify: () => void
+  /** Joining waits on the broker for the other members, so it has connections of its own. */
+  readonly #joinLane: KafkaLane
+  readonly #lane: KafkaLane
+  #memberId = ''
+  #generation = -1
+  #news: MemberNews | null = null
+  #heartbeatTimer: Timer | null = null
+  #hasLeft = false
+  /** Of the leader: what the assignment was made for. */
+  #assignedCounts: ReadonlyMap<string, number> | null = null
+  #nextTopicCheck = 0
+
+  constructor(cluster: KafkaCluster, lane: KafkaLane, settings: MembershipSettings, notify: () => void) {
+    this.#cluster = cluster
+    this.#lane = lane
+    this.#joinLane = cluster.openLane()
+    this.#settings = settings
+    this.#notify = notify
+  }
+
+  get memberId(): string {
+    return this.#memberId
+  }
+
+  get generation(): number {
+    return this.#generation
+  }
+
+  get news(): MemberNews | null {
+    return this.#news
+  }
+
+  metadata(): GroupMetadata {
+    return { groupId: this.#settings.groupId, generation: this.#generation, memberId: this.#memberId, groupInstanceId: this.#settings.groupInstanceId ?? null }
+  }
+
+  /** News reaches us by answers to other requests too. */
+  learn(error: unknown): void {
+    if (isStreamError(error, 'REBALANCE_IN_PROGRESS')) this.#tell('rebalance')
+    else if (isStreamError(error, 'UNKNOWN_MEMBER_ID') || isStreamError(error, 'ILLEGAL_GENERATION')) this.#tell('removed')
+    else if (isStreamError(error, 'FENCED_INSTANCE_ID')) this.#tell('fenced')
+  }
+
+  /** After 'removed': the next join is that of a new member. */
+  forget(): void {
+    this.#memberId = ''
+    this.#generation = -1
+  }
+
+  // -------------------------------------------------------------------------------------------------- joining
+
+  /** Resolves with the assignment of a new generation. @throws INCONSISTENT_GROUP_PROTOCOL, INVALID_SESSION_TIMEOUT, NOT_AUTHORIZED, FENCED_INSTANCE_ID, BACKEND_UNAVAILABLE (retriable) */
+  async join(owned: readonly TopicPartition[]): Promise<readonly TopicPartition[]> {
+    this.#stopHeartbeats()
+    for (;;) {
+      this.#ensureIn()
+      try {
+        const assignment = await this.#joinOnce(owned)
+        this.#news = null
+        this.#scheduleHeartbeat()
+        return assignment
+      } catch (error) {
+        if (!this.#canJoinAgain(error)) throw error
+      }
+    }
+  }
+
+  /** The group moved on while we joined: begin again, as a new member when it does not know us any more. */
+  #canJoinAgain(error: unknown): boolean {
+    if (isStreamError(error, 'MEMBER_ID_REQUIRED') || isStreamError(error, 'REBALANCE_IN_PROGRESS')) return true
+    if (!isStreamError(error, 'UNKNOWN_MEMBER_ID') && !isStreamError(error, 'ILLEGAL_GENERATION')) return false
+    this.forget()
+    return true
+  }
+
+  async #joinOnce(owned: readonly TopicPartition[]): Promise<readonly TopicPartition[]> {
+    const { groupId, topics, assignors, sessionTimeoutMs, rebalanceTimeoutMs, groupInstanceId = null } = this.#settings
+    const protocols = assignors.map((assignor) => ({
+      name: assignor.name,
+      metadata: encodeSubscription({ topics, userData: assignor.userData?.(topics) ?? null, ownedPartitions: owned }),
+    }))
+    const timeoutMs = rebalanceTimeoutMs + this.#cluster.requestTimeoutMs
+    const joined = await this.#cluster.withCoordinator('group', groupId, async (nodeId) => {
+      const request = { groupId, sessionTimeoutMs, rebalanceTimeoutMs, memberId: this.#memberId, groupInstanceId, protocolType, protocols }
+      const answer = await this.#joinLane.send(nodeId, joinGroup, request, timeoutMs)
+      if (answer.errorCode === memberIdRequired) this.#memberId = answer.memberId
+      throwIfError(answer.errorCode, `joining group ${groupId}`)
+      return answer
+    }, { timeoutMs })
+    this.#memberId = joined.memberId
+    this.#generation = joined.generationId
+    const assignments = joined.leader === joined.memberId ? await this.#assign(joined.protocolName, joined.members) : []
+    return this.#cluster.withCoordinator('group', groupId, async (nodeId) => {
+      const request = { groupId, generationId: joined.generationId, memberId: joined.memberId, groupInstanceId, assignments }
+      const answer = await this.#joinLane.send(nodeId, syncGroup, request, timeoutMs)
+      throwIfError(answer.errorCode, `taking the assignment of group ${groupId}`)
+      return decodeAssignment(answer.assignment)
+    }, { timeoutMs })
+  }
+
+  async #assign(
+    protocolName: string,
+    joined: readonly { readonly memberId: string; readonly groupInstanceId: string | null; readonly metadata: Uint8Array }[],
+  ): Promise<readonly { readonly memberId: string; readonly assignment: Uint8Array }[]> {
+    const assignor = this.#settings.assignors.find(({ name }) => name === protocolName)
+    if (assignor === undefined) {
+      throw new StreamError('INCONSISTENT_GROUP_PROTOCOL', `group ${this.#settings.groupId} chose the assignor ${protocolName}, which this member does not have`)
+    }
+    const members: AssignmentInput['members'] = joined.map(({ memberId, groupInstanceId, metadata }) => ({ memberId, groupInstanceId, ...decodeSubscription(metadata) }))
+    this.#assignedCounts = await this.#partitionCounts(members.flatMap(({ topics }) => topics))
+    this.#nextTopicCheck = this.#cluster.clock.monotonic() + topicCheckMs
+    const assignment = assignor.assign({ members, partitionCounts: this.#assignedCounts })
+    return members.map(({ memberId }) => ({ memberId, assignment: encodeAssignment(assignment.get(memberId) ?? []) }))
+  }
+
+  async #partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const names = [...new Set(topics)].sort()
+    await this.#cluster.retrying(() => this.#cluster.refresh(names))
+    return new Map(names.flatMap((name) => {
+      const found = this.#cluster.cachedTopic(name)
+      return found === undefined ? [] : [[name, found.partitions.length] as const]
+    }))
+  }
+
+  // -------------------------------------------------------------------------------------------------- heartbeats
+
+  #scheduleHeartbeat(): void {
+    const intervalMs = Math.min(longestHeartbeatMs, this.#settings.sessionTimeoutMs / 3)
+    this.#heartbeatTimer?.cancel()
+    this.#heartbeatTimer = this.#cluster.clock.setTimer(intervalMs, () => void this.#beat())
+  }
+
+  #stopHeartbeats(): void {
+    this.#heartbeatTimer?.cancel()
+    this.#heartbeatTimer = null
+  }
+
+  /** Goes on while news waits to be read: until then we are a member. */
+  async #beat(): Promise<void> {
+    const timer = this.#heartbeatTimer
+    try {
+      await this.#sendHeartbeat()
+      await this.#checkTopics()
+    } catch (error) {
+      if (!isStreamError(error)) throw error
+      if (timer === this.#heartbeatTimer) this.learn(error)
+    }
+    if (timer === this.#heartbeatTimer && timer !== null && this.#news !== 'removed' && this.#news !== 'fenced') this.#scheduleHeartbeat()
+  }
+
+  async #sendHeartbeat(): Promise<void> {
+    const { groupId, groupInstanceId = null, sessionTimeoutMs } = this.#settings
+    const request = { groupId, generationId: this.#generation, memberId: this.#memberId, groupInstanceId }
+    await this.#cluster.withCoordinator('group', groupId, async (nodeId) => {
+      const answer = await this.#lane.send(nodeId, heartbeat, request, Math.min(this.#cluster.requestTimeoutMs, sessionTimeoutMs))
+      if (answer.errorCode !== 0) throw kafkaError(answer.errorCode, `heartbeat of group ${groupId}`)
+    }, { timeoutMs: sessionTimeoutMs })
+  }
+
+  /** Topics that appeared or grew since the leader divided them. */
+  async #checkTopics(): Promise<void> {
+    const counts = this.#assignedCounts
+    if (counts === null || this.#cluster.clock.monotonic() < this.#nextTopicCheck) return
+    this.#nextTopicCheck = this.#cluster.clock.monotonic() + topicCheckMs
+    const now = await this.#partitionCounts([...counts.keys(), ...this.#settings.topics])
+    if ([...now].some(([topic, count]) => counts.get(topic) !== count)) this.#tell('rebalance')
+  }
+
+  #tell(news: MemberNews): void {
+    if (this.#news === null || this.#news === 'rebalance') this.#news = news
+    this.#notify()
+  }
+
+  // -------------------------------------------------------------------------------------------------- leaving
+
+  /** A static member stays in until its session ends, so that it may come back. */
+  async leave(): Promise<void> {
+    if (this.#hasLeft) return
+    this.#hasLeft = true
+    this.#stopHeartbeats()
+    this.#cluster.closeLane(this.#joinLane)
+    const { groupId, groupInstanceId } = this.#settings
+    if (this.#memberId === '' || groupInstanceId !== undefined) return
+    try {
+      await this.#cluster.withCoordinator('group', groupId, async (nodeId) => {
+        const answer = await this.#lane.send(nodeId, leaveGroup, { groupId, members: [{ memberId: this.#memberId, groupInstanceId: null }] }, this.#cluster.requestTimeoutMs)
+        throwIfError(answer.errorCode, `leaving group ${groupId}`)
+      }, { timeoutMs: leavePatienceMs })
+    } catch (error) {
+      if (!isStreamError(error)) throw error // a coordinator that cannot be told will notice that the heartbeats have ended
+    }
+  }
+
+  #ensureIn(): void {
+    if (this.#hasLeft) throw new StreamError('CLOSED', `this member has left group ${this.#settings.groupId}`)
+  }
+}
+
+const memberIdRequired = 79
+const leavePatienceMs = 5_000

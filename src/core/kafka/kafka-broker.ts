@@ -1,0 +1,68 @@
+import type { Broker, GroupAdmin, GroupMember, GroupOptions, Producer, ProducerOptions, Reader, ReaderOptions, TopicAdmin } from '../broker.ts'
+import { StreamError } from '../errors.ts'
+import type { KafkaCluster } from './kafka-cluster.ts'
+import { KafkaGroupAdmin } from './kafka-group-admin.ts'
+import { joinKafkaGroup } from './kafka-group-member.ts'
+import { openKafkaProducer } from './kafka-producer.ts'
+import { KafkaReader } from './kafka-reader.ts'
+import { KafkaTopicAdmin } from './kafka-topic-admin.ts'
+
+/** The seam over an Apache Kafka cluster. Closing it closes what was opened from it. */
+export class KafkaBroker implements Broker {
+  readonly topics: TopicAdmin
+  readonly groups: GroupAdmin
+  readonly #cluster: KafkaCluster
+  readonly #producers = new Set<Producer>()
+  readonly #readers = new Set<Reader>()
+  readonly #members = new Set<GroupMember>()
+  #closing: Promise<void> | undefined
+
+  constructor(cluster: KafkaCluster) {
+    this.#cluster = cluster
+    this.topics = new KafkaTopicAdmin(cluster)
+    this.groups = new KafkaGroupAdmin(cluster)
+  }
+
+  async openProducer(options: ProducerOptions = {}): Promise<Producer> {
+    this.#ensureOpen()
+    const producer = await openKafkaProducer(this.#cluster, options, (closed) => this.#producers.delete(closed))
+    return this.#keep(this.#producers, producer, () => producer.close())
+  }
+
+  openReader(_options: ReaderOptions = {}): Promise<Reader> {
+    this.#ensureOpen()
+    const reader = new KafkaReader(this.#cluster, (closed) => this.#readers.delete(closed))
+    return this.#keep(this.#readers, reader, () => reader.close())
+  }
+
+  async joinGroup(options: GroupOptions): Promise<GroupMember> {
+    this.#ensureOpen()
+    const member = await joinKafkaGroup(this.#cluster, options, (left) => this.#members.delete(left))
+    return this.#keep(this.#members, member, () => member.leave())
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...[...this.#members].map((member) => member.leave()), ...[...this.#producers].map((producer) => producer.close())])
+    await Promise.all([...this.#readers].map((reader) => reader.close()))
+    this.#cluster.close()
+  }
+
+  /** What was opened while the broker was closing is closed with it. */
+  async #keep<T>(opened: Set<T>, one: T, close: () => Promise<void>): Promise<T> {
+    opened.add(one)
+    if (this.#closing === undefined) return one
+    await close()
+    return this.#ensureOpen()
+  }
+
+  #ensureOpen(): never
+  #ensureOpen(): void
+  #ensureOpen(): void {
+    if (this.#closing !== undefined) throw new StreamError('CLOSED', 'the connection to the Kafka cluster was closed')
+  }
+}

@@ -1,0 +1,264 @@
+/**
+ * What is known about the cluster: its nodes, who leads which partition, who coordinates which group. Everything here may
+ * be out of date at any moment; whoever is told so by a broker says `forget…`, and asks again.
+ */
+import type { Clock } from '../clock.ts'
+import { StreamError } from '../errors.ts'
+import type { Random } from '../random.ts'
+import { randomInteger } from '../random.ts'
+import type { TopicPartition } from '../record.ts'
+import type { KafkaClient, KafkaNodeAddress } from './kafka-client.ts'
+import { kafkaError, throwIfError } from './kafka-errors.ts'
+import type { Remedy } from './kafka-errors.ts'
+import { KafkaLane } from './kafka-lane.ts'
+import { retrying } from './retry.ts'
+import type { RetryPolicy } from './retry.ts'
+import { findCoordinator, metadata } from './wire/index.ts'
+import type { Api, TopicMetadata } from './wire/index.ts'
+
+export interface KafkaClusterOptions {
+  readonly client: KafkaClient
+  readonly bootstrap: readonly KafkaNodeAddress[]
+  readonly clock: Clock
+  readonly random: Random
+  /** A node that has not answered for so long is given up; requests that wait on purpose add their own time. */
+  readonly requestTimeoutMs: number
+  /** A call that fails for passing reasons is repeated for so long. */
+  readonly operationTimeoutMs: number
+}
+
+export type CoordinatorType = 'group' | 'transaction'
+
+interface CachedTopic {
+  readonly topic: TopicMetadata
+  readonly freshUntil: number
+}
+
+const metadataMaxAgeMs = 300_000
+/** A topic that was just created is not known to every broker for a moment. */
+const unknownTopicPatienceMs = 1_000
+const bootstrapNodeId = -1
+
+export class KafkaCluster {
+  readonly clock: Clock
+  readonly random: Random
+  readonly requestTimeoutMs: number
+  readonly operationTimeoutMs: number
+  readonly #client: KafkaClient
+  readonly #bootstrap: readonly KafkaNodeAddress[]
+  readonly #nodes = new Map<number, KafkaNodeAddress>()
+  readonly #topics = new Map<string, CachedTopic>()
+  readonly #coordinators = new Map<string, number>()
+  readonly #lanes = new Set<KafkaLane>()
+  readonly #lane: KafkaLane
+  #pendingRefresh: { readonly topics: Set<string>; readonly done: Promise<void> } | undefined
+
+  constructor(options: KafkaClusterOptions) {
+    this.clock = options.clock
+    this.random = options.random
+    this.requestTimeoutMs = options.requestTimeoutMs
+    this.operationTimeoutMs = options.operationTimeoutMs
+    this.#client = options.client
+    this.#bootstrap = options.bootstrap
+    this.#lane = this.openLane()
+  }
+
+  /** Connections of one owner's own, who closes them with `closeLane`. */
+  openLane(): KafkaLane {
+    const lane = new KafkaLane({ client: this.#client, clock: this.clock, addressOf: (nodeId) => this.#addressOf(nodeId) })
+    this.#lanes.add(lane)
+    return lane
+  }
+
+  closeLane(lane: KafkaLane): void {
+    lane.close()
+    this.#lanes.delete(lane)
+  }
+
+  close(): void {
+    for (const lane of this.#lanes) lane.close()
+    this.#lanes.clear()
+  }
+
+  /** Ids of the nodes that are up, as far as is known. */
+  get nodeIds(): readonly number[] {
+    return [...this.#nodes.keys()]
+  }
+
+  // -------------------------------------------------------------------------------------------------- sending
+
+  /** A request of the cluster's own lane; see `KafkaLane.send`. */
+  send<Request, Response>(nodeId: number, api: Api<Request, Response>, request: Request, extraWaitMs = 0): Promise<Response> {
+    return this.#lane.send(nodeId, api, request, this.requestTimeoutMs + extraWaitMs)
+  }
+
+  /** To whichever node answers: known ones first, in random order, then the bootstrap servers. @throws BACKEND_UNAVAILABLE (retriable) */
+  async sendToAny<Request, Response>(api: Api<Request, Response>, request: Request, extraWaitMs = 0): Promise<Response> {
+    const candidates = [...shuffled(this.nodeIds, this.random), ...shuffled(this.#bootstrap.map((_, index) => bootstrapNodeId - index), this.random)]
+    let failure: unknown
+    for (const nodeId of candidates) {
+      try {
+        return await this.send(nodeId, api, request, extraWaitMs)
+      } catch (error) {
+        if (!(error instanceof StreamError) || error.code !== 'BACKEND_UNAVAILABLE') throw error
+        failure = error
+      }
+    }
+    const servers = this.#bootstrap.map(({ host, port }) => `${host}:${port}`).join(', ')
+    const reason = failure instanceof Error ? failure.message : 'there are none'
+    throw new StreamError('BACKEND_UNAVAILABLE', `no Kafka broker answers (${servers}): ${reason}`, { retriable: true, cause: failure })
+  }
+
+  /** Repeats an attempt for as long as `operationTimeoutMs`, or `timeoutMs`. */
+  retrying<T>(attempt: () => Promise<T>, options: { readonly timeoutMs?: number; readonly signal?: AbortSignal; readonly apply?: (remedy: Remedy) => void } = {}): Promise<T> {
+    return retrying(this.retryPolicy(options), attempt)
+  }
+
+  retryPolicy(options: { readonly timeoutMs?: number; readonly signal?: AbortSignal; readonly apply?: (remedy: Remedy) => void } = {}): RetryPolicy {
+    return {
+      clock: this.clock,
+      random: this.random,
+      timeoutMs: options.timeoutMs ?? this.operationTimeoutMs,
+      apply: (remedy) => {
+        if (remedy === 'refresh-metadata') this.forgetLeaders()
+        options.apply?.(remedy)
+      },
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------------- topics
+
+  /** From the cache while it is fresh. @throws UNKNOWN_TOPIC_OR_PARTITION after a second of asking, BACKEND_UNAVAILABLE (retriable) */
+  async topic(name: string): Promise<TopicMetadata> {
+    const cached = this.#topics.get(name)
+    if (cached !== undefined && this.clock.monotonic() < cached.freshUntil) return cached.topic
+    return retrying(this.retryPolicy({ timeoutMs: unknownTopicPatienceMs }), async () => {
+      await this.refresh([name])
+      const found = this.#topics.get(name)
+      if (found === undefined) throw unknownTopic(name)
+      return found.topic
+    })
+  }
+
+  /** Without asking anybody. */
+  cachedTopic(name: string): TopicMetadata | undefined {
+    return this.#topics.get(name)?.topic
+  }
+
+  /** Undefined while nobody leads the partition or nothing is known about it. Without asking anybody. */
+  cachedLeader({ topic, partition }: TopicPartition): number | undefined {
+    const cached = this.#topics.get(topic)
+    if (cached === undefined || this.clock.monotonic() >= cached.freshUntil) return undefined
+    const found = cached.topic.partitions.find(({ partitionIndex }) => partitionIndex === partition)
+    return found === undefined || found.leaderId < 0 ? undefined : found.leaderId
+  }
+
+  /** @throws UNKNOWN_TOPIC_OR_PARTITION, BACKEND_UNAVAILABLE (retriable) while nobody leads it */
+  async leader(target: TopicPartition): Promise<number> {
+    const topic = await this.topic(target.topic)
+    if (!topic.partitions.some(({ partitionIndex }) => partitionIndex === target.partition)) {
+      throw new StreamError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${target.topic} has ${topic.partitions.length} partitions, so no partition ${target.partition}`, { details: { ...target } })
+    }
+    const leader = this.cachedLeader(target)
+    if (leader !== undefined) return leader
+    this.forgetTopic(target.topic)
+    throw kafkaError(5, `partition ${target.partition} of ${target.topic}`)
+  }
+
+  /** Asks for the topics anew; those that do not exist leave the cache. Calls while one is under way for the same topics share it. */
+  refresh(topics: readonly string[]): Promise<void> {
+    const pending = this.#pendingRefresh
+    if (pending !== undefined && topics.every((topic) => pending.topics.has(topic))) return pending.done
+    const done = this.#refresh(topics)
+    const started = { topics: new Set(topics), done }
+    this.#pendingRefresh = started
+    const clear = () => {
+      if (this.#pendingRefresh === started) this.#pendingRefresh = undefined
+    }
+    done.then(clear, clear)
+    return done
+  }
+
+  /** All topics of the cluster. */
+  async allTopics(): Promise<readonly TopicMetadata[]> {
+    const answer = await this.sendToAny(metadata, { topics: null, allowAutoTopicCreation: false })
+    this.#learnNodes(answer.brokers)
+    return answer.topics
+  }
+
+  /** What one particular node knows about topics. */
+  async metadataOf(nodeId: number, topics: readonly string[]): Promise<readonly TopicMetadata[]> {
+    return (await this.send(nodeId, metadata, { topics, allowAutoTopicCreation: false })).topics
+  }
+
+  forgetTopic(name: string): void {
+    this.#topics.delete(name)
+  }
+
+  /** The partition counts stay; leaders are asked for before the next use. */
+  forgetLeaders(): void {
+    for (const [name, { topic }] of this.#topics) this.#topics.set(name, { topic, freshUntil: -Infinity })
+  }
+
+  async #refresh(topics: readonly string[]): Promise<void> {
+    const answer = await this.sendToAny(metadata, { topics, allowAutoTopicCreation: false })
+    this.#learnNodes(answer.brokers)
+    const freshUntil = this.clock.monotonic() + metadataMaxAgeMs
+    for (const topic of answer.topics) {
+      if (topic.errorCode === 0) this.#topics.set(topic.name, { topic, freshUntil })
+      else if (topic.errorCode === 3) this.#topics.delete(topic.name)
+      else throwIfError(topic.errorCode, `topic ${topic.name}`)
+    }
+  }
+
+  #learnNodes(brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number }[]): void {
+    if (brokers.length === 0) return
+    this.#nodes.clear()
+    for (const { nodeId, host, port } of brokers) this.#nodes.set(nodeId, { host, port })
+  }
+
+  #addressOf(nodeId: number): KafkaNodeAddress | undefined {
+    return nodeId <= bootstrapNodeId ? this.#bootstrap[bootstrapNodeId - nodeId] : this.#nodes.get(nodeId)
+  }
+
+  // -------------------------------------------------------------------------------------------------- coordinators
+
+  /** The node that coordinates a group or transactional id. @throws BACKEND_UNAVAILABLE (retriable), NOT_AUTHORIZED */
+  async coordinator(type: CoordinatorType, key: string): Promise<number> {
+    const cached = this.#coordinators.get(`${type} ${key}`)
+    if (cached !== undefined) return cached
+    const answer = await this.sendToAny(findCoordinator, { key, keyType: type === 'group' ? 0 : 1 })
+    throwIfError(answer.errorCode, `looking for the coordinator of ${type} ${key}`, answer.errorMessage)
+    this.#nodes.set(answer.nodeId, { host: answer.host, port: answer.port })
+    this.#coordinators.set(`${type} ${key}`, answer.nodeId)
+    return answer.nodeId
+  }
+
+  forgetCoordinator(type: CoordinatorType, key: string): void {
+    this.#coordinators.delete(`${type} ${key}`)
+  }
+
+  /** Sends to the coordinator, finding it anew for as long as its answer says that it is another one. `check` throws for error codes in the answer. */
+  withCoordinator<T>(type: CoordinatorType, key: string, attempt: (nodeId: number) => Promise<T>, options: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {}): Promise<T> {
+    const apply = (remedy: Remedy) => {
+      if (remedy !== 'back-off') this.forgetCoordinator(type, key)
+    }
+    return this.retrying(async () => attempt(await this.coordinator(type, key)), { ...options, apply })
+  }
+}
+
+export function unknownTopic(topic: string): StreamError {
+  return new StreamError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${topic} does not exist in the Kafka cluster`, { details: { topic, kafkaErrorCode: 3 } })
+}
+
+function shuffled<T>(values: readonly T[], random: Random): T[] {
+  const result = [...values]
+  for (let left = result.length; left > 1; left--) {
+    const at = randomInteger(random, left)
+    const moved = result[at]!
+    result[at] = result[left - 1]!
+    result[left - 1] = moved
+  }
+  return result
+}

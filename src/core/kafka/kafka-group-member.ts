@@ -1,0 +1,295 @@
+import { rangeAssignor } from '../assignors.ts'
+import type { CommittedOffset, GroupMember, GroupMetadata, GroupOptions, Isolation, PartitionPosition, ReadOptions, ReadResult } from '../broker.ts'
+import { StreamError } from '../errors.ts'
+import { partitionKey } from '../record.ts'
+import type { TopicPartition } from '../record.ts'
+import { commitOffsets, fetchCommitted } from './committed-offsets.ts'
+import { GroupMembership } from './group-membership.ts'
+import type { KafkaCluster } from './kafka-cluster.ts'
+import { KafkaFetcher } from './kafka-fetcher.ts'
+import type { KafkaLane } from './kafka-lane.ts'
+import { KafkaTopicAdmin } from './kafka-topic-admin.ts'
+
+const defaultSessionTimeoutMs = 45_000
+const defaultRebalanceTimeoutMs = 60_000
+const defaultMaxWaitMs = 500
+const nothing: ReadResult = { partitions: [] }
+
+/** Resolves once the first assignment was handed to `onRebalance`. */
+export async function joinKafkaGroup(cluster: KafkaCluster, options: GroupOptions, left: (member: GroupMember) => void): Promise<GroupMember> {
+  const member = new KafkaGroupMember(cluster, options, left)
+  try {
+    await member.joinFirst()
+    return member
+  } catch (error) {
+    await member.leave()
+    throw error
+  }
+}
+
+/**
+ * A member of a consumer group of the cluster, with eager rebalancing, all of it inside `read`:
+ * ```
+ *   stable ──(the group moves)──▶ onRebalance({ revoked }) ──▶ joining ──▶ onRebalance({ assigned }) ──▶ positions ──▶ stable
+ *   stable ──(removed)──▶ onRebalance({ lost }) ──▶ joining as a new member
+ * ```
+ * Only the exchange with the coordinator goes on between two reads.
+ */
+class KafkaGroupMember implements GroupMember {
+  readonly #cluster: KafkaCluster
+  readonly #options: GroupOptions
+  readonly #left: (member: GroupMember) => void
+  readonly #lane: KafkaLane
+  readonly #fetchLane: KafkaLane
+  readonly #fetcher: KafkaFetcher
+  readonly #membership: GroupMembership
+  readonly #topics: KafkaTopicAdmin
+  readonly #paused = new Set<string>()
+  /** Of assigned partitions, before the fetcher has them: those that the caller chose. */
+  readonly #sought = new Map<string, PartitionPosition>()
+  #assignment: readonly TopicPartition[] = []
+  #joining: Promise<readonly TopicPartition[]> | null = null
+  #positioning: Promise<readonly PartitionPosition[]> | null = null
+  #hasPositions = false
+  #wake: () => void = () => undefined
+  #leaving: Promise<void> | undefined
+
+  constructor(cluster: KafkaCluster, options: GroupOptions, left: (member: GroupMember) => void) {
+    this.#cluster = cluster
+    this.#options = options
+    this.#left = left
+    this.#lane = cluster.openLane()
+    this.#fetchLane = cluster.openLane()
+    this.#topics = new KafkaTopicAdmin(cluster)
+    this.#fetcher = new KafkaFetcher(cluster, this.#fetchLane, async (position, _isolation, cause) => (await this.#reset([position], cause))[0]!.offset)
+    const settings = {
+      ...options,
+      assignors: options.assignors ?? [rangeAssignor],
+      sessionTimeoutMs: options.sessionTimeoutMs ?? defaultSessionTimeoutMs,
+      rebalanceTimeoutMs: options.rebalanceTimeoutMs ?? defaultRebalanceTimeoutMs,
+    }
+    this.#membership = new GroupMembership(cluster, this.#lane, settings, () => this.#wake())
+  }
+
+  async joinFirst(): Promise<void> {
+    this.#startJoining()
+    await this.#adopt(await this.#takeJoined())
+  }
+
+  get generation(): number {
+    return this.#membership.generation
+  }
+
+  get memberId(): string {
+    return this.#membership.memberId
+  }
+
+  get assignment(): readonly TopicPartition[] {
+    return this.#assignment
+  }
+
+  metadata(): GroupMetadata {
+    return this.#membership.metadata()
+  }
+
+  // -------------------------------------------------------------------------------------------------- reading
+
+  async read(options: ReadOptions = {}): Promise<ReadResult> {
+    this.#ensureIn()
+    const deadline = this.#cluster.clock.monotonic() + (options.maxWaitMs ?? defaultMaxWaitMs)
+    for (;;) {
+      const isReady = await this.#prepare(deadline, options.signal)
+      if (!isReady) return nothing
+      const result = await this.#fetch(options, Math.max(0, deadline - this.#cluster.clock.monotonic()))
+      const mayGoOn = this.#membership.news !== null && options.signal?.aborted !== true && this.#cluster.clock.monotonic() < deadline
+      if (result.partitions.length > 0 || !mayGoOn) return result
+      this.#ensureIn()
+    }
+  }
+
+  /** Whatever the group wants before records can be read; false when it takes longer than the caller waits. */
+  async #prepare(deadline: number, signal: AbortSignal | undefined): Promise<boolean> {
+    for (;;) {
+      if (this.#membership.news !== null && this.#joining === null) await this.#giveUpAssignment()
+      if (this.#joining !== null) {
+        if (!(await this.#settledBy(this.#joining, deadline, signal))) return false
+        await this.#adopt(await this.#takeJoined())
+        continue
+      }
+      if (this.#hasPositions) return true
+      this.#positioning ??= this.#findPositions()
+      if (!(await this.#settledBy(this.#positioning, deadline, signal))) return false
+      await this.#takePositions()
+    }
+  }
+
+  /** Ends early when the group moves. */
+  async #fetch(options: ReadOptions, maxWaitMs: number): Promise<ReadResult> {
+    const news = new AbortController()
+    this.#wake = () => news.abort()
+    const signal = options.signal === undefined ? news.signal : AbortSignal.any([options.signal, news.signal])
+    try {
+      return await this.#fetcher.read({ ...options, maxWaitMs, signal })
+    } finally {
+      this.#wake = () => undefined
+    }
+  }
+
+  /** True when the promise settled before the deadline and the signal. */
+  #settledBy(promise: Promise<unknown>, deadline: number, signal: AbortSignal | undefined): Promise<boolean> {
+    return new Promise((resolve) => {
+      if (signal?.aborted === true) return resolve(false)
+      const finish = (isSettled: boolean) => {
+        timer.cancel()
+        signal?.removeEventListener('abort', giveUp)
+        resolve(isSettled)
+      }
+      const giveUp = () => finish(false)
+      const timer = this.#cluster.clock.setTimer(Math.max(0, deadline - this.#cluster.clock.monotonic()), giveUp)
+      signal?.addEventListener('abort', giveUp, { once: true })
+      promise.then(() => finish(true), () => finish(true))
+    })
+  }
+
+  // -------------------------------------------------------------------------------------------------- rebalancing
+
+  async #giveUpAssignment(): Promise<void> {
+    const { news, generation } = this.#membership
+    if (news === 'fenced') {
+      throw new StreamError('FENCED_INSTANCE_ID', `another member joined group ${this.#options.groupId} with the group instance id ${this.#options.groupInstanceId}; leave with this one`)
+    }
+    const given = this.#assignment
+    const change = news === 'removed' ? { lost: given, revoked: [] } : { lost: [], revoked: given }
+    if (given.length > 0) await this.#options.onRebalance?.({ generation, assigned: [], ...change })
+    if (news === 'removed') this.#membership.forget()
+    this.#assignment = []
+    this.#fetcher.assign([])
+    this.#startJoining()
+  }
+
+  #startJoining(): void {
+    this.#joining = this.#membership.join(this.#assignment)
+    this.#joining.catch(() => undefined) // told by the read that waits for it
+  }
+
+  /** After a failure the next read joins again. */
+  async #takeJoined(): Promise<readonly TopicPartition[]> {
+    try {
+      return await this.#joining!
+    } catch (error) {
+      if (this.#leaving === undefined) this.#startJoining()
+      throw error
+    }
+  }
+
+  async #adopt(assignment: readonly TopicPartition[]): Promise<void> {
+    this.#joining = null
+    this.#assignment = assignment
+    this.#paused.clear()
+    this.#sought.clear()
+    this.#hasPositions = false
+    this.#positioning = null
+    await this.#options.onRebalance?.({ generation: this.generation, assigned: assignment, revoked: [], lost: [] })
+  }
+
+  // -------------------------------------------------------------------------------------------------- positions
+
+  /** Committed offsets, and where there are none, what `offsetReset` says. */
+  async #findPositions(): Promise<readonly PartitionPosition[]> {
+    const missing = this.#assignment.filter((target) => !this.#sought.has(keyOf(target)))
+    const committed = missing.length === 0 ? [] : await fetchCommitted(this.#cluster, this.#lane, this.#options.groupId, missing)
+    const found = new Set(committed.map(keyOf))
+    return [...committed, ...await this.#reset(missing.filter((target) => !found.has(keyOf(target))))]
+  }
+
+  async #takePositions(): Promise<void> {
+    try {
+      const found = await this.#positioning!
+      this.#fetcher.assign([...found.filter((position) => !this.#sought.has(keyOf(position))), ...this.#sought.values()])
+      this.#fetcher.pause(this.#assignment.filter((target) => this.#paused.has(keyOf(target))))
+      this.#hasPositions = true
+    } finally {
+      this.#positioning = null
+    }
+  }
+
+  async #reset(partitions: readonly TopicPartition[], cause?: StreamError): Promise<readonly PartitionPosition[]> {
+    if (partitions.length === 0) return []
+    const at = this.#options.offsetReset ?? 'latest'
+    if (at === 'none') {
+      const { topic, partition } = partitions[0]!
+      const why = cause === undefined ? `has no committed offset for ${topic}-${partition}` : `stands at an offset of ${topic}-${partition} that the log does not have`
+      const message = `group ${this.#options.groupId} ${why}, and offsetReset is 'none'; commit one, or choose 'earliest' or 'latest'`
+      throw new StreamError('OFFSET_OUT_OF_RANGE', message, { details: { topic, partition, groupId: this.#options.groupId }, cause })
+    }
+    const isolation: Isolation = 'read-uncommitted'
+    return this.#topics.listOffsets(partitions.map(({ topic, partition }) => ({ topic, partition, at })), { isolation })
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    this.#ensureAssigned(partitions)
+    for (const target of partitions) this.#paused.add(keyOf(target))
+    if (this.#hasPositions) this.#fetcher.pause(partitions)
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    this.#ensureAssigned(partitions)
+    for (const target of partitions) this.#paused.delete(keyOf(target))
+    if (this.#hasPositions) this.#fetcher.resume(partitions)
+  }
+
+  seek(position: PartitionPosition): void {
+    this.#ensureAssigned([position])
+    if (this.#hasPositions) this.#fetcher.seek(position)
+    else this.#sought.set(keyOf(position), position)
+  }
+
+  // -------------------------------------------------------------------------------------------------- offsets
+
+  async commit(nextOffsets: readonly CommittedOffset[]): Promise<void> {
+    this.#ensureIn()
+    if (this.#joining !== null) throw new StreamError('REBALANCE_IN_PROGRESS', `group ${this.#options.groupId} is rebalancing: the partitions are not this member's any more`)
+    try {
+      await commitOffsets(this.#cluster, this.#lane, this.metadata(), nextOffsets)
+    } catch (error) {
+      this.#membership.learn(error)
+      throw error
+    }
+  }
+
+  async committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]> {
+    this.#ensureIn()
+    return fetchCommitted(this.#cluster, this.#lane, this.#options.groupId, partitions)
+  }
+
+  // -------------------------------------------------------------------------------------------------- life cycle
+
+  leave(): Promise<void> {
+    this.#leaving ??= this.#leave()
+    return this.#leaving
+  }
+
+  async #leave(): Promise<void> {
+    this.#wake()
+    this.#cluster.closeLane(this.#fetchLane)
+    await this.#membership.leave()
+    this.#cluster.closeLane(this.#lane)
+    this.#left(this)
+  }
+
+  #ensureIn(): void {
+    if (this.#leaving !== undefined) throw new StreamError('CLOSED', `this member has left group ${this.#options.groupId}`)
+  }
+
+  #ensureAssigned(partitions: readonly TopicPartition[]): void {
+    this.#ensureIn()
+    for (const { topic, partition } of partitions) {
+      if (this.#assignment.some((assigned) => assigned.topic === topic && assigned.partition === partition)) continue
+      throw new StreamError('INVALID_ARGUMENT', `${topic}-${partition} is not assigned to this member of group ${this.#options.groupId}`)
+    }
+  }
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return partitionKey(topic, partition)
+}

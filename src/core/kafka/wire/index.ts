@@ -1,0 +1,6 @@
+export * from './admin-messages.ts'
+export { decodeResponse, encodeRequest } from './codec.ts'
+export type { Api } from './codec.ts'
+export * from './data-messages.ts'
+export * from './group-messages.ts'
+export * from './transaction-messages.ts'
