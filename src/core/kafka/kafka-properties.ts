@@ -99,7 +99,7 @@ function fileNamedBy(properties: Properties, name: string, context: PropertiesCo
 
 /** A properties file may hold a certificate in one line, with blanks where the lines ended. */
 function unfolded(pem: string): string {
-  return pem.replace(/(-----BEGIN [A-Z ]+-----)([^-]+)(-----END [A-Z ]+-----)/g, (_, begin: string, body: string, end: string) => `${begin}\n${body.trim().split(/\s+/).join('\n')}\n${end}\n`)
+  return pem.replace(/(-----BEGIN [A-Z ]+-----)([^-]+)(-----END [A-Z ]+-----)\s*/g, (_, begin: string, body: string, end: string) => `${begin}\n${body.trim().split(/\s+/).join('\n')}\n${end}\n`)
 }
 
 // ---------------------------------------------------------------------------------------------------- SASL
