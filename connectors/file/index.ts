@@ -1,2 +1,3 @@
 export * from './plugins.ts'
 export type { FileSourceConfig } from './source-config.ts'
+export type { FileSinkConfig } from './sink-config.ts'

@@ -1,4 +1,8 @@
-import type { AnyPlugin, SourcePlugin } from 'millrace/connect'
+import type { AnyPlugin, SinkPlugin, SourcePlugin } from 'millrace/connect'
+import { fileSinkConfig } from './sink-config.ts'
+import type { FileSinkConfig } from './sink-config.ts'
+import { FileSinkConnector } from './sink-connector.ts'
+import { FileSinkTask } from './sink-task.ts'
 import { fileSourceConfig, fileSourceTaskConfig } from './source-config.ts'
 import type { FileSourceConfig, FileSourceTaskConfig } from './source-config.ts'
 import { FileSourceConnector } from './source-connector.ts'
@@ -16,4 +20,15 @@ export const fileSource: SourcePlugin<FileSourceConfig, FileSourceTaskConfig> = 
   createTask: () => new FileSourceTask(),
 }
 
-export const plugins: readonly AnyPlugin[] = [fileSource]
+export const fileSink: SinkPlugin<FileSinkConfig> = {
+  type: 'sink',
+  class: 'millrace.file.FileSink',
+  aliases: ['FileSink', 'FileSinkConnector'],
+  version: '0.1.0',
+  doc: 'Appends a line a record to a file, each record once.',
+  config: fileSinkConfig,
+  createConnector: () => new FileSinkConnector(),
+  createTask: () => new FileSinkTask(),
+}
+
+export const plugins: readonly AnyPlugin[] = [fileSource, fileSink]

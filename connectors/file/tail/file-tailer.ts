@@ -18,7 +18,7 @@ import { sourcePartitionOf } from './file-identity.ts'
 import type { SpanArena } from './line-splitter.ts'
 import { LogFamily } from './log-family.ts'
 import type { FamilyOptions, FamilyTurn, Member } from './log-family.ts'
-import { compareRotationAge, rotationBase } from './rotation-names.ts'
+import { compareRotationAge, isRotatedAtEnd, rotationBase } from './rotation-names.ts'
 import { TailedFile } from './tailed-file.ts'
 import type { StoredPosition } from './tailed-file.ts'
 
@@ -102,7 +102,10 @@ export class FileTailer {
   }
 
   #noteSeen(found: readonly FoundFile[]): void {
-    for (const { member } of this.#members.values()) member.listed = false
+    for (const { member } of this.#members.values()) {
+      member.listed = false
+      member.known = true
+    }
     for (const { key, path, size, modifiedNs } of found) {
       const member = this.#members.get(key)?.member
       if (member === undefined || member.listed) continue
@@ -116,8 +119,10 @@ export class FileTailer {
 
   async #admitAll(newcomers: readonly FoundFile[], found: readonly FoundFile[]): Promise<void> {
     const byPath = new Map(found.map((file) => [file.path, file]))
-    const oldestFirst = newcomers.toSorted(compareAge)
-    const candidates = oldestFirst.flatMap((file) => this.#candidate(file, byPath))
+    if (newcomers.length > 0) for (const family of this.#families.values()) family.noticeReplaced((member, error) => this.#complain(member.file, error))
+    // Present files first: what equals them is a copy. Then oldest first: each file is compared with those before it.
+    const candidates = newcomers.toSorted(compareAge).flatMap((file) => this.#candidate(file, byPath))
+    candidates.sort((a, b) => Number(a.file.path !== a.family) - Number(b.file.path !== b.family))
     const questions = candidates.flatMap((candidate) => candidate.questions)
     const answers = questions.length === 0 ? [] : [...await this.#storedOffsets(questions)]
     for (const candidate of candidates) {
@@ -142,10 +147,11 @@ export class FileTailer {
     return [{ found, file, family, questions: asked.map(({ device, inode }) => sourcePartitionOf({ device, inode, fingerprint })) }]
   }
 
-  /** The path of the log that a file belongs to. A name that only looks rotated (`host-1.log`) is a log of its own unless the base exists. */
+  /** The path of the log that a file belongs to. A name that may only look rotated (`host-1.log`) is a log of its own unless the base exists. */
   #familyOf({ path, role }: FoundFile, byPath: ReadonlyMap<string, FoundFile>): string {
     const base = rotationBase(path)
-    return role === 'rotated' || byPath.has(base) || this.#families.has(base) ? base : path
+    if (role === 'rotated' || byPath.has(base) || this.#families.has(base)) return base
+    return isRotatedAtEnd(path) && this.#options.scope.include.some((pattern) => pattern.matches(base)) ? base : path
   }
 
   #decide({ found, file, family }: Candidate, [stored, storedOfOriginal]: readonly (StoredPosition | undefined)[]): Admission {
@@ -173,7 +179,8 @@ export class FileTailer {
     if (admission.kind === 'read') file.seek(admission.from.position)
     else file.seekEnd(this.#options.turnBytes)
     const family = this.#families.get(path) ?? new LogFamily(path)
-    const member: Member = { file, modifiedNs: found.modifiedNs, listed: true, quietSinceMs: undefined }
+    const known = admission.kind === 'read' && admission.from.guard !== undefined
+    const member: Member = { file, modifiedNs: found.modifiedNs, listed: true, known, quietSinceMs: undefined }
     this.#families.set(path, family)
     this.#members.set(file.key, { member, family })
     family.add(member)

@@ -8,6 +8,8 @@ export interface Member {
   modifiedNs: bigint
   /** Still found in a folder that is searched. */
   listed: boolean
+  /** It was read before the last look at the folder, by this reader or by the one before it. */
+  known: boolean
   /** Since when a rotated file has had nothing to give. */
   quietSinceMs: number | undefined
 }
@@ -45,11 +47,11 @@ export class LogFamily {
     return member.listed && member.file.path === this.path
   }
 
-  /** The time that tells which rotated files are newer than the last look: that of the newest file that is no longer the present one. */
+  /** The time that tells which rotated files are newer than the last look: that of the newest known file that is no longer the present one. */
   get lastSeenNs(): bigint | undefined {
-    const rotated = this.#members.filter((member) => !this.isPresent(member))
-    const known = rotated.length > 0 ? rotated : this.#members
-    return known.reduce<bigint | undefined>((newest, { modifiedNs }) => (newest === undefined || modifiedNs > newest ? modifiedNs : newest), undefined)
+    const known = this.#members.filter((member) => member.known)
+    const rotated = known.filter((member) => !this.isPresent(member))
+    return (rotated.length > 0 ? rotated : known).reduce<bigint | undefined>((newest, { modifiedNs }) => (newest === undefined || modifiedNs > newest ? modifiedNs : newest), undefined)
   }
 
   add(member: Member): void {
@@ -60,6 +62,17 @@ export class LogFamily {
 
   remove(member: Member): void {
     this.#members.splice(this.#members.indexOf(member), 1)
+  }
+
+  /** Begins anew with files that were cut since the last look, so that a newcomer is known as the copy of what they held. */
+  noticeReplaced(onError: (member: Member, error: unknown) => void): void {
+    for (const member of this.#members) {
+      try {
+        if (member.file.isOpen && member.file.isReplaced()) this.#beginAnew(member.file)
+      } catch (error) {
+        onError(member, error)
+      }
+    }
   }
 
   /** The next lines, from the oldest file that has any. `onError` gets what the system says about a file; the next one is tried. */

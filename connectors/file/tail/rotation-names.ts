@@ -14,6 +14,11 @@ export function rotationBase(path: string): string {
   return path.slice(0, folder) + (addedAtEnd.exec(name)?.[1] ?? name.replace(addedBeforeExtension, '$1$2'))
 }
 
+/** True where rotation added something at the end: a name that a log of its own hardly has. */
+export function isRotatedAtEnd(path: string): boolean {
+  return addedAtEnd.test(path.slice(path.lastIndexOf('/') + 1))
+}
+
 export function isCompressedName(path: string): boolean {
   return compressed.test(path)
 }

@@ -171,6 +171,11 @@ export class TailedFile {
     this.seek(newline >= 0 ? start + newline + 1 : start === 0 ? 0 : size)
   }
 
+  /** True if what stood before the position is not there any more. */
+  isReplaced(): boolean {
+    return this.#look().size < this.#position || !this.#guardHolds()
+  }
+
   storedPosition(): Required<StoredPosition> {
     return { position: this.#position, guard: guardOf(this.#guard.subarray(0, Math.min(guardBytes, this.#position))) }
   }
@@ -180,11 +185,11 @@ export class TailedFile {
     return { ...this.storedPosition(), path: this.path }
   }
 
-  /** True if both begin alike and go on so as far as the shorter one reaches. */
+  /** True if both hold something now, begin alike and go on so as far as the shorter one reaches. */
   beginsAs(other: TailedFile): boolean {
     const shared = Math.min(this.#look().size, other.#look().size)
     const tail = Math.max(0, shared - fingerprintBytes)
-    return [0, tail].every((start) => {
+    return shared > 0 && [0, tail].every((start) => {
       const length = Math.min(fingerprintBytes, shared - start)
       return this.#readAt(start, length).equals(other.#readAt(start, length))
     })
