@@ -22,3 +22,11 @@ export type {
   DynamicSinkOptions, GroupedOptions, NameOption, RepartitionOptions, SinkOptions, SourceOptions, StoreOptions, WindowStoreOptions,
 } from './options.ts'
 export type { JoinOptions } from './stream-table-join.ts'
+export { StreamsApp } from './streams-app.ts'
+export type { StreamsMetrics, StreamsState } from './streams-app.ts'
+export type { StreamsConfig } from './config.ts'
+export { runTopology } from './run-topology.ts'
+export type { RunOptions } from './run-topology.ts'
+export type { ErrorPolicy } from './runtime/task-config.ts'
+export type { Guarantee } from './runtime/task-output.ts'
+export type { RestoreProgress } from './runtime/restore.ts'

@@ -89,11 +89,14 @@ export class Table<K, V, Gone extends null = null> {
 
   #filter(predicate: RecordCallback<K, V, boolean>, negate: boolean, options: StoreOptions<K, V>): Table<K, V, null> {
     const holds = predicate as RecordFunction<boolean>
-    return this.#derived('KTABLE-FILTER-', options, {
+    const filtered = this.#derived<V, null>('KTABLE-FILTER-', options, {
       fields: (store, sendOldValues) => ({ kind: 'tableFilter', predicate: holds, negate, store, sendOldValues }),
       rows: parent => ({ from: 'filter', parent, predicate: holds, negate }),
       keepsValueSerde: true,
     })
+    // With old values at hand the filter need not delete rows that never passed it.
+    if (this[planKey].sendOldValues(false)) filtered[planKey].sendOldValues(false)
+    return filtered
   }
 
   /** A table of this one's rows, kept only where the program names a store; otherwise rows are computed when looked up. */

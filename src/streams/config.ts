@@ -1,0 +1,109 @@
+import { StreamError, durationMs, randomUuid, systemClock, systemRandom } from '../core/index.ts'
+import type { Broker, Clock, Duration, Random } from '../core/index.ts'
+import type { RestoreProgress } from './runtime/restore.ts'
+import type { ErrorPolicy } from './runtime/task-config.ts'
+import type { Guarantee } from './runtime/task-output.ts'
+import { checkedName } from './topology/names.ts'
+
+/** Settings of an application. Only `applicationId` and `broker` must be given. */
+export interface StreamsConfig {
+  /** Names the consumer group, and begins the names of internal topics: keep it, and the application goes on where it was. */
+  readonly applicationId: string
+  /** The log to run on; not closed by the application. */
+  readonly broker: Broker
+  /**
+   * `exactly-once` (default): outputs, changelogs and input offsets become visible together, or not at all.
+   * `at-least-once`: fewer, larger commits; after a crash records are processed again and counted twice.
+   */
+  readonly guarantee?: Guarantee
+  /** Longest time until results are visible. Default 100 ms with exactly-once, 30 s with at-least-once. */
+  readonly commitInterval?: Duration
+  /** Where to start in topics of which nothing was committed. Default `earliest`. */
+  readonly offsetReset?: 'earliest' | 'latest'
+  /** Bytes that are no key or value of their topic. Default `fail`. */
+  readonly onDeserializationError?: ErrorPolicy
+  /** A function of the program threw. Default `fail`. */
+  readonly onProcessingError?: ErrorPolicy
+  /** A result that has no bytes. Default `fail`. */
+  readonly onSerializationError?: ErrorPolicy
+  /** Default `<applicationId>-dead-letter`; created when a policy is `dead-letter`. */
+  readonly deadLetterTopic?: string
+  /**
+   * Decides after a failure that no policy handled: `shutdown` (default) stops the application, `replace` goes back to the
+   * last commit and tries again, with growing pauses.
+   */
+  readonly onFailure?: (failure: StreamError) => 'shutdown' | 'replace'
+  /** Records waiting in memory per input partition before reading it pauses. Default 1,000 (a batch that is read is kept whole). */
+  readonly maxBufferedRecords?: number
+  /** Bytes for the write-back caches of the stores; 0 forwards every update at once. Default 10 MiB. */
+  readonly cacheMaxBytes?: number
+  /** An open transaction of a process that died is aborted after this. Default 10 s. */
+  readonly transactionTimeout?: Duration
+  /** Distinguishes instances of one application. Default: random. A fixed one lets a restarted instance take over at once. */
+  readonly instanceId?: string
+  /** Called while stores are filled from their changelogs. */
+  readonly onRestore?: (progress: RestoreProgress) => void
+  readonly clock?: Clock
+  readonly random?: Random
+}
+
+export interface ResolvedConfig extends Required<Omit<StreamsConfig, 'commitInterval' | 'transactionTimeout' | 'deadLetterTopic'>> {
+  readonly commitIntervalMs: number
+  readonly transactionTimeoutMs: number
+  /** null: no policy writes dead letters. */
+  readonly deadLetterTopic: string | null
+}
+
+const knownKeys: ReadonlySet<string> = new Set<keyof StreamsConfig>([
+  'applicationId', 'broker', 'guarantee', 'commitInterval', 'offsetReset', 'onDeserializationError', 'onProcessingError', 'onSerializationError',
+  'deadLetterTopic', 'onFailure', 'maxBufferedRecords', 'cacheMaxBytes', 'transactionTimeout', 'instanceId', 'onRestore', 'clock', 'random',
+])
+const policies: readonly ErrorPolicy[] = ['fail', 'skip', 'dead-letter']
+
+/** @throws INVALID_CONFIG naming the key */
+export function resolveConfig(config: StreamsConfig): ResolvedConfig {
+  for (const key of Object.keys(config)) {
+    if (!knownKeys.has(key)) throw invalid(key, `is not a setting of an application; known are ${[...knownKeys].sort().join(', ')}`)
+  }
+  checkedName(config.applicationId)
+  const guarantee = oneOf('guarantee', config.guarantee, ['exactly-once', 'at-least-once'])
+  const onDeserializationError = oneOf('onDeserializationError', config.onDeserializationError, policies)
+  const onProcessingError = oneOf('onProcessingError', config.onProcessingError, policies)
+  const onSerializationError = oneOf('onSerializationError', config.onSerializationError, policies)
+  const writesDeadLetters = [onDeserializationError, onProcessingError, onSerializationError].includes('dead-letter')
+  const random = config.random ?? systemRandom
+  return {
+    applicationId: config.applicationId,
+    broker: config.broker,
+    guarantee,
+    commitIntervalMs: durationMs(config.commitInterval ?? (guarantee === 'exactly-once' ? 100 : 30_000), 'commitInterval'),
+    offsetReset: oneOf('offsetReset', config.offsetReset, ['earliest', 'latest']),
+    onDeserializationError,
+    onProcessingError,
+    onSerializationError,
+    deadLetterTopic: writesDeadLetters ? config.deadLetterTopic ?? `${config.applicationId}-dead-letter` : null,
+    onFailure: config.onFailure ?? (() => 'shutdown'),
+    maxBufferedRecords: wholeNumber('maxBufferedRecords', config.maxBufferedRecords ?? 1_000, 1),
+    cacheMaxBytes: wholeNumber('cacheMaxBytes', config.cacheMaxBytes ?? 10 * 1024 * 1024, 0),
+    transactionTimeoutMs: durationMs(config.transactionTimeout ?? '10s', 'transactionTimeout'),
+    instanceId: config.instanceId ?? randomUuid(random),
+    onRestore: config.onRestore ?? (() => {}),
+    clock: config.clock ?? systemClock,
+    random,
+  }
+}
+
+function oneOf<T extends string>(key: string, value: T | undefined, allowed: readonly T[]): T {
+  if (value === undefined) return allowed[0]!
+  if (allowed.includes(value)) return value
+  throw invalid(key, `is ${JSON.stringify(value)}, but must be ${allowed.map((name) => `'${name}'`).join(' or ')}`)
+}
+
+function wholeNumber(key: string, value: number, least: number): number {
+  if (Number.isSafeInteger(value) && value >= least) return value
+  throw invalid(key, `is ${JSON.stringify(value)}, but must be a whole number of at least ${least}`)
+}
+
+function invalid(key: string, problem: string): StreamError {
+  return new StreamError('INVALID_CONFIG', `${key} ${problem}`, { details: { key } })
+}

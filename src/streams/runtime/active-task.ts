@@ -1,0 +1,81 @@
+import { partitionKey } from '../../core/index.ts'
+import type { CommittedOffset, PartitionRecords, TopicPartition } from '../../core/index.ts'
+import type { TaskPlan } from './assignor.ts'
+import type { StreamTask } from './stream-task.ts'
+
+/** One input partition of a task, as the thread sees it. */
+interface Input extends TopicPartition {
+  /** Where reading starts again after a rollback. */
+  position: number
+  /** The next offset that reading will bring. */
+  readTo: number
+  /** Where the partition is known to end. */
+  end: number
+}
+
+/** A task with its place in its inputs: what to read, when all inputs are there, where to go back to. */
+export class ActiveTask {
+  readonly plan: TaskPlan
+  readonly task: StreamTask
+  readonly #inputs = new Map<string, Input>()
+  readonly #inputList: readonly Input[]
+
+  constructor(plan: TaskPlan, task: StreamTask, positions: readonly (TopicPartition & { readonly position: number; readonly end: number })[]) {
+    this.plan = plan
+    this.task = task
+    for (const { topic, partition, position, end } of positions) {
+      this.#inputs.set(partitionKey(topic, partition), { topic, partition, position, readTo: position, end })
+    }
+    this.#inputList = [...this.#inputs.values()]
+  }
+
+  get inputs(): readonly Readonly<Input>[] {
+    return this.#inputList
+  }
+
+  add({ topic, partition, batches, nextOffset, lastStableOffset }: PartitionRecords): void {
+    const input = this.#inputs.get(partitionKey(topic, partition))!
+    input.readTo = nextOffset
+    input.end = Math.max(lastStableOffset, nextOffset)
+    this.task.addRecords(input, batches, nextOffset)
+  }
+
+  /**
+   * Processes up to `limit` records; answers how many. With several inputs, one that is empty although the broker has more
+   * for it holds the task back, so that records come in the order of their timestamps (`max.task.idle.ms` 0 of Kafka Streams).
+   */
+  process(limit: number, nowMs: number): number {
+    const { task } = this
+    const isSingle = this.#inputList.length === 1
+    let count = 0
+    while (count < limit && (isSingle || this.#hasAllInputs()) && task.process(nowMs)) count++
+    if (count > 0) task.punctuateStreamTime(nowMs)
+    return count
+  }
+
+  /** True while a record waits that may be processed. */
+  get hasWork(): boolean {
+    return this.#inputList.some((input) => this.task.bufferedRecords(input) > 0) && this.#hasAllInputs()
+  }
+
+  /** Inputs with so many waiting records that reading them pauses, and the others. */
+  inputsToRead(maxBufferedRecords: number): { readonly paused: readonly TopicPartition[]; readonly open: readonly TopicPartition[] } {
+    const isFull = (input: Input) => this.task.bufferedRecords(input) >= maxBufferedRecords
+    return { paused: this.#inputList.filter(isFull), open: this.#inputList.filter((input) => !isFull(input)) }
+  }
+
+  committed(offsets: readonly CommittedOffset[]): void {
+    for (const { topic, partition, offset } of offsets) this.#inputs.get(partitionKey(topic, partition))!.position = offset
+    this.task.committed()
+  }
+
+  /** Back to the last commit; the thread reads the inputs again from their positions. */
+  rollback(): void {
+    this.task.rollback()
+    for (const input of this.#inputList) input.readTo = input.position
+  }
+
+  #hasAllInputs(): boolean {
+    return this.#inputList.every((input) => input.readTo >= input.end || this.task.bufferedRecords(input) > 0)
+  }
+}

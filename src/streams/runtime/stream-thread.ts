@@ -1,0 +1,331 @@
+import { StreamError, isStreamError, partitionKey, sleep } from '../../core/index.ts'
+import type { GroupMember, ReadResult, RebalanceEvent, TopicPartition } from '../../core/index.ts'
+import type { ResolvedConfig } from '../config.ts'
+import type { TopologyData } from '../topology/node.ts'
+import { ActiveTask } from './active-task.ts'
+import { sourceTopicsInBroker, taskAssignor } from './assignor.ts'
+import { canGoOn } from './failure.ts'
+import { Restorer } from './restore.ts'
+import { TaskFactory } from './task-factory.ts'
+import { TaskOutput } from './task-output.ts'
+import type { ThreadMetrics } from './thread-metrics.ts'
+import { countsOf, missingTopics } from './topic-setup.ts'
+
+export interface ThreadOptions {
+  readonly name: string
+  readonly topology: TopologyData
+  readonly config: ResolvedConfig
+  /** Of every topic the application touches; topics chosen per record are added. */
+  readonly partitionCounts: Map<string, number>
+  readonly metrics: ThreadMetrics
+  /** `rebalancing` while partitions move or stores are restored. */
+  readonly onState: (state: 'rebalancing' | 'running') => void
+  readonly onCommit: () => void
+}
+
+/** Longest wait for input when there is nothing else to do. */
+const pollMs = 100
+/** Longest stretch of processing before other work of the process gets its turn. */
+const sliceMs = 10
+const recordsPerTurn = 128
+const readBytes = 1024 * 1024
+const restoreBytes = 4 * 1024 * 1024
+const maxBatchBytes = 256 * 1024
+const maxInFlightBytes = 16 * 1024 * 1024
+const maxBackoffMs = 10_000
+
+/**
+ * A member of the application's group, the tasks that were assigned to it, and the loop that runs them:
+ * ```
+ *   read → add to tasks → restore a slice → process a slice → punctuate → commit when due → read …
+ *     a failure: abort the transaction, roll every task back to the last commit, read again from there
+ *     a rebalance (inside read): commit, suspend the tasks; then resume those that stay, restore those that come
+ * ```
+ */
+export class StreamThread {
+  readonly #options: ThreadOptions
+  readonly #output: TaskOutput
+  readonly #restorer: Restorer
+  readonly #factory: TaskFactory
+  readonly #stop = new AbortController()
+  #member: GroupMember | null = null
+  #tasks: ActiveTask[] = []
+  #taskOfInput = new Map<string, ActiveTask>()
+  /** Not null: the group has given new partitions, and tasks must be made to fit. */
+  #newAssignment: readonly TopicPartition[] | null = null
+  /** Something was read or processed since the last commit. */
+  #isDirty = false
+  #lastCommit = 0
+  #failuresInARow = 0
+
+  constructor(options: ThreadOptions) {
+    const { topology, config, partitionCounts, name } = options
+    this.#options = options
+    this.#restorer = new Restorer(config.broker, config.onRestore)
+    this.#output = new TaskOutput({
+      broker: config.broker,
+      guarantee: config.guarantee,
+      transactionalId: `${config.applicationId}-${config.instanceId}-${name}`,
+      transactionTimeoutMs: config.transactionTimeoutMs,
+      clientId: `${config.applicationId}-${name}-producer`,
+      maxBatchBytes,
+      maxInFlightBytes,
+      partitionCount: (topic) => this.#partitionCount(topic),
+    })
+    this.#factory = new TaskFactory({ topology, config, partitionCounts, collector: this.#output.collector })
+  }
+
+  get tasks(): readonly ActiveTask[] {
+    return this.#tasks
+  }
+
+  /** Joins the group and takes up the first assignment. @throws what prevents that, after everything opened is closed */
+  async start(): Promise<void> {
+    try {
+      await this.#join()
+      await this.#adoptAssignment()
+    } catch (error) {
+      await this.#close()
+      throw error
+    }
+  }
+
+  async #join(): Promise<void> {
+    const { topology, config, partitionCounts, name } = this.#options
+    const { applicationId, broker, offsetReset } = config
+    await this.#output.open()
+    const topics = new Set(topology.subTopologies.flatMap((part) => sourceTopicsInBroker(topology, applicationId, part, partitionCounts)))
+    this.#member = await broker.joinGroup({
+      groupId: applicationId,
+      topics: [...topics],
+      assignors: [taskAssignor(topology, applicationId, () => this.#tasks.map(({ task }) => task.taskId))],
+      offsetReset,
+      clientId: `${applicationId}-${name}`,
+      onRebalance: (event) => this.#onRebalance(event),
+    })
+  }
+
+  /** Runs until `stop`, then commits and leaves. @throws the failure that ended it, after everything is rolled back and closed */
+  async run(): Promise<void> {
+    try {
+      while (!this.#stop.signal.aborted) {
+        try {
+          await this.#turn()
+        } catch (error) {
+          await this.#recover(error)
+        }
+      }
+      if (this.#newAssignment === null) await this.#commit()
+    } finally {
+      await this.#close()
+    }
+  }
+
+  stop(): void {
+    this.#stop.abort()
+  }
+
+  // -------------------------------------------------------------------------------------------- one turn
+
+  async #turn(): Promise<void> {
+    const result = await this.#read()
+    if (this.#newAssignment !== null) {
+      // What was read belongs to positions that are looked up anew.
+      await this.#adoptAssignment()
+      return
+    }
+    this.#add(result)
+    await this.#restore()
+    this.#process()
+    for (const { task } of this.#running()) {
+      if (task.punctuateWallClock(this.#options.config.clock.now())) this.#isDirty = true
+    }
+    this.#output.check()
+    if (this.#isCommitDue()) await this.#commit()
+    else if (this.#output.isFull) await this.#output.drain()
+    await giveWay()
+  }
+
+  #read(): Promise<ReadResult> {
+    const member = this.#member!
+    const { maxBufferedRecords } = this.#options.config
+    let hasWork = !this.#restorer.isIdle
+    for (const active of this.#tasks) {
+      const isRestoring = this.#restorer.isRestoring(active.task.taskId)
+      const { paused, open } = active.inputsToRead(isRestoring ? 0 : maxBufferedRecords)
+      member.pause(paused)
+      member.resume(open)
+      hasWork ||= !isRestoring && active.hasWork
+    }
+    return member.read({ maxBytes: readBytes, maxWaitMs: hasWork ? 0 : this.#idleMs(), isolation: 'read-committed', signal: this.#stop.signal })
+  }
+
+  /** With something to commit, no longer than until that is due. */
+  #idleMs(): number {
+    if (!this.#isDirty) return pollMs
+    const { clock, commitIntervalMs } = this.#options.config
+    return Math.max(0, Math.min(pollMs, this.#lastCommit + commitIntervalMs - clock.monotonic()))
+  }
+
+  #add(result: ReadResult): void {
+    for (const records of result.partitions) {
+      this.#taskOfInput.get(partitionKey(records.topic, records.partition))?.add(records)
+      this.#isDirty = true
+    }
+  }
+
+  async #restore(): Promise<void> {
+    if (this.#restorer.isIdle) return
+    await this.#restorer.restoreSlice(restoreBytes)
+    if (this.#restorer.isIdle) this.#options.onState('running')
+  }
+
+  /** Tasks in turn, until nothing is left, the time is up, or what was written must get away first. */
+  #process(): void {
+    const { clock } = this.#options.config
+    const running = this.#running()
+    const deadline = clock.monotonic() + sliceMs
+    for (let processed = -1; processed !== 0 && !this.#output.isFull && clock.monotonic() < deadline;) {
+      const now = clock.now()
+      processed = 0
+      for (const active of running) processed += active.process(recordsPerTurn, now)
+      this.#options.metrics.processedRecords += processed
+      if (processed > 0) this.#isDirty = true
+    }
+  }
+
+  #running(): readonly ActiveTask[] {
+    return this.#restorer.isIdle ? this.#tasks : this.#tasks.filter(({ task }) => !this.#restorer.isRestoring(task.taskId))
+  }
+
+  // -------------------------------------------------------------------------------------------- commit and rollback
+
+  #isCommitDue(): boolean {
+    if (this.#tasks.some(({ task }) => task.commitRequested)) return true
+    const { clock, commitIntervalMs } = this.#options.config
+    return this.#isDirty && clock.monotonic() - this.#lastCommit >= commitIntervalMs
+  }
+
+  /**
+   * 1. every task empties its caches and says its offsets; 2. outputs, changelogs and offsets are committed as one;
+   * 3. the tasks take their present state as the one to return to.
+   */
+  async #commit(): Promise<void> {
+    const { clock } = this.#options.config
+    this.#lastCommit = clock.monotonic()
+    if (!this.#isDirty) return
+    const prepared = this.#running().map((active) => [active, active.task.prepareCommit()] as const)
+    await this.#output.commit(prepared.flatMap(([, offsets]) => offsets), this.#member!)
+    for (const [active, offsets] of prepared) active.committed(offsets)
+    this.#isDirty = false
+    this.#failuresInARow = 0
+    this.#options.metrics.commits++
+    this.#options.onCommit()
+  }
+
+  /** Goes on after a failure that may pass, or lets it end the thread. */
+  async #recover(error: unknown): Promise<void> {
+    const failure = asStreamError(error)
+    await this.#rollback()
+    this.#options.metrics.rollbacks++
+    const isPassing = canGoOn(failure) || (await this.#findsTopicsOf(failure))
+    if (!isPassing && this.#options.config.onFailure(failure) === 'shutdown') throw failure
+    const backoffMs = Math.min(maxBackoffMs, 50 * 2 ** this.#failuresInARow++)
+    await sleep(this.#options.config.clock, backoffMs, this.#stop.signal)
+  }
+
+  async #rollback(): Promise<void> {
+    await this.#output.abort()
+    for (const active of this.#tasks) {
+      active.rollback()
+      if (this.#newAssignment === null) for (const input of active.inputs) this.#member!.seek({ topic: input.topic, partition: input.partition, offset: input.position })
+    }
+    this.#isDirty = false
+  }
+
+  /** Records may name topics that were not known at the start. */
+  #partitionCount(topic: string): number {
+    const count = this.#options.partitionCounts.get(topic)
+    if (count !== undefined) return count
+    throw missingTopics([topic])
+  }
+
+  async #findsTopicsOf(failure: StreamError): Promise<boolean> {
+    const cause = isStreamError(failure.cause) ? failure.cause : failure
+    if (cause.code !== 'UNKNOWN_TOPIC_OR_PARTITION') return false
+    const topics = [cause.details['topics']].flat().filter((topic) => typeof topic === 'string')
+    const found = await countsOf(this.#options.config.broker, topics)
+    for (const [topic, count] of found) this.#options.partitionCounts.set(topic, count)
+    return topics.length > 0 && topics.every((topic) => found.has(topic))
+  }
+
+  // -------------------------------------------------------------------------------------------- rebalancing
+
+  async #onRebalance({ assigned, revoked, lost }: RebalanceEvent): Promise<void> {
+    this.#options.onState('rebalancing')
+    if (lost.length > 0) await this.#dropTasks()
+    if (revoked.length > 0) await this.#suspendTasks()
+    this.#newAssignment = assigned
+  }
+
+  /** What was done is committed while it still may be; the tasks keep their stores in case they stay. */
+  async #suspendTasks(): Promise<void> {
+    try {
+      await this.#commit()
+      for (const active of this.#tasks) active.rollback()
+    } catch {
+      // The group may have moved on already; then the next owner starts from the last commit, and so do we.
+      await this.#dropTasks()
+    }
+  }
+
+  async #dropTasks(): Promise<void> {
+    await this.#output.abort()
+    for (const active of this.#tasks) this.#closeTask(active)
+    this.#setTasks([])
+    this.#isDirty = false
+  }
+
+  /** Tasks that stay are resumed if nobody else has gone on with them meanwhile; others are closed, and new ones are restored. */
+  async #adoptAssignment(): Promise<void> {
+    const assigned = this.#newAssignment ?? []
+    const { tasks, dropped } = await this.#factory.tasksFor(assigned, this.#tasks, this.#member!)
+    for (const active of dropped) this.#closeTask(active)
+    const added = tasks.filter((active) => !this.#tasks.includes(active))
+    this.#setTasks(tasks)
+    for (const { task, plan } of added) await this.#restorer.add(task, plan.partition)
+    this.#newAssignment = null
+    for (const { topic, partition, position } of tasks.flatMap((active) => active.inputs)) this.#member!.seek({ topic, partition, offset: position })
+    if (this.#restorer.isIdle) this.#options.onState('running')
+  }
+
+  #setTasks(tasks: ActiveTask[]): void {
+    this.#tasks = tasks
+    this.#taskOfInput = new Map(tasks.flatMap((active) => active.inputs.map(({ topic, partition }) => [partitionKey(topic, partition), active] as const)))
+  }
+
+  #closeTask({ task }: ActiveTask): void {
+    this.#options.metrics.droppedRecords += task.droppedRecords
+    this.#restorer.remove(task.taskId)
+    task.close()
+  }
+
+  async #close(): Promise<void> {
+    for (const active of this.#tasks) this.#closeTask(active)
+    this.#setTasks([])
+    await this.#restorer.close()
+    await this.#output.close()
+    await this.#member?.leave()
+  }
+}
+
+/** Lets timers and completed I/O of the rest of the process run. */
+function giveWay(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
+function asStreamError(error: unknown): StreamError {
+  if (isStreamError(error)) return error
+  return new StreamError('PROCESSING_FAILED', `the application failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+}
+

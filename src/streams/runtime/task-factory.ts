@@ -1,0 +1,102 @@
+import { partitionKey } from '../../core/index.ts'
+import type { CommittedOffset, GroupMember, OffsetQuery, TopicPartition } from '../../core/index.ts'
+import type { ResolvedConfig } from '../config.ts'
+import { topicInBroker } from '../topology/internal-topics.ts'
+import type { SourceNode, TopologyData } from '../topology/node.ts'
+import { ActiveTask } from './active-task.ts'
+import { taskPlans, wholeName } from './assignor.ts'
+import type { TaskPlan } from './assignor.ts'
+import type { RecordCollector } from './record-collector.ts'
+import { StreamTask } from './stream-task.ts'
+
+export interface TaskFactoryOptions {
+  readonly topology: TopologyData
+  readonly config: ResolvedConfig
+  readonly partitionCounts: ReadonlyMap<string, number>
+  readonly collector: RecordCollector
+}
+
+/** Makes the tasks of an assignment, each at its committed place. */
+export class TaskFactory {
+  readonly #options: TaskFactoryOptions
+
+  constructor(options: TaskFactoryOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Tasks for the partitions assigned. One that exists is kept if the group's offsets are still those that it committed
+   * itself, since then its stores are up to date; otherwise it is among `dropped` and made anew.
+   */
+  async tasksFor(
+    assigned: readonly TopicPartition[],
+    existing: readonly ActiveTask[],
+    member: GroupMember,
+  ): Promise<{ readonly tasks: ActiveTask[]; readonly dropped: readonly ActiveTask[] }> {
+    const { topology, config, partitionCounts } = this.#options
+    const keys = new Set(assigned.map(({ topic, partition }) => partitionKey(topic, partition)))
+    const plans = taskPlans(topology, config.applicationId, partitionCounts)
+      .filter((plan) => plan.inputs.some(({ topic, partition }) => keys.has(partitionKey(topic, partition))))
+    const inputs = plans.flatMap((plan) => plan.inputs)
+    const committed = new Map((await member.committed(inputs)).map((offset) => [partitionKey(offset.topic, offset.partition), offset]))
+    const kept = new Map(existing.filter((active) => isCurrent(active, committed)).map((active) => [active.task.taskId, active]))
+    const tasks: ActiveTask[] = []
+    for (const plan of plans) tasks.push(kept.get(plan.taskId) ?? (await this.#create(plan, committed)))
+    return { tasks, dropped: existing.filter((active) => !tasks.includes(active)) }
+  }
+
+  async #create(plan: TaskPlan, committed: ReadonlyMap<string, CommittedOffset>): Promise<ActiveTask> {
+    const { topology, config, collector } = this.#options
+    const { taskId, partition, inputs, subTopology } = plan
+    const { applicationId, clock } = config
+    const task = new StreamTask({
+      taskId,
+      partition,
+      applicationId,
+      nodes: subTopology.nodes,
+      stores: subTopology.stores,
+      repartitionTopics: topology.repartitionTopics.map((spec) => spec.name),
+      clock,
+      config: {
+        onDeserializationError: config.onDeserializationError,
+        onProcessingError: config.onProcessingError,
+        onSerializationError: config.onSerializationError,
+        ...(config.deadLetterTopic === null ? {} : { deadLetterTopic: config.deadLetterTopic }),
+        cacheMaxBytes: config.cacheMaxBytes,
+      },
+      collector,
+    })
+    const own = inputs.flatMap(({ topic, partition: input }) => committed.get(partitionKey(topic, input)) ?? [])
+    task.resume(own)
+    return new ActiveTask(plan, task, await this.#positions(plan, committed))
+  }
+
+  /** Where each input starts, and where it ends at present. */
+  async #positions({ inputs, subTopology }: TaskPlan, committed: ReadonlyMap<string, CommittedOffset>) {
+    const { broker, offsetReset } = this.#options.config
+    const starts = await broker.topics.listOffsets(inputs.map((input): OffsetQuery => {
+      return { ...input, at: this.#sourceOf(subTopology.nodes, input.topic)?.offsetReset ?? offsetReset }
+    }))
+    const ends = await broker.topics.listOffsets(inputs.map((input): OffsetQuery => ({ ...input, at: 'latest' })), { isolation: 'read-committed' })
+    return inputs.map((input, index) => ({
+      ...input,
+      position: committed.get(partitionKey(input.topic, input.partition))?.offset ?? starts[index]!.offset,
+      end: ends[index]!.offset,
+    }))
+  }
+
+  #sourceOf(nodes: TaskPlan['subTopology']['nodes'], topic: string): SourceNode | undefined {
+    const { topology, config } = this.#options
+    return nodes.find((node): node is SourceNode => {
+      if (node.kind !== 'source') return false
+      return node.pattern !== null ? wholeName(node.pattern).test(topic) : node.topics.some((name) => topicInBroker(config.applicationId, topology, name) === topic)
+    })
+  }
+}
+
+function isCurrent(active: ActiveTask, committed: ReadonlyMap<string, CommittedOffset>): boolean {
+  return active.inputs.every(({ topic, partition, position }) => {
+    const offset = committed.get(partitionKey(topic, partition))
+    return offset === undefined || offset.offset === position
+  })
+}

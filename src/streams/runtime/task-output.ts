@@ -1,0 +1,141 @@
+import { StreamError, isStreamError } from '../../core/index.ts'
+import type { Broker, CommittedOffset, GroupMember, Producer, TopicPartition, UnsealedBatch } from '../../core/index.ts'
+import { BatchingCollector } from './record-collector.ts'
+
+export type Guarantee = 'exactly-once' | 'at-least-once'
+
+export interface TaskOutputOptions {
+  readonly broker: Broker
+  readonly guarantee: Guarantee
+  readonly transactionalId: string
+  readonly transactionTimeoutMs: number
+  readonly clientId: string
+  readonly maxBatchBytes: number
+  /** Encoded and not yet acknowledged; processing pauses beyond it. */
+  readonly maxInFlightBytes: number
+  /** @throws UNKNOWN_TOPIC_OR_PARTITION */
+  readonly partitionCount: (topic: string) => number
+}
+
+/** After one of these the producer can do nothing more; another one takes over. */
+const deadProducer = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH', 'OUT_OF_ORDER_SEQUENCE', 'INVALID_PRODUCER_ID_MAPPING', 'CLOSED'])
+
+/**
+ * Everything that the tasks of one thread write, on its way into one transaction per commit:
+ * ```
+ *   idle ──first batch, or offsets to commit──▶ in transaction ──commit / abort──▶ idle
+ * ```
+ * Under at-least-once there is no transaction: outputs are acknowledged first, then offsets are committed.
+ */
+export class TaskOutput {
+  readonly collector: BatchingCollector
+  readonly #options: TaskOutputOptions
+  #producer: Producer | null = null
+  #inTransaction = false
+  #inFlightBytes = 0
+  readonly #inFlight = new Set<Promise<void>>()
+  #failure: unknown = null
+
+  constructor(options: TaskOutputOptions) {
+    this.#options = options
+    this.collector = new BatchingCollector({
+      maxBatchBytes: options.maxBatchBytes,
+      partitionCount: options.partitionCount,
+      sendBatch: (target, batch) => this.#send(target, batch),
+    })
+  }
+
+  /** Opens the producer; with a transactional id that fences an earlier instance of this thread, whose transaction is aborted. */
+  async open(): Promise<void> {
+    const { broker, guarantee, transactionalId, transactionTimeoutMs, clientId } = this.#options
+    this.#producer = await broker.openProducer(guarantee === 'exactly-once' ? { transactionalId, transactionTimeoutMs, clientId } : { clientId })
+  }
+
+  get isFull(): boolean {
+    return this.#inFlightBytes > this.#options.maxInFlightBytes
+  }
+
+  /** @throws what an earlier batch failed with */
+  check(): void {
+    if (this.#failure !== null) throw this.#failure
+  }
+
+  /** Resolves when the batches handed over so far are acknowledged. @throws the first failure */
+  async drain(): Promise<void> {
+    while (this.#inFlight.size > 0) await Promise.all(this.#inFlight)
+    this.check()
+  }
+
+  /**
+   * 1. what is still in builders goes out; 2. all of it is acknowledged; 3. offsets and outputs become visible at once
+   * (exactly-once), or offsets are committed after the outputs (at-least-once).
+   * @throws ILLEGAL_GENERATION and its like when the group has moved on: roll back, the records come again
+   */
+  async commit(offsets: readonly CommittedOffset[], member: GroupMember): Promise<void> {
+    this.collector.flush()
+    await this.drain()
+    if (this.#options.guarantee === 'at-least-once') {
+      if (offsets.length > 0) await member.commit(offsets)
+      return
+    }
+    if (offsets.length === 0 && !this.#inTransaction) return
+    this.#begin()
+    await this.#open.commit({ group: member.metadata(), offsets })
+    this.#inTransaction = false
+  }
+
+  /** Drops everything since the last commit. A producer that is dead is replaced. */
+  async abort(): Promise<void> {
+    this.collector.discard()
+    while (this.#inFlight.size > 0) await Promise.all(this.#inFlight)
+    const failure = this.#failure
+    this.#failure = null
+    const wasInTransaction = this.#inTransaction
+    this.#inTransaction = false
+    try {
+      if (wasInTransaction && !isDead(failure)) return await this.#open.abort()
+    } catch (error) {
+      if (!isDead(error)) throw error
+    }
+    if (isDead(failure) || wasInTransaction) await this.#reopen()
+  }
+
+  async close(): Promise<void> {
+    this.collector.discard()
+    const producer = this.#producer
+    this.#producer = null
+    await producer?.close()
+  }
+
+  get #open(): Producer {
+    if (this.#producer === null) throw new StreamError('CLOSED', 'the output of this thread is closed')
+    return this.#producer
+  }
+
+  async #reopen(): Promise<void> {
+    await this.#producer?.close().catch(() => {})
+    await this.open()
+  }
+
+  #begin(): void {
+    if (this.#inTransaction || this.#options.guarantee === 'at-least-once') return
+    this.#open.begin()
+    this.#inTransaction = true
+  }
+
+  #send(target: TopicPartition, batch: UnsealedBatch): void {
+    this.check()
+    this.#begin()
+    const { byteLength } = batch.bytes
+    this.#inFlightBytes += byteLength
+    const sent = this.#open.appendBatch(target, batch).then(() => {}, (error: unknown) => { this.#failure ??= error }).then(() => {
+      this.#inFlightBytes -= byteLength
+      this.#inFlight.delete(sent)
+    })
+    this.#inFlight.add(sent)
+  }
+}
+
+function isDead(error: unknown): boolean {
+  return isStreamError(error) && deadProducer.has(error.code)
+}

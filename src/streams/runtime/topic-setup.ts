@@ -1,0 +1,86 @@
+import { StreamError, isStreamError } from '../../core/index.ts'
+import type { Broker, TopicSpec } from '../../core/index.ts'
+import { internalTopicSpecs } from '../topology/internal-topics.ts'
+import type { TopologyData } from '../topology/node.ts'
+import { partitionCounts } from '../topology/partition-counts.ts'
+import { wholeName } from './assignor.ts'
+
+export interface TopicSetup {
+  readonly applicationId: string
+  readonly topology: TopologyData
+  /** null: no error policy writes dead letters. */
+  readonly deadLetterTopic: string | null
+}
+
+/**
+ * Before an application runs: its own topics exist (they are created), the program's topics exist (they are not), and all
+ * have the partitions that the program needs. Answers the partitions of every topic that the application touches.
+ * @throws UNKNOWN_TOPIC_OR_PARTITION with the command that creates it; TOPOLOGY_INVALID
+ */
+export async function setUpTopics(broker: Broker, { applicationId, topology, deadLetterTopic }: TopicSetup): Promise<Map<string, number>> {
+  const names = await externalTopics(broker, topology)
+  const external = await countsOf(broker, names)
+  requireAll(names, external)
+  const counts = partitionCounts(topology, external)
+  const { repartition, changelog } = internalTopicSpecs(topology, applicationId, counts)
+  const own = [...repartition, ...changelog, ...(deadLetterTopic === null ? [] : [{ topic: deadLetterTopic, partitions: 1 }])]
+  const existing = await countsOf(broker, own.map((spec) => spec.topic))
+  for (const spec of own) {
+    const found = existing.get(spec.topic)
+    if (found === undefined) await createUnlessThere(broker, spec)
+    else if (found !== spec.partitions && spec.topic !== deadLetterTopic) throw wrongPartitions(applicationId, spec, found)
+  }
+  return new Map([...external, ...own.map((spec) => [spec.topic, existing.get(spec.topic) ?? spec.partitions ?? 1] as const)])
+}
+
+/** Topics that the program names and that are not its own. */
+async function externalTopics(broker: Broker, topology: TopologyData): Promise<readonly string[]> {
+  const internal = new Set(topology.repartitionTopics.map((spec) => spec.name))
+  const named = topology.subTopologies.flatMap((part) => [...part.sourceTopics, ...part.sinkTopics]).filter((topic) => !internal.has(topic))
+  const patterns = topology.nodes.flatMap((node) => (node.kind === 'source' && node.pattern !== null ? [wholeName(node.pattern)] : []))
+  const matched = patterns.length === 0 ? [] : (await broker.topics.list()).filter((topic) => patterns.some((pattern) => pattern.test(topic)))
+  return [...new Set([...named, ...matched])]
+}
+
+/** Partitions of those among the topics that exist. */
+export async function countsOf(broker: Broker, topics: readonly string[]): Promise<Map<string, number>> {
+  const counts = new Map<string, number>()
+  for (const topic of topics) {
+    try {
+      const [description] = await broker.topics.describe([topic])
+      counts.set(topic, description!.partitions.length)
+    } catch (error) {
+      if (!isStreamError(error, 'UNKNOWN_TOPIC_OR_PARTITION')) throw error
+    }
+  }
+  return counts
+}
+
+function requireAll(topics: readonly string[], existing: ReadonlyMap<string, number>): void {
+  const missing = topics.filter((topic) => !existing.has(topic))
+  if (missing.length === 0) return
+  throw missingTopics(missing)
+}
+
+export function missingTopics(topics: readonly string[]): StreamError {
+  const commands = topics.map((topic) => `millrace topics --create --topic ${topic} --partitions 1`)
+  const [what, them] = topics.length === 1 ? [`the topic ${topics[0]} does`, 'it'] : [`the topics ${topics.join(', ')} do`, 'them']
+  return new StreamError('UNKNOWN_TOPIC_OR_PARTITION', `${what} not exist; create ${them} first:\n  ${commands.join('\n  ')}`, { details: { topics } })
+}
+
+async function createUnlessThere(broker: Broker, spec: TopicSpec): Promise<void> {
+  try {
+    await broker.topics.create([spec])
+  } catch (error) {
+    // Another instance of the application starts at the same time.
+    if (!isStreamError(error, 'TOPIC_ALREADY_EXISTS')) throw error
+  }
+}
+
+function wrongPartitions(applicationId: string, spec: TopicSpec, found: number): StreamError {
+  return new StreamError('TOPOLOGY_INVALID', [
+    `the internal topic ${spec.topic} has ${found} partitions, but the program needs ${spec.partitions}: the partitions of an input topic,`,
+    `or the program, have changed since ${applicationId} ran last. Its state does not fit any more;`,
+    'use a new application id, or delete the internal topics and process the input again',
+  ].join(' '), { details: { topic: spec.topic, found, needed: spec.partitions } })
+}

@@ -1,0 +1,194 @@
+import { StreamError, isStreamError, sleep } from '../core/index.ts'
+import type { TopicPartition } from '../core/index.ts'
+import { resolveConfig } from './config.ts'
+import type { ResolvedConfig, StreamsConfig } from './config.ts'
+import { sourceTopicsInBroker } from './runtime/assignor.ts'
+import { StreamThread } from './runtime/stream-thread.ts'
+import { newThreadMetrics } from './runtime/thread-metrics.ts'
+import { setUpTopics } from './runtime/topic-setup.ts'
+import type { Topology } from './topology/topology.ts'
+
+/**
+ * ```
+ *   CREATED ─start─▶ REBALANCING ◀──▶ RUNNING ─close─▶ PENDING_SHUTDOWN ─▶ NOT_RUNNING
+ *                          └─────a failure─────▶ PENDING_ERROR ─▶ ERROR
+ * ```
+ * Names and meaning are those of KafkaStreams.State. REBALANCING includes the restoring of stores.
+ */
+export type StreamsState = 'CREATED' | 'REBALANCING' | 'RUNNING' | 'PENDING_SHUTDOWN' | 'NOT_RUNNING' | 'PENDING_ERROR' | 'ERROR'
+
+export interface StreamsMetrics {
+  readonly processedRecords: number
+  /** Left out: late, without a key where one is needed, or by an error policy. */
+  readonly droppedRecords: number
+  readonly commits: number
+  /** Times that work since the last commit was thrown away and begun again. */
+  readonly rollbacks: number
+  /** StreamTasks that this instance runs at present. */
+  readonly tasks: number
+}
+
+/** Runs a topology on a broker. One instance is one member of the group; several of one application id share the work. */
+export class StreamsApp {
+  readonly #topology: Topology
+  readonly #config: ResolvedConfig
+  readonly #metrics = newThreadMetrics()
+  readonly #listeners = new Set<(state: StreamsState, before: StreamsState) => void>()
+  #state: StreamsState = 'CREATED'
+  #thread: StreamThread | null = null
+  #finished: Promise<void> | null = null
+  #failure: StreamError | null = null
+  #commitWaiters: (() => void)[] = []
+  #partitionCounts = new Map<string, number>()
+
+  /** @throws INVALID_CONFIG naming the key */
+  constructor(topology: Topology, config: StreamsConfig) {
+    this.#topology = topology
+    this.#config = resolveConfig(config)
+  }
+
+  get state(): StreamsState {
+    return this.#state
+  }
+
+  /** Calls back at every change of state, with the state before. The function given back ends that. */
+  onStateChange(listener: (state: StreamsState, before: StreamsState) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /**
+   * Creates internal topics, joins the group, and begins to process; resolves once the first tasks are assigned (stores may
+   * still be restoring). @throws UNKNOWN_TOPIC_OR_PARTITION with the command that creates what is missing, TOPOLOGY_INVALID
+   */
+  async start(): Promise<void> {
+    if (this.#state !== 'CREATED') throw new StreamError('INVALID_ARGUMENT', `this application is ${this.#state}; an application starts once, make a new one`)
+    this.#setState('REBALANCING')
+    const { broker, applicationId, deadLetterTopic } = this.#config
+    try {
+      this.#partitionCounts = await setUpTopics(broker, { applicationId, topology: this.#topology, deadLetterTopic })
+      this.#thread = new StreamThread({
+        name: 'thread-1',
+        topology: this.#topology,
+        config: this.#config,
+        partitionCounts: this.#partitionCounts,
+        metrics: this.#metrics,
+        onState: (state) => this.#setState(state === 'running' ? 'RUNNING' : 'REBALANCING'),
+        onCommit: () => this.#wakeWaiters(),
+      })
+      await this.#thread.start()
+    } catch (error) {
+      this.#fail(error)
+      throw error
+    }
+    this.#finished = this.#run(this.#thread)
+    this.#finished.catch(() => {})
+  }
+
+  /** Resolves after `close`, or rejects with the failure that ended the application. */
+  async finished(): Promise<void> {
+    if (this.#finished === null) throw new StreamError('INVALID_ARGUMENT', 'the application was not started')
+    await this.#finished
+  }
+
+  /** Processes what it is at, commits, leaves the group. Safe to call twice. @throws the failure, if one ended the application */
+  async close(): Promise<void> {
+    if (this.#state === 'CREATED') this.#setState('NOT_RUNNING')
+    if (this.#finished === null) return
+    if (this.#failure === null) this.#setState('PENDING_SHUTDOWN')
+    this.#thread!.stop()
+    await this.#finished
+  }
+
+  /**
+   * Resolves when all input that was there at the time of the call, and all that followed from it between the parts of the
+   * topology, is processed and committed, by this instance or others. @throws the failure that ended the application; CLOSED
+   */
+  async caughtUp(): Promise<void> {
+    const targets = await this.#ends(this.#topics())
+    for (;;) {
+      await this.#committedUpTo(targets)
+      const internal = this.#topics().filter((topic) => topic.startsWith(`${this.#config.applicationId}-`) && topic.endsWith('-repartition'))
+      const ends = await this.#ends(internal)
+      if ((await this.#behind(ends)).length === 0) return
+      for (const [key, end] of ends) targets.set(key, end)
+    }
+  }
+
+  metrics(): StreamsMetrics {
+    const tasks = this.#thread?.tasks ?? []
+    const dropped = tasks.reduce((sum, { task }) => sum + task.droppedRecords, this.#metrics.droppedRecords)
+    return { ...this.#metrics, droppedRecords: dropped, tasks: tasks.length }
+  }
+
+  async #run(thread: StreamThread): Promise<void> {
+    try {
+      await thread.run()
+      this.#setState('NOT_RUNNING')
+    } catch (error) {
+      this.#fail(error)
+      throw error
+    } finally {
+      this.#wakeWaiters()
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = isStreamError(error) ? error : new StreamError('PROCESSING_FAILED', String(error), { cause: error })
+    this.#setState('PENDING_ERROR')
+    this.#setState('ERROR')
+  }
+
+  #setState(state: StreamsState): void {
+    const before = this.#state
+    // After the end has begun, what threads still report is of no interest.
+    const isEnding = before === 'PENDING_SHUTDOWN' || before === 'NOT_RUNNING' || before === 'PENDING_ERROR' || before === 'ERROR'
+    if (before === state || (isEnding && (state === 'RUNNING' || state === 'REBALANCING'))) return
+    this.#state = state
+    for (const listener of this.#listeners) listener(state, before)
+  }
+
+  // -------------------------------------------------------------------------------------------- progress
+
+  #topics(): readonly string[] {
+    const parts = this.#topology.subTopologies.map((part) => sourceTopicsInBroker(this.#topology, this.#config.applicationId, part, this.#partitionCounts))
+    return [...new Set(parts.flat())]
+  }
+
+  async #ends(topics: readonly string[]): Promise<Map<TopicPartition, number>> {
+    const queries = topics.flatMap((topic) => Array.from({ length: this.#partitionCounts.get(topic) ?? 0 }, (_, partition) => ({ topic, partition, at: 'latest' as const })))
+    const answers = await this.#config.broker.topics.listOffsets(queries, { isolation: 'read-committed' })
+    const starts = await this.#config.broker.topics.listOffsets(queries.map((query) => ({ ...query, at: 'earliest' as const })))
+    return new Map(answers.flatMap(({ topic, partition, offset }, index) => (offset > starts[index]!.offset ? [[{ topic, partition }, offset] as const] : [])))
+  }
+
+  async #committedUpTo(targets: ReadonlyMap<TopicPartition, number>): Promise<void> {
+    while ((await this.#behind(targets)).length > 0) {
+      if (this.#failure !== null) throw this.#failure
+      if (this.#state === 'NOT_RUNNING' || this.#state === 'CREATED') throw new StreamError('CLOSED', `the application is ${this.#state}; it makes no progress`)
+      await this.#nextCommit()
+    }
+  }
+
+  async #behind(targets: ReadonlyMap<TopicPartition, number>): Promise<readonly TopicPartition[]> {
+    const { offsets } = await this.#config.broker.groups.describe(this.#config.applicationId)
+    return [...targets].filter(([{ topic, partition }, end]) => {
+      const committed = offsets.find((offset) => offset.topic === topic && offset.partition === partition)
+      return (committed?.offset ?? 0) < end
+    }).map(([partition]) => partition)
+  }
+
+  /** The next commit here, or a moment, in which another instance may have committed. */
+  async #nextCommit(): Promise<void> {
+    const wait = new AbortController()
+    const committed = new Promise<void>((resolve) => this.#commitWaiters.push(resolve))
+    await Promise.race([committed, sleep(this.#config.clock, 100, wait.signal)])
+    wait.abort()
+  }
+
+  #wakeWaiters(): void {
+    const waiters = this.#commitWaiters
+    this.#commitWaiters = []
+    for (const wake of waiters) wake()
+  }
+}
