@@ -93,7 +93,7 @@ function aroundBar(value: Value, side: 0 | 1): string | null {
 }
 
 const flatMappers: Readonly<Record<string, (spec: FunctionSpec) => RecordFunction<Iterable<readonly [Value, Value]>>>> = {
-  splitWordsKeyed: () => value => words(value).map(word => [word, word] as const),
+  splitWordsKeyed: () => value => words(value).map(word => [word, value] as const),
   repeatKeyed: ({ n }) => (value, key) => Array.from({ length: n! }, (_, index) => [show(key) + index, value] as const),
 }
 

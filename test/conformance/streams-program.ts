@@ -61,8 +61,13 @@ const textSerde: Serde<string> = {
   deserialize: bytes => notBad(stringSerde.deserialize(bytes)),
 }
 
+/** Dead letters name the class of the error. */
+class SerializationException extends Error {
+  override readonly name = 'org.apache.kafka.common.errors.SerializationException'
+}
+
 function notBad(text: string): string {
-  if (text === 'bad') throw new Error('bad')
+  if (text === 'bad') throw new SerializationException('bad')
   return text
 }
 

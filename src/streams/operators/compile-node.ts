@@ -1,0 +1,62 @@
+import type { TopologyNode } from '../topology/node.ts'
+import { branch } from './branch.ts'
+import { filter } from './filter.ts'
+import { flatMapValues } from './flat-map-values.ts'
+import { flatMap } from './flat-map.ts'
+import { forEach } from './for-each.ts'
+import { mapValues } from './map-values.ts'
+import { map } from './map.ts'
+import { nullKeyFilter } from './null-key-filter.ts'
+import type { NodeOperator } from './operate.ts'
+import type { OperatorContext } from './operator-context.ts'
+import { passThrough } from './pass-through.ts'
+import { peek } from './peek.ts'
+import { pipe } from './pipe.ts'
+import { selectKey } from './select-key.ts'
+import { sessionAggregate } from './session-aggregate.ts'
+import { sink } from './sink.ts'
+import { slidingAggregate } from './sliding-aggregate.ts'
+import { streamAggregate } from './stream-aggregate.ts'
+import { streamTableJoin } from './stream-table-join.ts'
+import { tableAggregate } from './table-aggregate.ts'
+import { tableFilter } from './table-filter.ts'
+import { tableGroupSelect } from './table-group-select.ts'
+import { tableJoinMerge } from './table-join-merge.ts'
+import { tableJoin } from './table-join.ts'
+import { tableMapValues } from './table-map-values.ts'
+import { tableSource } from './table-source.ts'
+import { tableToStream } from './table-to-stream.ts'
+import { windowAggregate } from './window-aggregate.ts'
+
+/** The operator of a node, by its kind. */
+export function compileNode(node: TopologyNode, context: OperatorContext): NodeOperator {
+  switch (node.kind) {
+    case 'source': return (source) => source
+    case 'sink': return sink(node, context)
+    case 'filter': return filter(node, context)
+    case 'nullKeyFilter': return nullKeyFilter(node, context)
+    case 'map': return map(node, context)
+    case 'mapValues': return mapValues(node, context)
+    case 'flatMap': return flatMap(node, context)
+    case 'flatMapValues': return flatMapValues(node, context)
+    case 'selectKey': return selectKey(node, context)
+    case 'peek': return peek(node, context)
+    case 'forEach': return forEach(node, context)
+    case 'passThrough': return passThrough(node)
+    case 'branch': return branch(node, context)
+    case 'pipe': return pipe(node, context)
+    case 'streamAggregate': return streamAggregate(node, context)
+    case 'windowAggregate': return windowAggregate(node, context)
+    case 'slidingAggregate': return slidingAggregate(node, context)
+    case 'sessionAggregate': return sessionAggregate(node, context)
+    case 'tableSource': return tableSource(node, context)
+    case 'tableFilter': return tableFilter(node, context)
+    case 'tableMapValues': return tableMapValues(node, context)
+    case 'tableToStream': return tableToStream(node, context)
+    case 'tableGroupSelect': return tableGroupSelect(node, context)
+    case 'tableAggregate': return tableAggregate(node, context)
+    case 'tableJoin': return tableJoin(node, context)
+    case 'tableJoinMerge': return tableJoinMerge(node, context)
+    case 'streamTableJoin': return streamTableJoin(node, context)
+  }
+}

@@ -1,0 +1,37 @@
+import type { StreamRecord } from '../stream-record.ts'
+import type { EmitStrategy, NodeOf } from '../topology/node.ts'
+import type { Windowed } from '../windows.ts'
+import type { Output } from './operate.ts'
+import type { OperatorContext } from './operator-context.ts'
+
+export interface FinalResult {
+  readonly window: Windowed<unknown>
+  readonly value: unknown
+  readonly timestamp: number
+}
+
+type WindowedAggregateNode = NodeOf<'windowAggregate' | 'slidingAggregate' | 'sessionAggregate'>
+
+/**
+ * For on-window-close: sends the windows that closed since the last time, in the order of `closed`, with the headers of the
+ * record that closed them. How far it came is committed with the offsets, so that no result is sent twice after a restart.
+ * null for on-update. Call it before the record is put, while every closed window is still in the store.
+ */
+export function finalResults(
+  node: WindowedAggregateNode,
+  context: OperatorContext,
+  output: Output,
+  emit: EmitStrategy,
+  closed: (lastCloseTime: number, closeTime: number) => Iterable<FinalResult>,
+): ((closeTime: number, trigger: StreamRecord) => void) | null {
+  if (emit === 'on-update') return null
+  return (closeTime, trigger) => {
+    const lastCloseTime = context.metadata.get(node.store) ?? -1
+    if (closeTime <= lastCloseTime) return
+    context.metadata.set(node.store, closeTime)
+    // The scan ends before anything is sent: what is sent may lead to changes of the store.
+    for (const { window, value, timestamp } of [...closed(lastCloseTime, closeTime)]) {
+      output.next(trigger.at(window, { newValue: value, oldValue: null, isLatest: true }, timestamp))
+    }
+  }
+}

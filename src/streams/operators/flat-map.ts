@@ -1,0 +1,12 @@
+import type { NodeOf } from '../topology/node.ts'
+import { operate } from './operate.ts'
+import type { NodeOperator } from './operate.ts'
+import type { OperatorContext } from './operator-context.ts'
+
+/** Any number of records for each; all keep its timestamp and headers. */
+export function flatMap(node: NodeOf<'flatMap'>, context: OperatorContext): NodeOperator {
+  const { mapper } = node
+  return operate(node, context, (output) => (record) => {
+    for (const [key, value] of mapper(record.value, record.key, record)) output.next(record.with(key, value))
+  })
+}

@@ -1,0 +1,40 @@
+import type { Subject } from 'rxjs'
+import type { Header } from '../../core/index.ts'
+import type { OpenStore } from '../state/open-store.ts'
+import type { StreamRecord } from '../stream-record.ts'
+import type { SinkNode, TopologyNode } from '../topology/node.ts'
+
+/** What an operator may ask of the task that runs it. Everything is synchronous. */
+export interface OperatorContext {
+  readonly applicationId: string
+  /** `<sub-topology>_<partition>`. */
+  readonly taskId: string
+  /** Largest timestamp of the records taken from the task's queues so far; -1 at first. */
+  readonly streamTime: number
+  /** Wall clock, milliseconds since the epoch. */
+  now(): number
+  /** The open store of that name. @throws TOPOLOGY_INVALID when the node is not connected to it */
+  store(node: TopologyNode, name: string): OpenStore
+  /** Makes `record` the one being processed: its timestamp goes to changelogs, and caches remember it. Called before a store is used. */
+  enter(record: StreamRecord): void
+  /** Counts one record (or window of it) that an operator left out, such as one that came too late. */
+  dropped(node: TopologyNode, reason: string): void
+  /** Hands a record to the collector; null as the partition leaves the choice to the producer. */
+  send(topic: string, partition: number | null, key: Uint8Array | null, value: Uint8Array | null, timestamp: number, headers: readonly Header[]): void
+  /** The topic's name in the broker: internal topics get the application id in front. */
+  topicName(topic: string): string
+  partitionCount(topic: string): number
+  /**
+   * A function of the node threw on `record`. True: the record is dropped here, siblings go on. False: `failure` is to be
+   * sent down the pipeline, which ends it.
+   */
+  continueAfter(node: TopologyNode, record: StreamRecord, error: unknown): boolean
+  /** The error with node, topic, partition and offset in it. */
+  failure(node: TopologyNode, record: StreamRecord, error: unknown): Error
+  /** For nodes that choose among their children: where each child listens. */
+  childOf(node: TopologyNode, child: string): Subject<StreamRecord> | undefined
+  /** A number that is committed with the offsets and comes back after a restart, by name. */
+  readonly metadata: Map<string, number>
+  /** Runs `send` for a sink whose serialisation may fail; true when the record is dropped by policy. */
+  continueAfterSerialization(node: SinkNode, record: StreamRecord, error: unknown): boolean
+}

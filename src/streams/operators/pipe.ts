@@ -1,0 +1,53 @@
+import { Observable } from 'rxjs'
+import type { OperatorFunction } from 'rxjs'
+import { StreamError, isStreamError } from '../../core/index.ts'
+import { StreamRecord, noHeaders, noOrigin } from '../stream-record.ts'
+import type { NodeOf } from '../topology/node.ts'
+import type { NodeOperator } from './operate.ts'
+import type { OperatorContext } from './operator-context.ts'
+
+/**
+ * RxJS operators of the user, over `StreamRecord`s. They must be synchronous: a record that comes out after `process`
+ * returned would miss its commit, so it ends the task with an error that says so.
+ */
+export function pipe(node: NodeOf<'pipe'>, context: OperatorContext): NodeOperator {
+  return (source) =>
+    new Observable((subscriber) => {
+      let current: StreamRecord | null = null
+      const fail = (error: unknown) => {
+        const failure = isStreamError(error, 'PROCESSING_FAILED') ? error : context.failure(node, current ?? emptyRecord, error)
+        subscriber.error(failure)
+      }
+      const guarded = new Observable<StreamRecord>((inner) =>
+        source.subscribe({
+          next(record) {
+            current = record
+            inner.next(record)
+            current = null
+          },
+          error: (error: unknown) => subscriber.error(error),
+          complete: () => inner.complete(),
+        }),
+      )
+      const piped = node.operators.reduce<Observable<StreamRecord>>((stream, operator) => (operator as unknown as OperatorFunction<StreamRecord, StreamRecord>)(stream), guarded)
+      return piped.subscribe({
+        next(record) {
+          if (current === null) fail(asynchronous())
+          else if (record instanceof StreamRecord) subscriber.next(record)
+          else fail(notARecord())
+        },
+        error: fail,
+        complete: () => subscriber.complete(),
+      })
+    })
+}
+
+function asynchronous(): StreamError {
+  return new StreamError('PROCESSING_FAILED', 'an operator given to pipe() emitted a record later than its input: operators that wait (delay, debounceTime, from a promise…) cannot be used in a stream')
+}
+
+function notARecord(): StreamError {
+  return new StreamError('PROCESSING_FAILED', 'an operator given to pipe() emitted something that is not a record: use record.withValue(…) or record.with(key, value)')
+}
+
+const emptyRecord = new StreamRecord(null, null, 0, noHeaders, noOrigin)

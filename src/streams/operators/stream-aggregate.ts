@@ -1,0 +1,31 @@
+import type { NodeOf } from '../topology/node.ts'
+import { aggregateNext } from './aggregation.ts'
+import { operate } from './operate.ts'
+import type { NodeOperator } from './operate.ts'
+import type { OperatorContext } from './operator-context.ts'
+import { keptTable } from './table-store.ts'
+
+/**
+ * count, reduce and aggregate of a grouped stream. Records with a null key or value are dropped. The aggregate's timestamp
+ * is the largest of its records. An aggregator that gives null deletes the row. Semantics: KStreamAggregate, KStreamReduce;
+ * but the old value of a new row is null, where upstream sends the initial value.
+ */
+export function streamAggregate(node: NodeOf<'streamAggregate'>, context: OperatorContext): NodeOperator {
+  const { sendOldValues } = node
+  return operate(node, context, (output) => {
+    const table = keptTable(node, node.store, sendOldValues, output, context)
+    return (record) => {
+      const { key, value } = record
+      if (key === null || value === null) {
+        context.dropped(node, 'null key or value')
+        return
+      }
+      context.enter(record)
+      const row = table.get(key)
+      const timestamp = row === null ? record.timestamp : Math.max(row.timestamp, record.timestamp)
+      // The aggregator may change the object it is given: the old value is read again, not shared.
+      const oldValue = sendOldValues && row !== null ? table.get(key)!.value : null
+      table.update(record, key, { newValue: aggregateNext(node, row?.value ?? null, record), oldValue }, timestamp)
+    }
+  })
+}

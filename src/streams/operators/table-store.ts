@@ -1,0 +1,152 @@
+/** The store of a table as the operators of tables see it, whatever its type: rows with a timestamp by key. */
+import type { Change } from '../change.ts'
+import type { FlushedRow } from '../state/caching-byte-store.ts'
+import { KeyValueStore } from '../state/key-value-store.ts'
+import type { OpenStore } from '../state/open-store.ts'
+import { SessionStore } from '../state/session-store.ts'
+import { sessionEndOf, sessionKeys, sessionStartOf, windowKeys, windowStartOf } from '../state/store-keys.ts'
+import { timestampOf } from '../state/value-and-timestamp.ts'
+import type { ValueAndTimestamp } from '../state/value-and-timestamp.ts'
+import { VersionedStore, notPut, validForever } from '../state/versioned-store.ts'
+import { WindowStore } from '../state/window-store.ts'
+import type { StreamRecord } from '../stream-record.ts'
+import type { TopologyNode } from '../topology/node.ts'
+import type { Windowed } from '../windows.ts'
+import type { Output } from './operate.ts'
+import type { OperatorContext } from './operator-context.ts'
+
+export type Row = ValueAndTimestamp<unknown>
+
+export interface TableStore {
+  get(key: unknown): Row | null
+  /** What held at a time; the current row where the store has no versions. */
+  getAsOf(key: unknown, timestamp: number): Row | null
+  /** `latest`, `out-of-order` (a versioned store has a later row), or `refused` (older than its history: nothing may be sent on). */
+  put(key: unknown, value: unknown, timestamp: number): 'latest' | 'out-of-order' | 'refused'
+}
+
+/** A table that is kept by the node: put the new row, and send the change on, now or when the cache is flushed. */
+export interface KeptTable extends TableStore {
+  update(record: StreamRecord, key: unknown, change: { readonly newValue: unknown; readonly oldValue: unknown }, timestamp: number): void
+}
+
+export function tableStore(store: OpenStore): TableStore {
+  const { view } = store
+  if (view instanceof VersionedStore) return versionedTable(view)
+  if (view instanceof WindowStore) return windowTable(view as WindowStore<unknown, Row>)
+  if (view instanceof SessionStore) return sessionTable(view)
+  return store.spec.type === 'timestamped-key-value' ? timestampedTable(view as KeyValueStore<unknown, Row>) : plainTable(view)
+}
+
+export function keptTable(node: TopologyNode, name: string, sendOldValues: boolean, output: Output, context: OperatorContext): KeptTable {
+  const store = context.store(node, name)
+  const table = tableStore(store)
+  const send = forwardFlushed(store, sendOldValues, output)
+  return {
+    ...table,
+    update(record, key, { newValue, oldValue }, timestamp) {
+      const outcome = table.put(key, newValue, timestamp)
+      if (outcome === 'refused' || send === 'when-flushed') return
+      output.next(record.at(key, { newValue, oldValue: sendOldValues ? oldValue : null, isLatest: outcome === 'latest' }, timestamp))
+    },
+  }
+}
+
+/** Makes flushed rows of a cached store go to `output`, and says when rows are to be sent on. */
+export function forwardFlushed(store: OpenStore, withOldValues: boolean, output: Output): 'at-once' | 'when-flushed' {
+  if (!store.cached) return 'at-once'
+  const decode = rowDecoder(store)
+  store.onFlush((row) => output.next(decode(row)), withOldValues)
+  return 'when-flushed'
+}
+
+/** The record and timestamp of a flushed row are those of its last update. */
+function rowDecoder(store: OpenStore): (row: FlushedRow) => StreamRecord<unknown, Change<unknown>> {
+  const { spec, view } = store
+  const change = (row: FlushedRow): Change<unknown> => ({ newValue: valueOf(row.newValue), oldValue: valueOf(row.oldValue), isLatest: true })
+  if (view instanceof SessionStore) {
+    const valueOnly = (bytes: Uint8Array | null) => (bytes === null ? null : spec.valueSerde.deserialize(bytes))
+    return (row) => {
+      const session = { key: spec.keySerde.deserialize(sessionKeys.baseOf(row.key)), start: sessionStartOf(row.key), end: sessionEndOf(row.key) }
+      return row.record.at(session, { newValue: valueOnly(row.newValue), oldValue: valueOnly(row.oldValue), isLatest: true }, session.end)
+    }
+  }
+  const valueOf = (bytes: Uint8Array | null) => (bytes === null ? null : spec.valueSerde.deserialize(bytes.subarray(8)))
+  const keyOf = view instanceof WindowStore
+    ? (key: Uint8Array): unknown => {
+        const start = windowStartOf(key)
+        return { key: spec.keySerde.deserialize(windowKeys.baseOf(key)), start, end: start + (spec.windowSizeMs ?? 0) }
+      }
+    : (key: Uint8Array) => spec.keySerde.deserialize(key)
+  return (row) => row.record.at(keyOf(row.key), change(row), row.newValue === null ? row.record.timestamp : timestampOf(row.newValue))
+}
+
+function timestampedTable(view: KeyValueStore<unknown, Row>): TableStore {
+  return {
+    get: (key) => view.get(key),
+    getAsOf: (key) => view.get(key),
+    put(key, value, timestamp) {
+      view.put(key, value === null ? null : { value, timestamp })
+      return 'latest'
+    },
+  }
+}
+
+/** Stores of plain values have no timestamps: -1 is older than every record. */
+function plainTable(view: KeyValueStore<unknown, unknown>): TableStore {
+  const get = (key: unknown) => {
+    const value = view.get(key)
+    return value === null ? null : { value, timestamp: -1 }
+  }
+  return {
+    get,
+    getAsOf: get,
+    put(key, value) {
+      view.put(key, value)
+      return 'latest'
+    },
+  }
+}
+
+function versionedTable(view: VersionedStore<unknown, unknown>): TableStore {
+  return {
+    get: (key) => view.get(key),
+    getAsOf: (key, timestamp) => view.getAsOf(key, timestamp),
+    put(key, value, timestamp) {
+      const validTo = view.put(key, value, timestamp)
+      return validTo === notPut ? 'refused' : validTo === validForever ? 'latest' : 'out-of-order'
+    },
+  }
+}
+
+function windowTable(view: WindowStore<unknown, Row>): TableStore {
+  const get = (key: unknown) => {
+    const window = key as Windowed<unknown>
+    return view.fetchOne(window.key, window.start)
+  }
+  return {
+    get,
+    getAsOf: get,
+    put(key, value, timestamp) {
+      const window = key as Windowed<unknown>
+      view.put(window.key, value === null ? null : { value, timestamp }, window.start)
+      return 'latest'
+    },
+  }
+}
+
+function sessionTable(view: SessionStore<unknown, unknown>): TableStore {
+  const get = (key: unknown) => {
+    const session = key as Windowed<unknown>
+    const value = view.fetchSession(session.key, session.start, session.end)
+    return value === null ? null : { value, timestamp: session.end }
+  }
+  return {
+    get,
+    getAsOf: get,
+    put(key, value) {
+      view.put(key as Windowed<unknown>, value)
+      return 'latest'
+    },
+  }
+}

@@ -1,0 +1,68 @@
+import type { WindowStore } from '../state/window-store.ts'
+import type { StreamRecord } from '../stream-record.ts'
+import type { NodeOf } from '../topology/node.ts'
+import type { Windowed } from '../windows.ts'
+import { aggregateNext } from './aggregation.ts'
+import { finalResults } from './final-results.ts'
+import { operate } from './operate.ts'
+import type { NodeOperator } from './operate.ts'
+import type { OperatorContext } from './operator-context.ts'
+import { keptTable } from './table-store.ts'
+import type { Row } from './table-store.ts'
+
+/**
+ * Aggregates of tumbling, hopping and unlimited windows. A record counts in every window that holds its timestamp and that
+ * ends after this operator's time minus grace; for each of the others one drop is counted. A null key is dropped, a null
+ * value is aggregated. Semantics: KStreamWindowAggregate; final results are sent before windows can leave the store.
+ */
+export function windowAggregate(node: NodeOf<'windowAggregate'>, context: OperatorContext): NodeOperator {
+  const { sendOldValues, windows } = node
+  const graceMs = windows.type === 'time' ? windows.graceMs : 0
+  return operate(node, context, (output) => {
+    const table = keptTable(node, node.store, sendOldValues, output, context)
+    const emitFinal = finalResults(node, context, output, node.emit, finalWindows(node, context))
+    let observedTime = -1
+    return (record) => {
+      if (record.key === null) {
+        context.dropped(node, 'null key')
+        return
+      }
+      context.enter(record)
+      observedTime = Math.max(observedTime, record.timestamp)
+      const closeTime = observedTime - graceMs
+      emitFinal?.(closeTime, record)
+      for (const window of windowsFor(windows, record)) {
+        if (window.end <= closeTime) {
+          context.dropped(node, 'window closed')
+          continue
+        }
+        const row = table.get(window)
+        const timestamp = row === null ? record.timestamp : Math.max(row.timestamp, record.timestamp)
+        const oldValue = sendOldValues && row !== null ? table.get(window)!.value : null
+        const newValue = aggregateNext(node, row?.value ?? null, record)
+        if (emitFinal === null) table.update(record, window, { newValue, oldValue }, timestamp)
+        else table.put(window, newValue, timestamp)
+      }
+    }
+  })
+}
+
+/** The windows that hold the record's timestamp, by start. */
+function* windowsFor(windows: NodeOf<'windowAggregate'>['windows'], { key, timestamp }: StreamRecord): Iterable<Windowed<unknown>> {
+  if (windows.type === 'unlimited') {
+    if (timestamp >= windows.startMs) yield { key, start: windows.startMs, end: Number.POSITIVE_INFINITY }
+    return
+  }
+  const { sizeMs, advanceMs } = windows
+  const first = Math.floor(Math.max(0, timestamp - sizeMs + advanceMs) / advanceMs) * advanceMs
+  for (let start = first; start <= timestamp; start += advanceMs) yield { key, start, end: start + sizeMs }
+}
+
+/** Windows whose end passed the close time since it was last asked: [start, end) with end <= close time. */
+function finalWindows(node: NodeOf<'windowAggregate'>, context: OperatorContext) {
+  const view = context.store(node, node.store).view as WindowStore<unknown, Row>
+  const sizeMs = node.windows.type === 'time' ? node.windows.sizeMs : 0
+  return function* (lastCloseTime: number, closeTime: number) {
+    for (const { key, value } of view.startingIn(lastCloseTime - sizeMs + 1, closeTime - sizeMs)) yield { window: key, value: value.value, timestamp: value.timestamp }
+  }
+}

@@ -1,0 +1,121 @@
+import { StreamError, partitionKey } from '../../core/index.ts'
+import type { CommittedOffset, RecordBatch, TopicPartition } from '../../core/index.ts'
+import type { StreamRecord } from '../stream-record.ts'
+import type { SourceNode } from '../topology/node.ts'
+import { RecordQueue } from './record-queue.ts'
+import type { StreamTaskOptions } from './stream-task-options.ts'
+import type { TaskContext } from './task-context.ts'
+
+interface Committed {
+  partitionTime: number
+  offset: number
+}
+
+/** The input queues of a task: chooses the next record by timestamp, and keeps the task's stream time. Semantics: PartitionGroup. */
+export class InputPartitions {
+  readonly #taskId: string
+  readonly #sources: readonly SourceNode[]
+  readonly #context: TaskContext
+  readonly #queues = new Map<string, RecordQueue>()
+  readonly #list: RecordQueue[] = []
+  readonly #committed = new Map<RecordQueue, Committed>()
+  #streamTime = -1
+
+  constructor(options: StreamTaskOptions, context: TaskContext) {
+    this.#taskId = options.taskId
+    this.#sources = options.nodes.filter((node): node is SourceNode => node.kind === 'source')
+    this.#context = context
+  }
+
+  /** Largest timestamp taken from any partition; -1 at first. */
+  get streamTime(): number {
+    return this.#streamTime
+  }
+
+  add(partition: TopicPartition, batches: Iterable<RecordBatch>, nextOffset: number): void {
+    this.#queueOf(partition).add(batches, nextOffset)
+  }
+
+  buffered(partition: TopicPartition): number {
+    return this.#queueOf(partition).buffered
+  }
+
+  /** The queue whose head has the smallest timestamp; among equals the one that is listed first. */
+  choose(): RecordQueue | null {
+    let chosen: RecordQueue | null = null
+    for (const queue of this.#list) {
+      if (queue.head !== null && (chosen === null || queue.head.timestamp < chosen.head!.timestamp)) chosen = queue
+    }
+    return chosen
+  }
+
+  take(queue: RecordQueue): StreamRecord {
+    const record = queue.take()
+    if (record.timestamp > this.#streamTime) this.#streamTime = record.timestamp
+    return record
+  }
+
+  resume(partition: CommittedOffset, partitionTime: number): void {
+    const queue = this.#queueOf(partition)
+    const committed = this.#committed.get(queue)!
+    committed.partitionTime = queue.partitionTime = partitionTime
+    committed.offset = partition.offset
+    this.#streamTime = Math.max(this.#streamTime, partitionTime)
+  }
+
+  /** The next offset of each partition that moved since the last commit. */
+  offsets(metadata: (partitionTime: number) => string): readonly CommittedOffset[] {
+    return this.#list
+      .filter((queue) => queue.nextOffset >= 0 && queue.nextOffset !== this.#committed.get(queue)!.offset)
+      .map((queue) => ({ topic: queue.topic, partition: queue.partition, offset: queue.nextOffset, metadata: metadata(queue.partitionTime) }))
+  }
+
+  committed(): void {
+    for (const [queue, committed] of this.#committed) {
+      if (queue.nextOffset >= 0) committed.offset = queue.nextOffset
+      committed.partitionTime = queue.partitionTime
+    }
+  }
+
+  rollback(): void {
+    this.#streamTime = -1
+    for (const [queue, { partitionTime }] of this.#committed) {
+      queue.clear()
+      queue.partitionTime = partitionTime
+      this.#streamTime = Math.max(this.#streamTime, partitionTime)
+    }
+  }
+
+  #queueOf({ topic, partition }: TopicPartition): RecordQueue {
+    const key = partitionKey(topic, partition)
+    const known = this.#queues.get(key)
+    if (known !== undefined) return known
+    const queue = this.#open(topic, partition)
+    this.#queues.set(key, queue)
+    this.#list.push(queue)
+    this.#committed.set(queue, { partitionTime: -1, offset: -1 })
+    return queue
+  }
+
+  #open(topic: string, partition: number): RecordQueue {
+    const context = this.#context
+    const source = this.#sources.find((candidate) => reads(candidate, topic, context))
+    if (source === undefined) throw new StreamError('UNKNOWN_TOPIC_OR_PARTITION', `no source of the task ${this.#taskId} reads the topic ${topic}`)
+    return new RecordQueue({
+      topic,
+      partition,
+      source,
+      onDeserializationError: (view, origin, error) => context.continueAfterDeserialization(source, view, origin, error),
+      onDropped: (reason) => context.dropped(source, reason),
+    })
+  }
+}
+
+function reads({ topics, pattern }: SourceNode, topic: string, context: TaskContext): boolean {
+  if (pattern !== null) return matchesWhole(pattern, topic)
+  return topics.some((name) => context.topicName(name) === topic)
+}
+
+function matchesWhole(pattern: RegExp, topic: string): boolean {
+  return new RegExp(`^(?:${pattern.source})$`, pattern.flags.replace(/[gy]/g, '')).test(topic)
+}

@@ -1,0 +1,83 @@
+import type { Header, TopicPartition, UnsealedBatch } from '../../core/index.ts'
+import { RecordBatchBuilder, partitionForKey } from '../../core/index.ts'
+
+/** Takes what a task writes: results, changelogs and dead letters, in the order of writing. */
+export interface RecordCollector {
+  /** `partition` null: by the hash of the key, or any for a null key. The bytes are copied before it returns. */
+  send(topic: string, partition: number | null, key: Uint8Array | null, value: Uint8Array | null, timestamp: number, headers: readonly Header[]): void
+  /** @throws UNKNOWN_TOPIC_OR_PARTITION */
+  partitionCount(topic: string): number
+}
+
+export interface BatchingCollectorOptions {
+  /** A batch goes out when the next record would make it larger. */
+  readonly maxBatchBytes: number
+  /** @throws UNKNOWN_TOPIC_OR_PARTITION */
+  readonly partitionCount: (topic: string) => number
+  /** Takes a full batch, without waiting; failures are the owner's to notice before it commits. */
+  readonly sendBatch: (target: TopicPartition, batch: UnsealedBatch) => void
+}
+
+interface TopicBatches {
+  readonly topic: string
+  readonly builders: (RecordBatchBuilder | undefined)[]
+  readonly partitions: number
+  /** Where records without a key go until the batch is full. */
+  sticky: number
+}
+
+/** Encodes records into one batch per partition. Full batches go out at once, the rest with `flush`. */
+export class BatchingCollector implements RecordCollector {
+  readonly #options: BatchingCollectorOptions
+  readonly #topics = new Map<string, TopicBatches>()
+  #last: TopicBatches | null = null
+
+  constructor(options: BatchingCollectorOptions) {
+    this.#options = options
+  }
+
+  send(topic: string, partition: number | null, key: Uint8Array | null, value: Uint8Array | null, timestamp: number, headers: readonly Header[]): void {
+    const batches = this.#last?.topic === topic ? this.#last : this.#batchesOf(topic)
+    const target = partition ?? (key === null ? batches.sticky : partitionForKey(key, batches.partitions))
+    const builder = (batches.builders[target] ??= new RecordBatchBuilder({ maxBytes: this.#options.maxBatchBytes }))
+    if (builder.add(key, value, timestamp, headers)) return
+    this.#sendOut(batches, target, builder)
+    builder.add(key, value, timestamp, headers)
+  }
+
+  partitionCount(topic: string): number {
+    return this.#batchesOf(topic).partitions
+  }
+
+  /** Hands over every batch that is not empty; the caller then waits for the acknowledgements. */
+  flush(): void {
+    this.#eachBuilder((batches, partition, builder) => this.#sendOut(batches, partition, builder))
+  }
+
+  /** Forgets what was not handed over yet: the records of a transaction that is aborted. */
+  discard(): void {
+    this.#topics.clear()
+    this.#last = null
+  }
+
+  #batchesOf(topic: string): TopicBatches {
+    const known = this.#topics.get(topic)
+    const batches = known ?? { topic, builders: [], partitions: this.#options.partitionCount(topic), sticky: 0 }
+    if (known === undefined) this.#topics.set(topic, batches)
+    this.#last = batches
+    return batches
+  }
+
+  #sendOut(batches: TopicBatches, partition: number, builder: RecordBatchBuilder): void {
+    if (partition === batches.sticky) batches.sticky = (partition + 1) % batches.partitions
+    this.#options.sendBatch({ topic: batches.topic, partition }, builder.build())
+  }
+
+  #eachBuilder(visit: (batches: TopicBatches, partition: number, builder: RecordBatchBuilder) => void): void {
+    for (const batches of this.#topics.values()) {
+      batches.builders.forEach((builder, partition) => {
+        if (builder !== undefined && builder.recordCount > 0) visit(batches, partition, builder)
+      })
+    }
+  }
+}

@@ -1,0 +1,181 @@
+import { StreamError } from '../../core/index.ts'
+import type { RecordBatch, RecordView } from '../../core/index.ts'
+import { StreamRecord } from '../stream-record.ts'
+import type { RecordOrigin } from '../stream-record.ts'
+import type { SourceNode } from '../topology/node.ts'
+
+export interface RecordQueueOptions {
+  readonly topic: string
+  readonly partition: number
+  readonly source: SourceNode
+  /** A key or value could not be read. True: leave the record out; false: `failure` is thrown. */
+  readonly onDeserializationError: (view: RecordView, origin: RecordOrigin, error: unknown) => boolean
+  /** A record was left out because its timestamp is negative. */
+  readonly onDropped: (reason: string) => void
+}
+
+/**
+ * The records of one input partition, in the order of offsets. Batches are decoded record by record, one ahead of what was
+ * taken: the timestamp of the next record decides which partition of the task goes on.
+ */
+export class RecordQueue {
+  readonly #options: RecordQueueOptions
+  readonly #batches: RecordBatch[] = []
+  #records: Iterator<RecordView> | null = null
+  #head: StreamRecord | null = null
+  #buffered = 0
+  #consumedTo = -1
+  #endOffset = -1
+  /** Largest timestamp taken so far; -1 at first. */
+  partitionTime = -1
+
+  constructor(options: RecordQueueOptions) {
+    this.#options = options
+  }
+
+  get source(): SourceNode {
+    return this.#options.source
+  }
+
+  get topic(): string {
+    return this.#options.topic
+  }
+
+  get partition(): number {
+    return this.#options.partition
+  }
+
+  /** Records that were added and not taken; those of a batch that is only begun are estimated. */
+  get buffered(): number {
+    return Math.max(0, this.#buffered) + (this.#head === null ? 0 : 1)
+  }
+
+  /** The record that `take` gives next, or null. */
+  get head(): StreamRecord | null {
+    return this.#head
+  }
+
+  /** The next offset to process: that of the head, or where reading goes on; -1 when nothing was ever added. */
+  get nextOffset(): number {
+    return this.#head?.offset ?? this.#endOffset
+  }
+
+  /** Offset of the last record taken, -1 at first. */
+  get lastOffset(): number {
+    return this.#consumedTo
+  }
+
+  /** `nextOffset` is where the next batches begin. @throws DESERIALIZATION_FAILED, PROCESSING_FAILED by a timestamp extractor */
+  add(batches: Iterable<RecordBatch>, nextOffset: number): void {
+    for (const batch of batches) {
+      this.#batches.push(batch)
+      this.#buffered += batch.recordCount
+    }
+    this.#endOffset = nextOffset
+    if (this.#head === null) this.#advance()
+  }
+
+  take(): StreamRecord {
+    const taken = this.#head!
+    this.#consumedTo = taken.offset
+    if (taken.timestamp > this.partitionTime) this.partitionTime = taken.timestamp
+    this.#advance()
+    return taken
+  }
+
+  /** Forgets what was added. */
+  clear(): void {
+    this.#batches.length = 0
+    this.#records = null
+    this.#head = null
+    this.#buffered = 0
+    this.#endOffset = -1
+  }
+
+  #advance(): void {
+    this.#head = null
+    for (let view = this.#nextView(); view !== null; view = this.#nextView()) {
+      this.#head = this.#decode(view)
+      if (this.#head !== null) return
+    }
+  }
+
+  #nextView(): RecordView | null {
+    for (;;) {
+      this.#records ??= this.#batches.shift()?.[Symbol.iterator]() ?? null
+      if (this.#records === null) {
+        this.#buffered = 0
+        return null
+      }
+      const next = this.#records.next()
+      if (!next.done) {
+        this.#buffered--
+        return next.value
+      }
+      this.#records = null
+    }
+  }
+
+  /** null: the record is left out. */
+  #decode(view: RecordView): StreamRecord | null {
+    const { source, topic, partition } = this.#options
+    const { key: rawKey, value: rawValue } = view
+    const origin = { topic, partition, offset: view.offset, rawKey, rawValue }
+    let key: unknown = null
+    let value: unknown = null
+    try {
+      key = read(rawKey, source.keySerde, source.rejectsNullKey, 'key')
+      value = read(rawValue, source.valueSerde, source.rejectsNullValue, 'value')
+    } catch (error) {
+      if (this.#options.onDeserializationError(view, origin, error)) return null
+      throw deserializationFailure(this.#options, origin, error)
+    }
+    return this.#stamp(new StreamRecord(key, value, view.timestamp, view.headers, origin))
+  }
+
+  #stamp(record: StreamRecord): StreamRecord | null {
+    const { timestampExtractor } = this.#options.source
+    const timestamp = timestampExtractor === null ? record.timestamp : this.#extract(timestampExtractor, record)
+    if (timestamp >= 0) return timestamp === record.timestamp ? record : record.at(record.key, record.value, timestamp)
+    if (timestampExtractor === null) throw negativeTimestamp(this.#options, record)
+    this.#options.onDropped('negative timestamp')
+    return null
+  }
+
+  #extract(extract: NonNullable<SourceNode['timestampExtractor']>, record: StreamRecord): number {
+    try {
+      const timestamp = extract(record.value, record.key, record, this.partitionTime)
+      if (Number.isSafeInteger(timestamp)) return timestamp
+      throw new StreamError('INVALID_TIMESTAMP', `the timestamp must be a whole number of milliseconds, not ${String(timestamp)}`)
+    } catch (error) {
+      const { source, topic, partition } = this.#options
+      throw new StreamError('PROCESSING_FAILED', `the timestamp of source ${source.name} could not be taken from ${topic}-${partition} at offset ${record.offset}: ${messageOf(error)}`, {
+        cause: error,
+        details: { node: source.name, topic, partition, offset: record.offset },
+      })
+    }
+  }
+}
+
+function read(bytes: Uint8Array | null, serde: SourceNode['keySerde'], rejectsNull: boolean, what: string): unknown {
+  if (bytes !== null) return serde.deserialize(bytes)
+  if (rejectsNull) throw new StreamError('DESERIALIZATION_FAILED', `the ${what} is null, which the topic's schema does not take`)
+  return null
+}
+
+function deserializationFailure({ source, topic, partition }: RecordQueueOptions, { offset }: RecordOrigin, error: unknown): StreamError {
+  return new StreamError('DESERIALIZATION_FAILED', `a record of ${topic}-${partition} at offset ${offset} could not be read by ${source.name}: ${messageOf(error)}`, {
+    cause: error,
+    details: { node: source.name, topic, partition, offset },
+  })
+}
+
+function negativeTimestamp({ source, topic, partition }: RecordQueueOptions, { offset, timestamp }: StreamRecord): StreamError {
+  return new StreamError('INVALID_TIMESTAMP', `the record of ${topic}-${partition} at offset ${offset} has the timestamp ${timestamp}; give ${source.name} a timestamp function that answers for such records`, {
+    details: { node: source.name, topic, partition, offset },
+  })
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

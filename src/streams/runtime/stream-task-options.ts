@@ -1,0 +1,22 @@
+import type { Clock } from '../../core/index.ts'
+import type { OpenStore } from '../state/open-store.ts'
+import type { StoreSpec, TopologyNode } from '../topology/node.ts'
+import type { RecordCollector } from './record-collector.ts'
+import type { TaskConfig } from './task-config.ts'
+
+export interface StreamTaskOptions {
+  /** `<sub-topology>_<partition>`. */
+  readonly taskId: string
+  readonly partition: number
+  readonly applicationId: string
+  /** Those of the sub-topology, in the order of the topology. */
+  readonly nodes: readonly TopologyNode[]
+  readonly stores: readonly StoreSpec[]
+  /** Bare names of the internal topics of the topology; their names in the broker begin with the application id. */
+  readonly repartitionTopics: readonly string[]
+  readonly clock: Clock
+  readonly config: TaskConfig
+  readonly collector: RecordCollector
+  /** Stores of global tables, shared by all tasks of the application and kept by others. */
+  readonly globalStores?: ReadonlyMap<string, OpenStore>
+}

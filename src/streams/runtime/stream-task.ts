@@ -1,0 +1,168 @@
+import type { Subject } from 'rxjs'
+import { StreamError } from '../../core/index.ts'
+import type { CommittedOffset, RecordBatch, TopicPartition } from '../../core/index.ts'
+import type { OpenStore } from '../state/open-store.ts'
+import type { StreamRecord } from '../stream-record.ts'
+import { compileTask } from './compile-task.ts'
+import type { Pipeline } from './compile-task.ts'
+import { InputPartitions } from './input-partitions.ts'
+import { decodeMetadata, encodeMetadata } from './offset-metadata.ts'
+import type { StreamTaskOptions } from './stream-task-options.ts'
+import { TaskContext } from './task-context.ts'
+import type { TaskState } from './task-state.ts'
+
+/**
+ * One sub-topology for one partition: queues of input records, a pipeline and stores. Nothing here waits: the task loop
+ * adds what it read, asks for one record at a time, and carries out the commit.
+ * ```
+ *   created ──restore…──▶ running ──process / punctuate…──▶ running
+ *                           │  ├──prepareCommit ─(caller commits outputs, changelogs and offsets)─▶ committed ──▶ running
+ *                           │  └──rollback (inputs are read again from the committed offsets)──▶ running
+ *                           └─ a call threw ──▶ dead ──rollback──▶ running
+ * ```
+ */
+export class StreamTask {
+  readonly taskId: string
+  readonly #options: StreamTaskOptions
+  readonly #inputs: InputPartitions
+  readonly #context: TaskContext
+  #pipeline: Pipeline
+  #failure: unknown = null
+
+  constructor(options: StreamTaskOptions) {
+    this.taskId = options.taskId
+    this.#options = options
+    this.#context = new TaskContext(options)
+    this.#inputs = new InputPartitions(options, this.#context)
+    this.#pipeline = this.#compile()
+  }
+
+  /** Views of the stores, for queries. */
+  get stores(): ReadonlyMap<string, OpenStore> {
+    return this.#state.stores
+  }
+
+  /** Topics to restore from, each from its log start offset, before records are added. */
+  get changelogTopics(): readonly string[] {
+    return this.#state.changelogTopics
+  }
+
+  /** An operator asked for a commit; the caller honours it soon. */
+  get commitRequested(): boolean {
+    return this.#context.commitRequested
+  }
+
+  /** Records (and windows of records) that operators left out since the start. */
+  get droppedRecords(): number {
+    return this.#context.droppedRecords
+  }
+
+  /** Takes up the times that were committed with the offsets: partition times, and what final results were sent. */
+  resume(committed: readonly CommittedOffset[]): void {
+    for (const offset of committed) {
+      const metadata = decodeMetadata(offset.metadata)
+      this.#inputs.resume(offset, metadata.partitionTime)
+      this.#context.resumeMetadata(metadata.operators)
+    }
+  }
+
+  /** Records of a changelog in the order of offsets; after the last call the stores are as committed. */
+  restore(changelogTopic: string, batches: Iterable<RecordBatch>): void {
+    this.#state.restore(changelogTopic, batches)
+  }
+
+  /** What was read of an input. `nextOffset` is the position after it. @throws DESERIALIZATION_FAILED, which kills the task */
+  addRecords(partition: TopicPartition, batches: Iterable<RecordBatch>, nextOffset: number): void {
+    this.#guard(() => this.#inputs.add(partition, batches, nextOffset))
+  }
+
+  /** Records that wait; the caller pauses a partition that has many. */
+  bufferedRecords(partition: TopicPartition): number {
+    return this.#inputs.buffered(partition)
+  }
+
+  /**
+   * Processes the record with the smallest timestamp among the heads of the queues, with all that follows from it; false
+   * when nothing waits. @throws PROCESSING_FAILED, DESERIALIZATION_FAILED: the task is dead until `rollback`
+   */
+  process(nowMs: number): boolean {
+    const queue = this.#inputs.choose()
+    if (queue === null) return false
+    this.#guard(() => {
+      const record = this.#inputs.take(queue)
+      this.#context.begin(record, nowMs, this.#inputs.streamTime)
+      this.#source(queue.source.name).next(record)
+    })
+    return true
+  }
+
+  /** Runs the punctuators that are due by stream time; true if any ran. */
+  punctuateStreamTime(nowMs: number): boolean {
+    const { streamTime } = this.#inputs
+    return streamTime >= 0 && this.#punctuate('stream-time', streamTime, nowMs)
+  }
+
+  /** Runs the punctuators that are due by the wall clock; true if any ran. */
+  punctuateWallClock(nowMs: number): boolean {
+    return this.#punctuate('wall-clock', nowMs, nowMs)
+  }
+
+  /** Empties the caches, which may lead to more output; then gives the offsets to commit, of partitions that moved. */
+  prepareCommit(): readonly CommittedOffset[] {
+    this.#guard(() => this.#state.flush())
+    return this.#inputs.offsets((partitionTime) => encodeMetadata({ partitionTime, operators: this.#context.metadata }))
+  }
+
+  /** The offsets and outputs of `prepareCommit` are committed: the content of the stores is now what a rollback returns to. */
+  committed(): void {
+    this.#state.commit()
+    this.#inputs.committed()
+    this.#context.committed()
+  }
+
+  /** Back to the last commit: stores, times, an empty queue, a new pipeline. The caller reads the inputs again from the committed offsets. */
+  rollback(): void {
+    this.#state.rollback()
+    this.#inputs.rollback()
+    this.#context.rollback()
+    this.#failure = null
+    this.#pipeline = this.#compile()
+  }
+
+  /** Lets processors clean up; nothing may be asked of the task any more. */
+  close(): void {
+    this.#context.close()
+    this.#failure = new StreamError('CLOSED', `the task ${this.taskId} is closed`)
+  }
+
+  get #state(): TaskState {
+    return this.#context.state
+  }
+
+  #compile(): Pipeline {
+    const pipeline = compileTask(this.#options.nodes, this.#context, (error) => { this.#failure ??= error })
+    this.#context.connect(pipeline)
+    return pipeline
+  }
+
+  #source(name: string): Subject<StreamRecord> {
+    return this.#pipeline.sources.get(name)!
+  }
+
+  #punctuate(type: 'stream-time' | 'wall-clock', time: number, nowMs: number): boolean {
+    let any = false
+    this.#guard(() => { any = this.#context.punctuate(type, time, nowMs) })
+    return any
+  }
+
+  /** Whatever fails inside, thrown or sent down the pipeline, kills the task. */
+  #guard(work: () => void): void {
+    if (this.#failure !== null) throw this.#failure
+    try {
+      work()
+    } catch (error) {
+      this.#failure ??= error
+    }
+    if (this.#failure !== null) throw this.#failure
+  }
+}

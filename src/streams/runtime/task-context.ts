@@ -1,0 +1,191 @@
+import type { Subject } from 'rxjs'
+import { AssertionError, StreamError } from '../../core/index.ts'
+import type { Header, RecordView } from '../../core/index.ts'
+import type { OperatorContext } from '../operators/operator-context.ts'
+import type { OpenStore } from '../state/open-store.ts'
+import { StreamRecord, noHeaders, noOrigin } from '../stream-record.ts'
+import type { RecordOrigin } from '../stream-record.ts'
+import type { SinkNode, SourceNode, StoreSpec, TopologyNode } from '../topology/node.ts'
+import type { Pipeline } from './compile-task.ts'
+import { deadLetterHeaders } from './dead-letter.ts'
+import { PunctuationQueue } from './punctuator.ts'
+import type { Cancellable, PunctuationType } from './punctuator.ts'
+import { messageOf } from './record-queue.ts'
+import type { StreamTaskOptions } from './stream-task-options.ts'
+import { defaultCacheMaxBytes } from './task-config.ts'
+import type { ErrorPolicy } from './task-config.ts'
+import { TaskState } from './task-state.ts'
+
+/** What the operators of one task share, and the task's side of it. */
+export class TaskContext implements OperatorContext {
+  readonly state: TaskState
+  readonly metadata = new Map<string, number>()
+  readonly #options: StreamTaskOptions
+  #committedMetadata: ReadonlyMap<string, number> = new Map()
+  #punctuators = newPunctuators()
+  #pipeline: Pipeline | null = null
+  #current: StreamRecord = idleRecord(0)
+  #now = 0
+  #streamTime = -1
+  commitRequested = false
+  droppedRecords = 0
+
+  constructor(options: StreamTaskOptions) {
+    this.#options = options
+    this.#now = options.clock.now()
+    this.state = new TaskState({
+      stores: options.stores,
+      cacheMaxBytes: options.config.cacheMaxBytes ?? defaultCacheMaxBytes,
+      changelogTopic: (store) => this.#changelogTopic(store),
+      host: {
+        log: (store, key, value, timestamp) => this.send(this.#changelogTopic(store)!, options.partition, key, value, timestamp, noHeaders),
+        expired: () => { this.droppedRecords++ },
+        currentRecord: () => this.#current,
+        asRecord: (record, work) => this.#asRecord(record, work),
+      },
+    })
+  }
+
+  get applicationId(): string {
+    return this.#options.applicationId
+  }
+
+  get taskId(): string {
+    return this.#options.taskId
+  }
+
+  get streamTime(): number {
+    return this.#streamTime
+  }
+
+  now(): number {
+    return this.#now
+  }
+
+  store(node: TopologyNode, name: string): OpenStore {
+    return this.#options.globalStores?.get(name) ?? this.state.storeOf(node, name)
+  }
+
+  enter(record: StreamRecord): void {
+    this.#current = record
+  }
+
+  dropped(_node: TopologyNode, _reason: string): void {
+    this.droppedRecords++
+  }
+
+  send(topic: string, partition: number | null, key: Uint8Array | null, value: Uint8Array | null, timestamp: number, headers: readonly Header[]): void {
+    this.#options.collector.send(topic, partition, key, value, timestamp, headers)
+  }
+
+  topicName(topic: string): string {
+    return this.#options.repartitionTopics.includes(topic) ? `${this.applicationId}-${topic}` : topic
+  }
+
+  partitionCount(topic: string): number {
+    return this.#options.collector.partitionCount(topic)
+  }
+
+  childOf(node: TopologyNode, child: string): Subject<StreamRecord> | undefined {
+    return this.#pipeline?.childOf(node, child)
+  }
+
+  schedule(type: PunctuationType, intervalMs: number, run: (timestamp: number) => void): Cancellable {
+    const firstAt = type === 'stream-time' ? 0 : this.#now + intervalMs
+    return this.#punctuators[type].schedule(firstAt, intervalMs, run)
+  }
+
+  continueAfter(node: TopologyNode, record: StreamRecord, error: unknown): boolean {
+    return this.#continues(this.#options.config.onProcessingError, node, record.headers, record.origin, record.timestamp, error)
+  }
+
+  continueAfterSerialization(node: SinkNode, record: StreamRecord, error: unknown): boolean {
+    return this.#continues(this.#options.config.onSerializationError, node, record.headers, record.origin, record.timestamp, error)
+  }
+
+  continueAfterDeserialization(node: SourceNode, view: RecordView, origin: RecordOrigin, error: unknown): boolean {
+    return this.#continues(this.#options.config.onDeserializationError, node, view.headers, origin, view.timestamp, error)
+  }
+
+  failure(node: TopologyNode, record: StreamRecord, error: unknown): Error {
+    const { topic, partition, offset } = record.origin
+    const where = offset < 0 ? 'in a punctuator' : `on ${topic}-${partition} at offset ${offset}`
+    return new StreamError('PROCESSING_FAILED', `${node.name} failed ${where} (task ${this.taskId}): ${messageOf(error)}`, {
+      cause: error,
+      details: { node: node.name, taskId: this.taskId, topic, partition, offset },
+    })
+  }
+
+  // -------------------------------------------------------------------------------------------- for the task
+
+  connect(pipeline: Pipeline): void {
+    this.#pipeline = pipeline
+  }
+
+  begin(record: StreamRecord, nowMs: number, streamTime: number): void {
+    this.#current = record
+    this.#now = nowMs
+    this.#streamTime = streamTime
+  }
+
+  punctuate(type: PunctuationType, time: number, nowMs: number): boolean {
+    this.begin(idleRecord(time), nowMs, type === 'stream-time' ? time : this.#streamTime)
+    return this.#punctuators[type].punctuate(time)
+  }
+
+  resumeMetadata(operators: ReadonlyMap<string, number>): void {
+    for (const [name, time] of operators) this.metadata.set(name, Math.max(time, this.metadata.get(name) ?? -1))
+    this.#committedMetadata = new Map(this.metadata)
+  }
+
+  committed(): void {
+    this.commitRequested = false
+    this.#committedMetadata = new Map(this.metadata)
+  }
+
+  rollback(): void {
+    this.commitRequested = false
+    this.metadata.clear()
+    for (const [name, time] of this.#committedMetadata) this.metadata.set(name, time)
+    this.#punctuators = newPunctuators()
+  }
+
+  close(): void {
+    this.#punctuators = newPunctuators()
+  }
+
+  #changelogTopic({ name, changelog }: StoreSpec): string | null {
+    if (changelog === null) return null
+    return changelog.sourceTopic ?? `${this.applicationId}-${name}-changelog`
+  }
+
+  #asRecord(record: StreamRecord, work: () => void): void {
+    const before = this.#current
+    this.#current = record
+    try {
+      work()
+    } finally {
+      this.#current = before
+    }
+  }
+
+  #continues(policy: ErrorPolicy | undefined, node: TopologyNode, headers: readonly Header[], origin: RecordOrigin, timestamp: number, error: unknown): boolean {
+    // A bug of ours is never skipped over.
+    if (policy === undefined || policy === 'fail' || error instanceof AssertionError) return false
+    this.dropped(node, messageOf(error))
+    const { deadLetterTopic } = this.#options.config
+    if (policy === 'dead-letter' && deadLetterTopic !== undefined) {
+      this.send(deadLetterTopic, null, origin.rawKey, origin.rawValue, timestamp, deadLetterHeaders(headers, origin, error))
+    }
+    return true
+  }
+}
+
+function newPunctuators(): Readonly<Record<PunctuationType, PunctuationQueue>> {
+  return { 'stream-time': new PunctuationQueue(), 'wall-clock': new PunctuationQueue() }
+}
+
+/** What is being processed when no record is. */
+function idleRecord(timestamp: number): StreamRecord {
+  return new StreamRecord(null, null, timestamp, noHeaders, noOrigin)
+}

@@ -1,0 +1,72 @@
+import { StreamError } from '../../core/index.ts'
+import type { RecordBatch } from '../../core/index.ts'
+import { CacheBudget } from '../state/caching-byte-store.ts'
+import { openStore } from '../state/open-store.ts'
+import type { OpenStore, StoreHost } from '../state/open-store.ts'
+import type { StoreSpec, TopologyNode } from '../topology/node.ts'
+
+export interface TaskStateOptions {
+  readonly stores: readonly StoreSpec[]
+  readonly cacheMaxBytes: number
+  /** null: the store has no changelog. */
+  readonly changelogTopic: (store: StoreSpec) => string | null
+  readonly host: Omit<StoreHost, 'cacheBudget'>
+}
+
+/** The stores of one task, which commit and roll back as one. */
+export class TaskState {
+  readonly stores: ReadonlyMap<string, OpenStore>
+  readonly #byChangelog = new Map<string, OpenStore[]>()
+
+  constructor({ stores, cacheMaxBytes, changelogTopic, host }: TaskStateOptions) {
+    const cacheBudget = cacheMaxBytes > 0 ? new CacheBudget(cacheMaxBytes) : null
+    const full: StoreHost = {
+      cacheBudget,
+      log: (...row) => host.log(...row),
+      expired: (store) => host.expired(store),
+      currentRecord: () => host.currentRecord(),
+      asRecord: (record, work) => host.asRecord(record, work),
+    }
+    this.stores = new Map(stores.map((spec) => [spec.name, openStore(spec, full)]))
+    for (const store of this.stores.values()) {
+      const topic = changelogTopic(store.spec)
+      if (topic !== null) this.#byChangelog.set(topic, [...(this.#byChangelog.get(topic) ?? []), store])
+    }
+  }
+
+  /** A store that the node is connected to. */
+  storeOf(node: TopologyNode, name: string): OpenStore {
+    const store = this.stores.get(name)
+    if (store !== undefined && node.stores.includes(name)) return store
+    const hint = store === undefined ? `there is no store ${name} in this part of the topology` : `the store ${name} is not connected to it`
+    throw new StreamError('TOPOLOGY_INVALID', `${node.name} has no access to the store ${name}: ${hint}; name it among the operator's stores`)
+  }
+
+  /** Topics whose records `restore` takes, each from its log start offset. */
+  get changelogTopics(): readonly string[] {
+    return [...this.#byChangelog.keys()]
+  }
+
+  /** Raw puts, in the order of offsets; what was restored counts as committed. */
+  restore(changelogTopic: string, batches: Iterable<RecordBatch>): void {
+    const stores = this.#byChangelog.get(changelogTopic) ?? []
+    for (const batch of batches) {
+      for (const { key, value, timestamp } of batch) {
+        if (key !== null) for (const store of stores) store.restore(key, value, timestamp)
+      }
+    }
+    for (const store of stores) store.commit()
+  }
+
+  flush(): void {
+    for (const store of this.stores.values()) store.flush()
+  }
+
+  commit(): void {
+    for (const store of this.stores.values()) store.commit()
+  }
+
+  rollback(): void {
+    for (const store of this.stores.values()) store.rollback()
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * What every state store stands on: an ordered map of bytes to bytes, inside one transaction that spans commits.
+ *
+ * ```
+ *   put, put … ──commit──▶ the content is now what a rollback returns to
+ *            └──rollback─▶ the content is that of the last commit
+ * ```
+ * All calls are synchronous: a read-modify-write of an operator must not interleave with another. Keys are ordered byte by
+ * byte, as unsigned numbers. The store keeps no reference to an argument, and a caller must not change what it was given.
+ */
+export interface ByteStore {
+  /** null when there is no such key. */
+  get(key: Uint8Array): Uint8Array | null
+  /** null as the value deletes. */
+  put(key: Uint8Array, value: Uint8Array | null): void
+  /** Entries of a range in key order. The store may be changed while the scan runs; changes behind its position are not seen. */
+  scan(range: ByteRange): Iterable<ByteEntry>
+  /** Number of keys. */
+  count(): number
+  /** Makes the content permanent: a rollback returns to here. Called by the task after its transaction is committed. */
+  commit(): void
+  /** Forgets every change since the last commit. */
+  rollback(): void
+}
+
+export interface ByteRange {
+  /** Inclusive; absent: from the first key. */
+  readonly from?: Uint8Array
+  /** Exclusive; absent: to the last key. */
+  readonly to?: Uint8Array
+  readonly reverse?: boolean
+  /** Inclusive bounds of the time in the key, for stores whose keys have one; such stores go segment by segment, then by key. */
+  readonly fromTime?: number
+  readonly toTime?: number
+  /** Also rows that went out of retention with the very newest row: exactly the retention before it. */
+  readonly includesEdge?: boolean
+}
+
+export interface ByteEntry {
+  readonly key: Uint8Array
+  readonly value: Uint8Array
+}

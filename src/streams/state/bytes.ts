@@ -1,0 +1,77 @@
+/** Bytes as keys: text for hash maps and comparison, bounds for ranges, and the fixed-width numbers inside keys and values. */
+
+/**
+ * One character a byte, so that text compares as the bytes do and can be a key of a Map. Short keys are built from codes:
+ * that is faster than a call into the runtime.
+ */
+export function bytesToText(bytes: Uint8Array): string {
+  const { length } = bytes
+  if (length > 24) return asBuffer(bytes).toString('latin1')
+  let text = ''
+  for (let index = 0; index < length; index++) text += characters[bytes[index]!]!
+  return text
+}
+
+export function textToBytes(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length)
+  for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index)
+  return bytes
+}
+
+const characters: readonly string[] = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code))
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+/** The smallest key after `key`: makes an inclusive upper bound of an exclusive one. */
+export function keyAfter(key: Uint8Array): Uint8Array {
+  const after = new Uint8Array(key.length + 1)
+  after.set(key)
+  return after
+}
+
+/** The smallest key after all that begin with `prefix`; undefined when there is none (all bytes 0xff). */
+export function prefixEnd(prefix: Uint8Array): Uint8Array | undefined {
+  let length = prefix.length
+  while (length > 0 && prefix[length - 1] === 0xff) length--
+  if (length === 0) return undefined
+  const end = prefix.slice(0, length)
+  end[length - 1]! += 1
+  return end
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false
+  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false
+  return true
+}
+
+/** The bytes in memory of their own: a view of a batch or of a pool would keep all of it alive. */
+export function ownBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)
+}
+
+const twoTo32 = 0x1_0000_0000
+
+/** A safe integer as 8 bytes, big-endian, two's complement. */
+export function writeInt64(bytes: Uint8Array, offset: number, value: number): void {
+  const high = Math.floor(value / twoTo32)
+  writeInt32(bytes, offset, high)
+  writeInt32(bytes, offset + 4, value - high * twoTo32)
+}
+
+export function readInt64(bytes: Uint8Array, offset: number): number {
+  return readInt32(bytes, offset) * twoTo32 + (readInt32(bytes, offset + 4) >>> 0)
+}
+
+export function writeInt32(bytes: Uint8Array, offset: number, value: number): void {
+  bytes[offset] = value >>> 24
+  bytes[offset + 1] = value >>> 16
+  bytes[offset + 2] = value >>> 8
+  bytes[offset + 3] = value
+}
+
+export function readInt32(bytes: Uint8Array, offset: number): number {
+  return (bytes[offset]! << 24) | (bytes[offset + 1]! << 16) | (bytes[offset + 2]! << 8) | bytes[offset + 3]!
+}

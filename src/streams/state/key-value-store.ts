@@ -1,0 +1,110 @@
+import type { Serde } from '../../core/index.ts'
+import type { ByteEntry, ByteStore } from './byte-store.ts'
+import { keyAfter, prefixEnd } from './bytes.ts'
+
+export interface KeyValue<K, V> {
+  readonly key: K
+  readonly value: V
+}
+
+/** What queries get: reads only. Keys come in the order of their serialised bytes (`B` before `a`, negative integers last). */
+export interface ReadOnlyKeyValueStore<K, V> {
+  /** null when there is no such key. */
+  get(key: K): V | null
+  /** From `from` to `to`, both inclusive; null leaves an end open. */
+  range(from: K | null, to: K | null): Iterable<KeyValue<K, V>>
+  reverseRange(from: K | null, to: K | null): Iterable<KeyValue<K, V>>
+  all(): Iterable<KeyValue<K, V>>
+  reverseAll(): Iterable<KeyValue<K, V>>
+  /** Keys whose bytes begin with those of `prefix`. */
+  prefixScan(prefix: K): Iterable<KeyValue<K, V>>
+  count(): number
+}
+
+/** A map from key to value over a byte store. Every value that is given out was just decoded: nobody shares it. */
+export class KeyValueStore<K, V> implements ReadOnlyKeyValueStore<K, V> {
+  readonly #bytes: ByteStore
+  readonly #keySerde: Serde<K>
+  readonly #valueSerde: Serde<V>
+  // A get is often followed by a put of the same key.
+  #lastKey: unknown = undefined
+  #lastKeyBytes: Uint8Array = new Uint8Array(0)
+
+  constructor(bytes: ByteStore, keySerde: Serde<K>, valueSerde: Serde<V>) {
+    this.#bytes = bytes
+    this.#keySerde = keySerde
+    this.#valueSerde = valueSerde
+  }
+
+  get(key: K): V | null {
+    const value = this.#bytes.get(this.#keyBytes(key))
+    return value === null ? null : this.#valueSerde.deserialize(value)
+  }
+
+  /** null deletes. */
+  put(key: K, value: V | null): void {
+    this.#bytes.put(this.#keyBytes(key), value === null ? null : this.#valueSerde.serialize(value))
+  }
+
+  /** Puts unless the key is there; gives what was there. */
+  putIfAbsent(key: K, value: V): V | null {
+    const existing = this.get(key)
+    if (existing === null) this.put(key, value)
+    return existing
+  }
+
+  /** Gives what was deleted. */
+  delete(key: K): V | null {
+    const existing = this.get(key)
+    this.put(key, null)
+    return existing
+  }
+
+  range(from: K | null, to: K | null): Iterable<KeyValue<K, V>> {
+    return this.#entries(from, to, false)
+  }
+
+  reverseRange(from: K | null, to: K | null): Iterable<KeyValue<K, V>> {
+    return this.#entries(from, to, true)
+  }
+
+  all(): Iterable<KeyValue<K, V>> {
+    return this.#entries(null, null, false)
+  }
+
+  reverseAll(): Iterable<KeyValue<K, V>> {
+    return this.#entries(null, null, true)
+  }
+
+  *prefixScan(prefix: K): Iterable<KeyValue<K, V>> {
+    const from = this.#keySerde.serialize(prefix)
+    const to = prefixEnd(from)
+    for (const entry of this.#bytes.scan(to === undefined ? { from } : { from, to })) yield this.#decode(entry)
+  }
+
+  count(): number {
+    return this.#bytes.count()
+  }
+
+  *#entries(from: K | null, to: K | null, reverse: boolean): Iterable<KeyValue<K, V>> {
+    const range = {
+      ...(from === null ? {} : { from: this.#keySerde.serialize(from) }),
+      ...(to === null ? {} : { to: keyAfter(this.#keySerde.serialize(to)) }),
+      reverse,
+    }
+    for (const entry of this.#bytes.scan(range)) yield this.#decode(entry)
+  }
+
+  #decode({ key, value }: ByteEntry): KeyValue<K, V> {
+    return { key: this.#keySerde.deserialize(key), value: this.#valueSerde.deserialize(value) }
+  }
+
+  #keyBytes(key: K): Uint8Array {
+    if (typeof key === 'object') return this.#keySerde.serialize(key)
+    if (key !== this.#lastKey) {
+      this.#lastKeyBytes = this.#keySerde.serialize(key)
+      this.#lastKey = key
+    }
+    return this.#lastKeyBytes
+  }
+}

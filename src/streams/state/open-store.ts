@@ -1,0 +1,206 @@
+import type { StreamRecord } from '../stream-record.ts'
+import type { StoreSpec } from '../topology/node.ts'
+import type { ByteStore } from './byte-store.ts'
+import { CachingByteStore } from './caching-byte-store.ts'
+import type { CacheBudget, FlushedRow } from './caching-byte-store.ts'
+import { ChangelogByteStore } from './changelog-byte-store.ts'
+import { KeyValueStore } from './key-value-store.ts'
+import { LruByteStore } from './lru-byte-store.ts'
+import { MemoryByteStore } from './memory-byte-store.ts'
+import { SegmentedByteStore } from './segmented-byte-store.ts'
+import { SessionStore } from './session-store.ts'
+import { sessionKeys, windowKeys } from './store-keys.ts'
+import type { TimedKeys } from './store-keys.ts'
+import { joinTimestamp, timestampOf, valueAndTimestampSerde, withoutTimestamp } from './value-and-timestamp.ts'
+import { VersionedStore } from './versioned-store.ts'
+import { WindowStore } from './window-store.ts'
+
+/** What a store needs from the task it belongs to. */
+export interface StoreHost {
+  /** Adds a record to the changelog of the store. */
+  log(store: StoreSpec, key: Uint8Array, value: Uint8Array | null, timestamp: number): void
+  /** A row was refused because it is too old. */
+  expired(store: StoreSpec): void
+  /** The record being processed. */
+  currentRecord(): StreamRecord
+  /** Runs `work` as if `record` were being processed. */
+  asRecord(record: StreamRecord, work: () => void): void
+  /** null: no caches. */
+  readonly cacheBudget: CacheBudget | null
+}
+
+export type StoreView =
+  | KeyValueStore<unknown, unknown>
+  | WindowStore<unknown, unknown>
+  | SessionStore<unknown, unknown>
+  | VersionedStore<unknown, unknown>
+
+/**
+ * A store of a running task.
+ * ```
+ *   open ──restore …──▶ in use ──flush──▶ (caches empty) ──commit / rollback──▶ in use
+ * ```
+ */
+export interface OpenStore {
+  readonly spec: StoreSpec
+  /** What operators and queries use. */
+  readonly view: StoreView
+  /** True: rows reach the operator through `onFlush`, not when they are put. */
+  readonly cached: boolean
+  onFlush(listener: (row: FlushedRow) => void, withOldValues: boolean): void
+  /** Sends what the cache holds to the store, its changelog and downstream. */
+  flush(): void
+  commit(): void
+  rollback(): void
+  /** A record of the changelog (or of the source topic that serves as one), in the order of offsets. */
+  restore(key: Uint8Array, value: Uint8Array | null, timestamp: number): void
+}
+
+export function openStore(spec: StoreSpec, host: StoreHost): OpenStore {
+  switch (spec.type) {
+    case 'key-value':
+    case 'timestamped-key-value': return openKeyValue(spec, host)
+    case 'lru': return openLru(spec, host)
+    case 'window':
+    case 'timestamped-window': return openWindow(spec, host)
+    case 'session': return openSession(spec, host)
+    case 'versioned': return openVersioned(spec, host)
+  }
+}
+
+function openKeyValue(spec: StoreSpec, host: StoreHost): OpenStore {
+  const layers = layer(spec, host, new MemoryByteStore(), null)
+  return assemble(spec, layers, new KeyValueStore(layers.top, spec.keySerde, rowSerde(spec)))
+}
+
+function openLru(spec: StoreSpec, host: StoreHost): OpenStore {
+  const store = new LruByteStore(spec.maxEntries ?? defaultMaxEntries)
+  const layers = layer({ ...spec, caching: false }, host, store, null)
+  store.onEvicted((key) => { if (layers.report !== null) layers.report(key, null) })
+  return assemble(spec, layers, new KeyValueStore(layers.top, spec.keySerde, rowSerde(spec)))
+}
+
+function openWindow(spec: StoreSpec, host: StoreHost): OpenStore {
+  const segments = openSegments(spec, host, windowKeys)
+  const layers = layer(spec, host, segments.store, segments)
+  const view = new WindowStore(layers.top, segments.store, {
+    keySerde: spec.keySerde,
+    valueSerde: rowSerde(spec),
+    windowSizeMs: spec.windowSizeMs ?? 0,
+    retainDuplicates: spec.retainDuplicates ?? false,
+  })
+  const store = assemble(spec, layers, view)
+  return {
+    ...store,
+    restore(key, value, timestamp) {
+      view.restored(key)
+      store.restore(key, value, timestamp)
+    },
+  }
+}
+
+function openSession(spec: StoreSpec, host: StoreHost): OpenStore {
+  const segments = openSegments(spec, host, sessionKeys)
+  const layers = layer(spec, host, segments.store, segments)
+  return assemble(spec, layers, new SessionStore(layers.top, segments.store, spec.keySerde, spec.valueSerde))
+}
+
+function openVersioned(spec: StoreSpec, host: StoreHost): OpenStore {
+  const logged = spec.changelog !== null && spec.changelog.sourceTopic === null
+  const view = new VersionedStore({
+    keySerde: spec.keySerde,
+    valueSerde: spec.valueSerde,
+    historyMs: spec.historyMs ?? 0,
+    onPut: (key, value, timestamp) => { if (logged) host.log(spec, key, value, timestamp) },
+    onExpired: () => host.expired(spec),
+  })
+  return {
+    spec,
+    view,
+    cached: false,
+    onFlush: () => {},
+    flush: () => {},
+    commit: () => view.commit(),
+    rollback: () => view.rollback(),
+    restore: (key, value, timestamp) => view.restore(key, value, timestamp),
+  }
+}
+
+interface Layers {
+  readonly base: ByteStore
+  readonly cache: CachingByteStore | null
+  /** What the typed view uses. */
+  readonly top: ByteStore
+  readonly report: ((key: Uint8Array, value: Uint8Array | null) => void) | null
+}
+
+interface Segments {
+  readonly store: SegmentedByteStore
+  readonly timeOf: (key: Uint8Array) => number
+  readonly segmentOf: (time: number) => number
+}
+
+/** Base store, then the changelog, then the cache: a row is logged when it leaves the cache. */
+function layer(spec: StoreSpec, host: StoreHost, base: ByteStore, timed: Segments | null): Layers {
+  const report = reporter(spec, host)
+  const logged = report === null ? base : new ChangelogByteStore(base, report)
+  const { cacheBudget } = host
+  const cache = spec.caching && cacheBudget !== null
+    ? new CachingByteStore(logged, {
+        budget: cacheBudget,
+        currentRecord: () => host.currentRecord(),
+        asRecord: (record, work) => host.asRecord(record, work),
+        ...(timed === null ? {} : { timed }),
+      })
+    : null
+  return { base, cache, top: cache ?? logged, report }
+}
+
+function assemble(spec: StoreSpec, { base, cache, top }: Layers, view: StoreView): OpenStore {
+  const stamped = isTimestamped(spec)
+  return {
+    spec,
+    view,
+    cached: cache !== null,
+    onFlush: (listener, withOldValues) => cache?.onFlush(listener, withOldValues),
+    flush: () => cache?.flush(),
+    commit: () => top.commit(),
+    rollback: () => top.rollback(),
+    restore: (key, value, timestamp) => base.put(key, value !== null && stamped ? joinTimestamp(timestamp, value) : value),
+  }
+}
+
+/** In a changelog the timestamp of a timestamped row is the timestamp of the record, and the value stands alone. */
+function reporter(spec: StoreSpec, host: StoreHost): Layers['report'] {
+  if (spec.changelog === null || spec.changelog.sourceTopic !== null) return null
+  if (!isTimestamped(spec)) return (key, value) => host.log(spec, key, value, host.currentRecord().timestamp)
+  return (key, value) =>
+    value === null
+      ? host.log(spec, key, null, host.currentRecord().timestamp)
+      : host.log(spec, key, withoutTimestamp(value), timestampOf(value))
+}
+
+function openSegments(spec: StoreSpec, host: StoreHost, keys: TimedKeys): Segments {
+  const retentionMs = spec.retentionMs ?? 0
+  const segmentMs = Math.max(Math.floor(retentionMs / 2), minSegmentMs)
+  const store = new SegmentedByteStore({
+    keys,
+    retentionMs,
+    segmentMs,
+    refuses: spec.persistent ? 'segment' : 'row',
+    byTime: spec.timeOrdered ?? false,
+    onExpired: () => host.expired(spec),
+  })
+  return { store, timeOf: (key) => keys.timeOf(key), segmentOf: (time) => Math.floor(time / segmentMs) }
+}
+
+function rowSerde(spec: StoreSpec) {
+  return isTimestamped(spec) ? valueAndTimestampSerde(spec.valueSerde) : spec.valueSerde
+}
+
+function isTimestamped(spec: StoreSpec): boolean {
+  return spec.type === 'timestamped-key-value' || spec.type === 'timestamped-window'
+}
+
+const defaultMaxEntries = 1_000
+const minSegmentMs = 60_000

@@ -1,0 +1,148 @@
+import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
+import { MemoryByteStore } from './memory-byte-store.ts'
+import { timeBound } from './store-keys.ts'
+import type { TimedKeys } from './store-keys.ts'
+
+export interface SegmentedOptions {
+  readonly keys: TimedKeys
+  readonly retentionMs: number
+  /** Time that one segment spans. Whole segments are dropped, so expiry costs nothing per row. */
+  readonly segmentMs: number
+  /** What is written too late: `row`: everything out of retention; `segment`: only what falls into a segment that is gone. */
+  readonly refuses: 'row' | 'segment'
+  /** Keeps a second order, by time, for `scanByTime`. */
+  readonly byTime: boolean
+  /** A row was refused. */
+  readonly onExpired: () => void
+}
+
+interface Segment {
+  readonly rows: MemoryByteStore
+  readonly times: MemoryByteStore | null
+}
+
+/**
+ * Rows whose keys hold a time, cut into segments of time. A row is visible while its time is later than the largest time
+ * ever put minus the retention (strictly, at once for all reads); segments wholly before that are dropped.
+ */
+export class SegmentedByteStore implements ByteStore {
+  readonly #options: SegmentedOptions
+  readonly #segments = new Map<number, Segment>()
+  /** Segments dropped since the last commit, for a rollback. */
+  readonly #dropped = new Map<number, Segment>()
+  #observedTime = -1
+  #committedTime = -1
+
+  constructor(options: SegmentedOptions) {
+    this.#options = options
+  }
+
+  get(key: Uint8Array): Uint8Array | null {
+    const time = this.#options.keys.timeOf(key)
+    if (time < this.#firstVisibleTime()) return null
+    return this.#segments.get(this.#segmentOf(time))?.rows.get(key) ?? null
+  }
+
+  put(key: Uint8Array, value: Uint8Array | null): void {
+    const time = this.#options.keys.timeOf(key)
+    this.#observe(time)
+    if (this.#isRefused(time)) {
+      this.#options.onExpired()
+      return
+    }
+    const segment = this.#segmentFor(this.#segmentOf(time))
+    segment.rows.put(key, value)
+    segment.times?.put(this.#options.keys.byTime(key), value === null ? null : nothing)
+  }
+
+  /** Segment by segment, in each by key. */
+  *scan(range: ByteRange): Iterable<ByteEntry> {
+    const fromTime = Math.max(range.fromTime ?? 0, this.#firstVisibleTime() - (range.includesEdge ? 1 : 0))
+    const toTime = range.toTime ?? Number.MAX_SAFE_INTEGER
+    for (const segment of this.#between(fromTime, toTime, range.reverse ?? false)) {
+      for (const entry of segment.rows.scan(range)) {
+        const time = this.#options.keys.timeOf(entry.key)
+        if (time >= fromTime && time <= toTime) yield entry
+      }
+    }
+  }
+
+  /** All rows with a time from `fromTime` to `toTime`, inclusive, in the order of time and then of key; also those out of retention that are still there. */
+  *scanByTime(fromTime: number, toTime: number): Iterable<ByteEntry> {
+    const bounds = { from: timeBound(Math.max(0, fromTime)), to: timeBound(toTime + 1) }
+    for (const { rows, times } of this.#between(fromTime, toTime, false)) {
+      for (const { key: timeKey } of times?.scan(bounds) ?? []) {
+        const key = this.#options.keys.fromByTime(timeKey)
+        const value = rows.get(key)
+        if (value !== null) yield { key, value }
+      }
+    }
+  }
+
+  count(): number {
+    let count = 0
+    for (const segment of this.#segments.values()) count += segment.rows.count()
+    return count
+  }
+
+  commit(): void {
+    this.#dropped.clear()
+    this.#committedTime = this.#observedTime
+    this.#eachSegment((segment) => segment.commit())
+  }
+
+  rollback(): void {
+    for (const [id, segment] of this.#dropped) this.#segments.set(id, segment)
+    this.#dropped.clear()
+    this.#observedTime = this.#committedTime
+    this.#eachSegment((segment) => segment.rollback())
+  }
+
+  #observe(time: number): void {
+    if (time <= this.#observedTime) return
+    this.#observedTime = time
+    const firstLive = this.#segmentOf(time - this.#options.retentionMs)
+    for (const [id, segment] of this.#segments) {
+      if (id >= firstLive) continue
+      this.#segments.delete(id)
+      this.#dropped.set(id, segment)
+    }
+  }
+
+  #isRefused(time: number): boolean {
+    const horizon = this.#observedTime - this.#options.retentionMs
+    return this.#options.refuses === 'row' ? time <= horizon : this.#segmentOf(time) < this.#segmentOf(horizon)
+  }
+
+  #firstVisibleTime(): number {
+    return this.#observedTime - this.#options.retentionMs + 1
+  }
+
+  #segmentOf(time: number): number {
+    return Math.floor(time / this.#options.segmentMs)
+  }
+
+  #segmentFor(id: number): Segment {
+    const known = this.#segments.get(id)
+    if (known !== undefined) return known
+    const segment = { rows: new MemoryByteStore(), times: this.#options.byTime ? new MemoryByteStore() : null }
+    this.#segments.set(id, segment)
+    return segment
+  }
+
+  #between(fromTime: number, toTime: number, reverse: boolean): readonly Segment[] {
+    const first = this.#segmentOf(fromTime)
+    const last = this.#segmentOf(toTime)
+    const ids = [...this.#segments.keys()].filter((id) => id >= first && id <= last).sort((a, b) => (reverse ? b - a : a - b))
+    return ids.map((id) => this.#segments.get(id)!)
+  }
+
+  #eachSegment(visit: (store: MemoryByteStore) => void): void {
+    for (const { rows, times } of this.#segments.values()) {
+      visit(rows)
+      if (times !== null) visit(times)
+    }
+  }
+}
+
+const nothing = new Uint8Array(0)

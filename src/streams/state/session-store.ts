@@ -1,0 +1,121 @@
+import type { Serde } from '../../core/index.ts'
+import type { Windowed } from '../windows.ts'
+import type { ByteEntry, ByteStore } from './byte-store.ts'
+import { equalBytes, keyAfter } from './bytes.ts'
+import type { KeyValue } from './key-value-store.ts'
+import type { SegmentedByteStore } from './segmented-byte-store.ts'
+import { sessionEndOf, sessionKey, sessionKeys, sessionStartOf } from './store-keys.ts'
+
+/** Reads of sessions. Bounds are inclusive; a null key bound is open. What ended before the newest end minus the retention is not seen. */
+export interface ReadOnlySessionStore<K, V> {
+  /** The session with exactly these bounds; null when there is none. */
+  fetchSession(key: K, start: number, end: number): V | null
+  /** All sessions of a key, by end. */
+  fetch(key: K): Iterable<KeyValue<Windowed<K>, V>>
+  backwardFetch(key: K): Iterable<KeyValue<Windowed<K>, V>>
+  fetchRange(keyFrom: K | null, keyTo: K | null): Iterable<KeyValue<Windowed<K>, V>>
+  backwardFetchRange(keyFrom: K | null, keyTo: K | null): Iterable<KeyValue<Windowed<K>, V>>
+  /** Sessions of a key that end at or after `earliestEnd` and start at or before `latestStart`. */
+  findSessions(key: K, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>>
+  backwardFindSessions(key: K, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>>
+}
+
+/** Values by key and session bounds. */
+export class SessionStore<K, V> implements ReadOnlySessionStore<K, V> {
+  readonly #bytes: ByteStore
+  readonly #segments: SegmentedByteStore
+  readonly #keySerde: Serde<K>
+  readonly #valueSerde: Serde<V>
+
+  /** `bytes` may have a cache and a changelog around `segments`. */
+  constructor(bytes: ByteStore, segments: SegmentedByteStore, keySerde: Serde<K>, valueSerde: Serde<V>) {
+    this.#bytes = bytes
+    this.#segments = segments
+    this.#keySerde = keySerde
+    this.#valueSerde = valueSerde
+  }
+
+  /** null removes. */
+  put({ key, start, end }: Windowed<K>, value: V | null): void {
+    this.#bytes.put(sessionKey(this.#keySerde.serialize(key), start, end), value === null ? null : this.#valueSerde.serialize(value))
+  }
+
+  remove(session: Windowed<K>): void {
+    this.put(session, null)
+  }
+
+  fetchSession(key: K, start: number, end: number): V | null {
+    const value = this.#bytes.get(sessionKey(this.#keySerde.serialize(key), start, end))
+    return value === null ? null : this.#valueSerde.deserialize(value)
+  }
+
+  fetch(key: K): Iterable<KeyValue<Windowed<K>, V>> {
+    return this.#ofKey(key, 0, Number.MAX_SAFE_INTEGER, false)
+  }
+
+  backwardFetch(key: K): Iterable<KeyValue<Windowed<K>, V>> {
+    return this.#ofKey(key, 0, Number.MAX_SAFE_INTEGER, true)
+  }
+
+  fetchRange(keyFrom: K | null, keyTo: K | null): Iterable<KeyValue<Windowed<K>, V>> {
+    return this.#ofKeys(keyFrom, keyTo, false)
+  }
+
+  backwardFetchRange(keyFrom: K | null, keyTo: K | null): Iterable<KeyValue<Windowed<K>, V>> {
+    return this.#ofKeys(keyFrom, keyTo, true)
+  }
+
+  findSessions(key: K, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>> {
+    return this.#ofKey(key, earliestEnd, latestStart, false)
+  }
+
+  backwardFindSessions(key: K, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>> {
+    return this.#ofKey(key, earliestEnd, latestStart, true)
+  }
+
+  /**
+   * As findSessions, for the aggregation itself: a session that closes at this very moment still takes records, so it must
+   * be found even where the store keeps no more than gap and grace.
+   */
+  sessionsToMerge(key: K, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>> {
+    return this.#ofKey(key, earliestEnd, latestStart, false, true)
+  }
+
+  /** Sessions by end, start and key, also those out of retention that are still there: for final results. Only of stores in the order of time. */
+  *endingIn(from: number, to: number): Iterable<KeyValue<Windowed<K>, V>> {
+    for (const entry of this.#segments.scanByTime(from, to)) yield this.#decode(entry)
+  }
+
+  *#ofKey(key: K, earliestEnd: number, latestStart: number, reverse: boolean, includesEdge = false): Iterable<KeyValue<Windowed<K>, V>> {
+    const keyBytes = this.#keySerde.serialize(key)
+    const fromTime = Math.max(0, earliestEnd)
+    const range = {
+      from: sessionKey(keyBytes, 0, fromTime),
+      to: keyAfter(sessionKey(keyBytes, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)),
+      fromTime,
+      reverse,
+      includesEdge,
+    }
+    for (const entry of this.#bytes.scan(range)) {
+      if (sessionStartOf(entry.key) <= latestStart && equalBytes(sessionKeys.baseOf(entry.key), keyBytes)) yield this.#decode(entry)
+    }
+  }
+
+  *#ofKeys(keyFrom: K | null, keyTo: K | null, reverse: boolean): Iterable<KeyValue<Windowed<K>, V>> {
+    const low = keyFrom === null ? undefined : this.#keySerde.serialize(keyFrom)
+    const high = keyTo === null ? undefined : this.#keySerde.serialize(keyTo)
+    for (const entry of this.#bytes.scan(low === undefined ? { reverse } : { from: low, reverse })) {
+      const base = sessionKeys.baseOf(entry.key)
+      if (low !== undefined && Buffer.compare(base, low) < 0) continue
+      if (high !== undefined && Buffer.compare(base, high) > 0) continue
+      yield this.#decode(entry)
+    }
+  }
+
+  #decode({ key, value }: ByteEntry): KeyValue<Windowed<K>, V> {
+    return {
+      key: { key: this.#keySerde.deserialize(sessionKeys.baseOf(key)), start: sessionStartOf(key), end: sessionEndOf(key) },
+      value: this.#valueSerde.deserialize(value),
+    }
+  }
+}

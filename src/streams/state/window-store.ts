@@ -1,0 +1,175 @@
+import type { Serde } from '../../core/index.ts'
+import type { Windowed } from '../windows.ts'
+import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
+import { equalBytes, keyAfter } from './bytes.ts'
+import type { KeyValue } from './key-value-store.ts'
+import type { SegmentedByteStore } from './segmented-byte-store.ts'
+import { windowKey, windowKeys, windowSequenceOf, windowStartOf } from './store-keys.ts'
+
+export interface WindowValue<V> {
+  /** Start of the window, milliseconds since the epoch. */
+  readonly start: number
+  readonly value: V
+}
+
+/**
+ * Reads of windows. Times are window starts, both bounds inclusive; a null key bound is open. What is older than the
+ * store's newest window start minus its retention is not seen. Scans over several keys go segment by segment, then by key.
+ */
+export interface ReadOnlyWindowStore<K, V> {
+  /** The window of the key that starts at exactly `start`; null when there is none. */
+  fetchOne(key: K, start: number): V | null
+  fetch(key: K, from: number, to: number): Iterable<WindowValue<V>>
+  backwardFetch(key: K, from: number, to: number): Iterable<WindowValue<V>>
+  fetchRange(keyFrom: K | null, keyTo: K | null, from: number, to: number): Iterable<KeyValue<Windowed<K>, V>>
+  backwardFetchRange(keyFrom: K | null, keyTo: K | null, from: number, to: number): Iterable<KeyValue<Windowed<K>, V>>
+  fetchAll(from: number, to: number): Iterable<KeyValue<Windowed<K>, V>>
+  backwardFetchAll(from: number, to: number): Iterable<KeyValue<Windowed<K>, V>>
+  all(): Iterable<KeyValue<Windowed<K>, V>>
+  reverseAll(): Iterable<KeyValue<Windowed<K>, V>>
+}
+
+export interface WindowStoreOptions<K, V> {
+  readonly keySerde: Serde<K>
+  readonly valueSerde: Serde<V>
+  /** For the `end` of keys that are given out. */
+  readonly windowSizeMs: number
+  /** Several values of one key and start are kept side by side, and null is not a deletion but nothing. */
+  readonly retainDuplicates: boolean
+}
+
+/** Values by key and window start. */
+export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
+  readonly #bytes: ByteStore
+  readonly #segments: SegmentedByteStore
+  readonly #options: WindowStoreOptions<K, V>
+  #sequence = 0
+  #lastKey: unknown = undefined
+  #lastKeyBytes: Uint8Array = new Uint8Array(0)
+  #lastRowBase: Uint8Array | null = null
+  #lastStart = -1
+  #lastRowKey: Uint8Array = new Uint8Array(0)
+
+  /** `bytes` may have a cache and a changelog around `segments`. */
+  constructor(bytes: ByteStore, segments: SegmentedByteStore, options: WindowStoreOptions<K, V>) {
+    this.#bytes = bytes
+    this.#segments = segments
+    this.#options = options
+  }
+
+  /** null deletes (and does nothing where duplicates are kept). */
+  put(key: K, value: V | null, start: number): void {
+    if (this.#options.retainDuplicates) {
+      if (value === null) return
+      this.#sequence = (this.#sequence + 1) & 0x7fff_ffff
+      this.#bytes.put(windowKey(this.#keyBytes(key), start, this.#sequence), this.#options.valueSerde.serialize(value))
+      return
+    }
+    this.#bytes.put(this.#rowKey(key, start), value === null ? null : this.#options.valueSerde.serialize(value))
+  }
+
+  /** A restored row had this key: later duplicates must not meet it. */
+  restored(rowKey: Uint8Array): void {
+    this.#sequence = Math.max(this.#sequence, windowSequenceOf(rowKey))
+  }
+
+  fetchOne(key: K, start: number): V | null {
+    const value = this.#bytes.get(this.#rowKey(key, start))
+    return value === null ? null : this.#options.valueSerde.deserialize(value)
+  }
+
+  fetch(key: K, from: number, to: number): Iterable<WindowValue<V>> {
+    return this.#ofKey(key, from, to, false)
+  }
+
+  backwardFetch(key: K, from: number, to: number): Iterable<WindowValue<V>> {
+    return this.#ofKey(key, from, to, true)
+  }
+
+  fetchRange(keyFrom: K | null, keyTo: K | null, from: number, to: number): Iterable<KeyValue<Windowed<K>, V>> {
+    return this.#ofKeys(keyFrom, keyTo, from, to, false)
+  }
+
+  backwardFetchRange(keyFrom: K | null, keyTo: K | null, from: number, to: number): Iterable<KeyValue<Windowed<K>, V>> {
+    return this.#ofKeys(keyFrom, keyTo, from, to, true)
+  }
+
+  fetchAll(from: number, to: number): Iterable<KeyValue<Windowed<K>, V>> {
+    return this.#ofKeys(null, null, from, to, false)
+  }
+
+  backwardFetchAll(from: number, to: number): Iterable<KeyValue<Windowed<K>, V>> {
+    return this.#ofKeys(null, null, from, to, true)
+  }
+
+  all(): Iterable<KeyValue<Windowed<K>, V>> {
+    return this.#ofKeys(null, null, 0, Number.MAX_SAFE_INTEGER, false)
+  }
+
+  reverseAll(): Iterable<KeyValue<Windowed<K>, V>> {
+    return this.#ofKeys(null, null, 0, Number.MAX_SAFE_INTEGER, true)
+  }
+
+  /** Windows by start, then by key, also those out of retention that are still there: for final results. Only of stores in the order of time. */
+  *startingIn(from: number, to: number): Iterable<KeyValue<Windowed<K>, V>> {
+    for (const entry of this.#segments.scanByTime(from, to)) yield this.#decode(entry)
+  }
+
+  *#ofKey(key: K, from: number, to: number, reverse: boolean): Iterable<WindowValue<V>> {
+    const keyBytes = this.#keyBytes(key)
+    for (const entry of this.#bytes.scan(timeRange(keyBytes, keyBytes, Math.max(0, from), to, reverse))) {
+      if (!equalBytes(windowKeys.baseOf(entry.key), keyBytes)) continue
+      yield { start: windowStartOf(entry.key), value: this.#options.valueSerde.deserialize(entry.value) }
+    }
+  }
+
+  *#ofKeys(keyFrom: K | null, keyTo: K | null, from: number, to: number, reverse: boolean): Iterable<KeyValue<Windowed<K>, V>> {
+    const { keySerde } = this.#options
+    const bounds = { fromTime: Math.max(0, from), toTime: to, reverse }
+    const low = keyFrom === null ? undefined : keySerde.serialize(keyFrom)
+    const high = keyTo === null ? undefined : keySerde.serialize(keyTo)
+    for (const entry of this.#bytes.scan(low === undefined ? bounds : { ...bounds, from: low })) {
+      const base = windowKeys.baseOf(entry.key)
+      if (low !== undefined && Buffer.compare(base, low) < 0) continue
+      if (high !== undefined && Buffer.compare(base, high) > 0) continue
+      yield this.#decode(entry)
+    }
+  }
+
+  #decode({ key, value }: ByteEntry): KeyValue<Windowed<K>, V> {
+    const start = windowStartOf(key)
+    return {
+      key: { key: this.#options.keySerde.deserialize(windowKeys.baseOf(key)), start, end: start + this.#options.windowSizeMs },
+      value: this.#options.valueSerde.deserialize(value),
+    }
+  }
+
+  #rowKey(key: K, start: number): Uint8Array {
+    const keyBytes = this.#keyBytes(key)
+    if (keyBytes !== this.#lastRowBase || start !== this.#lastStart) {
+      this.#lastRowKey = windowKey(keyBytes, start)
+      this.#lastRowBase = keyBytes
+      this.#lastStart = start
+    }
+    return this.#lastRowKey
+  }
+
+  #keyBytes(key: K): Uint8Array {
+    if (typeof key === 'object') return this.#options.keySerde.serialize(key)
+    if (key !== this.#lastKey) {
+      this.#lastKeyBytes = this.#options.keySerde.serialize(key)
+      this.#lastKey = key
+    }
+    return this.#lastKeyBytes
+  }
+}
+
+function timeRange(keyFrom: Uint8Array, keyTo: Uint8Array, from: number, to: number, reverse: boolean): ByteRange {
+  return {
+    from: windowKey(keyFrom, from),
+    to: keyAfter(windowKey(keyTo, Math.max(0, to), 0x7fff_ffff)),
+    fromTime: from,
+    toTime: to,
+    reverse,
+  }
+}

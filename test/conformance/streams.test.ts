@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest'
+import { readVectors } from '../kit/vectors.ts'
+import { describeConformance } from './describe-conformance.ts'
+import { PendingOperator, programOf } from './streams-program.ts'
+import type { Scenario } from './streams-program.ts'
+import { groups, pendingOperators } from './streams.ts'
+
+describeConformance('streams', groups)
+
+describe('pending operators', () => {
+  it('names only what some recording still waits for', () => {
+    const scenarios = [...readVectors('streams').values()].flat().map((file) => file.content as Scenario)
+    const waitedFor = new Set(scenarios.flatMap(missingOperator))
+    expect([...pendingOperators].sort()).toEqual([...waitedFor].sort())
+  })
+})
+
+function missingOperator(scenario: Scenario): readonly string[] {
+  try {
+    programOf(scenario, () => {})
+  } catch (error) {
+    if (error instanceof PendingOperator) return [error.operator]
+  }
+  return []
+}
