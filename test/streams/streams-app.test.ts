@@ -1,0 +1,261 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { longSerde, seededRandom, randomInteger, stringSerde } from '../../src/core/index.ts'
+import type { Broker } from '../../src/core/index.ts'
+import { StreamsApp, StreamsBuilder, topic } from '../../src/streams/index.ts'
+import type { StreamsConfig, StreamsState, Topology } from '../../src/streams/index.ts'
+import { MemoryFileSystem } from '../kit/memory-file-system.ts'
+import { createTopics, openMemoryBroker, readAll, write } from '../kit/streams-harness.ts'
+
+const words = topic('words', { key: stringSerde, value: stringSerde })
+const counts = topic('counts', { key: stringSerde, value: z.number() })
+
+/** Every update is forwarded, so that the output of a key is 1, 2, 3 … without gap and without repetition. */
+const settings = { applicationId: 'app', cacheMaxBytes: 0, commitInterval: 5 } as const
+
+function countWords(): Topology {
+  const builder = new StreamsBuilder()
+  builder.stream(words).groupBy((word) => word).count({ store: 'word-counts' }).toStream().to(counts)
+  return builder.build()
+}
+
+function shout(work: (value: string) => string): Topology {
+  const builder = new StreamsBuilder()
+  builder.stream(words).mapValues(work, { name: 'shout' }).to(topic('loud', { key: stringSerde, value: stringSerde }))
+  return builder.build()
+}
+
+let broker: Broker
+let apps: StreamsApp[]
+
+beforeEach(async () => {
+  broker = await openMemoryBroker()
+  apps = []
+})
+
+afterEach(async () => {
+  await Promise.allSettled(apps.map((app) => app.close()))
+  await broker.close()
+})
+
+function appOf(topology: Topology, options: Partial<StreamsConfig> = {}): StreamsApp {
+  const app = new StreamsApp(topology, { ...settings, broker, ...options })
+  apps.push(app)
+  return app
+}
+
+async function runToEnd(topology: Topology, options: Partial<StreamsConfig> = {}): Promise<StreamsApp> {
+  const app = appOf(topology, options)
+  await app.start()
+  await app.caughtUp()
+  await app.close()
+  return app
+}
+
+describe('an application', () => {
+  it('counts through a repartition topic into a table of counts', async () => {
+    await createTopics(broker, { words: 3, counts: 2 })
+    await write(broker, 'words', ['a', 'b', 'a', 'c', 'a', 'b'].map((value) => ({ key: 'line', value })))
+    const app = await runToEnd(countWords())
+    expect(latest(await readAll(broker, 'counts'))).toEqual({ a: '3', b: '2', c: '1' })
+    expect(app.metrics()).toMatchObject({ processedRecords: 12, droppedRecords: 0, rollbacks: 0 })
+  })
+
+  it('goes on where it was, with the state it had', async () => {
+    await createTopics(broker, { words: 2, counts: 1 })
+    for (let round = 1; round <= 3; round++) {
+      await write(broker, 'words', [{ key: 'k', value: 'a' }])
+      await runToEnd(countWords())
+    }
+    expect((await readAll(broker, 'counts')).map((record) => record.value)).toEqual(['1', '2', '3'])
+  })
+
+  it('reports its states as it starts, runs and ends', async () => {
+    await createTopics(broker, { words: 1, counts: 1 })
+    const app = appOf(countWords())
+    const states: StreamsState[] = [app.state]
+    app.onStateChange((state) => states.push(state))
+    await app.start()
+    await app.close()
+    expect(states).toEqual(['CREATED', 'REBALANCING', 'RUNNING', 'PENDING_SHUTDOWN', 'NOT_RUNNING'])
+    await expect(app.start()).rejects.toThrow('starts once')
+  })
+
+  it('says how to create a topic that does not exist', async () => {
+    await createTopics(broker, { counts: 1 })
+    const app = appOf(countWords())
+    await expect(app.start()).rejects.toMatchObject({ code: 'UNKNOWN_TOPIC_OR_PARTITION', message: expect.stringContaining('millrace topics --create --topic words') })
+    expect(app.state).toBe('ERROR')
+  })
+
+  it('creates its internal topics with the configs that Kafka Streams gives them', async () => {
+    await createTopics(broker, { words: 3, counts: 1 })
+    await runToEnd(countWords())
+    const [repartition, changelog] = await broker.topics.describe(['app-word-counts-repartition', 'app-word-counts-changelog'])
+    expect([repartition!.partitions.length, changelog!.partitions.length]).toEqual([3, 3])
+    const own = changelog!.configs.filter((entry) => entry.source === 'topic').map(({ name, value }) => [name, value])
+    expect(Object.fromEntries(own)).toMatchObject({ 'cleanup.policy': 'compact' })
+  })
+
+  it('refuses internal topics whose partitions no longer fit', async () => {
+    await createTopics(broker, { words: 1, counts: 1 })
+    await runToEnd(countWords())
+    await broker.topics.alter('words', { partitions: 2 })
+    await expect(appOf(countWords()).start()).rejects.toMatchObject({ code: 'TOPOLOGY_INVALID', message: expect.stringContaining('1 partitions') })
+  })
+
+  it('names an unknown setting', () => {
+    expect(() => new StreamsApp(countWords(), { ...settings, broker, comitInterval: 5 } as StreamsConfig)).toThrow('comitInterval')
+  })
+
+  it('shares the work between two instances and hands it over', async () => {
+    await createTopics(broker, { words: 4, counts: 1 })
+    const [first, second] = [appOf(countWords()), appOf(countWords())]
+    await first.start()
+    await write(broker, 'words', numbered(100))
+    await second.start()
+    await first.caughtUp()
+    expect(first.metrics().tasks + second.metrics().tasks).toBe(8)
+    expect(second.metrics().tasks).toBe(4)
+    await first.close()
+    await write(broker, 'words', numbered(100))
+    await second.caughtUp()
+    await second.close()
+    expectCounted(await readAll(broker, 'counts'), 200)
+  })
+})
+
+describe('a record that cannot be handled', () => {
+  const failing = (value: string) => {
+    if (value === 'bad') throw new TypeError('cannot shout this')
+    return value.toUpperCase()
+  }
+
+  it('ends the application by default, with operator, topic, partition and offset in the error', async () => {
+    await createTopics(broker, { words: 1, loud: 1 })
+    await write(broker, 'words', [{ value: 'good' }, { value: 'bad' }])
+    const app = appOf(shout(failing))
+    await app.start()
+    await expect(app.finished()).rejects.toMatchObject({ code: 'PROCESSING_FAILED', message: expect.stringMatching(/shout.*words-0.*offset 1.*cannot shout this/) })
+    expect(app.state).toBe('ERROR')
+    await expect(app.caughtUp()).rejects.toMatchObject({ code: 'PROCESSING_FAILED' })
+    expect((await broker.groups.describe('app')).members).toEqual([])
+  })
+
+  it('is left out when the policy says so', async () => {
+    await createTopics(broker, { words: 1, loud: 1 })
+    await write(broker, 'words', [{ value: 'good' }, { value: 'bad' }, { value: 'fine' }])
+    const app = await runToEnd(shout(failing), { onProcessingError: 'skip' })
+    expect((await readAll(broker, 'loud')).map((record) => record.value)).toEqual(['GOOD', 'FINE'])
+    expect(app.metrics().droppedRecords).toBe(1)
+  })
+
+  it('goes to the dead-letter topic as it was, with the reason and its origin', async () => {
+    const numbers = topic('words', { value: z.object({ n: z.number() }) })
+    const builder = new StreamsBuilder()
+    builder.stream(numbers).mapValues((value) => value.n).to(topic('loud', { value: z.number(), key: stringSerde }) as never)
+    await createTopics(broker, { words: 1, loud: 1 })
+    await write(broker, 'words', [{ value: '{"n":1}' }, { value: '{"n":"x"}' }, { value: 'no json' }, { value: null }])
+    await runToEnd(builder.build(), { onDeserializationError: 'dead-letter' })
+    expect((await readAll(broker, 'loud')).map((record) => record.value)).toEqual(['1'])
+    const dead = await readAll(broker, 'app-dead-letter')
+    expect(dead.map((record) => record.value)).toEqual(['{"n":"x"}', 'no json', null])
+    expect(dead[0]!.headers).toMatchObject({ '__streams.errors.topic': 'words', '__streams.errors.offset': '1', '__streams.errors.message': expect.stringContaining('n: ') })
+  })
+
+  it('is tried again from the last commit when the application asks for it', async () => {
+    await createTopics(broker, { words: 1, loud: 1 })
+    await write(broker, 'words', [{ value: 'a' }, { value: 'bad' }, { value: 'b' }])
+    let attempts = 0
+    const app = await runToEnd(shout((value) => (value === 'bad' && ++attempts < 3 ? failing(value) : value)), { onFailure: () => 'replace' })
+    expect((await readAll(broker, 'loud')).map((record) => record.value)).toEqual(['a', 'bad', 'b'])
+    expect(app.metrics().rollbacks).toBe(2)
+  })
+
+  it('finds a sink topic that is created while it runs, and names it until then', async () => {
+    const builder = new StreamsBuilder()
+    builder.stream(words).to((value) => `out-${value}`)
+    await createTopics(broker, { 'words': 1, 'out-a': 1 })
+    await write(broker, 'words', [{ key: 'k', value: 'a' }, { key: 'k', value: 'b' }])
+    const failures: string[] = []
+    const app = appOf(builder.build(), { onFailure: (failure) => { failures.push(failure.message); return 'replace' } })
+    await app.start()
+    while (failures.length === 0) await new Promise((resolve) => setImmediate(resolve))
+    await createTopics(broker, { 'out-b': 1 })
+    await app.caughtUp()
+    expect(failures[0]).toContain('out-b')
+    expect((await readAll(broker, 'out-b')).length).toBe(1)
+    expect((await readAll(broker, 'out-a')).length).toBe(1)
+  })
+})
+
+describe('at least once', () => {
+  it('commits outputs, then offsets, without transactions', async () => {
+    await createTopics(broker, { words: 2, counts: 1 })
+    await write(broker, 'words', numbered(50))
+    await runToEnd(countWords(), { guarantee: 'at-least-once', commitInterval: 5 })
+    expectCounted(await readAll(broker, 'counts'), 50)
+  })
+})
+
+describe('exactly once', () => {
+  it.each([1, 2, 3, 4])('survives power cuts at any moment (seed %i)', async (seed) => {
+    const random = seededRandom(seed)
+    let disk = new MemoryFileSystem({ random })
+    let life = await openMemoryBroker(disk)
+    await createTopics(life, { words: 2, counts: 1 })
+    await write(life, 'words', numbered(300))
+    for (let cut = 0; cut < 8; cut++) {
+      const app = new StreamsApp(countWords(), { ...settings, broker: life, commitInterval: 1, maxBufferedRecords: 10 })
+      await app.start()
+      for (let turns = randomInteger(random, 60); turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve))
+      const found = disk.crash()
+      await app.close().catch(() => {})
+      await life.close()
+      disk = found
+      life = await openMemoryBroker(disk)
+    }
+    const last = new StreamsApp(countWords(), { ...settings, broker: life })
+    await last.start()
+    await last.caughtUp()
+    await last.close()
+    expectCounted(await readAll(life, 'counts'), 300)
+    await life.close()
+  })
+
+  it('restores stores from changelogs with progress', async () => {
+    await createTopics(broker, { words: 1, counts: 1 })
+    await write(broker, 'words', numbered(40))
+    await runToEnd(countWords())
+    const progress: string[] = []
+    await runToEnd(countWords(), { onRestore: ({ taskId, topic: changelog, position, endOffset }) => progress.push(`${taskId} ${changelog} ${position === endOffset}`) })
+    expect(progress.at(-1)).toBe('1_0 app-word-counts-changelog true')
+  })
+})
+
+describe('a long serde', () => {
+  it('writes what other Kafka clients read', async () => {
+    const builder = new StreamsBuilder()
+    builder.stream(words).groupByKey().count().toStream().to(topic('counts', { key: stringSerde, value: longSerde }))
+    await createTopics(broker, { words: 1, counts: 1 })
+    await write(broker, 'words', [{ key: 'k', value: 'v' }])
+    await runToEnd(builder.build())
+    expect((await readAll(broker, 'counts')).map((record) => record.value)).toEqual(['\0\0\0\0\0\0\0\u0001'])
+  })
+})
+
+function numbered(count: number) {
+  return Array.from({ length: count }, (_, index) => ({ key: String(index), value: `word-${index % 7}` }))
+}
+
+/** Per key 1, 2, 3 … without gap and without repetition, `total` in all. */
+function expectCounted(records: readonly { readonly key: string | null; readonly value: string | null }[], total: number): void {
+  const byKey = new Map<string, string[]>()
+  for (const { key, value } of records) byKey.set(key!, [...(byKey.get(key!) ?? []), value!])
+  for (const [key, values] of byKey) expect(values, key).toEqual(values.map((_, index) => String(index + 1)))
+  expect(records.length).toBe(total)
+}
+
+function latest(records: readonly { readonly key: string | null; readonly value: string | null }[]): Record<string, string | null> {
+  return Object.fromEntries(records.map(({ key, value }) => [key!, value]))
+}
