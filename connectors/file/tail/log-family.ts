@@ -91,7 +91,8 @@ export class LogFamily {
 
   #takeFrom(member: Member, into: Buffer, at: number, spans: SpanArena, options: FamilyOptions, nowMs: number): FamilyTurn {
     const { file } = member
-    if (file.fingerprint === undefined && file.identify() === undefined) return this.#whenQuiet(member, options, nowMs)
+    // Before the first line there is no guard: who the file is must be looked up again, it may have been cut since.
+    if (file.position === 0 && file.identify() === undefined) return this.#whenQuiet(member, options, nowMs)
     const turn = file.take(into, at, spans, options)
     if (turn.kind === 'replaced') {
       this.#beginAnew(file)
