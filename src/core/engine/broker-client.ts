@@ -1,0 +1,121 @@
+import type {
+  Broker, GroupAdmin, GroupMember, GroupOptions, Producer, ProducerOptions, Reader, ReaderOptions, TopicAdmin,
+} from '../broker.ts'
+import type { Clock } from '../clock.ts'
+import { StreamError, isStreamError } from '../errors.ts'
+import type { Random } from '../random.ts'
+import { EmbeddedGroupMember } from './embedded-group-member.ts'
+import { EmbeddedProducer } from './embedded-producer.ts'
+import { EmbeddedReader } from './embedded-reader.ts'
+import type { EngineApi } from './engine-api.ts'
+import { validateGroupOptions, validateOffsets, validateProducerOptions, validateTarget } from './validate.ts'
+
+export interface BrokerClientContext {
+  readonly clock: Clock
+  readonly random: Random
+  /** Lets the engine go, after everything that was opened here is closed. */
+  closeEngine(): Promise<void>
+}
+
+/** The seam over an engine, wherever that is: checks arguments, and owns what was opened through it. */
+export class BrokerClient implements Broker {
+  readonly topics: TopicAdmin
+  readonly groups: GroupAdmin
+  readonly #engine: EngineApi
+  readonly #context: BrokerClientContext
+  readonly #open = new Set<() => Promise<void>>()
+  #closing: Promise<void> | null = null
+
+  constructor(engine: EngineApi, context: BrokerClientContext) {
+    this.#engine = engine
+    this.#context = context
+    this.topics = topicAdmin(engine)
+    this.groups = groupAdmin(engine)
+  }
+
+  async openProducer(options: ProducerOptions = {}): Promise<Producer> {
+    this.#checkOpen()
+    validateProducerOptions(options)
+    const producer = await EmbeddedProducer.open(this.#engine, this.#context, options)
+    this.#own(() => producer.close())
+    return producer
+  }
+
+  async openReader(_options: ReaderOptions = {}): Promise<Reader> {
+    this.#checkOpen()
+    const reader = new EmbeddedReader(this.#engine)
+    this.#own(() => reader.close())
+    return reader
+  }
+
+  async joinGroup(options: GroupOptions): Promise<GroupMember> {
+    this.#checkOpen()
+    validateGroupOptions(options)
+    const leaving = new AbortController()
+    const stop = this.#own(() => Promise.resolve(leaving.abort()))
+    const member = await EmbeddedGroupMember.join(this.#engine, this.#context.clock, options, leaving)
+    this.#open.delete(stop)
+    this.#own(() => member.leave())
+    return member
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled([...this.#open].map((close) => close()))
+    await this.#context.closeEngine()
+  }
+
+  #own(close: () => Promise<void>): () => Promise<void> {
+    this.#open.add(close)
+    return close
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== null) throw new StreamError('CLOSED', 'the broker is closed')
+  }
+}
+
+function topicAdmin(engine: EngineApi): TopicAdmin {
+  return {
+    create: async (topics) => engine.createTopics(topics),
+    list: async ({ includeInternal = false } = {}) => engine.listTopics({ includeInternal }),
+    describe: async (topics) => engine.describeTopics(topics),
+    remove: async (topics) => engine.removeTopics(topics),
+    alter: async (topic, change) => engine.alterTopic(topic, change),
+    async listOffsets(queries, { isolation = 'read-uncommitted' } = {}) {
+      for (const query of queries) validateQuery(query.at)
+      for (const query of queries) validateTarget(query)
+      return engine.listOffsets(queries, isolation)
+    },
+    async deleteRecords(targets) {
+      for (const target of targets) validateTarget(target)
+      return engine.deleteRecords(targets)
+    },
+  }
+}
+
+function groupAdmin(engine: EngineApi): GroupAdmin {
+  return {
+    list: async () => engine.listGroups(),
+    describe: async (groupId) => engine.describeGroup(groupId),
+    remove: async (groupIds) => engine.removeGroups(groupIds),
+    async setOffsets(groupId, offsets) {
+      validateOffsets(offsets)
+      try {
+        await engine.commitOffsets({ groupId, generation: -1, memberId: '', groupInstanceId: null, offsets })
+      } catch (error) {
+        if (!isStreamError(error, 'UNKNOWN_MEMBER_ID')) throw error
+        throw new StreamError('NON_EMPTY_GROUP', `group '${groupId}' has members; stop them before its offsets are set`, { cause: error, details: { groupId } })
+      }
+    },
+  }
+}
+
+function validateQuery(at: unknown): void {
+  if (at === 'earliest' || at === 'latest' || (typeof at === 'number' && Number.isSafeInteger(at))) return
+  throw new StreamError('INVALID_ARGUMENT', `at: ${JSON.stringify(at)} is neither 'earliest', nor 'latest', nor a timestamp in milliseconds`)
+}

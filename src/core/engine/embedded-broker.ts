@@ -1,0 +1,34 @@
+import type { Broker } from '../broker.ts'
+import { systemClock } from '../clock.ts'
+import type { Clock } from '../clock.ts'
+import { StreamError } from '../errors.ts'
+import { nodeFileSystem } from '../log/file-system.ts'
+import type { FileSystem } from '../log/file-system.ts'
+import { systemRandom } from '../random.ts'
+import type { Random } from '../random.ts'
+import { BrokerClient } from './broker-client.ts'
+import { LocalEngine } from './local-engine.ts'
+
+export interface EmbeddedBrokerOptions {
+  /** Where topics live. Made when it does not exist; held by one process at a time. */
+  readonly directory: string
+  /** Partitions of the topics that keep offsets and transactions, when these are created. One keeps all commits in one file, so that they share its sync. Default 1. */
+  readonly internalTopicPartitions?: number
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly fileSystem?: FileSystem
+}
+
+/**
+ * Opens the embedded engine on a directory: topics, groups and transactions with Kafka's semantics, in this process.
+ * What an earlier process left unfinished is finished first: a torn tail is cut, a decided transaction is completed, an
+ * open one is aborted.
+ *
+ * @throws DIRECTORY_LOCKED (names the process), UNSUPPORTED_FORMAT (a newer version wrote it), STORAGE_CORRUPT, STORAGE_FULL, STORAGE_ERROR
+ */
+export async function openEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<Broker> {
+  if (typeof options.directory !== 'string' || options.directory === '') throw new StreamError('INVALID_ARGUMENT', 'directory: give the path of the data directory')
+  const { clock = systemClock, random = systemRandom, fileSystem = nodeFileSystem, internalTopicPartitions = 1 } = options
+  const engine = await LocalEngine.open({ directory: options.directory, clock, random, fileSystem, internalTopicPartitions })
+  return new BrokerClient(engine, { clock, random, closeEngine: () => engine.close() })
+}

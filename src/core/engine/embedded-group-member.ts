@@ -1,0 +1,297 @@
+import type {
+  Assignor, CommittedOffset, GroupMember, GroupMetadata, GroupOptions, PartitionPosition, ReadOptions, ReadResult, RebalanceEvent,
+} from '../broker.ts'
+import { rangeAssignor } from '../assignors.ts'
+import type { Clock } from '../clock.ts'
+import { StreamError, isStreamError } from '../errors.ts'
+import { partitionKey } from '../record.ts'
+import type { TopicPartition } from '../record.ts'
+import { EmbeddedReader } from './embedded-reader.ts'
+import type { EngineApi, MemberEvent } from './engine-api.ts'
+import { joinRound } from './join-round.ts'
+import type { JoinedRound, MemberIdentity } from './join-round.ts'
+import { validateOffsets, validatePositions, validateReadOptions, validateTarget } from './validate.ts'
+import { eitherSignal, settledWithin } from './wait.ts'
+
+const defaultMaxWaitMs = 500
+const nothing: ReadResult = { partitions: [] }
+
+/**
+ * A member of a consumer group on the embedded engine, in its process or in another thread; eager rebalancing:
+ * ```
+ *   stable ──(the group moved)──▶ revoke everything: onRebalance({ revoked }) ──▶ joining ──▶ onRebalance({ assigned }) ──▶ stable
+ *   stable ──(removed)──▶ onRebalance({ lost }) ──▶ joining as a new member
+ * ```
+ * All of it happens inside `read`; only the exchange with the coordinator goes on between two reads.
+ */
+export class EmbeddedGroupMember implements GroupMember {
+  readonly #engine: EngineApi
+  readonly #clock: Clock
+  readonly #options: GroupOptions
+  readonly #assignors: readonly Assignor[]
+  readonly #reader: EmbeddedReader
+  readonly #left: AbortController
+  #identity: MemberIdentity = { memberId: '', generation: -1 }
+  #assignment: readonly TopicPartition[] = []
+  /** Of assigned partitions; absent until it was looked up. */
+  readonly #positions = new Map<string, PartitionPosition>()
+  readonly #paused = new Set<string>()
+  /** What the coordinator wants of this member, until it was done. */
+  #pendingEvent: MemberEvent | null = null
+  #joining: Promise<JoinedRound> | null = null
+  #positioning: Promise<void> | null = null
+  /** Ends the watch of the current generation. */
+  #watch = new AbortController()
+  /** Ends a read that waits for data while the group moves. */
+  #wake = new AbortController()
+  #reading = false
+
+  private constructor(engine: EngineApi, clock: Clock, options: GroupOptions, left: AbortController) {
+    this.#engine = engine
+    this.#clock = clock
+    this.#options = options
+    this.#left = left
+    this.#assignors = options.assignors ?? [rangeAssignor]
+    this.#reader = new EmbeddedReader(engine)
+  }
+
+  /** `left` is aborted when the member leaves; aborting it earlier gives up joining. */
+  static async join(engine: EngineApi, clock: Clock, options: GroupOptions, left: AbortController): Promise<EmbeddedGroupMember> {
+    const member = new EmbeddedGroupMember(engine, clock, options, left)
+    member.#startJoining()
+    await member.#adopt(await member.#joining!)
+    return member
+  }
+
+  get generation(): number {
+    return this.#identity.generation
+  }
+
+  get memberId(): string {
+    return this.#identity.memberId
+  }
+
+  get assignment(): readonly TopicPartition[] {
+    return this.#assignment
+  }
+
+  metadata(): GroupMetadata {
+    return { groupId: this.#options.groupId, generation: this.generation, memberId: this.memberId, groupInstanceId: this.#options.groupInstanceId ?? null }
+  }
+
+  // ---------------------------------------------------------------------------------------------------- reading
+
+  async read(options: ReadOptions = {}): Promise<ReadResult> {
+    this.#checkIn()
+    validateReadOptions(options)
+    if (this.#reading) throw new StreamError('INVALID_ARGUMENT', 'read() was called while another read() of this member is going on')
+    this.#reading = true
+    const abort = eitherSignal(this.#left.signal, options.signal)
+    try {
+      return await this.#readUntil(this.#clock.monotonic() + (options.maxWaitMs ?? defaultMaxWaitMs), { ...options, signal: abort.signal })
+    } finally {
+      this.#reading = false
+      abort.release()
+    }
+  }
+
+  /** One round for each thing that has to happen first: revoke, join, look up positions; then the data. */
+  async #readUntil(deadline: number, options: ReadOptions & { readonly signal: AbortSignal }): Promise<ReadResult> {
+    for (;;) {
+      this.#checkIn()
+      const remainingMs = Math.max(0, deadline - this.#clock.monotonic())
+      if (this.#pendingEvent !== null && this.#joining === null) await this.#giveUpAssignment(this.#pendingEvent)
+      if (this.#joining !== null) {
+        if (!(await settledWithin(this.#joining, this.#clock, remainingMs, options.signal))) return nothing
+        await this.#adopt(await this.#takeJoined())
+        continue
+      }
+      if (this.#needsPositions()) {
+        this.#positioning ??= this.#lookUpPositions().finally(() => (this.#positioning = null))
+        if (!(await settledWithin(this.#positioning, this.#clock, remainingMs, options.signal))) return nothing
+        await this.#positioning
+        continue
+      }
+      const result = await this.#readAssigned(remainingMs, options)
+      const moved = this.#pendingEvent !== null && !options.signal.aborted && this.#clock.monotonic() < deadline
+      if (result.partitions.length > 0 || !moved) return result
+    }
+  }
+
+  async #readAssigned(maxWaitMs: number, options: ReadOptions & { readonly signal: AbortSignal }): Promise<ReadResult> {
+    const readable = this.#assignment.filter((target) => !this.#paused.has(keyOf(target))).map((target) => this.#positions.get(keyOf(target))!)
+    this.#reader.assign(readable)
+    const before = new Map(readable.map((position) => [keyOf(position), position]))
+    const abort = eitherSignal(options.signal, this.#wake.signal)
+    try {
+      const result = await this.#reader.read({ ...options, maxWaitMs, signal: abort.signal })
+      for (const { topic, partition, nextOffset } of result.partitions) {
+        const key = partitionKey(topic, partition)
+        const sought = this.#positions.get(key) !== before.get(key)
+        if (!sought) this.#positions.set(key, { topic, partition, offset: nextOffset })
+      }
+      return result
+    } catch (error) {
+      await this.#resetOutOfRange(error)
+      return nothing
+    } finally {
+      abort.release()
+    }
+  }
+
+  async #resetOutOfRange(error: unknown): Promise<void> {
+    if (!isStreamError(error, 'OFFSET_OUT_OF_RANGE') || this.#options.offsetReset === 'none') throw error
+    const key = partitionKey(String(error.details['topic']), Number(error.details['partition']))
+    const position = this.#positions.get(key)
+    if (position === undefined) throw error
+    const [reset] = await this.#resetPositions([position])
+    this.#positions.set(key, reset!)
+  }
+
+  // ---------------------------------------------------------------------------------------------------- positions
+
+  pause(partitions: readonly TopicPartition[]): void {
+    for (const target of this.#checkAssigned(partitions)) this.#paused.add(keyOf(target))
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    for (const target of this.#checkAssigned(partitions)) this.#paused.delete(keyOf(target))
+  }
+
+  seek(position: PartitionPosition): void {
+    validatePositions([position])
+    this.#checkAssigned([position])
+    this.#positions.set(keyOf(position), { topic: position.topic, partition: position.partition, offset: position.offset })
+  }
+
+  #checkAssigned<T extends TopicPartition>(partitions: readonly T[]): readonly T[] {
+    this.#checkIn()
+    for (const { topic, partition } of partitions) {
+      if (!this.#assignment.some((assigned) => assigned.topic === topic && assigned.partition === partition)) {
+        throw new StreamError('INVALID_ARGUMENT', `${topic}-${partition} is not assigned to this member of group '${this.#options.groupId}'`)
+      }
+    }
+    return partitions
+  }
+
+  #needsPositions(): boolean {
+    return this.#assignment.some((target) => !this.#positions.has(keyOf(target)))
+  }
+
+  /** Committed offsets, and where there are none, what `offsetReset` says. */
+  async #lookUpPositions(): Promise<void> {
+    const missing = this.#assignment.filter((target) => !this.#positions.has(keyOf(target)))
+    const committed = new Map((await this.committed(missing)).map((offset) => [keyOf(offset), offset]))
+    const found = missing.flatMap((target) => committed.get(keyOf(target)) ?? [])
+    const reset = await this.#resetPositions(missing.filter((target) => !committed.has(keyOf(target))))
+    for (const { topic, partition, offset } of [...found, ...reset]) {
+      if (!this.#positions.has(keyOf({ topic, partition }))) this.#positions.set(keyOf({ topic, partition }), { topic, partition, offset })
+    }
+  }
+
+  async #resetPositions(partitions: readonly TopicPartition[]): Promise<readonly PartitionPosition[]> {
+    if (partitions.length === 0) return []
+    const at = this.#options.offsetReset ?? 'latest'
+    if (at === 'none') {
+      const { topic, partition } = partitions[0]!
+      const message = `group '${this.#options.groupId}' has no committed offset for ${topic}-${partition}, and offsetReset is 'none'; commit one, or choose 'earliest' or 'latest'`
+      throw new StreamError('OFFSET_OUT_OF_RANGE', message, { details: { topic, partition, groupId: this.#options.groupId } })
+    }
+    return this.#engine.listOffsets(partitions.map(({ topic, partition }) => ({ topic, partition, at })), 'read-uncommitted')
+  }
+
+  // ---------------------------------------------------------------------------------------------------- offsets
+
+  async commit(nextOffsets: readonly CommittedOffset[]): Promise<void> {
+    this.#checkIn()
+    validateOffsets(nextOffsets)
+    await this.#engine.commitOffsets({ ...this.metadata(), offsets: nextOffsets })
+  }
+
+  async committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]> {
+    this.#checkIn()
+    for (const target of partitions) validateTarget(target)
+    return this.#engine.fetchOffsets({ groupId: this.#options.groupId, partitions, stable: true }, this.#left.signal)
+  }
+
+  // ---------------------------------------------------------------------------------------------------- rebalancing
+
+  async #giveUpAssignment(event: MemberEvent): Promise<void> {
+    this.#pendingEvent = null
+    this.#watch.abort()
+    const given = this.#assignment
+    const change = event === 'removed' ? { lost: given, revoked: [] } : { lost: [], revoked: given }
+    if (given.length > 0) await this.#tell({ generation: this.generation, assigned: [], ...change })
+    if (event === 'removed') this.#identity = { memberId: '', generation: -1 }
+    this.#assignment = []
+    this.#positions.clear()
+    this.#paused.clear()
+    this.#startJoining()
+  }
+
+  #startJoining(): void {
+    const owned = { partitions: this.#assignment, generation: this.generation }
+    this.#joining = joinRound(this.#engine, { options: this.#options, assignors: this.#assignors, identity: this.#identity, owned, signal: this.#left.signal })
+    this.#joining.catch(() => undefined)
+  }
+
+  /** After a failure the next read tries again from the beginning. */
+  async #takeJoined(): Promise<JoinedRound> {
+    try {
+      return await this.#joining!
+    } catch (error) {
+      this.#startJoining()
+      throw error
+    }
+  }
+
+  async #adopt(round: JoinedRound): Promise<void> {
+    this.#joining = null
+    this.#identity = round.identity
+    this.#assignment = round.assignment
+    this.#wake = new AbortController()
+    this.#watchGroup(round)
+    await this.#tell({ generation: this.generation, assigned: round.assignment, revoked: [], lost: [] })
+  }
+
+  #watchGroup(round: JoinedRound): void {
+    this.#watch = new AbortController()
+    const { signal } = this.#watch
+    const request = { groupId: this.#options.groupId, topics: this.#options.topics, partitionCounts: round.partitionCounts, ...round.identity }
+    const noteEvent = (event: MemberEvent) => {
+      if (signal.aborted) return
+      this.#pendingEvent = event
+      this.#wake.abort()
+    }
+    this.#engine.watchMember(request, signal).then(noteEvent, () => noteEvent('removed'))
+  }
+
+  async #tell(event: RebalanceEvent): Promise<void> {
+    await this.#options.onRebalance?.(event)
+  }
+
+  // ---------------------------------------------------------------------------------------------------- life cycle
+
+  async leave(): Promise<void> {
+    if (this.#left.signal.aborted) return
+    this.#left.abort()
+    this.#watch.abort()
+    await this.#reader.close()
+    const joined = await this.#joining?.catch(() => null)
+    const { memberId } = joined?.identity ?? this.#identity
+    if (memberId !== '') await this.#engine.leaveGroup(this.#options.groupId, memberId).catch(ignoreRemoved)
+  }
+
+  #checkIn(): void {
+    if (this.#left.signal.aborted) throw new StreamError('CLOSED', `this member has left group '${this.#options.groupId}'`)
+  }
+}
+
+/** The group may have gone on without this member already. */
+function ignoreRemoved(error: unknown): void {
+  if (!isStreamError(error, 'UNKNOWN_MEMBER_ID')) throw error
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return partitionKey(topic, partition)
+}

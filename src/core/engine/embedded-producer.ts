@@ -1,0 +1,335 @@
+import { assert } from '../assert.ts'
+import type { BatchMetadata, Producer, ProducerOptions, TransactionOffsets, UnsealedBatch } from '../broker.ts'
+import type { Clock } from '../clock.ts'
+import { StreamError, isStreamError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
+import { RecordBatchBuilder } from '../log/record-batch-builder.ts'
+import { sealBatch, sequenceAfter } from '../log/record-batch.ts'
+import { StickyPartitioner, partitionForKey } from '../partitioner.ts'
+import type { Random } from '../random.ts'
+import { partitionKey } from '../record.ts'
+import type { ProducerRecord, RecordMetadata, TopicPartition } from '../record.ts'
+import { ByteGate } from './byte-gate.ts'
+import type { EngineApi } from './engine-api.ts'
+import type { ProducerIdentity } from './transaction-state.ts'
+import { validateRecord, validateTarget } from './validate.ts'
+
+/** Batches made from single records: large enough to amortise a batch's header and checksum, small against the buffer. */
+const maxBatchBytes = 256 * 1024
+const defaultMaxBufferBytes = 32 * 1024 * 1024
+const defaultTransactionTimeoutMs = 60_000
+
+/** After one of these the log will not take anything from this producer any more. */
+const fatalCodes: ReadonlySet<ErrorCode> = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH', 'OUT_OF_ORDER_SEQUENCE', 'INVALID_PRODUCER_ID_MAPPING'])
+
+/** Records of single `append` calls on their way into one batch. */
+interface OpenBatch {
+  readonly target: TopicPartition
+  readonly builder: RecordBatchBuilder
+  readonly sent: Promise<BatchMetadata>
+  readonly resolve: (metadata: Promise<BatchMetadata>) => void
+}
+
+/** Which sequence number comes next in one partition, and which one the log has acknowledged last. */
+interface PartitionSequence {
+  next: number
+  acknowledged: number
+  inFlight: number
+}
+
+/** The producer of the embedded engine, in its process or in another thread. */
+export class EmbeddedProducer implements Producer {
+  readonly #engine: EngineApi
+  readonly #clock: Clock
+  readonly #identity: ProducerIdentity
+  readonly #transactionalId: string | null
+  readonly #acknowledge: 'durable' | 'written'
+  readonly #partitioner: StickyPartitioner
+  readonly #gate: ByteGate
+  readonly #partitionCounts = new Map<string, number>()
+  readonly #sequences = new Map<string, PartitionSequence>()
+  readonly #openBatches = new Map<string, OpenBatch>()
+  /** One per batch that is not acknowledged yet; never rejects. */
+  readonly #inFlight = new Set<Promise<unknown>>()
+  #sendScheduled = false
+  #firstFailure: StreamError | null = null
+  /** Why the open transaction can only be aborted. */
+  #transactionFailure: StreamError | null = null
+  #fatal: StreamError | null = null
+  #closing: Promise<void> | null = null
+  #transaction: 'none' | 'begun' | 'touched' | 'ending' = 'none'
+
+  private constructor(engine: EngineApi, context: { clock: Clock; random: Random }, identity: ProducerIdentity, options: ProducerOptions) {
+    this.#engine = engine
+    this.#clock = context.clock
+    this.#identity = identity
+    this.#transactionalId = options.transactionalId ?? null
+    this.#acknowledge = options.acknowledge ?? 'durable'
+    this.#partitioner = new StickyPartitioner(context.random)
+    this.#gate = new ByteGate(options.maxBufferBytes ?? defaultMaxBufferBytes)
+  }
+
+  static async open(engine: EngineApi, context: { clock: Clock; random: Random }, options: ProducerOptions): Promise<EmbeddedProducer> {
+    const transactionalId = options.transactionalId ?? null
+    const identity = transactionalId === null && options.idempotent === false
+      ? { producerId: -1, producerEpoch: -1 }
+      : await engine.initProducer({ transactionalId, transactionTimeoutMs: options.transactionTimeoutMs ?? defaultTransactionTimeoutMs })
+    return new EmbeddedProducer(engine, context, identity, options)
+  }
+
+  get producerId(): number {
+    return this.#identity.producerId
+  }
+
+  get producerEpoch(): number {
+    return this.#identity.producerEpoch
+  }
+
+  // ---------------------------------------------------------------------------------------------------- appending
+
+  async append(record: ProducerRecord): Promise<RecordMetadata> {
+    validateRecord(record)
+    this.#checkAppend()
+    const count = this.#partitionCounts.get(record.topic) ?? (await this.#lookUpPartitionCount(record.topic))
+    const sizeBytes = (record.key?.length ?? 0) + (record.value?.length ?? 0)
+    const room = this.#gate.enter(sizeBytes)
+    if (room !== undefined) {
+      this.#sendOpenBatches()
+      await room
+    }
+    try {
+      this.#checkAppend()
+      return await this.#addToBatch(record, record.partition ?? this.#partitionOf(record, count))
+    } finally {
+      this.#gate.leave(sizeBytes)
+    }
+  }
+
+  async appendBatch(target: TopicPartition, batch: UnsealedBatch): Promise<BatchMetadata> {
+    validateTarget(target)
+    this.#checkAppend()
+    const room = this.#gate.enter(batch.bytes.length)
+    if (room !== undefined) await room
+    try {
+      this.#checkAppend()
+      this.#sendOpenBatch(partitionKey(target.topic, target.partition))
+      return await this.#send(target, batch)
+    } finally {
+      this.#gate.leave(batch.bytes.length)
+    }
+  }
+
+  async flush(): Promise<void> {
+    this.#checkOpen()
+    await this.#settle()
+    const failure = this.#firstFailure
+    this.#firstFailure = null
+    if (failure !== null) throw failure
+  }
+
+  async #addToBatch(record: ProducerRecord, partition: number): Promise<RecordMetadata> {
+    const timestamp = record.timestamp ?? this.#clock.now()
+    const key = partitionKey(record.topic, partition)
+    let batch = this.#openBatches.get(key) ?? this.#openBatch(key, { topic: record.topic, partition })
+    if (!batch.builder.add(record.key ?? null, record.value, timestamp, record.headers)) {
+      this.#sendOpenBatch(key)
+      batch = this.#openBatch(key, batch.target)
+      batch.builder.add(record.key ?? null, record.value, timestamp, record.headers)
+    }
+    const index = batch.builder.recordCount - 1
+    const { baseOffset, logAppendTime } = await batch.sent
+    return { topic: record.topic, partition, offset: baseOffset + index, timestamp: logAppendTime >= 0 ? logAppendTime : timestamp }
+  }
+
+  #openBatch(key: string, target: TopicPartition): OpenBatch {
+    let resolve!: OpenBatch['resolve']
+    const sent = new Promise<BatchMetadata>((settle) => (resolve = settle))
+    const batch: OpenBatch = { target, builder: new RecordBatchBuilder({ maxBytes: maxBatchBytes }), sent, resolve }
+    this.#openBatches.set(key, batch)
+    this.#scheduleSend()
+    return batch
+  }
+
+  /** Appends of one turn of the event loop share batches, so sending waits for the end of the turn. */
+  #scheduleSend(): void {
+    if (this.#sendScheduled) return
+    this.#sendScheduled = true
+    setImmediate(() => {
+      this.#sendScheduled = false
+      this.#sendOpenBatches()
+    })
+  }
+
+  #sendOpenBatches(): void {
+    for (const key of this.#openBatches.keys()) this.#sendOpenBatch(key)
+  }
+
+  #sendOpenBatch(key: string): void {
+    const batch = this.#openBatches.get(key)
+    if (batch === undefined) return
+    this.#openBatches.delete(key)
+    this.#partitioner.next(batch.target.topic)
+    if (batch.builder.recordCount > 0) batch.resolve(this.#send(batch.target, batch.builder.build()))
+  }
+
+  /** Stamps, seals and hands over; a batch that is refused at once does not use up its sequence numbers. */
+  async #send(target: TopicPartition, batch: UnsealedBatch): Promise<BatchMetadata> {
+    const sequence = this.#sequenceOf(target)
+    if (this.#transaction === 'begun') this.#transaction = 'touched'
+    sealBatch(batch.bytes, { ...this.#identity, baseSequence: this.#isIdempotent ? sequence.next : -1, transactional: this.#transactionalId !== null })
+    const following = sequenceAfter(sequence.next, batch.recordCount)
+    sequence.inFlight++
+    let settled: Promise<unknown> | undefined
+    try {
+      const call = this.#engine.append({ ...target, ...batch, transactionalId: this.#transactionalId, acknowledge: this.#acknowledge })
+      sequence.next = following
+      settled = call.then(() => undefined, () => undefined)
+      this.#inFlight.add(settled)
+      const { baseOffset, logAppendTime } = await call
+      sequence.acknowledged = following
+      return { topic: target.topic, partition: target.partition, recordCount: batch.recordCount, baseOffset, logAppendTime }
+    } catch (error) {
+      throw this.#noteFailure(error)
+    } finally {
+      if (settled !== undefined) this.#inFlight.delete(settled)
+      if (--sequence.inFlight === 0) sequence.next = sequence.acknowledged
+    }
+  }
+
+  get #isIdempotent(): boolean {
+    return this.#identity.producerId >= 0
+  }
+
+  #sequenceOf(target: TopicPartition): PartitionSequence {
+    const key = partitionKey(target.topic, target.partition)
+    const known = this.#sequences.get(key)
+    if (known !== undefined) return known
+    const fresh = { next: 0, acknowledged: 0, inFlight: 0 }
+    this.#sequences.set(key, fresh)
+    return fresh
+  }
+
+  #partitionOf(record: ProducerRecord, count: number): number {
+    return record.key ? partitionForKey(record.key, count) : this.#partitioner.partition(record.topic, count)
+  }
+
+  async #lookUpPartitionCount(topic: string): Promise<number> {
+    const [description] = await this.#engine.describeTopics([topic])
+    assert(description !== undefined, 'describeTopics answers for every topic or throws')
+    this.#partitionCounts.set(topic, description.partitions.length)
+    return description.partitions.length
+  }
+
+  #noteFailure(error: unknown): StreamError {
+    const failure = isStreamError(error) ? error : new StreamError('STORAGE_ERROR', `the append failed: ${String(error)}`, { cause: error })
+    this.#firstFailure ??= failure
+    if (this.#transaction !== 'none') this.#transactionFailure ??= failure
+    if (fatalCodes.has(failure.code)) this.#fatal ??= failure
+    if (failure.code === 'UNKNOWN_TOPIC_OR_PARTITION') this.#partitionCounts.clear()
+    return failure
+  }
+
+  // ---------------------------------------------------------------------------------------------------- transactions
+
+  begin(): void {
+    this.#checkOpen()
+    if (this.#transactionalId === null) throw new StreamError('INVALID_TXN_STATE', 'begin() needs a producer with a transactionalId')
+    if (this.#transaction !== 'none') throw new StreamError('INVALID_TXN_STATE', `transactional id '${this.#transactionalId}' has a transaction open already`)
+    this.#firstFailure = this.#transactionFailure = null
+    this.#transaction = 'begun'
+  }
+
+  async commit(offsets?: TransactionOffsets): Promise<void> {
+    this.#checkOpen()
+    const transactionalId = this.#checkInTransaction('commit')
+    await this.#settle()
+    if (this.#transactionFailure !== null) throw this.#transactionFailure
+    if (offsets !== undefined && offsets.offsets.length > 0) {
+      this.#transaction = 'touched'
+      await this.#watchFatal(this.#engine.commitTransactionOffsets({ transactionalId, producer: this.#identity, ...offsets }))
+    }
+    await this.#end(transactionalId, 'commit')
+  }
+
+  async abort(): Promise<void> {
+    this.#checkOpen()
+    if (this.#transaction === 'none') return
+    const transactionalId = this.#checkInTransaction('abort')
+    this.#dropOpenBatches()
+    await this.#settle()
+    await this.#end(transactionalId, 'abort')
+    this.#firstFailure = this.#transactionFailure = null
+  }
+
+  async #end(transactionalId: string, outcome: 'commit' | 'abort'): Promise<void> {
+    const before = this.#transaction
+    this.#transaction = 'ending'
+    try {
+      if (before === 'touched') {
+        await this.#watchFatal(this.#engine.endTransaction({ transactionalId, producer: this.#identity, outcome, acknowledge: this.#acknowledge }))
+      }
+      this.#transaction = 'none'
+    } catch (error) {
+      this.#transaction = 'touched'
+      throw error
+    }
+  }
+
+  #dropOpenBatches(): void {
+    const dropped = Promise.reject(new StreamError('ABORTED', 'the transaction was aborted before this record was written'))
+    dropped.catch(() => undefined)
+    for (const batch of this.#openBatches.values()) batch.resolve(dropped)
+    this.#openBatches.clear()
+  }
+
+  async #watchFatal(call: Promise<void>): Promise<void> {
+    try {
+      await call
+    } catch (error) {
+      if (isStreamError(error) && fatalCodes.has(error.code)) this.#fatal ??= error
+      throw error
+    }
+  }
+
+  #checkInTransaction(what: string): string {
+    if (this.#transactionalId === null || this.#transaction === 'none') throw new StreamError('INVALID_TXN_STATE', `${what}() without an open transaction: call begin() first`)
+    if (this.#transaction === 'ending') throw new StreamError('INVALID_TXN_STATE', `${what}() while the transaction is being ended`)
+    return this.#transactionalId
+  }
+
+  // ---------------------------------------------------------------------------------------------------- life cycle
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    if (this.#transaction !== 'none' && this.#transaction !== 'ending' && this.#fatal === null) {
+      this.#dropOpenBatches()
+      await this.#settle()
+      if (this.#transaction === 'touched') await this.#end(this.#transactionalId!, 'abort').catch(() => undefined)
+    }
+    await this.#settle()
+    if (this.#transactionalId !== null) this.#engine.releaseProducer(this.#transactionalId, this.#identity)
+  }
+
+  /** Sends what is open and waits until everything is answered, whatever the answer. */
+  async #settle(): Promise<void> {
+    this.#sendOpenBatches()
+    while (this.#inFlight.size > 0) await Promise.all(this.#inFlight)
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== null) throw new StreamError('CLOSED', 'the producer is closed')
+    if (this.#fatal !== null) throw this.#fatal
+  }
+
+  #checkAppend(): void {
+    this.#checkOpen()
+    if (this.#transactionalId === null) return
+    if (this.#transaction === 'none' || this.#transaction === 'ending') {
+      throw new StreamError('INVALID_TXN_STATE', `the producer with transactional id '${this.#transactionalId}' appends only between begin() and commit() or abort()`)
+    }
+  }
+}

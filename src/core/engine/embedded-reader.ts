@@ -1,0 +1,72 @@
+import type { PartitionPosition, PartitionRecords, ReadOptions, ReadResult, Reader } from '../broker.ts'
+import { StreamError } from '../errors.ts'
+import { partitionKey } from '../record.ts'
+import type { EngineApi } from './engine-api.ts'
+import { validatePositions, validateReadOptions } from './validate.ts'
+import { eitherSignal } from './wait.ts'
+
+const defaults = { maxBytes: 1024 * 1024, minBytes: 1, maxWaitMs: 500, isolation: 'read-committed' } as const
+
+/** The reader of the embedded engine, in its process or in another thread. */
+export class EmbeddedReader implements Reader {
+  readonly #engine: EngineApi
+  /** In the order of the next read; replaced by `assign`. */
+  #positions = new Map<string, PartitionPosition>()
+  #rotation = 0
+  #reading = false
+  readonly #closed = new AbortController()
+
+  constructor(engine: EngineApi) {
+    this.#engine = engine
+  }
+
+  assign(positions: readonly PartitionPosition[]): void {
+    this.#checkOpen()
+    validatePositions(positions)
+    this.#positions = new Map(positions.map(({ topic, partition, offset }) => [partitionKey(topic, partition), { topic, partition, offset }]))
+  }
+
+  positions(): readonly PartitionPosition[] {
+    return [...this.#positions.values()]
+  }
+
+  async read(options: ReadOptions = {}): Promise<ReadResult> {
+    this.#checkOpen()
+    validateReadOptions(options)
+    if (this.#reading) throw new StreamError('INVALID_ARGUMENT', 'read() was called while another read() of this reader is going on')
+    this.#reading = true
+    const assigned = this.#positions
+    const { signal, ...limits } = options
+    const abort = eitherSignal(this.#closed.signal, signal)
+    try {
+      const partitions = await this.#engine.fetch({ ...defaults, ...limits, positions: this.#rotated() }, abort.signal)
+      this.#checkOpen()
+      if (assigned === this.#positions) this.#advance(partitions)
+      return { partitions }
+    } finally {
+      abort.release()
+      this.#reading = false
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed.abort()
+    return Promise.resolve()
+  }
+
+  /** Each read begins with another partition, so that a busy one cannot starve the rest. */
+  #rotated(): readonly PartitionPosition[] {
+    const positions = this.positions()
+    if (positions.length === 0) return positions
+    this.#rotation = (this.#rotation + 1) % positions.length
+    return [...positions.slice(this.#rotation), ...positions.slice(0, this.#rotation)]
+  }
+
+  #advance(partitions: readonly PartitionRecords[]): void {
+    for (const { topic, partition, nextOffset } of partitions) this.#positions.set(partitionKey(topic, partition), { topic, partition, offset: nextOffset })
+  }
+
+  #checkOpen(): void {
+    if (this.#closed.signal.aborted) throw new StreamError('CLOSED', 'the reader is closed')
+  }
+}

@@ -1,0 +1,81 @@
+import type { TopicSpec } from '../broker.ts'
+import { RecordBatchBuilder } from '../log/record-batch-builder.ts'
+import { sealBatch } from '../log/record-batch.ts'
+import type { RecordBatchView } from '../log/record-batch.ts'
+import { coordinatorPartition } from '../partitioner.ts'
+import type { TopicPartition } from '../record.ts'
+import type { Acknowledge } from './engine-api.ts'
+import type { LogEngine } from './log-engine.ts'
+import type { Partition } from './partition.ts'
+import type { TopicManager } from './topic-manager.ts'
+import type { ProducerIdentity } from './transaction-state.ts'
+
+export interface InternalRecord {
+  readonly key: Uint8Array
+  /** null is a tombstone. */
+  readonly value: Uint8Array | null
+}
+
+const replayBytes = 1024 * 1024
+const noProducer: ProducerIdentity = { producerId: -1, producerEpoch: -1 }
+
+/** A coordinator's own topic: compacted, created when it is first needed, written one small batch at a time, read back whole at start. */
+export class InternalTopic {
+  readonly #engine: LogEngine
+  readonly #topics: TopicManager
+  readonly #spec: TopicSpec
+
+  constructor(engine: LogEngine, topics: TopicManager, spec: TopicSpec) {
+    this.#engine = engine
+    this.#topics = topics
+    this.#spec = spec
+  }
+
+  /** Before the first write. */
+  async ensure(): Promise<void> {
+    if (!this.#engine.catalog.topics.has(this.#spec.topic)) await this.#topics.ensure(this.#spec)
+  }
+
+  /** The partition that keeps everything about a group or transactional id. */
+  partitionFor(id: string): TopicPartition {
+    const { topic, partitions } = this.#engine.topic(this.#spec.topic)
+    return { topic, partition: coordinatorPartition(id, partitions) }
+  }
+
+  /** Writes the records as one batch before it returns; resolves when they are acknowledged. With a producer they are part of its transaction. */
+  write(id: string, records: readonly InternalRecord[], options: { readonly acknowledge?: Acknowledge; readonly producer?: ProducerIdentity } = {}): Promise<void> {
+    const partition = this.#engine.partition(this.partitionFor(id))
+    const batch = this.#encode(records, options.producer)
+    partition.log.append(batch, 'coordinator')
+    return partition.acknowledge(options.acknowledge ?? 'durable', batch.length)
+  }
+
+  /** Writes without waiting for the disk: for what a later write makes durable, or recovery finds out by itself. */
+  writeUnacknowledged(id: string, records: readonly InternalRecord[]): void {
+    this.#engine.partition(this.partitionFor(id)).log.append(this.#encode(records, undefined), 'coordinator')
+  }
+
+  /** Every batch of every partition, markers included, in order. */
+  replay(visit: (batch: RecordBatchView) => void): void {
+    const topic = this.#engine.catalog.topics.get(this.#spec.topic)
+    if (topic === undefined) return
+    for (const partition of this.#engine.partitionsOf(topic)) replayPartition(partition, visit)
+  }
+
+  #encode(records: readonly InternalRecord[], producer: ProducerIdentity | undefined): Uint8Array {
+    const builder = new RecordBatchBuilder({ maxBytes: Infinity })
+    const now = this.#engine.clock.now()
+    for (const { key, value } of records) builder.add(key, value, now)
+    const { bytes } = builder.build()
+    sealBatch(bytes, { ...(producer ?? noProducer), baseSequence: -1, transactional: producer !== undefined })
+    return bytes
+  }
+}
+
+function replayPartition({ log }: Partition, visit: (batch: RecordBatchView) => void): void {
+  for (let offset = log.logStartOffset; offset < log.highWatermark; ) {
+    const read = log.read({ offset, maxBytes: replayBytes, isolation: 'read-uncommitted' })
+    for (const batch of read.batches) visit(batch)
+    offset = read.nextOffset
+  }
+}

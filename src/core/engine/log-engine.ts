@@ -1,0 +1,140 @@
+import type { Clock } from '../clock.ts'
+import { StreamError } from '../errors.ts'
+import { DataDirectory } from '../log/data-directory.ts'
+import type { FileSystem } from '../log/file-system.ts'
+import { PartitionLog } from '../log/partition-log.ts'
+import { ReadHandles } from '../log/read-handles.ts'
+import type { Random } from '../random.ts'
+import { partitionKey } from '../record.ts'
+import type { TopicPartition } from '../record.ts'
+import { logConfigOf } from './log-config-of.ts'
+import { didYouMean } from './nearest-name.ts'
+import { Partition } from './partition.ts'
+import { TopicCatalog } from './topic-catalog.ts'
+import type { CatalogTopic } from './topic-catalog.ts'
+
+export interface LogEngineOptions {
+  readonly directory: string
+  readonly fileSystem: FileSystem
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** Files opened at once while the engine starts. */
+const openingAtOnce = 16
+
+/**
+ * A data directory: its lock, its catalog of topics and the logs of all partitions.
+ * ```
+ *   <directory>/catalog.json          which topics there are (TopicCatalog)
+ *   <directory>/<topic>-<partition>/  segments and indexes of one partition (log/partition-log.ts)
+ * ```
+ */
+export class LogEngine {
+  readonly catalog: TopicCatalog
+  readonly clock: Clock
+  readonly random: Random
+  readonly #fileSystem: FileSystem
+  readonly #directory: DataDirectory
+  readonly #handles: ReadHandles
+  readonly #partitions = new Map<string, Partition>()
+
+  private constructor(options: LogEngineOptions, directory: DataDirectory, catalog: TopicCatalog) {
+    this.#fileSystem = options.fileSystem
+    this.#handles = new ReadHandles(options.fileSystem)
+    this.clock = options.clock
+    this.random = options.random
+    this.#directory = directory
+    this.catalog = catalog
+  }
+
+  /** @throws DIRECTORY_LOCKED, UNSUPPORTED_FORMAT, STORAGE_CORRUPT, STORAGE_ERROR */
+  static async open(options: LogEngineOptions): Promise<LogEngine> {
+    const directory = await DataDirectory.open(options)
+    try {
+      const engine = new LogEngine(options, directory, TopicCatalog.open(options.fileSystem, options.directory))
+      await engine.#openAll()
+      return engine
+    } catch (error) {
+      directory.close()
+      throw error
+    }
+  }
+
+  async #openAll(): Promise<void> {
+    const targets = [...this.catalog.topics.values()].flatMap((topic) => Array.from({ length: topic.partitions }, (_, partition) => ({ topic, partition })))
+    for (let at = 0; at < targets.length; at += openingAtOnce) {
+      await Promise.all(targets.slice(at, at + openingAtOnce).map(({ topic, partition }) => this.openPartition(topic, partition)))
+    }
+  }
+
+  // ---------------------------------------------------------------------------------------------------- lookup
+
+  /** @throws UNKNOWN_TOPIC_OR_PARTITION, which names the nearest topic there is */
+  topic(name: string): CatalogTopic {
+    const topic = this.catalog.topics.get(name)
+    if (topic !== undefined) return topic
+    throw new StreamError('UNKNOWN_TOPIC_OR_PARTITION', `topic '${name}' does not exist${didYouMean(name, this.catalog.topics.keys())}`, { details: { topic: name } })
+  }
+
+  /** @throws UNKNOWN_TOPIC_OR_PARTITION */
+  partition({ topic, partition }: TopicPartition): Partition {
+    const found = this.#partitions.get(partitionKey(topic, partition))
+    if (found !== undefined) return found
+    const { partitions } = this.topic(topic)
+    throw new StreamError('UNKNOWN_TOPIC_OR_PARTITION', `topic '${topic}' has no partition ${partition}; it has ${partitions}, numbered from 0`, { details: { topic, partition } })
+  }
+
+  partitionIfExists({ topic, partition }: TopicPartition): Partition | undefined {
+    return this.#partitions.get(partitionKey(topic, partition))
+  }
+
+  partitionsOf(topic: CatalogTopic): readonly Partition[] {
+    return Array.from({ length: topic.partitions }, (_, partition) => this.partition({ topic: topic.topic, partition }))
+  }
+
+  allPartitions(): Iterable<Partition> {
+    return this.#partitions.values()
+  }
+
+  // ---------------------------------------------------------------------------------------------------- partitions
+
+  async openPartition(topic: CatalogTopic, partition: number): Promise<void> {
+    const log = await PartitionLog.open({
+      directory: this.#directory.partitionPath({ topic: topic.topic, partition }),
+      fileSystem: this.#fileSystem,
+      clock: this.clock,
+      config: logConfigOf(topic.configs),
+      name: partitionKey(topic.topic, partition),
+      handles: this.#handles,
+    })
+    this.#partitions.set(partitionKey(topic.topic, partition), new Partition({ topic: topic.topic, partition }, log))
+  }
+
+  /** A directory that a crash left behind must not come back to life with a topic of the same name. */
+  clearLeftOver(topic: string, partition: number): void {
+    this.#fileSystem.removeDirectory(this.#directory.partitionPath({ topic, partition }))
+  }
+
+  /** The topic is not in the catalog any more: its logs go. Those who wait for news of them are told. */
+  async dropPartitions(topic: CatalogTopic): Promise<void> {
+    const dropped = [...this.#partitions.values()].filter((partition) => partition.topic === topic.topic)
+    for (const partition of dropped) this.#partitions.delete(partitionKey(partition.topic, partition.partition))
+    for (const partition of dropped) partition.announceEnd()
+    await Promise.all(dropped.map((partition) => partition.log.remove()))
+  }
+
+  /** Applies changed configs to the logs that are open. */
+  reconfigure(topic: CatalogTopic): void {
+    for (const partition of this.partitionsOf(topic)) partition.log.updateConfig(logConfigOf(topic.configs))
+  }
+
+
+  /** Makes everything durable and gives the directory back. The first failure is thrown, after all was tried. */
+  async close(): Promise<void> {
+    const results = await Promise.allSettled([...this.#partitions.values()].map((partition) => partition.log.close()))
+    for (const partition of this.#partitions.values()) partition.announceEnd()
+    this.#directory.close()
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+  }
+}

@@ -1,0 +1,144 @@
+import type { OffsetAnswer, OffsetQuery, TopicChange, TopicDescription, TopicSpec, Isolation } from '../broker.ts'
+import { StreamError } from '../errors.ts'
+import type { TopicPartition } from '../record.ts'
+import type { LogEngine } from './log-engine.ts'
+import { randomTopicId } from './topic-catalog.ts'
+import type { CatalogTopic } from './topic-catalog.ts'
+import { describeTopicConfigs, validateTopicConfigs } from './topic-config.ts'
+import { checkCollision, validateTopicName } from './topic-name.ts'
+
+export const offsetsTopic = '__consumer_offsets'
+export const transactionsTopic = '__transaction_state'
+
+/** Against a slip of the finger: each partition is a directory with open files. */
+const maxPartitions = 10_000
+
+export function isInternalTopic(topic: string): boolean {
+  return topic === offsetsTopic || topic === transactionsTopic
+}
+
+/** Creates, changes and removes topics: what `TopicAdmin` promises, one change at a time. */
+export class TopicManager {
+  readonly #engine: LogEngine
+  #lastChange: Promise<unknown> = Promise.resolve()
+
+  constructor(engine: LogEngine) {
+    this.#engine = engine
+  }
+
+  create(specs: readonly TopicSpec[]): Promise<void> {
+    return this.#inOrder(async () => {
+      for (const spec of specs) await this.#createOne(spec)
+    })
+  }
+
+  /** Internal topics come into being when they are first needed. */
+  ensure(spec: TopicSpec): Promise<void> {
+    return this.#inOrder(async () => {
+      if (!this.#engine.catalog.topics.has(spec.topic)) await this.#createOne(spec)
+    })
+  }
+
+  list(includeInternal: boolean): readonly string[] {
+    return [...this.#engine.catalog.topics.keys()].filter((topic) => includeInternal || !isInternalTopic(topic)).sort()
+  }
+
+  describe(name: string): TopicDescription {
+    const topic = this.#engine.topic(name)
+    const partitions = this.#engine.partitionsOf(topic).map(({ partition, log }) => ({
+      partition, leader: 0, replicas: [0], logStartOffset: log.logStartOffset, highWatermark: log.highWatermark,
+    }))
+    return { topic: name, internal: isInternalTopic(name), partitions, configs: describeTopicConfigs(topic.configs) }
+  }
+
+  /** Calls back between forgetting the topic and deleting its files, so that what refers to it can be forgotten too. */
+  remove(names: readonly string[], onRemoved: (topic: string) => Promise<void>): Promise<void> {
+    return this.#inOrder(async () => {
+      for (const topic of names.map((name) => this.#engine.topic(name))) {
+        if (isInternalTopic(topic.topic)) throw new StreamError('INVALID_TOPIC', `${topic.topic} is internal and cannot be removed`)
+        await this.#engine.catalog.remove(topic.topic)
+        await onRemoved(topic.topic)
+        await this.#engine.dropPartitions(topic)
+      }
+    })
+  }
+
+  alter(name: string, change: TopicChange): Promise<void> {
+    return this.#inOrder(async () => {
+      const topic = this.#engine.topic(name)
+      const configs = { ...topic.configs }
+      for (const [config, value] of Object.entries(change.configs ?? {})) {
+        if (value === null) delete configs[config]
+        else configs[config] = value
+      }
+      validateTopicConfigs(configs)
+      const partitions = grownTo(topic, change.partitions)
+      const changed = { ...topic, configs, partitions }
+      await this.#openPartitions(changed, topic.partitions)
+      await this.#engine.catalog.put(changed)
+      this.#engine.reconfigure(changed)
+    })
+  }
+
+  listOffset(query: OffsetQuery, isolation: Isolation): OffsetAnswer {
+    const { log } = this.#engine.partition(query)
+    const { topic, partition, at } = query
+    const end = isolation === 'read-committed' ? log.lastStableOffset : log.highWatermark
+    if (at === 'earliest') return { topic, partition, offset: log.logStartOffset, timestamp: -1 }
+    if (at === 'latest') return { topic, partition, offset: end, timestamp: -1 }
+    const found = log.offsetForTimestamp(at, isolation)
+    return { topic, partition, offset: found?.offset ?? -1, timestamp: found?.timestamp ?? -1 }
+  }
+
+  async deleteRecords(target: TopicPartition & { readonly beforeOffset: number }): Promise<TopicPartition & { readonly logStartOffset: number }> {
+    const { topic, partition, log } = this.#engine.partition(target)
+    const end = log.highWatermark
+    if (target.beforeOffset < -1 || target.beforeOffset > end) {
+      const message = `records of ${topic}-${partition} before offset ${target.beforeOffset} cannot be deleted: the log holds ${log.logStartOffset} to ${end}`
+      throw new StreamError('OFFSET_OUT_OF_RANGE', message, { details: { topic, partition, offset: target.beforeOffset } })
+    }
+    return { topic, partition, logStartOffset: await log.deleteRecordsBefore(target.beforeOffset) }
+  }
+
+  async #createOne(spec: TopicSpec): Promise<void> {
+    const { topic, partitions = 1, replicationFactor = 1, configs = {} } = spec
+    validateTopicName(topic)
+    const existing = this.#engine.catalog.topics
+    if (existing.has(topic)) throw new StreamError('TOPIC_ALREADY_EXISTS', `Topic '${topic}' already exists.`, { details: { topic } })
+    checkCollision(topic, existing.keys())
+    if (replicationFactor !== 1) {
+      const message = `topic '${topic}': replication factor ${replicationFactor} is not possible on the embedded engine, which keeps one copy; use 1, or Apache Kafka for more`
+      throw new StreamError('INVALID_REPLICATION_FACTOR', message, { details: { topic } })
+    }
+    checkPartitions(topic, partitions)
+    const created: CatalogTopic = { topic, topicId: randomTopicId(this.#engine.random), partitions, configs: validateTopicConfigs(configs) }
+    await this.#openPartitions(created, 0)
+    await this.#engine.catalog.put(created)
+  }
+
+  async #openPartitions(topic: CatalogTopic, from: number): Promise<void> {
+    for (let partition = from; partition < topic.partitions; partition++) {
+      this.#engine.clearLeftOver(topic.topic, partition)
+      await this.#engine.openPartition(topic, partition)
+    }
+  }
+
+  #inOrder<T>(run: () => Promise<T>): Promise<T> {
+    const result = this.#lastChange.then(run)
+    this.#lastChange = result.catch(() => undefined)
+    return result
+  }
+}
+
+function checkPartitions(topic: string, partitions: number): void {
+  if (Number.isInteger(partitions) && partitions >= 1 && partitions <= maxPartitions) return
+  throw new StreamError('INVALID_PARTITIONS', `topic '${topic}': ${partitions} is not a number of partitions; give a whole number from 1 to ${maxPartitions}`, { details: { topic } })
+}
+
+function grownTo(topic: CatalogTopic, partitions: number | undefined): number {
+  if (partitions === undefined) return topic.partitions
+  checkPartitions(topic.topic, partitions)
+  if (partitions > topic.partitions) return partitions
+  const problem = partitions === topic.partitions ? `Topic already has ${partitions} partition(s).` : `The topic ${topic.topic} currently has ${topic.partitions} partition(s); ${partitions} would not be an increase.`
+  throw new StreamError('INVALID_PARTITIONS', problem, { details: { topic: topic.topic } })
+}

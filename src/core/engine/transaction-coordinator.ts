@@ -1,0 +1,248 @@
+import type { Timer } from '../clock.ts'
+import { StreamError } from '../errors.ts'
+import type { TransactionMarker } from '../log/control-batch.ts'
+import type { TopicPartition } from '../record.ts'
+import { decodeTransactionKey, decodeTransactionValue, encodeTransactionKey, encodeTransactionValue } from './coordinator-records.ts'
+import type { Acknowledge, EndTransactionRequest, InitProducerRequest } from './engine-api.ts'
+import type { InternalRecord, InternalTopic } from './internal-topic.ts'
+import type { LogEngine } from './log-engine.ts'
+import type { OffsetStore } from './offset-store.ts'
+import type { Partition } from './partition.ts'
+import type { ProducerIds } from './producer-ids.ts'
+import {
+  addPartitions, checkProducer, complete, fence, isCompleting, needsNewProducerId, newTransactionState, outcomeOf, prepare, stillCompleting, takeOver,
+} from './transaction-state.ts'
+import type { ProducerIdentity, TransactionState } from './transaction-state.ts'
+
+export interface TransactionCoordinatorOptions {
+  readonly engine: LogEngine
+  readonly topic: InternalTopic
+  readonly offsets: OffsetStore
+  readonly producerIds: ProducerIds
+}
+
+interface Entry {
+  state: TransactionState
+  /** Aborts the open transaction when its time is up. */
+  timeout: Timer | null
+  /** While markers are being written; shared by all who wait for the outcome. */
+  ending: Promise<void> | null
+  /** Changes of who owns the id happen one after the other. */
+  lastInit: Promise<unknown>
+}
+
+/** There is one coordinator, for good: nothing could be fenced by its epoch. */
+const coordinatorEpoch = 0
+
+/**
+ * Makes the writes of a transaction to several partitions, and the offsets in it, visible together or not at all.
+ * The state of each transactional id is a record of `__transaction_state`; `transaction-state.ts` says how it may change.
+ */
+export class TransactionCoordinator {
+  readonly #engine: LogEngine
+  readonly #topic: InternalTopic
+  readonly #offsets: OffsetStore
+  readonly #producerIds: ProducerIds
+  readonly #entries = new Map<string, Entry>()
+
+  constructor(options: TransactionCoordinatorOptions) {
+    this.#engine = options.engine
+    this.#topic = options.topic
+    this.#offsets = options.offsets
+    this.#producerIds = options.producerIds
+  }
+
+  /**
+   * Brings everything to rest after a start, clean or not:
+   * 1. read the last state of each transactional id
+   * 2. finish what was decided: write the markers that are missing
+   * 3. abort what was open: its producer lived in a process that is gone
+   * 4. abort what is open in a partition and known to nobody, because the record of it was lost with the power
+   */
+  async recover(): Promise<void> {
+    this.#topic.replay((batch) => {
+      for (const { key, value } of batch) if (key !== null) this.#restore(decodeTransactionKey(key), value)
+    })
+    for (const entry of this.#entries.values()) {
+      if (entry.state.status === 'ongoing') await this.#abortOpen(entry)
+      else if (isCompleting(entry.state)) await this.#finish(entry, 'durable')
+    }
+    await this.#abortOrphans()
+  }
+
+  /** @throws INVALID_TRANSACTION_TIMEOUT and what the disk may refuse */
+  async init(request: InitProducerRequest & { readonly transactionalId: string }): Promise<ProducerIdentity> {
+    await this.#topic.ensure()
+    const entry = this.#entries.get(request.transactionalId) ?? (await this.#create(request))
+    const result = entry.lastInit.then(() => this.#takeOver(entry, request))
+    entry.lastInit = result.catch(() => undefined)
+    return result
+  }
+
+  /**
+   * Before every append of a transaction: registers the partition when it is the first. The record of it is not waited for:
+   * a partition that recovery finds open and unregistered is aborted, which is what an open transaction comes to anyway.
+   */
+  addPartition(transactionalId: string, producer: ProducerIdentity, target: TopicPartition): void {
+    const entry = this.#entry(transactionalId)
+    if (entry.ending !== null) checkStillOwner(entry.state, producer)
+    const next = addPartitions(entry.state, producer, [target], this.#now)
+    if (next === entry.state) return
+    this.#topic.writeUnacknowledged(transactionalId, [record(next)])
+    if (entry.state.status !== 'ongoing') this.#startTimeout(entry, next.timeoutMs)
+    entry.state = next
+  }
+
+  /** @throws INVALID_TXN_STATE, PRODUCER_FENCED, INVALID_PRODUCER_ID_MAPPING, CONCURRENT_TRANSACTIONS */
+  async end({ transactionalId, producer, outcome, acknowledge }: EndTransactionRequest): Promise<void> {
+    const entry = this.#entry(transactionalId)
+    if (entry.ending !== null) await entry.ending.catch(() => undefined)
+    if (isCompleting(entry.state) && outcomeOf(entry.state) === outcome && sameProducer(entry.state, producer)) return this.#finish(entry, acknowledge)
+    const answer = prepare(entry.state, producer, outcome, this.#now)
+    if (answer.kind === 'prepared') await this.#conclude(entry, answer.state, acknowledge)
+  }
+
+  /** Aborts what is open under the id, if the producer still owns it: nobody will. */
+  async release(transactionalId: string, producer: ProducerIdentity): Promise<void> {
+    const entry = this.#entries.get(transactionalId)
+    if (entry !== undefined && sameProducer(entry.state, producer) && entry.state.status === 'ongoing') await this.#abortOpen(entry)
+  }
+
+  /** Aborts everything that is open: the engine closes, or with it goes every producer. */
+  async close(): Promise<void> {
+    for (const entry of this.#entries.values()) {
+      if (entry.state.status === 'ongoing' && entry.ending === null) await this.#abortOpen(entry)
+      await entry.ending?.catch(() => undefined)
+      entry.timeout?.cancel()
+    }
+  }
+
+  // ---------------------------------------------------------------------------------------------------- ownership
+
+  async #create(request: InitProducerRequest & { readonly transactionalId: string }): Promise<Entry> {
+    const producerId = await this.#producerIds.next()
+    const known = this.#entries.get(request.transactionalId)
+    if (known !== undefined) return known
+    const state = newTransactionState(request.transactionalId, producerId, request.transactionTimeoutMs, this.#now)
+    // The first owner gets epoch 0, by taking over from an owner that never was.
+    const entry: Entry = { state: { ...state, producerEpoch: -1 }, timeout: null, ending: null, lastInit: Promise.resolve() }
+    this.#entries.set(request.transactionalId, entry)
+    return entry
+  }
+
+  /** The new epoch is durable before anybody learns it: a restart must not give it out again. */
+  async #takeOver(entry: Entry, request: InitProducerRequest): Promise<ProducerIdentity> {
+    await entry.ending?.catch(() => undefined)
+    if (entry.state.status === 'ongoing') await this.#abortOpen(entry)
+    if (isCompleting(entry.state)) await this.#finish(entry, 'durable')
+    const newProducerId = needsNewProducerId(entry.state) ? await this.#producerIds.next() : -1
+    const next = takeOver(entry.state, { newProducerId, timeoutMs: request.transactionTimeoutMs, now: this.#now })
+    await this.#topic.write(next.transactionalId, [record(next)])
+    entry.state = next
+    return { producerId: next.producerId, producerEpoch: next.producerEpoch }
+  }
+
+  // ---------------------------------------------------------------------------------------------------- ending
+
+  /**
+   * Ends an open transaction:
+   * 1. its records are on disk, in all partitions at once
+   * 2. the decision is on disk: from here on the outcome is fixed
+   * 3. markers in all partitions (`#finish`)
+   */
+  async #conclude(entry: Entry, prepared: TransactionState, acknowledge: Acknowledge): Promise<void> {
+    entry.timeout?.cancel()
+    entry.timeout = null
+    entry.ending = this.#decide(entry, prepared, acknowledge).finally(() => {
+      entry.ending = null
+      if (entry.state.status === 'ongoing') this.#startTimeout(entry, entry.state.timeoutMs)
+    })
+    await entry.ending
+  }
+
+  async #decide(entry: Entry, prepared: TransactionState, acknowledge: Acknowledge): Promise<void> {
+    if (outcomeOf(prepared) === 'commit' && acknowledge === 'durable') await Promise.all(this.#touched(prepared).map(({ log }) => log.sync()))
+    const decided = this.#topic.write(prepared.transactionalId, [record(prepared)], { acknowledge })
+    entry.state = prepared
+    await decided
+    await this.#writeMarkers(entry, acknowledge)
+  }
+
+  /** Writes the markers that are missing, and that the transaction is complete. May be repeated after a failure. */
+  async #finish(entry: Entry, acknowledge: Acknowledge): Promise<void> {
+    entry.ending ??= this.#writeMarkers(entry, acknowledge).finally(() => (entry.ending = null))
+    await entry.ending
+  }
+
+  async #writeMarkers(entry: Entry, acknowledge: Acknowledge): Promise<void> {
+    const { producerId, producerEpoch } = entry.state
+    const outcome = outcomeOf(entry.state)
+    const marker: TransactionMarker = { producerId, producerEpoch, coordinatorEpoch, type: outcome, timestamp: this.#now }
+    const partitions = this.#touched(entry.state)
+    for (const partition of partitions) partition.appendMarker(marker)
+    await Promise.all(partitions.map((partition) => partition.acknowledge(acknowledge, 1)))
+    this.#offsets.completeTransaction(producerId, outcome)
+    const completed = complete(entry.state, this.#now)
+    this.#topic.writeUnacknowledged(completed.transactionalId, [record(completed)])
+    entry.state = completed
+  }
+
+  async #abortOpen(entry: Entry): Promise<void> {
+    await this.#conclude(entry, fence(entry.state, this.#now), 'durable')
+  }
+
+  async #abortOrphans(): Promise<void> {
+    const touched = new Set<Partition>()
+    for (const partition of this.#engine.allPartitions()) {
+      for (const { producerId, producerEpoch } of partition.log.openTransactions()) {
+        partition.appendMarker({ producerId, producerEpoch, coordinatorEpoch, type: 'abort', timestamp: this.#now })
+        this.#offsets.completeTransaction(producerId, 'abort')
+        touched.add(partition)
+      }
+    }
+    await Promise.all([...touched].map((partition) => partition.acknowledge('durable', 1)))
+  }
+
+  #startTimeout(entry: Entry, timeoutMs: number): void {
+    entry.timeout?.cancel()
+    entry.timeout = this.#engine.clock.setTimer(timeoutMs, () => {
+      entry.timeout = null
+      if (entry.state.status === 'ongoing' && entry.ending === null) this.#abortOpen(entry).catch(() => undefined)
+    })
+  }
+
+  // ---------------------------------------------------------------------------------------------------- lookup
+
+  #touched(state: TransactionState): readonly Partition[] {
+    return state.partitions.flatMap((target) => this.#engine.partitionIfExists(target) ?? [])
+  }
+
+  #entry(transactionalId: string): Entry {
+    const entry = this.#entries.get(transactionalId)
+    if (entry !== undefined) return entry
+    throw new StreamError('INVALID_PRODUCER_ID_MAPPING', `transactional id '${transactionalId}' is not known; open a producer with it first`)
+  }
+
+  #restore(transactionalId: string, value: Uint8Array | null): void {
+    if (value === null) this.#entries.delete(transactionalId)
+    else this.#entries.set(transactionalId, { state: decodeTransactionValue(transactionalId, value), timeout: null, ending: null, lastInit: Promise.resolve() })
+  }
+
+  get #now(): number {
+    return this.#engine.clock.now()
+  }
+}
+
+function record(state: TransactionState): InternalRecord {
+  return { key: encodeTransactionKey(state.transactionalId), value: encodeTransactionValue(state) }
+}
+
+/** While a transaction is being ended nothing may join it any more. @throws PRODUCER_FENCED, CONCURRENT_TRANSACTIONS */
+function checkStillOwner(state: TransactionState, producer: ProducerIdentity): void {
+  checkProducer(state, producer)
+  throw stillCompleting(state)
+}
+
+function sameProducer(state: TransactionState, producer: ProducerIdentity): boolean {
+  return state.producerId === producer.producerId && state.producerEpoch === producer.producerEpoch
+}

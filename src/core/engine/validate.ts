@@ -1,0 +1,98 @@
+/** Checks of what the public methods are given, for callers that TypeScript does not watch. */
+import type { CommittedOffset, GroupOptions, PartitionPosition, ProducerOptions, ReadOptions } from '../broker.ts'
+import { StreamError } from '../errors.ts'
+import type { ProducerRecord, TopicPartition } from '../record.ts'
+
+const isolations = ['read-committed', 'read-uncommitted']
+/** Kafka's limits (`group.min.session.timeout.ms` is lower here, because nothing has to travel over a network). */
+export const sessionTimeoutRangeMs = { min: 1_000, max: 1_800_000 } as const
+/** Kafka's `transaction.max.timeout.ms`. */
+const maxTransactionTimeoutMs = 900_000
+export const maxOffsetMetadataLength = 4096
+
+export function validateReadOptions(options: ReadOptions): void {
+  notNegative('maxBytes', options.maxBytes)
+  notNegative('minBytes', options.minBytes)
+  notNegative('maxWaitMs', options.maxWaitMs)
+  if (options.isolation !== undefined && !isolations.includes(options.isolation)) {
+    throw invalid(`isolation: ${JSON.stringify(options.isolation)} is none of ${isolations.join(', ')}`)
+  }
+}
+
+export function validateProducerOptions(options: ProducerOptions): void {
+  if (options.transactionalId !== undefined && (typeof options.transactionalId !== 'string' || options.transactionalId === '')) {
+    throw invalid('transactionalId: give text that is not empty')
+  }
+  if (options.transactionalId !== undefined && options.idempotent === false) throw invalid('a producer with a transactionalId is always idempotent; leave `idempotent` out')
+  if (options.acknowledge !== undefined && options.acknowledge !== 'durable' && options.acknowledge !== 'written') {
+    throw invalid(`acknowledge: ${JSON.stringify(options.acknowledge)} is neither 'durable' nor 'written'`)
+  }
+  positive('maxBufferBytes', options.maxBufferBytes)
+  const timeoutMs = options.transactionTimeoutMs
+  if (timeoutMs !== undefined && !(Number.isInteger(timeoutMs) && timeoutMs > 0 && timeoutMs <= maxTransactionTimeoutMs)) {
+    throw new StreamError('INVALID_TRANSACTION_TIMEOUT', `transactionTimeoutMs: ${timeoutMs} is not between 1 and ${maxTransactionTimeoutMs}`)
+  }
+}
+
+export function validateGroupOptions(options: GroupOptions): void {
+  if (typeof options.groupId !== 'string' || options.groupId === '') throw new StreamError('INVALID_GROUP_ID', 'groupId: give text that is not empty')
+  if (!Array.isArray(options.topics) || options.topics.some((topic) => typeof topic !== 'string')) throw invalid('topics: give a list of topic names')
+  positive('rebalanceTimeoutMs', options.rebalanceTimeoutMs)
+  const timeoutMs = options.sessionTimeoutMs
+  if (timeoutMs !== undefined && !(timeoutMs >= sessionTimeoutRangeMs.min && timeoutMs <= sessionTimeoutRangeMs.max)) {
+    throw new StreamError('INVALID_SESSION_TIMEOUT', `sessionTimeoutMs: ${timeoutMs} is not between ${sessionTimeoutRangeMs.min} and ${sessionTimeoutRangeMs.max}`)
+  }
+  if (options.assignors?.length === 0) throw invalid('assignors: give at least one, or leave it out for range')
+}
+
+export function validateRecord(record: ProducerRecord): void {
+  if (typeof record !== 'object' || record === null || typeof record.topic !== 'string') throw invalid('a record needs a topic')
+  validateBytes('key', record.key ?? null)
+  validateBytes('value', record.value)
+  if (record.partition !== undefined) validatePartition(record.partition)
+  const { timestamp } = record
+  if (timestamp !== undefined && !(Number.isSafeInteger(timestamp) && timestamp >= 0)) {
+    throw new StreamError('INVALID_TIMESTAMP', `timestamp: ${timestamp} is not a whole number of milliseconds of at least 0`)
+  }
+}
+
+export function validatePositions(positions: readonly PartitionPosition[]): void {
+  for (const position of positions) {
+    validateTarget(position)
+    if (!(Number.isSafeInteger(position.offset) && position.offset >= 0)) throw invalid(`offset: ${position.offset} of ${position.topic}-${position.partition} is not a whole number of at least 0`)
+  }
+}
+
+export function validateOffsets(offsets: readonly CommittedOffset[]): void {
+  validatePositions(offsets)
+  for (const { topic, partition, metadata } of offsets) {
+    if (metadata !== undefined && Buffer.byteLength(metadata) > maxOffsetMetadataLength) {
+      throw new StreamError('OFFSET_METADATA_TOO_LARGE', `the metadata of the offset of ${topic}-${partition} has ${Buffer.byteLength(metadata)} bytes; at most ${maxOffsetMetadataLength} fit`)
+    }
+  }
+}
+
+export function validateTarget(target: TopicPartition): void {
+  if (typeof target.topic !== 'string') throw invalid('a partition needs the name of its topic')
+  validatePartition(target.partition)
+}
+
+function validatePartition(partition: number): void {
+  if (!(Number.isInteger(partition) && partition >= 0)) throw invalid(`partition: ${partition} is not a whole number of at least 0`)
+}
+
+function validateBytes(name: string, bytes: unknown): void {
+  if (bytes !== null && !(bytes instanceof Uint8Array)) throw invalid(`${name}: give bytes (a Uint8Array) or null; a serde makes them from other values`)
+}
+
+function notNegative(name: string, value: number | undefined): void {
+  if (value !== undefined && !(typeof value === 'number' && value >= 0)) throw invalid(`${name}: ${value} is not a number of at least 0`)
+}
+
+function positive(name: string, value: number | undefined): void {
+  if (value !== undefined && !(typeof value === 'number' && value > 0)) throw invalid(`${name}: ${value} is not a number above 0`)
+}
+
+function invalid(message: string): StreamError {
+  return new StreamError('INVALID_ARGUMENT', message)
+}
