@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { loadTopology } from './load-topology.ts'
 import type { Terminal } from './terminal.ts'
 
 export function addDescribeCommand(program: Command, terminal: Terminal): void {
@@ -7,5 +6,8 @@ export function addDescribeCommand(program: Command, terminal: Terminal): void {
     .command('describe')
     .description('print the topology of a program: its sub-topologies, operators, state stores and topics')
     .argument('<app>', 'a module, TypeScript or JavaScript, whose default export is a topology')
-    .action(async (app: string) => terminal.write((await loadTopology(app)).describe()))
+    .action(async (app: string) => {
+      const { loadTopology } = await import('./load-topology.ts')
+      await terminal.write((await loadTopology(app)).describe())
+    })
 }

@@ -21,6 +21,12 @@ describe('the size rules', () => {
     expect(longFunctions([file])).toEqual(['a.ts:1: long has 71 lines of code, more than 70'])
   })
 
+  it('take the parts of a contract suite for lists of tests', () => {
+    const part = `export function readerContract() {\n${lines(90)}\n}`
+    expect(longFunctions([scanSource('test/contract/reader-contract.ts', part)])).toEqual([])
+    expect(longFunctions([scanSource('src/reader-contract.ts', part)])).toHaveLength(1)
+  })
+
   it('let an exception pass, and ask to take it off the list once it is not needed', () => {
     const file = scanSource('a.ts', `function long() {\n${lines(70)}\n}`)
     expect(longFunctions([file], ['a.ts long', 'a.ts gone'])).toEqual(['a.ts gone: no longer an exception, take it off the list'])

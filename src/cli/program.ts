@@ -1,0 +1,24 @@
+import { Command } from 'commander'
+import { addConsumeCommand } from './consume-command.ts'
+import { addDescribeCommand } from './describe-command.ts'
+import { addGroupsCommand } from './groups-command.ts'
+import { addProduceCommand } from './produce-command.ts'
+import { addRunCommand } from './run-command.ts'
+import type { Terminal } from './terminal.ts'
+import { addTopicsCommand } from './topics-command.ts'
+
+/** The whole console. What is wrong with the arguments is told on the terminal, and thrown as a `CommanderError`. */
+export function consoleProgram(version: string, terminal: Terminal): Command {
+  const program = new Command('millrace')
+    .description('Stream processing for TypeScript: topics, topologies and connectors on an embedded log.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => void terminal.write(text), writeErr: (text) => terminal.tell(text.trimEnd()) })
+  addTopicsCommand(program, terminal)
+  addProduceCommand(program, terminal)
+  addConsumeCommand(program, terminal)
+  addGroupsCommand(program, terminal)
+  addRunCommand(program, terminal)
+  addDescribeCommand(program, terminal)
+  return program
+}

@@ -1,0 +1,55 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { runConsole, startConsole } from '../kit/console.ts'
+
+/** The command as a process: streams, signals, exit codes and the lock on the directory. What commands do is in run-console.test.ts. */
+let directory: string
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'millrace-process-'))
+  await succeed('topics --create --topic hits')
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+const millrace = (args: string, input?: string | Uint8Array) => runConsole(args.split(' '), { directory }, input)
+
+async function succeed(args: string, input?: string | Uint8Array): Promise<string> {
+  const result = await millrace(args, input)
+  expect(result, args).toMatchObject({ code: 0 })
+  return result.output
+}
+
+describe('the millrace command', () => {
+  it('reads and writes bytes as they are, and keeps results and remarks apart', async () => {
+    const bytes = Buffer.from([0xff, 0x00, 0xc3, 0x28, 0x0a, 0x41, 0x0a])
+    await succeed('produce --topic hits', bytes)
+    const consumed = await millrace('consume --topic hits --from-beginning --max-messages 2')
+    expect(consumed).toMatchObject({ code: 0, errors: 'Processed a total of 2 records\n' })
+    expect(Buffer.from(consumed.outputBytes)).toEqual(bytes)
+  })
+
+  it('exits with 1 and one line when something is wrong', async () => {
+    expect(await millrace('topics --describe --topic other')).toMatchObject({ code: 1, output: '', errors: expect.stringMatching(/^error: .*other.*\n$/) as string })
+  })
+
+  it('ends cleanly at the first SIGTERM, with what was printed committed', async () => {
+    await succeed('produce --topic hits', '1\n2\n')
+    const consumer = startConsole(['consume', '--topic', 'hits', '--group', 'g', '--from-beginning'], { directory })
+    await consumer.waitFor('2\n')
+    consumer.kill('SIGTERM')
+    expect(await consumer.ended).toMatchObject({ code: 0, output: '1\n2\n', errors: 'Processed a total of 2 records\n' })
+    expect(await succeed('groups --describe --group g')).toMatch(/^g +hits +0 +2 +2 +0 /m)
+  })
+
+  it('names the process that holds the directory, at once, and takes over when it is gone', async () => {
+    await succeed('produce --topic hits', '1\n')
+    const holder = startConsole(['consume', '--topic', 'hits', '--from-beginning'], { directory })
+    await holder.waitFor('1\n')
+    expect(await millrace('topics --list')).toMatchObject({ code: 1, errors: expect.stringMatching(new RegExp(`^error: .*\\b${holder.pid}\\b.*\\n$`)) as string })
+    holder.kill('SIGKILL')
+    expect(await holder.ended).toMatchObject({ signal: 'SIGKILL' })
+    expect(await succeed('consume --topic hits --from-beginning --max-messages 1')).toBe('1\n')
+  })
+})

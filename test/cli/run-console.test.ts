@@ -1,0 +1,140 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { runConsole } from '../../src/cli/run-console.ts'
+import { MemoryTerminal } from '../kit/memory-terminal.ts'
+
+let directory: string
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'millrace-console-'))
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+async function millrace(args: string, input?: string | Uint8Array) {
+  const terminal = new MemoryTerminal(input)
+  const code = await runConsole([...args.split(' '), ...(args.includes('--data') ? [] : ['--data', directory])], terminal)
+  return { code, output: terminal.output, errors: terminal.errors }
+}
+
+async function succeed(args: string, input?: string | Uint8Array): Promise<string> {
+  const result = await millrace(args, input)
+  expect(result, args).toMatchObject({ code: 0 })
+  return result.output
+}
+
+async function fail(args: string, input?: string): Promise<string> {
+  const result = await millrace(args, input)
+  expect(result, args).toMatchObject({ code: 1, output: '' })
+  return result.errors
+}
+
+describe('millrace topics', () => {
+  it('creates, lists, describes, alters and deletes a topic', async () => {
+    expect(await succeed('topics --create --topic hits --partitions 2 --config retention.ms=1000')).toBe('Created topic hits.\n')
+    expect(await succeed('topics --list --exclude-internal')).toBe('hits\n')
+    await succeed('produce --topic hits --property parse.key=true --property key.separator=:', 'a:1\nb:2\nc:3\n')
+    const [head, ...rows] = (await succeed('topics --describe --topic hits')).trimEnd().split('\n')
+    expect(head).toBe('Topic: hits\tPartitionCount: 2\tReplicationFactor: 1\tConfigs: retention.ms=1000')
+    expect(rows.map((row) => /^\tTopic: hits\tPartition: (\d)\tLeader: 0\tReplicas: 0\tLogStartOffset: 0\tHighWatermark: \d$/.exec(row)?.[1])).toEqual(['0', '1'])
+    expect(rows.map((row) => Number(row.at(-1))).reduce((sum, end) => sum + end)).toBe(3)
+
+    expect(await succeed('topics --alter --topic hits --partitions 3 --config cleanup.policy=compact --delete-config retention.ms')).toBe('Altered topic hits.\n')
+    expect(await succeed('topics --describe --topic hits')).toMatch(/^Topic: hits\tPartitionCount: 3\tReplicationFactor: 1\tConfigs: cleanup\.policy=compact\n/)
+    expect(await succeed('topics --delete --topic hits')).toBe('Deleted topic hits.\n')
+    expect(await succeed('topics --list --exclude-internal')).toBe('')
+  })
+
+  it('tells in one line what cannot be done', async () => {
+    await succeed('topics --create --topic hits')
+    expect(await fail('topics --create --topic hits')).toMatch(/^error: .*hits.*exists.*\n$/)
+    expect(await fail('topics --describe --topic other')).toMatch(/^error: .*other.*\n$/)
+    expect(await fail('topics --create --topic other --config retention.msec=5')).toMatch(/^error: .*retention\.msec.*retention\.ms.*\n$/)
+    expect(await fail('topics --create --list --topic other')).toMatch(/^error: give exactly one of --create, .*\n$/)
+    expect(await fail('topics --create')).toMatch(/^error: --create needs --topic\n$/)
+    expect(await fail('topics --alter --topic hits')).toMatch(/^error: --alter needs --partitions, --config or --delete-config\n$/)
+    expect(await fail('topics --create --topic x --partitions none')).toMatch(/^error: option '--partitions <number>' argument 'none' is invalid/)
+    expect(await fail('topics --list --data elsewhere')).toMatch(/^error: there is no data directory elsewhere;.*\n$/)
+  })
+
+  it('lets pass what the user said is fine', async () => {
+    await succeed('topics --create --topic hits')
+    expect(await succeed('topics --create --topic hits --if-not-exists')).toBe('')
+    expect(await succeed('topics --delete --topic other --if-exists')).toBe('')
+  })
+})
+
+describe('millrace produce and consume', () => {
+  it('give back keys, values, tombstones and headers as they went in', async () => {
+    await succeed('topics --create --topic hits')
+    await succeed('produce --topic hits --property parse.key=true --property parse.headers=true --property null.marker=NULL', 'h:1\ta\tone\nh:2\tb\tNULL\n')
+    expect(await succeed('consume --topic hits --from-beginning --max-messages 2 --property print.key=true --property print.offset=true --property print.headers=true')).toBe(
+      'Offset:0\th:1\ta\tone\nOffset:1\th:2\tb\tnull\n',
+    )
+  })
+
+  it('keep the order of many lines', async () => {
+    await succeed('topics --create --topic hits')
+    const lines = Array.from({ length: 20_000 }, (_, index) => `${index} ${'x'.repeat(index % 200)}\n`).join('')
+    await succeed('produce --topic hits', lines)
+    expect(await succeed('consume --topic hits --from-beginning --max-messages 20000')).toBe(lines)
+  })
+
+  it('start where asked and end where asked', async () => {
+    await succeed('topics --create --topic hits --partitions 2')
+    await succeed('produce --topic hits --property parse.key=true', Array.from({ length: 40 }, (_, index) => `k${index}\t${index}\n`).join(''))
+    const partition = async (number: number, more: string) => (await succeed(`consume --topic hits --partition ${number} --timeout-ms 50 ${more}`)).split('\n').slice(0, -1).map(Number)
+    const zero = await partition(0, '--offset earliest')
+    const one = await partition(1, '--offset earliest')
+    expect([...zero, ...one].toSorted((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, index) => index))
+    expect(await partition(1, '--offset 2 --max-messages 3')).toEqual(one.slice(2, 5))
+    expect(await partition(1, '--offset latest')).toEqual([])
+  })
+
+  it('commit what a group was shown, and go on there', async () => {
+    await succeed('topics --create --topic hits')
+    await succeed('produce --topic hits', '1\n2\n3\n4\n5\n')
+    expect(await succeed('consume --topic hits --group g --from-beginning --max-messages 2')).toBe('1\n2\n')
+    expect(await succeed('consume --topic hits --group g --from-beginning --max-messages 2')).toBe('3\n4\n')
+    expect(await succeed('groups --list')).toBe('g\n')
+    const described = await succeed('groups --describe --group g')
+    expect(described.split('\n').map((line) => line.split(/ +/)).slice(0, 2)).toEqual([
+      ['GROUP', 'TOPIC', 'PARTITION', 'CURRENT-OFFSET', 'LOG-END-OFFSET', 'LAG', 'MEMBER-ID', 'CLIENT-ID'],
+      ['g', 'hits', '0', '4', '5', '1', '-', '-'],
+    ])
+    expect(await succeed('groups --delete --group g')).toBe('Deleted consumer group g.\n')
+    expect(await fail('groups --describe --group g')).toBe('error: there is no consumer group g\n')
+  })
+
+  it('let a group go on elsewhere, once it was told to execute', async () => {
+    await succeed('topics --create --topic hits')
+    await succeed('produce --topic hits', '1\n2\n3\n')
+    await succeed('consume --topic hits --group g --from-beginning --max-messages 3')
+    const plan = await millrace('groups --reset-offsets --group g --topic hits --to-offset 1')
+    expect(plan).toMatchObject({ code: 0, errors: 'Nothing was set; add --execute to set these offsets.\n' })
+    expect(plan.output).toMatch(/^g +hits +0 +1$/m)
+    expect(await succeed('consume --topic hits --group g --timeout-ms 50')).toBe('')
+    await succeed('groups --reset-offsets --group g --topic hits --to-offset 1 --execute')
+    expect(await succeed('consume --topic hits --group g --timeout-ms 50')).toBe('2\n3\n')
+    expect(await succeed('groups --reset-offsets --group g --topic hits --to-datetime 2000-01-01 --execute')).toMatch(/^g +hits +0 +0$/m)
+    expect(await fail('groups --reset-offsets --group g --topic hits --to-offset 9')).toBe('error: hits-0 has the offsets 0 to 3, so 9 cannot be set\n')
+    expect(await fail('groups --reset-offsets --group g --topic hits')).toMatch(/^error: --reset-offsets needs exactly one of .*\n$/)
+  })
+
+  it('name the line and the property that are wrong', async () => {
+    await succeed('topics --create --topic hits')
+    expect(await fail('produce --topic hits --property parse.key=true', 'a\tb\nc\n')).toMatch(/^error: line 2 has no key\.separator.*\n$/)
+    expect(await fail('produce --topic hits --property parse.keys=true', 'a\n')).toMatch(/^error: there is no property parse\.keys.*\n$/)
+    expect(await fail('produce --topic missing', 'a\n')).toMatch(/^error: .*missing.*\n$/)
+    expect(await fail('consume --topic hits --partition 4')).toMatch(/^error: topic hits has no partition 4; it has 1, counted from 0\n$/)
+    expect(await fail('consume --topic hits --group g --partition 0')).toMatch(/^error: --group cannot be combined.*\n$/)
+  })
+})
+
+describe('millrace', () => {
+  it('prints its version, and its commands when one does not exist', async () => {
+    expect(await succeed('--version')).toMatch(/^\d+\.\d+\.\d+\n$/)
+    expect(await fail('topic')).toMatch(/unknown command 'topic'[\s\S]*topics/)
+  })
+})
