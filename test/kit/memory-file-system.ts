@@ -5,7 +5,7 @@ import type { Announcement, FileHandle, FileStatus, FileSystem } from '../../src
 import { randomInteger, seededRandom } from '../../src/core/random.ts'
 import type { Random } from '../../src/core/random.ts'
 
-export type FileOperation = 'open' | 'read' | 'write' | 'truncate' | 'sync' | 'rename' | 'link' | 'remove' | 'make directory' | 'sync directory'
+export type FileOperation = 'open' | 'create' | 'read' | 'write' | 'truncate' | 'sync' | 'rename' | 'link' | 'remove' | 'make directory' | 'sync directory'
 
 export interface MemoryFileSystemOptions {
   /** Decides what a crash leaves. */
@@ -77,24 +77,30 @@ class MemoryInode {
     this.pending = this.pending.filter((change) => !settled.has(change))
   }
 
-  /** What a power cut leaves: a prefix of the pending changes, and of those behind any sectors in any order. */
+  /** What a power cut leaves: a prefix of the pending changes, and each sector behind as it was after some of the others. */
   afterCrash(random: Random): Uint8Array {
     const left = new GrowingBytes(this.durable.bytes)
     const whole = randomInteger(random, this.pending.length + 1)
-    for (const [i, change] of this.pending.entries()) {
-      if (i < whole) left.apply(change)
-      else if (change.kind === 'write') applySomeSectors(left, change, random)
-      else break
+    for (const change of this.pending.slice(0, whole)) left.apply(change)
+    const cuts = new Map<number, number>()
+    for (const [i, change] of this.pending.slice(whole).entries()) {
+      if (change.kind === 'truncate') break
+      for (const { sector, part } of sectorsOf(change)) {
+        const cut = cuts.get(sector) ?? randomInteger(random, this.pending.length - whole + 1)
+        cuts.set(sector, cut)
+        if (i < cut) left.apply(part)
+      }
     }
     return left.bytes
   }
 }
 
-function applySomeSectors(bytes: GrowingBytes, change: PendingChange & { kind: 'write' }, random: Random): void {
+function* sectorsOf(change: PendingChange & { kind: 'write' }): Iterable<{ readonly sector: number; readonly part: PendingChange }> {
   const end = change.position + change.bytes.length
   for (let from = change.position; from < end;) {
-    const to = Math.min(end, (Math.floor(from / sectorBytes) + 1) * sectorBytes)
-    if (random.next() < 0.5) bytes.apply({ kind: 'write', position: from, bytes: change.bytes.subarray(from - change.position, to - change.position) })
+    const sector = Math.floor(from / sectorBytes)
+    const to = Math.min(end, (sector + 1) * sectorBytes)
+    yield { sector, part: { kind: 'write', position: from, bytes: change.bytes.subarray(from - change.position, to - change.position) } }
     from = to
   }
 }
@@ -168,6 +174,7 @@ export class MemoryFileSystem implements FileSystem {
   open(path: string, mode: 'read' | 'write'): FileHandle {
     this.check('open', path)
     if (mode === 'write' && !this.#files.has(path)) {
+      this.check('create', path)
       if (!this.#directories.has(dirname(path))) throw storageError('open', path, errno('ENOENT'))
       this.#setName(path, new MemoryInode())
     }

@@ -107,6 +107,10 @@ export class EntryFile {
     try {
       this.#write(file)
       if (options.sync) await file.sync()
+    } catch (error) {
+      // After a failed sync the kernel forgets that the pages are dirty: only writing them again brings them to disk.
+      this.#flushed = 0
+      throw error
     } finally {
       file.close()
     }

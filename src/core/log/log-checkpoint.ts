@@ -14,11 +14,15 @@ export interface LogCheckpoint {
   /** Where that offset begins: in the segment of this base offset, at this position. */
   readonly segmentBaseOffset: number
   readonly position: number
+  /** Entries of that segment's indexes up to there; what their files hold beyond is not vouched for. */
+  readonly offsetEntries: number
+  readonly timeEntries: number
+  readonly transactionEntries: number
 }
 
 const fileName = 'millrace.checkpoint'
 const maxBytes = 1024
-const keys = ['logStartOffset', 'recoveryOffset', 'segmentBaseOffset', 'position'] as const
+const keys = ['logStartOffset', 'recoveryOffset', 'segmentBaseOffset', 'position', 'offsetEntries', 'timeEntries', 'transactionEntries'] as const
 
 /** null when there is none, or none that can be believed. */
 export function readCheckpoint(fileSystem: FileSystem, directory: string): LogCheckpoint | null {
@@ -41,8 +45,7 @@ function parse(text: string): LogCheckpoint | null {
   const values = new Map(text.split('\n').map((line) => line.split('=', 2) as [string, string | undefined]))
   const numbers = keys.map((key) => Number(values.get(key)))
   if (!numbers.every((value) => Number.isSafeInteger(value) && value >= 0)) return null
-  const [logStartOffset, recoveryOffset, segmentBaseOffset, position] = numbers as [number, number, number, number]
-  const checkpoint = { logStartOffset, recoveryOffset, segmentBaseOffset, position }
+  const checkpoint = Object.fromEntries(keys.map((key, i) => [key, numbers[i]!])) as unknown as LogCheckpoint
   const body = bodyOf(checkpoint)
   return text === `${body}crc=${crc32c(Buffer.from(body))}\n` ? checkpoint : null
 }

@@ -40,11 +40,4 @@ export class OffsetIndex {
     }
     return low === 0 ? null : this.entry(low - 1)
   }
-
-  /** Forgets the entries of batches that begin at or after the position. */
-  truncateToPosition(position: number): void {
-    let count = this.file.count
-    while (count > 0 && this.entry(count - 1).position >= position) count--
-    this.file.truncate(count)
-  }
 }

@@ -13,6 +13,7 @@ import type { FileSystem } from './file-system.ts'
 import { GroupCommit } from './group-commit.ts'
 import { writeLeaderEpochCheckpoint } from './leader-epoch-checkpoint.ts'
 import { writeCheckpoint } from './log-checkpoint.ts'
+import type { LogCheckpoint } from './log-checkpoint.ts'
 import type { LogConfig } from './log-config.ts'
 import { encodeSnapshot } from './producer-snapshot.ts'
 import type { CompletedTransaction, ProducerState } from './producer-state.ts'
@@ -311,7 +312,7 @@ export class PartitionLog {
       const { segment, nextBaseOffset, snapshot } = entry
       await this.#writeSnapshot(nextBaseOffset, snapshot)
       await segment.flushIndexes({ sync: true })
-      await this.#writeCheckpoint({ recoveryOffset: nextBaseOffset, segmentBaseOffset: nextBaseOffset, position: 0 })
+      await this.#writeCheckpoint({ recoveryOffset: nextBaseOffset, segmentBaseOffset: nextBaseOffset, position: 0, offsetEntries: 0, timeEntries: 0, transactionEntries: 0 })
       segment.seal()
     }
   }
@@ -324,9 +325,9 @@ export class PartitionLog {
    */
   async #checkpoint(): Promise<void> {
     const active = this.#segments.at(-1)!
-    const position = { recoveryOffset: this.#logEndOffset, segmentBaseOffset: active.baseOffset, position: active.sizeBytes }
-    const snapshot = encodeSnapshot(this.#producers)
     active.markTime()
+    const position = { recoveryOffset: this.#logEndOffset, segmentBaseOffset: active.baseOffset, position: active.sizeBytes, ...active.entries }
+    const snapshot = encodeSnapshot(this.#producers)
     await this.sync()
     await this.#sealRolled()
     await this.#writeSnapshot(position.recoveryOffset, snapshot)
@@ -339,7 +340,7 @@ export class PartitionLog {
     return replaceFile(this.#options.fileSystem, join(this.#options.directory, segmentFileName(offset, 'snapshot')), snapshot)
   }
 
-  #writeCheckpoint(position: { readonly recoveryOffset: number; readonly segmentBaseOffset: number; readonly position: number }): Promise<void> {
+  #writeCheckpoint(position: Omit<LogCheckpoint, 'logStartOffset'>): Promise<void> {
     return writeCheckpoint(this.#options.fileSystem, this.#options.directory, { logStartOffset: this.#logStartOffset, ...position })
   }
 

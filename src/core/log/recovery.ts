@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { StreamError, isStreamError } from '../errors.ts'
 import { scanBatches } from './batch-scan.ts'
-import type { ScanEnd } from './batch-scan.ts'
 import { offsetOfFileName, segmentFileName } from './file-names.ts'
+import type { SegmentFile } from './file-names.ts'
 import type { FileSystem } from './file-system.ts'
 import { readCheckpoint } from './log-checkpoint.ts'
 import type { LogCheckpoint } from './log-checkpoint.ts'
@@ -10,7 +10,12 @@ import { applyBatch } from './apply-batch.ts'
 import { decodeSnapshot, maxSnapshotBytes } from './producer-snapshot.ts'
 import { ProducerState } from './producer-state.ts'
 import type { ReadHandles } from './read-handles.ts'
+import type { RecordBatchView } from './record-batch.ts'
 import { Segment } from './segment.ts'
+import type { IndexEntries } from './segment.ts'
+import { offsetIndexEntryBytes } from './offset-index.ts'
+import { timeIndexEntryBytes } from './time-index.ts'
+import { transactionIndexEntryBytes } from './transaction-index.ts'
 import { isTornWrite } from './torn-tail.ts'
 
 export interface RecoveryOptions {
@@ -26,7 +31,7 @@ export interface RecoveredLog {
   readonly producers: ProducerState
   readonly logStartOffset: number
   readonly logEndOffset: number
-  /** True when batches were looked at: the caller writes a checkpoint, so that it is not done again. */
+  /** True when batches were looked at, or the log is new: the caller writes a checkpoint, so that it is not done again. */
   readonly scanned: boolean
   /** Bytes of a torn write that were cut. */
   readonly cutBytes: number
@@ -36,12 +41,17 @@ export interface RecoveredLog {
 
 /** Where the scan begins: everything before is trusted. */
 interface ScanStart {
-  /** Index into the base offsets. */
+  /** Index into the base offsets, and that base offset. */
   readonly segment: number
+  readonly baseOffset: number
   readonly position: number
   readonly offset: number
+  /** Of the first segment's indexes that are trusted. */
+  readonly entries: IndexEntries
   readonly producers: ProducerState
 }
+
+const noEntries: IndexEntries = { offsetEntries: 0, timeEntries: 0, transactionEntries: 0 }
 
 /**
  * Opens what is in a partition's directory:
@@ -59,7 +69,8 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
   if (baseOffsets.length === 0) return newLog(options, checkpoint)
   const start = findScanStart(options, baseOffsets, checkpoint)
   const segments = baseOffsets.slice(0, start.segment).map((baseOffset) => Segment.openSealed({ ...options, baseOffset })!)
-  const scan = scanSegments(options, baseOffsets, start, segments)
+  const endOffset = start.position > 0 ? start.offset : start.baseOffset
+  const scan = scanSegments({ options, start, gapsBefore: checkpoint?.recoveryOffset ?? Infinity, endOffset, batches: 0 }, baseOffsets, segments)
   await finishScan(options, segments, start, scan)
   const logStartOffset = Math.max(checkpoint?.logStartOffset ?? 0, segments[0]!.baseOffset)
   return { segments, producers: start.producers, logStartOffset, logEndOffset: Math.max(scan.endOffset, logStartOffset), scanned: scan.batches > 0 || scan.cutBytes > 0, cutBytes: scan.cutBytes, damage: scan.damage }
@@ -79,7 +90,7 @@ function newLog(options: RecoveryOptions, checkpoint: LogCheckpoint | null): Rec
     throw new StreamError('STORAGE_CORRUPT', `${options.directory} has no .log file, but its checkpoint says that offsets ${baseOffset} to ${checkpoint.recoveryOffset} were there`, { details: { path: options.directory } })
   }
   const segment = Segment.create({ ...options, baseOffset })
-  return { segments: [segment], producers: new ProducerState(), logStartOffset: baseOffset, logEndOffset: baseOffset, scanned: false, cutBytes: 0, damage: null }
+  return { segments: [segment], producers: new ProducerState(), logStartOffset: baseOffset, logEndOffset: baseOffset, scanned: true, cutBytes: 0, damage: null }
 }
 
 // ---------------------------------------------------------------------------------------------------- where to begin
@@ -87,21 +98,30 @@ function newLog(options: RecoveryOptions, checkpoint: LogCheckpoint | null): Rec
 function findScanStart(options: RecoveryOptions, baseOffsets: readonly number[], checkpoint: LogCheckpoint | null): ScanStart {
   const trusted = trustedStart(options, baseOffsets, checkpoint)
   const indexed = firstWithoutIndexes(options, baseOffsets, trusted.segment)
-  const wanted = indexed < trusted.segment ? { segment: indexed, position: 0, offset: baseOffsets[indexed]! } : trusted
+  const wanted = indexed < trusted.segment ? { segment: indexed, position: 0, offset: baseOffsets[indexed]!, entries: noEntries } : trusted
   const snapshot = newestSnapshot(options, wanted.offset)
   const producers = new ProducerState()
   producers.restore(snapshot.entries)
-  if (snapshot.offset >= wanted.offset) return { ...wanted, producers }
+  if (snapshot.offset >= wanted.offset) return { ...wanted, baseOffset: baseOffsets[wanted.segment]!, producers }
   const segment = Math.max(0, baseOffsets.findLastIndex((base) => base <= snapshot.offset))
-  return { segment, position: 0, offset: snapshot.offset, producers }
+  return { segment, baseOffset: baseOffsets[segment]!, position: 0, offset: snapshot.offset, entries: noEntries, producers }
 }
 
-function trustedStart({ fileSystem, directory }: RecoveryOptions, baseOffsets: readonly number[], checkpoint: LogCheckpoint | null): { segment: number; position: number; offset: number } {
+function trustedStart(options: RecoveryOptions, baseOffsets: readonly number[], checkpoint: LogCheckpoint | null): Omit<ScanStart, 'baseOffset' | 'producers'> {
   const segment = checkpoint === null ? -1 : baseOffsets.indexOf(checkpoint.segmentBaseOffset)
-  if (segment < 0) return { segment: 0, position: 0, offset: baseOffsets[0]! }
-  const sizeBytes = fileSystem.stat(join(directory, segmentFileName(baseOffsets[segment]!, 'log')))?.sizeBytes ?? 0
-  if (sizeBytes < checkpoint!.position) return { segment, position: 0, offset: baseOffsets[segment]! }
-  return { segment, position: checkpoint!.position, offset: checkpoint!.recoveryOffset }
+  if (segment < 0) return { segment: 0, position: 0, offset: baseOffsets[0]!, entries: noEntries }
+  if (!isAsVouched(options, checkpoint!)) return { segment, position: 0, offset: baseOffsets[segment]!, entries: noEntries }
+  return { segment, position: checkpoint!.position, offset: checkpoint!.recoveryOffset, entries: checkpoint! }
+}
+
+/** Whether the files are at least as long as the checkpoint says. */
+function isAsVouched({ fileSystem, directory }: RecoveryOptions, checkpoint: LogCheckpoint): boolean {
+  const isLong = (kind: SegmentFile, sizeBytes: number) =>
+    sizeBytes === 0 || (fileSystem.stat(join(directory, segmentFileName(checkpoint.segmentBaseOffset, kind)))?.sizeBytes ?? 0) >= sizeBytes
+  return isLong('log', checkpoint.position) &&
+    isLong('index', checkpoint.offsetEntries * offsetIndexEntryBytes) &&
+    isLong('timeindex', checkpoint.timeEntries * timeIndexEntryBytes) &&
+    isLong('txnindex', checkpoint.transactionEntries * transactionIndexEntryBytes)
 }
 
 function firstWithoutIndexes(options: RecoveryOptions, baseOffsets: readonly number[], before: number): number {
@@ -133,33 +153,59 @@ interface ScanResult {
   readonly damage: StreamError | null
 }
 
-function scanSegments(options: RecoveryOptions, baseOffsets: readonly number[], start: ScanStart, segments: Segment[]): ScanResult {
-  let endOffset = start.position > 0 ? start.offset : baseOffsets[start.segment]!
-  let batches = 0
+interface Scan {
+  readonly options: RecoveryOptions
+  readonly start: ScanStart
+  /** Up to here compaction may have left gaps between segments; beyond, a gap is the lost end of the segment before it. */
+  readonly gapsBefore: number
+  endOffset: number
+  batches: number
+}
+
+function scanSegments(scan: Scan, baseOffsets: readonly number[], segments: Segment[]): ScanResult {
+  const { options, start } = scan
   for (let i = start.segment; i < baseOffsets.length; i++) {
     const baseOffset = baseOffsets[i]!
-    const resume = i === start.segment && start.position > 0
-    const segment = resume ? Segment.openActive({ ...options, baseOffset }) : Segment.create({ ...options, baseOffset })
-    const sizeBytes = segment.sizeBytes
-    if (resume) segment.truncateIndexes(start.position, start.offset)
-    else segment.sizeBytes = 0
+    if (i > start.segment && baseOffset > scan.endOffset && baseOffset > scan.gapsBefore) {
+      return { endOffset: scan.endOffset, batches: scan.batches, damage: null, cutBytes: removeSegments(options, baseOffsets.slice(i)) }
+    }
+    const segment = openForScan(scan, baseOffset, i === start.segment)
     segments.push(segment)
-    const file = options.handles.use(segment.path)
-    const end: ScanEnd = scanBatches(file, resume ? start.position : 0, sizeBytes, (batch, position) => {
-      if (batch.baseOffset < Math.max(endOffset, baseOffset)) throw new StreamError('CORRUPT_RECORD', `offset ${batch.baseOffset} stands where ${Math.max(endOffset, baseOffset)} or a later one must be`)
-      segment.index(batch, position, options.indexIntervalBytes)
-      if (batch.lastOffset >= start.offset) applyBatch(batch, start.producers, segment.transactionIndex)
-      endOffset = batch.nextOffset
-      batches++
-    })
-    endOffset = Math.max(endOffset, baseOffset)
-    if (end.problem === null) continue
-    const isTorn = isTornWrite(file, end.position, sizeBytes, endOffset)
-    if (isTorn) return { endOffset, batches, damage: null, cutBytes: sizeBytes - end.position + removeSegments(options, baseOffsets.slice(i + 1)) }
-    const message = `${segment.path} is damaged at position ${end.position} (offset ${endOffset}): ${end.problem.message}; nothing after it can be read or appended`
-    return { endOffset, batches, cutBytes: 0, damage: new StreamError('STORAGE_CORRUPT', message, { details: { path: segment.path, position: end.position, offset: endOffset } }) }
+    const stopped = scanSegment(scan, segment)
+    if (stopped === null) continue
+    if (stopped.damage !== null) return { endOffset: scan.endOffset, batches: scan.batches, cutBytes: 0, damage: stopped.damage }
+    return { endOffset: scan.endOffset, batches: scan.batches, damage: null, cutBytes: stopped.tornBytes + removeSegments(options, baseOffsets.slice(i + 1)) }
   }
-  return { endOffset, batches, cutBytes: 0, damage: null }
+  return { endOffset: scan.endOffset, batches: scan.batches, cutBytes: 0, damage: null }
+}
+
+/** The first segment goes on from what its indexes hold; the others are indexed anew. */
+function openForScan({ options, start }: Scan, baseOffset: number, isFirst: boolean): Segment {
+  if (!isFirst || start.position === 0) return Segment.create({ ...options, baseOffset })
+  return Segment.openActive({ ...options, baseOffset })
+}
+
+/** null: the whole segment is good. */
+function scanSegment(scan: Scan, segment: Segment): { readonly tornBytes: number; readonly damage: StreamError | null } | null {
+  const { options, start } = scan
+  const { sizeBytes, baseOffset } = segment
+  const from = baseOffset === scan.start.baseOffset ? start.position : 0
+  segment.rewind(from, from > 0 ? start.entries : noEntries)
+  scan.endOffset = Math.max(scan.endOffset, baseOffset)
+  const file = options.handles.use(segment.path)
+  const end = scanBatches(file, from, sizeBytes, (batch, position) => scanBatch(scan, segment, batch, position))
+  if (end.problem === null) return null
+  if (isTornWrite(file, end.position, sizeBytes, scan.endOffset)) return { tornBytes: sizeBytes - end.position, damage: null }
+  const message = `${segment.path} is damaged at position ${end.position} (offset ${scan.endOffset}): ${end.problem.message}; nothing after it can be read or appended`
+  return { tornBytes: 0, damage: new StreamError('STORAGE_CORRUPT', message, { details: { path: segment.path, position: end.position, offset: scan.endOffset } }) }
+}
+
+function scanBatch(scan: Scan, segment: Segment, batch: RecordBatchView, position: number): void {
+  if (batch.baseOffset < scan.endOffset) throw new StreamError('CORRUPT_RECORD', `offset ${batch.baseOffset} stands where ${scan.endOffset} or a later one must be`)
+  segment.index(batch, position, scan.options.indexIntervalBytes)
+  if (batch.lastOffset >= scan.start.offset) applyBatch(batch, scan.start.producers, segment.transactionIndex)
+  scan.endOffset = batch.nextOffset
+  scan.batches++
 }
 
 function removeSegments(options: RecoveryOptions, baseOffsets: readonly number[]): number {

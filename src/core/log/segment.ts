@@ -19,6 +19,12 @@ export interface SegmentOptions {
   readonly baseOffset: number
 }
 
+export interface IndexEntries {
+  readonly offsetEntries: number
+  readonly timeEntries: number
+  readonly transactionEntries: number
+}
+
 export interface SegmentReadRequest {
   /** The read begins with the batch that holds this offset, or the first one after it. */
   readonly offset: number
@@ -155,8 +161,9 @@ export class Segment {
   /** The indexes as they are, on disk: for a clean close and before sealing. */
   async flushIndexes(options: { readonly sync: boolean }): Promise<void> {
     this.markTime()
-    await Promise.all([this.offsetIndex.file.flush(options), this.timeIndex.file.flush(options)])
-    if (this.transactionIndex.file.count > 0) await this.transactionIndex.file.flush(options)
+    const files = [this.offsetIndex.file, this.timeIndex.file, ...(this.transactionIndex.file.count > 0 ? [this.transactionIndex.file] : [])]
+    const results = await Promise.allSettled(files.map((file) => file.flush(options)))
+    for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
   /** After a sync and a flush: nothing is appended any more, and memory and the descriptor are given back. */
@@ -178,15 +185,17 @@ export class Segment {
     for (const kind of segmentFiles) this.#options.handles.drop(pathOf(this.#options, kind))
   }
 
-  /** Before a scan from a batch that begins at `position` with `offset`: the file and its indexes count up to there. */
-  truncateIndexes(position: number, offset: number): void {
+  /** Before a scan from `position` on: the file counts up to there, the indexes up to these numbers of entries. */
+  rewind(position: number, entries: IndexEntries): void {
     this.sizeBytes = position
-    this.offsetIndex.truncateToPosition(position)
-    this.timeIndex.truncateToOffset(offset - this.baseOffset)
-    this.transactionIndex.truncateToOffset(offset)
-    this.#resume = { offset: -1, position: 0 }
-    this.#bytesSinceIndexEntry = 0
+    this.offsetIndex.file.truncate(entries.offsetEntries)
+    this.timeIndex.file.truncate(entries.timeEntries)
+    this.transactionIndex.file.truncate(entries.transactionEntries)
     this.#takeMaxTimestamp()
+  }
+
+  get entries(): IndexEntries {
+    return { offsetEntries: this.offsetIndex.file.count, timeEntries: this.timeIndex.file.count, transactionEntries: this.transactionIndex.file.count }
   }
 
   #takeMaxTimestamp(): void {

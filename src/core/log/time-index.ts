@@ -47,11 +47,4 @@ export class TimeIndex {
     }
     return low === 0 ? null : this.entry(low - 1)
   }
-
-  /** Forgets the entries of batches that end at or after the offset. */
-  truncateToOffset(relativeOffset: number): void {
-    let count = this.file.count
-    while (count > 0 && this.entry(count - 1).relativeOffset >= relativeOffset) count--
-    this.file.truncate(count)
-  }
 }

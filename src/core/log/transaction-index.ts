@@ -66,11 +66,4 @@ export class TransactionIndex {
     }
     return low
   }
-
-  /** Forgets the transactions whose marker is at or after the offset. */
-  truncateToOffset(offset: number): void {
-    let count = this.file.count
-    while (count > 0 && this.entry(count - 1).lastOffset >= offset) count--
-    this.file.truncate(count)
-  }
 }
