@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest'
+import { partitionForKey } from '../../../src/core/index.ts'
+import { BatchingCollector } from '../../../src/streams/runtime/record-collector.ts'
+
+function collector(maxBatchBytes: number) {
+  const sent: { readonly target: string; readonly records: number }[] = []
+  const batching = new BatchingCollector({
+    maxBatchBytes,
+    partitionCount: () => 3,
+    sendBatch: ({ topic, partition }, batch) => sent.push({ target: `${topic}-${partition}`, records: batch.recordCount }),
+  })
+  return { batching, sent }
+}
+
+const value = new Uint8Array(40)
+
+describe('BatchingCollector', () => {
+  it('sends a keyed record to the partition of its key and hands over the rest with flush', () => {
+    const { batching, sent } = collector(10_000)
+    const key = Buffer.from('k')
+    batching.send('t', null, key, value, 1, [])
+    batching.send('t', null, key, value, 2, [])
+    batching.send('t', 2, null, value, 3, [])
+    expect(sent).toEqual([])
+    batching.flush()
+    const own = `t-${partitionForKey(key, 3)}`
+    expect(sent.reduce((sum, { records }) => sum + records, 0)).toBe(3)
+    expect(sent.find(({ target }) => target === own)!.records).toBeGreaterThanOrEqual(2)
+    batching.flush()
+    expect(sent.length).toBeLessThanOrEqual(2)
+  })
+
+  it('hands over a batch when the next record does not fit, and loses none', () => {
+    const { batching, sent } = collector(200)
+    for (let count = 0; count < 20; count++) batching.send('t', 0, null, value, count, [])
+    batching.flush()
+    expect(sent.length).toBeGreaterThan(5)
+    expect(sent.reduce((sum, { records }) => sum + records, 0)).toBe(20)
+  })
+
+  it('spreads records without a key over partitions, one batch each', () => {
+    const { batching, sent } = collector(200)
+    for (let count = 0; count < 30; count++) batching.send('t', null, null, value, count, [])
+    batching.flush()
+    expect(new Set(sent.map(({ target }) => target)).size).toBe(3)
+  })
+
+  it('forgets what was not handed over', () => {
+    const { batching, sent } = collector(10_000)
+    batching.send('t', 0, null, value, 1, [])
+    batching.discard()
+    batching.flush()
+    expect(sent).toEqual([])
+  })
+})

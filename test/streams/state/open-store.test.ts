@@ -1,0 +1,154 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { KeyValueStore } from '../../../src/streams/state/key-value-store.ts'
+import { openStore } from '../../../src/streams/state/open-store.ts'
+import type { OpenStore } from '../../../src/streams/state/open-store.ts'
+import type { SessionStore } from '../../../src/streams/state/session-store.ts'
+import type { ValueAndTimestamp } from '../../../src/streams/state/value-and-timestamp.ts'
+import type { VersionedStore } from '../../../src/streams/state/versioned-store.ts'
+import type { WindowStore } from '../../../src/streams/state/window-store.ts'
+import type { StoreSpec } from '../../../src/streams/topology/node.ts'
+import { TestStoreHost, specOf } from './store-host.ts'
+
+type Write = readonly [key: string, value: string | null, time: number]
+
+const write = fc.tuple(fc.constantFrom('a', 'ab', 'b', 'é'), fc.option(fc.constantFrom('x', 'y')), fc.nat(400))
+
+/** How a write reaches each kind of store, and how its whole content is read. */
+const kinds: readonly { readonly spec: StoreSpec; put(store: OpenStore, write: Write): void; content(store: OpenStore): unknown }[] = [
+  {
+    spec: specOf({ type: 'timestamped-key-value' }),
+    put: ({ view }, [key, value, timestamp]) => (view as KeyValueStore<string, ValueAndTimestamp<string>>).put(key, value === null ? null : { value, timestamp }),
+    content: ({ view }) => [...(view as KeyValueStore<string, unknown>).all()],
+  },
+  {
+    spec: specOf({ type: 'key-value' }),
+    put: ({ view }, [key, value]) => (view as KeyValueStore<string, string>).put(key, value),
+    content: ({ view }) => [...(view as KeyValueStore<string, unknown>).all()],
+  },
+  {
+    spec: specOf({ type: 'lru', maxEntries: 2 }),
+    put: ({ view }, [key, value]) => (view as KeyValueStore<string, string>).put(key, value),
+    content: ({ view }) => [...(view as KeyValueStore<string, unknown>).all()],
+  },
+  {
+    spec: specOf({ type: 'timestamped-window', retentionMs: 100, windowSizeMs: 10 }),
+    put: ({ view }, [key, value, timestamp]) => (view as WindowStore<string, ValueAndTimestamp<string>>).put(key, value === null ? null : { value, timestamp }, timestamp - (timestamp % 10)),
+    content: ({ view }) => [...(view as WindowStore<string, unknown>).all()],
+  },
+  {
+    spec: specOf({ type: 'window', retentionMs: 100, windowSizeMs: 10, retainDuplicates: true }),
+    put: ({ view }, [key, value, timestamp]) => (view as WindowStore<string, string>).put(key, value, timestamp),
+    content: ({ view }) => [...(view as WindowStore<string, unknown>).all()],
+  },
+  {
+    spec: specOf({ type: 'session', retentionMs: 100 }),
+    put: ({ view }, [key, value, end]) => (view as SessionStore<string, string>).put({ key, start: Math.max(0, end - 5), end }, value),
+    content: ({ view }) => [...(view as SessionStore<string, unknown>).fetchRange(null, null)],
+  },
+  {
+    spec: specOf({ type: 'versioned', historyMs: 100 }),
+    put: ({ view }, [key, value, timestamp]) => void (view as VersionedStore<string, string>).put(key, value, timestamp),
+    content: ({ view }) => ['a', 'ab', 'b', 'é'].map((key) => [350, 375, 400].map((asOf) => (view as VersionedStore<string, string>).getAsOf(key, asOf))),
+  },
+]
+
+describe.each(kinds)('a store of type $spec.type (duplicates: $spec.retainDuplicates)', ({ spec, put, content }) => {
+  it('is the same after a restore from its changelog', () => {
+    fc.assert(fc.property(fc.array(write, { maxLength: 60 }), (writes) => {
+      const host = new TestStoreHost()
+      const store = openStore(spec, host)
+      for (const step of writes) {
+        host.at(step[2])
+        put(store, step)
+      }
+      const restored = openStore(spec, new TestStoreHost())
+      for (const { key, value, timestamp } of host.logged) restored.restore(key, value, timestamp)
+      restored.commit()
+      expect(content(restored)).toEqual(content(store))
+    }), { numRuns: 100 })
+  })
+
+  it('goes back to the last commit, and on from there as if nothing had been', () => {
+    fc.assert(fc.property(fc.array(write, { maxLength: 30 }), fc.array(write, { maxLength: 30 }), fc.array(write, { maxLength: 10 }), (before, lost, after) => {
+      const store = openStore(spec, new TestStoreHost())
+      const twin = openStore(spec, new TestStoreHost())
+      for (const step of before) for (const each of [store, twin]) put(each, step)
+      store.commit()
+      for (const step of lost) put(store, step)
+      store.rollback()
+      expect(content(store)).toEqual(content(twin))
+      for (const step of after) for (const each of [store, twin]) put(each, step)
+      expect(content(store)).toEqual(content(twin))
+    }), { numRuns: 100 })
+  })
+
+  it('reads the same with a cache in front, before and after the flush', () => {
+    fc.assert(fc.property(fc.array(fc.tuple(write, fc.boolean()), { maxLength: 40 }), (steps) => {
+      const host = new TestStoreHost(100_000)
+      const cached = openStore({ ...spec, caching: true }, host)
+      const plain = openStore({ ...spec, retentionMs: 1_000 }, new TestStoreHost())
+      const cachedWithRoom = openStore({ ...spec, caching: true, retentionMs: 1_000 }, host)
+      for (const [step, flush] of steps) {
+        for (const each of [cached, cachedWithRoom, plain]) put(each, step)
+        if (flush) for (const each of [cached, cachedWithRoom]) each.flush()
+        expect(content(cachedWithRoom)).toEqual(content(plain))
+      }
+    }), { numRuns: 60 })
+  })
+})
+
+describe('the changelog', () => {
+  it('has the bare value, with the timestamp of the row as that of the record', () => {
+    const host = new TestStoreHost()
+    const { view } = openStore(specOf({ type: 'timestamped-key-value' }), host)
+    host.at(9)
+    const store = view as KeyValueStore<string, ValueAndTimestamp<string>>
+    store.put('k', { value: 'v', timestamp: 5 })
+    store.put('k', null)
+    expect(host.logged.map(({ value, timestamp }) => [value && Buffer.from(value).toString(), timestamp])).toEqual([['v', 5], [null, 9]])
+  })
+
+  it('forgets what an LRU store pushes out before it learns what came in', () => {
+    const host = new TestStoreHost()
+    const store = openStore(specOf({ type: 'lru', maxEntries: 1 }), host).view as KeyValueStore<string, string>
+    store.put('a', '1')
+    store.put('b', '2')
+    expect(host.logged.map(({ key, value }) => `${Buffer.from(key).toString()}=${value && Buffer.from(value).toString()}`)).toEqual(['a=1', 'a=null', 'b=2'])
+  })
+
+  it('gets the last of several writes behind a cache, with the time of the record that wrote it', () => {
+    const host = new TestStoreHost(100_000)
+    const store = openStore(specOf({ type: 'key-value', caching: true }), host)
+    const view = store.view as KeyValueStore<string, string>
+    host.at(1)
+    view.put('k', 'a')
+    host.at(2)
+    view.put('k', 'b')
+    host.at(3)
+    expect(host.logged).toEqual([])
+    store.flush()
+    expect(host.logged.map(({ timestamp }) => timestamp)).toEqual([2])
+  })
+})
+
+describe('retention', () => {
+  it('hides a window at once when a newer one makes it too old, and counts what is written too late', () => {
+    const host = new TestStoreHost()
+    const store = openStore(specOf({ type: 'window', retentionMs: 20, windowSizeMs: 10, persistent: false }), host).view as WindowStore<string, string>
+    store.put('k', 'old', 0)
+    store.put('k', 'new', 20)
+    expect(store.fetchOne('k', 0)).toBeNull()
+    expect([...store.fetch('k', 0, 100)]).toEqual([{ start: 20, value: 'new' }])
+    store.put('k', 'late', 0)
+    expect(host.expiredRows).toBe(1)
+  })
+
+  it('drops whole segments, however far time jumps', () => {
+    const store = openStore(specOf({ type: 'window', retentionMs: 60_000, windowSizeMs: 10 }), new TestStoreHost())
+    const view = store.view as WindowStore<string, string>
+    for (let start = 0; start < 10_000_000; start += 50_000) view.put('k', 'v', start)
+    store.commit()
+    expect([...view.all()].length).toBeLessThanOrEqual(2)
+  })
+})

@@ -1,0 +1,56 @@
+import { StreamRecord, noHeaders, noOrigin } from '../../../src/streams/stream-record.ts'
+import { CacheBudget } from '../../../src/streams/state/caching-byte-store.ts'
+import type { StoreHost } from '../../../src/streams/state/open-store.ts'
+import type { StoreSpec } from '../../../src/streams/topology/node.ts'
+import { stringSerde } from '../../../src/core/index.ts'
+import type { Serde } from '../../../src/core/index.ts'
+
+export interface LoggedRow {
+  readonly key: Uint8Array
+  readonly value: Uint8Array | null
+  readonly timestamp: number
+}
+
+/** A host that keeps what stores log, and lets a test say which record is being processed. */
+export class TestStoreHost implements StoreHost {
+  readonly logged: LoggedRow[] = []
+  readonly cacheBudget: CacheBudget | null
+  expiredRows = 0
+  #current = recordAt(0)
+
+  constructor(cacheMaxBytes = 0) {
+    this.cacheBudget = cacheMaxBytes > 0 ? new CacheBudget(cacheMaxBytes) : null
+  }
+
+  at(timestamp: number): void {
+    this.#current = recordAt(timestamp)
+  }
+
+  log(_store: StoreSpec, key: Uint8Array, value: Uint8Array | null, timestamp: number): void {
+    this.logged.push({ key, value, timestamp })
+  }
+
+  expired(): void {
+    this.expiredRows++
+  }
+
+  currentRecord(): StreamRecord {
+    return this.#current
+  }
+
+  asRecord(record: StreamRecord, work: () => void): void {
+    const before = this.#current
+    this.#current = record
+    work()
+    this.#current = before
+  }
+}
+
+function recordAt(timestamp: number): StreamRecord {
+  return new StreamRecord(null, null, timestamp, noHeaders, noOrigin)
+}
+
+export function specOf(fields: Partial<StoreSpec> & Pick<StoreSpec, 'type'>): StoreSpec {
+  const text = stringSerde as Serde<unknown>
+  return { name: 's', keySerde: text, valueSerde: text, persistent: true, caching: false, changelog: { sourceTopic: null, topicConfig: {} }, ...fields }
+}

@@ -1,0 +1,80 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { integerSerde, longSerde, stringSerde } from '../../../src/core/index.ts'
+import { StreamsBuilder } from '../../../src/streams/streams-builder.ts'
+import { TopologyTestDriver } from '../../../src/streams/testing/index.ts'
+import { topic } from '../../../src/streams/topic.ts'
+import { timeWindowedSerde } from '../../../src/streams/windowed-serde.ts'
+import { tumbling } from '../../../src/streams/windows.ts'
+
+const words = topic('words', { key: stringSerde, value: stringSerde })
+const counts = topic('counts', { key: stringSerde, value: longSerde })
+const windowCounts = topic('window-counts', { key: timeWindowedSerde(stringSerde, 10), value: longSerde })
+
+function wordCount(): StreamsBuilder {
+  const builder = new StreamsBuilder()
+  builder.stream(words).flatMapValues((line) => line.split(' ')).groupBy((word) => word, { key: stringSerde, value: stringSerde })
+    .count({ store: 'count-store' }).toStream().to(counts)
+  return builder
+}
+
+describe('TopologyTestDriver', () => {
+  let driver: TopologyTestDriver
+  afterEach(() => driver.close())
+
+  it('shows every update, with what went through the repartition topic', () => {
+    driver = new TopologyTestDriver(wordCount().build())
+    driver.inputTopic(words).pipe({ value: 'to be or not to be', timestamp: 7 })
+    expect(driver.outputTopic(counts).readAll().map(({ key, value, timestamp }) => `${key}=${value}@${timestamp}`))
+      .toEqual(['to=1@7', 'be=1@7', 'or=1@7', 'not=1@7', 'to=2@7', 'be=2@7'])
+    expect(driver.outputTopic(counts).isEmpty).toBe(true)
+    expect(driver.writtenTopics).toEqual(['test-count-store-changelog', 'test-count-store-repartition'])
+  })
+
+  it('gives the same table with four partitions as with one, and puts each key where it belongs', () => {
+    const lines = Array.from({ length: 40 }, (_, index) => ({ value: `a${index % 7} b${index % 5} c`, key: `k${index}` }))
+    const results = [1, 4].map((partitions) => {
+      driver = new TopologyTestDriver(wordCount().build(), { partitions })
+      driver.inputTopic(words).pipeAll(lines)
+      const stores = Array.from({ length: partitions }, (_, partition) => [...driver.keyValueStore<string, number>('count-store', partition).all()])
+      expect(stores.filter((rows) => rows.length > 0).length).toBeGreaterThan(partitions === 1 ? 0 : 2)
+      return { table: driver.outputTopic(counts).readToMap(), rows: stores.flat().map(({ key, value }) => `${key}=${value}`).sort() }
+    })
+    expect(results[1]!.rows).toEqual(results[0]!.rows)
+    expect(new Map([...results[1]!.table].sort())).toEqual(new Map([...results[0]!.table].sort()))
+  })
+
+  it('lets windows be read, and counts what came too late', () => {
+    const builder = new StreamsBuilder()
+    builder.stream(words).groupByKey().windowedBy(tumbling(10, { grace: 5 })).count({ store: 'w' }).toStream().to(windowCounts)
+    driver = new TopologyTestDriver(builder.build())
+    driver.inputTopic(words).pipeAll([1, 12, 3, 30, 4].map((timestamp) => ({ key: 'k', value: 'x', timestamp })))
+    expect(driver.outputTopic(windowCounts).readAll().map(({ key, value }) => [key!.start, key!.end, value])).toEqual([[0, 10, 1], [10, 20, 1], [0, 10, 2], [30, 40, 1]])
+    expect(driver.droppedRecords).toBe(1)
+    expect(driver.windowStore<string, number>('w').fetchOne('k', 30)).toBe(1)
+    expect([...driver.timestampedWindowStore<string, number>('w').all()].at(-1)).toEqual({ key: { key: 'k', start: 30, end: 40 }, value: { value: 1, timestamp: 30 } })
+  })
+
+  it('takes the wall clock as the timestamp where none is given', () => {
+    driver = new TopologyTestDriver(wordCount().build(), { startAtMs: 100 })
+    driver.advanceWallClock('1s')
+    driver.inputTopic(words).pipe({ value: 'x' })
+    expect(driver.outputTopic(counts).read()?.timestamp).toBe(1_100)
+  })
+
+  it('says what is wrong: no such topic, no such store, another type of store', () => {
+    driver = new TopologyTestDriver(wordCount().build())
+    expect(() => driver.inputTopic(counts).pipe({ value: 1 })).toThrow('the topology reads no topic counts')
+    expect(() => driver.keyValueStore('nope')).toThrow('the topology has no store nope in partition 0: it has count-store')
+    expect(() => driver.sessionStore('count-store')).toThrow('the store count-store is of type timestamped-key-value, not session')
+    expect(() => new TopologyTestDriver(wordCount().build(), { partitions: 0 })).toThrow('partitions must be a whole number')
+  })
+
+  it('shows what the error policy does with foreign bytes', () => {
+    const numbers = topic('numbers', { key: stringSerde, value: integerSerde })
+    const builder = new StreamsBuilder()
+    builder.stream(numbers).to(topic('out', { key: stringSerde, value: integerSerde }))
+    driver = new TopologyTestDriver(builder.build(), { onDeserializationError: 'dead-letter', deadLetterTopic: 'dead' })
+    driver.inputTopic(numbers).pipeBytes({ value: Buffer.from('x'), timestamp: 5 })
+    expect(driver.outputTopic(topic('dead', { key: stringSerde, value: stringSerde })).read()).toMatchObject({ value: 'x', timestamp: 5 })
+  })
+})
