@@ -70,9 +70,11 @@ export interface TopicDescription {
 
 export interface PartitionDescription {
   readonly partition: number
-  /** Node id of the leader; 0 for the embedded engine. */
+  /** Node id of the leader; 0 for the embedded engine, -1 while nobody leads the partition (its offsets are -1 then). */
   readonly leader: number
   readonly replicas: readonly number[]
+  /** Those that have everything that is acknowledged. */
+  readonly inSyncReplicas: readonly number[]
   readonly logStartOffset: number
   readonly highWatermark: number
 }

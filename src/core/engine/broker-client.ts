@@ -8,7 +8,7 @@ import { EmbeddedGroupMember } from './embedded-group-member.ts'
 import { EmbeddedProducer } from './embedded-producer.ts'
 import { EmbeddedReader } from './embedded-reader.ts'
 import type { EngineApi } from './engine-api.ts'
-import { validateGroupOptions, validateOffsets, validateProducerOptions, validateTarget } from './validate.ts'
+import { validateGroupOptions, validateOffsets, validateProducerOptions, validateTarget } from '../validate.ts'
 
 export interface BrokerClientContext {
   readonly clock: Clock

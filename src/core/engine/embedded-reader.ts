@@ -2,8 +2,8 @@ import type { PartitionPosition, PartitionRecords, ReadOptions, ReadResult, Read
 import { StreamError } from '../errors.ts'
 import { partitionKey } from '../record.ts'
 import type { EngineApi } from './engine-api.ts'
-import { validatePositions, validateReadOptions } from './validate.ts'
-import { eitherSignal } from './wait.ts'
+import { validatePositions, validateReadOptions } from '../validate.ts'
+import { eitherSignal } from '../wait.ts'
 
 const defaults = { maxBytes: 1024 * 1024, minBytes: 1, maxWaitMs: 500, isolation: 'read-committed' } as const
 

@@ -16,7 +16,7 @@ export function fetchCommitted(cluster: KafkaCluster, lane: KafkaLane, groupId: 
     return answer.topics.flatMap(({ name, partitions: found }) => found.flatMap(({ partitionIndex, committedOffset, metadata, errorCode }): CommittedOffset[] => {
       throwIfError(errorCode, `fetching the offset of group ${groupId} for ${name}-${partitionIndex}`)
       if (committedOffset < 0) return []
-      return [{ topic: name, partition: partitionIndex, offset: committedOffset, ...(metadata === null || metadata === '' ? {} : { metadata }) }]
+      return [{ topic: name, partition: partitionIndex, offset: committedOffset, metadata: metadata ?? '' }]
     }))
   })
 }

@@ -25,9 +25,10 @@ export interface MembershipSettings extends GroupOptions {
 }
 
 const protocolType = 'consumer'
-const longestHeartbeatMs = 3_000
+/** A member learns of a rebalance from its heartbeat, so this is how long the others wait for it at most. */
+const longestHeartbeatMs = 1_000
 /** How often the leader looks whether topics appeared or grew. */
-const topicCheckMs = 10_000
+const topicCheckMs = 5_000
 
 export class GroupMembership {
   readonly #cluster: KafkaCluster
@@ -48,7 +49,7 @@ export class GroupMembership {
   constructor(cluster: KafkaCluster, lane: KafkaLane, settings: MembershipSettings, notify: () => void) {
     this.#cluster = cluster
     this.#lane = lane
-    this.#joinLane = cluster.openLane()
+    this.#joinLane = cluster.openLane(settings.clientId)
     this.#settings = settings
     this.#notify = notify
   }
@@ -160,7 +161,7 @@ export class GroupMembership {
   // -------------------------------------------------------------------------------------------------- heartbeats
 
   #scheduleHeartbeat(): void {
-    const intervalMs = Math.min(longestHeartbeatMs, this.#settings.sessionTimeoutMs / 3)
+    const intervalMs = Math.min(longestHeartbeatMs, this.#settings.sessionTimeoutMs / 3, this.#settings.rebalanceTimeoutMs / 3)
     this.#heartbeatTimer?.cancel()
     this.#heartbeatTimer = this.#cluster.clock.setTimer(intervalMs, () => void this.#beat())
   }

@@ -29,9 +29,9 @@ export class KafkaBroker implements Broker {
     return this.#keep(this.#producers, producer, () => producer.close())
   }
 
-  openReader(_options: ReaderOptions = {}): Promise<Reader> {
+  async openReader(options: ReaderOptions = {}): Promise<Reader> {
     this.#ensureOpen()
-    const reader = new KafkaReader(this.#cluster, (closed) => this.#readers.delete(closed))
+    const reader = new KafkaReader(this.#cluster, options, (closed) => this.#readers.delete(closed))
     return this.#keep(this.#readers, reader, () => reader.close())
   }
 

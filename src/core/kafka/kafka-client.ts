@@ -7,7 +7,7 @@ import type { ConnectionOptions } from 'node:tls'
 
 export interface KafkaClient {
   /** One connection, ready for requests: connected, authenticated, its versions known. @throws BACKEND_UNAVAILABLE (retriable), NOT_AUTHORIZED */
-  connect(address: KafkaNodeAddress): Promise<KafkaConnection>
+  connect(address: KafkaNodeAddress, clientId: string): Promise<KafkaConnection>
 }
 
 export interface KafkaNodeAddress {
@@ -39,7 +39,6 @@ export interface RawRequest {
 
 /** How to reach and to convince a cluster. */
 export interface KafkaClientOptions {
-  readonly clientId: string
   /** True: TLS with the system's certificates. */
   readonly ssl: boolean | ConnectionOptions
   readonly sasl: SaslOptions | null

@@ -19,6 +19,7 @@ import type { Api, TopicMetadata } from './wire/index.ts'
 export interface KafkaClusterOptions {
   readonly client: KafkaClient
   readonly bootstrap: readonly KafkaNodeAddress[]
+  readonly clientId: string
   readonly clock: Clock
   readonly random: Random
   /** A node that has not answered for so long is given up; requests that wait on purpose add their own time. */
@@ -45,6 +46,7 @@ export class KafkaCluster {
   readonly requestTimeoutMs: number
   readonly operationTimeoutMs: number
   readonly #client: KafkaClient
+  readonly #clientId: string
   readonly #bootstrap: readonly KafkaNodeAddress[]
   readonly #nodes = new Map<number, KafkaNodeAddress>()
   readonly #topics = new Map<string, CachedTopic>()
@@ -59,13 +61,14 @@ export class KafkaCluster {
     this.requestTimeoutMs = options.requestTimeoutMs
     this.operationTimeoutMs = options.operationTimeoutMs
     this.#client = options.client
+    this.#clientId = options.clientId
     this.#bootstrap = options.bootstrap
     this.#lane = this.openLane()
   }
 
   /** Connections of one owner's own, who closes them with `closeLane`. */
-  openLane(): KafkaLane {
-    const lane = new KafkaLane({ client: this.#client, clock: this.clock, addressOf: (nodeId) => this.#addressOf(nodeId) })
+  openLane(clientId = this.#clientId): KafkaLane {
+    const lane = new KafkaLane({ client: this.#client, clientId, clock: this.clock, addressOf: (nodeId) => this.#addressOf(nodeId) })
     this.#lanes.add(lane)
     return lane
   }

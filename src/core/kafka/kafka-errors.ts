@@ -91,10 +91,10 @@ export function remedyFor(errorCode: number): Remedy {
 }
 
 /** `what` says what was asked, such as `produce to orders-3`; the broker's own explanation is added when it gave one. */
-export function kafkaError(errorCode: number, what: string, explanation: string | null = null): StreamError {
+export function kafkaError(errorCode: number, what: string, explanation: string | null = null, details: Readonly<Record<string, unknown>> = {}): StreamError {
   const known = errors.get(errorCode) ?? row(`error ${errorCode}`, 'BACKEND_UNAVAILABLE')
   const message = `${what}: Kafka answers ${known.name}${explanation === null || explanation === '' ? '' : ` (${explanation})`}`
-  return new StreamError(known.code, message, { retriable: known.remedy !== 'fail', details: { kafkaError: known.name, kafkaErrorCode: errorCode } })
+  return new StreamError(known.code, message, { retriable: known.remedy !== 'fail', details: { ...details, kafkaError: known.name, kafkaErrorCode: errorCode } })
 }
 
 /** Returns when the code is 0. */

@@ -17,6 +17,7 @@ import { unknownTopic } from './kafka-cluster.ts'
 import { kafkaError, remedyFor } from './kafka-errors.ts'
 import type { KafkaLane } from './kafka-lane.ts'
 import { asStreamError } from './kafka-sender.ts'
+import { settledWithin } from '../wait.ts'
 import { retryDelayMs } from './retry.ts'
 import { fetchedBatches } from './visible-batches.ts'
 import type { FetchedBatch } from './visible-batches.ts'
@@ -56,7 +57,9 @@ const defaultMaxBytes = 1024 * 1024
 const defaultMaxWaitMs = 500
 /** A poll knows only the partitions it was sent with, so none stays open longer. */
 const longestPollMs = 500
-const unknownTopicPatience = 6
+const openPollPatienceMs = 20
+/** Look-ups with growing pauses, about half a second. */
+const unknownTopicPatience = 5
 
 export class KafkaFetcher {
   readonly #cluster: KafkaCluster
@@ -162,15 +165,11 @@ export class KafkaFetcher {
     })
   }
 
-  /** A read that does not wait still asks each leader once. */
-  async #answers(polls: readonly Promise<void>[], signal: AbortSignal | undefined): Promise<void> {
-    const all = Promise.all(this.#lookup === null ? polls : [...polls, this.#lookup])
-    if (signal === undefined) return void await all
-    let aborted: () => void = () => undefined
-    const abort = new Promise<void>((resolve) => (aborted = resolve))
-    signal.addEventListener('abort', aborted, { once: true })
-    await Promise.race([all, abort])
-    signal.removeEventListener('abort', aborted)
+  /** A read that does not wait still asks each leader once; a poll that an earlier read left open has a moment to answer. */
+  async #answers(fresh: readonly Promise<void>[], signal: AbortSignal | undefined): Promise<void> {
+    const waited = this.#lookup === null ? fresh : [...fresh, this.#lookup]
+    if (this.#polls.size > fresh.length) await settledWithin(Promise.race(this.#polls.values()), this.#cluster.clock, openPollPatienceMs, signal)
+    await settledWithin(Promise.all(waited), this.#cluster.clock, this.#cluster.requestTimeoutMs, signal)
   }
 
   /** Records at hand, partition after partition, and the partition that came last goes first the next time. */
@@ -200,7 +199,7 @@ export class KafkaFetcher {
 
   // -------------------------------------------------------------------------------------------------- polling
 
-  /** Polls each leader that has none open, for the partitions of which nothing is at hand; returns the polls that are open. */
+  /** Polls each leader that has none open, for the partitions of which nothing is at hand; returns the new polls. */
   #poll(settings: ReadSettings, maxWaitMs: number): readonly Promise<void>[] {
     const now = this.#cluster.clock.monotonic()
     const perLeader = new Map<number, AssignedPartition[]>()
@@ -213,6 +212,7 @@ export class KafkaFetcher {
       else perLeader.set(leader, [assigned])
     }
     if (leaderless.length > 0) this.#lookup ??= this.#lookUp(leaderless).finally(() => (this.#lookup = null))
+    const fresh: Promise<void>[] = []
     for (const [leader, partitions] of perLeader) {
       if (this.#polls.has(leader)) continue
       const poll = this.#pollLeader(leader, partitions, settings, Math.min(maxWaitMs, longestPollMs)).catch((error: unknown) => void (this.#failure ??= error)).finally(() => {
@@ -220,8 +220,9 @@ export class KafkaFetcher {
         this.#wake()
       })
       this.#polls.set(leader, poll)
+      fresh.push(poll)
     }
-    return [...this.#polls.values()]
+    return fresh
   }
 
   async #pollLeader(leader: number, partitions: readonly AssignedPartition[], settings: ReadSettings, maxWaitMs: number): Promise<void> {
@@ -265,7 +266,7 @@ export class KafkaFetcher {
 
   async #refused(assigned: AssignedPartition, errorCode: number, isolation: Isolation): Promise<void> {
     const { topic, partition, offset } = assigned
-    const error = kafkaError(errorCode, `reading ${topic}-${partition} from offset ${offset}`)
+    const error = kafkaError(errorCode, `reading ${topic}-${partition} from offset ${offset}`, null, { topic, partition, offset })
     if (error.code === 'OFFSET_OUT_OF_RANGE') {
       assigned.offset = await this.#outOfRange({ topic, partition, offset }, isolation, error)
       return
@@ -279,7 +280,7 @@ export class KafkaFetcher {
     assigned.resumeAt = this.#cluster.clock.monotonic() + retryDelayMs(assigned.failures++, this.#cluster.random)
   }
 
-  /** Finds leaders; a topic or partition that stays unknown for about a second does not exist. */
+  /** Finds leaders; a topic or partition that stays unknown for a while does not exist. */
   async #lookUp(leaderless: readonly AssignedPartition[]): Promise<void> {
     try {
       await this.#cluster.refresh([...new Set(leaderless.map(({ topic }) => topic))])

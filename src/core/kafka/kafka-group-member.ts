@@ -3,6 +3,8 @@ import type { CommittedOffset, GroupMember, GroupMetadata, GroupOptions, Isolati
 import { StreamError } from '../errors.ts'
 import { partitionKey } from '../record.ts'
 import type { TopicPartition } from '../record.ts'
+import { validateGroupOptions, validateOffsets, validatePositions, validateReadOptions, validateTarget } from '../validate.ts'
+import { settledWithin } from '../wait.ts'
 import { commitOffsets, fetchCommitted } from './committed-offsets.ts'
 import { GroupMembership } from './group-membership.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
@@ -17,6 +19,7 @@ const nothing: ReadResult = { partitions: [] }
 
 /** Resolves once the first assignment was handed to `onRebalance`. */
 export async function joinKafkaGroup(cluster: KafkaCluster, options: GroupOptions, left: (member: GroupMember) => void): Promise<GroupMember> {
+  validateGroupOptions(options)
   const member = new KafkaGroupMember(cluster, options, left)
   try {
     await member.joinFirst()
@@ -58,8 +61,8 @@ class KafkaGroupMember implements GroupMember {
     this.#cluster = cluster
     this.#options = options
     this.#left = left
-    this.#lane = cluster.openLane()
-    this.#fetchLane = cluster.openLane()
+    this.#lane = cluster.openLane(options.clientId)
+    this.#fetchLane = cluster.openLane(options.clientId)
     this.#topics = new KafkaTopicAdmin(cluster)
     this.#fetcher = new KafkaFetcher(cluster, this.#fetchLane, async (position, _isolation, cause) => (await this.#reset([position], cause))[0]!.offset)
     const settings = {
@@ -96,6 +99,7 @@ class KafkaGroupMember implements GroupMember {
 
   async read(options: ReadOptions = {}): Promise<ReadResult> {
     this.#ensureIn()
+    validateReadOptions(options)
     const deadline = this.#cluster.clock.monotonic() + (options.maxWaitMs ?? defaultMaxWaitMs)
     for (;;) {
       const isReady = await this.#prepare(deadline, options.signal)
@@ -137,18 +141,7 @@ class KafkaGroupMember implements GroupMember {
 
   /** True when the promise settled before the deadline and the signal. */
   #settledBy(promise: Promise<unknown>, deadline: number, signal: AbortSignal | undefined): Promise<boolean> {
-    return new Promise((resolve) => {
-      if (signal?.aborted === true) return resolve(false)
-      const finish = (isSettled: boolean) => {
-        timer.cancel()
-        signal?.removeEventListener('abort', giveUp)
-        resolve(isSettled)
-      }
-      const giveUp = () => finish(false)
-      const timer = this.#cluster.clock.setTimer(Math.max(0, deadline - this.#cluster.clock.monotonic()), giveUp)
-      signal?.addEventListener('abort', giveUp, { once: true })
-      promise.then(() => finish(true), () => finish(true))
-    })
+    return settledWithin(promise, this.#cluster.clock, Math.max(0, deadline - this.#cluster.clock.monotonic()), signal)
   }
 
   // -------------------------------------------------------------------------------------------------- rebalancing
@@ -239,6 +232,7 @@ class KafkaGroupMember implements GroupMember {
   }
 
   seek(position: PartitionPosition): void {
+    validatePositions([position])
     this.#ensureAssigned([position])
     if (this.#hasPositions) this.#fetcher.seek(position)
     else this.#sought.set(keyOf(position), position)
@@ -248,6 +242,7 @@ class KafkaGroupMember implements GroupMember {
 
   async commit(nextOffsets: readonly CommittedOffset[]): Promise<void> {
     this.#ensureIn()
+    validateOffsets(nextOffsets)
     if (this.#joining !== null) throw new StreamError('REBALANCE_IN_PROGRESS', `group ${this.#options.groupId} is rebalancing: the partitions are not this member's any more`)
     try {
       await commitOffsets(this.#cluster, this.#lane, this.metadata(), nextOffsets)
@@ -259,6 +254,7 @@ class KafkaGroupMember implements GroupMember {
 
   async committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]> {
     this.#ensureIn()
+    for (const target of partitions) validateTarget(target)
     return fetchCommitted(this.#cluster, this.#lane, this.#options.groupId, partitions)
   }
 

@@ -7,6 +7,7 @@ import type { Api } from './wire/index.ts'
 export interface LaneCollaborators {
   readonly client: KafkaClient
   readonly clock: Clock
+  readonly clientId: string
   /** Where a node listens; undefined when the cluster does not know it (any more). */
   addressOf(nodeId: number): KafkaNodeAddress | undefined
 }
@@ -74,7 +75,7 @@ export class KafkaLane {
     if (address === undefined) {
       throw new StreamError('BACKEND_UNAVAILABLE', `node ${nodeId} is not in the Kafka cluster at present`, { retriable: true, details: { nodeId } })
     }
-    const connection = await this.#collaborators.client.connect(address)
+    const connection = await this.#collaborators.client.connect(address, this.#collaborators.clientId)
     if (!this.#isClosed) return connection
     connection.close()
     throw closedError()

@@ -4,6 +4,7 @@ import { RecordBatchBuilder } from '../log/record-batch-builder.ts'
 import { partitionForKey, StickyPartitioner } from '../partitioner.ts'
 import { partitionKey } from '../record.ts'
 import type { ProducerRecord, RecordMetadata, TopicPartition } from '../record.ts'
+import { validateProducerOptions, validateRecord, validateTarget } from '../validate.ts'
 import { ByteBudget } from './byte-budget.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
 import { throwIfError } from './kafka-errors.ts'
@@ -29,10 +30,10 @@ const openBatchBytes = 64 * 1024
 const recordOverheadBytes = 32
 
 export async function openKafkaProducer(cluster: KafkaCluster, options: ProducerOptions, closed: (producer: Producer) => void): Promise<Producer> {
-  const lane = cluster.openLane()
+  validateProducerOptions(options)
+  const lane = cluster.openLane(options.clientId)
   const identity = new ProducerIdentity()
   const { transactionalId, transactionTimeoutMs = defaultTransactionTimeoutMs } = options
-  if (transactionalId === '') throw new StreamError('INVALID_ARGUMENT', 'transactionalId must not be empty')
   const transaction = transactionalId === undefined ? null : new KafkaTransaction(cluster, lane, identity, { transactionalId, transactionTimeoutMs })
   const renewIdentity = () => adoptFreshProducerId(cluster, identity)
   try {
@@ -71,9 +72,14 @@ class KafkaProducer implements Producer {
   readonly #partitioner: StickyPartitioner
   readonly #open = new Map<string, OpenBatch>()
   readonly #outstanding = new Set<Promise<unknown>>()
+  /** The append that waits, and those behind it. */
+  #gate: Promise<void> | null = null
   #state: 'idle' | 'in transaction' | 'ending' | 'closed' = 'idle'
   #closing: Promise<void> | undefined
+  /** The first failed append since the last flush. */
   #failure: StreamError | null = null
+  /** The first failed append of the transaction: it cannot be committed. */
+  #transactionFailure: StreamError | null = null
 
   constructor(parts: Collaborators) {
     this.#parts = parts
@@ -97,14 +103,13 @@ class KafkaProducer implements Producer {
 
   async #append(record: ProducerRecord): Promise<RecordMetadata> {
     this.#ensureWritable()
+    validateRecord(record)
     const sizeBytes = sizeOf(record)
-    if (!this.#budget.tryAcquire(sizeBytes)) await this.#budget.acquire(sizeBytes)
+    const turn = this.#admit(record.topic, sizeBytes)
+    if (turn !== null) await turn
     try {
-      this.#ensureWritable()
       const timestamp = record.timestamp ?? this.#parts.cluster.clock.now()
-      const partitionCount = await this.#partitionCount(record.topic)
-      this.#ensureWritable()
-      const batch = this.#addToOpenBatch({ topic: record.topic, partition: this.#partitionOf(record, partitionCount) }, record, timestamp)
+      const batch = this.#addToOpenBatch({ topic: record.topic, partition: this.#partitionOf(record) }, record, timestamp)
       const index = batch.builder.recordCount - 1
       const { topic, partition, baseOffset, logAppendTime } = await batch.metadata
       return { topic, partition, offset: baseOffset < 0 ? -1 : baseOffset + index, timestamp: logAppendTime < 0 ? timestamp : logAppendTime }
@@ -119,17 +124,34 @@ class KafkaProducer implements Producer {
 
   async #appendBatch(target: TopicPartition, batch: UnsealedBatch): Promise<BatchMetadata> {
     this.#ensureWritable()
+    validateTarget(target)
     const sizeBytes = batch.bytes.length
-    if (!this.#budget.tryAcquire(sizeBytes)) await this.#budget.acquire(sizeBytes)
+    const turn = this.#admit(target.topic, sizeBytes)
+    if (turn !== null) await turn
     try {
-      this.#ensureWritable()
       this.#sendOpenBatch(partitionKey(target.topic, target.partition))
-      return await new Promise<BatchMetadata>((resolve, reject) => {
-        this.#parts.sender.enqueue({ target, bytes: batch.bytes, recordCount: batch.recordCount, settle: settler(resolve, reject) })
-      })
+      return await new Promise<BatchMetadata>((resolve, reject) => this.#enqueue(target, batch, settler(resolve, reject)))
     } finally {
       this.#budget.release(sizeBytes)
     }
+  }
+
+  /**
+   * Null when the append may go on at once: the topic is known and the buffer has room. Otherwise what it waits for; whoever
+   * comes meanwhile queues behind, so that order is kept.
+   */
+  #admit(topic: string, sizeBytes: number): Promise<void> | null {
+    const { cluster } = this.#parts
+    if (this.#gate === null && cluster.cachedTopic(topic) !== undefined && this.#budget.tryAcquire(sizeBytes)) return null
+    const turn = (this.#gate ?? Promise.resolve()).then(async () => {
+      if (cluster.cachedTopic(topic) === undefined) await cluster.topic(topic)
+      await this.#budget.acquire(sizeBytes)
+    })
+    const gate = turn.then(() => undefined, () => undefined).then(() => {
+      if (this.#gate === gate) this.#gate = null
+    })
+    this.#gate = gate
+    return turn
   }
 
   /** A failure is kept for `flush`, so nobody needs to look at the promise of every append. */
@@ -139,19 +161,17 @@ class KafkaProducer implements Producer {
       () => this.#outstanding.delete(appended),
       (error: unknown) => {
         this.#outstanding.delete(appended)
-        if (isStreamError(error)) this.#failure ??= error
+        if (!isStreamError(error)) return
+        this.#failure ??= error
+        if (this.#state === 'in transaction') this.#transactionFailure ??= error
       },
     )
     return appended
   }
 
-  async #partitionCount(topic: string): Promise<number> {
-    const known = this.#parts.cluster.cachedTopic(topic) ?? await this.#parts.cluster.topic(topic)
-    return known.partitions.length
-  }
-
-  #partitionOf(record: ProducerRecord, partitionCount: number): number {
+  #partitionOf(record: ProducerRecord): number {
     if (record.partition !== undefined) return record.partition
+    const partitionCount = this.#parts.cluster.cachedTopic(record.topic)?.partitions.length ?? 1
     if (record.key !== undefined && record.key !== null) return partitionForKey(record.key, partitionCount)
     return this.#partitioner.partition(record.topic, partitionCount)
   }
@@ -185,11 +205,21 @@ class KafkaProducer implements Producer {
     if (open.builder.recordCount === 0) return open.settle(new StreamError('INVALID_RECORD', `the record for ${key} could not be encoded`))
     this.#partitioner.next(open.target.topic)
     const { bytes, recordCount } = open.builder.build()
-    const settle: OpenBatch['settle'] = (outcome) => {
-      open.settle(outcome)
-      if (this.#parts.sender.pending(open.target) === 0) this.#sendOpenBatch(key)
-    }
-    this.#parts.sender.enqueue({ target: open.target, bytes, recordCount, settle })
+    this.#enqueue(open.target, { bytes, recordCount }, open.settle)
+  }
+
+  /** What was collected meanwhile follows when the partition is free again. */
+  #enqueue(target: TopicPartition, { bytes, recordCount }: UnsealedBatch, settle: OpenBatch['settle']): void {
+    const { sender } = this.#parts
+    sender.enqueue({
+      target,
+      bytes,
+      recordCount,
+      settle: (outcome) => {
+        settle(outcome)
+        if (sender.pending(target) === 0) this.#sendOpenBatch(partitionKey(target.topic, target.partition))
+      },
+    })
   }
 
   // -------------------------------------------------------------------------------------------------- transactions
@@ -207,34 +237,37 @@ class KafkaProducer implements Producer {
     this.#ensureTransactional()
     if (this.#parts.sender.fatal !== null) throw this.#parts.sender.fatal
     if (this.#state !== 'idle') throw new StreamError('INVALID_TXN_STATE', 'a transaction is open already; commit or abort it first')
-    this.#failure = null
+    this.#failure = this.#transactionFailure = null
     this.#state = 'in transaction'
   }
 
   async commit(offsets?: TransactionOffsets): Promise<void> {
     const transaction = this.#openTransaction('commit')
-    await this.flush()
-    if (offsets !== undefined && offsets.offsets.length > 0) await transaction.addOffsets(offsets)
+    await this.#drain()
+    this.#failure = null
+    if (this.#transactionFailure !== null) throw this.#transactionFailure
     this.#state = 'ending'
-    try {
+    await this.#end(async () => {
+      if (offsets !== undefined && offsets.offsets.length > 0) await transaction.addOffsets(offsets)
       await transaction.commit()
-      this.#state = 'idle'
-    } catch (error) {
-      this.#state = 'in transaction'
-      throw error
-    }
+    })
   }
 
   async abort(): Promise<void> {
     this.#ensureNotClosed()
-    const transaction = this.#ensureTransactional()
-    if (this.#state !== 'in transaction') return
+    const { transaction } = this.#parts
+    if (transaction === null || this.#state !== 'in transaction') return
     this.#state = 'ending'
+    await this.#end(() => this.#abort(transaction))
+  }
+
+  async #end(end: () => Promise<void>): Promise<void> {
     try {
-      await this.#abort(transaction)
+      await end()
       this.#state = 'idle'
     } catch (error) {
       this.#state = 'in transaction'
+      if (isStreamError(error)) this.#parts.sender.noteFailure(error)
       throw error
     }
   }
@@ -249,7 +282,7 @@ class KafkaProducer implements Producer {
     this.#parts.sender.dropWaiting(dropped)
     await this.#drain()
     this.#parts.sender.resume()
-    this.#failure = null
+    this.#failure = this.#transactionFailure = null
     if (this.#parts.sender.fatal !== null) throw this.#parts.sender.fatal
     await transaction.abort()
   }
@@ -262,8 +295,7 @@ class KafkaProducer implements Producer {
   async #close(): Promise<void> {
     const { transaction, sender, cluster, lane, closed } = this.#parts
     try {
-      if (transaction !== null && this.#state === 'in transaction' && sender.fatal === null) await this.abort()
-      this.#state = 'closed'
+      if (transaction !== null && this.#state === 'in transaction' && sender.fatal === null) await this.#abort(transaction)
       await this.#drain()
     } catch (error) {
       if (!isStreamError(error)) throw error // a broker that is gone will end the transaction by its time-out
@@ -283,7 +315,7 @@ class KafkaProducer implements Producer {
   // -------------------------------------------------------------------------------------------------- states
 
   #ensureNotClosed(): void {
-    if (this.#state === 'closed') throw new StreamError('CLOSED', 'the producer is closed')
+    if (this.#closing !== undefined) throw new StreamError('CLOSED', 'the producer is closed')
   }
 
   #ensureWritable(): void {
@@ -311,7 +343,6 @@ function settler(resolve: (metadata: BatchMetadata) => void, reject: (error: Str
 }
 
 function sizeOf(record: ProducerRecord): number {
-  if (typeof record.topic !== 'string' || record.topic === '') throw new StreamError('INVALID_ARGUMENT', 'a record needs the name of its topic')
   const headers = record.headers ?? []
   let size = recordOverheadBytes + (record.key?.length ?? 0) + (record.value?.length ?? 0)
   for (const { key, value } of headers) size += key.length + (value?.length ?? 0) + 10

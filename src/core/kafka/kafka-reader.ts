@@ -1,5 +1,6 @@
-import type { PartitionPosition, Reader, ReadOptions, ReadResult } from '../broker.ts'
+import type { PartitionPosition, Reader, ReaderOptions, ReadOptions, ReadResult } from '../broker.ts'
 import { StreamError } from '../errors.ts'
+import { validatePositions, validateReadOptions } from '../validate.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
 import { KafkaFetcher } from './kafka-fetcher.ts'
 import type { KafkaLane } from './kafka-lane.ts'
@@ -11,19 +12,16 @@ export class KafkaReader implements Reader {
   readonly #closed: (reader: Reader) => void
   #isClosed = false
 
-  constructor(cluster: KafkaCluster, closed: (reader: Reader) => void) {
+  constructor(cluster: KafkaCluster, options: ReaderOptions, closed: (reader: Reader) => void) {
     this.#cluster = cluster
-    this.#lane = cluster.openLane()
+    this.#lane = cluster.openLane(options.clientId)
     this.#fetcher = new KafkaFetcher(cluster, this.#lane, (_position, _isolation, cause) => Promise.reject(cause))
     this.#closed = closed
   }
 
   assign(positions: readonly PartitionPosition[]): void {
     this.#ensureOpen()
-    for (const { topic, partition, offset } of positions) {
-      if (Number.isSafeInteger(offset) && offset >= 0) continue
-      throw new StreamError('INVALID_ARGUMENT', `${offset} is not an offset to read ${topic}-${partition} from: give an integer of at least 0`)
-    }
+    validatePositions(positions)
     this.#fetcher.assign(positions)
   }
 
@@ -33,6 +31,7 @@ export class KafkaReader implements Reader {
 
   async read(options: ReadOptions = {}): Promise<ReadResult> {
     this.#ensureOpen()
+    validateReadOptions(options)
     return this.#fetcher.read(options)
   }
 

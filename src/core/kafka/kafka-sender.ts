@@ -249,6 +249,11 @@ export class KafkaSender {
     this.#schedulePump()
   }
 
+  /** Of a request that somebody else sent under this producer's id. */
+  noteFailure(error: StreamError): void {
+    if (isFatal(error)) this.#die(error)
+  }
+
   #die(error: StreamError): void {
     this.#fatal ??= error
     for (const queue of this.#queues.values()) this.#failFrom(queue, queue.isInFlight ? 1 : 0, error)

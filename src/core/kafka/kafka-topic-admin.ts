@@ -170,7 +170,7 @@ export class KafkaTopicAdmin implements TopicAdmin {
             const { topic, partition } = questions[index]!
             const answer = found.get(partitionKey(topic, partition))
             if (answer?.errorCode === 0) answers[index] = answer
-            else failure ??= kafkaError(answer?.errorCode ?? -1, `${what} of ${topic}-${partition}`)
+            else failure ??= kafkaError(answer?.errorCode ?? -1, `${what} of ${topic}-${partition}`, null, { topic, partition })
           }
         }
       }))
@@ -213,7 +213,7 @@ function describePartition(
   topic: string,
   { partitionIndex, leaderId, replicaNodes, isrNodes }: TopicMetadata['partitions'][number],
   offsets: ReadonlyMap<string, { readonly earliest: number; readonly latest: number }>,
-): PartitionDescription & { readonly inSyncReplicas: readonly number[] } {
+): PartitionDescription {
   const found = offsets.get(partitionKey(topic, partitionIndex))
   return { partition: partitionIndex, leader: leaderId, replicas: replicaNodes, inSyncReplicas: isrNodes, logStartOffset: found?.earliest ?? -1, highWatermark: found?.latest ?? -1 }
 }

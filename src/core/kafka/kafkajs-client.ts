@@ -12,7 +12,7 @@ import type { KafkaClient, KafkaClientOptions, KafkaConnection, KafkaNodeAddress
 import { apiVersions, decodeResponse, encodeRequest } from './wire/index.ts'
 
 export function kafkaJsClient(options: KafkaClientOptions): KafkaClient {
-  return { connect: (address) => openConnection(address, options) }
+  return { connect: (address, clientId) => openConnection(address, clientId, options) }
 }
 
 // ---------------------------------------------------------------------------------------------------- what is used of kafkajs
@@ -101,8 +101,8 @@ const silentLogger: KafkaJsLogger = { namespace: () => silentLogger, debug() {},
 
 // ---------------------------------------------------------------------------------------------------- our side
 
-async function openConnection(address: KafkaNodeAddress, options: KafkaClientOptions): Promise<KafkaConnection> {
-  const connection = new KafkaJsBackedConnection(address, options)
+async function openConnection(address: KafkaNodeAddress, clientId: string, options: KafkaClientOptions): Promise<KafkaConnection> {
+  const connection = new KafkaJsBackedConnection(address, clientId, options)
   try {
     await connection.open()
     return connection
@@ -120,14 +120,14 @@ class KafkaJsBackedConnection implements KafkaConnection {
   #isOpen = true
   #versions: Readonly<Record<number, VersionRange>> = {}
 
-  constructor(address: KafkaNodeAddress, options: KafkaClientOptions) {
+  constructor(address: KafkaNodeAddress, clientId: string, options: KafkaClientOptions) {
     this.#address = address
     this.#hasSasl = options.sasl !== null
     const { Connection, openSocket } = loadKafkaJs()
     this.#connection = new Connection({
       host: address.host,
       port: address.port,
-      clientId: options.clientId,
+      clientId,
       ssl: options.ssl === false ? null : options.ssl === true ? {} : options.ssl,
       sasl: options.sasl === null ? null : saslFor(options.sasl),
       connectionTimeout: options.connectionTimeoutMs,
@@ -203,7 +203,7 @@ function saslFor(sasl: SaslOptions): KafkaJsSasl {
 function connectionError(error: unknown, address: KafkaNodeAddress, options: KafkaClientOptions): StreamError {
   if (error instanceof Error && error.name.includes('SASL')) {
     const mechanism = options.sasl?.mechanism ?? 'SASL'
-    return new StreamError('NOT_AUTHORIZED', `the Kafka broker at ${address.host}:${address.port} refuses to authenticate ${options.clientId} by ${mechanism}: ${error.message}`, { cause: error })
+    return new StreamError('NOT_AUTHORIZED', `the Kafka broker at ${address.host}:${address.port} refuses to authenticate us by ${mechanism}: ${error.message}`, { cause: error })
   }
   return lostConnection(address, 'while connecting', error)
 }

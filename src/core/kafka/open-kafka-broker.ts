@@ -25,7 +25,7 @@ export interface KafkaBrokerOptions {
   readonly requestTimeoutMs?: number
   /** A call that fails for passing reasons (a leader is being elected) is repeated for so long. Default 60 s. */
   readonly operationTimeoutMs?: number
-  /** What takes the place of kafkajs; it has `ssl`, `sasl` and `clientId` already. */
+  /** What takes the place of kafkajs; it has `ssl` and `sasl` already. */
   readonly client?: KafkaClient
   readonly clock?: Clock
   readonly random?: Random
@@ -35,14 +35,13 @@ export interface KafkaBrokerOptions {
 export async function openKafkaBroker(options: KafkaBrokerOptions): Promise<Broker> {
   const bootstrap = options.brokers.map(parseAddress)
   if (bootstrap.length === 0) throw new StreamError('INVALID_ARGUMENT', 'brokers: name at least one broker, such as localhost:9092')
-  const { clock = systemClock, random = systemRandom, requestTimeoutMs = 30_000, operationTimeoutMs = 60_000 } = options
+  const { clientId = 'millrace', clock = systemClock, random = systemRandom, requestTimeoutMs = 30_000, operationTimeoutMs = 60_000 } = options
   const client = options.client ?? kafkaJsClient({
-    clientId: options.clientId ?? 'millrace',
     ssl: options.ssl ?? false,
     sasl: options.sasl ?? null,
     connectionTimeoutMs: options.connectionTimeoutMs ?? 10_000,
   })
-  const cluster = new KafkaCluster({ client, bootstrap, clock, random, requestTimeoutMs, operationTimeoutMs })
+  const cluster = new KafkaCluster({ client, bootstrap, clientId, clock, random, requestTimeoutMs, operationTimeoutMs })
   try {
     await cluster.refresh([])
   } catch (error) {

@@ -1,5 +1,5 @@
 /** Waiting with a bound, on the clock that was given. */
-import type { Clock } from '../clock.ts'
+import type { Clock } from './clock.ts'
 
 /** True when the promise settled (either way) within `waitMs` and before the signal fired. Never rejects. */
 export function settledWithin(promise: Promise<unknown>, clock: Clock, waitMs: number, signal?: AbortSignal): Promise<boolean> {

@@ -1,7 +1,7 @@
 /** Checks of what the public methods are given, for callers that TypeScript does not watch. */
-import type { CommittedOffset, GroupOptions, PartitionPosition, ProducerOptions, ReadOptions } from '../broker.ts'
-import { StreamError } from '../errors.ts'
-import type { ProducerRecord, TopicPartition } from '../record.ts'
+import type { CommittedOffset, GroupOptions, PartitionPosition, ProducerOptions, ReadOptions } from './broker.ts'
+import { StreamError } from './errors.ts'
+import type { ProducerRecord, TopicPartition } from './record.ts'
 
 const isolations = ['read-committed', 'read-uncommitted']
 /** Kafka's limits (`group.min.session.timeout.ms` is lower here, because nothing has to travel over a network). */
