@@ -86,6 +86,7 @@ export class StreamTask {
    * when nothing waits. @throws PROCESSING_FAILED, DESERIALIZATION_FAILED: the task is dead until `rollback`
    */
   process(nowMs: number): boolean {
+    if (this.#failure !== null) throw this.#failure
     const queue = this.#inputs.choose()
     if (queue === null) return false
     this.#guard(() => {

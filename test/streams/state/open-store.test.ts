@@ -15,7 +15,7 @@ type Write = readonly [key: string, value: string | null, time: number]
 const write = fc.tuple(fc.constantFrom('a', 'ab', 'b', 'é'), fc.option(fc.constantFrom('x', 'y')), fc.nat(400))
 
 /** How a write reaches each kind of store, and how its whole content is read. */
-const kinds: readonly { readonly spec: StoreSpec; put(store: OpenStore, write: Write): void; content(store: OpenStore): unknown }[] = [
+const kinds: readonly { readonly spec: StoreSpec; readonly put: (store: OpenStore, write: Write) => void; readonly content: (store: OpenStore) => unknown }[] = [
   {
     spec: specOf({ type: 'timestamped-key-value' }),
     put: ({ view }, [key, value, timestamp]) => (view as KeyValueStore<string, ValueAndTimestamp<string>>).put(key, value === null ? null : { value, timestamp }),
