@@ -253,7 +253,7 @@ export function decodeTransactionValue(transactionalId: string, bytes: Uint8Arra
 function numberOf(value: StructValue, field: string): number {
   const number: FieldValue | undefined = value[field]
   if (typeof number === 'number') return number
-  throw new StreamError('CORRUPT_RECORD', `${field} of a coordinator record is ${String(number)}, which is beyond what an offset or a time can be`)
+  throw new StreamError('CORRUPT_RECORD', `${field} of a coordinator record is beyond what an offset or a time can be`)
 }
 
 function textOf(value: StructValue, field: string): string {

@@ -10,8 +10,8 @@ import { EmbeddedReader } from './embedded-reader.ts'
 import type { EngineApi, MemberEvent } from './engine-api.ts'
 import { joinRound } from './join-round.ts'
 import type { JoinedRound, MemberIdentity } from './join-round.ts'
-import { validateOffsets, validatePositions, validateReadOptions, validateTarget } from './validate.ts'
-import { eitherSignal, settledWithin } from './wait.ts'
+import { validateOffsets, validatePositions, validateReadOptions, validateTarget } from '../validate.ts'
+import { eitherSignal, settledWithin } from '../wait.ts'
 
 const defaultMaxWaitMs = 500
 const nothing: ReadResult = { partitions: [] }
@@ -100,16 +100,16 @@ export class EmbeddedGroupMember implements GroupMember {
     for (;;) {
       this.#checkIn()
       const remainingMs = Math.max(0, deadline - this.#clock.monotonic())
-      if (this.#pendingEvent !== null && this.#joining === null) await this.#giveUpAssignment(this.#pendingEvent)
+      if (this.#pendingEvent !== null && this.#joining === null) await this.#giveUpAssignment()
       if (this.#joining !== null) {
         if (!(await settledWithin(this.#joining, this.#clock, remainingMs, options.signal))) return nothing
         await this.#adopt(await this.#takeJoined())
         continue
       }
       if (this.#needsPositions()) {
-        this.#positioning ??= this.#lookUpPositions().finally(() => (this.#positioning = null))
-        if (!(await settledWithin(this.#positioning, this.#clock, remainingMs, options.signal))) return nothing
-        await this.#positioning
+        const positioning = (this.#positioning ??= this.#lookUpPositions().finally(() => (this.#positioning = null)))
+        if (!(await settledWithin(positioning, this.#clock, remainingMs, options.signal))) return nothing
+        await positioning
         continue
       }
       const result = await this.#readAssigned(remainingMs, options)
@@ -216,13 +216,14 @@ export class EmbeddedGroupMember implements GroupMember {
 
   // ---------------------------------------------------------------------------------------------------- rebalancing
 
-  async #giveUpAssignment(event: MemberEvent): Promise<void> {
+  async #giveUpAssignment(): Promise<void> {
+    const status = await this.#engine.memberStatus(this.#options.groupId, this.memberId)
     this.#pendingEvent = null
     this.#watch.abort()
     const given = this.#assignment
-    const change = event === 'removed' ? { lost: given, revoked: [] } : { lost: [], revoked: given }
+    const change = status === 'removed' ? { lost: given, revoked: [] } : { lost: [], revoked: given }
     if (given.length > 0) await this.#tell({ generation: this.generation, assigned: [], ...change })
-    if (event === 'removed') this.#identity = { memberId: '', generation: -1 }
+    if (status === 'removed') this.#identity = { memberId: '', generation: -1 }
     this.#assignment = []
     this.#positions.clear()
     this.#paused.clear()

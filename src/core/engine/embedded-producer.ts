@@ -12,7 +12,7 @@ import type { ProducerRecord, RecordMetadata, TopicPartition } from '../record.t
 import { ByteGate } from './byte-gate.ts'
 import type { EngineApi } from './engine-api.ts'
 import type { ProducerIdentity } from './transaction-state.ts'
-import { validateRecord, validateTarget } from './validate.ts'
+import { validateRecord, validateTarget } from '../validate.ts'
 
 /** Batches made from single records: large enough to amortise a batch's header and checksum, small against the buffer. */
 const maxBatchBytes = 256 * 1024
@@ -51,10 +51,14 @@ export class EmbeddedProducer implements Producer {
   readonly #openBatches = new Map<string, OpenBatch>()
   /** One per batch that is not acknowledged yet; never rejects. */
   readonly #inFlight = new Set<Promise<unknown>>()
+  /** The last append that waits for room or for its topic's number of partitions; never rejects. */
+  #admission: Promise<void> | null = null
   #sendScheduled = false
   #firstFailure: StreamError | null = null
   /** Why the open transaction can only be aborted. */
   #transactionFailure: StreamError | null = null
+  /** A commit that failed later on (a full disk) and is repeated does not write them again. */
+  #offsetsWritten = false
   #fatal: StreamError | null = null
   #closing: Promise<void> | null = null
   #transaction: 'none' | 'begun' | 'touched' | 'ending' = 'none'
@@ -90,33 +94,39 @@ export class EmbeddedProducer implements Producer {
   async append(record: ProducerRecord): Promise<RecordMetadata> {
     validateRecord(record)
     this.#checkAppend()
-    const count = this.#partitionCounts.get(record.topic) ?? (await this.#lookUpPartitionCount(record.topic))
     const sizeBytes = (record.key?.length ?? 0) + (record.value?.length ?? 0)
-    const room = this.#gate.enter(sizeBytes)
-    if (room !== undefined) {
-      this.#sendOpenBatches()
-      await room
-    }
-    try {
-      this.#checkAppend()
-      return await this.#addToBatch(record, record.partition ?? this.#partitionOf(record, count))
-    } finally {
-      this.#gate.leave(sizeBytes)
-    }
+    return this.#admit(record.topic, sizeBytes, () => this.#addToBatch(record))
   }
 
   async appendBatch(target: TopicPartition, batch: UnsealedBatch): Promise<BatchMetadata> {
     validateTarget(target)
     this.#checkAppend()
-    const room = this.#gate.enter(batch.bytes.length)
-    if (room !== undefined) await room
-    try {
-      this.#checkAppend()
+    return this.#admit(null, batch.bytes.length, () => {
       this.#sendOpenBatch(partitionKey(target.topic, target.partition))
-      return await this.#send(target, batch)
-    } finally {
-      this.#gate.leave(batch.bytes.length)
-    }
+      return this.#send(target, batch)
+    })
+  }
+
+  /**
+   * Runs `action` at once when the buffer has room and the topic is known, and otherwise when both are so; always in the
+   * order of the calls. The bytes count until the action's promise settles.
+   */
+  #admit<T>(topic: string | null, bytes: number, action: () => Promise<T>): Promise<T> {
+    const isKnown = topic === null || this.#partitionCounts.has(topic)
+    const room = this.#admission === null && isKnown ? this.#gate.enter(bytes) : null
+    if (room === undefined) return action().finally(() => this.#gate.leave(bytes))
+    let result: Promise<T> | undefined
+    const admitted = (this.#admission ?? Promise.resolve()).then(async () => {
+      if (topic !== null && !this.#partitionCounts.has(topic)) await this.#lookUpPartitionCount(topic)
+      await (room ?? this.#gate.enter(bytes))
+      result = action().finally(() => this.#gate.leave(bytes))
+      result.catch(() => undefined)
+    })
+    const last = admitted.then(() => undefined, (error: unknown) => void this.#noteFailure(error)).then(() => {
+      if (this.#admission === last) this.#admission = null
+    })
+    this.#admission = last
+    return admitted.then(() => result!)
   }
 
   async flush(): Promise<void> {
@@ -127,7 +137,8 @@ export class EmbeddedProducer implements Producer {
     if (failure !== null) throw failure
   }
 
-  async #addToBatch(record: ProducerRecord, partition: number): Promise<RecordMetadata> {
+  async #addToBatch(record: ProducerRecord): Promise<RecordMetadata> {
+    const partition = record.partition ?? this.#partitionOf(record, this.#partitionCounts.get(record.topic)!)
     const timestamp = record.timestamp ?? this.#clock.now()
     const key = partitionKey(record.topic, partition)
     let batch = this.#openBatches.get(key) ?? this.#openBatch(key, { topic: record.topic, partition })
@@ -213,11 +224,10 @@ export class EmbeddedProducer implements Producer {
     return record.key ? partitionForKey(record.key, count) : this.#partitioner.partition(record.topic, count)
   }
 
-  async #lookUpPartitionCount(topic: string): Promise<number> {
+  async #lookUpPartitionCount(topic: string): Promise<void> {
     const [description] = await this.#engine.describeTopics([topic])
     assert(description !== undefined, 'describeTopics answers for every topic or throws')
     this.#partitionCounts.set(topic, description.partitions.length)
-    return description.partitions.length
   }
 
   #noteFailure(error: unknown): StreamError {
@@ -236,6 +246,7 @@ export class EmbeddedProducer implements Producer {
     if (this.#transactionalId === null) throw new StreamError('INVALID_TXN_STATE', 'begin() needs a producer with a transactionalId')
     if (this.#transaction !== 'none') throw new StreamError('INVALID_TXN_STATE', `transactional id '${this.#transactionalId}' has a transaction open already`)
     this.#firstFailure = this.#transactionFailure = null
+    this.#offsetsWritten = false
     this.#transaction = 'begun'
   }
 
@@ -244,9 +255,10 @@ export class EmbeddedProducer implements Producer {
     const transactionalId = this.#checkInTransaction('commit')
     await this.#settle()
     if (this.#transactionFailure !== null) throw this.#transactionFailure
-    if (offsets !== undefined && offsets.offsets.length > 0) {
+    if (offsets !== undefined && offsets.offsets.length > 0 && !this.#offsetsWritten) {
       this.#transaction = 'touched'
       await this.#watchFatal(this.#engine.commitTransactionOffsets({ transactionalId, producer: this.#identity, ...offsets }))
+      this.#offsetsWritten = true
     }
     await this.#end(transactionalId, 'commit')
   }
@@ -316,6 +328,7 @@ export class EmbeddedProducer implements Producer {
 
   /** Sends what is open and waits until everything is answered, whatever the answer. */
   async #settle(): Promise<void> {
+    while (this.#admission !== null) await this.#admission
     this.#sendOpenBatches()
     while (this.#inFlight.size > 0) await Promise.all(this.#inFlight)
   }

@@ -51,6 +51,8 @@ export interface EngineApi {
   syncGroup(request: SyncRequest): Promise<Uint8Array>
   /** Resolves when the member has to do something; it stays pending as long as the member can go on. Takes the place of heartbeats. */
   watchMember(request: WatchRequest, signal: AbortSignal): Promise<MemberEvent>
+  /** Before a member gives its partitions up: does it still have them? */
+  memberStatus(groupId: string, memberId: string): Promise<MemberStatus>
   leaveGroup(groupId: string, memberId: string): Promise<void>
   /** With the generation -1 and no member id: a commit from outside, for groups without members. */
   commitOffsets(request: CommitRequest): Promise<void>
@@ -162,6 +164,8 @@ export interface WatchRequest {
 
 /** `rejoin`: the group rebalances, or should. `removed`: the group goes on without this member. */
 export type MemberEvent = 'rejoin' | 'removed'
+
+export type MemberStatus = 'member' | 'removed'
 
 export interface CommitRequest {
   readonly groupId: string

@@ -108,6 +108,10 @@ export class GroupCoordinator {
     return () => group.unwatch(request.memberId, onEvent)
   }
 
+  isMember(groupId: string, memberId: string): boolean {
+    return this.#groups.get(groupId)?.state.members.has(memberId) === true
+  }
+
   /** A static member stays in for its session time-out: it may come back and go on. */
   leave(groupId: string, memberId: string): void {
     const group = this.#groups.get(groupId)

@@ -7,7 +7,7 @@ import { StreamError } from '../errors.ts'
 import type { TopicPartition } from '../record.ts'
 import type {
   AppendAnswer, AppendRequest, CommitRequest, EndTransactionRequest, EngineApi, FetchOffsetsRequest, FetchRequest, InitProducerRequest, JoinRequest,
-  MemberEvent, SyncRequest, TransactionOffsetsRequest, WatchRequest,
+  MemberEvent, MemberStatus, SyncRequest, TransactionOffsetsRequest, WatchRequest,
 } from './engine-api.ts'
 import { fetch } from './fetch.ts'
 import { GroupCoordinator } from './group-coordinator.ts'
@@ -145,9 +145,9 @@ export class LocalEngine implements EngineApi {
 
   async commitTransactionOffsets({ transactionalId, producer, group, offsets }: TransactionOffsetsRequest): Promise<void> {
     this.#checkOpen()
-    this.#groups.checkTransactionCommit(group)
     await this.#offsetsTopic.ensure()
     this.#transactions.addPartition(transactionalId, producer, this.#offsetsTopic.partitionFor(group.groupId))
+    this.#groups.checkTransactionCommit(group)
     await this.#offsets.commitInTransaction(group.groupId, producer, offsets, this.#log.clock.now())
   }
 
@@ -203,6 +203,11 @@ export class LocalEngine implements EngineApi {
     if (partitionCounts === null) return false
     const now = this.#partitionCounts([...topics, ...partitionCounts.keys()])
     return now.size !== partitionCounts.size || [...now].some(([topic, count]) => partitionCounts.get(topic) !== count)
+  }
+
+  async memberStatus(groupId: string, memberId: string): Promise<MemberStatus> {
+    this.#checkOpen()
+    return this.#groups.isMember(groupId, memberId) ? 'member' : 'removed'
   }
 
   async leaveGroup(groupId: string, memberId: string) {
