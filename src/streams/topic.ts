@@ -26,7 +26,7 @@ export interface TopicFormats<KeyFormat, ValueFormat> {
  * text, any other schema is JSON, validated when read. Records that do not match go to the deserialisation policy of the
  * application, and never to a function of the program. Declaring creates nothing in the broker.
  */
-export function topic<KeyFormat = undefined, ValueFormat = undefined>(
+export function topic<KeyFormat extends AnyFormat = undefined, ValueFormat extends AnyFormat = undefined>(
   name: string,
   formats: TopicFormats<KeyFormat, ValueFormat> = {},
 ): Topic<KeyOrBytes<KeyFormat>, KeyOrBytes<ValueFormat>> {
@@ -36,6 +36,8 @@ export function topic<KeyFormat = undefined, ValueFormat = undefined>(
     valueSerde: serdeOf(formats.value, `topic ${name}: value`) as Serde<KeyOrBytes<ValueFormat>>,
   })
 }
+
+type AnyFormat = Format<unknown> | undefined
 
 type KeyOrBytes<F> = F extends undefined ? Uint8Array | null : TypeOf<F>
 

@@ -1,0 +1,175 @@
+/**
+ * What the compiler infers and refuses; `npm run typecheck` is the test run. `expectType<T>().of(x)` compiles only if the
+ * type of x is exactly T; a line under `@ts-expect-error` that compiles is an error.
+ */
+import { filter } from 'rxjs'
+import { z } from 'zod'
+import { doubleSerde, jsonSerde, longSerde, stringSerde } from 'millrace'
+import { StreamsBuilder, hopping, jsonWindowedSerde, session, sessionWindowedSerde, sliding, timeWindowedSerde, topic, tumbling, unlimited } from 'millrace/streams'
+import type { GroupedStream, GroupedTable, SessionWindowedStream, Stream, StreamRecord, Table, Topic, Topology, TypeOf, Windowed, WindowedStream } from 'millrace/streams'
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
+declare function expectType<T>(): { of<U>(value: U, ...same: Equal<T, U> extends true ? [] : ['the types differ', U, T]): void }
+
+const Hit = z.object({ path: z.string(), status: z.number(), at: z.number(), user: z.string().nullable() })
+type Hit = z.infer<typeof Hit>
+
+// ------------------------------------------------------------------------------------------------ topics
+
+const hits = topic('hits', { key: z.string(), value: Hit })
+const keyless = topic('access-log', { value: Hit })
+const users = topic('users', { key: stringSerde, value: z.object({ name: z.string() }) })
+expectType<Topic<string, Hit>>().of(hits)
+expectType<Topic<Uint8Array | null, Hit>>().of(keyless)
+expectType<Topic<Uint8Array | null, Uint8Array | null>>().of(topic('raw'))
+expectType<Topic<string, { name: string }>>().of(users)
+expectType<Topic<string, number>>().of(topic('numbers', { key: stringSerde, value: longSerde }))
+expectType<Topic<Windowed<string>, number>>().of(topic('windows', { key: timeWindowedSerde(stringSerde, '1m'), value: doubleSerde }))
+expectType<Topic<Windowed<string>, number>>().of(topic('windows', { key: jsonWindowedSerde(), value: z.number() }))
+expectType<Topic<Windowed<number>, { a: 1 }>>().of(topic('sessions', { key: sessionWindowedSerde(longSerde), value: jsonSerde<{ a: 1 }>() }))
+expectType<Hit>().of({} as TypeOf<typeof Hit>)
+expectType<number>().of({} as TypeOf<typeof longSerde>)
+
+// @ts-expect-error: a topic is made of serdes or schemas
+topic('hits', { value: 'json' })
+// @ts-expect-error: it is `value`, not `values`
+topic('hits', { values: Hit })
+// @ts-expect-error: the name comes first
+topic({ value: Hit })
+
+// ------------------------------------------------------------------------------------------------ streams
+
+type KnownHit = Hit & { user: string }
+const isKnown = (hit: Hit): hit is KnownHit => hit.user !== null
+
+const builder = new StreamsBuilder()
+const stream = builder.stream(hits, { timestamp: (hit) => hit.at })
+expectType<Stream<string, Hit>>().of(stream)
+expectType<Stream<string, Hit>>().of(builder.stream([hits, hits]))
+expectType<Stream<string, Hit>>().of(stream.filter((hit, key, record) => hit.status < 500 && key !== '' && record.offset > 0))
+expectType<Stream<string, string>>().of(stream.filter(isKnown).mapValues((hit) => hit.user))
+expectType<Stream<string, Hit>>().of(stream.filterNot((hit) => hit.status >= 500))
+expectType<Stream<string, number>>().of(stream.mapValues((hit) => hit.status))
+expectType<Stream<number, string>>().of(stream.map((hit, key) => [hit.status, key]))
+expectType<Stream<string, string>>().of(stream.flatMapValues((hit) => hit.path.split('/')))
+expectType<Stream<string, number>>().of(stream.flatMap((hit) => [[hit.path, 1]] as const))
+expectType<Stream<string | null, Hit>>().of(stream.selectKey((hit) => hit.user))
+expectType<Stream<string, Hit>>().of(stream.peek((_hit, _key, record) => expectType<StreamRecord<string, Hit>>().of(record)))
+expectType<Stream<string, Hit | number>>().of(stream.merge(stream.mapValues((hit) => hit.status)))
+expectType<Stream<string, Hit>>().of(stream.repartition({ partitions: 4 }))
+expectType<Stream<string, Hit>>().of(stream.pipe(filter((record) => record.value.status < 400)))
+expectType<void>().of(stream.forEach((hit) => hit.path))
+
+// @ts-expect-error: no such field
+stream.filter((hit) => hit.statuz < 500)
+// @ts-expect-error: a predicate gives a boolean
+stream.filter((hit) => hit.path)
+// @ts-expect-error: the timestamp is a number
+builder.stream(hits, { timestamp: (hit) => hit.path })
+// @ts-expect-error: no such option
+builder.stream(hits, { timestamps: (hit: Hit) => hit.at })
+// @ts-expect-error: a mapper gives a pair
+stream.map((hit) => hit.path)
+// @ts-expect-error: a flat mapper gives something to iterate over
+stream.flatMapValues((hit) => hit.status)
+// @ts-expect-error: keys of both streams are of one type
+stream.merge(stream.selectKey((hit) => hit.status))
+// @ts-expect-error: a stream has records, not numbers
+stream.pipe(filter((count: number) => count > 1))
+// @ts-expect-error: a stream reads a declared topic
+builder.stream('hits')
+// @ts-expect-error: records are not changed
+stream.peek((_hit, _key, record) => { record.timestamp = 0 })
+
+// ------------------------------------------------------------------------------------------------ sinks
+
+expectType<void>().of(stream.to(hits))
+expectType<void>().of(stream.to((hit) => `hits-${hit.status}`, { value: Hit }))
+expectType<void>().of(stream.mapValues((hit) => hit.user).to(topic('users', { key: z.string(), value: z.string() })))
+expectType<void>().of(stream.mapValues(() => 404 as const).to(topic('codes', { key: z.string(), value: z.number() })))
+expectType<void>().of(stream.to(hits, { partitioner: (_topic, key, hit, partitions) => (key.length + hit.status) % partitions }))
+
+// @ts-expect-error: values are hits, not numbers
+stream.to(topic('numbers', { key: z.string(), value: z.number() }))
+// @ts-expect-error: keys are strings, not windows
+stream.to(topic('windows', { key: jsonWindowedSerde(), value: Hit }))
+// @ts-expect-error: the topic takes fewer values than the stream has
+stream.mapValues((hit): string | number => hit.path).to(topic('paths', { key: z.string(), value: z.string() }))
+// @ts-expect-error: the topic's name is text
+stream.to((hit) => hit.status)
+// @ts-expect-error: a sink is a declared topic
+stream.to('hits')
+
+// ------------------------------------------------------------------------------------------------ groups and windows
+
+const grouped = stream.groupBy((hit) => hit.path)
+expectType<GroupedStream<string, Hit>>().of(grouped)
+expectType<GroupedStream<string, Hit>>().of(stream.groupByKey())
+expectType<GroupedStream<string, Hit>>().of(stream.groupBy((hit) => hit.user))
+expectType<WindowedStream<string, Hit>>().of(grouped.windowedBy(tumbling('1m', { grace: '10s' })))
+expectType<WindowedStream<string, Hit>>().of(grouped.windowedBy(hopping('1m', { advance: '10s' })))
+expectType<WindowedStream<string, Hit>>().of(grouped.windowedBy(sliding('30s')))
+expectType<WindowedStream<string, Hit>>().of(grouped.windowedBy(unlimited()))
+expectType<SessionWindowedStream<string, Hit>>().of(grouped.windowedBy(session('5m')))
+expectType<Table<string, number, never>>().of(grouped.count({ store: 'hits-per-path' }))
+expectType<Table<Windowed<string>, number, never>>().of(grouped.windowedBy(tumbling('1m')).count())
+expectType<Table<Windowed<string>, number>>().of(grouped.windowedBy(session('1m')).count())
+expectType<Table<string, { total: number }, never>>().of(grouped.aggregate(() => ({ total: 0 }), (sum, hit) => ({ total: sum.total + hit.status })))
+expectType<Table<string, number, null>>().of(grouped.aggregate(() => 0, (sum, hit) => (hit.status === 404 ? null : sum + 1)))
+expectType<Table<string, Hit, never>>().of(grouped.reduce((first, next) => (next.at > first.at ? next : first)))
+expectType<Table<Windowed<string>, Hit, null>>().of(grouped.windowedBy(tumbling('1m')).reduce((_first, next) => (next.status === 200 ? next : null)))
+expectType<Stream<Windowed<string>, number>>().of(grouped.windowedBy(tumbling('1m')).count().toStream())
+expectType<Stream<Windowed<string>, number | null>>().of(grouped.windowedBy(session('1m')).count().toStream())
+expectType<void>().of(grouped.windowedBy(tumbling('1m')).count().toStream().to(topic('per-minute', { key: jsonWindowedSerde(), value: z.number() })))
+
+// @ts-expect-error: no such field
+stream.groupBy((hit) => hit.pfad)
+// @ts-expect-error: no such duration
+tumbling('1 minute')
+// @ts-expect-error: hopping windows need an advance
+hopping('1m')
+// @ts-expect-error: the aggregate is a number
+grouped.aggregate(() => 0, (sum, hit) => sum + hit.path)
+// @ts-expect-error: what is reduced keeps its type
+grouped.reduce((first, next) => first.status + next.status)
+// @ts-expect-error: keys of a windowed table are windows, not strings
+grouped.windowedBy(tumbling('1m')).count().toStream().filter((_count, key) => key.startsWith('/'))
+// @ts-expect-error: a count is a number
+grouped.count({ value: stringSerde })
+// @ts-expect-error: retention is for windows
+grouped.count({ retention: '1h' })
+// @ts-expect-error: sessions need a merger
+grouped.windowedBy(session('1m')).aggregate(() => 0, (sum) => sum + 1)
+
+// ------------------------------------------------------------------------------------------------ tables
+
+const names = builder.table(users)
+expectType<Table<string, { name: string }, null>>().of(names)
+expectType<Table<string, { name: string }, null>>().of(names.filter((user) => user.name !== ''))
+expectType<Table<string, number, null>>().of(names.mapValues((user) => user.name.length))
+expectType<Table<string, number, null>>().of(grouped.count().mapValues((count) => (count > 1 ? count : null)))
+expectType<Table<string, string, never>>().of(grouped.count().mapValues((count) => `${count}`))
+expectType<Stream<string, { name: string } | null>>().of(names.toStream())
+expectType<Stream<string, number>>().of(grouped.count().toStream())
+expectType<Table<string, Hit>>().of(stream.toTable())
+expectType<GroupedTable<string, number>>().of(names.groupBy((user, id) => [user.name, id.length]))
+expectType<Table<string, number, never>>().of(names.groupBy((user) => [user.name, user]).count())
+expectType<Table<string, string, null>>().of(names.join(stream.toTable(), (user, hit) => user.name + hit.path))
+expectType<Table<string, string, null>>().of(names.leftJoin(stream.toTable(), (user, hit) => user.name + (hit?.path ?? '')))
+expectType<Stream<string, string>>().of(stream.join(names, (hit, user, key) => hit.path + user.name + key))
+expectType<Stream<string, string | null>>().of(stream.leftJoin(names, (_hit, user) => user?.name ?? null))
+
+// @ts-expect-error: the row may be missing
+stream.leftJoin(names, (_hit, user) => user.name)
+// @ts-expect-error: either row may be missing
+names.outerJoin(names, (left, right) => left.name + right?.name)
+// @ts-expect-error: a deleted row is null
+names.toStream().mapValues((user) => user.name)
+// @ts-expect-error: keys of both sides are of one type
+stream.selectKey((hit) => hit.status).join(names, (hit) => hit)
+// @ts-expect-error: grouping a table takes a key and a value
+names.groupBy((user) => user.name)
+// @ts-expect-error: a grouped table needs a subtractor too
+names.groupBy((user) => [user.name, 1]).aggregate(() => 0, (sum, one) => sum + one)
+
+expectType<Topology>().of(builder.build())
