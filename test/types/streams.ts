@@ -52,7 +52,7 @@ expectType<Stream<string, Hit>>().of(stream.filterNot((hit) => hit.status >= 500
 expectType<Stream<string, number>>().of(stream.mapValues((hit) => hit.status))
 expectType<Stream<number, string>>().of(stream.map((hit, key) => [hit.status, key]))
 expectType<Stream<string, string>>().of(stream.flatMapValues((hit) => hit.path.split('/')))
-expectType<Stream<string, number>>().of(stream.flatMap((hit) => [[hit.path, 1]] as const))
+expectType<Stream<string, number>>().of(stream.flatMap((hit) => [[hit.path, hit.status]]))
 expectType<Stream<string | null, Hit>>().of(stream.selectKey((hit) => hit.user))
 expectType<Stream<string, Hit>>().of(stream.peek((_hit, _key, record) => expectType<StreamRecord<string, Hit>>().of(record)))
 expectType<Stream<string, Hit | number>>().of(stream.merge(stream.mapValues((hit) => hit.status)))
