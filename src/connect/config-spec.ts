@@ -108,6 +108,7 @@ function makeOption<T, S extends OptionSettings<T>>(type: ConfigType, schema: z.
 export const option = {
   string: maker('string', schemas.string),
   int: maker('int', schemas.int),
+  short: maker('short', schemas.short),
   long: maker('long', schemas.long),
   double: maker('double', schemas.double),
   boolean: maker('boolean', schemas.boolean),

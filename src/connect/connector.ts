@@ -82,7 +82,10 @@ export interface ConnectorContext extends PluginContext {
 interface Connector<C> {
   /** Once, before `taskConfigs`. May reach out to the outside system; should fail in seconds, not hang. */
   start(config: C, context: ConnectorContext): void | Promise<void>
-  /** Divides the work into at most `maxTasks` configs, one a task; each is stored and may be read by people. */
+  /**
+   * Divides the work into at most `maxTasks` configs, one a task. Each is laid over the connector's config, so it needs only what
+   * differs; it is stored and may be read by people.
+   */
   taskConfigs(maxTasks: number): readonly RawConfig[] | Promise<readonly RawConfig[]>
   /** Once, last. Must not throw for what is gone already. */
   stop(): void | Promise<void>

@@ -25,8 +25,9 @@ function readKnownSchema({ type, fields, keySchema, valueSchema, default: standI
   const options = Object.fromEntries(Object.entries(noted).filter(([name]) => name !== 'field')) as SchemaOptions
   const bare = ((): Schema => {
     if (type === 'struct') return make.struct((fields ?? []).map((each) => [each.field, readKnownSchema(each)] as const), options)
-    if (type === 'array') return make.array(readKnownSchema(valueSchema!), options)
-    return type === 'map' ? make.map(readKnownSchema(keySchema!), readKnownSchema(valueSchema!), options) : make[type](options)
+    const inner = { ...(keySchema && { keySchema: readKnownSchema(keySchema) }), ...(valueSchema && { valueSchema: readKnownSchema(valueSchema) }) }
+    if (type === 'array' || type === 'map') return Object.freeze({ type, optional: false, ...options, ...inner })
+    return make[type](options)
   })()
   return standIn === undefined ? bare : Object.freeze({ ...bare, default: readValue(bare, standIn) })
 }
@@ -40,7 +41,7 @@ export function readValue(schema: Schema | null, noted: unknown): unknown {
   if (tag === 'decimal') return Decimal.parse((noted as Noted)['decimal'] as string)
   if (tag === 'date') return new Date((noted as Noted)['date'] as number)
   if (schema.type === 'float32' || schema.type === 'float64') return readFloat(schema, tag === 'float' ? Number((noted as Noted)['float']) : (noted as number))
-  if (schema.type === 'array') return (noted as unknown[]).map((each) => readValue(schema.valueSchema!, each))
+  if (schema.type === 'array') return (noted as unknown[]).map((each) => readValue(schema.valueSchema ?? null, each))
   if (schema.type === 'map') return readMap(schema, noted as Noted)
   if (schema.type === 'struct') return readStruct(schema, noted as Noted)
   if (tag === 'bytes') return new Uint8Array(Buffer.from((noted as Noted)['bytes'] as string, 'base64'))
@@ -53,7 +54,7 @@ function readFloat(schema: Schema, value: number): number {
 
 function readMap(schema: Schema, noted: Noted): Map<unknown, unknown> {
   const pairs = tagOf(noted) === 'map' ? (noted['map'] as [unknown, unknown][]) : Object.entries(noted)
-  return new Map(pairs.map(([key, each]) => [readValue(schema.keySchema!, key), readValue(schema.valueSchema!, each)]))
+  return new Map(pairs.map(([key, each]) => [readValue(schema.keySchema ?? null, key), readValue(schema.valueSchema ?? null, each)]))
 }
 
 function readStruct(schema: Schema, noted: Noted): Struct {
@@ -106,6 +107,7 @@ function withoutNegativeZero(value: unknown): unknown {
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value
   if (Array.isArray(value)) return value.map(withoutNegativeZero)
   if (value instanceof Uint8Array) return new Uint8Array(value)
+  if (value instanceof Map && [...value.keys()].every((key) => typeof key === 'string')) return withoutNegativeZero(Object.fromEntries(value))
   if (value instanceof Map) return new Map([...value].map(([key, each]) => [withoutNegativeZero(key), withoutNegativeZero(each)]))
   const plain = typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
   return plain ? Object.fromEntries(Object.entries(value).map(([name, each]) => [name, withoutNegativeZero(each)])) : value

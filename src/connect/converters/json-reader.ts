@@ -1,12 +1,12 @@
 /** JSON to Connect data of a schema, as lenient about wrong types as upstream's JsonConverter. */
 import { dataError } from '../errors.ts'
+import { int64Value } from '../int64.ts'
 import { Decimal, logicalOf, Struct } from '../schema.ts'
 import type { LogicalName, Schema, SchemaType } from '../schema.ts'
 import { validateValue } from '../validate.ts'
 import { isObject, own } from './json-schema-node.ts'
 import { JsonNumber } from './json-text.ts'
 import type { JsonNode } from './json-text.ts'
-import { int64Value } from './number-converters.ts'
 
 const dayMs = 86_400_000
 

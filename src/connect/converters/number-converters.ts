@@ -1,4 +1,5 @@
 import { dataError } from '../errors.ts'
+import { int64Value } from '../int64.ts'
 import { schema } from '../schema.ts'
 import type { Schema, SchemaType } from '../schema.ts'
 import { describeValue, fits } from '../validate.ts'
@@ -71,9 +72,4 @@ export function booleanConverter(): Converter {
       return { schema: optionalBoolean, value: bytes[0] === 1 }
     },
   }
-}
-
-/** The one form of an int64: a number where it is exact, a bigint outside. */
-export function int64Value(value: bigint): number | bigint {
-  return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value
 }

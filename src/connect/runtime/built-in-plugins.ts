@@ -1,0 +1,41 @@
+/** The converters that come with the worker, under upstream's class names. */
+import {
+  booleanConverter, byteArrayConverter, doubleConverter, floatConverter, headersThrough, integerConverter, jsonConverter, jsonConverterConfig, longConverter,
+  noConfig, shortConverter, simpleHeaderConverter, stringConverter, stringConverterConfig,
+} from '../converters/index.ts'
+import type { Converter, ConverterPlugin, HeaderConverterPlugin } from '../converters/index.ts'
+import type { ConfigSpec } from '../config-spec.ts'
+
+const version = '0.1.0'
+
+interface Entry {
+  readonly class: string
+  readonly config: ConfigSpec<unknown>
+  readonly create: (config: never) => Converter
+}
+
+const entries: readonly Entry[] = [
+  { class: 'org.apache.kafka.connect.json.JsonConverter', config: jsonConverterConfig, create: jsonConverter },
+  { class: 'org.apache.kafka.connect.storage.StringConverter', config: stringConverterConfig, create: stringConverter },
+  { class: 'org.apache.kafka.connect.converters.ByteArrayConverter', config: noConfig, create: byteArrayConverter },
+  { class: 'org.apache.kafka.connect.converters.BooleanConverter', config: noConfig, create: booleanConverter },
+  { class: 'org.apache.kafka.connect.converters.ShortConverter', config: noConfig, create: shortConverter },
+  { class: 'org.apache.kafka.connect.converters.IntegerConverter', config: noConfig, create: integerConverter },
+  { class: 'org.apache.kafka.connect.converters.LongConverter', config: noConfig, create: longConverter },
+  { class: 'org.apache.kafka.connect.converters.FloatConverter', config: noConfig, create: floatConverter },
+  { class: 'org.apache.kafka.connect.converters.DoubleConverter', config: noConfig, create: doubleConverter },
+]
+
+export const builtInConverters: readonly ConverterPlugin[] = entries.map(({ create, ...entry }) => ({
+  ...entry, type: 'converter', version, create: (config) => create(config as never),
+}))
+
+export const builtInHeaderConverters: readonly HeaderConverterPlugin[] = [
+  { type: 'header_converter', class: 'org.apache.kafka.connect.storage.SimpleHeaderConverter', version, config: noConfig, create: simpleHeaderConverter },
+  ...entries.map(({ create, ...entry }): HeaderConverterPlugin => ({
+    ...entry, type: 'header_converter', version, create: (config) => headersThrough(create(config as never)),
+  })),
+]
+
+/** Modules of connectors that are part of the package; loaded when first asked for. */
+export const builtInModules: readonly string[] = ['millrace/connectors/file', 'millrace/connectors/postgres']

@@ -1,0 +1,110 @@
+import { StreamError } from '../../core/index.ts'
+import type { AnyPlugin, ConnectorPlugin } from '../connector.ts'
+import { describeError } from '../errors.ts'
+import { nearestName } from '../nearest-name.ts'
+import type { ConverterPlugin, HeaderConverterPlugin } from '../converters/index.ts'
+import { builtInConverters, builtInHeaderConverters, builtInModules } from './built-in-plugins.ts'
+
+/** A plugin and where it came from: the module that a task's thread imports; null when it was handed over as an object. */
+export interface InstalledPlugin<P = AnyPlugin> {
+  readonly plugin: P
+  readonly module: string | null
+}
+
+export interface PluginRegistryOptions {
+  /** Plugins as objects: their tasks run in-process. */
+  readonly plugins?: readonly AnyPlugin[]
+  /** Modules that export `plugins`: package names or file URLs. */
+  readonly modules?: readonly string[]
+}
+
+interface Named {
+  readonly type: string
+  readonly class: string
+  readonly aliases?: readonly string[]
+}
+
+const suffixes = /(?:Source|Sink)?Connector$|Converter$|HeaderConverter$|Transformation$|Predicate$/
+
+/** Finds plugins by class name, by alias, or by the last part of the class with or without its suffix, as upstream. */
+export class PluginRegistry {
+  readonly #installed: InstalledPlugin[]
+  readonly #unloaded: string[]
+
+  constructor({ plugins = [], modules = [] }: PluginRegistryOptions = {}) {
+    this.#installed = plugins.map((plugin): InstalledPlugin => ({ plugin, module: null }))
+    this.#unloaded = [...modules, ...builtInModules]
+  }
+
+  /** Loads modules until one has it: a program without PostgreSQL does not load its driver. @throws PLUGIN_NOT_FOUND with the nearest name */
+  async connector(name: string): Promise<InstalledPlugin<ConnectorPlugin>> {
+    for (;;) {
+      const known = this.#connectors()
+      if (known.some(({ plugin }) => answersTo(plugin, name)) || this.#unloaded.length === 0) return find('connector class', name, known, ({ plugin }) => plugin)
+      await this.#loadNext()
+    }
+  }
+
+  /** Every connector; loads every module. */
+  async connectors(): Promise<readonly InstalledPlugin<ConnectorPlugin>[]> {
+    while (this.#unloaded.length > 0) await this.#loadNext()
+    return this.#connectors()
+  }
+
+  /** @throws PLUGIN_NOT_FOUND */
+  converter(name: string): ConverterPlugin {
+    return find('converter', name, builtInConverters, (each) => each)
+  }
+
+  /** @throws PLUGIN_NOT_FOUND */
+  headerConverter(name: string): HeaderConverterPlugin {
+    return find('header converter', name, builtInHeaderConverters, (each) => each)
+  }
+
+  #connectors(): readonly InstalledPlugin<ConnectorPlugin>[] {
+    return this.#installed.filter((each): each is InstalledPlugin<ConnectorPlugin> => each.plugin.type === 'source' || each.plugin.type === 'sink')
+  }
+
+  async #loadNext(): Promise<void> {
+    this.#installed.push(...(await loadModule(this.#unloaded[0]!)))
+    this.#unloaded.shift()
+  }
+}
+
+function answersTo(named: Named, name: string): boolean {
+  return namesOf(named).includes(name) || shortNamesOf(named).includes(name)
+}
+
+/** @throws PLUGIN_NOT_FOUND when it cannot be loaded or exports no plugins */
+export async function loadModule(module: string): Promise<readonly InstalledPlugin[]> {
+  let exported: { readonly plugins?: unknown }
+  try {
+    exported = (await import(module)) as { readonly plugins?: unknown }
+  } catch (cause) {
+    throw new StreamError('PLUGIN_NOT_FOUND', `the plugin module ${module} cannot be loaded: ${describeError(cause)}`, { cause, details: { module } })
+  }
+  if (!Array.isArray(exported.plugins)) throw new StreamError('PLUGIN_NOT_FOUND', `the module ${module} exports no list named "plugins"`, { details: { module } })
+  return (exported.plugins as readonly AnyPlugin[]).map((plugin) => ({ plugin, module }))
+}
+
+function find<T>(what: string, name: string, among: readonly T[], namedOf: (each: T) => Named): T {
+  const exact = among.find((each) => namesOf(namedOf(each)).includes(name))
+  if (exact !== undefined) return exact
+  const short = among.filter((each) => shortNamesOf(namedOf(each)).includes(name))
+  if (short.length === 1) return short[0]!
+  const nearest = nearestName(name, among.flatMap((each) => [...namesOf(namedOf(each)), ...shortNamesOf(namedOf(each))]))
+  const hint = nearest === undefined ? `; known: ${among.map((each) => shortNamesOf(namedOf(each))[0]).join(', ')}` : `; did you mean ${nearest}?`
+  const reason = short.length > 1 ? `more than one ${what} answers to ${name}: ${short.map((each) => namedOf(each).class).join(', ')}` : `there is no ${what} ${name}${hint}`
+  throw new StreamError('PLUGIN_NOT_FOUND', reason, { details: { name } })
+}
+
+function namesOf({ class: className, aliases = [] }: Named): readonly string[] {
+  return [className, ...aliases]
+}
+
+function shortNamesOf(named: Named): readonly string[] {
+  return namesOf(named).flatMap((name) => {
+    const last = name.split('.').at(-1)!
+    return [last, last.replace(/Connector$/, ''), last.replace(suffixes, '')]
+  })
+}

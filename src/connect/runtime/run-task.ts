@@ -1,0 +1,164 @@
+/** Puts one task together from its spec and runs it: the same in a thread of its own and inside the worker. */
+import type { Broker, Clock, Random } from '../../core/index.ts'
+import type { ConnectorPlugin, Log, PluginContext, SinkPlugin, SourcePlugin } from '../connector.ts'
+import { createCodec } from './codec-config.ts'
+import { sinkConfig, sourceConfig, wholeNameRegex } from './connector-config.ts'
+import type { SinkConfig, SourceConfig } from './connector-config.ts'
+import { DeadLetters } from './dead-letter.ts'
+import type { Stage } from './error-policy.ts'
+import { ErrorPolicy } from './error-policy.ts'
+import { OffsetReader } from './offset-reader.ts'
+import { PluginRegistry } from './plugin-registry.ts'
+import type { RecordCodec } from './record-codec.ts'
+import { recordTransactions } from './record-transactions.ts'
+import { SinkWorker } from './sink-worker.ts'
+import { openSourceCommitter } from './source-committer.ts'
+import { SourceWorker } from './source-worker.ts'
+import { SubmittedOffsets } from './submitted-offsets.ts'
+import type { TaskControl } from './task-control.ts'
+import { noProgress, taskName } from './task-spec.ts'
+import type { TaskProgress, TaskSpec } from './task-spec.ts'
+import { describeOrCreate, TopicCreation } from './topic-creation.ts'
+import { workerConfig } from './worker-config.ts'
+import type { WorkerConfig } from './worker-config.ts'
+
+export interface TaskEnvironment {
+  readonly broker: Broker
+  readonly plugin: ConnectorPlugin
+  readonly control: TaskControl
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly report: (progress: TaskProgress) => void
+}
+
+type Change = { readonly records?: number; readonly waitingFor?: string | null }
+
+/** Resolves when the task has stopped cleanly. @throws what made it fail */
+export async function runTask(spec: TaskSpec, environment: TaskEnvironment): Promise<void> {
+  const { plugin } = environment
+  return plugin.type === 'source' ? runSource(spec, plugin, environment) : runSink(spec, plugin, environment)
+}
+
+/** What source and sink have in common. */
+function common(spec: TaskSpec, config: SourceConfig | SinkConfig, { control, clock, random, log, report }: TaskEnvironment) {
+  const errors = new ErrorPolicy({ tolerance: config['errors.tolerance'], logEnabled: config['errors.log.enable'], log })
+  const context: PluginContext & { readonly taskId: number } = { connectorName: spec.connector, taskId: spec.taskId, clock, log, signal: control.stopSignal }
+  let known = noProgress
+  const progress = ({ records = 0, waitingFor = known.waitingFor }: Change) => {
+    known = { records: known.records + records, skipped: errors.skipped, waitingFor }
+    report(known)
+  }
+  const worker = workerConfig.parse(spec.workerConfig)
+  const codec = createCodec(new PluginRegistry(), spec.connectorConfig, spec.workerConfig)
+  return { name: taskName(spec), errors, context, progress, worker, codec, control, clock, random, log, transforms: null, retryMaxDelayMs: config['errors.retry.delay.max.ms'] }
+}
+
+async function runSource(spec: TaskSpec, plugin: SourcePlugin, environment: TaskEnvironment): Promise<void> {
+  const { broker } = environment
+  const config = sourceConfig.parse(spec.connectorConfig)
+  const shared = common(spec, config, environment)
+  const offsetsTopic = config['offsets.storage.topic'] ?? shared.worker['offset.storage.topic']
+  await createOffsetsTopic(broker, offsetsTopic, shared.worker)
+  const submitted = new SubmittedOffsets()
+  const committer = await openSourceCommitter({
+    broker, clock: shared.clock, connector: spec.connector, offsetsTopic, submitted, intervalMs: commitIntervalMs(config, shared.worker),
+    writer: {
+      creation: shared.worker['topic.creation.enable'] ? new TopicCreation(spec.connectorConfig, config['topic.creation.groups']) : null,
+      maxInFlightBytes: shared.worker['source.max.in.flight.bytes'],
+    },
+  }, {
+    transactionalId: isExactlyOnce(shared.worker) ? `${shared.worker['group.id']}-${spec.connector}-${spec.taskId}` : null,
+    clientId: `connector-producer-${spec.connector}-${spec.taskId}`,
+  })
+  const offsets = new OffsetReader({ broker, topic: offsetsTopic, connector: spec.connector, signal: shared.control.stopSignal })
+  try {
+    await new SourceWorker({
+      ...shared, task: plugin.createTask(), taskConfig: (plugin.taskConfig ?? plugin.config).parse({ ...spec.connectorConfig, ...spec.taskConfig }), committer, submitted, offsets,
+      transaction: config['transaction.boundary'] === 'connector' ? recordTransactions() : null,
+    }).run()
+  } finally {
+    await offsets.close()
+    await committer.close()
+  }
+}
+
+/** At least once commits by time; exactly once where the config says. */
+function commitIntervalMs(config: SourceConfig, worker: WorkerConfig): number {
+  const flushMs = worker['offset.flush.interval.ms']
+  if (!isExactlyOnce(worker)) return flushMs
+  if (config['transaction.boundary'] === 'connector') return Infinity
+  return config['transaction.boundary'] === 'poll' ? 0 : (config['transaction.boundary.interval.ms'] ?? flushMs)
+}
+
+export function isExactlyOnce(worker: WorkerConfig): boolean {
+  return worker['exactly.once.source.support'] === 'enabled'
+}
+
+async function createOffsetsTopic(broker: Broker, topic: string, worker: WorkerConfig): Promise<void> {
+  const replicationFactor = worker['offset.storage.replication.factor']
+  await describeOrCreate(broker, topic, {
+    topic, partitions: worker['offset.storage.partitions'], configs: { 'cleanup.policy': 'compact' }, ...(replicationFactor !== null && { replicationFactor }),
+  })
+}
+
+async function runSink(spec: TaskSpec, plugin: SinkPlugin, environment: TaskEnvironment): Promise<void> {
+  const { broker } = environment
+  const config = sinkConfig.parse(spec.connectorConfig)
+  const shared = common(spec, config, environment)
+  const deadLetters = await openDeadLetters(spec, config, shared.codec, broker)
+  const consumer = consumerSettings(spec)
+  try {
+    await new SinkWorker({
+      ...shared, task: plugin.createTask(), taskConfig: (plugin.taskConfig ?? plugin.config).parse({ ...spec.connectorConfig, ...spec.taskConfig }), deadLetters,
+      subscription: config.topics.join(', ') || config['topics.regex'],
+      findTopics: () => findTopics(broker, config),
+      join: (topics, onRebalance) => broker.joinGroup({
+        groupId: consumer.groupId, topics, offsetReset: consumer.offsetReset, clientId: `connector-consumer-${spec.connector}-${spec.taskId}`, onRebalance,
+      }),
+      startOffsets: (partitions) => broker.topics.listOffsets(partitions.map(({ topic, partition }) => ({ topic, partition, at: 'earliest' }))),
+      commitIntervalMs: shared.worker['offset.flush.interval.ms'],
+      maxBatchRecords: consumer.maxBatchRecords,
+      maxReadBytes: consumer.maxReadBytes,
+    }).run()
+  } finally {
+    await deadLetters?.close()
+  }
+}
+
+async function findTopics(broker: Broker, config: SinkConfig): Promise<readonly string[]> {
+  const regex = config['topics.regex'] === '' ? null : wholeNameRegex(config['topics.regex'])
+  const existing = await broker.topics.list()
+  return existing.filter((topic) => (regex === null ? config.topics.includes(topic) : regex.test(topic)))
+}
+
+const defaultBatchRecords = 500
+const defaultReadBytes = 1024 * 1024
+
+/** Upstream's consumer settings that have a meaning here. */
+function consumerSettings({ connector, connectorConfig }: TaskSpec) {
+  const own = (key: string) => connectorConfig[`consumer.override.${key}`] ?? undefined
+  const number = (key: string, otherwise: number) => Math.max(1, Math.trunc(Number(own(key) ?? otherwise)) || otherwise)
+  const reset = own('auto.offset.reset')
+  return {
+    groupId: own('group.id') ?? `connect-${connector}`,
+    offsetReset: reset === 'latest' || reset === 'none' ? reset : 'earliest',
+    maxBatchRecords: number('max.poll.records', defaultBatchRecords),
+    maxReadBytes: number('fetch.max.bytes', defaultReadBytes),
+  } as const
+}
+
+async function openDeadLetters(spec: TaskSpec, config: SinkConfig, codec: RecordCodec, broker: Broker): Promise<DeadLetters | null> {
+  const topic = config['errors.deadletterqueue.topic.name']
+  if (topic === '') return null
+  return DeadLetters.open({
+    broker, topic, connector: spec.connector, taskId: spec.taskId, withContext: config['errors.deadletterqueue.context.headers.enable'],
+    classOf: (stage) => classOf(stage, spec, codec),
+  }, config['errors.deadletterqueue.topic.replication.factor'])
+}
+
+function classOf(stage: Stage, spec: TaskSpec, codec: RecordCodec): string {
+  if (stage === 'KEY_CONVERTER') return codec.names.key
+  if (stage === 'VALUE_CONVERTER') return codec.names.value
+  return stage === 'HEADER_CONVERTER' ? codec.names.header : spec.plugin.class
+}

@@ -1,0 +1,415 @@
+import type { Clock, GroupMember, PartitionPosition, PartitionRecords, Random, RebalanceEvent, RecordView, TopicPartition } from '../../core/index.ts'
+import { isStreamError, sleep } from '../../core/index.ts'
+import type { SinkRecord } from '../connect-record.ts'
+import type { Log, SinkOffsets, SinkTask, SinkTaskContext } from '../connector.ts'
+import { describeError } from '../errors.ts'
+import type { DeadLetters, Refused } from './dead-letter.ts'
+import { refusedOf } from './dead-letter.ts'
+import type { ErrorPolicy } from './error-policy.ts'
+import { atStage, StageError } from './error-policy.ts'
+import { decodeRecord, ReadRecord } from './record-codec.ts'
+import type { RecordCodec } from './record-codec.ts'
+import { retrying } from './retry.ts'
+import { SinkPositions } from './sink-positions.ts'
+import type { TaskControl } from './task-control.ts'
+
+/** Changes or drops (null) a record between the converters and the task. */
+export type SinkTransformChain = (record: SinkRecord) => SinkRecord | null
+
+export interface SinkWorkerOptions {
+  readonly name: string
+  readonly task: SinkTask
+  readonly taskConfig: unknown
+  readonly context: Pick<SinkTaskContext, 'connectorName' | 'clock' | 'log' | 'signal' | 'taskId'>
+  readonly control: TaskControl
+  /** For people: the topics or the pattern that was configured. */
+  readonly subscription: string
+  /** The topics to read that exist now, sorted. */
+  readonly findTopics: () => Promise<readonly string[]>
+  /** Joins the group; what it is given is called at each rebalance. */
+  readonly join: (topics: readonly string[], onRebalance: (event: RebalanceEvent) => Promise<void>) => Promise<GroupMember>
+  /** Log start offsets, for partitions without a committed offset. */
+  readonly startOffsets: (partitions: readonly TopicPartition[]) => Promise<readonly PartitionPosition[]>
+  readonly codec: RecordCodec
+  readonly transforms: SinkTransformChain | null
+  readonly errors: ErrorPolicy
+  /** null: refused records are not kept. */
+  readonly deadLetters: DeadLetters | null
+  readonly commitIntervalMs: number
+  /** Records in one `put` at most. */
+  readonly maxBatchRecords: number
+  readonly maxReadBytes: number
+  readonly retryMaxDelayMs: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly progress: (change: { readonly records?: number; readonly waitingFor?: string | null }) => void
+}
+
+const tickMs = 1000
+/** How often topics that appeared or went are looked for. */
+const topicCheckIntervalMs = 5000
+
+/** A piece of what was read, ready for one `put`, and where that leaves each partition. */
+interface Delivery {
+  readonly records: readonly SinkRecord[]
+  readonly positions: readonly PartitionPosition[]
+}
+
+/**
+ * Runs one sink task: read → converters → transforms → put, and commits what the task says is safe.
+ *
+ * 1. The task is started, then the group joined; `open` follows for each partition assigned.
+ * 2. Records are read (read-committed), converted and handed over in batches; a retriable error hands over the same batch again.
+ * 3. At an interval, or when the task asks, `preCommit` answers the offsets that are safe, and these are committed.
+ * 4. When partitions are taken away they are committed and closed; when they were lost, only closed.
+ * 5. At the end the task commits once more, leaves the group and is stopped.
+ */
+export class SinkWorker {
+  readonly #options: SinkWorkerOptions
+  readonly #positions = new SinkPositions()
+  /** Rejections on their way to the dead-letter topic: no offset is committed before they are there. */
+  readonly #rejections = new Set<Promise<void>>()
+  #rejectionFailure: unknown
+  #member: GroupMember | undefined
+  #seeks: SinkOffsets = []
+  /** Rises with each rebalance and seek, so that what was read before is not delivered after. */
+  #epoch = 0
+  #commitRequested = false
+  #retryAfterMs: number | undefined
+  #nextCommitMs: number
+  #nextTopicCheckMs = 0
+  #topics: readonly string[] = []
+  #isWorkerPaused = false
+  /** While a batch waits to be handed over again. */
+  #isResting = false
+
+  constructor(options: SinkWorkerOptions) {
+    this.#options = options
+    this.#nextCommitMs = options.clock.monotonic() + options.commitIntervalMs
+  }
+
+  /** Resolves after a clean stop. @throws what made the task fail */
+  async run(): Promise<void> {
+    const { task, taskConfig, control } = this.#options
+    const context = this.#context()
+    try {
+      await this.#retrying('start', async () => { await task.start(taskConfig, context) })
+      await this.#join(await this.#awaitTopics())
+      while (!control.isStopped) await this.#turn()
+      await this.#closePartitions(this.#positions.owned())
+    } catch (error) {
+      if (!control.isStopped || !isStreamError(error, 'ABORTED')) throw error
+    } finally {
+      await this.#closeLost(this.#positions.owned())
+      await this.#member?.leave()
+      await task.stop()
+    }
+  }
+
+  /** Waits until there is a topic to read. */
+  async #awaitTopics(): Promise<readonly string[]> {
+    const { findTopics, control, clock, progress, log, name, subscription } = this.#options
+    for (let attempt = 1; !control.isStopped; attempt++) {
+      const topics = await findTopics()
+      if (topics.length > 0) {
+        if (attempt > 1) progress({ waitingFor: null })
+        return topics
+      }
+      if (attempt === 1) {
+        log.info(`${name}: waiting for a topic to read: ${subscription} does not exist yet`)
+        progress({ waitingFor: `topic ${subscription} does not exist yet` })
+      }
+      await sleep(clock, tickMs, control.stopSignal)
+    }
+    return []
+  }
+
+  async #join(topics: readonly string[]): Promise<void> {
+    if (topics.length === 0) return
+    this.#topics = topics
+    this.#nextTopicCheckMs = this.#options.clock.monotonic() + topicCheckIntervalMs
+    this.#member = await this.#options.join(topics, (event) => this.#rebalance(event))
+    this.#applySeeks()
+  }
+
+  /** Joins anew when a topic of the subscription appeared or went. */
+  async #checkTopics(): Promise<void> {
+    const { clock, findTopics } = this.#options
+    if (clock.monotonic() < this.#nextTopicCheckMs) return
+    this.#nextTopicCheckMs = clock.monotonic() + topicCheckIntervalMs
+    const topics = await findTopics()
+    if (topics.length === 0 || topics.join() === this.#topics.join()) return
+    await this.#closePartitions(this.#positions.owned())
+    await this.#member!.leave()
+    this.#isWorkerPaused = false
+    await this.#join(topics)
+  }
+
+  async #turn(): Promise<void> {
+    const { clock, control } = this.#options
+    await this.#checkTopics()
+    await this.#applyPause()
+    if (this.#commitRequested || clock.monotonic() >= this.#nextCommitMs) await this.#commit(this.#positions.owned())
+    const { partitions } = await this.#member!.read({
+      maxBytes: this.#options.maxReadBytes,
+      maxWaitMs: Math.min(tickMs, Math.max(0, this.#nextCommitMs - clock.monotonic())),
+      isolation: 'read-committed',
+      signal: control.interruption,
+    })
+    if (control.isStopped) return
+    if (partitions.length === 0) return this.#deliver({ records: [], positions: [] }, this.#epoch)
+    await this.#deliverAll(partitions, this.#epoch)
+  }
+
+  async #deliverAll(partitions: readonly PartitionRecords[], epoch: number): Promise<void> {
+    for (const delivery of this.#batches(partitions)) {
+      if (epoch !== this.#epoch || this.#options.control.isStopped) return
+      await this.#deliver(await delivery, epoch)
+    }
+  }
+
+  /** Converts lazily, so that at most one batch is in memory as objects. */
+  *#batches(partitions: readonly PartitionRecords[]): Generator<Promise<Delivery>> {
+    const { maxBatchRecords } = this.#options
+    let views: { readonly origin: TopicPartition; readonly view: RecordView }[] = []
+    let positions: PartitionPosition[] = []
+    for (const { topic, partition, batches, nextOffset } of partitions) {
+      const origin = { topic, partition }
+      for (const batch of batches) {
+        for (const view of batch) {
+          views.push({ origin, view })
+          if (views.length < maxBatchRecords) continue
+          yield this.#convertAll(views, [...positions, { ...origin, offset: view.offset + 1 }])
+          ;[views, positions] = [[], []]
+        }
+      }
+      positions.push({ ...origin, offset: nextOffset })
+    }
+    yield this.#convertAll(views, positions)
+  }
+
+  async #convertAll(views: readonly { readonly origin: TopicPartition; readonly view: RecordView }[], positions: readonly PartitionPosition[]): Promise<Delivery> {
+    const records: SinkRecord[] = []
+    for (const { origin, view } of views) {
+      try {
+        const record = this.#convert(origin, view)
+        if (record !== null) records.push(record)
+      } catch (error) {
+        await this.#refuse({ ...origin, offset: view.offset, timestamp: view.timestamp, key: view.key, value: view.value, headers: view.headers }, error)
+      }
+    }
+    return { records, positions }
+  }
+
+  #convert(origin: TopicPartition, view: RecordView): SinkRecord | null {
+    const { codec, transforms } = this.#options
+    const record = decodeRecord(codec, origin, view)
+    if (transforms === null) return record
+    const transformed = atStage('TRANSFORMATION', () => transforms(record))
+    return transformed === null || transformed === record ? transformed : record.with(transformed)
+  }
+
+  /** Hands a batch over until the task takes it; partitions rest meanwhile, but the group is kept. */
+  async #deliver({ records, positions }: Delivery, epoch: number): Promise<void> {
+    const { task, progress } = this.#options
+    const isCurrent = () => epoch === this.#epoch
+    await this.#retrying('put', async () => {
+      if (isCurrent()) await task.put(records)
+    })
+    this.#throwRejectionFailure()
+    if (!isCurrent()) return
+    for (const position of positions) this.#positions.delivered(position, position.offset)
+    if (records.length > 0) progress({ records: records.length })
+    this.#applySeeks()
+  }
+
+  // -------------------------------------------------------------------------------------------------- commits
+
+  /** Asks the task what is safe, and commits it. When the task cannot say, reading goes back to what was committed last. */
+  async #commit(partitions: readonly TopicPartition[]): Promise<void> {
+    const { clock, commitIntervalMs, log, name } = this.#options
+    this.#commitRequested = false
+    this.#nextCommitMs = clock.monotonic() + commitIntervalMs
+    if (!this.#positions.hasNews) return
+    await this.#settleRejections()
+    let answer: SinkOffsets
+    try {
+      answer = await this.#preCommit(this.#positions.offsets(partitions))
+    } catch (error) {
+      if (!isStreamError(error) || !error.retriable) throw error
+      log.warn(`${name}: could not make its records durable (${describeError(error)}); going back to the last committed offsets`)
+      return this.#rewind(partitions)
+    }
+    await this.#store(this.#positions.committable(answer))
+  }
+
+  async #preCommit(offsets: SinkOffsets): Promise<SinkOffsets> {
+    const { task } = this.#options
+    if (task.preCommit !== undefined) return task.preCommit(offsets)
+    await task.flush?.(offsets)
+    return offsets
+  }
+
+  async #store(offsets: SinkOffsets): Promise<void> {
+    if (offsets.length === 0) return
+    try {
+      await this.#member!.commit(offsets)
+      this.#positions.committed(offsets)
+    } catch (error) {
+      const movedOn = isStreamError(error) && ['ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'REBALANCE_IN_PROGRESS'].includes(error.code)
+      if (!movedOn) throw error
+      this.#options.log.info(`${this.#options.name}: offsets were not committed because the group is rebalancing; the records may come again`)
+    }
+  }
+
+  async #rewind(partitions: readonly TopicPartition[]): Promise<void> {
+    const committed = await this.#member!.committed(partitions)
+    const isCommitted = (each: TopicPartition) => committed.some(({ topic, partition }) => topic === each.topic && partition === each.partition)
+    const starts = await this.#options.startOffsets(partitions.filter((each) => !isCommitted(each)))
+    this.#seekTo([...committed, ...starts])
+  }
+
+  #seekTo(positions: SinkOffsets): void {
+    this.#epoch++
+    for (const { topic, partition, offset } of positions) {
+      if (!this.#positions.isOwned({ topic, partition })) continue
+      this.#member!.seek({ topic, partition, offset })
+      this.#positions.delivered({ topic, partition }, offset)
+    }
+  }
+
+  #applySeeks(): void {
+    const seeks = this.#seeks
+    if (seeks.length === 0 || this.#member === undefined) return
+    this.#seeks = []
+    this.#seekTo(seeks)
+  }
+
+  // -------------------------------------------------------------------------------------------------- rebalances
+
+  async #rebalance({ assigned, revoked, lost }: RebalanceEvent): Promise<void> {
+    this.#epoch++
+    await this.#closePartitions(revoked.filter((each) => this.#positions.isOwned(each)))
+    await this.#closeLost(lost.filter((each) => this.#positions.isOwned(each)))
+    const opened = assigned.filter((each) => !this.#positions.isOwned(each))
+    if (opened.length === 0) return
+    this.#positions.open(opened)
+    await this.#retrying('open', async () => { await this.#options.task.open?.(opened) })
+    if (this.#isWorkerPaused || this.#isResting) this.#member?.pause(opened)
+    this.#applySeeks()
+  }
+
+  async #closePartitions(partitions: readonly TopicPartition[]): Promise<void> {
+    if (partitions.length === 0) return
+    if (this.#member !== undefined) await this.#commit(partitions)
+    await this.#closeLost(partitions)
+  }
+
+  async #closeLost(partitions: readonly TopicPartition[]): Promise<void> {
+    if (partitions.length === 0) return
+    await this.#options.task.close?.(partitions)
+    this.#positions.close(partitions)
+  }
+
+  async #applyPause(): Promise<void> {
+    const { isPaused } = this.#options.control
+    if (isPaused === this.#isWorkerPaused) return
+    this.#isWorkerPaused = isPaused
+    if (isPaused) {
+      await this.#commit(this.#positions.owned())
+      this.#member!.pause(this.#positions.owned())
+    } else {
+      this.#member!.resume(this.#positions.owned())
+      this.#member!.pause(this.#positions.pausedByTask())
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------------- refused records
+
+  /** @throws when it is not tolerated */
+  async #refuse(record: Refused, error: unknown): Promise<void> {
+    const { errors, deadLetters } = this.#options
+    errors.tolerate(error, `topic ${record.topic}, partition ${record.partition}, offset ${record.offset}`)
+    await deadLetters?.send(record, error)
+  }
+
+  #reject(record: SinkRecord, error: unknown): Promise<void> {
+    const raw = ReadRecord.rawOf(record)
+    const sent = raw === undefined
+      ? Promise.reject(new StageError('TASK_PUT', new Error('only a record that was handed to put can be rejected')))
+      : this.#refuse(refusedOf(record, raw), new StageError('TASK_PUT', error))
+    const settled = sent.catch((failure: unknown) => { this.#rejectionFailure ??= failure }).then(() => { this.#rejections.delete(settled) })
+    this.#rejections.add(settled)
+    return sent
+  }
+
+  async #settleRejections(): Promise<void> {
+    await Promise.all(this.#rejections)
+    this.#throwRejectionFailure()
+  }
+
+  #throwRejectionFailure(): void {
+    if (this.#rejectionFailure !== undefined) throw this.#rejectionFailure as Error
+  }
+
+  // -------------------------------------------------------------------------------------------------- for the task
+
+  #context(): SinkTaskContext {
+    return {
+      ...this.#options.context,
+      assignment: () => this.#positions.owned(),
+      seek: (offsets) => { this.#seeks = [...this.#seeks, ...offsets] },
+      pause: (partitions) => {
+        this.#positions.setPaused(partitions, true)
+        this.#member?.pause(partitions)
+      },
+      resume: (partitions) => {
+        this.#positions.setPaused(partitions, false)
+        if (!this.#isWorkerPaused) this.#member?.resume(partitions)
+      },
+      requestCommit: () => { this.#commitRequested = true },
+      retryAfter: (delayMs) => { this.#retryAfterMs = delayMs },
+      reject: (record, error) => this.#reject(record, error),
+    }
+  }
+
+  #retrying<T>(step: string, call: () => Promise<T>): Promise<T> {
+    const { name, clock, random, log, control, retryMaxDelayMs, progress } = this.#options
+    return retrying(`${name}: ${step}`, call, {
+      clock, random, log, signal: control.stopSignal, maxDelayMs: retryMaxDelayMs,
+      waiting: (waitingFor) => progress({ waitingFor }),
+      takeDelay: () => {
+        const delayMs = this.#retryAfterMs
+        this.#retryAfterMs = undefined
+        return delayMs
+      },
+      ...(step === 'put' && { pause: (delayMs: number) => this.#stayInGroup(delayMs) }),
+    })
+  }
+
+  /** Waits with every partition at rest, going on to read, since a rebalance happens inside `read`. */
+  async #stayInGroup(delayMs: number): Promise<void> {
+    const { clock, control } = this.#options
+    const member = this.#member!
+    const [epoch, until] = [this.#epoch, clock.monotonic() + delayMs]
+    this.#isResting = true
+    member.pause(this.#positions.owned())
+    while (!control.isStopped && epoch === this.#epoch && clock.monotonic() < until) {
+      const { partitions } = await member.read({ maxWaitMs: Math.min(tickMs, Math.max(1, until - clock.monotonic())), signal: control.stopSignal })
+      if (partitions.length > 0) await this.#giveBack(partitions)
+    }
+    this.#isResting = false
+    if (this.#isWorkerPaused) return
+    member.resume(this.#positions.owned())
+    member.pause(this.#positions.pausedByTask())
+  }
+
+  /** Records of partitions that were assigned while the others rest are read again later. */
+  async #giveBack(partitions: readonly PartitionRecords[]): Promise<void> {
+    const known = this.#positions.offsets(partitions)
+    const isKnown = (each: TopicPartition) => known.some(({ topic, partition }) => topic === each.topic && partition === each.partition)
+    this.#seekTo(known)
+    await this.#rewind(partitions.filter((each) => !isKnown(each)))
+  }
+}

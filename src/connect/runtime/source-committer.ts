@@ -1,0 +1,164 @@
+/** When source records and their offsets become durable: two ways, one interface. */
+import type { Broker, Clock, Producer } from '../../core/index.ts'
+import type { SourceOffset, SourcePartition } from '../connect-record.ts'
+import { encodeOffsetKey, encodeOffsetValue } from './offset-codec.ts'
+import type { SubmittedOffsets } from './submitted-offsets.ts'
+import { TopicWriter } from './topic-writer.ts'
+import type { TopicWriterOptions } from './topic-writer.ts'
+
+export type CommittedOffsets = readonly (readonly [SourcePartition, SourceOffset])[]
+
+export interface SourceCommitterOptions {
+  readonly broker: Broker
+  readonly clock: Clock
+  readonly connector: string
+  readonly offsetsTopic: string
+  readonly submitted: SubmittedOffsets
+  readonly writer: Omit<TopicWriterOptions, 'broker' | 'producer'>
+  /** Between two commits; 0: after every batch; Infinity: only when asked for. */
+  readonly intervalMs: number
+}
+
+export interface SourceCommitter {
+  readonly writer: TopicWriter
+  /** Before a batch's first record is added. */
+  begin(): void
+  /** Whether a commit should happen before the next poll. */
+  isDue(): boolean
+  /** Milliseconds until one is due; undefined: nothing waits for one. */
+  dueInMs(): number | undefined
+  /** Makes what is acknowledged, and its offsets, durable; answers these offsets. */
+  commit(): Promise<CommittedOffsets>
+  /** As `commit`, for the last time: waits for everything that was added. */
+  finish(): Promise<CommittedOffsets>
+  /** Drops the records of the open transaction; their offsets are committed all the same, as upstream does, so that the source goes on behind them. */
+  abort(): Promise<CommittedOffsets>
+  close(): Promise<void>
+}
+
+function untilDueMs({ intervalMs, clock }: SourceCommitterOptions, lastCommitMs: number): number | undefined {
+  return intervalMs === Infinity ? undefined : Math.max(0, lastCommitMs + intervalMs - clock.monotonic())
+}
+
+async function writeOffsets(producer: Producer, { connector, offsetsTopic }: SourceCommitterOptions, offsets: CommittedOffsets): Promise<void> {
+  await Promise.all(offsets.map(([partition, offset]) =>
+    producer.append({ topic: offsetsTopic, key: encodeOffsetKey(connector, partition), value: encodeOffsetValue(offset) })))
+}
+
+/** At least once: offsets follow records that are acknowledged, at an interval. */
+class FollowingCommitter implements SourceCommitter {
+  readonly writer: TopicWriter
+  readonly #producer: Producer
+  readonly #options: SourceCommitterOptions
+  #lastCommitMs: number
+
+  constructor(producer: Producer, options: SourceCommitterOptions) {
+    this.writer = new TopicWriter({ ...options.writer, broker: options.broker, producer })
+    this.#producer = producer
+    this.#options = options
+    this.#lastCommitMs = options.clock.monotonic()
+  }
+
+  begin(): void {
+    // nothing to open: each append stands by itself
+  }
+
+  isDue(): boolean {
+    return this.dueInMs() === 0
+  }
+
+  dueInMs(): number | undefined {
+    return this.#options.submitted.isEmpty ? undefined : untilDueMs(this.#options, this.#lastCommitMs)
+  }
+
+  async commit(): Promise<CommittedOffsets> {
+    this.#lastCommitMs = this.#options.clock.monotonic()
+    const offsets = this.#options.submitted.takeCommittable()
+    await writeOffsets(this.#producer, this.#options, offsets)
+    return offsets
+  }
+
+  async finish(): Promise<CommittedOffsets> {
+    await this.writer.flush()
+    return this.commit()
+  }
+
+  async abort(): Promise<CommittedOffsets> {
+    return this.finish()
+  }
+
+  close(): Promise<void> {
+    return this.#producer.close()
+  }
+}
+
+/** Exactly once: records and offsets in one transaction, which begins with the first record (KIP-618). */
+class TransactionalCommitter implements SourceCommitter {
+  readonly writer: TopicWriter
+  readonly #producer: Producer
+  readonly #options: SourceCommitterOptions
+  #isOpen = false
+  #lastCommitMs: number
+
+  constructor(producer: Producer, options: SourceCommitterOptions) {
+    this.writer = new TopicWriter({ ...options.writer, broker: options.broker, producer })
+    this.#producer = producer
+    this.#options = options
+    this.#lastCommitMs = options.clock.monotonic()
+  }
+
+  begin(): void {
+    if (this.#isOpen) return
+    this.#producer.begin()
+    this.#isOpen = true
+  }
+
+  isDue(): boolean {
+    return this.dueInMs() === 0
+  }
+
+  dueInMs(): number | undefined {
+    return !this.#isOpen && this.#options.submitted.isEmpty ? undefined : untilDueMs(this.#options, this.#lastCommitMs)
+  }
+
+  async commit(): Promise<CommittedOffsets> {
+    this.#lastCommitMs = this.#options.clock.monotonic()
+    if (!this.#isOpen && this.#options.submitted.isEmpty) return []
+    this.begin()
+    await this.writer.flush()
+    return this.#commitOffsets()
+  }
+
+  finish(): Promise<CommittedOffsets> {
+    return this.commit()
+  }
+
+  async abort(): Promise<CommittedOffsets> {
+    if (this.#isOpen) {
+      await this.writer.flush()
+      await this.#producer.abort()
+      this.#isOpen = false
+    }
+    if (this.#options.submitted.isEmpty) return []
+    this.begin()
+    return this.#commitOffsets()
+  }
+
+  close(): Promise<void> {
+    return this.#producer.close()
+  }
+
+  async #commitOffsets(): Promise<CommittedOffsets> {
+    const offsets = this.#options.submitted.takeCommittable()
+    await writeOffsets(this.#producer, this.#options, offsets)
+    await this.#producer.commit()
+    this.#isOpen = false
+    return offsets
+  }
+}
+
+/** `transactionalId`: exactly once under that id, which fences whoever used it before. */
+export async function openSourceCommitter(options: SourceCommitterOptions, { transactionalId, clientId }: { readonly transactionalId: string | null; readonly clientId: string }): Promise<SourceCommitter> {
+  if (transactionalId === null) return new FollowingCommitter(await options.broker.openProducer({ clientId }), options)
+  return new TransactionalCommitter(await options.broker.openProducer({ clientId, transactionalId }), options)
+}

@@ -1,0 +1,246 @@
+import type { Clock, Header, Random } from '../../core/index.ts'
+import { isStreamError, sleep } from '../../core/index.ts'
+import type { SourceRecord, SourceSpans } from '../connect-record.ts'
+import type { Log, SourcePoll, SourceTask, SourceTaskContext, TransactionContext } from '../connector.ts'
+import { schema as make } from '../schema.ts'
+import type { ErrorPolicy } from './error-policy.ts'
+import { atStage, StageError } from './error-policy.ts'
+import type { OffsetReader } from './offset-reader.ts'
+import { encodeHeaders, encodeRecord } from './record-codec.ts'
+import type { RecordCodec } from './record-codec.ts'
+import { retrying } from './retry.ts'
+import type { CommittedOffsets, SourceCommitter } from './source-committer.ts'
+import { droppedTicket } from './submitted-offsets.ts'
+import type { SubmittedOffsets, Ticket } from './submitted-offsets.ts'
+import type { TaskControl } from './task-control.ts'
+import type { BatchTicket } from './topic-writer.ts'
+
+/** Changes or drops (null) a record between the task and the converters. */
+export type TransformChain = (record: SourceRecord) => SourceRecord | null
+
+export interface SourceWorkerOptions {
+  /** For the log and errors. */
+  readonly name: string
+  readonly task: SourceTask
+  readonly taskConfig: unknown
+  readonly context: Omit<SourceTaskContext, 'offsets' | 'transaction'>
+  readonly control: TaskControl
+  readonly codec: RecordCodec
+  /** null: none. */
+  readonly transforms: TransformChain | null
+  readonly errors: ErrorPolicy
+  readonly committer: SourceCommitter
+  readonly submitted: SubmittedOffsets
+  readonly offsets: OffsetReader
+  /** Present when the connector defines its transactions. */
+  readonly transaction: RecordTransactions | null
+  readonly retryMaxDelayMs: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly progress: (change: { readonly records?: number; readonly waitingFor?: string | null }) => void
+}
+
+/** What a task asked for through `context.transaction`. */
+export interface RecordTransactions extends TransactionContext {
+  takeAfterRecord(record: SourceRecord): 'commit' | 'abort' | undefined
+  takeAfterBatch(): 'commit' | 'abort' | undefined
+}
+
+/** A poll that gives nothing and returns at once must not keep the thread busy. */
+const emptyPollPauseMs = 5
+
+interface Delivery {
+  readonly record: SourceRecord
+  readonly ticket: Ticket
+  /** Place inside the batch of the ticket. */
+  readonly index: number
+}
+
+/**
+ * Runs one source task: poll → transforms → converters → append → acknowledge, and commits the longest acknowledged prefix
+ * of each source partition.
+ *
+ * 1. The task is started; it looks up its committed offsets.
+ * 2. Poll, unless paused or too many bytes are in flight.
+ * 3. Each record is transformed, converted and gathered into a batch of its partition; a dropped record counts as done.
+ * 4. When a commit is due, records and offsets are made durable (source-committer.ts), then the task is told.
+ * 5. At the end everything handed over is awaited and committed, and the task is stopped.
+ */
+export class SourceWorker {
+  readonly #options: SourceWorkerOptions
+  readonly #deliveries: Delivery[] = []
+  readonly #hasTransforms: boolean
+  #added = 0
+
+  constructor(options: SourceWorkerOptions) {
+    this.#options = options
+    this.#hasTransforms = options.transforms !== null
+  }
+
+  /** Resolves after a clean stop. @throws what made the task fail; nothing after the last commit is committed then */
+  async run(): Promise<void> {
+    const { task, control } = this.#options
+    try {
+      await this.#start()
+      while (!control.isStopped) await this.#turn()
+      await this.#tell(await this.#options.committer.finish())
+    } catch (error) {
+      if (!control.isStopped || !isStreamError(error, 'ABORTED')) throw error
+    } finally {
+      await task.stop()
+    }
+  }
+
+  async #start(): Promise<void> {
+    const { task, taskConfig, context, offsets, transaction } = this.#options
+    const full: SourceTaskContext = {
+      ...context,
+      offsets: (partitions) => offsets.offsets(partitions),
+      ...(transaction !== null && { transaction }),
+    }
+    await this.#retrying('start', async () => { await task.start(taskConfig, full) })
+  }
+
+  async #turn(): Promise<void> {
+    const { control, committer, transaction } = this.#options
+    if (control.isPaused) {
+      await this.#tell(await committer.finish())
+      return control.change()
+    }
+    const polled = await this.#poll()
+    if (polled !== null) await this.#process(polled)
+    const asked = transaction?.takeAfterBatch()
+    if (asked === 'abort') await this.#tell(await committer.abort())
+    else if (asked === 'commit' || committer.isDue()) await this.#tell(await committer.commit())
+  }
+
+  /** Returns early when offsets wait to be committed. */
+  async #poll(): Promise<SourcePoll | null> {
+    const { task, clock, control, committer } = this.#options
+    const dueInMs = committer.dueInMs()
+    const timer = dueInMs === undefined ? undefined : clock.setTimer(dueInMs, () => control.interrupt())
+    try {
+      const polled = await this.#retrying('poll', async () => task.poll(control.interruption))
+      if (polled !== null && isNotEmpty(polled)) return polled
+      if (control.interruption.aborted) return null
+      await sleep(clock, emptyPollPauseMs, control.stopSignal)
+      return null
+    } finally {
+      timer?.cancel()
+    }
+  }
+
+  async #process(polled: SourcePoll): Promise<void> {
+    const { committer } = this.#options
+    committer.begin()
+    if ('spans' in polled) await this.#addSpans(polled)
+    else for (const each of polled) await ('spans' in each ? this.#addSpans(each) : this.#addRecord(each))
+    await committer.writer.hasRoom()
+    this.#options.progress({ records: this.#added })
+    this.#added = 0
+  }
+
+  async #addSpans(spans: SourceSpans): Promise<void> {
+    const { codec, committer, submitted } = this.#options
+    if (this.#hasTransforms || !(codec.value.passesThrough?.(spans.valueType) ?? false)) return this.#addSpansOneByOne(spans)
+    const { topic, partition = null, timestamp, bytes, recordCount, sourcePartition } = spans
+    if (!committer.writer.isOpen(topic)) await committer.writer.open(topic)
+    const headers = this.#headersOf(spans)
+    const key = codec.key.fromConnect(topic, null, null)
+    let ticket: Ticket | undefined
+    for (let index = 0; index < recordCount; index++) {
+      const added = this.#addBytes({ topic, partition, key, value: bytes.subarray(spans.spans[2 * index], spans.spans[2 * index + 1]), timestamp, headers })
+      if (ticket !== undefined && ticket !== added) submitted.submit(sourcePartition, spans.sourceOffset(index - 1), ticket)
+      ticket = added
+    }
+    if (ticket !== undefined) submitted.submit(sourcePartition, spans.sourceOffset(recordCount - 1), ticket)
+    this.#added += recordCount
+  }
+
+  #headersOf({ topic, headers }: SourceSpans): readonly Header[] | undefined {
+    return headers === undefined || headers.length === 0 ? undefined : encodeHeaders(this.#options.codec, topic, headers)
+  }
+
+  #addBytes({ topic, partition, key, value, timestamp, headers }: {
+    readonly topic: string
+    readonly partition: number | null
+    readonly key: Uint8Array | null
+    readonly value: Uint8Array
+    readonly timestamp: number
+    readonly headers: readonly Header[] | undefined
+  }): Ticket {
+    const { committer, errors, name } = this.#options
+    try {
+      return committer.writer.add({ topic, partition }, key, value, timestamp, headers)
+    } catch (error) {
+      errors.tolerate(new StageError('KAFKA_PRODUCE', error), `a record of ${name} for topic ${topic}`)
+      return droppedTicket
+    }
+  }
+
+  async #addSpansOneByOne(spans: SourceSpans): Promise<void> {
+    const { topic, partition = null, sourcePartition, timestamp, bytes, headers = [] } = spans
+    const valueSchema = spans.valueType === 'string' ? make.string() : make.bytes()
+    for (let index = 0; index < spans.recordCount; index++) {
+      const slice = bytes.subarray(spans.spans[2 * index], spans.spans[2 * index + 1])
+      const value = spans.valueType === 'bytes' ? slice : Buffer.from(slice.buffer, slice.byteOffset, slice.length).toString('utf8')
+      await this.#addRecord({ topic, partition, value, valueSchema, timestamp, headers, sourcePartition, sourceOffset: spans.sourceOffset(index) })
+    }
+  }
+
+  async #addRecord(record: SourceRecord): Promise<void> {
+    const { submitted, transaction, committer } = this.#options
+    const ticket = await this.#addConverted(record)
+    submitted.submit(record.sourcePartition, record.sourceOffset, ticket)
+    this.#remember(record, ticket)
+    if (ticket !== droppedTicket) this.#added++
+    const asked = transaction?.takeAfterRecord(record)
+    if (asked === undefined) return
+    await this.#tell(await (asked === 'commit' ? committer.commit() : committer.abort()))
+    committer.begin()
+  }
+
+  async #addConverted(record: SourceRecord): Promise<Ticket> {
+    const { codec, transforms, committer, errors, name, clock } = this.#options
+    try {
+      const transformed = transforms === null ? record : atStage('TRANSFORMATION', () => transforms(record))
+      if (transformed === null) return droppedTicket
+      const { topic, partition = null, timestamp } = transformed
+      const { key, value, headers } = encodeRecord(codec, transformed)
+      if (!committer.writer.isOpen(topic)) await committer.writer.open(topic)
+      return atStage('KAFKA_PRODUCE', () => committer.writer.add({ topic, partition }, key, value, timestamp ?? clock.now(), headers))
+    } catch (error) {
+      if (!(error instanceof StageError)) throw error
+      errors.tolerate(error, `a record of ${name} from ${JSON.stringify(record.sourcePartition)} at ${JSON.stringify(record.sourceOffset)}`)
+      return droppedTicket
+    }
+  }
+
+  /** Only for tasks that want to hear of each record. */
+  #remember(record: SourceRecord, ticket: Ticket): void {
+    if (this.#options.task.commitRecord === undefined) return
+    this.#deliveries.push({ record, ticket, index: ticket === droppedTicket ? 0 : (ticket as BatchTicket).recordCount - 1 })
+  }
+
+  async #tell(offsets: CommittedOffsets): Promise<void> {
+    const { task } = this.#options
+    const pending = this.#deliveries.findIndex(({ ticket }) => !ticket.acknowledged)
+    for (const { record, ticket, index } of this.#deliveries.splice(0, pending === -1 ? this.#deliveries.length : pending)) {
+      const metadata = ticket === droppedTicket ? null : (ticket as BatchTicket).metadata
+      task.commitRecord?.(record, metadata && { topic: metadata.topic, partition: metadata.partition, offset: metadata.baseOffset + index })
+    }
+    if (offsets.length > 0) await task.commit?.(offsets)
+  }
+
+  #retrying<T>(step: string, call: () => Promise<T>): Promise<T> {
+    const { name, clock, random, log, control, retryMaxDelayMs, progress } = this.#options
+    return retrying(`${name}: ${step}`, call, {
+      clock, random, log, signal: control.stopSignal, maxDelayMs: retryMaxDelayMs, waiting: (waitingFor) => progress({ waitingFor }),
+    })
+  }
+}
+
+function isNotEmpty(polled: SourcePoll): boolean {
+  return 'spans' in polled ? polled.recordCount > 0 : polled.length > 0
+}

@@ -1,0 +1,37 @@
+import type { RawConfig } from '../config-spec.ts'
+import { ConnectWorker } from './connect-worker.ts'
+import type { ConnectWorkerOptions } from './connect-worker.ts'
+import type { NamedConfig } from './connector-config.ts'
+import type { ConnectorStatus } from './running-connector.ts'
+
+export interface StandaloneHandle {
+  readonly worker: ConnectWorker
+  status(): readonly ConnectorStatus[]
+  /** Rejects when a connector, or every task of one, has failed for good; settles in no other way. */
+  readonly failed: Promise<never>
+  /** Commits and stops everything; the broker stays open. Safe to call twice. */
+  stop(): Promise<void>
+}
+
+/**
+ * Runs connectors until it is stopped: what `millrace connect standalone worker.json connector.json…` does.
+ * Every config is checked before the first connector starts.
+ * @throws INVALID_CONFIG, PLUGIN_NOT_FOUND
+ */
+export async function runStandalone(config: RawConfig, connectors: readonly NamedConfig[], options: Omit<ConnectWorkerOptions, 'config'>): Promise<StandaloneHandle> {
+  let fail: (reason: unknown) => void = () => {}
+  const failed = new Promise<never>((_resolve, reject) => { fail = reject })
+  failed.catch(() => {})
+  const worker = ConnectWorker.open({
+    ...options,
+    config,
+    onChange: () => {
+      options.onChange?.()
+      const failure = worker.failure()
+      if (failure !== undefined) fail(failure)
+    },
+  })
+  for (const connector of connectors) await worker.check(connector)
+  for (const connector of connectors) await worker.start(connector)
+  return { worker, status: () => worker.status(), failed, stop: () => worker.stop() }
+}

@@ -1,0 +1,60 @@
+import { simpleHeaderConverter } from '../../src/connect/converters/index.ts'
+import type { SchemaAndValue } from '../../src/connect/converters/index.ts'
+import { parseValue } from '../../src/connect/values/value-parser.ts'
+import type { VectorFile } from '../kit/vectors.ts'
+import type { CaseResult } from './case-result.ts'
+import { readSchema, readValue, sameData, sameSchema, show } from './connect-values.ts'
+import type { NotedSchema } from './connect-values.ts'
+
+interface Noted {
+  readonly schema: NotedSchema | null
+  readonly value: unknown
+}
+
+interface ValueCase {
+  readonly name: string
+  readonly parse?: string
+  readonly header?: Noted
+  readonly headerText?: string
+  readonly headerBytes?: string | null
+  readonly project?: unknown
+  readonly expect: Noted & { readonly text?: string | null; readonly back?: Noted; readonly error?: unknown }
+}
+
+export function runValues(files: readonly VectorFile[]): readonly CaseResult[] {
+  return files.flatMap(({ path, content }) => (content as { cases: readonly ValueCase[] }).cases.map((each): CaseResult => {
+    const name = `${path} ${each.name}`
+    if (each.project !== undefined) return { name, ok: false, pending: 'SchemaProjector' }
+    const detail = differenceOf(each)
+    return detail === undefined ? { name, ok: true } : { name, ok: false, detail }
+  }))
+}
+
+function differenceOf(each: ValueCase): string | undefined {
+  try {
+    const difference = each.header === undefined ? different(read(each), each.expect) : roundTrip(each.header, each.expect)
+    return each.expect.error === undefined ? difference : 'expected an error'
+  } catch (error) {
+    return each.expect.error === undefined ? String(error) : undefined
+  }
+}
+
+function read({ parse, headerText, headerBytes }: ValueCase): SchemaAndValue {
+  if (parse !== undefined) return parseValue(parse)
+  const bytes = headerText === undefined ? (headerBytes === null ? null : Buffer.from(headerBytes ?? '', 'base64')) : Buffer.from(headerText)
+  return simpleHeaderConverter().toConnectHeader('t', 'h', bytes)
+}
+
+function roundTrip(header: Noted, expect: ValueCase['expect']): string | undefined {
+  const schema = readSchema(header.schema)
+  const bytes = simpleHeaderConverter().fromConnectHeader('t', 'h', schema, readValue(schema, header.value))
+  const text = bytes === null ? null : Buffer.from(bytes).toString('utf8')
+  if (expect.text !== undefined && text !== expect.text) return `expected text ${show(expect.text)}, got ${show(text)}`
+  return expect.back === undefined ? undefined : different(simpleHeaderConverter().toConnectHeader('t', 'h', bytes), expect.back)
+}
+
+function different(got: SchemaAndValue, expected: Noted): string | undefined {
+  const schema = readSchema(expected.schema)
+  const value = readValue(schema, expected.value)
+  return sameSchema(got.schema, schema) && sameData(got.value, value) ? undefined : `expected ${show({ schema, value })}, got ${show(got)}`
+}
