@@ -10,8 +10,8 @@ export class FileSinkConnector implements SinkConnector<FileSinkConfig> {
   }
 
   taskConfigs(maxTasks: number): readonly RawConfig[] {
-    const { file = '', format = 'value' } = this.#config ?? {}
-    return Array.from({ length: file.includes('{partition}') ? maxTasks : 1 }, () => ({ file, format }))
+    const oneFileEach = this.#config?.file.includes('{partition}') === true
+    return Array.from({ length: oneFileEach ? maxTasks : 1 }, () => ({}))
   }
 
   stop(): void {}

@@ -1,7 +1,6 @@
 import { configError } from 'millrace/connect'
 import type { RawConfig, SourceConnector, SourceOffset, SourcePartition } from 'millrace/connect'
 import { storedPosition } from './tail/admission.ts'
-import { fileSourceConfig } from './source-config.ts'
 import type { FileSourceConfig } from './source-config.ts'
 
 /**
@@ -19,10 +18,7 @@ export class FileSourceConnector implements SourceConnector<FileSourceConfig> {
     const config = this.#config
     if (config === undefined) throw configError('the connector has not been started')
     const shares = config.path.some(isGlob) ? maxTasks : Math.min(maxTasks, config.path.length)
-    const common = Object.fromEntries(
-      Object.keys(fileSourceConfig.options).map((name) => [name, text(config[name as keyof FileSourceConfig])]),
-    )
-    return Array.from({ length: shares }, (_, share) => ({ ...common, 'task.share': String(share), 'task.shares': String(shares) }))
+    return Array.from({ length: shares }, (_, share) => ({ 'task.share': String(share), 'task.shares': String(shares) }))
   }
 
   stop(): void {}
@@ -45,8 +41,4 @@ export class FileSourceConnector implements SourceConnector<FileSourceConfig> {
 
 function isGlob(path: string): boolean {
   return /[*?[{]/.test(path)
-}
-
-function text(value: FileSourceConfig[keyof FileSourceConfig]): string | null {
-  return value === null ? null : Array.isArray(value) ? value.join(',') : String(value)
 }

@@ -1,1 +1,2 @@
-export {}
+export * from './plugins.ts'
+export type { PostgresSinkConfig } from './sink-config.ts'

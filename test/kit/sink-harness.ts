@@ -57,7 +57,7 @@ export class SinkHarness<C, T> {
       for (const { offset, ...of } of offsets) this.#logs.get(nameOf(of))!.position = offset
     }
     for (const log of this.#logs.values()) log.position = log.committed
-    await task.start(spec.parse(taskConfig!), {
+    await task.start(spec.parse({ ...this.#config, ...taskConfig }), {
       ...common,
       taskId: 0,
       assignment: () => partitions,

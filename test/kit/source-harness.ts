@@ -80,7 +80,7 @@ export class SourceHarness<C, T> {
     const spec = this.#plugin.taskConfig ?? (this.#plugin.config as never)
     const task = this.#plugin.createTask()
     const offsets = (partitions: readonly SourcePartition[]) => Promise.resolve(partitions.map((each) => this.committed.get(JSON.stringify(each))))
-    await task.start(spec.parse(taskConfigs[taskId]!), { ...context, taskId, offsets })
+    await task.start(spec.parse({ ...this.#config, ...taskConfigs[taskId] }), { ...context, taskId, offsets })
     this.#task = task
   }
 

@@ -1,0 +1,96 @@
+import { isStreamError } from 'millrace/connect'
+import type { Password } from 'millrace/connect'
+import pg from 'pg'
+import { environmentError, failureOf, setupError } from './failures.ts'
+
+export interface ConnectionConfig {
+  readonly 'connection.url': Password
+  readonly 'connection.user': string | null
+  readonly 'connection.password': Password | null
+  readonly 'connection.timeout.ms': number
+  readonly 'statement.timeout.ms': number
+}
+
+/** How much longer than the server the client waits for a statement, before it takes the server for dead. */
+const graceMs = 5_000
+
+/**
+ * One connection to a server that may go away.
+ *
+ *   use ──► connects when there is no connection ──► runs ──► kept open
+ *                                                      └ trouble with the server: thrown away, the next use connects again
+ */
+export class Connection {
+  /** Host, port and database, for people; without user and password. */
+  readonly server: string
+  readonly #options: pg.ClientConfig
+  #client: pg.Client | undefined
+
+  constructor(config: ConnectionConfig, applicationName: string) {
+    const url = config['connection.url'].reveal().replace(/^jdbc:/, '')
+    const statementTimeoutMs = config['statement.timeout.ms']
+    this.server = serverOf(url)
+    this.#options = {
+      connectionString: url,
+      ...(config['connection.user'] === null ? {} : { user: config['connection.user'] }),
+      ...(config['connection.password'] === null ? {} : { password: config['connection.password'].reveal() }),
+      connectionTimeoutMillis: config['connection.timeout.ms'],
+      ...(statementTimeoutMs === 0 ? {} : { statement_timeout: statementTimeoutMs, query_timeout: statementTimeoutMs + graceMs }),
+      application_name: applicationName,
+      keepAlive: true,
+    }
+  }
+
+  /** @throws a retriable error when the server is away, a connector error when a person must act, else what `body` throws */
+  async use<T>(body: (client: pg.Client) => Promise<T>): Promise<T> {
+    try {
+      return await body(await this.#connected())
+    } catch (error) {
+      if (isStreamError(error) && error.code !== 'CONNECTOR_FAILED') throw error
+      await this.close()
+      if (isStreamError(error)) throw error
+      throw failureOf(error) === 'environment' ? environmentError(this.server, error) : setupError(this.server, error)
+    }
+  }
+
+  /** As `use`, in one transaction. */
+  transaction<T>(body: (client: pg.Client) => Promise<T>): Promise<T> {
+    return this.use(async (client) => {
+      await client.query('begin')
+      try {
+        const result = await body(client)
+        await client.query('commit')
+        return result
+      } catch (error) {
+        await client.query('rollback').catch(() => this.close())
+        throw error
+      }
+    })
+  }
+
+  async close(): Promise<void> {
+    const client = this.#client
+    this.#client = undefined
+    await client?.end().catch(() => undefined)
+  }
+
+  async #connected(): Promise<pg.Client> {
+    if (this.#client !== undefined) return this.#client
+    const client = new pg.Client(this.#options)
+    client.on('error', () => {
+      if (this.#client === client) this.#client = undefined // noticed while idle: the next use connects again
+    })
+    await client.connect()
+    this.#client = client
+    return client
+  }
+}
+
+function serverOf(url: string): string {
+  try {
+    const { host, pathname } = new URL(url)
+    return `${host}${pathname}`
+  } catch {
+    return 'the address in connection.url'
+  }
+}

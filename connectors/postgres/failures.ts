@@ -1,0 +1,53 @@
+/** What PostgreSQL's refusals mean for the batch that met them. */
+import { connectorError, dataError, retriableError } from 'millrace/connect'
+
+/** The fields of an error from the server that are used here. */
+export interface ServerError extends Error {
+  readonly code?: string
+  readonly detail?: string
+  readonly column?: string
+  readonly table?: string
+  readonly constraint?: string
+  readonly hint?: string
+}
+
+export type Failure =
+  /** The data of one of the records: find it, put it aside, go on. */
+  | 'record'
+  /** The server, the network or another transaction: the same batch later. */
+  | 'environment'
+  /** The table changed under us: look at it again, then once more. */
+  | 'table'
+  /** Permissions, missing objects, wrong configuration: a person is needed. */
+  | 'setup'
+
+/** By SQLSTATE; an error without one comes from the network or the driver. */
+export function failureOf(error: unknown): Failure {
+  const { code } = error as ServerError
+  if (code === undefined || !/^[0-9A-Z]{5}$/.test(code)) return 'environment'
+  // Data exceptions, constraints, two rows of one key that were not seen to be one, a value for a generated column.
+  if (/^(21|22|23)/.test(code) || code === '428C9') return 'record'
+  if (['42P01', '42703', '42804', '0A000', '42P10'].includes(code)) return 'table'
+  if (/^(08|40|53|55|57|58|XX)/.test(code)) return 'environment' // connection, rollback, resources, locks, shutdown, disk
+  return 'setup'
+}
+
+export function recordError(table: string, error: unknown): Error {
+  const { message, detail, column, constraint } = error as ServerError
+  const where = [column === undefined ? '' : `column "${column}"`, constraint === undefined ? '' : `constraint "${constraint}"`].filter((part) => part !== '')
+  return dataError(`table ${table} refuses the record${where.length > 0 ? ` (${where.join(', ')})` : ''}: ${sentence(message, detail)}`, { cause: error })
+}
+
+export function environmentError(server: string, error: unknown): Error {
+  const { code, message } = error as ServerError
+  return retriableError(`PostgreSQL at ${server} cannot take records now: ${message || String(code)}`, { cause: error })
+}
+
+export function setupError(server: string, error: unknown): Error {
+  const { message, detail, hint } = error as ServerError
+  return connectorError(`PostgreSQL at ${server} refuses: ${sentence(message, detail, hint)}`, { cause: error })
+}
+
+function sentence(...parts: readonly (string | undefined)[]): string {
+  return parts.filter((part) => part !== undefined && part !== '').join('. ')
+}

@@ -1,0 +1,44 @@
+import { configSpec, option } from 'millrace/connect'
+import type { ConfigOf } from 'millrace/connect'
+import { z } from 'zod'
+
+const options = {
+  'connection.url': option.password({ doc: 'postgres://user:password@host:port/database; options such as ?sslmode=require follow. A jdbc: in front is let through.' }),
+  'connection.user': option.string({ doc: 'The user, where the URL names none.', default: null }),
+  'connection.password': option.password({ doc: 'The password, where the URL has none.', default: null }),
+  'connection.timeout.ms': option.int({ doc: 'How long a connection may take to be made.', default: 10_000, check: z.number().min(1) }),
+  'statement.timeout.ms': option.int({ doc: 'How long one statement may take before it is ended and the batch tried again. 0: as long as it takes.', default: 60_000, check: z.number().min(0) }),
+  'table.name.format': option.string({ doc: 'The table for a topic: ${topic} stands for its name. A dot separates the schema from the table.', default: '${topic}', check: z.string().min(1) }),
+  'insert.mode': option.oneOf(['insert', 'upsert', 'update'], {
+    doc: 'insert: each record is a new row. upsert: a record replaces the row with its primary key, or is a new one. update: it changes the row with its primary key, if there is one.',
+    default: 'insert',
+  }),
+  'pk.mode': option.oneOf(['none', 'kafka', 'record_key', 'record_value'], {
+    doc: 'What the primary key is made of. kafka: topic, partition and offset. record_key, record_value: the fields that pk.fields names.',
+    default: 'none',
+  }),
+  'pk.fields': option.list({
+    doc: 'Columns of the primary key, separated by commas. Empty: all fields of the key or value, or __connect_topic, __connect_partition, __connect_offset. For a key that is a single value: its column.',
+    default: [],
+  }),
+  'delete.enabled': option.boolean({ doc: 'A record whose value is null deletes the row with its key. Needs pk.mode=record_key.', default: false }),
+  'value.column': option.string({ doc: 'The column for a value that has no fields, such as a number.', default: 'value', check: z.string().min(1) }),
+  'auto.create': option.boolean({ doc: 'Make a table that is missing, from the first records.', default: false }),
+  'auto.evolve': option.boolean({ doc: 'Add a column that is missing, from the first record that has it.', default: false }),
+  'batch.size': option.int({ doc: 'Most rows in one statement.', default: 3_000, check: z.number().min(1).max(100_000) }),
+  'exactly.once': option.boolean({
+    doc: 'Keep the offsets in the database, in the transaction of the rows: each record has its effect once. false: offsets are committed afterwards, and a crash may repeat records.',
+    default: true,
+  }),
+  'offsets.table': option.string({ doc: 'The table for them; it is made when it is missing.', default: 'millrace_offsets', check: z.string().min(1) }),
+}
+
+export const postgresSinkConfig = configSpec(options, {
+  rules: (config) => ({
+    ...(config['insert.mode'] !== 'insert' && config['pk.mode'] === 'none' ? { 'pk.mode': `insert.mode=${config['insert.mode']} needs a primary key: kafka, record_key or record_value` } : {}),
+    ...(config['delete.enabled'] && config['pk.mode'] !== 'record_key' ? { 'delete.enabled': 'deleting needs pk.mode=record_key' } : {}),
+    ...(config['pk.mode'] === 'kafka' && ![0, 3].includes(config['pk.fields'].length) ? { 'pk.fields': 'pk.mode=kafka needs three columns, for topic, partition and offset, or none' } : {}),
+  }),
+})
+
+export type PostgresSinkConfig = ConfigOf<typeof postgresSinkConfig>

@@ -1,0 +1,71 @@
+import { Decimal, Struct, dataError } from 'millrace/connect'
+import { arrayItem } from './sql-text.ts'
+
+/** How a column wants its values written. */
+export type ColumnKind = 'json' | 'timestamptz' | 'timestamp' | 'date' | 'time' | 'bytea' | 'array' | 'other'
+
+/** The text that PostgreSQL reads as the value, for a column of that kind; null stays null. @throws a data error */
+export function cellText(value: unknown, kind: ColumnKind): string | null {
+  if (value === null || value === undefined) return null
+  if (kind === 'json') return jsonText(value)
+  if (kind === 'array' && Array.isArray(value)) return arrayText(value)
+  if (value instanceof Date) return dateText(value, kind)
+  if (typeof value === 'number' && isMoment(kind)) return dateText(new Date(value), kind)
+  return scalarText(value)
+}
+
+function isMoment(kind: ColumnKind): boolean {
+  return kind === 'timestamptz' || kind === 'timestamp' || kind === 'date' || kind === 'time'
+}
+
+function scalarText(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      if (value.includes('\0')) throw dataError('PostgreSQL cannot store a text that holds the character NUL')
+      return value
+    case 'number':
+      return Object.is(value, -0) ? '-0' : String(value)
+    case 'bigint':
+    case 'boolean':
+      return String(value)
+    default:
+  }
+  if (value instanceof Decimal) return value.toPlainString()
+  if (value instanceof Date) return dateText(value, 'timestamptz')
+  if (value instanceof Uint8Array) return `\\x${Buffer.from(value).toString('hex')}`
+  return jsonText(value)
+}
+
+/** Dates are moments: what has no time zone in the database gets the time in UTC. */
+function dateText(moment: Date, kind: ColumnKind): string {
+  if (Number.isNaN(moment.getTime())) throw dataError('the number is outside the range of dates')
+  const dayAndTime = moment.toISOString().slice(-20) // -MM-DDTHH:mm:ss.sssZ
+  if (kind === 'time') return dayAndTime.slice(7, -1)
+  const year = moment.getUTCFullYear()
+  const text = String(year > 0 ? year : 1 - year).padStart(4, '0') + dayAndTime
+  const cut = kind === 'date' ? text.slice(0, -14) : kind === 'timestamp' ? text.slice(0, -1) : text
+  return year > 0 ? cut : `${cut} BC`
+}
+
+function arrayText(items: readonly unknown[]): string {
+  const parts = items.map((item) => (Array.isArray(item) ? arrayText(item) : item === null ? 'NULL' : arrayItem(scalarText(item))))
+  return `{${parts.join(',')}}`
+}
+
+/** JSON as the database reads it: whole numbers of any size stay numbers. */
+function jsonText(value: unknown): string {
+  if (value === null || value === undefined) return 'null'
+  if (typeof value === 'bigint') return String(value)
+  if (value instanceof Decimal) return value.toPlainString()
+  if (value instanceof Date) return JSON.stringify(value)
+  if (value instanceof Uint8Array) return JSON.stringify(Buffer.from(value).toString('base64'))
+  if (value instanceof Struct) return membersText((value.schema.fields ?? []).map(({ name }) => [name, value.get(name)]))
+  if (value instanceof Map) return membersText([...value].map(([name, member]) => [String(name), member]))
+  if (Array.isArray(value)) return `[${value.map(jsonText).join(',')}]`
+  if (typeof value === 'object') return membersText(Object.entries(value))
+  return JSON.stringify(value)
+}
+
+function membersText(members: readonly (readonly [string, unknown])[]): string {
+  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${jsonText(member)}`).join(',')}}`
+}

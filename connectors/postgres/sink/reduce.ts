@@ -1,0 +1,40 @@
+import { cellText } from './cell-text.ts'
+import type { Cell, Row } from './row.ts'
+
+/** What is left to do for one key after a run of records. */
+export interface Change {
+  readonly key: ReadonlyMap<string, Cell>
+  /** Delete the row before the values are written, or altogether. */
+  readonly deleted: boolean
+  readonly values: ReadonlyMap<string, Cell> | null
+}
+
+/**
+ * One change a key: what the records of a run come to, in order. A statement must not meet a key twice, and a delete followed
+ * by an insert must not end deleted. Keys in the result are in the order in which they were met first.
+ */
+export function reduceRows(rows: readonly Row[]): Change[] {
+  const changes = new Map<string, Change>()
+  for (const { key, values } of rows) {
+    const id = keyText(key)
+    const before = changes.get(id)
+    if (values === null) changes.set(id, { key, deleted: true, values: null })
+    else if (before === undefined) changes.set(id, { key, deleted: false, values })
+    else changes.set(id, { key, deleted: before.deleted, values: merged(before.values, values) })
+  }
+  return [...changes.values()]
+}
+
+/** Fields that the later record lacks keep what the earlier one said, as they would in two statements. */
+function merged(before: ReadonlyMap<string, Cell> | null, values: ReadonlyMap<string, Cell>): ReadonlyMap<string, Cell> {
+  if (before === null) return values
+  for (const name of before.keys()) if (!values.has(name)) return new Map([...before, ...values])
+  return values
+}
+
+/** Keys that the database takes for the same are the same here: the number 1 and the text "1". */
+function keyText(key: ReadonlyMap<string, Cell>): string {
+  let text = ''
+  for (const { value } of key.values()) text += `${cellText(value, 'other')}\0`
+  return text
+}

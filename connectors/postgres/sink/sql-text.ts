@@ -1,0 +1,34 @@
+/** Writing names and values into SQL so that no name and no value can break out of it. */
+
+export function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+export function quoteText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
+
+/**
+ * The table for a topic, quoted: dots in the format separate schema and table, those in the topic's name belong to it.
+ * `${topic}` and `{topic}` stand for the topic.
+ */
+export function tableName(format: string, topic: string): string {
+  return format
+    .split('.')
+    .map((part) => quoteName(part.replaceAll('${topic}', topic).replaceAll('{topic}', topic)))
+    .join('.')
+}
+
+/** PostgreSQL's text form of a one-dimensional array of texts. */
+export function arrayLiteral(items: readonly (string | null)[]): string {
+  const parts = items.map((item) => (item === null ? 'NULL' : arrayItem(item)))
+  return `{${parts.join(',')}}`
+}
+
+const plainItem = /^[A-Za-z0-9_.:+/-]+$/
+
+/** One text in PostgreSQL's text form of an array. */
+export function arrayItem(item: string): string {
+  if (plainItem.test(item) && !/^null$/i.test(item)) return item
+  return `"${/["\\]/.test(item) ? item.replace(/["\\]/g, String.raw`\$&`) : item}"`
+}

@@ -1,0 +1,63 @@
+/** The SQL of a batch: one parameter a column, each an array with one item a row. */
+import { cellText } from './cell-text.ts'
+import type { Cell } from './row.ts'
+import { arrayLiteral, quoteName } from './sql-text.ts'
+import type { Column, Table } from './table.ts'
+
+export interface Statement {
+  readonly text: string
+  readonly values: readonly string[]
+}
+
+export type WriteMode = 'insert' | 'upsert' | 'update'
+
+/** Rows that have the same columns. */
+export interface Batch {
+  readonly keyColumns: readonly Column[]
+  readonly otherColumns: readonly Column[]
+  readonly rows: readonly (ReadonlyMap<string, Cell>)[]
+}
+
+export function writeStatement(mode: WriteMode, table: Table, batch: Batch): Statement {
+  const { keyColumns, otherColumns, rows } = batch
+  const columns = [...keyColumns, ...otherColumns]
+  const names = columns.map(({ name }) => quoteName(name))
+  const source = unnested(columns)
+  const text = {
+    insert: () => `insert into ${table.name} (${names.join(', ')}) select ${source}`,
+    upsert: () => `insert into ${table.name} (${names.join(', ')}) select ${source} on conflict (${keyColumns.map(({ name }) => quoteName(name)).join(', ')}) ${onConflict(otherColumns)}`,
+    update: () => `update ${table.name} as t set ${otherColumns.map(({ name }) => `${quoteName(name)} = s.${quoteName(name)}`).join(', ')} from (select ${source}) as s where ${matching(keyColumns)}`,
+  }[mode]()
+  return { text, values: parameters(columns, rows) }
+}
+
+export function deleteStatement(table: Table, keyColumns: readonly Column[], rows: Batch['rows']): Statement {
+  const text = `delete from ${table.name} as t using (select ${unnested(keyColumns)}) as s where ${matching(keyColumns)}`
+  return { text, values: parameters(keyColumns, rows) }
+}
+
+function onConflict(columns: readonly Column[]): string {
+  if (columns.length === 0) return 'do nothing'
+  return `do update set ${columns.map(({ name }) => `${quoteName(name)} = excluded.${quoteName(name)}`).join(', ')}`
+}
+
+function matching(keyColumns: readonly Column[]): string {
+  return keyColumns.map(({ name }) => `t.${quoteName(name)} = s.${quoteName(name)}`).join(' and ')
+}
+
+/** The select list and source that turn the parameters into rows. Arrays of arrays cannot be unnested, so those travel as texts. */
+function unnested(columns: readonly Column[]): string {
+  const aliases = columns.map((_, index) => `c${index}`)
+  const arrays = columns.map(({ kind, type }, index) => `$${index + 1}::${kind === 'array' ? 'text' : arrayable(type)}[]`)
+  const list = columns.map(({ kind, name, type }, index) => `${aliases[index]}${kind === 'array' ? `::${type}` : ''} as ${quoteName(name)}`)
+  return `${list.join(', ')} from unnest(${arrays.join(', ')}) as u (${aliases.join(', ')})`
+}
+
+/** `character(3)` would cut longer texts silently in a cast; the column itself refuses them. */
+function arrayable(type: string): string {
+  return type.replace(/^(character varying|character|bit varying|bit)\(\d+\)$/, (_, base: string) => (base.startsWith('character') ? 'text' : 'bit varying'))
+}
+
+function parameters(columns: readonly Column[], rows: Batch['rows']): string[] {
+  return columns.map(({ name, kind }) => arrayLiteral(rows.map((row) => cellText(row.get(name)?.value, kind))))
+}

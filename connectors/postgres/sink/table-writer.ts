@@ -1,0 +1,149 @@
+import { dataError, isStreamError } from 'millrace/connect'
+import type { SinkRecord } from 'millrace/connect'
+import { createHash } from 'node:crypto'
+import type { Client } from 'pg'
+import { failureOf, recordError } from '../failures.ts'
+import { addColumnsStatement, createTableStatement } from './create-table.ts'
+import { reduceRows } from './reduce.ts'
+import type { Change } from './reduce.ts'
+import type { Cell, Row } from './row.ts'
+import { deleteStatement, writeStatement } from './statements.ts'
+import type { Statement, WriteMode } from './statements.ts'
+import { describeTable, requireUniqueKey } from './table.ts'
+import type { Table } from './table.ts'
+
+export interface WriterOptions {
+  readonly mode: WriteMode
+  readonly batchRows: number
+  readonly autoCreate: boolean
+  readonly autoEvolve: boolean
+}
+
+/** Sends a record to the dead letters; rejects when that is not wanted. */
+export type Reject = (record: SinkRecord, error: unknown) => Promise<void>
+
+const maxPreparedStatements = 200
+
+/** Writes rows of one table, inside a transaction of the caller. Lives as long as the connection. */
+export class TableWriter {
+  readonly #client: Client
+  readonly #name: string
+  readonly #options: WriterOptions
+  readonly #reject: Reject
+  readonly #prepared = new Set<string>()
+  #table: Table | undefined
+
+  constructor(client: Client, name: string, options: WriterOptions, reject: Reject) {
+    this.#client = client
+    this.#name = name
+    this.#options = options
+    this.#reject = reject
+  }
+
+  /** Writes what the table takes and rejects the rest, record by record. @throws for anything that is not the fault of a record */
+  async write(rows: readonly Row[]): Promise<void> {
+    for (let from = 0; from < rows.length; from += this.#options.batchRows) await this.#writeSome(rows.slice(from, from + this.#options.batchRows), 'first')
+  }
+
+  /** All rows in one go, or, when one of them is refused, each half by itself: down to the one that is at fault. */
+  async #writeSome(rows: readonly Row[], attempt: 'first' | 'second'): Promise<void> {
+    await this.#client.query('savepoint batch')
+    try {
+      await this.#apply(rows)
+      await this.#client.query('release savepoint batch')
+      return
+    } catch (error) {
+      const failure = isStreamError(error, 'INVALID_DATA') ? 'record' : failureOf(error)
+      if (failure === 'environment' || failure === 'setup' || (failure === 'table' && attempt === 'second')) throw error
+      await this.#client.query('rollback to savepoint batch')
+      if (failure === 'table') this.#table = undefined
+      else if (rows.length === 1) return this.#reject(rows[0]!.record, isStreamError(error) ? error : recordError(this.#name, error))
+      else return this.#writeHalves(rows)
+    }
+    return this.#writeSome(rows, 'second')
+  }
+
+  async #writeHalves(rows: readonly Row[]): Promise<void> {
+    const middle = rows.length >> 1
+    await this.#writeSome(rows.slice(0, middle), 'first')
+    await this.#writeSome(rows.slice(middle), 'first')
+  }
+
+  async #apply(rows: readonly Row[]): Promise<void> {
+    const table = await this.#fittingTable(rows)
+    const keyNames = [...rows[0]!.key.keys()]
+    if (this.#options.mode === 'upsert') requireUniqueKey(table, keyNames)
+    const changes = this.#options.mode === 'insert' && rows.every(({ values }) => values !== null) ? rows.map(insertion) : reduceRows(rows)
+    const keyColumns = keyNames.map((name) => table.columns.get(name)!)
+    const deleted = changes.filter((change) => change.deleted)
+    if (deleted.length > 0) await this.#run(deleteStatement(table, keyColumns, deleted.map(({ key }) => key)))
+    for (const { names, cells } of groupedByColumns(changes, table)) {
+      const otherColumns = names.map((name) => table.columns.get(name)!)
+      if (this.#options.mode === 'update' && otherColumns.length === 0) continue
+      await this.#run(writeStatement(this.#options.mode, table, { keyColumns, otherColumns, rows: cells }))
+    }
+  }
+
+  /** The table, made or extended where that is wanted. @throws a data error that names table, column and what to do */
+  async #fittingTable(rows: readonly Row[]): Promise<Table> {
+    this.#table ??= await describeTable(this.#client, this.#name) ?? await this.#create(rows)
+    const missing = missingColumn(this.#table, rows)
+    if (missing === undefined) return this.#table
+    const statement = this.#options.autoEvolve ? addColumnsStatement(this.#name, new Set(this.#table.columns.keys()), rows) : undefined
+    if (statement === undefined) {
+      throw dataError(`table ${this.#name} has no column "${missing}", which the record has; add it, let a transform drop the field, or set auto.evolve=true`)
+    }
+    await this.#client.query(statement)
+    this.#table = await describeTable(this.#client, this.#name)
+    return this.#table!
+  }
+
+  async #create(rows: readonly Row[]): Promise<Table> {
+    const statement = this.#options.autoCreate ? createTableStatement(this.#name, rows) : undefined
+    if (statement === undefined) {
+      throw dataError(`there is no table ${this.#name}; create it, or set auto.create=true`)
+    }
+    await this.#client.query(statement)
+    return (await describeTable(this.#client, this.#name))!
+  }
+
+  async #run({ text, values }: Statement): Promise<void> {
+    const known = this.#prepared.has(text)
+    const prepare = known || this.#prepared.size < maxPreparedStatements
+    if (!known && prepare) this.#prepared.add(text)
+    const name = createHash('sha256').update(text).digest('hex').slice(0, 32)
+    await this.#client.query({ ...(prepare ? { name } : {}), text, values: [...values] })
+  }
+}
+
+function insertion({ key, values }: Row): Change {
+  return { key, deleted: false, values }
+}
+
+/** A null without a column says nothing; anything else would be lost. */
+function missingColumn(table: Table, rows: readonly Row[]): string | undefined {
+  for (const { key, values } of rows) {
+    for (const name of key.keys()) if (!table.columns.has(name)) return name
+    for (const [name, { value }] of values ?? []) if (value !== null && !table.columns.has(name)) return name
+  }
+  return undefined
+}
+
+interface ColumnGroup {
+  readonly names: readonly string[]
+  readonly cells: ReadonlyMap<string, Cell>[]
+}
+
+/** A statement writes the same columns of all its rows: a field that a record lacks keeps its value in the row. */
+function groupedByColumns(changes: readonly Change[], table: Table): ColumnGroup[] {
+  const groups = new Map<string, ColumnGroup>()
+  for (const { key, values } of changes) {
+    if (values === null) continue
+    const names = [...values.keys()].filter((name) => table.columns.has(name))
+    const id = names.join('\0')
+    const group = groups.get(id) ?? { names, cells: [] }
+    group.cells.push(new Map([...key, ...values]))
+    groups.set(id, group)
+  }
+  return [...groups.values()]
+}

@@ -1,0 +1,60 @@
+import { connectorError } from 'millrace/connect'
+import type { Client } from 'pg'
+import type { ColumnKind } from './cell-text.ts'
+
+/** A table as the database describes it. */
+export interface Table {
+  /** Quoted, as statements name it. */
+  readonly name: string
+  readonly columns: ReadonlyMap<string, Column>
+  /** Sets of columns that have a unique index without a condition. */
+  readonly uniqueKeys: readonly (readonly string[])[]
+}
+
+export interface Column {
+  readonly name: string
+  /** With length and precision, such as `numeric(10,2)`. */
+  readonly type: string
+  readonly kind: ColumnKind
+  /** The database makes its value; it cannot be written. */
+  readonly generated: boolean
+}
+
+const columnsQuery = `
+  select a.attname as name, format_type(a.atttypid, a.atttypmod) as type, a.attgenerated <> '' as generated,
+         case when b.typname in ('json', 'jsonb') then 'json'
+              when b.typname in ('timestamptz', 'timestamp', 'date', 'time', 'bytea') then b.typname::text
+              when b.typcategory = 'A' then 'array' else 'other' end as kind
+  from pg_attribute a
+  join pg_type t on t.oid = a.atttypid
+  join pg_type b on b.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
+  where a.attrelid = $1::regclass and a.attnum > 0 and not a.attisdropped
+  order by a.attnum`
+
+const uniqueKeysQuery = `
+  select array_agg(a.attname::text order by a.attname) as columns
+  from pg_index i
+  join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+  where i.indrelid = $1::regclass and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
+  group by i.indexrelid`
+
+/** Undefined when there is no such table. */
+export async function describeTable(client: Client, name: string): Promise<Table | undefined> {
+  const exists = await client.query<{ found: boolean }>('select to_regclass($1) is not null as found', [name])
+  if (exists.rows[0]?.found !== true) return undefined
+  const columns = await client.query<Column>(columnsQuery, [name])
+  const keys = await client.query<{ columns: string[] }>(uniqueKeysQuery, [name])
+  return {
+    name,
+    columns: new Map(columns.rows.map((column) => [column.name, column])),
+    uniqueKeys: keys.rows.map((row) => row.columns),
+  }
+}
+
+/** @throws a connector error when an upsert by these columns cannot work */
+export function requireUniqueKey(table: Table, columns: readonly string[]): void {
+  const wanted = columns.toSorted().join('\0')
+  if (table.uniqueKeys.some((key) => key.toSorted().join('\0') === wanted)) return
+  const list = columns.join(', ')
+  throw connectorError(`table ${table.name} has no unique index on (${list}), and insert.mode=upsert needs one: alter table ${table.name} add primary key (${list})`)
+}
