@@ -23,7 +23,7 @@ export const importTable: readonly ImportRow[] = [
   { name: 'core leaves', files: coreLeaf, allowed: [coreLeaf, /^zod$/, nodeWithoutDisk] },
   { name: 'core/log', files: /^src\/core\/log\//, allowed: [coreLeaf, /^src\/core\/log\//, node] },
   { name: 'core/engine', files: /^src\/core\/engine\//, allowed: [coreLeaf, /^src\/core\/(engine|log)\//, nodeWithoutDisk] },
-  { name: 'core/port', files: /^src\/core\/port\//, allowed: [coreLeaf, /^src\/core\/port\//, recordBatch, nodeWithoutDisk] },
+  { name: 'core/port', files: /^src\/core\/port\//, allowed: [coreLeaf, /^src\/core\/(port|engine)\//, recordBatch, nodeWithoutDisk] },
   { name: 'core/protocol', files: /^src\/core\/protocol\//, allowed: [coreLeaf, /^src\/core\/protocol\//, recordBatch, nodeWithoutDisk] },
   { name: 'core/server', files: /^src\/core\/server\//, allowed: [coreLeaf, /^src\/core\/(server|protocol|engine)\//, nodeWithoutDisk, /^node:net$/] },
   { name: 'core/kafka', files: /^src\/core\/kafka\//, allowed: [coreLeaf, /^src\/core\/kafka\//, recordBatch, nodeWithoutDisk, /^node:net$/, /^kafkajs(\/|$)/] },

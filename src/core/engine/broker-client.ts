@@ -33,6 +33,11 @@ export class BrokerClient implements Broker {
     this.groups = groupAdmin(engine)
   }
 
+  /** For those that serve it to other threads. */
+  get engine(): EngineApi {
+    return this.#engine
+  }
+
   async openProducer(options: ProducerOptions = {}): Promise<Producer> {
     this.#checkOpen()
     validateProducerOptions(options)
@@ -77,6 +82,12 @@ export class BrokerClient implements Broker {
   #checkOpen(): void {
     if (this.#closing !== null) throw new StreamError('CLOSED', 'the broker is closed')
   }
+}
+
+/** @throws UNSUPPORTED for a broker of another kind */
+export function engineOf(broker: Broker): EngineApi {
+  if (broker instanceof BrokerClient) return broker.engine
+  throw new StreamError('UNSUPPORTED', 'only an embedded broker can be served to other threads; let each thread open its own client of a cluster')
 }
 
 function topicAdmin(engine: EngineApi): TopicAdmin {

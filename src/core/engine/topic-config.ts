@@ -4,7 +4,7 @@
  */
 import { StreamError } from '../errors.ts'
 import type { ConfigEntry } from '../broker.ts'
-import { didYouMean } from './nearest-name.ts'
+import { didYouMean } from '../nearest-name.ts'
 
 type ConfigDefinition =
   | { readonly type: 'int' | 'long'; readonly default: string; readonly min: number }

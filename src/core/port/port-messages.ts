@@ -1,0 +1,61 @@
+/**
+ * What travels over the port. Calls are answered by id, in any order; a call can be called off while it waits.
+ * Everything is plain data for the structured clone; the bytes of batches are transferred, not cloned.
+ */
+import type { FetchedPartition } from '../engine/engine-api.ts'
+import { StreamError, isStreamError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
+import { splitBatches } from '../log/record-batch.ts'
+import type { EngineApi } from '../engine/engine-api.ts'
+
+export type Method = keyof EngineApi
+
+export type ClientMessage =
+  | { readonly kind: 'call'; readonly id: number; readonly method: Method; readonly args: readonly unknown[] }
+  | { readonly kind: 'call-off'; readonly id: number }
+
+export type ServerMessage =
+  | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'failure'; readonly id: number; readonly error: PortError }
+
+export interface PortError {
+  /** null for what is not a StreamError: a bug on the other side. */
+  readonly code: ErrorCode | null
+  readonly message: string
+  readonly retriable: boolean
+  readonly details: Readonly<Record<string, unknown>>
+}
+
+/** A partition's batches in one block of memory that can be handed over. */
+export interface PortPartition extends Omit<FetchedPartition, 'batches'> {
+  readonly bytes: Uint8Array<ArrayBuffer>
+}
+
+export function encodePartition({ batches, ...rest }: FetchedPartition): PortPartition {
+  const bytes = new Uint8Array(batches.reduce((size, batch) => size + batch.sizeBytes, 0))
+  let at = 0
+  for (const batch of batches) {
+    bytes.set(batch.batchBytes, at)
+    at += batch.sizeBytes
+  }
+  return { ...rest, bytes }
+}
+
+/** `fromOffset`: the position that was read from; records before it are left out of iterations. */
+export function decodePartition({ bytes, ...rest }: PortPartition, fromOffset: number): FetchedPartition {
+  return { ...rest, batches: splitBatches(bytes, fromOffset) }
+}
+
+export function encodeError(error: unknown): PortError {
+  if (isStreamError(error)) return { code: error.code, message: error.message, retriable: error.retriable, details: plainFacts(error.details) }
+  return { code: null, message: error instanceof Error ? (error.stack ?? error.message) : String(error), retriable: false, details: {} }
+}
+
+export function decodeError({ code, message, retriable, details }: PortError): Error {
+  return code === null ? new Error(message) : new StreamError(code, message, { retriable, details })
+}
+
+/** Facts are text and numbers; anything else might not survive the way. */
+function plainFacts(details: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(details).map(([name, fact]) => [name, typeof fact === 'number' || typeof fact === 'boolean' ? fact : String(fact)]))
+}

@@ -1,0 +1,23 @@
+import { expect, it } from 'vitest'
+import { rangeAssignor, roundRobinAssignor } from '../../src/core/assignors.ts'
+
+const member = (memberId: string, topics: readonly string[], groupInstanceId: string | null = null) => ({ memberId, groupInstanceId, topics, userData: null, ownedPartitions: [] })
+
+it('range gives the first members one partition more when they do not divide evenly', () => {
+  const assignment = rangeAssignor.assign({ members: [member('b', ['t']), member('a', ['t'])], partitionCounts: new Map([['t', 3]]) })
+  expect(assignment.get('a')).toEqual([{ topic: 't', partition: 0 }, { topic: 't', partition: 1 }])
+  expect(assignment.get('b')).toEqual([{ topic: 't', partition: 2 }])
+})
+
+it('round-robin passes over members that do not want the topic', () => {
+  const members = [member('a', ['t', 'u']), member('b', ['u'])]
+  const assignment = roundRobinAssignor.assign({ members, partitionCounts: new Map([['t', 2], ['u', 2]]) })
+  expect(assignment.get('a')).toEqual([{ topic: 't', partition: 0 }, { topic: 't', partition: 1 }, { topic: 'u', partition: 1 }])
+  expect(assignment.get('b')).toEqual([{ topic: 'u', partition: 0 }])
+})
+
+it('a topic that does not exist is given to nobody, and every member is answered', () => {
+  for (const assignor of [rangeAssignor, roundRobinAssignor]) {
+    expect(assignor.assign({ members: [member('a', ['missing'])], partitionCounts: new Map() })).toEqual(new Map([['a', []]]))
+  }
+})
