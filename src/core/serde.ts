@@ -15,40 +15,45 @@ export interface Serde<T> {
   readonly rejectsNull?: boolean
 }
 
-const encoder = new TextEncoder()
 const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+/** Works on any Uint8Array, without making a Buffer of it first. */
+const { utf8Slice } = Buffer.prototype as unknown as { readonly utf8Slice: (this: Uint8Array, start: number, end: number) => string }
 
-function utf8(bytes: Uint8Array): string {
-  return strictDecoder.decode(bytes)
+/** Several times as fast as the strict decoder, which is asked only when a replacement character hints at bytes that are no UTF-8. */
+function textOf(bytes: Uint8Array): string {
+  const text = utf8Slice.call(bytes, 0, bytes.length)
+  return text.includes('\ufffd') ? strictDecoder.decode(bytes) : text
 }
 
-function needBytes(bytes: Uint8Array, length: number, what: string): DataView {
-  if (bytes.byteLength !== length) {
-    throw new StreamError('DESERIALIZATION_FAILED', `${what} has ${length} bytes, but the data has ${bytes.byteLength}`)
-  }
-  return new DataView(bytes.buffer, bytes.byteOffset, length)
+function bytesOf(text: string): Uint8Array {
+  return Buffer.from(text)
+}
+
+function checkLength(bytes: Uint8Array, length: number, what: string): void {
+  if (bytes.length === length) return
+  throw new StreamError('DESERIALIZATION_FAILED', `${what} has ${length} bytes, but the data has ${bytes.length}`)
+}
+
+function readInt32(bytes: Uint8Array, position: number): number {
+  return (bytes[position]! << 24) | (bytes[position + 1]! << 16) | (bytes[position + 2]! << 8) | bytes[position + 3]!
 }
 
 /** UTF-8 text. Bytes that are not UTF-8 are refused. */
-export const stringSerde: Serde<string> = {
-  serialize: text => encoder.encode(text),
-  deserialize: utf8,
-}
+export const stringSerde: Serde<string> = { serialize: bytesOf, deserialize: textOf }
 
 /** Kafka's LongSerializer: 8 bytes, big-endian. Only integers that a number holds exactly. */
 export const longSerde: Serde<number> = {
   serialize(value) {
     if (!Number.isSafeInteger(value)) throw new StreamError('SERIALIZATION_FAILED', `${value} is not an integer that fits a long without loss`)
-    const bytes = new Uint8Array(8)
-    const view = new DataView(bytes.buffer)
-    view.setInt32(0, Math.floor(value / 0x1_0000_0000))
-    view.setUint32(4, value >>> 0)
+    const bytes = Buffer.allocUnsafe(8)
+    bytes.writeInt32BE(Math.floor(value / 0x1_0000_0000), 0)
+    bytes.writeUInt32BE(value >>> 0, 4)
     return bytes
   },
   deserialize(bytes) {
-    const view = needBytes(bytes, 8, 'a long')
-    const value = view.getInt32(0) * 0x1_0000_0000 + view.getUint32(4)
-    if (!Number.isSafeInteger(value)) throw new StreamError('DESERIALIZATION_FAILED', `the long ${view.getBigInt64(0)} does not fit a number without loss`)
+    checkLength(bytes, 8, 'a long')
+    const value = readInt32(bytes, 0) * 0x1_0000_0000 + (readInt32(bytes, 4) >>> 0)
+    if (!Number.isSafeInteger(value)) throw new StreamError('DESERIALIZATION_FAILED', `the long ${Buffer.from(bytes).readBigInt64BE()} does not fit a number without loss`)
     return value
   },
 }
@@ -57,21 +62,27 @@ export const longSerde: Serde<number> = {
 export const integerSerde: Serde<number> = {
   serialize(value) {
     if ((value | 0) !== value) throw new StreamError('SERIALIZATION_FAILED', `${value} is not a 32-bit integer`)
-    const bytes = new Uint8Array(4)
-    new DataView(bytes.buffer).setInt32(0, value)
+    const bytes = Buffer.allocUnsafe(4)
+    bytes.writeInt32BE(value)
     return bytes
   },
-  deserialize: bytes => needBytes(bytes, 4, 'an integer').getInt32(0),
+  deserialize(bytes) {
+    checkLength(bytes, 4, 'an integer')
+    return readInt32(bytes, 0)
+  },
 }
 
 /** Kafka's DoubleSerializer: 8 bytes, IEEE 754, big-endian. */
 export const doubleSerde: Serde<number> = {
   serialize(value) {
-    const bytes = new Uint8Array(8)
-    new DataView(bytes.buffer).setFloat64(0, value)
+    const bytes = Buffer.allocUnsafe(8)
+    bytes.writeDoubleBE(value)
     return bytes
   },
-  deserialize: bytes => needBytes(bytes, 8, 'a double').getFloat64(0),
+  deserialize(bytes) {
+    checkLength(bytes, 8, 'a double')
+    return new DataView(bytes.buffer, bytes.byteOffset, 8).getFloat64(0)
+  },
 }
 
 /** Bytes as they are, not copied. */
@@ -86,9 +97,9 @@ export function jsonSerde<T = unknown>(): Serde<T> {
     serialize(value) {
       const text = JSON.stringify(value) as string | undefined
       if (text === undefined) throw new StreamError('SERIALIZATION_FAILED', `a value of type ${typeof value} has no JSON form`)
-      return encoder.encode(text)
+      return bytesOf(text)
     },
-    deserialize: bytes => JSON.parse(utf8(bytes)) as T,
+    deserialize: bytes => JSON.parse(textOf(bytes)) as T,
   }
 }
 

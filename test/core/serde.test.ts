@@ -1,0 +1,82 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { bytesSerde, doubleSerde, integerSerde, jsonSerde, longSerde, stringSerde, zodSerde } from '../../src/core/serde.ts'
+import type { Serde, StandardSchema } from '../../src/core/serde.ts'
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
+const bytes = (text: string) => new Uint8Array(Buffer.from(text, 'hex'))
+
+describe('a serde', () => {
+  it.each<[string, Serde<never>, fc.Arbitrary<unknown>]>([
+    ['string', stringSerde as Serde<never>, fc.string({ unit: 'grapheme' })],
+    ['long', longSerde as Serde<never>, fc.maxSafeInteger()],
+    ['integer', integerSerde as Serde<never>, fc.integer()],
+    ['double', doubleSerde as Serde<never>, fc.double()],
+    ['bytes', bytesSerde as Serde<never>, fc.uint8Array()],
+    ['json', jsonSerde<never>(), fc.jsonValue({ noUnicodeString: false }).map((value) => JSON.parse(JSON.stringify(value)) as unknown)],
+  ])('%s reads what it wrote', (_name, serde, values) => {
+    fc.assert(fc.property(values, (value) => {
+      expect(serde.deserialize(serde.serialize(value as never))).toEqual(value)
+    }))
+  })
+
+  it('writes the bytes of Kafka\'s serialisers', () => {
+    expect(hex(longSerde.serialize(258))).toBe('0000000000000102')
+    expect(hex(longSerde.serialize(-1))).toBe('ffffffffffffffff')
+    expect(hex(longSerde.serialize(Number.MIN_SAFE_INTEGER))).toBe('ffe0000000000001')
+    expect(hex(integerSerde.serialize(-2))).toBe('fffffffe')
+    expect(hex(doubleSerde.serialize(1.5))).toBe('3ff8000000000000')
+    expect(hex(stringSerde.serialize('é€'))).toBe('c3a9e282ac')
+    expect(hex(jsonSerde().serialize({ b: 1, a: [null] }))).toBe(hex(Buffer.from('{"b":1,"a":[null]}')))
+  })
+
+  it('refuses what has no bytes of its kind', () => {
+    expect(() => longSerde.serialize(0.5)).toThrow('0.5 is not an integer')
+    expect(() => longSerde.serialize(2 ** 60)).toThrow('without loss')
+    expect(() => integerSerde.serialize(2 ** 31)).toThrow('32-bit')
+    expect(() => jsonSerde().serialize(undefined)).toThrow('undefined has no JSON form')
+  })
+
+  it('refuses bytes that are none of its kind', () => {
+    expect(() => stringSerde.deserialize(bytes('ff41'))).toThrow()
+    expect(stringSerde.deserialize(bytes('efbfbd'))).toBe('\ufffd')
+    expect(() => longSerde.deserialize(bytes('00'))).toThrow('a long has 8 bytes, but the data has 1')
+    expect(() => longSerde.deserialize(bytes('7fffffffffffffff'))).toThrow('9223372036854775807')
+    expect(() => integerSerde.deserialize(bytes('0000000000'))).toThrow('4 bytes')
+    expect(() => jsonSerde().deserialize(bytes('7b'))).toThrow()
+  })
+
+  it('reads a part of a larger buffer', () => {
+    const whole = bytes('ffff0000000000000007ffff')
+    expect(longSerde.deserialize(whole.subarray(2, 10))).toBe(7)
+    expect(doubleSerde.deserialize(bytes('003ff8000000000000').subarray(1))).toBe(1.5)
+    expect(stringSerde.deserialize(bytes('ff4142ff').subarray(1, 3))).toBe('AB')
+  })
+})
+
+describe('a serde of a schema', () => {
+  const order = zodSerde(z.object({ id: z.number(), lines: z.array(z.object({ sku: z.string() })) }))
+
+  it('names the path of what does not match', () => {
+    const text = stringSerde.serialize('{"id":"7","lines":[{"sku":"a"},{"sku":1}]}')
+    expect(() => order.deserialize(text)).toThrow(/does not match the schema: id: .*; lines\.1\.sku: /)
+  })
+
+  it('writes text without quotes for a string schema, and JSON otherwise', () => {
+    expect(hex(zodSerde(z.string()).serialize('a'))).toBe('61')
+    expect(zodSerde(z.email()).deserialize(bytes(hex(Buffer.from('a@b.org'))))).toBe('a@b.org')
+    expect(hex(zodSerde(z.enum(['a'])).serialize('a'))).toBe(hex(Buffer.from('"a"')))
+    expect(zodSerde(z.number()).deserialize(bytes('37'))).toBe(7)
+  })
+
+  it('takes null only where the schema does', () => {
+    expect(order.rejectsNull).toBe(true)
+    expect(zodSerde(z.number().nullable()).rejectsNull).toBe(false)
+  })
+
+  it('refuses a schema that checks asynchronously', () => {
+    const asynchronous: StandardSchema<number> = { '~standard': { version: 1, vendor: 'test', validate: (value) => Promise.resolve({ value: value as number }) } }
+    expect(() => zodSerde(asynchronous).deserialize(bytes('37'))).toThrow('asynchronous')
+  })
+})
