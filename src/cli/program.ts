@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { addConnectCommand } from './connect-command.ts'
 import { addConsumeCommand } from './consume-command.ts'
 import { addDescribeCommand } from './describe-command.ts'
 import { addGroupsCommand } from './groups-command.ts'
@@ -10,7 +11,7 @@ import { addTopicsCommand } from './topics-command.ts'
 /** The whole console. What is wrong with the arguments is told on the terminal, and thrown as a `CommanderError`. */
 export function consoleProgram(version: string, terminal: Terminal): Command {
   const program = new Command('millrace')
-    .description('Stream processing for TypeScript: topics, topologies and connectors on an embedded log.')
+    .description('Stream processing for TypeScript: topics, topologies and connectors, on an embedded log or on Apache Kafka.')
     .version(version)
     .exitOverride()
     .configureOutput({ writeOut: (text) => void terminal.write(text), writeErr: (text) => terminal.tell(text.trimEnd()) })
@@ -20,5 +21,6 @@ export function consoleProgram(version: string, terminal: Terminal): Command {
   addGroupsCommand(program, terminal)
   addRunCommand(program, terminal)
   addDescribeCommand(program, terminal)
+  addConnectCommand(program, terminal)
   return program
 }

@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { Option } from 'commander'
 import type { Command } from 'commander'
-import { addBackendOptions, withNewBroker } from './backend.ts'
+import { addBackendOptions, describeBackend, withNewBroker } from './backend.ts'
 import type { BackendOptions } from './backend.ts'
 import { stopped } from './terminal.ts'
 import type { Terminal } from './terminal.ts'
@@ -27,14 +27,15 @@ export function addRunCommand(program: Command, terminal: Terminal): void {
     .action((file: string, options: RunCommandOptions) => runApp(file, options, terminal))
 }
 
-async function runApp(file: string, { data, applicationId = applicationIdOf(file), ...policiesGiven }: RunCommandOptions, terminal: Terminal): Promise<void> {
+async function runApp(file: string, options: RunCommandOptions, terminal: Terminal): Promise<void> {
+  const { applicationId = applicationIdOf(file), onDeserializationError = 'fail', onProcessingError = 'fail', onSerializationError = 'fail' } = options
   // Loaded here, so that the other commands start faster.
   const [{ loadTopology }, { StreamsApp }] = await Promise.all([import('./load-topology.ts'), import('../streams/index.ts')])
   const topology = await loadTopology(file)
-  await withNewBroker({ data }, async (broker) => {
-    const app = new StreamsApp(topology, { applicationId, broker, ...policiesGiven })
+  await withNewBroker(options, async (broker) => {
+    const app = new StreamsApp(topology, { applicationId, broker, onDeserializationError, onProcessingError, onSerializationError })
     await app.start()
-    terminal.tell(`running ${applicationId} on ${data}; Ctrl-C stops it`)
+    terminal.tell(`running ${applicationId} on ${describeBackend(options)}; Ctrl-C stops it`)
     // A failure ends the run below, where it is told.
     app.caughtUp().then(() => terminal.tell(`caught up after ${app.metrics().processedRecords} records`), () => {})
     try {

@@ -42,10 +42,10 @@ export function processTerminal(process: TerminalProcess): Terminal {
 }
 
 /** Resolves when the command must stop. */
-export function stopped({ stop }: Terminal): Promise<undefined> {
+export function stopped({ stop }: Terminal): Promise<void> {
   return new Promise((resolve) => {
-    if (stop.aborted) resolve(undefined)
-    else stop.addEventListener('abort', () => resolve(undefined), { once: true })
+    if (stop.aborted) resolve()
+    else stop.addEventListener('abort', () => resolve(), { once: true })
   })
 }
 

@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { runConsole, startConsole } from '../kit/console.ts'
 
 /** The command as a process: streams, signals, exit codes and the lock on the directory. What commands do is in run-console.test.ts. */
@@ -51,5 +51,21 @@ describe('the millrace command', () => {
     holder.kill('SIGKILL')
     expect(await holder.ended).toMatchObject({ signal: 'SIGKILL' })
     expect(await succeed('consume --topic hits --from-beginning --max-messages 1')).toBe('1\n')
+  })
+
+  it('runs connectors until SIGTERM, and goes on where they were', async () => {
+    const file = (name: string) => join(directory, name)
+    writeFileSync(file('worker.json'), '{}')
+    writeFileSync(file('in.json'), JSON.stringify({ name: 'in', config: { 'connector.class': 'FileSource', path: file('in.log'), topic: 'hits', 'value.converter': 'StringConverter' } }))
+    writeFileSync(file('out.json'), JSON.stringify({ name: 'out', config: { 'connector.class': 'FileSink', topics: 'hits', file: file('out.log'), 'value.converter': 'StringConverter' } }))
+    for (const lines of ['one\ntwo\n', 'three\n']) {
+      appendFileSync(file('in.log'), lines)
+      const connectors = startConsole(['connect', 'standalone', 'worker.json', 'in.json', 'out.json'], { directory })
+      await connectors.waitFor('running in, out')
+      await vi.waitFor(() => expect(readFileSync(file('out.log'), 'utf8')).toContain(lines), { timeout: 20_000, interval: 50 })
+      connectors.kill('SIGTERM')
+      expect(await connectors.ended).toMatchObject({ code: 0 })
+    }
+    expect(readFileSync(file('out.log'), 'utf8')).toBe('one\ntwo\nthree\n')
   })
 })

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
 
 const builtMain = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url))
 const processLimitMs = 60_000
@@ -39,10 +40,14 @@ export async function runConsole(args: readonly string[], options: ConsoleOption
   return ended
 }
 
-/** Starts a command that goes on until it is stopped; its standard input stays open. */
+/** Starts a command that goes on until it is stopped, at the latest when the test is over; its standard input stays open. */
 export function startConsole(args: readonly string[], options: ConsoleOptions): RunningConsole {
   const child = spawnConsole(args, options)
   const ended = resultOf(child)
+  onTestFinished(async () => {
+    child.kill('SIGKILL')
+    await ended
+  })
   return {
     pid: child.pid!,
     waitFor: (text) => outputHolding(child, ended, text),
