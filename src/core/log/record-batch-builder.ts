@@ -3,7 +3,7 @@ import type { UnsealedBatch } from '../broker.ts'
 import { StreamError } from '../errors.ts'
 import type { Header } from '../record.ts'
 import { compressionCodec, compressionNames } from './compression.ts'
-import type { CompressionName } from './compression.ts'
+import type { CompressionName } from './compression-codec.ts'
 import { batchHeaderBytes, writeUncheckedHeader } from './record-batch.ts'
 import { varintSize, writeVarint } from './varint.ts'
 

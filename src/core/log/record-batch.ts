@@ -21,6 +21,8 @@ export const batchHeaderBytes = 61
 /** Base offset and length: what must be there to know the size of a batch. */
 export const batchFrameBytes = 12
 
+const maxBatchBytes = 2147483647
+
 const at = {
   length: 8, leaderEpoch: 12, magic: 16, crc: 17, attributes: 21, lastOffsetDelta: 23, baseTimestamp: 27, maxTimestamp: 35,
   producerId: 43, producerEpoch: 51, baseSequence: 53, recordCount: 57,
@@ -85,7 +87,7 @@ export class RecordBatchView implements RecordBatch {
       const record = readRecord(cursor, base)
       if (record.offset >= this.#fromOffset) visit(record)
     }
-    ensureExhausted(cursor)
+    if (this.recordCount > 0) ensureExhausted(cursor)
   }
 
   *[Symbol.iterator](): IterableIterator<RecordView> {
@@ -94,7 +96,7 @@ export class RecordBatchView implements RecordBatch {
       const record = readRecord(cursor, base)
       if (record.offset >= this.#fromOffset) yield record
     }
-    ensureExhausted(cursor)
+    if (this.recordCount > 0) ensureExhausted(cursor)
   }
 
   /** The records section, inflated when it is compressed (once). @throws as `forEach` */
@@ -137,6 +139,7 @@ export function batchSizeAt(bytes: Uint8Array, position: number, end: number = b
   if (end - position < batchFrameBytes) return 0
   const sizeBytes = batchFrameBytes + readInt32(bytes, position + at.length)
   if (sizeBytes < batchHeaderBytes) throw corrupt(`a record batch of ${sizeBytes} bytes is smaller than its header of ${batchHeaderBytes}`)
+  if (sizeBytes > maxBatchBytes) throw corrupt(`a record batch of ${sizeBytes} bytes is larger than the format allows`)
   if (end - position <= at.magic) return 0
   const magic = (bytes[position + at.magic]! << 24) >> 24
   if (magic !== 2) throw corrupt(`a record batch has format ${magic}; only format 2 is known here`)

@@ -1,5 +1,5 @@
 import { isStreamError } from '../errors.ts'
-import { readInt32, readInt64 } from './big-endian.ts'
+import { readInt32, readInt64, writeInt64 } from './big-endian.ts'
 import type { FileHandle } from './file-system.ts'
 import { batchFrameBytes, batchHeaderBytes, batchSizeAt, RecordBatchView } from './record-batch.ts'
 
@@ -15,19 +15,27 @@ const searchBytes = 8 * 1024 * 1024
 export function isTornWrite(file: FileHandle, position: number, sizeBytes: number, offset: number): boolean {
   const rest = new Uint8Array(Math.min(searchBytes, sizeBytes - position))
   file.read(rest, 0, rest.length, position)
-  return hasLostSector(rest, position) || !hasGoodBatch(rest, offset)
+  return hasLostSector(rest, position, offset) || !hasGoodBatch(rest, offset)
 }
 
 /** A whole sector of zeros where the bad batch is, clipped to the bytes that the write covered. */
-function hasLostSector(rest: Uint8Array, position: number): boolean {
+function hasLostSector(rest: Uint8Array, position: number, offset: number): boolean {
   const declared = rest.length >= batchFrameBytes ? batchFrameBytes + readInt32(rest, 8) : 0
   const end = declared >= batchHeaderBytes && declared <= rest.length ? declared : rest.length
   for (let from = 0; from < end;) {
     const to = Math.min(rest.length, from + sectorBytes - ((position + from) % sectorBytes))
-    if (to - from >= batchFrameBytes && isZero(rest, from, to)) return true
+    const isTelling = to - from >= batchFrameBytes || (from === 0 && !startsWithZeros(offset, to))
+    if (isTelling && isZero(rest, from, to)) return true
     from = to
   }
   return false
+}
+
+/** Whether the first bytes of a batch with this offset are zeros by right: then finding zeros there says nothing. */
+function startsWithZeros(offset: number, length: number): boolean {
+  const base = new Uint8Array(8)
+  writeInt64(base, 0, offset)
+  return isZero(base, 0, Math.min(length, base.length))
 }
 
 function isZero(bytes: Uint8Array, from: number, to: number): boolean {

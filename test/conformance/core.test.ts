@@ -1,0 +1,4 @@
+import { describeConformance } from './describe-conformance.ts'
+import { groups } from './core.ts'
+
+describeConformance('core', groups)

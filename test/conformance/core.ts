@@ -1,0 +1,11 @@
+import type { ConformanceGroups } from './case-result.ts'
+import { runPrimitives } from './core-primitives.ts'
+import { runInvalidBatch, runLegacyMessageSet, runRecordBatch } from './core-record-batch.ts'
+
+/** The groups of `core/` that the log answers for: bytes in memory and bytes on disk. */
+export const groups: ConformanceGroups = {
+  'primitives': runPrimitives,
+  'record-batch': runRecordBatch,
+  'record-batch-invalid': runInvalidBatch,
+  'message-set-legacy': runLegacyMessageSet,
+}
