@@ -98,7 +98,7 @@ function describeTopic(topic: TopicDescription): string {
   const head = [`Topic: ${topic.topic}`, `PartitionCount: ${topic.partitions.length}`, `ReplicationFactor: ${topic.partitions[0]?.replicas.length ?? 0}`, `Configs: ${configs.join(',')}`]
   const rows = topic.partitions.map((partition) =>
     [
-      '', `Topic: ${topic.topic}`, `Partition: ${partition.partition}`, `Leader: ${partition.leader}`, `Replicas: ${partition.replicas.join(',')}`,
+      '', `Topic: ${topic.topic}`, `Partition: ${partition.partition}`, `Leader: ${partition.leader}`, `Replicas: ${partition.replicas.join(',')}`, `Isr: ${partition.inSyncReplicas.join(',')}`,
       `LogStartOffset: ${partition.logStartOffset}`, `HighWatermark: ${partition.highWatermark}`,
     ].join('\t'),
   )

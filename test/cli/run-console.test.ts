@@ -37,7 +37,7 @@ describe('millrace topics', () => {
     await succeed('produce --topic hits --property parse.key=true --property key.separator=:', 'a:1\nb:2\nc:3\n')
     const [head, ...rows] = (await succeed('topics --describe --topic hits')).trimEnd().split('\n')
     expect(head).toBe('Topic: hits\tPartitionCount: 2\tReplicationFactor: 1\tConfigs: retention.ms=1000')
-    expect(rows.map((row) => /^\tTopic: hits\tPartition: (\d)\tLeader: 0\tReplicas: 0\tLogStartOffset: 0\tHighWatermark: \d$/.exec(row)?.[1])).toEqual(['0', '1'])
+    expect(rows.map((row) => /^\tTopic: hits\tPartition: (\d)\tLeader: 0\tReplicas: 0\tIsr: 0\tLogStartOffset: 0\tHighWatermark: \d$/.exec(row)?.[1])).toEqual(['0', '1'])
     expect(rows.map((row) => Number(row.at(-1))).reduce((sum, end) => sum + end)).toBe(3)
 
     expect(await succeed('topics --alter --topic hits --partitions 3 --config cleanup.policy=compact --delete-config retention.ms')).toBe('Altered topic hits.\n')

@@ -17,7 +17,7 @@ describe('the size rules', () => {
   })
 
   it('find a function over the limit, but not the body of a describe', () => {
-    const file = scanSource('a.ts', `function long() {\n${lines(69)}\n}\ndescribe('x', () => {\n${lines(90)}\n})`)
+    const file = scanSource('a.ts', `function long() {\n${lines(69)}\n}\ndescribe('x', () => {\n${lines(90)}\n})\nawait describeWith('kafka', 'x', () => {\n${lines(90)}\n})`)
     expect(longFunctions([file])).toEqual(['a.ts:1: long has 71 lines of code, more than 70'])
   })
 

@@ -11,7 +11,7 @@ export function longFiles(files: readonly SourceFile[], exceptions: readonly str
   )
 }
 
-/** The body of a `describe`, or of a part of a contract suite, is a list of tests and no function in this sense. */
+/** The body of a `describe` or `describeWith`, or of a part of a contract suite, is a list of tests and no function in this sense. */
 export function longFunctions(files: readonly SourceFile[], exceptions: readonly string[] = []): readonly string[] {
   const long = files.flatMap((file) =>
     file.functions
