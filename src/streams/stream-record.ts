@@ -55,6 +55,14 @@ export class StreamRecord<K = unknown, V = unknown> {
     return new StreamRecord(key, value, this.timestamp, this.headers, this.origin)
   }
 
+  withTimestamp(timestamp: number): StreamRecord<K, V> {
+    return new StreamRecord(this.key, this.value, timestamp, this.headers, this.origin)
+  }
+
+  withHeaders(headers: readonly Header[]): StreamRecord<K, V> {
+    return new StreamRecord(this.key, this.value, this.timestamp, headers, this.origin)
+  }
+
   /** The same record in all but what is given: for results that have a time of their own. */
   at<K2, V2>(key: K2, value: V2, timestamp: number): StreamRecord<K2, V2> {
     return new StreamRecord(key, value, timestamp, this.headers, this.origin)

@@ -5,6 +5,9 @@ import { asksForStore } from './options.ts'
 import type { DynamicSinkOptions, GroupedOptions, NameOption, RepartitionOptions, SinkOptions, StoreOptions } from './options.ts'
 import { addOperator, planKey } from './plan.ts'
 import type { NodeFields, StreamPlan } from './plan.ts'
+import { addProcessor } from './processing.ts'
+import type { ProcessOptions } from './processing.ts'
+import type { ProcessorFactory } from './processor.ts'
 import { repartitionNode, sinkNode } from './repartition.ts'
 import { storeRequest } from './store-request.ts'
 import type { StreamRecord } from './stream-record.ts'
@@ -112,6 +115,16 @@ export class Stream<K, V> {
   ): Stream<K2, V2>
   pipe(...operators: readonly PipeOperator[]): unknown {
     return this.#next('KSTREAM-PIPE-', {}, { kind: 'pipe', operators: Object.freeze([...operators]) }, rekeyed)
+  }
+
+  /** An operator of the program's own, which may change keys. Its stores are named in the options. */
+  process<K2, V2>(factory: ProcessorFactory<K, V, K2, V2>, options: ProcessOptions = {}): Stream<K2, V2> {
+    return addProcessor(this[planKey], factory as ProcessorFactory<never, never, never, never>, options, false)
+  }
+
+  /** As `process`, for one that forwards records only under the key they came with, so that nothing is repartitioned. */
+  processValues<V2>(factory: ProcessorFactory<K, V, K, V2>, options: ProcessOptions = {}): Stream<K, V2> {
+    return addProcessor(this[planKey], factory as ProcessorFactory<never, never, never, never>, options, true)
   }
 
   /** Groups by the key the records have. */

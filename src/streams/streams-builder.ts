@@ -4,6 +4,7 @@ import type { NameOption, SourceOptions, StoreOptions } from './options.ts'
 import { fallbackSerde } from './plan.ts'
 import type { BuilderContext, StreamPlan } from './plan.ts'
 import { storeRequest } from './store-request.ts'
+import type { StoreDefinition } from './stores.ts'
 import { Stream } from './stream.ts'
 import { Table } from './table.ts'
 import { TableSource, tableOfSource } from './table-source.ts'
@@ -11,7 +12,7 @@ import { checkedTopicName, serdeOf } from './topic.ts'
 import type { Format, Topic } from './topic.ts'
 import { Graph, GraphNode, SourceGraphNode } from './topology/graph.ts'
 import { NameCounter } from './topology/names.ts'
-import type { SourceNode, TimestampExtractor } from './topology/node.ts'
+import type { SourceNode, StoreSpec, TimestampExtractor } from './topology/node.ts'
 import { Topology } from './topology/topology.ts'
 import { TopologyWriter } from './topology/topology-writer.ts'
 
@@ -27,6 +28,7 @@ export interface StreamsBuilderOptions {
  */
 export class StreamsBuilder {
   readonly #context: BuilderContext
+  readonly #stores: StoreSpec[] = []
 
   constructor(options: StreamsBuilderOptions = {}) {
     this.#context = {
@@ -73,12 +75,18 @@ export class StreamsBuilder {
     return tableOfSource(plan, node, source)
   }
 
+  /** Adds a store for processors, which name it in their options. */
+  addStateStore(store: StoreDefinition<unknown>): void {
+    this.#stores.push(store.spec)
+  }
+
   /** @throws TOPOLOGY_INVALID for names given twice, topics read twice, and what else contradicts itself */
   build(): Topology {
     const { graph } = this.#context
     if (graph.sources.length === 0) throw new StreamError('TOPOLOGY_INVALID', 'the program reads no topic: begin with builder.stream(topic) or builder.table(topic)')
     mergeEqualSources(graph)
     const writer = new TopologyWriter()
+    for (const store of this.#stores) writer.addStore(store)
     graph.write(writer)
     return new Topology(writer.finish())
   }

@@ -4,12 +4,14 @@ import type { Serde } from '../../src/core/index.ts'
 import { GroupedStream } from '../../src/streams/grouped-stream.ts'
 import { GroupedTable } from '../../src/streams/grouped-table.ts'
 import type { StoreOptions } from '../../src/streams/options.ts'
+import type { ProcessOptions } from '../../src/streams/processing.ts'
 import { SessionWindowedStream } from '../../src/streams/session-windowed-stream.ts'
 import { Stream } from '../../src/streams/stream.ts'
 import type { SinkTopic } from '../../src/streams/stream.ts'
 import { StreamsBuilder } from '../../src/streams/streams-builder.ts'
 import { Table } from '../../src/streams/table.ts'
 import { topic } from '../../src/streams/topic.ts'
+import { TopologyBuilder } from '../../src/streams/topology-builder.ts'
 import type { Topology } from '../../src/streams/topology/topology.ts'
 import { sessionWindowedSerde, timeWindowedSerde } from '../../src/streams/windowed-serde.ts'
 import { WindowedStream } from '../../src/streams/windowed-stream.ts'
@@ -17,6 +19,8 @@ import { hopping, session, sliding, tumbling, unlimited } from '../../src/stream
 import type { Windows } from '../../src/streams/windows.ts'
 import { functions, show } from './streams-functions.ts'
 import type { FunctionSpec } from './streams-functions.ts'
+import { processorFactory, storeDefinition } from './streams-processors.ts'
+import type { ProcessorSpec, StoreMember } from './streams-processors.ts'
 
 export type SerdeSpec = string | { readonly windowed: SerdeSpec; readonly sizeMs: number } | { readonly session: SerdeSpec }
 
@@ -49,7 +53,7 @@ export class PendingOperator extends Error {
 
 /** @throws PendingOperator, or what building the topology throws */
 export function programOf(scenario: Scenario, onEffect: (text: string) => void): Topology {
-  if (scenario.api === 'processor') throw new PendingOperator('processor API')
+  if (scenario.api === 'processor') return processorProgramOf(scenario)
   if (scenario.config?.['topology.optimization'] !== undefined) throw new PendingOperator('topology.optimization')
   const program = new Program(scenario, onEffect)
   for (const operation of scenario.topology) program.apply(operation)
@@ -98,6 +102,7 @@ class Program {
   readonly #scenario: Scenario
   readonly #onEffect: (text: string) => void
   readonly #results = new Map<string, unknown>()
+  readonly #stores = new Map<string, StoreMember>()
 
   constructor(scenario: Scenario, onEffect: (text: string) => void) {
     this.#scenario = scenario
@@ -112,6 +117,7 @@ class Program {
   #result(operation: Operation): unknown {
     const { op } = operation
     if (op === 'stream' || op === 'table') return this.#source(operation)
+    if (op === 'addStateStore') return this.#addStateStore(operation)
     const input = typeof operation.from === 'string' ? this.#results.get(operation.from) : undefined
     if (input instanceof Stream) return this.#ofStream(input as Stream<unknown, unknown>, operation)
     if (input instanceof Table) return this.#ofTable(input as Table<unknown, unknown>, operation)
@@ -154,6 +160,8 @@ class Program {
       case 'repartition': return stream.repartition({ ...formatsOf(operation), ...numberOf(operation, 'partitions') })
       case 'toTable': return stream.toTable({ ...name, ...materializedOf(operation) })
       case 'to': return this.#to(stream, operation)
+      case 'process': return stream.process(this.#processor(operation), this.#processOptions(operation))
+      case 'processValues': return stream.processValues(this.#processor(operation), this.#processOptions(operation))
       case 'join':
       case 'leftJoin': return this.#streamJoin(stream, operation)
       default: throw new PendingOperator(operation.op)
@@ -167,6 +175,23 @@ class Program {
     if ((operation['joined'] as Member | undefined)?.['graceMs'] !== undefined) throw new PendingOperator('join with grace')
     const joiner = functions.joiner(operation['joiner'] as FunctionSpec)
     return operation.op === 'join' ? stream.join(table as Table<unknown, unknown>, joiner, options) : stream.leftJoin(table as Table<unknown, unknown>, joiner, options)
+  }
+
+  #addStateStore(operation: Operation): void {
+    this.#stores.set(operation['store'] as string, operation)
+    this.builder.addStateStore(storeDefinition(operation, serdeOfSpec))
+  }
+
+  #processor(operation: Operation): ReturnType<typeof processorFactory> {
+    const spec = operation['processor'] as ProcessorSpec
+    const store = this.#stores.get(spec.store ?? '') ?? spec.ownStores?.find(own => own['store'] === spec.store)
+    return processorFactory({ ...spec, timestamped: store?.['type'] === 'timestampedKeyValue' })
+  }
+
+  #processOptions(operation: Operation): ProcessOptions {
+    const { ownStores = [] } = operation['processor'] as ProcessorSpec
+    const stores = (operation['stores'] as readonly string[] | undefined) ?? []
+    return { ...nameOf(operation), stores: [...stores, ...ownStores.map(store => storeDefinition(store, serdeOfSpec))] }
   }
 
   #to(stream: Stream<unknown, unknown>, operation: Operation): void {
@@ -233,6 +258,38 @@ class Program {
 
   #topic(name: string) {
     return topic(name, topicSerdes(this.#scenario, name))
+  }
+}
+
+function processorProgramOf(scenario: Scenario): Topology {
+  const builder = new TopologyBuilder()
+  for (const operation of scenario.topology) applyNode(builder, scenario, operation)
+  return builder.build()
+}
+
+function applyNode(builder: TopologyBuilder, scenario: Scenario, operation: Operation): unknown {
+  const name = operation.name ?? ''
+  const texts = (member: string) => operation[member] as readonly string[]
+  const topicOf = (topicName: string) => topic(topicName, topicSerdes(scenario, topicName))
+  switch (operation.op) {
+    case 'addSource': return builder.addSource(name, texts('topics').map(topicOf))
+    case 'addProcessor': return builder.addProcessor(name, processorFactory(operation['processor'] as ProcessorSpec), { parents: texts('parents') })
+    case 'addStateStore': return builder.addStateStore(storeDefinition(operation, serdeOfSpec), ...texts('processors'))
+    case 'connectProcessorAndStateStores': return builder.connect(operation['to'] as string, ...texts('stores'))
+    case 'addSink': {
+      const extractor = operation['extractor'] as FunctionSpec | undefined
+      if (extractor === undefined) return builder.addSink(name, topicOf(operation['topic'] as string), { parents: texts('parents') })
+      const formats = { key: serdeOfSpec(operation['key'] as SerdeSpec) as Serde<never>, value: serdeOfSpec(operation['value'] as SerdeSpec) as Serde<never> }
+      return builder.addSink(name, named(functions.topicExtractor(extractor), extractor.fn), { parents: texts('parents'), ...formats })
+    }
+    case 'addReadOnlyStateStore': {
+      const store = operation['store'] as string
+      const factory = processorFactory({ fn: 'putOnly', store, timestamped: operation['type'] === 'timestampedKeyValue' }) as never
+      return builder.addReadOnlyStateStore(storeDefinition(operation, serdeOfSpec), {
+        name: `${name}-source`, topic: topicOf(operation['topic'] as string), processor: name, factory,
+      })
+    }
+    default: throw new PendingOperator(operation.op)
   }
 }
 

@@ -89,7 +89,8 @@ function querySession(view: SessionStore<unknown, unknown>, query: Query): unkno
 function queryVersioned(view: VersionedStore<unknown, unknown>, query: Query): unknown {
   const row = query.type === 'getAsOf' ? view.getAsOf(query['key'], query['asOf'] as number) : view.get(query['key'])
   if (row === null) return null
-  return { value: jsonForm(row.value), timestamp: row.timestamp, ...(row.validTo === null ? {} : { validTo: row.validTo }) }
+  // The recordings leave out until when the row held.
+  return { value: jsonForm(row.value), timestamp: row.timestamp }
 }
 
 function single(store: OpenStore, value: unknown): unknown {

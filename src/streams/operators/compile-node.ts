@@ -12,6 +12,7 @@ import type { OperatorContext } from './operator-context.ts'
 import { passThrough } from './pass-through.ts'
 import { peek } from './peek.ts'
 import { pipe } from './pipe.ts'
+import { processor } from './processor.ts'
 import { selectKey } from './select-key.ts'
 import { sessionAggregate } from './session-aggregate.ts'
 import { sink } from './sink.ts'
@@ -45,6 +46,7 @@ export function compileNode(node: TopologyNode, context: OperatorContext): NodeO
     case 'passThrough': return passThrough(node)
     case 'branch': return branch(node, context)
     case 'pipe': return pipe(node, context)
+    case 'processor': return processor(node, context)
     case 'streamAggregate': return streamAggregate(node, context)
     case 'windowAggregate': return windowAggregate(node, context)
     case 'slidingAggregate': return slidingAggregate(node, context)

@@ -31,6 +31,11 @@ export interface OperatorContext {
   continueAfter(node: TopologyNode, record: StreamRecord, error: unknown): boolean
   /** The error with node, topic, partition and offset in it. */
   failure(node: TopologyNode, record: StreamRecord, error: unknown): Error
+  /** Calls `run` by stream time or by the wall clock until it is cancelled. */
+  schedule(type: 'stream-time' | 'wall-clock', intervalMs: number, run: (timestamp: number) => void): { cancel(): void }
+  /** Called when the pipeline ends: the task is closed, or rebuilt after a failure. */
+  onClose(close: () => void): void
+  requestCommit(): void
   /** For nodes that choose among their children: where each child listens. */
   childOf(node: TopologyNode, child: string): Subject<StreamRecord> | undefined
   /** A number that is committed with the offsets and comes back after a restart, by name. */

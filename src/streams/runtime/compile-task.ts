@@ -94,5 +94,5 @@ class Compiler {
 }
 
 function choosesChildren(node: TopologyNode): boolean {
-  return node.kind === 'branch'
+  return node.kind === 'branch' || node.kind === 'processor'
 }

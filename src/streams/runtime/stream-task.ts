@@ -35,6 +35,7 @@ export class StreamTask {
     this.#context = new TaskContext(options)
     this.#inputs = new InputPartitions(options, this.#context)
     this.#pipeline = this.#compile()
+    if (this.#failure !== null) throw this.#failure
   }
 
   /** Views of the stores, for queries. */
@@ -132,8 +133,9 @@ export class StreamTask {
 
   /** Lets processors clean up; nothing may be asked of the task any more. */
   close(): void {
-    this.#context.close()
+    const failures = this.#context.close()
     this.#failure = new StreamError('CLOSED', `the task ${this.taskId} is closed`)
+    if (failures.length > 0) throw failures[0]
   }
 
   get #state(): TaskState {

@@ -23,6 +23,7 @@ export class TaskContext implements OperatorContext {
   readonly #options: StreamTaskOptions
   #committedMetadata: ReadonlyMap<string, number> = new Map()
   #punctuators = newPunctuators()
+  #closers: (() => void)[] = []
   #pipeline: Pipeline | null = null
   #current: StreamRecord = idleRecord(0)
   #now = 0
@@ -95,6 +96,14 @@ export class TaskContext implements OperatorContext {
     return this.#punctuators[type].schedule(firstAt, intervalMs, run)
   }
 
+  onClose(close: () => void): void {
+    this.#closers.push(close)
+  }
+
+  requestCommit(): void {
+    this.commitRequested = true
+  }
+
   continueAfter(node: TopologyNode, record: StreamRecord, error: unknown): boolean {
     return this.#continues(this.#options.config.onProcessingError, node, record.headers, record.origin, record.timestamp, error)
   }
@@ -147,11 +156,21 @@ export class TaskContext implements OperatorContext {
     this.commitRequested = false
     this.metadata.clear()
     for (const [name, time] of this.#committedMetadata) this.metadata.set(name, time)
-    this.#punctuators = newPunctuators()
+    this.close()
   }
 
-  close(): void {
+  /** Lets processors go, with all that they scheduled. One that fails at it does not keep the others from closing; gives what they threw. */
+  close(): readonly unknown[] {
     this.#punctuators = newPunctuators()
+    const failures: unknown[] = []
+    for (const close of this.#closers.splice(0)) {
+      try {
+        close()
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    return failures
   }
 
   #changelogTopic({ name, changelog }: StoreSpec): string | null {

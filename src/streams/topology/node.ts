@@ -3,6 +3,7 @@
  * fields. Types of keys and values are erased here; the fluent surface has checked them.
  */
 import type { Serde } from '../../core/index.ts'
+import type { ProcessorFactory } from '../processor.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows } from '../windows.ts'
 
@@ -122,6 +123,14 @@ export interface BranchNode extends NodeBase {
 export interface PipeNode extends NodeBase {
   readonly kind: 'pipe'
   readonly operators: readonly PipeOperator[]
+}
+
+/** A processor of the program; `factory` makes one per task. */
+export interface ProcessorNode extends NodeBase {
+  readonly kind: 'processor'
+  readonly factory: ProcessorFactory<never, never, never, never>
+  /** It forwards records only under the key they came with. */
+  readonly keepsKeys: boolean
 }
 
 /** count, reduce and aggregate of a grouped stream. Emits `Change`s. */
@@ -274,6 +283,7 @@ export type TopologyNode =
   | PassThroughNode
   | BranchNode
   | PipeNode
+  | ProcessorNode
   | StreamAggregateNode
   | WindowAggregateNode
   | SlidingAggregateNode

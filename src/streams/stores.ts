@@ -1,0 +1,90 @@
+import { StreamError, durationMs } from '../core/index.ts'
+import type { Duration, Serde } from '../core/index.ts'
+import type { KeyValueStore } from './state/key-value-store.ts'
+import type { SessionStore } from './state/session-store.ts'
+import type { ValueAndTimestamp } from './state/value-and-timestamp.ts'
+import type { VersionedStore } from './state/versioned-store.ts'
+import type { WindowStore } from './state/window-store.ts'
+import { serdeOf } from './topic.ts'
+import type { Format } from './topic.ts'
+import { checkedName } from './topology/names.ts'
+import type { StoreSpec } from './topology/node.ts'
+
+/** A store that processors share, by its name. `View` is what `context.store(definition)` gives. */
+export interface StoreDefinition<View> {
+  readonly spec: StoreSpec
+  /** Only for the compiler: nothing is here. */
+  readonly view?: View
+}
+
+export interface StoreFormats<K, V> {
+  readonly key: Format<K>
+  readonly value: Format<V>
+  /** `persistent` (default): on disk where the application has a disk store. */
+  readonly type?: 'persistent' | 'inMemory'
+  /** Whether the write-back cache may stand in front. Default false. */
+  readonly caching?: boolean
+  /** False: no changelog, the content is lost with the process. An object: configs of the changelog topic. Default true. */
+  readonly logging?: boolean | Readonly<Record<string, string>>
+}
+
+/** A map from key to value. */
+export function keyValueStore<K, V>(name: string, formats: StoreFormats<K, V>): StoreDefinition<KeyValueStore<K, V>> {
+  return define(name, formats, { type: 'key-value' })
+}
+
+/** A map from key to value and timestamp. */
+export function timestampedKeyValueStore<K, V>(name: string, formats: StoreFormats<K, V>): StoreDefinition<KeyValueStore<K, ValueAndTimestamp<V>>> {
+  return define(name, formats, { type: 'timestamped-key-value' })
+}
+
+/** A map of the `maxEntries` keys that were used last. */
+export function lruStore<K, V>(name: string, options: StoreFormats<K, V> & { readonly maxEntries: number }): StoreDefinition<KeyValueStore<K, V>> {
+  if (!Number.isSafeInteger(options.maxEntries) || options.maxEntries < 1) {
+    throw new StreamError('INVALID_ARGUMENT', `lruStore ${name}: maxEntries must be a whole number of at least 1, not ${options.maxEntries}`)
+  }
+  return define(name, options, { type: 'lru', maxEntries: options.maxEntries, persistent: false })
+}
+
+export interface WindowStoreDefinitionOptions<K, V> extends StoreFormats<K, V> {
+  /** How long values are kept, after the newest start in the store. */
+  readonly retention: Duration
+  /** For the end of windows that queries give. */
+  readonly windowSize: Duration
+  /** Keeps several values of one key and start. Default false. */
+  readonly retainDuplicates?: boolean
+}
+
+/** Values by key and start of a window. */
+export function windowStore<K, V>(name: string, options: WindowStoreDefinitionOptions<K, V>): StoreDefinition<WindowStore<K, V>> {
+  return define(name, options, {
+    type: 'window',
+    retentionMs: durationMs(options.retention, `windowStore ${name}: retention`),
+    windowSizeMs: durationMs(options.windowSize, `windowStore ${name}: windowSize`),
+    retainDuplicates: options.retainDuplicates ?? false,
+  })
+}
+
+/** Values by key and bounds of a session. `retention`: how long after the newest end in the store. */
+export function sessionStore<K, V>(name: string, options: StoreFormats<K, V> & { readonly retention: Duration }): StoreDefinition<SessionStore<K, V>> {
+  return define(name, options, { type: 'session', retentionMs: durationMs(options.retention, `sessionStore ${name}: retention`) })
+}
+
+/** Every value of a key with the time from which it held, for `history` before the newest timestamp. */
+export function versionedStore<K, V>(name: string, options: StoreFormats<K, V> & { readonly history: Duration }): StoreDefinition<VersionedStore<K, V>> {
+  return define(name, { ...options, caching: false }, { type: 'versioned', historyMs: durationMs(options.history, `versionedStore ${name}: history`) })
+}
+
+function define<K, V, View>(name: string, formats: StoreFormats<K, V>, kind: Pick<StoreSpec, 'type'> & Partial<StoreSpec>): StoreDefinition<View> {
+  const { type = 'persistent', caching = false, logging = true } = formats
+  const spec: StoreSpec = Object.freeze({
+    name: checkedName(name),
+    keySerde: serdeOf(formats.key, `store ${name}: key`) as Serde<unknown>,
+    valueSerde: serdeOf(formats.value, `store ${name}: value`) as Serde<unknown>,
+    persistent: type === 'persistent',
+    caching,
+    changelog: logging === false ? null : Object.freeze({ sourceTopic: null, topicConfig: Object.freeze(logging === true ? {} : { ...logging }) }),
+    ...kind,
+  })
+  return Object.freeze({ spec })
+}

@@ -1,0 +1,108 @@
+import { bytesSerde } from '../core/index.ts'
+import type { Serde } from '../core/index.ts'
+import type { SourceOptions } from './options.ts'
+import type { ProcessorFactory } from './processor.ts'
+import { sinkNode } from './repartition.ts'
+import type { StoreDefinition } from './stores.ts'
+import { checkedTopicName, serdeOf } from './topic.ts'
+import type { Format, Topic } from './topic.ts'
+import { checkedName } from './topology/names.ts'
+import type { Partitioner, RecordFunction, TimestampExtractor } from './topology/node.ts'
+import { TopologyWriter } from './topology/topology-writer.ts'
+import { Topology } from './topology/topology.ts'
+import type { StreamRecord } from './stream-record.ts'
+
+export type SourceNodeOptions<K, V> = Pick<SourceOptions<K, V>, 'timestamp' | 'offsetReset'>
+
+export interface ProcessorNodeOptions {
+  /** Nodes whose records the processor gets. */
+  readonly parents: readonly string[]
+  /** Stores that it uses; they must be added before `build`. */
+  readonly stores?: readonly string[]
+}
+
+export interface SinkNodeOptions {
+  readonly parents: readonly string[]
+  /** Where the topic comes from the record. Default: bytes as they are. */
+  readonly key?: Format<never>
+  readonly value?: Format<never>
+  /** Partition for a record. Default: by the key. */
+  readonly partitioner?: Partitioner
+}
+
+/**
+ * A topology written node by node, for programs that the fluent surface does not fit. Every method checks what it is
+ * given at once. Semantics: `Topology` of Kafka Streams.
+ */
+export class TopologyBuilder {
+  readonly #writer = new TopologyWriter()
+
+  /** Reads topics of one type. @throws TOPOLOGY_INVALID for a name or a topic that is taken */
+  addSource<K, V>(name: string, topics: Topic<K, V> | readonly Topic<K, V>[], options: SourceNodeOptions<K, V> = {}): this {
+    const list = [topics].flat() as readonly Topic<K, V>[]
+    this.#writer.addNode({
+      kind: 'source',
+      name: checkedName(name),
+      parents: [],
+      stores: [],
+      topics: list.map((topic) => checkedTopicName(topic.name)),
+      pattern: null,
+      keySerde: (list[0]?.keySerde ?? bytesSerde) as Serde<unknown>,
+      valueSerde: (list[0]?.valueSerde ?? bytesSerde) as Serde<unknown>,
+      rejectsNullKey: list[0]?.keySerde.rejectsNull === true,
+      rejectsNullValue: list[0]?.valueSerde.rejectsNull === true,
+      timestampExtractor: (options.timestamp as TimestampExtractor | undefined) ?? null,
+      offsetReset: options.offsetReset ?? null,
+    })
+    return this
+  }
+
+  /** @throws TOPOLOGY_INVALID for a name that is taken or a parent that does not exist */
+  addProcessor<K, V, K2, V2>(name: string, factory: ProcessorFactory<K, V, K2, V2>, { parents, stores = [] }: ProcessorNodeOptions): this {
+    this.#writer.addNode({
+      kind: 'processor', name: checkedName(name), parents, stores, factory: factory as ProcessorFactory<never, never, never, never>, keepsKeys: false,
+    })
+    return this
+  }
+
+  /** Writes a topic; with a function, each record says which. */
+  addSink<K, V>(name: string, topic: Topic<K, V> | ((value: V, key: K, record: StreamRecord<K, V>) => string), options: SinkNodeOptions): this {
+    const target = typeof topic === 'function'
+      ? { topic: topic as RecordFunction<string>, keySerde: serdeOf(options.key, `${name}: key`), valueSerde: serdeOf(options.value, `${name}: value`) }
+      : { topic: checkedTopicName(topic.name), keySerde: topic.keySerde as Serde<unknown>, valueSerde: topic.valueSerde as Serde<unknown> }
+    this.#writer.addNode(sinkNode(checkedName(name), options.parents, { ...target, partitioner: options.partitioner }))
+    return this
+  }
+
+  /** Adds a store and connects it with processors. */
+  addStateStore(store: StoreDefinition<unknown>, ...processors: readonly string[]): this {
+    this.#writer.addStore(store.spec, ...processors)
+    return this
+  }
+
+  /** Lets a processor use stores that were added, or will be. */
+  connect(processor: string, ...stores: readonly string[]): this {
+    this.#writer.connect(processor, stores)
+    return this
+  }
+
+  /**
+   * A store that is filled from a topic, by the processor `factory` makes, and needs no changelog: the topic is it. Other
+   * processors may read it.
+   */
+  addReadOnlyStateStore<K, V>(
+    store: StoreDefinition<unknown>,
+    source: { readonly name: string; readonly topic: Topic<K, V>; readonly processor: string; readonly factory: ProcessorFactory<K, V, never, never> },
+  ): this {
+    const changelog = Object.freeze({ sourceTopic: checkedTopicName(source.topic.name), topicConfig: Object.freeze({}) })
+    this.addSource(source.name, source.topic)
+    this.addProcessor(source.processor, source.factory, { parents: [source.name] })
+    this.#writer.addStore(Object.freeze({ ...store.spec, changelog }), source.processor)
+    return this
+  }
+
+  /** @throws TOPOLOGY_INVALID when a processor uses a store that was not added */
+  build(): Topology {
+    return new Topology(this.#writer.finish())
+  }
+}
