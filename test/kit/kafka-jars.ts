@@ -33,6 +33,11 @@ export function kafkaClassPath(): string {
   return join(libs, '*')
 }
 
+/** Whether Kafka's own tools can be run here, wherever the brokers are. */
+export function hasKafkaTools(): boolean {
+  return existsSync(join(cacheFolder(), 'libs')) ? hasProgram('java') : hasProgram('java') && hasProgram('mvn')
+}
+
 function hasProgram(name: string): boolean {
   return spawnSync(name, ['-version'], { stdio: 'ignore' }).error === undefined
 }
