@@ -42,7 +42,8 @@ describe('a program recorded from Kafka Streams', () => {
   })
 
   it('is refused where Kafka Streams refuses it', () => {
-    const refused = scenarios.filter(scenario => scenario.buildError !== undefined)
+    // Processors are made when a task starts, and that is where their errors come up.
+    const refused = scenarios.filter(scenario => scenario.buildError !== undefined && scenario.api !== 'processor')
     expect(refused.length).toBeGreaterThan(5)
     for (const scenario of refused) expect(() => programOf(scenario, () => {}), scenario.name).toThrow()
   })
