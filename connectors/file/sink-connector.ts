@@ -1,4 +1,5 @@
 import type { RawConfig, SinkConnector } from 'millrace/connect'
+import { pathOf } from './sink-config.ts'
 import type { FileSinkConfig } from './sink-config.ts'
 
 /** A file has one writer: several tasks only where each partition has a file of its own. */
@@ -10,7 +11,7 @@ export class FileSinkConnector implements SinkConnector<FileSinkConfig> {
   }
 
   taskConfigs(maxTasks: number): readonly RawConfig[] {
-    const oneFileEach = this.#config?.file.includes('{partition}') === true
+    const oneFileEach = this.#config !== undefined && pathOf(this.#config).includes('{partition}')
     return Array.from({ length: oneFileEach ? maxTasks : 1 }, () => ({}))
   }
 

@@ -1,4 +1,5 @@
 import type { SinkOffsets, SinkRecord, SinkTask, SinkTaskContext, TopicPartition } from 'millrace/connect'
+import { pathOf } from './sink-config.ts'
 import type { FileSinkConfig } from './sink-config.ts'
 import { lineOf } from './sink/line-format.ts'
 import { OutputFile } from './sink/output-file.ts'
@@ -65,7 +66,7 @@ export class FileSinkTask implements SinkTask<FileSinkConfig> {
 
   #fileOf(topic: string, partition: number): OutputFile {
     const { config, context } = this.#running()
-    const path = config.file.replaceAll('{topic}', topic).replaceAll('{partition}', String(partition))
+    const path = pathOf(config).replaceAll('{topic}', topic).replaceAll('{partition}', String(partition))
     const open = this.#files.get(path)
     if (open !== undefined) return open
     const opened = new OutputFile(path, (text) => context.log.warn(text))

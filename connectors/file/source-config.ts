@@ -7,8 +7,9 @@ const positive = z.number().min(1)
 const options = {
   path: option.list({
     doc: 'The files to read: paths or globs (*, ?, [a-z], {a,b}, ** for any depth), separated by commas. Files that rotation renames beside them are followed without being named here.',
-    check: z.array(z.string()).min(1),
+    default: [],
   }),
+  file: option.string({ doc: 'Another name for `path`, for one file.', default: null }),
   exclude: option.list({ doc: 'Files not to read although `path` names them: paths or globs.', default: [] }),
   topic: option.string({ doc: 'The topic that gets one record a line.', check: z.string().min(1) }),
   'start.position': option.oneOf(['beginning', 'end'], {
@@ -46,11 +47,18 @@ const options = {
 }
 
 export const fileSourceConfig = configSpec(options, {
-  rules: (config) =>
-    config['line.too.long'] === 'dead-letter' && config['dead.letter.topic'] === null
+  rules: (config) => ({
+    ...(pathsOf(config).length === 0 ? { path: 'path must name at least one file to read' } : {}),
+    ...(config['line.too.long'] === 'dead-letter' && config['dead.letter.topic'] === null
       ? { 'dead.letter.topic': 'line.too.long=dead-letter needs the name of a topic' }
-      : {},
+      : {}),
+  }),
 })
+
+/** The paths and globs to read, by whichever name they were given. */
+export function pathsOf(config: { readonly path: readonly string[]; readonly file: string | null }): readonly string[] {
+  return config.file === null || config.file === '' ? config.path : [...config.path, config.file]
+}
 
 export type FileSourceConfig = ConfigOf<typeof fileSourceConfig>
 

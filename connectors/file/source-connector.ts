@@ -1,6 +1,7 @@
 import { configError } from 'millrace/connect'
 import type { RawConfig, SourceConnector, SourceOffset, SourcePartition } from 'millrace/connect'
 import { storedPosition } from './tail/admission.ts'
+import { pathsOf } from './source-config.ts'
 import type { FileSourceConfig } from './source-config.ts'
 
 /**
@@ -17,7 +18,8 @@ export class FileSourceConnector implements SourceConnector<FileSourceConfig> {
   taskConfigs(maxTasks: number): readonly RawConfig[] {
     const config = this.#config
     if (config === undefined) throw configError('the connector has not been started')
-    const shares = config.path.some(isGlob) ? maxTasks : Math.min(maxTasks, config.path.length)
+    const paths = pathsOf(config)
+    const shares = paths.some(isGlob) ? maxTasks : Math.min(maxTasks, paths.length)
     return Array.from({ length: shares }, (_, share) => ({ 'task.share': String(share), 'task.shares': String(shares) }))
   }
 

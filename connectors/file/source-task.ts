@@ -1,5 +1,6 @@
 import type { ConnectHeader, SourceSpans, SourceTask, SourceTaskContext } from 'millrace/connect'
 import { createHash } from 'node:crypto'
+import { pathsOf } from './source-config.ts'
 import type { FileSourceTaskConfig } from './source-config.ts'
 import { ChangeHints } from './tail/change-hints.ts'
 import { guardBytes, sourcePartitionOf } from './tail/file-identity.ts'
@@ -20,7 +21,7 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
   #nextRescanMs = 0
 
   start(config: FileSourceTaskConfig, context: SourceTaskContext): void {
-    const include = config.path.map(pathPattern)
+    const include = pathsOf(config).map(pathPattern)
     const turnBytes = Math.floor(config['batch.bytes'] / 4)
     const options = {
       scope: { include, exclude: config.exclude.map(pathPattern) },

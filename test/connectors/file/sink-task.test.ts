@@ -20,7 +20,7 @@ afterEach(async () => {
 })
 
 function sinkTo(file = 'out', config: Record<string, string> = {}) {
-  const sink = new SinkHarness(fileSink, { file: join(folder, file), ...config })
+  const sink = new SinkHarness(fileSink, { path: join(folder, file), ...config })
   sinks.push(sink)
   return sink
 }
@@ -63,7 +63,7 @@ describe('FileSink', () => {
   it('has one task, unless each partition has a file of its own', () => {
     for (const [file, tasks] of [['/o/{topic}', 1], ['/o/{topic}-{partition}', 3]] as const) {
       const connector = fileSink.createConnector()
-      void connector.start({ file, format: 'value' }, undefined as never)
+      void connector.start({ path: file, file: null, format: 'value' }, undefined as never)
       expect(connector.taskConfigs(3)).toHaveLength(tasks)
     }
   })
@@ -173,10 +173,17 @@ describe('FileSink', () => {
   })
 
   it.skipIf(!existsSync('/dev/full'))('waits for room when the disk is full, without a torn line', async () => {
-    const sink = new SinkHarness(fileSink, { file: '/dev/full' })
+    const sink = new SinkHarness(fileSink, { path: '/dev/full' })
     sink.append('t', 0, { value: 1 })
     await sink.start()
     await expect(sink.put()).rejects.toMatchObject({ retriable: true, message: expect.stringContaining('/dev/full: the disk is full; free some space') as string })
     await sink.stop()
+  })
+})
+
+describe('FileSink config', () => {
+  it('takes the file by either name, and needs one', () => {
+    expect(fileSink.config.parse({ file: '/a' })).toMatchObject({ file: '/a' })
+    expect(() => fileSink.config.parse({})).toThrow('path must name the file to write')
   })
 })

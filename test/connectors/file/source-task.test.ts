@@ -411,3 +411,41 @@ function chmodForOthers(): void {
   chmodSync(folder, 0o755)
   process.seteuid!(65534)
 }
+
+describe('FileSource config', () => {
+  const parse = (config: Record<string, string>) => fileSource.config.parse({ topic: 't', ...config })
+
+  it('takes files by either name, and needs one', () => {
+    expect(parse({ file: '/a' })).toMatchObject({ file: '/a', path: [] })
+    expect(() => parse({})).toThrow('path must name at least one file to read')
+  })
+
+  it('wants the topic for dead letters', () => {
+    expect(() => parse({ path: '/a', 'line.too.long': 'dead-letter' })).toThrow('line.too.long=dead-letter needs the name of a topic')
+  })
+
+  it('divides logs among tasks, each log whole', async () => {
+    append('a.log', 0, 2)
+    append('b.log', 2, 4)
+    append('a.log.1', 10, 11)
+    append('c.log', 4, 6)
+    const texts: string[] = []
+    for (let task = 0; task < 3; task++) {
+      const source = harness({ path: at('*.log*') })
+      await source.start(3, task)
+      await source.drain()
+      texts.push(...source.texts)
+    }
+    expect(texts.toSorted()).toEqual([...lines(0, 6), 'line 10'].toSorted())
+  })
+
+  it('refuses offsets that are no positions', () => {
+    const connector = fileSource.createConnector()
+    const partition = { device: '1', inode: '2', fingerprint: 'x' }
+    const alter = (...offset: Parameters<NonNullable<typeof connector.alterOffsets>>[1][number]) => connector.alterOffsets!(undefined as never, [offset])
+    expect(alter(partition, { position: 5 })).toBe(false)
+    expect(alter(partition, null)).toBe(false)
+    expect(() => alter(partition, { position: -1 })).toThrow('"position" must be a whole number of bytes')
+    expect(() => alter({ filename: 'a' }, null)).toThrow('does not name a file')
+  })
+})

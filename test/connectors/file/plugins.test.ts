@@ -1,0 +1,11 @@
+import { readFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
+import { fileSinkConfig } from '../../../connectors/file/sink-config.ts'
+import { fileSourceConfig } from '../../../connectors/file/source-config.ts'
+import { optionsTable } from '../../kit/options-table.ts'
+
+it('has a README that shows every option as it is', () => {
+  const readme = readFileSync(new URL('../../../connectors/file/README.md', import.meta.url), 'utf8')
+  expect(readme).toContain(optionsTable(fileSourceConfig))
+  expect(readme).toContain(optionsTable(fileSinkConfig))
+})
