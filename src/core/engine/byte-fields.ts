@@ -14,17 +14,20 @@ export class FieldWriter {
   #length = 0
 
   int8(value: number): this {
-    this.#bytes[this.#claim(1)] = value
+    const at = this.#claim(1)
+    this.#bytes[at] = value
     return this
   }
 
   int16(value: number): this {
-    writeInt16(this.#bytes, this.#claim(2), value)
+    const at = this.#claim(2)
+    writeInt16(this.#bytes, at, value)
     return this
   }
 
   int32(value: number): this {
-    writeInt32(this.#bytes, this.#claim(4), value)
+    const at = this.#claim(4)
+    writeInt32(this.#bytes, at, value)
     return this
   }
 
@@ -79,6 +82,7 @@ export class FieldWriter {
     return this.#bytes.slice(0, this.#length)
   }
 
+  /** Room for so many bytes; before `#bytes` is looked at, which it may replace. */
   #claim(size: number): number {
     const at = this.#length
     this.#length += size

@@ -110,11 +110,11 @@ export class TransactionCoordinator {
 
   /** Aborts everything that is open: the engine closes, or with it goes every producer. */
   async close(): Promise<void> {
-    for (const entry of this.#entries.values()) {
-      if (entry.state.status === 'ongoing' && entry.ending === null) await this.#abortOpen(entry)
+    const results = await Promise.allSettled([...this.#entries.values()].map(async (entry) => {
       await entry.ending?.catch(() => undefined)
-      entry.timeout?.cancel()
-    }
+      if (entry.state.status === 'ongoing') await this.#abortOpen(entry).finally(() => entry.timeout?.cancel())
+    }))
+    for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
   // ---------------------------------------------------------------------------------------------------- ownership
