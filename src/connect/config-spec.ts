@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import { configError } from './errors.ts'
-import { nearestName } from './nearest-name.ts'
+import { nearestName } from '../core/index.ts'
 
 /** A config as written. */
 export type RawConfig = Readonly<Record<string, string | null>>

@@ -1,9 +1,8 @@
 import type { Broker, Clock, Random } from '../../core/index.ts'
-import { StreamError, systemClock, systemRandom } from '../../core/index.ts'
+import { nearestName, StreamError, systemClock, systemRandom } from '../../core/index.ts'
 import type { RawConfig } from '../config-spec.ts'
 import type { AnyPlugin, ConnectorPlugin, Log } from '../connector.ts'
 import { configError } from '../errors.ts'
-import { nearestName } from '../nearest-name.ts'
 import { checkConnectorConfig, checkWorkerConfig } from './check-config.ts'
 import type { CheckedConfig } from './check-config.ts'
 import type { NamedConfig } from './connector-config.ts'
@@ -16,6 +15,7 @@ import type { ConnectorStatus } from './running-connector.ts'
 import type { RestartPolicy, SupervisedTaskOptions } from './supervised-task.ts'
 import type { TaskHost } from './task-host.ts'
 import type { TaskSpec } from './task-spec.ts'
+import { threadHost } from './thread-host.ts'
 import type { WorkerConfig } from './worker-config.ts'
 
 export interface ConnectWorkerOptions {
@@ -28,6 +28,8 @@ export interface ConnectWorkerOptions {
   readonly log?: Log
   readonly clock?: Clock
   readonly random?: Random
+  /** What a task's thread runs. Default: the file beside this one. */
+  readonly taskWorkerUrl?: URL
   /** Called when a status may have changed. */
   readonly onChange?: () => void
 }
@@ -133,13 +135,15 @@ export class ConnectWorker {
       named, installed, clock, random, log, workerConfig: this.#raw,
       maxTasks: config['tasks.max'], enforcesMaxTasks: config['tasks.max.enforce'], retryMaxDelayMs: config['errors.retry.delay.max.ms'],
       task: { clock, random, log, onChange, gracefulMs: worker['task.shutdown.graceful.timeout.ms'], restart: restartPolicy(config['restart.policy'] ?? worker['restart.policy'], worker) },
-      launch: (spec: TaskSpec) => this.#launcher(spec, installed),
+      launch: (spec: TaskSpec) => this.#launcher(spec, installed, config['task.host'] ?? worker['task.host']),
     }
   }
 
-  #launcher(spec: TaskSpec, installed: InstalledPlugin<ConnectorPlugin>): SupervisedTaskOptions['launch'] {
-    const { broker, clock = systemClock, random = systemRandom } = this.#options
-    const host: TaskHost = hostInProcess
+  #launcher(spec: TaskSpec, installed: InstalledPlugin<ConnectorPlugin>, where: 'thread' | 'in-process'): SupervisedTaskOptions['launch'] {
+    const { broker, clock = systemClock, random = systemRandom, taskWorkerUrl } = this.#options
+    const inThread = threadHost({ maxMemoryMiB: this.#config['task.max.memory.mb'], ...(taskWorkerUrl && { workerUrl: taskWorkerUrl }) })
+    // a plugin that is an object of this process cannot cross into a thread
+    const host: TaskHost = where === 'in-process' || installed.module === null ? hostInProcess : inThread
     return (start) => host({ ...start, spec, installed, broker, clock, random, log: this.#log })
   }
 }

@@ -1,7 +1,6 @@
-import { StreamError } from '../../core/index.ts'
+import { nearestName, StreamError } from '../../core/index.ts'
 import type { AnyPlugin, ConnectorPlugin } from '../connector.ts'
 import { describeError } from '../errors.ts'
-import { nearestName } from '../nearest-name.ts'
 import type { ConverterPlugin, HeaderConverterPlugin } from '../converters/index.ts'
 import { builtInConverters, builtInHeaderConverters, builtInModules } from './built-in-plugins.ts'
 

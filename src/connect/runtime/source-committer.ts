@@ -21,6 +21,8 @@ export interface SourceCommitterOptions {
 
 export interface SourceCommitter {
   readonly writer: TopicWriter
+  /** Records that readers can see. */
+  readonly visibleRecords: number
   /** Before a batch's first record is added. */
   begin(): void
   /** Whether a commit should happen before the next poll. */
@@ -57,6 +59,10 @@ class FollowingCommitter implements SourceCommitter {
     this.#producer = producer
     this.#options = options
     this.#lastCommitMs = options.clock.monotonic()
+  }
+
+  get visibleRecords(): number {
+    return this.writer.acknowledgedRecords
   }
 
   begin(): void {
@@ -98,6 +104,8 @@ class TransactionalCommitter implements SourceCommitter {
   readonly #producer: Producer
   readonly #options: SourceCommitterOptions
   #isOpen = false
+  #visibleRecords = 0
+  #droppedRecords = 0
   #lastCommitMs: number
 
   constructor(producer: Producer, options: SourceCommitterOptions) {
@@ -105,6 +113,10 @@ class TransactionalCommitter implements SourceCommitter {
     this.#producer = producer
     this.#options = options
     this.#lastCommitMs = options.clock.monotonic()
+  }
+
+  get visibleRecords(): number {
+    return this.#visibleRecords
   }
 
   begin(): void {
@@ -137,6 +149,7 @@ class TransactionalCommitter implements SourceCommitter {
     if (this.#isOpen) {
       await this.writer.flush()
       await this.#producer.abort()
+      this.#droppedRecords = this.writer.acknowledgedRecords - this.#visibleRecords
       this.#isOpen = false
     }
     if (this.#options.submitted.isEmpty) return []
@@ -153,6 +166,7 @@ class TransactionalCommitter implements SourceCommitter {
     await writeOffsets(this.#producer, this.#options, offsets)
     await this.#producer.commit()
     this.#isOpen = false
+    this.#visibleRecords = this.writer.acknowledgedRecords - this.#droppedRecords
     return offsets
   }
 }

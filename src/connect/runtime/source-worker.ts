@@ -71,7 +71,7 @@ export class SourceWorker {
   readonly #options: SourceWorkerOptions
   readonly #deliveries: Delivery[] = []
   readonly #hasTransforms: boolean
-  #added = 0
+  #reported = 0
 
   constructor(options: SourceWorkerOptions) {
     this.#options = options
@@ -137,8 +137,6 @@ export class SourceWorker {
     if ('spans' in polled) await this.#addSpans(polled)
     else for (const each of polled) await ('spans' in each ? this.#addSpans(each) : this.#addRecord(each))
     await committer.writer.hasRoom()
-    this.#options.progress({ records: this.#added })
-    this.#added = 0
   }
 
   async #addSpans(spans: SourceSpans): Promise<void> {
@@ -155,7 +153,6 @@ export class SourceWorker {
       ticket = added
     }
     if (ticket !== undefined) submitted.submit(sourcePartition, spans.sourceOffset(recordCount - 1), ticket)
-    this.#added += recordCount
   }
 
   #headersOf({ topic, headers }: SourceSpans): readonly Header[] | undefined {
@@ -194,7 +191,6 @@ export class SourceWorker {
     const ticket = await this.#addConverted(record)
     submitted.submit(record.sourcePartition, record.sourceOffset, ticket)
     this.#remember(record, ticket)
-    if (ticket !== droppedTicket) this.#added++
     const asked = transaction?.takeAfterRecord(record)
     if (asked === undefined) return
     await this.#tell(await (asked === 'commit' ? committer.commit() : committer.abort()))
@@ -224,7 +220,9 @@ export class SourceWorker {
   }
 
   async #tell(offsets: CommittedOffsets): Promise<void> {
-    const { task } = this.#options
+    const { task, committer, progress } = this.#options
+    progress({ records: committer.visibleRecords - this.#reported })
+    this.#reported = committer.visibleRecords
     const pending = this.#deliveries.findIndex(({ ticket }) => !ticket.acknowledged)
     for (const { record, ticket, index } of this.#deliveries.splice(0, pending === -1 ? this.#deliveries.length : pending)) {
       const metadata = ticket === droppedTicket ? null : (ticket as BatchTicket).metadata

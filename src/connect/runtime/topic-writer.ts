@@ -44,10 +44,16 @@ export class TopicWriter {
   readonly #topics = new Map<string, OpenTopic>()
   readonly #inFlight = new Set<Promise<void>>()
   #inFlightBytes = 0
+  #acknowledged = 0
   #failure: unknown
 
   constructor(options: TopicWriterOptions) {
     this.#options = options
+  }
+
+  /** Records that are in the log; of an open transaction, too. */
+  get acknowledgedRecords(): number {
+    return this.#acknowledged
   }
 
   isOpen(topic: string): boolean {
@@ -129,6 +135,7 @@ export class TopicWriter {
     try {
       ticket.metadata = await this.#options.producer.appendBatch(target, batch)
       ticket.acknowledged = true
+      this.#acknowledged += batch.recordCount
     } catch (error) {
       this.#failure ??= error ?? new Error('append failed')
     }

@@ -1,0 +1,76 @@
+/** What runs in a task's thread: loads the plugin, reaches the log through the port, runs the task, and says how it ended. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { assert, openPortBroker, systemClock, systemRandom } from '../../core/index.ts'
+import type { ConnectorPlugin, Log } from '../connector.ts'
+import { connectorError } from '../errors.ts'
+import { loadModule } from './plugin-registry.ts'
+import { runTask } from './run-task.ts'
+import { TaskControl } from './task-control.ts'
+import { noProgress } from './task-spec.ts'
+import type { TaskProgress, TaskSpec } from './task-spec.ts'
+import { plainError } from './thread-messages.ts'
+import type { FromThread, TaskThreadData, ToThread } from './thread-messages.ts'
+
+assert(parentPort !== null, 'task-worker runs in a thread')
+const worker = parentPort
+const { spec, isPaused, brokerPort } = workerData as TaskThreadData
+const say = (message: FromThread) => worker.postMessage(message)
+
+/** Progress is of interest to people: ten times a second is enough. */
+const progressIntervalMs = 100
+
+await main()
+
+async function main(): Promise<void> {
+  const control = listen()
+  const progress = throttledProgress()
+  try {
+    const broker = openPortBroker({ port: brokerPort })
+    await runTask(spec, { broker, plugin: await findPlugin(spec), control, clock: systemClock, random: systemRandom, log: remoteLog(), report: progress.report })
+    await broker.close()
+    progress.flush()
+    say({ kind: 'stopped' })
+  } catch (error) {
+    progress.flush()
+    say({ kind: 'failed', error: plainError(error) })
+  }
+}
+
+function listen(): TaskControl {
+  const control = new TaskControl({ paused: isPaused })
+  worker.on('message', ({ kind }: ToThread) => {
+    if (kind === 'stop') control.stop()
+    else if (kind === 'pause') control.pause()
+    else control.resume()
+  })
+  return control
+}
+
+async function findPlugin({ plugin }: TaskSpec): Promise<ConnectorPlugin> {
+  assert(plugin.module !== null, 'a task in a thread has a module')
+  const found = (await loadModule(plugin.module)).map((each) => each.plugin).find((each) => each.class === plugin.class)
+  if (found?.type === 'source' || found?.type === 'sink') return found
+  throw connectorError(`the module ${plugin.module} has no connector ${plugin.class}`)
+}
+
+function throttledProgress() {
+  let last = noProgress
+  let saidAtMs = -Infinity
+  const flush = () => {
+    saidAtMs = systemClock.monotonic()
+    say({ kind: 'progress', progress: last })
+  }
+  const report = (progress: TaskProgress) => {
+    const isNews = progress.waitingFor !== last.waitingFor
+    last = progress
+    if (isNews || systemClock.monotonic() - saidAtMs >= progressIntervalMs) flush()
+    else timer ??= systemClock.setTimer(progressIntervalMs, () => { timer = undefined; flush() })
+  }
+  let timer: { cancel(): void } | undefined
+  return { report, flush }
+}
+
+function remoteLog(): Log {
+  const write = (level: keyof Log) => (text: string) => say({ kind: 'log', level, text })
+  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
+}

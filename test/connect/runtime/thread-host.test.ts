@@ -1,0 +1,74 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { ConnectWorker } from '../../../src/connect/index.ts'
+import { sleep, systemClock } from '../../../src/core/index.ts'
+import type { Broker } from '../../../src/core/index.ts'
+import { afterTest, memoryLog, openBroker, readTopic, temporaryDirectory, until } from './connect-kit.ts'
+
+/** Node 20 cannot run TypeScript in a thread: the built file is what runs there. */
+const taskWorkerUrl = new URL('../../../dist/src/connect/runtime/task-worker.js', import.meta.url)
+const plugin = new URL('./fixtures/counting-plugin.mjs', import.meta.url).href
+
+function openWorker(broker: Broker, config: Readonly<Record<string, string>> = {}) {
+  if (!existsSync(fileURLToPath(taskWorkerUrl))) throw new Error('build first: npm run build')
+  const log = memoryLog()
+  const worker = ConnectWorker.open({
+    broker, log, taskWorkerUrl, config: { 'plugin.path': plugin, 'value.converter': 'StringConverter', 'restart.backoff.ms': '10', ...config },
+  })
+  afterTest(() => worker.stop())
+  return { worker, log }
+}
+
+const values = async (broker: Broker) => (await readTopic(broker, 'counted')).map(({ value }) => value)
+const counted = (last: number) => Array.from({ length: last }, (_, index) => `${index + 1} thread`)
+const source = { 'connector.class': 'CountingSource', 'topic': 'counted', 'last': '20' }
+
+describe('a task in a thread', () => {
+  it('reaches the log, reports progress and stops cleanly', async () => {
+    const broker = await openBroker()
+    const { worker, log } = openWorker(broker)
+    await worker.start({ name: 'count', config: source })
+    await until(() => worker.status()[0]!.tasks[0]?.records === 20, 'twenty records are reported')
+    await worker.stop()
+    expect(await values(broker)).toEqual(counted(20))
+    expect(worker.status()[0]!.tasks[0]).toMatchObject({ state: 'UNASSIGNED', attempts: 0 })
+    expect(log.lines).toEqual([])
+  })
+
+  it('pauses and resumes', async () => {
+    const broker = await openBroker()
+    const { worker } = openWorker(broker)
+    await worker.start({ name: 'count', config: { ...source, last: '1000000' } })
+    await until(() => (worker.status()[0]!.tasks[0]?.records ?? 0) > 0, 'it has begun')
+    worker.pause('count')
+    await until(async () => {
+      const before = (await values(broker)).length
+      await sleep(systemClock, 50)
+      return before === (await values(broker)).length
+    }, 'it rests')
+    const rested = (await values(broker)).length
+    worker.resume('count')
+    await until(async () => (await values(broker)).length > rested, 'it goes on')
+  })
+
+  it.each(['exit', 'uncaught', 'rejection', 'memory'])('takes nothing with it when it dies (%s), and goes on without gap or repeat', async (death) => {
+    const broker = await openBroker()
+    const marker = join(temporaryDirectory(), 'died')
+    const { worker, log } = openWorker(broker, { 'task.max.memory.mb': '32' })
+    await worker.start({ name: 'count', config: { ...source, 'death': death, 'death.at': '7', 'death.marker': marker } })
+    await until(async () => (await broker.topics.list()).includes('counted') && (await values(broker)).length === 20, 'twenty records are there')
+    expect(await values(broker)).toEqual(counted(20))
+    expect(worker.status()[0]!.tasks[0]).toMatchObject({ state: 'RUNNING', attempts: 1 })
+    expect(log.lines.filter((line) => line.includes('its thread'))).toHaveLength(1)
+  })
+
+  it('runs inside the worker when that is asked for', async () => {
+    const broker = await openBroker()
+    const { worker } = openWorker(broker, { 'task.host': 'in-process' })
+    await worker.start({ name: 'count', config: { ...source, last: '1' } })
+    await until(() => worker.status()[0]!.tasks[0]?.records === 1, 'the record is there')
+    expect(await values(broker)).toEqual(['1 main'])
+  })
+})
