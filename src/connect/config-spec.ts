@@ -182,7 +182,7 @@ export function configSpec<const O extends ConfigOptions>(options: O, settings: 
   })
 }
 
-/** One sentence for each key that no spec knows, with the nearest that is known. */
+/** One sentence for each key that no spec knows, with the nearest that is known or, when none is near, the keys of the last spec, which is the most special. */
 export function unknownKeys(raw: RawConfig, specs: readonly Pick<ConfigSpec<unknown>, 'options' | 'prefixes'>[]): ReadonlyMap<string, string> {
   const known = new Set(specs.flatMap((spec) => Object.keys(spec.options)))
   const prefixes = specs.flatMap((spec) => spec.prefixes)
@@ -190,7 +190,9 @@ export function unknownKeys(raw: RawConfig, specs: readonly Pick<ConfigSpec<unkn
   for (const key of Object.keys(raw)) {
     if (known.has(key) || prefixes.some((prefix) => key.startsWith(prefix))) continue
     const nearest = nearestName(key, known)
-    complaints.set(key, `Unknown configuration "${key}"${nearest === undefined ? '.' : `; did you mean "${nearest}"?`}`)
+    const special = Object.keys(specs.at(-1)?.options ?? {})
+    const hint = nearest !== undefined ? `; did you mean "${nearest}"?` : special.length > 0 ? `; known here: ${special.join(', ')}` : '.'
+    complaints.set(key, `Unknown configuration "${key}"${hint}`)
   }
   return complaints
 }

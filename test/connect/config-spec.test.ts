@@ -60,7 +60,7 @@ describe('unknownKeys', () => {
     expect([...complaints.values()]).toEqual([
       'Unknown configuration "batchSize"; did you mean "batch.size"?',
       'Unknown configuration "tpoic"; did you mean "topic"?',
-      'Unknown configuration "zzzzzz".',
+      'Unknown configuration "zzzzzz"; known here: file, batch.size, topic, mode, names, size, secret',
     ])
   })
 

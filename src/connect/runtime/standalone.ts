@@ -1,3 +1,4 @@
+import { isStreamError, StreamError } from '../../core/index.ts'
 import type { RawConfig } from '../config-spec.ts'
 import { ConnectWorker } from './connect-worker.ts'
 import type { ConnectWorkerOptions } from './connect-worker.ts'
@@ -31,7 +32,17 @@ export async function runStandalone(config: RawConfig, connectors: readonly Name
       if (failure !== undefined) fail(failure)
     },
   })
-  for (const connector of connectors) await worker.check(connector)
+  for (const connector of connectors) await checkNamed(worker, connector)
   for (const connector of connectors) await worker.start(connector)
   return { worker, status: () => worker.status(), failed, stop: () => worker.stop() }
+}
+
+/** One of several connectors is at fault: the error says which. */
+async function checkNamed(worker: ConnectWorker, connector: NamedConfig): Promise<void> {
+  try {
+    await worker.check(connector)
+  } catch (cause) {
+    if (!isStreamError(cause)) throw cause
+    throw new StreamError(cause.code, `connector "${connector.name}": ${cause.message}`, { cause, details: cause.details })
+  }
 }

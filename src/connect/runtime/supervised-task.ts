@@ -173,7 +173,8 @@ export class SupervisedTask {
     this.#failure = error
     const delayMs = backoffMs(this.#attempts, restart, random)
     this.#restartsAt = clock.now() + delayMs
-    log.warn(`${name}: failed: ${describeError(error)}; it is started again in ${Math.round(delayMs / 100) / 10} s (attempt ${this.#attempts})`)
+    const isOldNews = isStreamError(error) && error.retriable && this.#attempts > 1
+    if (!isOldNews) log.warn(`${name}: failed: ${describeError(error)}; it is started again in ${Math.round(delayMs / 100) / 10} s (attempt ${this.#attempts})`)
     this.#become('RESTARTING')
     await sleep(clock, delayMs, this.#stopping.signal)
     this.#restartsAt = undefined
