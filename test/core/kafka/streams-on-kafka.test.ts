@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { longSerde, openKafkaBroker, stringSerde } from '../../../src/core/index.ts'
+import type { Broker } from '../../../src/core/index.ts'
+import { StreamsApp, StreamsBuilder, topic } from '../../../src/streams/index.ts'
+import { freshName } from '../../kit/kafka.ts'
+import { describeWith } from '../../kit/services.ts'
+
+const words = ['mill', 'race', 'wheel', 'water', 'stone', 'grain', 'flour']
+const recordCount = 2_000
+
+await describeWith('kafka', 'a StreamsApp on Apache Kafka', ({ bootstrapServers }) => {
+  const clients: Broker[] = []
+  const connect = async () => {
+    const broker = await openKafkaBroker({ brokers: bootstrapServers.split(',') })
+    clients.push(broker)
+    return broker
+  }
+  let admin: Broker
+  beforeAll(async () => {
+    admin = await connect()
+  })
+  afterAll(async () => void await Promise.all(clients.map((client) => client.close())))
+
+  it('counts every record exactly once while instances come and go', async () => {
+    const applicationId = freshName('count')
+    const [input, output] = [`${applicationId}-in`, `${applicationId}-out`]
+    await admin.topics.create([{ topic: input, partitions: 3 }, { topic: output, partitions: 3 }])
+    const builder = new StreamsBuilder()
+    builder.stream(topic(input, { key: stringSerde, value: stringSerde }))
+      .groupBy((word) => word, { key: stringSerde, value: stringSerde })
+      .count({ store: 'counts' })
+      .toStream()
+      .to(topic(output, { key: stringSerde, value: longSerde }))
+    const topology = builder.build()
+    const start = async () => {
+      const app = new StreamsApp(topology, { applicationId, broker: await connect(), instanceId: freshName('instance'), commitInterval: 50 })
+      await app.start()
+      return app
+    }
+
+    const producer = await admin.openProducer()
+    const append = async (from: number, to: number) => {
+      for (let index = from; index < to; index++) void producer.append({ topic: input, key: Buffer.from(String(index)), value: Buffer.from(words[index % words.length]!) })
+      await producer.flush()
+    }
+    const first = await start()
+    await append(0, 500)
+    const second = await start()
+    await append(500, 1_000)
+    await first.caughtUp()
+    await first.close()
+    await append(1_000, 1_500)
+    const third = await start()
+    await append(1_500, recordCount)
+    await third.caughtUp()
+    await Promise.all([second.close(), third.close()])
+
+    const { counts, updates } = await countsIn(admin, output)
+    expect(counts).toEqual(new Map(words.map((word, index) => [word, Math.ceil((recordCount - index) / words.length)])))
+    for (const values of updates.values()) expect(values).toEqual([...values].sort((a, b) => a - b))
+  }, 60_000)
+})
+
+/** The last count per word, and all of them in order. */
+async function countsIn(broker: Broker, output: string): Promise<{ readonly counts: ReadonlyMap<string, number>; readonly updates: ReadonlyMap<string, number[]> }> {
+  const updates = new Map<string, number[]>()
+  const reader = await broker.openReader()
+  const partitions = [0, 1, 2].map((partition) => ({ topic: output, partition }))
+  const ends = await broker.topics.listOffsets(partitions.map((target) => ({ ...target, at: 'latest' })), { isolation: 'read-uncommitted' })
+  reader.assign(partitions.map((target) => ({ ...target, offset: 0 })))
+  while (reader.positions().some(({ partition, offset }) => offset < ends[partition]!.offset)) {
+    for (const { batches } of (await reader.read({ maxWaitMs: 500 })).partitions) {
+      for (const batch of batches) {
+        for (const { key, value } of batch) {
+          const word = stringSerde.deserialize(key!)
+          updates.set(word, [...(updates.get(word) ?? []), longSerde.deserialize(value!)])
+        }
+      }
+    }
+  }
+  await reader.close()
+  return { counts: new Map([...updates].map(([word, values]) => [word, values.at(-1)!])), updates }
+}
