@@ -13,6 +13,7 @@ interface Manifest {
   readonly exports: Readonly<Record<string, unknown>>
   readonly peerDependencies: Readonly<Record<string, string>>
   readonly dependencies: Readonly<Record<string, string>>
+  readonly devDependencies: Readonly<Record<string, string>>
 }
 
 export interface InstalledPackage {
@@ -34,7 +35,8 @@ export async function installPackage(): Promise<InstalledPackage> {
   const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', directory], { cwd: projectRoot, maxBuffer: 64 << 20 })
   const [{ filename }] = JSON.parse(stdout) as [{ filename: string }]
   writeFileSync(join(directory, 'package.json'), JSON.stringify({ name: 'empty-project', private: true, type: 'module' }))
-  const beside = { ...manifest.peerDependencies, zod: manifest.dependencies['zod']! }
+  // What a TypeScript program on Node has beside it anyway.
+  const beside = { ...manifest.peerDependencies, zod: manifest.dependencies['zod']!, '@types/node': manifest.devDependencies['@types/node']! }
   const packages = Object.entries(beside).map(([name, version]) => `${name}@${version}`)
   await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', `./${filename}`, ...packages], { cwd: directory })
   return {
