@@ -168,7 +168,11 @@ export class TransactionCoordinator {
     await this.#writeMarkers(entry, acknowledge)
   }
 
-  /** Writes the markers that are missing, and that the transaction is complete. May be repeated after a failure. */
+  /**
+   * Writes the markers that are missing, and that the transaction is complete. May be repeated after a failure.
+   * That a commit is complete is on disk before the next transaction of the id can begin: otherwise a power cut could leave
+   * records of the next one beside a decision that seems to be waiting for its markers, and recovery would commit them.
+   */
   async #finish(entry: Entry, acknowledge: Acknowledge): Promise<void> {
     entry.ending ??= this.#writeMarkers(entry, acknowledge).finally(() => (entry.ending = null))
     await entry.ending
@@ -183,8 +187,11 @@ export class TransactionCoordinator {
     await Promise.all(partitions.map((partition) => partition.acknowledge(acknowledge, 1)))
     this.#offsets.completeTransaction(producerId, outcome)
     const completed = complete(entry.state, this.#now)
-    this.#topic.writeUnacknowledged(completed.transactionalId, [record(completed)])
+    const written = outcome === 'commit'
+      ? this.#topic.write(completed.transactionalId, [record(completed)], { acknowledge })
+      : this.#topic.writeUnacknowledged(completed.transactionalId, [record(completed)])
     entry.state = completed
+    await written
   }
 
   async #abortOpen(entry: Entry): Promise<void> {

@@ -1,0 +1,203 @@
+import { describe, expect, it } from 'vitest'
+import { openEmbeddedBroker, seededRandom } from '../../../src/core/index.ts'
+import type { Broker } from '../../../src/core/index.ts'
+import { ManualClock } from '../../kit/manual-clock.ts'
+import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
+import { PollingMember, appendAll, codeOf, createTopic, errorOf, readValues, recordOf, visibleValues } from '../../contract/contract-kit.ts'
+
+function open(fileSystem: MemoryFileSystem, clock?: ManualClock): Promise<Broker> {
+  return openEmbeddedBroker({ directory: '/data', fileSystem, random: seededRandom(7), ...(clock && { clock }) })
+}
+
+describe('a directory that is opened again', () => {
+  it('has its topics with their configs, records and committed offsets', async () => {
+    const disk = new MemoryFileSystem()
+    const first = await open(disk)
+    const topic = await createTopic(first, { partitions: 2, configs: { 'retention.ms': '5000' } })
+    const producer = await first.openProducer()
+    await appendAll(producer, { topic, partition: 1 }, ['a', 'b'])
+    await first.groups.setOffsets('g', [{ topic, partition: 1, offset: 1, metadata: 'm' }])
+    await first.close()
+    expect(disk.openFiles).toBe(0)
+    const second = await open(disk)
+    const [description] = await second.topics.describe([topic])
+    expect(description!.partitions.map(({ highWatermark }) => highWatermark)).toEqual([0, 2])
+    expect(description!.configs.find(({ name }) => name === 'retention.ms')).toEqual({ name: 'retention.ms', value: '5000', source: 'topic' })
+    expect(await readValues(second, { topic, partition: 1 }, { count: 2 })).toEqual(['a', 'b'])
+    expect((await second.groups.describe('g')).offsets).toEqual([{ topic, partition: 1, offset: 1, metadata: 'm' }])
+    await second.close()
+  })
+
+  it('never gives out a producer id again', async () => {
+    const disk = new MemoryFileSystem()
+    const ids: number[] = []
+    for (let life = 0; life < 3; life++) {
+      const broker = await open(disk)
+      for (let count = 0; count < 3; count++) ids.push((await broker.openProducer()).producerId)
+      await broker.close()
+    }
+    expect(new Set(ids).size).toBe(9)
+  })
+
+  it('goes on with the next generation of a group, and the next epoch of a transactional id', async () => {
+    const disk = new MemoryFileSystem()
+    const first = await open(disk)
+    const topic = await createTopic(first)
+    const before = await PollingMember.join(first, { groupId: 'g', topics: [topic] })
+    const { generation } = before.member
+    const { producerId, producerEpoch } = await first.openProducer({ transactionalId: 'tx' })
+    await before.leave()
+    await first.close()
+    const second = await open(disk)
+    const after = await PollingMember.join(second, { groupId: 'g', topics: [topic] })
+    expect(after.member.generation).toBeGreaterThan(generation)
+    const next = await second.openProducer({ transactionalId: 'tx' })
+    expect(next.producerId).toBe(producerId)
+    expect(next.producerEpoch).toBeGreaterThan(producerEpoch)
+    await after.leave()
+    await second.close()
+  })
+
+  it('takes a static member back with its partitions, without a new generation', async () => {
+    const disk = new MemoryFileSystem()
+    const first = await open(disk)
+    const topic = await createTopic(first, { partitions: 3 })
+    const options = { groupId: 'g', topics: [topic], groupInstanceId: 'one' }
+    const before = await PollingMember.join(first, options)
+    const { generation } = before.member
+    await before.leave()
+    await first.close()
+    const second = await open(disk)
+    const after = await PollingMember.join(second, options)
+    expect(after.member.generation).toBe(generation)
+    expect(after.assigned).toHaveLength(3)
+    await after.leave()
+    await second.close()
+  })
+
+  it('does not bring the records of a removed topic back', async () => {
+    const disk = new MemoryFileSystem()
+    const first = await open(disk)
+    await first.topics.create([{ topic: 'gone' }])
+    const producer = await first.openProducer()
+    await producer.append(recordOf({ topic: 'gone', partition: 0 }, 'old'))
+    await first.groups.setOffsets('g', [{ topic: 'gone', partition: 0, offset: 1 }])
+    await first.topics.remove(['gone'])
+    await first.close()
+    const second = await open(disk)
+    expect(await second.topics.list()).toEqual([])
+    expect((await second.groups.describe('g')).offsets).toEqual([])
+    await second.topics.create([{ topic: 'gone' }])
+    expect(await visibleValues(second, { topic: 'gone', partition: 0 }, 'read-uncommitted')).toEqual([])
+    await second.close()
+  })
+})
+
+describe('errors of the engine', () => {
+  it('name the topic that was probably meant', async () => {
+    const broker = await open(new MemoryFileSystem())
+    await broker.topics.create([{ topic: 'access-log' }])
+    expect(await errorOf(broker.topics.describe(['acces-log']))).toMatchObject({ message: "topic 'acces-log' does not exist; did you mean 'access-log'?" })
+    expect(await errorOf(broker.topics.create([{ topic: 'x', configs: { 'retension.ms': '1' } }]))).toMatchObject({
+      code: 'INVALID_CONFIG', message: "Unknown topic config name: retension.ms; did you mean 'retention.ms'?",
+    })
+    await broker.close()
+  })
+
+  it('refuse a second process on the same directory, and say which one has it', async () => {
+    const disk = new MemoryFileSystem()
+    const broker = await open(disk)
+    expect(await errorOf(open(disk))).toMatchObject({ code: 'DIRECTORY_LOCKED', message: expect.stringContaining(String(process.pid)) as string })
+    await broker.close()
+    await (await open(disk)).close()
+  })
+
+  it('refuse a catalog that a newer version wrote, and one that is damaged', async () => {
+    const disk = new MemoryFileSystem()
+    await (await open(disk)).close()
+    disk.setBytes('/data/catalog.json', Buffer.from('{"format":2,"nextProducerId":0,"topics":[]}'))
+    expect(await codeOf(open(disk))).toBe('UNSUPPORTED_FORMAT')
+    disk.setBytes('/data/catalog.json', Buffer.from('{"format":1,'))
+    expect(await errorOf(open(disk))).toMatchObject({ code: 'STORAGE_CORRUPT', message: expect.stringContaining('/data/catalog.json') as string })
+  })
+
+  it('keep the internal topics for the engine', async () => {
+    const broker = await open(new MemoryFileSystem())
+    await broker.groups.setOffsets('g', [{ topic: 't', partition: 0, offset: 1 }])
+    expect(await broker.topics.list()).toEqual([])
+    expect(await broker.topics.list({ includeInternal: true })).toEqual(['__consumer_offsets'])
+    const producer = await broker.openProducer()
+    expect(await codeOf(producer.append({ topic: '__consumer_offsets', value: null }))).toBe('INVALID_TOPIC')
+    expect(await codeOf(broker.topics.remove(['__consumer_offsets']))).toBe('INVALID_TOPIC')
+    await broker.close()
+  })
+})
+
+describe('a full disk', () => {
+  it('refuses appends and commits with a retriable error, damages nothing, and lets everything go on when there is room', async () => {
+    let full = false
+    const disk = new MemoryFileSystem({ fault: (operation) => (full && operation === 'write' ? 'ENOSPC' : null) })
+    const broker = await open(disk)
+    const topic = await createTopic(broker)
+    const target = { topic, partition: 0 }
+    const plain = await broker.openProducer()
+    const producer = await broker.openProducer({ transactionalId: 'tx' })
+    await plain.append(recordOf(target, 'before'))
+    producer.begin()
+    await producer.append(recordOf(target, 'in transaction'))
+    full = true
+    expect(await errorOf(plain.append(recordOf(target, 'no room')))).toMatchObject({ code: 'STORAGE_FULL', retriable: true })
+    expect(await errorOf(producer.commit())).toMatchObject({ code: 'STORAGE_FULL', retriable: true })
+    full = false
+    await plain.append(recordOf(target, 'after'))
+    await producer.commit()
+    expect(await visibleValues(broker, target, 'read-committed')).toEqual(['before', 'in transaction', 'after'])
+    await broker.close()
+    const again = await open(disk)
+    expect(await visibleValues(again, target, 'read-committed')).toEqual(['before', 'in transaction', 'after'])
+    await again.close()
+  })
+})
+
+describe('time', () => {
+  it('aborts a transaction that takes too long, and leaves no timer behind', async () => {
+    const clock = new ManualClock()
+    const broker = await open(new MemoryFileSystem(), clock)
+    const topic = await createTopic(broker)
+    const producer = await broker.openProducer({ transactionalId: 'tx', transactionTimeoutMs: 1_000 })
+    expect(clock.pendingTimers).toBe(0)
+    producer.begin()
+    await producer.append(recordOf({ topic, partition: 0 }, 'late'))
+    expect(clock.pendingTimers).toBe(1)
+    await clock.advance(1_000)
+    expect(await codeOf(producer.commit())).toBe('PRODUCER_FENCED')
+    expect(await visibleValues(broker, { topic, partition: 0 }, 'read-committed')).toEqual([])
+    await broker.close()
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('is not needed while nothing happens: an idle group, reader and producer hold no timer but the read that waits', async () => {
+    const clock = new ManualClock()
+    const broker = await open(new MemoryFileSystem(), clock)
+    const topic = await createTopic(broker)
+    const member = await broker.joinGroup({ groupId: 'g', topics: [topic] })
+    const producer = await broker.openProducer({ transactionalId: 'tx' })
+    expect(clock.pendingTimers).toBe(0)
+    await member.leave()
+    await producer.close()
+    await broker.close()
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('removes a static member that does not come back within its session time-out', async () => {
+    const clock = new ManualClock()
+    const broker = await open(new MemoryFileSystem(), clock)
+    const topic = await createTopic(broker, { partitions: 2 })
+    const member = await broker.joinGroup({ groupId: 'g', topics: [topic], groupInstanceId: 'one', sessionTimeoutMs: 6_000 })
+    await member.leave()
+    expect((await broker.groups.describe('g')).state).toBe('stable')
+    await clock.advance(6_000)
+    expect(await broker.groups.describe('g')).toMatchObject({ state: 'empty', members: [] })
+    await broker.close()
+  })
+})
