@@ -1,4 +1,5 @@
 import type { ConformanceGroups } from './case-result.ts'
+import { runLogFiles } from './core-log-files.ts'
 import { runPrimitives } from './core-primitives.ts'
 import { runInvalidBatch, runLegacyMessageSet, runRecordBatch } from './core-record-batch.ts'
 
@@ -8,4 +9,5 @@ export const groups: ConformanceGroups = {
   'record-batch': runRecordBatch,
   'record-batch-invalid': runInvalidBatch,
   'message-set-legacy': runLegacyMessageSet,
+  'log-files': runLogFiles,
 }

@@ -51,6 +51,7 @@ function inflateMember(bytes: Uint8Array, body: number, maxBytes: number): { rea
     // With `info` the answer also says how much of the input was used; the type declarations do not know it.
     const { buffer: part, engine } = inflateRawSync(bytes.subarray(body), { maxOutputLength: Math.max(1, maxBytes), info: true }) as unknown as { buffer: Buffer; engine: { bytesWritten: number } }
     const trailer = body + engine.bytesWritten
+    if (trailer + trailerBytes > bytes.length) throw new Error('a gzip member ends too early')
     const view = new DataView(bytes.buffer, bytes.byteOffset + trailer, trailerBytes)
     if (view.getUint32(0, true) !== crc32(part) || view.getUint32(4, true) !== part.length % 4294967296) throw new Error('the checksum or the length of a gzip member is wrong')
     return { part, end: trailer + trailerBytes }

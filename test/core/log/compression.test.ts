@@ -37,6 +37,11 @@ describe.each(codecs)('the %s codec', (name) => {
     expect(() => codec.inflate(deflated, 999_999)).toThrow(expect.toSatisfy((error) => isStreamError(error, 'RECORD_TOO_LARGE')))
   })
 
+  it('refuses what is cut, whatever stands behind it in memory', () => {
+    const whole = codec.deflate(sample(seededRandom(5), 3000))
+    for (let cut = 1; cut < 12; cut++) expect(() => codec.inflate(whole.subarray(0, whole.length - cut), 10_000)).toThrow(expect.toSatisfy((error) => isStreamError(error)))
+  })
+
   it('answers any bytes with data or a typed error', () => {
     const random = seededRandom(11)
     const good = codec.deflate(sample(random, 2000))
