@@ -4,6 +4,7 @@
  * answers. Messages are encoded here (`wire/`), and records never pass through the client other than as bytes.
  */
 import type { ConnectionOptions } from 'node:tls'
+import type { Clock } from '../clock.ts'
 
 export interface KafkaClient {
   /** One connection, ready for requests: connected, authenticated, its versions known. @throws BACKEND_UNAVAILABLE (retriable), NOT_AUTHORIZED */
@@ -42,7 +43,9 @@ export interface KafkaClientOptions {
   /** True: TLS with the system's certificates. */
   readonly ssl: boolean | ConnectionOptions
   readonly sasl: SaslOptions | null
+  /** For all of it: TCP, TLS, versions, SASL. */
   readonly connectionTimeoutMs: number
+  readonly clock: Clock
 }
 
 export type SaslOptions =

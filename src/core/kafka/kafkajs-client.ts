@@ -103,12 +103,19 @@ const silentLogger: KafkaJsLogger = { namespace: () => silentLogger, debug() {},
 
 async function openConnection(address: KafkaNodeAddress, clientId: string, options: KafkaClientOptions): Promise<KafkaConnection> {
   const connection = new KafkaJsBackedConnection(address, clientId, options)
+  let isLate = false
+  const timer = options.clock.setTimer(options.connectionTimeoutMs, () => {
+    isLate = true
+    connection.close()
+  })
   try {
     await connection.open()
     return connection
   } catch (error) {
     connection.close()
-    throw connectionError(error, address, options)
+    throw connectionError(isLate ? new Error(`it does not speak Kafka's protocol within ${options.connectionTimeoutMs} ms`) : error, address, options)
+  } finally {
+    timer.cancel()
   }
 }
 

@@ -40,6 +40,7 @@ export async function openKafkaBroker(options: KafkaBrokerOptions): Promise<Brok
     ssl: options.ssl ?? false,
     sasl: options.sasl ?? null,
     connectionTimeoutMs: options.connectionTimeoutMs ?? 10_000,
+    clock,
   })
   const cluster = new KafkaCluster({ client, bootstrap, clientId, clock, random, requestTimeoutMs, operationTimeoutMs })
   try {
@@ -53,7 +54,7 @@ export async function openKafkaBroker(options: KafkaBrokerOptions): Promise<Brok
 
 /** `host:port`, and `[address]:port` for IPv6. */
 function parseAddress(broker: string): KafkaNodeAddress {
-  const match = /^(?:\[([^\]]+)\]|([^:[\]/]+)):(\d{1,5})$/.exec(broker.trim())
+  const match = /^(?:\[([^\]]+)\]|([^:[\]/\s]+)):(\d{1,5})$/.exec(broker.trim())
   const port = Number(match?.[3])
   if (match !== null && port > 0 && port < 65_536) return { host: match[1] ?? match[2]!, port }
   throw new StreamError('INVALID_ARGUMENT', `brokers: ${JSON.stringify(broker)} is not host:port, such as localhost:9092`)
