@@ -1,4 +1,8 @@
 import type { AnyPlugin, SinkPlugin, SourcePlugin } from 'millrace/connect'
+import { fileStreamSinkConfig, fileStreamSourceConfig } from './file-stream/file-stream-config.ts'
+import type { FileStreamSinkConfig, FileStreamSourceConfig } from './file-stream/file-stream-config.ts'
+import { FileStreamSinkConnector, FileStreamSinkTask } from './file-stream/file-stream-sink.ts'
+import { FileStreamSourceConnector, FileStreamSourceTask } from './file-stream/file-stream-source.ts'
 import { fileSinkConfig } from './sink-config.ts'
 import type { FileSinkConfig } from './sink-config.ts'
 import { FileSinkConnector } from './sink-connector.ts'
@@ -31,4 +35,26 @@ export const fileSink: SinkPlugin<FileSinkConfig> = {
   createTask: () => new FileSinkTask(),
 }
 
-export const plugins: readonly AnyPlugin[] = [fileSource, fileSink]
+export const fileStreamSource: SourcePlugin<FileStreamSourceConfig> = {
+  type: 'source',
+  class: 'org.apache.kafka.connect.file.FileStreamSourceConnector',
+  aliases: ['FileStreamSourceConnector', 'FileStreamSource'],
+  version: '0.1.0',
+  doc: "Apache Kafka's FileStreamSource: the lines of one file that grows and does not rotate.",
+  config: fileStreamSourceConfig,
+  createConnector: () => new FileStreamSourceConnector(),
+  createTask: () => new FileStreamSourceTask(),
+}
+
+export const fileStreamSink: SinkPlugin<FileStreamSinkConfig> = {
+  type: 'sink',
+  class: 'org.apache.kafka.connect.file.FileStreamSinkConnector',
+  aliases: ['FileStreamSinkConnector', 'FileStreamSink'],
+  version: '0.1.0',
+  doc: "Apache Kafka's FileStreamSink: appends a line a record, at least once.",
+  config: fileStreamSinkConfig,
+  createConnector: () => new FileStreamSinkConnector(),
+  createTask: () => new FileStreamSinkTask(),
+}
+
+export const plugins: readonly AnyPlugin[] = [fileSource, fileSink, fileStreamSource, fileStreamSink]

@@ -1,5 +1,5 @@
 /** Runs one source task without a worker: polls it, keeps what it gives, commits offsets when told, and forgets the rest at a crash. */
-import type { Clock, Log, RawConfig, SourceOffset, SourcePartition, SourcePlugin, SourcePoll, SourceSpans, SourceTask } from 'millrace/connect'
+import type { Clock, Log, RawConfig, SourceOffset, SourcePartition, SourcePlugin, SourcePoll, SourceRecord, SourceSpans, SourceTask } from 'millrace/connect'
 
 /** A clock whose timers fire at once, with the time moved on: waiting costs nothing. */
 export function hurryingClock(): Clock {
@@ -29,6 +29,8 @@ export function collectingLog(): LogLines {
 
 export interface Given {
   readonly topic: string
+  readonly key: unknown
+  readonly value: unknown
   readonly text: string
   readonly headers: Readonly<Record<string, unknown>>
   readonly partition: SourcePartition
@@ -122,15 +124,21 @@ export class SourceHarness<C, T> {
 
 function records(poll: SourcePoll | null): Given[] {
   if (poll === null) return []
-  const items = Array.isArray(poll) ? (poll as readonly (SourceSpans | object)[]) : [poll]
-  return items.flatMap((item) => {
-    if (!('spans' in item)) throw new Error('this harness reads spans')
-    return Array.from({ length: item.recordCount }, (_, index) => recordOf(item, index))
-  })
+  const items: readonly (SourceSpans | SourceRecord)[] = Array.isArray(poll) ? poll : [poll as SourceSpans]
+  return items.flatMap((item) => ('spans' in item ? Array.from({ length: item.recordCount }, (_, index) => spanAt(item, index)) : [givenBy(item)]))
 }
 
-function recordOf(spans: SourceSpans, index: number): Given {
+function spanAt(spans: SourceSpans, index: number): Given {
   const bytes = spans.bytes.subarray(spans.spans[2 * index], spans.spans[2 * index + 1])
-  const headers = Object.fromEntries((spans.headers ?? []).map(({ key, value }) => [key, value]))
-  return { topic: spans.topic, text: Buffer.from(bytes).toString(), headers, partition: spans.sourcePartition, offset: spans.sourceOffset(index) }
+  const text = Buffer.from(bytes).toString()
+  return { topic: spans.topic, key: null, value: text, text, headers: byName(spans.headers), partition: spans.sourcePartition, offset: spans.sourceOffset(index) }
+}
+
+function givenBy({ topic, key, value, headers, sourcePartition, sourceOffset }: SourceRecord): Given {
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  return { topic, key: key ?? null, value, text, headers: byName(headers), partition: sourcePartition, offset: sourceOffset }
+}
+
+function byName(headers: SourceRecord['headers'] = []): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(headers.map(({ key, value }) => [key, value]))
 }
