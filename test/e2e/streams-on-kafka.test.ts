@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { longSerde, openKafkaBroker, stringSerde } from '../../../src/core/index.ts'
-import type { Broker } from '../../../src/core/index.ts'
-import { StreamsApp, StreamsBuilder, topic } from '../../../src/streams/index.ts'
-import { freshName } from '../../kit/kafka.ts'
-import { describeWith } from '../../kit/services.ts'
+import { longSerde, openKafkaBroker, stringSerde } from '../../src/core/index.ts'
+import type { Broker } from '../../src/core/index.ts'
+import { StreamsApp, StreamsBuilder, topic } from '../../src/streams/index.ts'
+import { freshName } from '../kit/kafka.ts'
+import { describeWith } from '../kit/services.ts'
 
 const words = ['mill', 'race', 'wheel', 'water', 'stone', 'grain', 'flour']
 const recordCount = 2_000

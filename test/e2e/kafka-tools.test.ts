@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { openKafkaBroker } from '../../../src/core/index.ts'
-import type { Broker, TopicPartition } from '../../../src/core/index.ts'
-import { freshName, hasKafkaTools, runKafkaTool } from '../../kit/kafka.ts'
-import { describeWith } from '../../kit/services.ts'
+import { openKafkaBroker } from '../../src/core/index.ts'
+import type { Broker, TopicPartition } from '../../src/core/index.ts'
+import { freshName, hasKafkaTools, runKafkaTool } from '../kit/kafka.ts'
+import { describeWith } from '../kit/services.ts'
 
 const encode = (text: string) => Buffer.from(text)
 const toolTimeoutMs = 60_000

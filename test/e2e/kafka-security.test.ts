@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { kafkaOptionsFromProperties, openKafkaBroker } from '../../../src/core/index.ts'
-import { systemClock } from '../../../src/core/clock.ts'
-import { hasKafkaTools, runKafkaTool } from '../../kit/kafka.ts'
-import { describeWithOwnKafka } from '../../kit/kafka-describe.ts'
+import { kafkaOptionsFromProperties, openKafkaBroker } from '../../src/core/index.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import { hasKafkaTools, runKafkaTool } from '../kit/kafka.ts'
+import { describeWithOwnKafka } from '../kit/kafka-describe.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'millrace-kafka-security-'))
 const certificate = join(home, 'certificate.pem')
