@@ -109,7 +109,7 @@ export interface ProducerOptions {
   readonly transactionTimeoutMs?: number
   /** Sequence numbers keep a repeated append from being stored twice. Default true. */
   readonly idempotent?: boolean
-  /** `durable` (default): acknowledged after the data is on disk. `written`: after the operating system has it; a power cut, but not a killed process, may lose it. */
+  /** `durable` (default): acknowledged after the data is on disk; records of a transaction when `commit` resolves. `written`: after the operating system has it; a power cut, but not a killed process, may lose it. */
   readonly acknowledge?: 'durable' | 'written'
   /** Bytes handed to `append` and not yet acknowledged; `append` waits beyond it. Default 32 MiB. */
   readonly maxBufferBytes?: number

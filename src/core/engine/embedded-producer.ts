@@ -16,6 +16,7 @@ import { validateRecord, validateTarget } from '../validate.ts'
 
 /** Batches made from single records: large enough to amortise a batch's header and checksum, small against the buffer. */
 const maxBatchBytes = 256 * 1024
+const maxSpareBuilders = 4
 const defaultMaxBufferBytes = 32 * 1024 * 1024
 const defaultTransactionTimeoutMs = 60_000
 
@@ -53,6 +54,8 @@ export class EmbeddedProducer implements Producer {
   readonly #inFlight = new Set<Promise<unknown>>()
   /** The last append that waits for room or for its topic's number of partitions; never rejects. */
   #admission: Promise<void> | null = null
+  /** Their buffers have grown already; few, so that many partitions do not hold much memory. */
+  readonly #spareBuilders: RecordBatchBuilder[] = []
   #sendScheduled = false
   #firstFailure: StreamError | null = null
   /** Why the open transaction can only be aborted. */
@@ -155,7 +158,7 @@ export class EmbeddedProducer implements Producer {
   #openBatch(key: string, target: TopicPartition): OpenBatch {
     let resolve!: OpenBatch['resolve']
     const sent = new Promise<BatchMetadata>((settle) => (resolve = settle))
-    const batch: OpenBatch = { target, builder: new RecordBatchBuilder({ maxBytes: maxBatchBytes }), sent, resolve }
+    const batch: OpenBatch = { target, builder: this.#spareBuilders.pop() ?? new RecordBatchBuilder({ maxBytes: maxBatchBytes }), sent, resolve }
     this.#openBatches.set(key, batch)
     this.#scheduleSend()
     return batch
@@ -181,6 +184,7 @@ export class EmbeddedProducer implements Producer {
     this.#openBatches.delete(key)
     this.#partitioner.next(batch.target.topic)
     if (batch.builder.recordCount > 0) batch.resolve(this.#send(batch.target, batch.builder.build()))
+    if (this.#spareBuilders.length < maxSpareBuilders) this.#spareBuilders.push(batch.builder)
   }
 
   /** Stamps, seals and hands over; a batch that is refused at once does not use up its sequence numbers. */

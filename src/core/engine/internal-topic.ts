@@ -17,6 +17,8 @@ export interface InternalRecord {
 }
 
 const replayBytes = 1024 * 1024
+/** More than any group or transaction needs; the format ends at 2 GiB. */
+const maxRecordsBytes = 1024 * 1024 * 1024
 const noProducer: ProducerIdentity = { producerId: -1, producerEpoch: -1 }
 
 /** A coordinator's own topic: compacted, created when it is first needed, written one small batch at a time, read back whole at start. */
@@ -42,17 +44,17 @@ export class InternalTopic {
     return { topic, partition: coordinatorPartition(id, partitions) }
   }
 
-  /** Writes the records as one batch before it returns; resolves when they are acknowledged. With a producer they are part of its transaction. */
-  write(id: string, records: readonly InternalRecord[], options: { readonly acknowledge?: Acknowledge; readonly producer?: ProducerIdentity } = {}): Promise<void> {
+  /** Writes the records as one batch before it returns; resolves when they are acknowledged. */
+  write(id: string, records: readonly InternalRecord[], options: { readonly acknowledge?: Acknowledge } = {}): Promise<void> {
     const partition = this.#engine.partition(this.partitionFor(id))
-    const batch = this.#encode(records, options.producer)
+    const batch = this.#encode(records, noProducer)
     partition.log.append(batch, 'coordinator')
     return partition.acknowledge(options.acknowledge ?? 'durable', batch.length)
   }
 
-  /** Writes without waiting for the disk: for what a later write makes durable, or recovery finds out by itself. */
-  writeUnacknowledged(id: string, records: readonly InternalRecord[]): void {
-    this.#engine.partition(this.partitionFor(id)).log.append(this.#encode(records, undefined), 'coordinator')
+  /** Writes without waiting for the disk: what a later write makes durable, or recovery finds out by itself. With a producer it is part of its transaction. */
+  writeUnacknowledged(id: string, records: readonly InternalRecord[], producer: ProducerIdentity = noProducer): void {
+    this.#engine.partition(this.partitionFor(id)).log.append(this.#encode(records, producer), 'coordinator')
   }
 
   /** Every batch of every partition, markers included, in order. */
@@ -62,12 +64,12 @@ export class InternalTopic {
     for (const partition of this.#engine.partitionsOf(topic)) replayPartition(partition, visit)
   }
 
-  #encode(records: readonly InternalRecord[], producer: ProducerIdentity | undefined): Uint8Array {
-    const builder = new RecordBatchBuilder({ maxBytes: Infinity })
+  #encode(records: readonly InternalRecord[], producer: ProducerIdentity): Uint8Array {
+    const builder = new RecordBatchBuilder({ maxBytes: maxRecordsBytes })
     const now = this.#engine.clock.now()
     for (const { key, value } of records) builder.add(key, value, now)
     const { bytes } = builder.build()
-    sealBatch(bytes, { ...(producer ?? noProducer), baseSequence: -1, transactional: producer !== undefined })
+    sealBatch(bytes, { ...producer, baseSequence: -1, transactional: producer.producerId >= 0 })
     return bytes
   }
 }

@@ -140,7 +140,10 @@ export class LocalEngine implements EngineApi {
     if (request.transactionalId !== null) this.#transactions.addPartition(request.transactionalId, producerOf(request.bytes), request)
     const sizeBytes = request.bytes.length
     const { baseOffset, logAppendTime } = partition.log.append(request.bytes, 'builder')
-    return partition.acknowledge(request.acknowledge, sizeBytes).then(() => ({ baseOffset, logAppendTime }))
+    const answer = { baseOffset, logAppendTime }
+    if (request.transactionalId === null || request.acknowledge === 'written') return partition.acknowledge(request.acknowledge, sizeBytes).then(() => answer)
+    partition.acknowledgeLater(sizeBytes)
+    return Promise.resolve(answer)
   }
 
   async commitTransactionOffsets({ transactionalId, producer, group, offsets }: TransactionOffsetsRequest): Promise<void> {
@@ -148,7 +151,7 @@ export class LocalEngine implements EngineApi {
     await this.#offsetsTopic.ensure()
     this.#transactions.addPartition(transactionalId, producer, this.#offsetsTopic.partitionFor(group.groupId))
     this.#groups.checkTransactionCommit(group)
-    await this.#offsets.commitInTransaction(group.groupId, producer, offsets, this.#log.clock.now())
+    this.#offsets.commitInTransaction(group.groupId, producer, offsets, this.#log.clock.now())
   }
 
   async endTransaction(request: EndTransactionRequest): Promise<void> {

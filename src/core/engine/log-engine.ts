@@ -108,7 +108,7 @@ export class LogEngine {
       name: partitionKey(topic.topic, partition),
       handles: this.#handles,
     })
-    this.#partitions.set(partitionKey(topic.topic, partition), new Partition({ topic: topic.topic, partition }, log))
+    this.#partitions.set(partitionKey(topic.topic, partition), new Partition({ topic: topic.topic, partition }, log, this.clock))
   }
 
   /** A directory that a crash left behind must not come back to life with a topic of the same name. */

@@ -56,12 +56,11 @@ export class OffsetStore {
     for (const offset of stored) put(this.#committedOffsets(groupId), offset)
   }
 
-  /** Writes the offsets as part of a transaction; its marker settles them. */
-  commitInTransaction(groupId: string, producer: ProducerIdentity, offsets: readonly CommittedOffset[], now: number): Promise<void> {
+  /** Writes the offsets as part of a transaction; its marker settles them, and its end makes them durable. */
+  commitInTransaction(groupId: string, producer: ProducerIdentity, offsets: readonly CommittedOffset[], now: number): void {
     const stored = offsets.map((offset) => toStored(offset, now))
-    const written = this.#topic.write(groupId, stored.map((offset) => this.#record(groupId, offset)), { producer })
+    this.#topic.writeUnacknowledged(groupId, stored.map((offset) => this.#record(groupId, offset)), producer)
     for (const offset of stored) put(this.#pendingOffsets(producer.producerId, groupId), offset)
-    return written
   }
 
   completeTransaction(producerId: number, outcome: TransactionOutcome): void {

@@ -1,7 +1,11 @@
+import type { Clock, Timer } from '../clock.ts'
 import type { PartitionLog } from '../log/partition-log.ts'
 import type { TransactionMarker } from '../log/control-batch.ts'
 import type { TopicPartition } from '../record.ts'
 import type { Acknowledge } from './engine-api.ts'
+
+/** How long records of an open transaction may stay unseen by those who read uncommitted. */
+const uncommittedDelayMs = 100
 
 /** A partition's log, and those who wait for news of it. */
 export class Partition implements TopicPartition {
@@ -12,9 +16,13 @@ export class Partition implements TopicPartition {
   visibleBytes = 0
   /** Counts what everybody waiting has to look at, however little it is: ends of transactions, the end of the partition. */
   turns = 0
+  readonly #clock: Clock
   readonly #listeners = new Set<() => void>()
+  #later: Timer | null = null
+  #laterBytes = 0
 
-  constructor(target: TopicPartition, log: PartitionLog) {
+  constructor(target: TopicPartition, log: PartitionLog, clock: Clock) {
+    this.#clock = clock
     this.topic = target.topic
     this.partition = target.partition
     this.log = log
@@ -22,10 +30,26 @@ export class Partition implements TopicPartition {
 
   /** Makes what was appended before the call durable, or merely visible, and tells those who wait. `bytes`: how much it was. */
   async acknowledge(mode: Acknowledge, bytes: number): Promise<void> {
+    const laterBytes = this.#laterBytes
+    this.#laterBytes = 0
+    this.#later?.cancel()
+    this.#later = null
     if (mode === 'durable') await this.log.sync()
     else this.log.publishWritten()
-    this.visibleBytes += bytes
+    this.visibleBytes += bytes + laterBytes
     this.announce()
+  }
+
+  /**
+   * For records of an open transaction: its end makes them durable, so nobody waits for a sync now. Those who read
+   * uncommitted records see them before long all the same.
+   */
+  acknowledgeLater(bytes: number): void {
+    this.#laterBytes += bytes
+    this.#later ??= this.#clock.setTimer(uncommittedDelayMs, () => {
+      this.#later = null
+      this.acknowledge('durable', 0).catch(() => undefined)
+    })
   }
 
   /** Ends a producer's transaction here, unless it has none open (any more). Followed by `acknowledge`. */
@@ -37,6 +61,7 @@ export class Partition implements TopicPartition {
 
   /** The partition is removed or closed: who waits for it shall find that out now. */
   announceEnd(): void {
+    this.#later?.cancel()
     this.turns++
     this.announce()
   }

@@ -168,7 +168,7 @@ describe('time', () => {
     expect(clock.pendingTimers).toBe(0)
     producer.begin()
     await producer.append(recordOf({ topic, partition: 0 }, 'late'))
-    expect(clock.pendingTimers).toBe(1)
+    expect(clock.pendingTimers).toBeGreaterThan(0)
     await clock.advance(1_000)
     expect(await codeOf(producer.commit())).toBe('PRODUCER_FENCED')
     expect(await visibleValues(broker, { topic, partition: 0 }, 'read-committed')).toEqual([])
