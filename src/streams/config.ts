@@ -1,4 +1,4 @@
-import { StreamError, durationMs, randomUuid, systemClock, systemRandom } from '../core/index.ts'
+import { StreamError, durationMs, nearestName, randomUuid, systemClock, systemRandom } from '../core/index.ts'
 import type { Broker, Clock, Duration, Random } from '../core/index.ts'
 import type { RestoreProgress } from './runtime/restore.ts'
 import type { ErrorPolicy } from './runtime/task-config.ts'
@@ -63,7 +63,7 @@ const policies: readonly ErrorPolicy[] = ['fail', 'skip', 'dead-letter']
 /** @throws INVALID_CONFIG naming the key */
 export function resolveConfig(config: StreamsConfig): ResolvedConfig {
   for (const key of Object.keys(config)) {
-    if (!knownKeys.has(key)) throw invalid(key, `is not a setting of an application; known are ${[...knownKeys].sort().join(', ')}`)
+    if (!knownKeys.has(key)) throw invalid(key, `is not a setting of an application${hint(key)}`)
   }
   checkedName(config.applicationId)
   const guarantee = oneOf('guarantee', config.guarantee, ['exactly-once', 'at-least-once'])
@@ -102,6 +102,11 @@ function oneOf<T extends string>(key: string, value: T | undefined, allowed: rea
 function wholeNumber(key: string, value: number, least: number): number {
   if (Number.isSafeInteger(value) && value >= least) return value
   throw invalid(key, `is ${JSON.stringify(value)}, but must be a whole number of at least ${least}`)
+}
+
+function hint(key: string): string {
+  const nearest = nearestName(key, knownKeys)
+  return nearest === undefined ? `; known are ${[...knownKeys].sort().join(', ')}` : `; did you mean ${nearest}?`
 }
 
 function invalid(key: string, problem: string): StreamError {

@@ -1,7 +1,9 @@
 import { longSerde } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
 import { SharedRepartition, addAggregate, countAggregator, countInitializer } from './aggregate.ts'
+import { CogroupedStream } from './cogrouped-stream.ts'
 import type { AnyStoreOptions, StoreOptions } from './options.ts'
+import { groupKey } from './plan.ts'
 import type { StreamPlan } from './plan.ts'
 import { SessionWindowedStream } from './session-windowed-stream.ts'
 import { storeRequest, storeSpec } from './store-request.ts'
@@ -18,13 +20,10 @@ export type AggregateFunction<K, V, A, R = A | null> = (aggregate: A, value: V, 
  * (windows count null values). Semantics: Kafka Streams' KGroupedStream.
  */
 export class GroupedStream<K, V> {
-  readonly #plan: StreamPlan
-  readonly #name: string | undefined
-  readonly #repartition = new SharedRepartition()
+  readonly [groupKey]: Group
 
   constructor(plan: StreamPlan, name: string | undefined) {
-    this.#plan = plan
-    this.#name = name
+    this[groupKey] = { plan, name: name ?? null, repartition: new SharedRepartition() }
   }
 
   /** Number of records per key. */
@@ -35,7 +34,7 @@ export class GroupedStream<K, V> {
   /** Combines each value with what the values before gave; the first one is taken as it is. */
   reduce<R extends V | null>(reducer: (reduced: NonNullable<V>, value: NonNullable<V>) => R, options: StoreOptions<K, V> = {}): Table<K, NonNullable<V>, Deleted<R>> {
     const functions = { initializer: null, aggregator: reducer as Aggregator }
-    return this.#aggregate('REDUCE', options, functions, this.#plan.valueSerde)
+    return this.#aggregate('REDUCE', options, functions, this[groupKey].plan.valueSerde)
   }
 
   /** Folds the values of a key into an aggregate, which is written as JSON unless `options.value` says otherwise. */
@@ -47,8 +46,12 @@ export class GroupedStream<K, V> {
   windowedBy(windows: SessionWindows): SessionWindowedStream<K, V>
   windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows): WindowedStream<K, V>
   windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows | SessionWindows): WindowedStream<K, V> | SessionWindowedStream<K, V> {
-    const group = { plan: this.#plan, name: this.#name ?? null, repartition: this.#repartition }
-    return windows.type === 'session' ? new SessionWindowedStream(group, windows) : new WindowedStream(group, windows)
+    return windows.type === 'session' ? new SessionWindowedStream(this[groupKey], windows) : new WindowedStream(this[groupKey], windows)
+  }
+
+  /** Begins an aggregate to which several grouped streams contribute, each with its own aggregator: `.cogroup(…)` adds the next. */
+  cogroup<A>(aggregator: AggregateFunction<K, V, A>): CogroupedStream<K, A> {
+    return new CogroupedStream([{ group: this[groupKey], aggregator: aggregator as Aggregator }])
   }
 
   #aggregate<A, Gone extends null>(
@@ -57,15 +60,16 @@ export class GroupedStream<K, V> {
     functions: { readonly initializer: Initializer | null; readonly aggregator: Aggregator },
     valueSerde: Serde<unknown> | Serde<number> | null,
   ): Table<K, A, Gone> {
-    const { context } = this.#plan
+    const { plan, name: repartitionName, repartition } = this[groupKey]
+    const { context } = plan
     const request = storeRequest(context, options, `KSTREAM-${kind}-`)
     const name = context.names.processor(`KSTREAM-${kind}-`, options.name)
-    const keySerde = request.keySerde ?? this.#plan.keySerde ?? context.defaultKeySerde
+    const keySerde = request.keySerde ?? plan.keySerde ?? context.defaultKeySerde
     const fallback = { keySerde, valueSerde: (valueSerde ?? context.defaultValueSerde) as Serde<unknown> }
     const store = storeSpec(request, fallback, { type: 'timestamped-key-value' })
-    return addAggregate(this.#plan, this.#repartition, {
-      name, store, keySerde, repartitionName: this.#name ?? null,
-      inputKeySerde: this.#plan.keySerde ?? keySerde,
+    return addAggregate(plan, repartition, {
+      name, store, keySerde, repartitionName,
+      inputKeySerde: plan.keySerde ?? keySerde,
       fields: sendOldValues => ({ kind: 'streamAggregate', store: store.name, ...functions, sendOldValues }),
     })
   }

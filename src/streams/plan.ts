@@ -10,6 +10,9 @@ import type { TableRows, TopologyNode } from './topology/node.ts'
 /** Behind this symbol every stream and table keeps its plan, out of sight of the program. */
 export const planKey: unique symbol = Symbol('millrace.plan')
 
+/** Behind this one every grouped stream keeps its group. */
+export const groupKey: unique symbol = Symbol('millrace.group')
+
 /** What one builder's streams and tables share. */
 export interface BuilderContext {
   readonly graph: Graph

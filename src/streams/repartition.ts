@@ -16,8 +16,9 @@ export interface RepartitionRequest {
 }
 
 /**
- * A topic in the middle of a program, so that records of equal keys meet in one partition: filter (null keys would go
- * anywhere), sink, and the source of the next sub-topology. Adds nothing to the graph yet; its name is the source's.
+ * A topic in the middle of a program, so that records of equal keys meet in one partition: filter (records without a key
+ * would go anywhere, and pass only if a join further down takes them), sink, and the source of the next sub-topology. Adds
+ * nothing to the graph yet; its name is the source's.
  */
 export function repartitionNode(plan: StreamPlan, request: RepartitionRequest): GraphNode {
   const { names } = plan.context
@@ -30,12 +31,13 @@ export function repartitionNode(plan: StreamPlan, request: RepartitionRequest): 
   const { sink, filter, source } = isGeneratedName(request.prefix)
     ? generated
     : { sink: `${topic}-sink`, filter: `${topic}-filter`, source: `${topic}-source` }
-  return new GraphNode(source, (writer, parents) => {
+  const node = new GraphNode(source, (writer, parents) => {
     writer.addRepartitionTopic({ name: topic, partitions: request.partitions ?? null })
-    writer.addNode({ kind: 'nullKeyFilter', name: filter, parents, stores: [] })
+    writer.addNode({ kind: node.needsNullKeys ? 'passThrough' : 'nullKeyFilter', name: filter, parents, stores: [] })
     writer.addNode(sinkNode(sink, [filter], { topic, ...request }))
     writer.addNode(internalSource(source, topic, request))
-  })
+  }, { isRepartition: true })
+  return node
 }
 
 /** As `repartitionNode`, for the changes of a grouped table: no filter, since the selector has left out null keys. */

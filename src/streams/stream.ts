@@ -9,6 +9,7 @@ import { addProcessor } from './processing.ts'
 import type { ProcessOptions } from './processing.ts'
 import type { ProcessorFactory } from './processor.ts'
 import { repartitionNode, sinkNode } from './repartition.ts'
+import { SplitStream } from './split.ts'
 import { storeRequest } from './store-request.ts'
 import type { StreamRecord } from './stream-record.ts'
 import { streamTableJoin } from './stream-table-join.ts'
@@ -125,6 +126,11 @@ export class Stream<K, V> {
   /** As `process`, for one that forwards records only under the key they came with, so that nothing is repartitioned. */
   processValues<V2>(factory: ProcessorFactory<K, V, K, V2>, options: ProcessOptions = {}): Stream<K, V2> {
     return addProcessor(this[planKey], factory as ProcessorFactory<never, never, never, never>, options, true)
+  }
+
+  /** Sends each record to the first of several streams whose predicate holds. */
+  split(options: NameOption = {}): SplitStream<K, V, Readonly<Record<never, never>>> {
+    return new SplitStream(this[planKey], options.name)
   }
 
   /** Groups by the key the records have. */

@@ -1,9 +1,11 @@
 /** Builds the topology of a recorded scenario (FORMAT.md, section 4) with the fluent surface. */
-import { bytesSerde, doubleSerde, integerSerde, jsonSerde, longSerde, stringSerde } from '../../src/core/index.ts'
+import { stringSerde } from '../../src/core/index.ts'
 import type { Serde } from '../../src/core/index.ts'
+import { CogroupedStream, SessionCogroupedStream, WindowedCogroupedStream } from '../../src/streams/cogrouped-stream.ts'
 import { GroupedStream } from '../../src/streams/grouped-stream.ts'
 import { GroupedTable } from '../../src/streams/grouped-table.ts'
 import type { StoreOptions } from '../../src/streams/options.ts'
+import { planKey } from '../../src/streams/plan.ts'
 import type { ProcessOptions } from '../../src/streams/processing.ts'
 import { SessionWindowedStream } from '../../src/streams/session-windowed-stream.ts'
 import { Stream } from '../../src/streams/stream.ts'
@@ -13,42 +15,19 @@ import { Table } from '../../src/streams/table.ts'
 import { topic } from '../../src/streams/topic.ts'
 import { TopologyBuilder } from '../../src/streams/topology-builder.ts'
 import type { Topology } from '../../src/streams/topology/topology.ts'
-import { sessionWindowedSerde, timeWindowedSerde } from '../../src/streams/windowed-serde.ts'
 import { WindowedStream } from '../../src/streams/windowed-stream.ts'
-import { hopping, session, sliding, tumbling, unlimited } from '../../src/streams/windows.ts'
-import type { Windows } from '../../src/streams/windows.ts'
 import { functions, show } from './streams-functions.ts'
 import type { FunctionSpec } from './streams-functions.ts'
+import { PendingOperator, formatsOf, materializedOf, nameOf, named, numberOf, serdeOfSpec, topicSerdes, windowsOf } from './streams-members.ts'
+import type { Member, Operation, Scenario, SerdeSpec } from './streams-members.ts'
 import { processorFactory, storeDefinition } from './streams-processors.ts'
 import type { ProcessorSpec, StoreMember } from './streams-processors.ts'
 
-export type SerdeSpec = string | { readonly windowed: SerdeSpec; readonly sizeMs: number } | { readonly session: SerdeSpec }
-
-export interface Operation {
-  readonly op: string
-  readonly id?: string
-  readonly from?: unknown
+interface BranchSpec {
+  readonly when?: FunctionSpec
   readonly name?: string
-  readonly [member: string]: unknown
-}
-
-export interface Scenario {
-  readonly name: string
-  readonly api?: string
-  readonly config?: Readonly<Record<string, unknown>>
-  readonly topics?: Readonly<Record<string, { readonly key: SerdeSpec; readonly value: SerdeSpec }>>
-  readonly topology: readonly Operation[]
-  readonly [member: string]: unknown
-}
-
-/** The scenario needs an operator that does not exist yet. */
-export class PendingOperator extends Error {
-  readonly operator: string
-
-  constructor(operator: string) {
-    super(`the operator ${operator} does not exist yet`)
-    this.operator = operator
-  }
+  readonly mapValues?: FunctionSpec
+  readonly toTopic?: string
 }
 
 /** @throws PendingOperator, or what building the topology throws */
@@ -59,43 +38,6 @@ export function programOf(scenario: Scenario, onEffect: (text: string) => void):
   for (const operation of scenario.topology) program.apply(operation)
   return program.builder.build()
 }
-
-const textSerde: Serde<string> = {
-  serialize: text => stringSerde.serialize(notBad(text)),
-  deserialize: bytes => notBad(stringSerde.deserialize(bytes)),
-}
-
-/** Dead letters name the class of the error. */
-class SerializationException extends Error {
-  override readonly name = 'org.apache.kafka.common.errors.SerializationException'
-}
-
-function notBad(text: string): string {
-  if (text === 'bad') throw new SerializationException('bad')
-  return text
-}
-
-const plainSerdes: Readonly<Record<string, unknown>> = {
-  string: stringSerde, long: longSerde, integer: integerSerde, double: doubleSerde, bytes: bytesSerde, json: jsonSerde(), strictString: textSerde,
-}
-
-export function serdeOfSpec(spec: SerdeSpec): Serde<unknown> {
-  if (typeof spec === 'object' && 'windowed' in spec) {
-    const inner = serdeOfSpec(spec.windowed)
-    return (spec.sizeMs > Number.MAX_SAFE_INTEGER ? timeWindowedSerde(inner) : timeWindowedSerde(inner, spec.sizeMs)) as Serde<unknown>
-  }
-  if (typeof spec === 'object') return sessionWindowedSerde(serdeOfSpec(spec.session)) as Serde<unknown>
-  const serde = plainSerdes[spec]
-  if (serde === undefined) throw new Error(`the recordings use the serde ${spec}, which is not known`)
-  return serde as Serde<unknown>
-}
-
-export function topicSerdes(scenario: Scenario, name: string): { readonly key: Serde<unknown>; readonly value: Serde<unknown> } {
-  const spec = scenario.topics?.[name]
-  return { key: serdeOfSpec(spec?.key ?? 'string'), value: serdeOfSpec(spec?.value ?? 'string') }
-}
-
-type Member = Readonly<Record<string, unknown>>
 
 class Program {
   readonly builder = new StreamsBuilder({ defaultKey: stringSerde as never, defaultValue: stringSerde as never })
@@ -118,12 +60,13 @@ class Program {
     const { op } = operation
     if (op === 'stream' || op === 'table') return this.#source(operation)
     if (op === 'addStateStore') return this.#addStateStore(operation)
+    if (op === 'cogroup') return this.#cogroup(operation)
     const input = typeof operation.from === 'string' ? this.#results.get(operation.from) : undefined
     if (input instanceof Stream) return this.#ofStream(input as Stream<unknown, unknown>, operation)
     if (input instanceof Table) return this.#ofTable(input as Table<unknown, unknown>, operation)
     if (input instanceof GroupedTable) return this.#ofGroupedTable(input as GroupedTable<unknown, unknown>, operation)
     if (input instanceof GroupedStream || input instanceof WindowedStream || input instanceof SessionWindowedStream) return this.#ofGroup(input, operation)
-    throw new PendingOperator(op)
+    return this.#ofCogroup(input, operation)
   }
 
   #source(operation: Operation): unknown {
@@ -156,6 +99,7 @@ class Program {
       case 'groupByKey': return stream.groupByKey(formatsOf(operation['grouped']))
       case 'peek': return stream.peek((value, key) => this.#onEffect(`peek ${show(key)}=${show(value)}`), name)
       case 'foreach': return stream.forEach((value, key) => this.#onEffect(`foreach ${show(key)}=${show(value)}`), name)
+      case 'split': return this.#split(stream, operation)
       case 'merge': return stream.merge(this.#results.get(operation['with'] as string) as Stream<unknown, unknown>, name)
       case 'repartition': return stream.repartition({ ...formatsOf(operation), ...numberOf(operation, 'partitions') })
       case 'toTable': return stream.toTable({ ...name, ...materializedOf(operation) })
@@ -166,6 +110,47 @@ class Program {
       case 'leftJoin': return this.#streamJoin(stream, operation)
       default: throw new PendingOperator(operation.op)
     }
+  }
+
+  /** The branches are results of their own: `ID/K`. */
+  #split(stream: Stream<unknown, unknown>, operation: Operation): void {
+    const split = stream.split(nameOf(operation))
+    const branches = operation['branches'] as readonly BranchSpec[]
+    const rest = operation['default'] as BranchSpec | true | undefined
+    const put = (branch: BranchSpec) => (result: Stream<unknown, unknown>) => this.#putBranch(operation.id!, result, branch)
+    branches.forEach((branch, index) => {
+      const name = branch.name ?? String(index + 1)
+      split.branch(name, functions.predicate(branch.when!), put(branch))
+    })
+    if (rest === undefined) return
+    const last = rest === true ? {} : rest
+    split.otherwise(last.name ?? '0', put(last))
+  }
+
+  #putBranch(id: string, branch: Stream<unknown, unknown>, { mapValues, toTopic }: BranchSpec): void {
+    const key = branch[planKey].node.name
+    if (toTopic !== undefined) branch.to(this.#topic(toTopic) as SinkTopic<unknown, unknown>)
+    else this.#results.set(`${id}/${key}`, mapValues === undefined ? branch : branch.mapValues(functions.mapper(mapValues)))
+  }
+
+  #cogroup(operation: Operation): CogroupedStream<unknown, unknown> {
+    const inputs = operation.from as readonly { readonly group: string; readonly adder: FunctionSpec }[]
+    const grouped = inputs.map(({ group, adder }) => [this.#results.get(group) as GroupedStream<unknown, unknown>, functions.aggregator(adder)] as const)
+    const [[first, aggregator], ...others] = grouped as [(typeof grouped)[0], ...typeof grouped]
+    return others.reduce((cogrouped, [next, adder]) => cogrouped.cogroup(next, adder), first.cogroup(aggregator))
+  }
+
+  #ofCogroup(input: unknown, operation: Operation): unknown {
+    const options = { ...nameOf(operation), ...materializedOf(operation) }
+    const initializer = () => operation['init']
+    if (input instanceof CogroupedStream && operation.op === 'windowedBy') {
+      if (this.#scenario['upstreamDefect'] !== undefined) throw new PendingOperator('windowed cogroup whose inputs are far apart')
+      return input.windowedBy(windowsOf(operation['window'] as Member) as never)
+    }
+    if (operation.op !== 'aggregate') throw new PendingOperator(operation.op)
+    if (input instanceof SessionCogroupedStream) return input.aggregate(initializer, functions.merger(operation['merger'] as FunctionSpec), options)
+    if (input instanceof CogroupedStream || input instanceof WindowedCogroupedStream) return input.aggregate(initializer, options)
+    throw new PendingOperator(operation.op)
   }
 
   #streamJoin(stream: Stream<unknown, unknown>, operation: Operation): unknown {
@@ -291,64 +276,4 @@ function applyNode(builder: TopologyBuilder, scenario: Scenario, operation: Oper
     }
     default: throw new PendingOperator(operation.op)
   }
-}
-
-function windowsOf(window: Member): Windows {
-  const ms = (key: string) => window[key] as number
-  const grace = { grace: (window['graceMs'] as number | undefined) ?? 0 }
-  switch (window['type']) {
-    case 'tumbling': return tumbling(ms('sizeMs'), grace)
-    case 'hopping': return hopping(ms('sizeMs'), { advance: ms('advanceMs'), ...grace })
-    case 'sliding': return sliding(ms('differenceMs'), grace)
-    case 'session': return session(ms('gapMs'), grace)
-    case 'unlimited': return unlimited({ startMs: (window['startMs'] as number | undefined) ?? 0 })
-    default: throw new PendingOperator(`windows of type ${String(window['type'])}`)
-  }
-}
-
-function nameOf(operation: Operation): { readonly name?: string } {
-  return operation.name === undefined ? {} : { name: operation.name }
-}
-
-function numberOf(member: Member, key: string): Readonly<Record<string, number>> {
-  return member[key] === undefined ? {} : { [key]: member[key] as number }
-}
-
-function formatsOf(member: unknown): { readonly name?: string; readonly key?: Serde<{}>; readonly value?: Serde<{}> } {
-  const { name, key, value } = (member ?? {}) as { readonly name?: string; readonly key?: SerdeSpec; readonly value?: SerdeSpec }
-  return {
-    ...(name === undefined ? {} : { name }),
-    ...(key === undefined ? {} : { key: serdeOfSpec(key) as Serde<{}> }),
-    ...(value === undefined ? {} : { value: serdeOfSpec(value) as Serde<{}> }),
-  }
-}
-
-interface MaterializedSpec {
-  readonly store?: string
-  readonly key?: SerdeSpec
-  readonly value?: SerdeSpec
-  readonly type?: string
-  readonly retentionMs?: number
-  readonly caching?: boolean
-  readonly logging?: boolean
-  readonly topicConfig?: Readonly<Record<string, string>>
-}
-
-function materializedOf(operation: Operation) {
-  const spec = operation['materialized'] as MaterializedSpec | undefined
-  if (spec === undefined) return {}
-  if (spec.type === 'versioned' || spec.type === 'lru') throw new PendingOperator(`${spec.type} store`)
-  const logging = spec.topicConfig ?? spec.logging
-  return {
-    ...formatsOf({ key: spec.key, value: spec.value }),
-    ...(spec.store === undefined ? {} : { store: spec.store }),
-    ...(spec.type === undefined ? {} : { type: spec.type as 'persistent' | 'inMemory' }),
-    ...(spec.retentionMs === undefined ? {} : { retention: spec.retentionMs }),
-    ...(spec.caching === undefined ? {} : { caching: spec.caching }),
-    ...(logging === undefined ? {} : { logging }),
-  }
-}
-
-function named<F extends (...args: never[]) => unknown>(target: F, name: string): F {
-  return Object.defineProperty(target, 'name', { value: name })
 }

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { readVectors } from '../kit/vectors.ts'
 import { describeConformance } from './describe-conformance.ts'
-import { PendingOperator, programOf } from './streams-program.ts'
-import type { Scenario } from './streams-program.ts'
+import { PendingOperator } from './streams-members.ts'
+import { programOf } from './streams-program.ts'
+import type { Scenario } from './streams-members.ts'
 import { groups, pendingOperators } from './streams.ts'
 
 describeConformance('streams', groups)

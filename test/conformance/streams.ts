@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { VectorFile } from '../kit/vectors.ts'
 import type { CaseResult, ConformanceGroups } from './case-result.ts'
-import { PendingOperator } from './streams-program.ts'
+import { PendingOperator } from './streams-members.ts'
 import { runScenario } from './streams-scenario.ts'
 import type { RecordedScenario } from './streams-scenario.ts'
 

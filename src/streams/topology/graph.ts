@@ -14,10 +14,18 @@ export class GraphNode {
   order = -1
   #written = false
 
+  readonly traits: GraphTraits
+
   /** `write` gets the names of the parents' last nodes. */
-  constructor(name: string, write: (writer: TopologyWriter, parents: readonly string[]) => void) {
+  constructor(name: string, write: (writer: TopologyWriter, parents: readonly string[]) => void, traits: GraphTraits = {}) {
     this.name = name
     this.#write = write
+    this.traits = traits
+  }
+
+  /** True when records without a key have a use further down, before they are partitioned again. */
+  get needsNullKeys(): boolean {
+    return this.children.some((child) => child.traits.takesNullKeys === true || (child.traits.isRepartition !== true && child.needsNullKeys))
   }
 
   get isWritten(): boolean {
@@ -43,6 +51,13 @@ export class GraphNode {
   forgetWritten(): void {
     this.#written = false
   }
+}
+
+/** What the rules of the whole graph need to know about a node. */
+export interface GraphTraits {
+  readonly isRepartition?: boolean
+  /** A join that gives a result for a record without a key. */
+  readonly takesNullKeys?: boolean
 }
 
 const rootName = ''

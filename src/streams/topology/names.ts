@@ -44,9 +44,9 @@ function nameProblem(name: unknown): string | null {
   return /^[a-zA-Z0-9._-]+$/.test(name) ? null : "only ASCII letters, digits, '.', '_' and '-' are allowed"
 }
 
-/** True for names made by a counter: they get generated names for the nodes of their repartition topic too. */
+/** True for names that a counter made for a stream's operator: they get generated names for the nodes of their repartition topic too. */
 export function isGeneratedName(name: string): boolean {
-  return /^.*-[0-9]{10}$/.test(name)
+  return /^KSTREAM.*-[0-9]{10}$/.test(name)
 }
 
 export function repartitionTopicName(prefix: string): string {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { changelogConfigs, changelogTopic, repartitionConfigs } from '../../../src/streams/topology/internal-topics.ts'
 import type { Topology } from '../../../src/streams/topology/topology.ts'
-import { PendingOperator, programOf } from '../../conformance/streams-program.ts'
-import type { Scenario } from '../../conformance/streams-program.ts'
+import { PendingOperator } from '../../conformance/streams-members.ts'
+import { programOf } from '../../conformance/streams-program.ts'
+import type { Scenario } from '../../conformance/streams-members.ts'
 import { readVectors } from '../../kit/vectors.ts'
 
 interface Recorded extends Scenario {

@@ -1,0 +1,117 @@
+import { addCogroup } from './cogroup.ts'
+import type { CogroupedInput } from './cogroup.ts'
+import type { AggregateFunction, GroupedStream } from './grouped-stream.ts'
+import type { StoreOptions, WindowStoreOptions } from './options.ts'
+import { groupKey } from './plan.ts'
+import { storeRequest, storeSpec, windowRetentionMs } from './store-request.ts'
+import type { StoreRequest } from './store-request.ts'
+import type { Table } from './table.ts'
+import type { Aggregator, Initializer, SessionMerger } from './topology/node.ts'
+import { sessionWindowedSerde, timeWindowedSerde } from './windowed-serde.ts'
+import { windowsRetentionMs } from './windows.ts'
+import type { SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows, Windowed } from './windows.ts'
+
+/**
+ * Several grouped streams that fold into one aggregate, each with its own aggregator, in one store. Their topics must have
+ * equal numbers of partitions. Semantics: CogroupedKStream of Kafka Streams.
+ */
+export class CogroupedStream<K, A> {
+  readonly #inputs: readonly CogroupedInput[]
+
+  constructor(inputs: readonly CogroupedInput[]) {
+    this.#inputs = inputs
+  }
+
+  /** Adds a stream with its own aggregator. */
+  cogroup<V>(grouped: GroupedStream<K, V>, aggregator: AggregateFunction<K, V, A>): CogroupedStream<K, A> {
+    return new CogroupedStream([...this.#inputs, { group: grouped[groupKey], aggregator: aggregator as Aggregator }])
+  }
+
+  /** One aggregate per key. A record without a key or value is left out; null deletes the row. */
+  aggregate(initializer: () => A, options: StoreOptions<K, A> = {}): Table<K, A> {
+    const { context } = this.#inputs[0]!.group.plan
+    const request = storeRequest(context, options, storePrefix)
+    const serdes = inheritedSerdes(this.#inputs, request)
+    const store = storeSpec(request, serdes, { type: 'timestamped-key-value' })
+    return addCogroup(this.#inputs, {
+      store,
+      keySerde: serdes.keySerde,
+      name: options.name,
+      fields: (aggregator, sendOldValues) => ({ kind: 'streamAggregate', store: store.name, initializer, aggregator, sendOldValues }),
+    })
+  }
+
+  /** One aggregate per key and window. */
+  windowedBy(windows: SessionWindows): SessionCogroupedStream<K, A>
+  windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows): WindowedCogroupedStream<K, A>
+  windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows | SessionWindows): WindowedCogroupedStream<K, A> | SessionCogroupedStream<K, A> {
+    return windows.type === 'session' ? new SessionCogroupedStream(this.#inputs, windows) : new WindowedCogroupedStream(this.#inputs, windows)
+  }
+}
+
+/** Cogrouped streams cut into windows of time. */
+export class WindowedCogroupedStream<K, A> {
+  readonly #inputs: readonly CogroupedInput[]
+  readonly #windows: TimeWindows | SlidingWindows | UnlimitedWindows
+
+  constructor(inputs: readonly CogroupedInput[], windows: TimeWindows | SlidingWindows | UnlimitedWindows) {
+    this.#inputs = inputs
+    this.#windows = windows
+  }
+
+  /** One aggregate per key and window. */
+  aggregate(initializer: () => A, options: WindowStoreOptions<K, A> = {}): Table<Windowed<K>, A> {
+    const { context } = this.#inputs[0]!.group.plan
+    const request = storeRequest(context, options, storePrefix)
+    const serdes = inheritedSerdes(this.#inputs, request)
+    const windows = this.#windows
+    const windowSizeMs = windows.type === 'time' ? windows.sizeMs : windows.type === 'sliding' ? windows.differenceMs : Infinity
+    const store = storeSpec(request, serdes, {
+      type: 'timestamped-window', windowSizeMs, retentionMs: windowRetentionMs(request, windowsRetentionMs(windows)), timeOrdered: false,
+    })
+    return addCogroup(this.#inputs, {
+      store,
+      keySerde: timeWindowedSerde(serdes.keySerde, Number.isFinite(windowSizeMs) ? windowSizeMs : undefined) as never,
+      name: options.name,
+      fields: (aggregator, sendOldValues) => {
+        const common = { store: store.name, emit: 'on-update' as const, initializer: initializer as Initializer, aggregator, sendOldValues }
+        return windows.type === 'sliding' ? { kind: 'slidingAggregate', windows, ...common } : { kind: 'windowAggregate', windows, ...common }
+      },
+    })
+  }
+}
+
+/** Cogrouped streams cut into sessions of activity. */
+export class SessionCogroupedStream<K, A> {
+  readonly #inputs: readonly CogroupedInput[]
+  readonly #windows: SessionWindows
+
+  constructor(inputs: readonly CogroupedInput[], windows: SessionWindows) {
+    this.#inputs = inputs
+    this.#windows = windows
+  }
+
+  /** One aggregate per key and session; `merger` joins the aggregates of two sessions. */
+  aggregate(initializer: () => A, merger: (key: K, left: A, right: A) => A, options: WindowStoreOptions<K, A> = {}): Table<Windowed<K>, A> {
+    const { context } = this.#inputs[0]!.group.plan
+    const request = storeRequest(context, options, storePrefix)
+    const serdes = inheritedSerdes(this.#inputs, request)
+    const windows = this.#windows
+    const store = storeSpec(request, serdes, { type: 'session', retentionMs: windowRetentionMs(request, windowsRetentionMs(windows)), timeOrdered: false })
+    return addCogroup(this.#inputs, {
+      store,
+      keySerde: sessionWindowedSerde(serdes.keySerde) as never,
+      name: options.name,
+      fields: (aggregator, sendOldValues) => ({
+        kind: 'sessionAggregate', store: store.name, windows, emit: 'on-update', initializer, aggregator, merger: merger as SessionMerger, sendOldValues,
+      }),
+    })
+  }
+}
+
+const storePrefix = 'COGROUPKSTREAM-AGGREGATE-'
+
+function inheritedSerdes(inputs: readonly CogroupedInput[], request: StoreRequest) {
+  const { plan } = inputs[0]!.group
+  return { keySerde: request.keySerde ?? plan.keySerde ?? plan.context.defaultKeySerde, valueSerde: plan.context.defaultValueSerde }
+}
