@@ -1,7 +1,7 @@
 /** The recorded vectors of what the engine does: assignors, the consumer protocol, coordinator records, partitioning, topic configs. */
 import { coordinatorPartition, murmur2, partitionForKey, rangeAssignor, roundRobinAssignor } from '../../src/core/index.ts'
 import type { Assignor, TopicPartition } from '../../src/core/index.ts'
-import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from '../../src/core/engine/consumer-protocol.ts'
+import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from '../../src/core/consumer-protocol.ts'
 import {
   groupMetadataKeySchema, groupMetadataValueSchema, offsetCommitKeySchema, offsetCommitValueSchema, transactionKeySchema, transactionValueSchema,
 } from '../../src/core/engine/coordinator-records.ts'

@@ -1,7 +1,7 @@
 import type { Assignor, GroupOptions } from '../broker.ts'
 import { StreamError, isStreamError } from '../errors.ts'
 import type { TopicPartition } from '../record.ts'
-import { consumerProtocolType, decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from './consumer-protocol.ts'
+import { consumerProtocolType, decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from '../consumer-protocol.ts'
 import type { EngineApi, JoinAnswer, JoinRequest } from './engine-api.ts'
 
 export interface MemberIdentity {

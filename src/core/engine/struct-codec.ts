@@ -3,7 +3,7 @@
  * preceded by its int16 version; from its first flexible version on, lengths are compact and tagged fields follow.
  */
 import { assert } from '../assert.ts'
-import { FieldReader, FieldWriter } from './byte-fields.ts'
+import { FieldReader, FieldWriter } from '../byte-fields.ts'
 
 export type FieldValue = number | bigint | string | null | Uint8Array | readonly FieldValue[] | StructValue
 export type StructValue = { readonly [field: string]: FieldValue }

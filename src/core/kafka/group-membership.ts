@@ -7,9 +7,9 @@
  */
 import type { AssignmentInput, Assignor, GroupMetadata, GroupOptions } from '../broker.ts'
 import type { Timer } from '../clock.ts'
+import { consumerProtocolType, decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from '../consumer-protocol.ts'
 import { isStreamError, StreamError } from '../errors.ts'
 import type { TopicPartition } from '../record.ts'
-import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from './consumer-protocol.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
 import { kafkaError, throwIfError } from './kafka-errors.ts'
 import type { KafkaLane } from './kafka-lane.ts'
@@ -24,7 +24,6 @@ export interface MembershipSettings extends GroupOptions {
   readonly rebalanceTimeoutMs: number
 }
 
-const protocolType = 'consumer'
 /** A member learns of a rebalance from its heartbeat, so this is how long the others wait for it at most. */
 const longestHeartbeatMs = 1_000
 /** How often the leader looks whether topics appeared or grew. */
@@ -113,11 +112,11 @@ export class GroupMembership {
     const { groupId, topics, assignors, sessionTimeoutMs, rebalanceTimeoutMs, groupInstanceId = null } = this.#settings
     const protocols = assignors.map((assignor) => ({
       name: assignor.name,
-      metadata: encodeSubscription({ topics, userData: assignor.userData?.(topics) ?? null, ownedPartitions: owned }),
+      metadata: encodeSubscription({ topics, userData: assignor.userData?.(topics) ?? null, ownedPartitions: owned, generation: this.#generation, rackId: null }),
     }))
     const timeoutMs = rebalanceTimeoutMs + this.#cluster.requestTimeoutMs
     const joined = await this.#cluster.withCoordinator('group', groupId, async (nodeId) => {
-      const request = { groupId, sessionTimeoutMs, rebalanceTimeoutMs, memberId: this.#memberId, groupInstanceId, protocolType, protocols }
+      const request = { groupId, sessionTimeoutMs, rebalanceTimeoutMs, memberId: this.#memberId, groupInstanceId, protocolType: consumerProtocolType, protocols }
       const answer = await this.#joinLane.send(nodeId, joinGroup, request, timeoutMs)
       if (answer.errorCode === memberIdRequired) this.#memberId = answer.memberId
       throwIfError(answer.errorCode, `joining group ${groupId}`)
@@ -130,7 +129,7 @@ export class GroupMembership {
       const request = { groupId, generationId: joined.generationId, memberId: joined.memberId, groupInstanceId, assignments }
       const answer = await this.#joinLane.send(nodeId, syncGroup, request, timeoutMs)
       throwIfError(answer.errorCode, `taking the assignment of group ${groupId}`)
-      return decodeAssignment(answer.assignment)
+      return decodeAssignment(answer.assignment).partitions
     }, { timeoutMs })
   }
 
@@ -142,11 +141,14 @@ export class GroupMembership {
     if (assignor === undefined) {
       throw new StreamError('INCONSISTENT_GROUP_PROTOCOL', `group ${this.#settings.groupId} chose the assignor ${protocolName}, which this member does not have`)
     }
-    const members: AssignmentInput['members'] = joined.map(({ memberId, groupInstanceId, metadata }) => ({ memberId, groupInstanceId, ...decodeSubscription(metadata) }))
+    const members: AssignmentInput['members'] = joined.map(({ memberId, groupInstanceId, metadata }) => {
+      const { topics, userData, ownedPartitions } = decodeSubscription(metadata)
+      return { memberId, groupInstanceId, topics, userData, ownedPartitions }
+    })
     this.#assignedCounts = await this.#partitionCounts(members.flatMap(({ topics }) => topics))
     this.#nextTopicCheck = this.#cluster.clock.monotonic() + topicCheckMs
     const assignment = assignor.assign({ members, partitionCounts: this.#assignedCounts })
-    return members.map(({ memberId }) => ({ memberId, assignment: encodeAssignment(assignment.get(memberId) ?? []) }))
+    return members.map(({ memberId }) => ({ memberId, assignment: encodeAssignment({ partitions: assignment.get(memberId) ?? [], userData: null }) }))
   }
 
   async #partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {

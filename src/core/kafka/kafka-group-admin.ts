@@ -1,7 +1,7 @@
 import type { CommittedOffset, GroupAdmin, GroupDescription } from '../broker.ts'
+import { consumerProtocolType, decodeAssignment } from '../consumer-protocol.ts'
 import { isStreamError, StreamError } from '../errors.ts'
 import { commitOffsets, fetchCommitted } from './committed-offsets.ts'
-import { decodeAssignment } from './consumer-protocol.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
 import { throwIfError } from './kafka-errors.ts'
 import type { KafkaLane } from './kafka-lane.ts'
@@ -53,7 +53,7 @@ export class KafkaGroupAdmin implements GroupAdmin {
         memberId,
         groupInstanceId,
         clientId,
-        assignment: isStable && group.protocolType === 'consumer' ? decodeAssignment(memberAssignment) : [],
+        assignment: isStable && group.protocolType === consumerProtocolType ? decodeAssignment(memberAssignment).partitions : [],
       })),
       offsets: await fetchCommitted(this.#cluster, this.#lane, groupId, null),
     }

@@ -3,8 +3,8 @@
  * (`ConsumerProtocolSubscription` and `ConsumerProtocolAssignment`, versions 0 to 3), so that members of this process and
  * clients of the wire protocol can share a group.
  */
-import type { TopicPartition } from '../record.ts'
-import { StreamError } from '../errors.ts'
+import type { TopicPartition } from './record.ts'
+import { StreamError } from './errors.ts'
 import { FieldReader, FieldWriter } from './byte-fields.ts'
 
 export const consumerProtocolType = 'consumer'

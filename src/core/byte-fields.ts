@@ -2,8 +2,7 @@
  * The field types of Kafka's stored structures (coordinator records, the consumer protocol): big-endian integers, strings
  * and byte strings with a fixed-width length, or, in flexible versions, with a compact one.
  */
-import { readInt16, readInt32, readInt64Exact, writeInt16, writeInt32, writeInt64, writeInt64Exact } from '../log/big-endian.ts'
-import { StreamError } from '../errors.ts'
+import { StreamError } from './errors.ts'
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
@@ -11,6 +10,7 @@ const decoder = new TextDecoder()
 /** Builds one structure; grows as needed. */
 export class FieldWriter {
   #bytes = new Uint8Array(128)
+  #view = new DataView(this.#bytes.buffer)
   #length = 0
 
   int8(value: number): this {
@@ -21,20 +21,19 @@ export class FieldWriter {
 
   int16(value: number): this {
     const at = this.#claim(2)
-    writeInt16(this.#bytes, at, value)
+    this.#view.setInt16(at, value)
     return this
   }
 
   int32(value: number): this {
     const at = this.#claim(4)
-    writeInt32(this.#bytes, at, value)
+    this.#view.setInt32(at, value)
     return this
   }
 
   int64(value: number | bigint): this {
     const at = this.#claim(8)
-    if (typeof value === 'bigint') writeInt64Exact(this.#bytes, at, value)
-    else writeInt64(this.#bytes, at, value)
+    this.#view.setBigInt64(at, BigInt(value))
     return this
   }
 
@@ -82,7 +81,7 @@ export class FieldWriter {
     return this.#bytes.slice(0, this.#length)
   }
 
-  /** Room for so many bytes; before `#bytes` is looked at, which it may replace. */
+  /** Room for so many bytes; before `#bytes` and `#view` are looked at, which it may replace. */
   #claim(size: number): number {
     const at = this.#length
     this.#length += size
@@ -90,6 +89,7 @@ export class FieldWriter {
       const grown = new Uint8Array(Math.max(this.#length, this.#bytes.length * 2))
       grown.set(this.#bytes.subarray(0, at))
       this.#bytes = grown
+      this.#view = new DataView(grown.buffer)
     }
     return at
   }
@@ -98,12 +98,14 @@ export class FieldWriter {
 /** Reads one structure. Every length is checked against what is left before anything is allocated. @throws CORRUPT_RECORD */
 export class FieldReader {
   readonly #bytes: Uint8Array
+  readonly #view: DataView
   readonly #what: string
   #at = 0
 
   /** `what` names the structure in errors, such as `offset commit value`. */
   constructor(bytes: Uint8Array, what: string) {
     this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#what = what
   }
 
@@ -112,20 +114,20 @@ export class FieldReader {
   }
 
   int8(): number {
-    return (this.#bytes[this.#take(1)]! << 24) >> 24
+    return this.#view.getInt8(this.#take(1))
   }
 
   int16(): number {
-    return readInt16(this.#bytes, this.#take(2))
+    return this.#view.getInt16(this.#take(2))
   }
 
   int32(): number {
-    return readInt32(this.#bytes, this.#take(4))
+    return this.#view.getInt32(this.#take(4))
   }
 
   /** A bigint only where a number would not be exact, which no offset, id or time of ours ever is. */
   int64(): number | bigint {
-    const exact = readInt64Exact(this.#bytes, this.#take(8))
+    const exact = this.#view.getBigInt64(this.#take(8))
     return Number.isSafeInteger(Number(exact)) ? Number(exact) : exact
   }
 
