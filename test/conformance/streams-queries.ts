@@ -17,7 +17,8 @@ export function runQuery(store: OpenStore, query: Query): unknown {
   if (view instanceof KeyValueStore) return queryKeyValue(store, view, query)
   if (view instanceof WindowStore) return queryWindow(store, view, query)
   if (view instanceof SessionStore) return querySession(view, query)
-  return queryVersioned(view, query)
+  if (view instanceof VersionedStore) return queryVersioned(view, query)
+  throw new Error(`the store ${query.store} cannot be queried`)
 }
 
 /** All rows, as the recordings list them; of a versioned store the latest row of each of the keys. */
@@ -29,8 +30,9 @@ export function contentOf(store: OpenStore, keys: readonly unknown[]): readonly 
       return row === null ? [] : [{ key, value: jsonForm(row.value), timestamp: row.timestamp }]
     })
   }
-  const rows = view instanceof SessionStore ? view.fetchRange(null, null) : view.all()
-  return [...rows].map((row) => keyed(store, row))
+  if (view instanceof SessionStore) return [...view.fetchRange(null, null)].map((row) => keyed(store, row))
+  if (view instanceof KeyValueStore || view instanceof WindowStore) return [...view.all()].map((row) => keyed(store, row))
+  throw new Error(`the store ${store.spec.name} cannot be scanned`)
 }
 
 function queryKeyValue(store: OpenStore, view: KeyValueStore<unknown, unknown>, query: Query): unknown {

@@ -4,6 +4,7 @@ import { filter } from './filter.ts'
 import { flatMapValues } from './flat-map-values.ts'
 import { flatMap } from './flat-map.ts'
 import { forEach } from './for-each.ts'
+import { joinWindow } from './join-window.ts'
 import { mapValues } from './map-values.ts'
 import { map } from './map.ts'
 import { nullKeyFilter } from './null-key-filter.ts'
@@ -18,7 +19,9 @@ import { sessionAggregate } from './session-aggregate.ts'
 import { sink } from './sink.ts'
 import { slidingAggregate } from './sliding-aggregate.ts'
 import { streamAggregate } from './stream-aggregate.ts'
+import { streamJoin } from './stream-join.ts'
 import { streamTableJoin } from './stream-table-join.ts'
+import { suppress } from './suppress.ts'
 import { tableAggregate } from './table-aggregate.ts'
 import { tableFilter } from './table-filter.ts'
 import { tableGroupSelect } from './table-group-select.ts'
@@ -60,5 +63,8 @@ export function compileNode(node: TopologyNode, context: OperatorContext): NodeO
     case 'tableJoin': return tableJoin(node, context)
     case 'tableJoinMerge': return tableJoinMerge(node, context)
     case 'streamTableJoin': return streamTableJoin(node, context)
+    case 'joinWindow': return joinWindow(node, context)
+    case 'streamJoin': return streamJoin(node, context)
+    case 'suppress': return suppress(node, context)
   }
 }

@@ -38,6 +38,8 @@ export interface OperatorContext {
   requestCommit(): void
   /** For nodes that choose among their children: where each child listens. */
   childOf(node: TopologyNode, child: string): Subject<StreamRecord> | undefined
+  /** Something that several nodes of this pipeline share, made by the first that asks. It does not outlive the pipeline. */
+  shared<T>(name: string, make: () => T): T
   /** A number that is committed with the offsets and comes back after a restart, by name. */
   readonly metadata: Map<string, number>
   /** Runs `send` for a sink whose serialisation may fail; true when the record is dropped by policy. */

@@ -25,6 +25,7 @@ export function sessionAggregate(node: NodeOf<'sessionAggregate'>, context: Oper
   return operate(node, context, (output) => {
     const store = context.store(node, node.store)
     const view = store.view as SessionStore<unknown, unknown>
+    const retentionMs = store.spec.retentionMs ?? gapMs + graceMs
     const emitFinal = finalResults(node, context, output, node.emit, finalSessions(view))
     const sendsAtOnce = emitFinal === null && forwardFlushed(store, node.sendOldValues, output) === 'at-once'
     const send = sendsAtOnce ? sendChange(node, output) : () => {}
@@ -38,7 +39,9 @@ export function sessionAggregate(node: NodeOf<'sessionAggregate'>, context: Oper
       observedTime = Math.max(observedTime, record.timestamp)
       const closeTime = observedTime - graceMs - gapMs
       emitFinal?.(closeTime, record)
-      const found = [...view.sessionsToMerge(record.key, record.timestamp - gapMs, record.timestamp + gapMs)]
+      // A session that closes at this very moment still takes records; what ended before is as good as gone.
+      const earliestEnd = Math.max(record.timestamp - gapMs, observedTime - retentionMs)
+      const found = [...view.sessionsToMerge(record.key, earliestEnd, record.timestamp + gapMs)]
       const merged = mergeBounds(record, found)
       if (merged.end < closeTime) {
         context.dropped(node, 'session closed')

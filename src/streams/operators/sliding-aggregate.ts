@@ -28,7 +28,7 @@ export function slidingAggregate(node: NodeOf<'slidingAggregate'>, context: Oper
     /** Puts the aggregate of the window that begins at `start`; with `before` null the window is new. */
     const put = (record: StreamRecord, start: number, newValue: unknown, timestamp: number, before: Found | null) => {
       const window = { key: record.key, start, end: start + differenceMs }
-      const oldValue = node.sendOldValues && before !== null ? table.get(window)!.value : null
+      const oldValue = node.sendOldValues && before !== null ? table.getToUpdate(window)!.value : null
       if (emitFinal === null) table.update(record, window, { newValue, oldValue }, timestamp)
       else table.put(window, newValue, timestamp)
     }
@@ -46,7 +46,7 @@ export function slidingAggregate(node: NodeOf<'slidingAggregate'>, context: Oper
       update: (record, window) => add(record, window.start, window.value, window),
       create: (record, start, seed) => add(record, start, seed, null),
       createBeside: (record, start, seed) => put(record, start, seed.value, seed.timestamp, null),
-      copyOf: (record, window) => view.fetchOne(record.key, window.start)!,
+      copyOf: (record, window) => view.fetchToUpdate(record.key, window.start)!,
     }
     return (record) => {
       if (record.key === null || record.value === null) {

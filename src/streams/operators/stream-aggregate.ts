@@ -21,10 +21,10 @@ export function streamAggregate(node: NodeOf<'streamAggregate'>, context: Operat
         return
       }
       context.enter(record)
-      const row = table.get(key)
+      const row = table.getToUpdate(key)
       const timestamp = row === null ? record.timestamp : Math.max(row.timestamp, record.timestamp)
       // The aggregator may change the object it is given: the old value is read again, not shared.
-      const oldValue = sendOldValues && row !== null ? table.get(key)!.value : null
+      const oldValue = sendOldValues && row !== null ? table.getToUpdate(key)!.value : null
       table.update(record, key, { newValue: aggregateNext(node, row?.value ?? null, record), oldValue }, timestamp)
     }
   })

@@ -19,8 +19,8 @@ export function tableAggregate(node: NodeOf<'tableAggregate'>, context: Operator
       const change = asChange(record).value
       if (key === null) throw new StreamError('PROCESSING_FAILED', `a row without a key came to the aggregate of store ${node.store}`)
       context.enter(record)
-      const row = table.get(key)
-      const oldValue = sendOldValues && row !== null ? table.get(key)!.value : null
+      const row = table.getToUpdate(key)
+      const oldValue = sendOldValues && row !== null ? table.getToUpdate(key)!.value : null
       const subtracted = row !== null && change.oldValue !== null ? subtractor(row.value, change.oldValue, key, record) : (row?.value ?? null)
       let newValue = subtracted
       if (change.newValue !== null) {

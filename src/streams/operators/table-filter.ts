@@ -19,7 +19,7 @@ export function tableFilter(node: NodeOf<'tableFilter'>, context: OperatorContex
       const pass = (value: unknown) => (value !== null && Boolean(predicate(value, key, record)) !== negate ? value : null)
       context.enter(record)
       const newValue = pass(change.newValue)
-      const oldValue = !sendOldValues ? null : table === null ? pass(change.oldValue) : (table.get(key)?.value ?? null)
+      const oldValue = !sendOldValues ? null : table === null ? pass(change.oldValue) : (table.getToUpdate(key)?.value ?? null)
       if (sendOldValues && oldValue === null && newValue === null) return
       if (table === null) output.next(record.withValue({ newValue, oldValue, isLatest: change.isLatest }))
       else table.update(record, key, { newValue, oldValue }, record.timestamp)

@@ -16,7 +16,7 @@ export function tableMapValues(node: NodeOf<'tableMapValues'>, context: Operator
       const mapped = (value: unknown) => (value === null ? null : mapper(value, key, record))
       context.enter(record)
       const newValue = mapped(change.newValue)
-      const oldValue = !sendOldValues ? null : table === null ? mapped(change.oldValue) : (table.get(key)?.value ?? null)
+      const oldValue = !sendOldValues ? null : table === null ? mapped(change.oldValue) : (table.getToUpdate(key)?.value ?? null)
       if (table === null) output.next(record.withValue({ newValue, oldValue, isLatest: change.isLatest }))
       else table.update(record, key, { newValue, oldValue }, record.timestamp)
     }

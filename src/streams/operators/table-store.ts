@@ -19,6 +19,8 @@ export type Row = ValueAndTimestamp<unknown>
 
 export interface TableStore {
   get(key: unknown): Row | null
+  /** As `get`, for the operator that keeps the table: it knows by its own clock which rows of a windowed table still change. */
+  getToUpdate(key: unknown): Row | null
   /** What held at a time; the current row where the store has no versions. */
   getAsOf(key: unknown, timestamp: number): Row | null
   /** `latest`, `out-of-order` (a versioned store has a later row), or `refused` (older than its history: nothing may be sent on). */
@@ -35,7 +37,8 @@ export function tableStore(store: OpenStore): TableStore {
   if (view instanceof VersionedStore) return versionedTable(view)
   if (view instanceof WindowStore) return windowTable(view as WindowStore<unknown, Row>)
   if (view instanceof SessionStore) return sessionTable(view)
-  return store.spec.type === 'timestamped-key-value' ? timestampedTable(view as KeyValueStore<unknown, Row>) : plainTable(view)
+  const rows = view as KeyValueStore<unknown, unknown>
+  return store.spec.type === 'timestamped-key-value' ? timestampedTable(rows as KeyValueStore<unknown, Row>) : plainTable(rows)
 }
 
 export function keptTable(node: TopologyNode, name: string, sendOldValues: boolean, output: Output, context: OperatorContext): KeptTable {
@@ -82,9 +85,11 @@ function rowDecoder(store: OpenStore): (row: FlushedRow) => StreamRecord<unknown
 }
 
 function timestampedTable(view: KeyValueStore<unknown, Row>): TableStore {
+  const get = (key: unknown) => view.get(key)
   return {
-    get: (key) => view.get(key),
-    getAsOf: (key) => view.get(key),
+    get,
+    getToUpdate: get,
+    getAsOf: get,
     put(key, value, timestamp) {
       view.put(key, value === null ? null : { value, timestamp })
       return 'latest'
@@ -100,6 +105,7 @@ function plainTable(view: KeyValueStore<unknown, unknown>): TableStore {
   }
   return {
     get,
+    getToUpdate: get,
     getAsOf: get,
     put(key, value) {
       view.put(key, value)
@@ -111,6 +117,7 @@ function plainTable(view: KeyValueStore<unknown, unknown>): TableStore {
 function versionedTable(view: VersionedStore<unknown, unknown>): TableStore {
   return {
     get: (key) => view.get(key),
+    getToUpdate: (key) => view.get(key),
     getAsOf: (key, timestamp) => view.getAsOf(key, timestamp),
     put(key, value, timestamp) {
       const validTo = view.put(key, value, timestamp)
@@ -126,6 +133,10 @@ function windowTable(view: WindowStore<unknown, Row>): TableStore {
   }
   return {
     get,
+    getToUpdate(key) {
+      const window = key as Windowed<unknown>
+      return view.fetchToUpdate(window.key, window.start)
+    },
     getAsOf: get,
     put(key, value, timestamp) {
       const window = key as Windowed<unknown>
@@ -143,6 +154,7 @@ function sessionTable(view: SessionStore<unknown, unknown>): TableStore {
   }
   return {
     get,
+    getToUpdate: get,
     getAsOf: get,
     put(key, value) {
       view.put(key as Windowed<unknown>, value)

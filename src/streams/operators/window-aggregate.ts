@@ -36,9 +36,9 @@ export function windowAggregate(node: NodeOf<'windowAggregate'>, context: Operat
           context.dropped(node, 'window closed')
           continue
         }
-        const row = table.get(window)
+        const row = table.getToUpdate(window)
         const timestamp = row === null ? record.timestamp : Math.max(row.timestamp, record.timestamp)
-        const oldValue = sendOldValues && row !== null ? table.get(window)!.value : null
+        const oldValue = sendOldValues && row !== null ? table.getToUpdate(window)!.value : null
         const newValue = aggregateNext(node, row?.value ?? null, record)
         if (emitFinal === null) table.update(record, window, { newValue, oldValue }, timestamp)
         else table.put(window, newValue, timestamp)

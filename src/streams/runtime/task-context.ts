@@ -24,6 +24,7 @@ export class TaskContext implements OperatorContext {
   #committedMetadata: ReadonlyMap<string, number> = new Map()
   #punctuators = newPunctuators()
   #closers: (() => void)[] = []
+  readonly #shared = new Map<string, unknown>()
   #pipeline: Pipeline | null = null
   #current: StreamRecord = idleRecord(0)
   #now = 0
@@ -39,7 +40,7 @@ export class TaskContext implements OperatorContext {
       cacheMaxBytes: options.config.cacheMaxBytes ?? defaultCacheMaxBytes,
       changelogTopic: (store) => this.#changelogTopic(store),
       host: {
-        log: (store, key, value, timestamp) => this.send(this.#changelogTopic(store)!, options.partition, key, value, timestamp, noHeaders),
+        log: (store, key, value, timestamp, headers) => this.send(this.#changelogTopic(store)!, options.partition, key, value, timestamp, headers),
         expired: () => { this.droppedRecords++ },
         currentRecord: () => this.#current,
         asRecord: (record, work) => this.#asRecord(record, work),
@@ -94,6 +95,11 @@ export class TaskContext implements OperatorContext {
   schedule(type: PunctuationType, intervalMs: number, run: (timestamp: number) => void): Cancellable {
     const firstAt = type === 'stream-time' ? 0 : this.#now + intervalMs
     return this.#punctuators[type].schedule(firstAt, intervalMs, run)
+  }
+
+  shared<T>(name: string, make: () => T): T {
+    if (!this.#shared.has(name)) this.#shared.set(name, make())
+    return this.#shared.get(name) as T
   }
 
   onClose(close: () => void): void {
@@ -162,6 +168,7 @@ export class TaskContext implements OperatorContext {
   /** Lets processors go, with all that they scheduled. One that fails at it does not keep the others from closing; gives what they threw. */
   close(): readonly unknown[] {
     this.#punctuators = newPunctuators()
+    this.#shared.clear()
     const failures: unknown[] = []
     for (const close of this.#closers.splice(0)) {
       try {

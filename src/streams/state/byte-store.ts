@@ -32,8 +32,8 @@ export interface ByteRange {
   /** Inclusive bounds of the time in the key, for stores whose keys have one; such stores go segment by segment, then by key. */
   readonly fromTime?: number
   readonly toTime?: number
-  /** Also rows that went out of retention with the very newest row: exactly the retention before it. */
-  readonly includesEdge?: boolean
+  /** Also rows out of retention that are still there. */
+  readonly includesExpired?: boolean
 }
 
 export interface ByteEntry {

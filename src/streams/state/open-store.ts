@@ -1,3 +1,5 @@
+import type { Header } from '../../core/index.ts'
+import { noHeaders } from '../stream-record.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { StoreSpec } from '../topology/node.ts'
 import type { ByteStore } from './byte-store.ts'
@@ -7,10 +9,12 @@ import { ChangelogByteStore } from './changelog-byte-store.ts'
 import { KeyValueStore } from './key-value-store.ts'
 import { LruByteStore } from './lru-byte-store.ts'
 import { MemoryByteStore } from './memory-byte-store.ts'
+import { OuterJoinStore } from './outer-join-store.ts'
 import { SegmentedByteStore } from './segmented-byte-store.ts'
 import { SessionStore } from './session-store.ts'
 import { sessionKeys, windowKeys } from './store-keys.ts'
 import type { TimedKeys } from './store-keys.ts'
+import { SuppressBuffer } from './suppress-buffer.ts'
 import { joinTimestamp, timestampOf, valueAndTimestampSerde, withoutTimestamp } from './value-and-timestamp.ts'
 import { VersionedStore } from './versioned-store.ts'
 import { WindowStore } from './window-store.ts'
@@ -18,7 +22,7 @@ import { WindowStore } from './window-store.ts'
 /** What a store needs from the task it belongs to. */
 export interface StoreHost {
   /** Adds a record to the changelog of the store. */
-  log(store: StoreSpec, key: Uint8Array, value: Uint8Array | null, timestamp: number): void
+  log(store: StoreSpec, key: Uint8Array, value: Uint8Array | null, timestamp: number, headers: readonly Header[]): void
   /** A row was refused because it is too old. */
   expired(store: StoreSpec): void
   /** The record being processed. */
@@ -34,6 +38,8 @@ export type StoreView =
   | WindowStore<unknown, unknown>
   | SessionStore<unknown, unknown>
   | VersionedStore<unknown, unknown>
+  | OuterJoinStore
+  | SuppressBuffer
 
 /**
  * A store of a running task.
@@ -65,6 +71,8 @@ export function openStore(spec: StoreSpec, host: StoreHost): OpenStore {
     case 'timestamped-window': return openWindow(spec, host)
     case 'session': return openSession(spec, host)
     case 'versioned': return openVersioned(spec, host)
+    case 'outer-join': return openOuterJoin(spec, host)
+    case 'suppress-buffer': return openSuppressBuffer(spec, host)
   }
 }
 
@@ -88,6 +96,7 @@ function openWindow(spec: StoreSpec, host: StoreHost): OpenStore {
     valueSerde: rowSerde(spec),
     windowSizeMs: spec.windowSizeMs ?? 0,
     retainDuplicates: spec.retainDuplicates ?? false,
+    cached: layers.cache !== null,
   })
   const store = assemble(spec, layers, view)
   return {
@@ -111,7 +120,7 @@ function openVersioned(spec: StoreSpec, host: StoreHost): OpenStore {
     keySerde: spec.keySerde,
     valueSerde: spec.valueSerde,
     historyMs: spec.historyMs ?? 0,
-    onPut: (key, value, timestamp) => { if (logged) host.log(spec, key, value, timestamp) },
+    onPut: (key, value, timestamp) => { if (logged) host.log(spec, key, value, timestamp, noHeaders) },
     onExpired: () => host.expired(spec),
   })
   return {
@@ -123,6 +132,30 @@ function openVersioned(spec: StoreSpec, host: StoreHost): OpenStore {
     commit: () => view.commit(),
     rollback: () => view.rollback(),
     restore: (key, value, timestamp) => view.restore(key, value, timestamp),
+  }
+}
+
+function openOuterJoin(spec: StoreSpec, host: StoreHost): OpenStore {
+  const layers = layer({ ...spec, caching: false }, host, new MemoryByteStore(), null)
+  const { keySerde, valueSerde: leftSerde, rightValueSerde: rightSerde = spec.valueSerde } = spec
+  return assemble(spec, layers, new OuterJoinStore(layers.top, { keySerde, leftSerde, rightSerde }))
+}
+
+function openSuppressBuffer(spec: StoreSpec, host: StoreHost): OpenStore {
+  const view = new SuppressBuffer({
+    keySerde: spec.keySerde,
+    valueSerde: spec.valueSerde,
+    log: (key, value) => { if (spec.changelog !== null) host.log(spec, key, value, noTimestamp, value === null ? noHeaders : suppressHeaders) },
+  })
+  return {
+    spec,
+    view,
+    cached: false,
+    onFlush: () => {},
+    flush: () => view.flush(),
+    commit: () => view.commit(),
+    rollback: () => view.rollback(),
+    restore: (key, value) => view.restore(key, value),
   }
 }
 
@@ -173,11 +206,14 @@ function assemble(spec: StoreSpec, { base, cache, top }: Layers, view: StoreView
 /** In a changelog the timestamp of a timestamped row is the timestamp of the record, and the value stands alone. */
 function reporter(spec: StoreSpec, host: StoreHost): Layers['report'] {
   if (spec.changelog === null || spec.changelog.sourceTopic !== null) return null
-  if (!isTimestamped(spec)) return (key, value) => host.log(spec, key, value, host.currentRecord().timestamp)
+  if (spec.type === 'window') {
+    return (key, value) => host.log(spec, key, value, host.currentRecord().timestamp, host.currentRecord().headers)
+  }
+  if (!isTimestamped(spec)) return (key, value) => host.log(spec, key, value, host.currentRecord().timestamp, noHeaders)
   return (key, value) =>
     value === null
-      ? host.log(spec, key, null, host.currentRecord().timestamp)
-      : host.log(spec, key, withoutTimestamp(value), timestampOf(value))
+      ? host.log(spec, key, null, host.currentRecord().timestamp, noHeaders)
+      : host.log(spec, key, withoutTimestamp(value), timestampOf(value), noHeaders)
 }
 
 function openSegments(spec: StoreSpec, host: StoreHost, keys: TimedKeys): Segments {
@@ -201,6 +237,11 @@ function rowSerde(spec: StoreSpec) {
 function isTimestamped(spec: StoreSpec): boolean {
   return spec.type === 'timestamped-key-value' || spec.type === 'timestamped-window'
 }
+
+/** The broker's time of arrival would mean nothing here: the row has its times inside. */
+const noTimestamp = -1
+/** Says in which version of the layout a buffered row is written. */
+const suppressHeaders: readonly Header[] = Object.freeze([{ key: 'v', value: Uint8Array.of(3) }])
 
 const defaultMaxEntries = 1_000
 const minSegmentMs = 60_000

@@ -23,7 +23,7 @@ interface Segment {
 
 /**
  * Rows whose keys hold a time, cut into segments of time. A row is visible while its time is later than the largest time
- * ever put minus the retention (strictly, at once for all reads); segments wholly before that are dropped.
+ * ever put minus the retention (strictly, at once for all scans); segments wholly before that are dropped.
  */
 export class SegmentedByteStore implements ByteStore {
   readonly #options: SegmentedOptions
@@ -37,10 +37,14 @@ export class SegmentedByteStore implements ByteStore {
     this.#options = options
   }
 
+  /** The oldest time that is in retention. */
+  get firstVisibleTime(): number {
+    return this.#observedTime - this.#options.retentionMs + 1
+  }
+
+  /** Also a row out of retention that is still there: what it may be used for, the caller knows. */
   get(key: Uint8Array): Uint8Array | null {
-    const time = this.#options.keys.timeOf(key)
-    if (time < this.#firstVisibleTime()) return null
-    return this.#segments.get(this.#segmentOf(time))?.rows.get(key) ?? null
+    return this.#segments.get(this.#segmentOf(this.#options.keys.timeOf(key)))?.rows.get(key) ?? null
   }
 
   put(key: Uint8Array, value: Uint8Array | null): void {
@@ -57,7 +61,7 @@ export class SegmentedByteStore implements ByteStore {
 
   /** Segment by segment, in each by key. */
   *scan(range: ByteRange): Iterable<ByteEntry> {
-    const fromTime = Math.max(range.fromTime ?? 0, this.#firstVisibleTime() - (range.includesEdge ? 1 : 0))
+    const fromTime = Math.max(range.fromTime ?? 0, range.includesExpired ? 0 : this.firstVisibleTime)
     const toTime = range.toTime ?? Number.MAX_SAFE_INTEGER
     for (const segment of this.#between(fromTime, toTime, range.reverse ?? false)) {
       for (const entry of segment.rows.scan(range)) {
@@ -112,10 +116,6 @@ export class SegmentedByteStore implements ByteStore {
   #isRefused(time: number): boolean {
     const horizon = this.#observedTime - this.#options.retentionMs
     return this.#options.refuses === 'row' ? time <= horizon : this.#segmentOf(time) < this.#segmentOf(horizon)
-  }
-
-  #firstVisibleTime(): number {
-    return this.#observedTime - this.#options.retentionMs + 1
   }
 
   #segmentOf(time: number): number {

@@ -73,10 +73,7 @@ export class SessionStore<K, V> implements ReadOnlySessionStore<K, V> {
     return this.#ofKey(key, earliestEnd, latestStart, true)
   }
 
-  /**
-   * As findSessions, for the aggregation itself: a session that closes at this very moment still takes records, so it must
-   * be found even where the store keeps no more than gap and grace.
-   */
+  /** As findSessions, for the aggregation itself, which knows by its own clock which sessions take records: also out of retention. */
   sessionsToMerge(key: K, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>> {
     return this.#ofKey(key, earliestEnd, latestStart, false, true)
   }
@@ -86,7 +83,7 @@ export class SessionStore<K, V> implements ReadOnlySessionStore<K, V> {
     for (const entry of this.#segments.scanByTime(from, to)) yield this.#decode(entry)
   }
 
-  *#ofKey(key: K, earliestEnd: number, latestStart: number, reverse: boolean, includesEdge = false): Iterable<KeyValue<Windowed<K>, V>> {
+  *#ofKey(key: K, earliestEnd: number, latestStart: number, reverse: boolean, includesExpired = false): Iterable<KeyValue<Windowed<K>, V>> {
     const keyBytes = this.#keySerde.serialize(key)
     const fromTime = Math.max(0, earliestEnd)
     const range = {
@@ -94,7 +91,7 @@ export class SessionStore<K, V> implements ReadOnlySessionStore<K, V> {
       to: keyAfter(sessionKey(keyBytes, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)),
       fromTime,
       reverse,
-      includesEdge,
+      includesExpired,
     }
     for (const entry of this.#bytes.scan(range)) {
       if (sessionStartOf(entry.key) <= latestStart && equalBytes(sessionKeys.baseOf(entry.key), keyBytes)) yield this.#decode(entry)

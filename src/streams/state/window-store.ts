@@ -36,6 +36,8 @@ export interface WindowStoreOptions<K, V> {
   readonly windowSizeMs: number
   /** Several values of one key and start are kept side by side, and null is not a deletion but nothing. */
   readonly retainDuplicates: boolean
+  /** A cache is in front, which shows what it holds even out of retention. */
+  readonly cached: boolean
 }
 
 /** Values by key and window start. */
@@ -74,6 +76,11 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
   }
 
   fetchOne(key: K, start: number): V | null {
+    return this.#options.cached || start >= this.#segments.firstVisibleTime ? this.fetchToUpdate(key, start) : null
+  }
+
+  /** As fetchOne, for the aggregation itself, which knows by its own clock whether the window takes records: also out of retention. */
+  fetchToUpdate(key: K, start: number): V | null {
     const value = this.#bytes.get(this.#rowKey(key, start))
     return value === null ? null : this.#options.valueSerde.deserialize(value)
   }

@@ -5,7 +5,7 @@
 import type { Serde } from '../../core/index.ts'
 import type { ProcessorFactory } from '../processor.ts'
 import type { StreamRecord } from '../stream-record.ts'
-import type { SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows } from '../windows.ts'
+import type { JoinWindows, SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows } from '../windows.ts'
 
 // ------------------------------------------------------------------------------------------------ functions
 
@@ -254,6 +254,42 @@ export interface StreamTableJoinNode extends NodeBase {
   readonly selector: RecordFunction | null
 }
 
+/** In front of a side of a stream join: keeps what it passes on, for the other side. */
+export interface JoinWindowNode extends NodeBase {
+  readonly kind: 'joinWindow'
+  readonly store: string
+}
+
+/** One side of a stream-stream join, behind its `joinWindow`. */
+export interface StreamJoinNode extends NodeBase {
+  readonly kind: 'streamJoin'
+  readonly join: 'inner' | 'left' | 'outer'
+  readonly side: 'left' | 'right'
+  readonly joiner: Joiner
+  readonly windows: JoinWindows
+  /** Window store of the other side. */
+  readonly otherStore: string
+  /** Store of rows without a partner, shared by both sides; null for inner joins. */
+  readonly outerStore: string | null
+  /** The same text on both sides, and nowhere else: what time both have seen. */
+  readonly sharedTime: string
+}
+
+/** Holds changes back until a time limit or the close of windows. */
+export interface SuppressNode extends NodeBase {
+  readonly kind: 'suppress'
+  readonly store: string
+  readonly until:
+    /** `graceMs`: how long after its end a window changes (sessions: gap and grace). `endInclusive`: a record at the very end belongs to it. */
+    | { readonly type: 'window-closes'; readonly graceMs: number; readonly endInclusive: boolean }
+    | { readonly type: 'time-limit'; readonly ms: number }
+  /** null: no bound. */
+  readonly maxRecords: number | null
+  readonly maxBytes: number | null
+  readonly whenFull: 'emit-early' | 'shut-down'
+  readonly sendOldValues: boolean
+}
+
 /** `(left value, right value, key)`. */
 export type Joiner = (left: unknown, right: unknown, key: unknown) => unknown
 
@@ -297,6 +333,9 @@ export type TopologyNode =
   | TableJoinNode
   | TableJoinMergeNode
   | StreamTableJoinNode
+  | JoinWindowNode
+  | StreamJoinNode
+  | SuppressNode
 
 export type NodeKind = TopologyNode['kind']
 export type NodeOf<Kind extends NodeKind> = Extract<TopologyNode, { readonly kind: Kind }>
@@ -311,6 +350,10 @@ export type StoreType =
   | 'session'
   | 'versioned'
   | 'lru'
+  /** Rows of a left or outer stream join that have no partner yet. */
+  | 'outer-join'
+  /** Changes that `suppress` holds back. */
+  | 'suppress-buffer'
 
 export interface StoreSpec {
   readonly name: string
@@ -329,6 +372,8 @@ export interface StoreSpec {
   readonly retainDuplicates?: boolean
   /** Window and session stores of `on-window-close`: ordered by time first. */
   readonly timeOrdered?: boolean
+  /** Outer-join stores: `valueSerde` is the left side's. */
+  readonly rightValueSerde?: Serde<unknown>
   /** Versioned stores. */
   readonly historyMs?: number
   readonly segmentMs?: number

@@ -1,0 +1,154 @@
+import type { Serde } from '../../core/index.ts'
+import type { Change } from '../change.ts'
+import type { StreamRecord } from '../stream-record.ts'
+import type { ByteStore } from './byte-store.ts'
+import { decodeBuffered, encodeBuffered } from './buffered-row.ts'
+import type { BufferedRow } from './buffered-row.ts'
+import { bytesToText, readInt64, textToBytes, writeInt64 } from './bytes.ts'
+import { MemoryByteStore } from './memory-byte-store.ts'
+import { joinBytes } from './store-keys.ts'
+
+export interface SuppressBufferOptions {
+  readonly keySerde: Serde<unknown>
+  readonly valueSerde: Serde<unknown>
+  /** Adds a record to the changelog; null: the row has left the buffer. */
+  readonly log: (key: Uint8Array, value: Uint8Array | null) => void
+}
+
+/** A row that leaves the buffer: the change, and the record that brought it last. */
+export interface EvictedRow {
+  readonly key: unknown
+  readonly change: Change<unknown>
+  readonly row: BufferedRow
+}
+
+const empty = new Uint8Array(0)
+
+/**
+ * Rows of a table in the order of a time of their own, one per key: a later change of a key takes the place of the one
+ * before. What changed is logged at the flush. Semantics and changelog layout: InMemoryTimeOrderedKeyValueChangeBuffer.
+ */
+export class SuppressBuffer {
+  readonly #options: SuppressBufferOptions
+  /** Key bytes → the row with its time, as in the changelog. */
+  readonly #rows: ByteStore = new MemoryByteStore()
+  /** Time (8) · key bytes → nothing. */
+  readonly #order: ByteStore = new MemoryByteStore()
+  readonly #unlogged = new Set<string>()
+  #sizeBytes = 0
+  #committedBytes = 0
+
+  constructor(options: SuppressBufferOptions) {
+    this.#options = options
+  }
+
+  get records(): number {
+    return this.#rows.count()
+  }
+
+  /** As upstream counts: 8, the key, the values and the record's origin for each row. */
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
+  /** The time of the row that leaves first; null when there is none. */
+  get firstTime(): number | null {
+    for (const { key } of this.#order.scan({})) return readInt64(key, 0)
+    return null
+  }
+
+  put(time: number, record: StreamRecord, change: Change<unknown>): void {
+    const { keySerde, valueSerde } = this.#options
+    const key = keySerde.serialize(record.key)
+    const before = this.#get(key)
+    const oldValue = change.oldValue === null ? null : valueSerde.serialize(change.oldValue)
+    const row: BufferedRow = {
+      timestamp: record.timestamp,
+      offset: record.origin.offset,
+      topic: record.origin.topic,
+      partition: record.origin.partition,
+      headers: record.headers,
+      priorValue: before === null ? oldValue : before.row.priorValue,
+      oldValue,
+      newValue: change.newValue === null ? null : valueSerde.serialize(change.newValue),
+    }
+    const placedAt = before === null ? time : before.time
+    this.#sizeBytes += sizeOf(key, row) - (before === null ? 0 : sizeOf(key, before.row))
+    this.#rows.put(key, encodeBuffered(row, placedAt))
+    if (before === null) this.#order.put(orderKey(placedAt, key), empty)
+    this.#unlogged.add(bytesToText(key))
+  }
+
+  /** Takes the first row out; null when there is none. */
+  evictFirst(): EvictedRow | null {
+    for (const { key: timeKey } of this.#order.scan({})) {
+      const key = timeKey.subarray(8)
+      const { row } = this.#get(key)!
+      this.#rows.put(key, null)
+      this.#order.put(timeKey, null)
+      this.#sizeBytes -= sizeOf(key, row)
+      this.#unlogged.add(bytesToText(key))
+      const change = { newValue: this.#value(row.newValue), oldValue: this.#value(row.oldValue), isLatest: true }
+      return { key: this.#options.keySerde.deserialize(key), change, row }
+    }
+    return null
+  }
+
+  /** For look-ups behind the buffer: what downstream knows of a row that waits here; undefined when none does. */
+  priorValueOf(key: unknown): { readonly value: unknown } | undefined {
+    const found = this.#get(this.#options.keySerde.serialize(key))
+    return found === null ? undefined : { value: this.#value(found.row.priorValue) }
+  }
+
+  flush(): void {
+    for (const text of this.#unlogged) this.#options.log(textToBytes(text), this.#rows.get(textToBytes(text)))
+    this.#unlogged.clear()
+  }
+
+  commit(): void {
+    this.#rows.commit()
+    this.#order.commit()
+    this.#committedBytes = this.#sizeBytes
+  }
+
+  rollback(): void {
+    this.#rows.rollback()
+    this.#order.rollback()
+    this.#unlogged.clear()
+    this.#sizeBytes = this.#committedBytes
+  }
+
+  restore(key: Uint8Array, value: Uint8Array | null): void {
+    const before = this.#get(key)
+    if (before !== null) {
+      this.#order.put(orderKey(before.time, key), null)
+      this.#sizeBytes -= sizeOf(key, before.row)
+    }
+    this.#rows.put(key, value)
+    if (value === null) return
+    const { row, time } = decodeBuffered(value)
+    this.#order.put(orderKey(time, key), empty)
+    this.#sizeBytes += sizeOf(key, row)
+  }
+
+  #get(key: Uint8Array) {
+    const bytes = this.#rows.get(key)
+    return bytes === null ? null : decodeBuffered(bytes)
+  }
+
+  #value(bytes: Uint8Array | null): unknown {
+    return bytes === null ? null : this.#options.valueSerde.deserialize(bytes)
+  }
+}
+
+function orderKey(time: number, key: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(8)
+  writeInt64(bytes, 0, time)
+  return joinBytes(bytes, key)
+}
+
+function sizeOf(key: Uint8Array, { priorValue, oldValue, newValue, topic, headers }: BufferedRow): number {
+  const values = (priorValue?.length ?? 0) + (oldValue?.length ?? 0) + (newValue?.length ?? 0)
+  const headerBytes = headers.reduce((sum, header) => sum + header.key.length + (header.value?.length ?? 0), 0)
+  return 8 + key.length + values + 20 + topic.length + headerBytes
+}
