@@ -118,6 +118,7 @@ export class PartitionLog {
     this.#handles = handles
     this.#config = options.config
     this.#segments = recovered.segments
+    for (const [i, segment] of recovered.segments.entries()) segment.endOffset = recovered.segments[i + 1]?.baseOffset ?? Infinity
     this.#producers = recovered.producers
     this.#logStartOffset = recovered.logStartOffset
     this.#logEndOffset = recovered.logEndOffset
@@ -229,8 +230,9 @@ export class PartitionLog {
   #roll(): Segment {
     const { fileSystem, directory } = this.#options
     const segment = this.#segments.at(-1)!
-    const next = Segment.create({ fileSystem, directory, handles: this.#handles, baseOffset: this.#logEndOffset })
+    const next = Segment.create({ fileSystem, directory, handles: this.#handles, baseOffset: this.#logEndOffset, indexIntervalBytes: this.#config.indexIntervalBytes })
     this.#rolled.push({ segment, nextBaseOffset: this.#logEndOffset, snapshot: encodeSnapshot(this.#producers), isDurable: false })
+    segment.endOffset = next.baseOffset
     this.#segments.push(next)
     this.#directoryIsDirty = true
     return next

@@ -156,7 +156,7 @@ interface ScanResult {
 interface Scan {
   readonly options: RecoveryOptions
   readonly start: ScanStart
-  /** Up to here compaction may have left gaps between segments; beyond, a gap is the lost end of the segment before it. */
+  /** Up to here compaction may have left gaps; beyond, a gap between segments is the lost end of the one before it, and one between batches is damage. */
   readonly gapsBefore: number
   endOffset: number
   batches: number
@@ -201,7 +201,10 @@ function scanSegment(scan: Scan, segment: Segment): { readonly tornBytes: number
 }
 
 function scanBatch(scan: Scan, segment: Segment, batch: RecordBatchView, position: number): void {
-  if (batch.baseOffset < scan.endOffset) throw new StreamError('CORRUPT_RECORD', `offset ${batch.baseOffset} stands where ${scan.endOffset} or a later one must be`)
+  const { baseOffset } = batch
+  if (baseOffset < scan.endOffset || (baseOffset > scan.endOffset && scan.endOffset >= scan.gapsBefore)) {
+    throw new StreamError('CORRUPT_RECORD', `offset ${baseOffset} stands where ${scan.endOffset} must be`)
+  }
   segment.index(batch, position, scan.options.indexIntervalBytes)
   if (batch.lastOffset >= scan.start.offset) applyBatch(batch, scan.start.producers, segment.transactionIndex)
   scan.endOffset = batch.nextOffset

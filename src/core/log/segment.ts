@@ -1,6 +1,5 @@
 import { join } from 'node:path'
-import { StreamError, isStreamError } from '../errors.ts'
-import { readInt64 } from './big-endian.ts'
+import { scanBatches } from './batch-scan.ts'
 import { EntryFile } from './entry-file.ts'
 import type { EntryFileOptions } from './entry-file.ts'
 import { segmentFileName } from './file-names.ts'
@@ -8,8 +7,11 @@ import type { SegmentFile } from './file-names.ts'
 import type { FileHandle, FileSystem } from './file-system.ts'
 import { OffsetIndex, offsetIndexEntryBytes } from './offset-index.ts'
 import type { ReadHandles } from './read-handles.ts'
-import { batchHeaderBytes, batchSizeAt, RecordBatchView } from './record-batch.ts'
+import { batchHeaderBytes, RecordBatchView } from './record-batch.ts'
+import { SegmentReader } from './segment-reader.ts'
+import type { SegmentReadRequest } from './segment-reader.ts'
 import { TimeIndex, timeIndexEntryBytes } from './time-index.ts'
+import type { TimeIndexEntry } from './time-index.ts'
 import { TransactionIndex, transactionIndexEntryBytes } from './transaction-index.ts'
 
 export interface SegmentOptions {
@@ -17,6 +19,8 @@ export interface SegmentOptions {
   readonly handles: ReadHandles
   readonly directory: string
   readonly baseOffset: number
+  /** For indexes that must be made anew. */
+  readonly indexIntervalBytes: number
 }
 
 export interface IndexEntries {
@@ -25,21 +29,10 @@ export interface IndexEntries {
   readonly transactionEntries: number
 }
 
-export interface SegmentReadRequest {
-  /** The read begins with the batch that holds this offset, or the first one after it. */
-  readonly offset: number
-  /** Batches from here on are left out. */
-  readonly limitOffset: number
-  /** The first batch is returned whatever its size. */
-  readonly maxBytes: number
-}
-
 const segmentFiles = ['log', 'index', 'timeindex', 'txnindex'] as const
 const maxIndexBytes = 64 * 1024 * 1024
 /** Positions and relative offsets are int32 in the indexes. */
 const maxInt32 = 2147483647
-/** A read begins at an index entry, so it may see about so many bytes before the batch it wants. */
-const readAheadBytes = 8192
 
 /**
  * One stretch of the log: a `.log` file of batches back to back, and its indexes.
@@ -52,8 +45,10 @@ export class Segment {
   readonly path: string
   /** Bytes of whole batches: what a failed write left behind is beyond it. */
   sizeBytes: number
-  readonly offsetIndex: OffsetIndex
-  readonly timeIndex: TimeIndex
+  /** Where the next segment begins; no batch reaches over it. */
+  endOffset = Infinity
+  #offsetIndex: OffsetIndex
+  #timeIndex: TimeIndex
   readonly transactionIndex: TransactionIndex
   /** Largest timestamp, and the last offset of the first batch that has it; -1 without one. */
   maxTimestamp = -1
@@ -63,8 +58,9 @@ export class Segment {
   #file: FileHandle | null
   #bytesSinceIndexEntry = 0
   #firstTimestamp: number | null = null
-  /** Where the last read ended: a reader that goes on from there needs no index. */
-  #resume = { offset: -1, position: 0 }
+  readonly #reader: SegmentReader
+  /** Whether the largest timestamp is known to be that of a batch. */
+  #isTimeChecked = false
 
   private constructor(options: SegmentOptions, file: FileHandle | null, sizeBytes: number, indexes: SegmentIndexes) {
     this.#options = options
@@ -72,10 +68,19 @@ export class Segment {
     this.path = pathOf(options, 'log')
     this.#file = file
     this.sizeBytes = sizeBytes
-    this.offsetIndex = new OffsetIndex(indexes.offset)
-    this.timeIndex = new TimeIndex(indexes.time)
+    this.#offsetIndex = new OffsetIndex(indexes.offset)
+    this.#timeIndex = new TimeIndex(indexes.time)
     this.transactionIndex = new TransactionIndex(indexes.transaction)
+    this.#reader = new SegmentReader(this, options.handles)
     this.#takeMaxTimestamp()
+  }
+
+  get offsetIndex(): OffsetIndex {
+    return this.#offsetIndex
+  }
+
+  get timeIndex(): TimeIndex {
+    return this.#timeIndex
   }
 
   /** A new empty segment, or an old file whose indexes will be filled by a scan. */
@@ -141,7 +146,7 @@ export class Segment {
     }
     if (this.#bytesSinceIndexEntry > indexIntervalBytes) {
       this.offsetIndex.append(lastOffset - this.baseOffset, position)
-      this.markTime()
+      this.#putTimeEntry()
       this.#bytesSinceIndexEntry = 0
     }
     this.#bytesSinceIndexEntry += sizeBytes
@@ -150,7 +155,11 @@ export class Segment {
 
   /** Puts the largest timestamp so far into the time index. */
   markTime(): void {
-    if (this.isActive && this.maxTimestamp >= 0) this.timeIndex.append(this.maxTimestamp, this.offsetOfMaxTimestamp - this.baseOffset)
+    if (this.isActive) this.#putTimeEntry()
+  }
+
+  #putTimeEntry(): void {
+    if (this.maxTimestamp >= 0) this.timeIndex.append(this.maxTimestamp, this.offsetOfMaxTimestamp - this.baseOffset)
   }
 
   /** Resolves when everything appended before the call is on disk. */
@@ -198,6 +207,12 @@ export class Segment {
     return { offsetEntries: this.offsetIndex.file.count, timeEntries: this.timeIndex.file.count, transactionEntries: this.transactionIndex.file.count }
   }
 
+  #forgetTimes(): void {
+    this.#bytesSinceIndexEntry = 0
+    this.maxTimestamp = -1
+    this.offsetOfMaxTimestamp = -1
+  }
+
   #takeMaxTimestamp(): void {
     const { last } = this.timeIndex
     this.maxTimestamp = last?.timestamp ?? -1
@@ -211,120 +226,55 @@ export class Segment {
 
   /** Whole batches with right checksums, none when the segment has nothing at or after the offset. @throws STORAGE_CORRUPT */
   read(request: SegmentReadRequest): RecordBatchView[] {
-    if (this.sizeBytes === 0) return []
-    const start = this.#startFor(request.offset)
-    const wanted = Math.max(batchHeaderBytes, Math.min(request.maxBytes, this.sizeBytes)) + (start.exact ? 0 : readAheadBytes)
-    let chunk = this.#chunk(start.position, wanted)
-    let found = this.#collect(chunk, start, request)
-    while (found.batches.length === 0 && found.next !== null) {
-      chunk = this.#chunk(found.next.position, Math.max(wanted, found.next.neededBytes))
-      found = this.#collect(chunk, found.next, request)
+    return this.#reader.read({ ...request, limitOffset: Math.min(request.limitOffset, this.endOffset) })
+  }
+
+  /**
+   * The batch from which on a record with at least this timestamp may stand, as the offset to read from; null when no record of
+   * the segment is so young. @throws STORAGE_CORRUPT
+   */
+  searchStart(timestamp: number): number | null {
+    this.ensureTimeIndex()
+    if (this.maxTimestamp < timestamp) return null
+    const older = this.timeIndex.below(timestamp)
+    if (older === null) return this.baseOffset
+    if (this.#isTrue(older)) return this.baseOffset + older.relativeOffset
+    this.rebuildIndexes()
+    return this.searchStart(timestamp)
+  }
+
+  /** Before `maxTimestamp` is believed: it came from the last entry of a file that has no checksum. */
+  ensureTimeIndex(): void {
+    if (this.#isTimeChecked) return
+    this.#isTimeChecked = true
+    const { last } = this.timeIndex
+    if (last === null ? this.sizeBytes > 0 : !this.#isTrue(last)) this.rebuildIndexes()
+  }
+
+  #isTrue({ timestamp, relativeOffset }: TimeIndexEntry): boolean {
+    const offset = this.baseOffset + relativeOffset
+    const [batch] = this.read({ offset, limitOffset: Infinity, maxBytes: 0 })
+    return batch?.lastOffset === offset && batch.maxTimestamp === timestamp
+  }
+
+  /**
+   * Makes the indexes anew from the batches, in memory; the files that were found to be wrong are removed, so that the next open
+   * writes them again. Ends before a damaged batch: reads will find it.
+   */
+  rebuildIndexes(): void {
+    const { handles, fileSystem, indexIntervalBytes } = this.#options
+    const { sizeBytes } = this
+    for (const { file } of [this.offsetIndex, this.timeIndex]) {
+      handles.drop(file.path)
+      fileSystem.remove(file.path)
     }
-    return found.batches
-  }
-
-  /** Where to look for the offset: exactly there, or at an index entry before it. */
-  #startFor(offset: number): ReadStart {
-    if (this.#resume.offset === offset) return { position: this.#resume.position, offset, exact: true }
-    const entry = this.offsetIndex.floor(offset - this.baseOffset)
-    if (entry === null) return { position: 0, offset: this.baseOffset, exact: offset === this.baseOffset }
-    return { position: entry.position, offset: -1, exact: false, endsAt: this.baseOffset + entry.relativeOffset }
-  }
-
-  #chunk(position: number, wanted: number): Chunk {
-    const bytes = Buffer.allocUnsafeSlow(Math.max(0, Math.min(wanted, this.sizeBytes - position)))
-    const length = this.#options.handles.use(this.path).read(bytes, 0, bytes.length, position)
-    if (length < bytes.length) throw this.#damaged(position + length, -1, `the file ends, but ${this.sizeBytes} bytes were written`)
-    return { bytes, position }
-  }
-
-  /** Takes what the request wants from the chunk; `next` when the first batch of interest is not whole in it. */
-  #collect(chunk: Chunk, start: ReadStart, request: SegmentReadRequest): { readonly batches: RecordBatchView[]; readonly next: (ReadStart & { readonly neededBytes: number }) | null } {
-    const batches: RecordBatchView[] = []
-    let at = 0
-    let expected = start.offset
-    let taken = 0
-    for (;;) {
-      const position = chunk.position + at
-      if (position >= this.sizeBytes) break
-      const size = this.#batchSize(chunk, at, expected)
-      if (size === 0) {
-        if (batches.length > 0) break
-        return { batches, next: { position, offset: expected, exact: true, neededBytes: this.#neededBytes(chunk, at) } }
-      }
-      const batch = new RecordBatchView(chunk.bytes, at, request.offset)
-      this.#ensureOrder(batch, position, expected, start)
-      if (batch.baseOffset >= request.limitOffset || (batches.length > 0 && taken + size > request.maxBytes)) break
-      if (batch.lastOffset >= request.offset) {
-        if (!this.#accept(batch, position, batches.length > 0)) break
-        batches.push(batch)
-        taken += size
-      }
-      expected = batch.nextOffset
-      at += size
-      if (batches.length > 0 && taken >= request.maxBytes) break
-    }
-    if (batches.length > 0) this.#resume = { offset: expected, position: chunk.position + at }
-    return { batches, next: null }
-  }
-
-  #batchSize(chunk: Chunk, at: number, offset: number): number {
-    try {
-      return batchSizeAt(chunk.bytes, at)
-    } catch (error) {
-      throw this.#damaged(chunk.position + at, offset, messageOf(error))
-    }
-  }
-
-  /** Bytes from the batch on that are needed to see it whole. */
-  #neededBytes(chunk: Chunk, at: number): number {
-    const header = new Uint8Array(batchHeaderBytes)
-    const position = chunk.position + at
-    const length = this.#options.handles.use(this.path).read(header, 0, batchHeaderBytes, position)
-    const sizeBytes = length < batchHeaderBytes ? Infinity : new RecordBatchView(header).sizeBytes
-    if (position + sizeBytes > this.sizeBytes) throw this.#damaged(position, -1, `a record batch of ${sizeBytes} bytes begins, but only ${this.sizeBytes - position} follow`)
-    return sizeBytes
-  }
-
-  /** The base offset is outside the checksum: it must follow what came before, and an index entry must tell the truth. */
-  #ensureOrder(batch: RecordBatchView, position: number, expected: number, start: ReadStart): void {
-    if (batch.baseOffset < expected) throw this.#damaged(position, expected, `a batch of offset ${batch.baseOffset} stands where offset ${expected} or a later one must be`)
-    if (position === start.position && start.endsAt !== undefined && batch.lastOffset !== start.endsAt) {
-      throw this.#damaged(position, start.endsAt, `the index says that the batch here ends with offset ${start.endsAt}, but it ends with ${batch.lastOffset}`)
-    }
-  }
-
-  /** False when the batch is damaged and there are good ones before it, which the reader gets first. */
-  #accept(batch: RecordBatchView, position: number, hasOthers: boolean): boolean {
-    try {
-      batch.ensureValid()
-      this.#ensureNextFollows(batch, position)
-      return true
-    } catch (error) {
-      if (hasOthers && isStreamError(error)) return false
-      if (isStreamError(error, 'STORAGE_CORRUPT')) throw error
-      throw this.#damaged(position, batch.baseOffset, messageOf(error))
-    }
-  }
-
-  #ensureNextFollows(batch: RecordBatchView, position: number): void {
-    const next = position + batch.sizeBytes
-    if (next + 8 > this.sizeBytes) return
-    const nextBase = this.#baseOffsetAt(batch, next)
-    if (nextBase < batch.nextOffset) throw this.#damaged(position, batch.baseOffset, `a batch ends with offset ${batch.lastOffset}, but the next one begins with ${nextBase}`)
-  }
-
-  #baseOffsetAt(batch: RecordBatchView, position: number): number {
-    const at = batch.position + batch.sizeBytes
-    if (at + 8 <= batch.bytes.length) return readInt64(batch.bytes, at)
-    const base = new Uint8Array(8)
-    this.#options.handles.use(this.path).read(base, 0, 8, position)
-    return readInt64(base, 0)
-  }
-
-  #damaged(position: number, offset: number, what: string): StreamError {
-    const where = offset < 0 ? '' : ` (offset ${offset})`
-    return new StreamError('STORAGE_CORRUPT', `${this.path} is damaged at position ${position}${where}: ${what}`, { details: { path: this.path, position, offset } })
+    this.#offsetIndex = new OffsetIndex(EntryFile.create(entryOptions(this.#options, 'index')))
+    this.#timeIndex = new TimeIndex(EntryFile.create(entryOptions(this.#options, 'timeindex')))
+    this.#forgetTimes()
+    scanBatches(handles.use(this.path), 0, sizeBytes, (batch, position) => this.index(batch, position, indexIntervalBytes))
+    this.#putTimeEntry()
+    this.#isTimeChecked = true
+    this.sizeBytes = sizeBytes
   }
 
   /** Removes the files. */
@@ -340,21 +290,6 @@ interface SegmentIndexes {
   readonly transaction: EntryFile
 }
 
-interface Chunk {
-  readonly bytes: Uint8Array
-  /** In the file. */
-  readonly position: number
-}
-
-interface ReadStart {
-  readonly position: number
-  /** The batch there begins with this offset or a later one; -1 when it is not known. */
-  readonly offset: number
-  readonly exact: boolean
-  /** The batch there ends with this offset, says the index. */
-  readonly endsAt?: number
-}
-
 function pathOf(options: SegmentOptions, kind: SegmentFile): string {
   return join(options.directory, segmentFileName(options.baseOffset, kind))
 }
@@ -366,8 +301,4 @@ function entryOptions(options: SegmentOptions, kind: 'index' | 'timeindex' | 'tx
 
 function indexesOf(options: SegmentOptions, open: (entries: EntryFileOptions) => EntryFile): SegmentIndexes {
   return { offset: open(entryOptions(options, 'index')), time: open(entryOptions(options, 'timeindex')), transaction: open(entryOptions(options, 'txnindex')) }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -20,15 +20,15 @@ const stepBytes = 64 * 1024
 /** The first record, in the order of offsets, that is at least as young; null when none is. @throws STORAGE_CORRUPT */
 export function findTimestamp(search: TimestampSearch): TimestampedOffset | null {
   for (const segment of search.segments) {
-    const found = segment.maxTimestamp >= search.timestamp ? findInSegment(segment, search) : null
+    const start = segment.searchStart(search.timestamp)
+    const found = start === null ? null : findInSegment(segment, start, search)
     if (found !== null) return found
   }
   return null
 }
 
-function findInSegment(segment: Segment, search: TimestampSearch): TimestampedOffset | null {
-  const older = segment.timeIndex.below(search.timestamp)
-  let offset = Math.max(search.fromOffset, older === null ? segment.baseOffset : segment.baseOffset + older.relativeOffset)
+function findInSegment(segment: Segment, start: number, search: TimestampSearch): TimestampedOffset | null {
+  let offset = Math.max(search.fromOffset, start)
   for (;;) {
     const batches = segment.read({ offset, limitOffset: search.limitOffset, maxBytes: stepBytes })
     if (batches.length === 0) return null
@@ -48,6 +48,7 @@ function findInBatch(batch: RecordBatchView, search: TimestampSearch): Timestamp
 /** The first record with the largest timestamp, control records included; -1 for a log without timestamps, null for an empty one. @throws STORAGE_CORRUPT */
 export function findMaxTimestamp(segments: readonly Segment[], limitOffset: number): TimestampedOffset | null {
   let newest = segments[0]!
+  for (const segment of segments) segment.ensureTimeIndex()
   for (const segment of segments) if (segment.maxTimestamp > newest.maxTimestamp) newest = segment
   if (newest.maxTimestamp < 0) return limitOffset > segments[0]!.baseOffset ? { offset: segments[0]!.baseOffset, timestamp: -1 } : null
   const [batch] = newest.read({ offset: newest.offsetOfMaxTimestamp, limitOffset, maxBytes: 0 })

@@ -1,44 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { isStreamError } from '../../../src/core/errors.ts'
-import { defaultLogConfig } from '../../../src/core/log/log-config.ts'
-import type { LogConfig } from '../../../src/core/log/log-config.ts'
-import { PartitionLog } from '../../../src/core/log/partition-log.ts'
-import { RecordBatchBuilder } from '../../../src/core/log/record-batch-builder.ts'
-import { sealBatch } from '../../../src/core/log/record-batch.ts'
-import type { BatchSeal } from '../../../src/core/log/record-batch.ts'
-import { visibleBatches } from '../../../src/core/log/visible-batches.ts'
-import type { Isolation } from '../../../src/core/broker.ts'
-import { ManualClock } from '../../kit/manual-clock.ts'
+import { batch, now, open, readAll } from '../../kit/log-fixtures.ts'
 import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
 import type { MemoryFileSystemOptions } from '../../kit/memory-file-system.ts'
-
-const unsealed: BatchSeal = { producerId: -1, producerEpoch: -1, baseSequence: -1, transactional: false }
-const now = 1_700_000_000_000
-
-function batch(values: readonly string[], seal: Partial<BatchSeal> = {}, timestamp = now): Uint8Array {
-  const builder = new RecordBatchBuilder({ maxBytes: 1_000_000 })
-  for (const [i, value] of values.entries()) builder.add(Buffer.from(`k${i}`), Buffer.from(value), timestamp + i)
-  const { bytes } = builder.build()
-  sealBatch(bytes, { ...unsealed, ...seal })
-  return bytes
-}
-
-function open(fileSystem: MemoryFileSystem, config: Partial<LogConfig> = {}, onAdvance?: () => void): Promise<PartitionLog> {
-  return PartitionLog.open({
-    directory: '/data/orders-0', name: 'orders-0', fileSystem, clock: new ManualClock(now), config: { ...defaultLogConfig, ...config }, ...(onAdvance && { onAdvance }),
-  })
-}
-
-/** All values that a reader sees, with their offsets. */
-function readAll(log: PartitionLog, isolation: Isolation = 'read-uncommitted', from = log.logStartOffset, maxBytes = 200): string[] {
-  const seen: string[] = []
-  for (let offset = from; ;) {
-    const read = log.read({ offset, maxBytes, isolation })
-    for (const view of visibleBatches(read, isolation)) for (const record of view) seen.push(`${record.offset}:${Buffer.from(record.value!).toString()}`)
-    if (read.nextOffset === offset) return seen
-    offset = read.nextOffset
-  }
-}
 
 const throwing = (code: Parameters<typeof isStreamError>[1]) => expect.toSatisfy((error) => isStreamError(error, code), `a StreamError ${code}`)
 
