@@ -14,10 +14,14 @@ export interface EmbeddedBrokerOptions {
   readonly directory: string
   /** Partitions of the topics that keep offsets and transactions, when these are created. One keeps all commits in one file, so that they share its sync. Default 1. */
   readonly internalTopicPartitions?: number
+  /** How long the offsets of a group without members are kept. Default 7 days. */
+  readonly offsetsRetentionMs?: number
   readonly clock?: Clock
   readonly random?: Random
   readonly fileSystem?: FileSystem
 }
+
+const defaultOffsetsRetentionMs = 7 * 86_400_000
 
 /**
  * Opens the embedded engine on a directory: topics, groups and transactions with Kafka's semantics, in this process.
@@ -28,7 +32,7 @@ export interface EmbeddedBrokerOptions {
  */
 export async function openEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<Broker> {
   if (typeof options.directory !== 'string' || options.directory === '') throw new StreamError('INVALID_ARGUMENT', 'directory: give the path of the data directory')
-  const { clock = systemClock, random = systemRandom, fileSystem = nodeFileSystem, internalTopicPartitions = 1 } = options
-  const engine = await LocalEngine.open({ directory: options.directory, clock, random, fileSystem, internalTopicPartitions })
+  const { clock = systemClock, random = systemRandom, fileSystem = nodeFileSystem, internalTopicPartitions = 1, offsetsRetentionMs = defaultOffsetsRetentionMs } = options
+  const engine = await LocalEngine.open({ directory: options.directory, clock, random, fileSystem, internalTopicPartitions, offsetsRetentionMs })
   return new BrokerClient(engine, { clock, random, closeEngine: () => engine.close() })
 }

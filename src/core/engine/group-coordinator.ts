@@ -46,7 +46,9 @@ export class GroupCoordinator {
     this.#groups.delete(groupId)
     if (value === null) return
     const stored = decodeGroupValue(value)
-    const base = { ...newGroupState(groupId, stored.currentStateTimestamp), generation: stored.generation, protocolType: stored.protocolType }
+    // Members that died with their process kept the group in use until now.
+    const emptySince = stored.members.length > 0 ? this.#clock.now() : stored.currentStateTimestamp
+    const base = { ...newGroupState(groupId, emptySince), generation: stored.generation, protocolType: stored.protocolType }
     const members = stored.members.map((member): [string, MemberState] => [member.memberId, { ...member, protocols: [{ name: stored.protocol ?? '', metadata: member.subscription }] }])
     const returns = members.length > 0 && members.every(([, member]) => member.groupInstanceId !== null)
     const state: GroupState = returns ? { ...base, phase: 'stable', protocol: stored.protocol, leader: stored.leader, members: new Map(members) } : base
@@ -257,6 +259,22 @@ export class GroupCoordinator {
       await nextSettled(this.#offsets, signal)
     }
     return this.#offsets.fetch(request.groupId, request.partitions)
+  }
+
+  /**
+   * Forgets offsets that nobody has needed for `retentionMs`, and groups that are left with none. A group's offsets age from
+   * when its last member left, those committed without members from their commit; a group with members keeps all.
+   */
+  async expireOffsets(retentionMs: number): Promise<void> {
+    const now = this.#clock.now()
+    for (const groupId of this.#offsets.groupIds()) {
+      const state = this.#groups.get(groupId)?.state
+      if (state !== undefined && state.phase !== 'empty') continue
+      const emptySince = state?.protocolType === consumerProtocolType ? state.phaseTimestamp : null
+      const isLeftOver = await this.#offsets.expire(groupId, ({ commitTimestamp, expireTimestamp }) =>
+        expireTimestamp >= 0 ? now >= expireTimestamp : now - (emptySince ?? commitTimestamp) >= retentionMs)
+      if (isLeftOver && state !== undefined && this.#groups.get(groupId)?.state === state) await this.remove(groupId)
+    }
   }
 
   #memberToCommit(request: Omit<CommitRequest, 'offsets'>): Group {

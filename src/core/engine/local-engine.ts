@@ -11,6 +11,7 @@ import type {
 } from './engine-api.ts'
 import { fetch } from './fetch.ts'
 import { GroupCoordinator } from './group-coordinator.ts'
+import { Housekeeping } from './housekeeping.ts'
 import { InternalTopic } from './internal-topic.ts'
 import { LogEngine } from './log-engine.ts'
 import { OffsetStore } from './offset-store.ts'
@@ -26,7 +27,13 @@ export interface LocalEngineOptions {
   readonly random: Random
   /** Of `__consumer_offsets` and `__transaction_state`, when they are created. */
   readonly internalTopicPartitions: number
+  /** How long the offsets of a group without members are kept. */
+  readonly offsetsRetentionMs: number
 }
+
+/** Kafka's `log.retention.check.interval.ms` and `transactional.id.expiration.ms`. */
+const housekeepingIntervalMs = 300_000
+const transactionalIdRetentionMs = 7 * 86_400_000
 
 /** The engine of this process: logs, topics and both coordinators behind one interface. */
 export class LocalEngine implements EngineApi {
@@ -37,6 +44,7 @@ export class LocalEngine implements EngineApi {
   readonly #offsetsTopic: InternalTopic
   readonly #groups: GroupCoordinator
   readonly #transactions: TransactionCoordinator
+  readonly #housekeeping: Housekeeping
   #closing: Promise<void> | null = null
 
   private constructor(log: LogEngine, options: LocalEngineOptions) {
@@ -48,6 +56,10 @@ export class LocalEngine implements EngineApi {
     this.#groups = new GroupCoordinator({ clock: options.clock, random: options.random, topic: this.#offsetsTopic, offsets: this.#offsets })
     const transactionsLog = new InternalTopic(log, this.#topics, compactedTopic(transactionsTopic, options.internalTopicPartitions))
     this.#transactions = new TransactionCoordinator({ engine: log, topic: transactionsLog, offsets: this.#offsets, producerIds: this.#producerIds })
+    this.#housekeeping = new Housekeeping(options.clock, housekeepingIntervalMs, [
+      () => this.#groups.expireOffsets(options.offsetsRetentionMs),
+      () => this.#transactions.expireIds(transactionalIdRetentionMs),
+    ])
   }
 
   /** Locks the directory, recovers the logs, then the coordinators from their topics: offsets and groups first, because ending a transaction settles offsets. */
@@ -72,6 +84,7 @@ export class LocalEngine implements EngineApi {
   }
 
   async #close(): Promise<void> {
+    await this.#housekeeping.close()
     this.#groups.close()
     await this.#transactions.close().catch(() => undefined)
     await this.#log.close()
@@ -135,6 +148,7 @@ export class LocalEngine implements EngineApi {
 
   append(request: AppendRequest): Promise<AppendAnswer> {
     this.#checkOpen()
+    this.#housekeeping.poke()
     const partition = this.#log.partition(request)
     if (isInternalTopic(request.topic)) throw new StreamError('INVALID_TOPIC', `${request.topic} is internal; only the engine writes to it`)
     if (request.transactionalId !== null) this.#transactions.addPartition(request.transactionalId, producerOf(request.bytes), request)
@@ -167,6 +181,7 @@ export class LocalEngine implements EngineApi {
 
   async fetch(request: FetchRequest, signal?: AbortSignal) {
     this.#checkOpen()
+    this.#housekeeping.poke()
     return fetch(this.#log, request, signal)
   }
 

@@ -110,6 +110,14 @@ export class OffsetStore {
     await this.#forget(groupId, offsets, alsoWrite)
   }
 
+  /** Forgets the group's offsets that `isExpired` says are; resolves to true when none is left. */
+  async expire(groupId: string, isExpired: (offset: OffsetCommitValue) => boolean): Promise<boolean> {
+    const offsets = this.#committed.get(groupId)
+    const expired = [...(offsets?.values() ?? [])].filter((offset) => isExpired(offset) && !this.isUnstable(groupId, [offset]))
+    await this.#forget(groupId, expired, [])
+    return !this.#committed.has(groupId)
+  }
+
   /** The topic is gone, and with it what groups have committed for it. */
   async removeTopic(topic: string): Promise<void> {
     for (const [groupId, offsets] of this.#committed) {

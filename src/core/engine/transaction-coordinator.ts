@@ -108,6 +108,17 @@ export class TransactionCoordinator {
     if (entry !== undefined && sameProducer(entry.state, producer) && entry.state.status === 'ongoing') await this.#abortOpen(entry)
   }
 
+  /** Forgets transactional ids that were not used for so long: whoever comes back with one begins anew. */
+  async expireIds(retentionMs: number): Promise<void> {
+    const oldest = this.#now - retentionMs
+    for (const [transactionalId, { state, ending }] of this.#entries) {
+      const isIdle = ending === null && state.status !== 'ongoing' && !isCompleting(state)
+      if (!isIdle || state.lastUpdateTimestamp > oldest) continue
+      await this.#topic.write(transactionalId, [{ key: encodeTransactionKey(transactionalId), value: null }])
+      if (this.#entries.get(transactionalId)?.state === state) this.#entries.delete(transactionalId)
+    }
+  }
+
   /** Aborts everything that is open: the engine closes, or with it goes every producer. */
   async close(): Promise<void> {
     const results = await Promise.allSettled([...this.#entries.values()].map(async (entry) => {

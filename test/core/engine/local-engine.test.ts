@@ -3,7 +3,9 @@ import { openEmbeddedBroker, seededRandom } from '../../../src/core/index.ts'
 import type { Broker } from '../../../src/core/index.ts'
 import { ManualClock } from '../../kit/manual-clock.ts'
 import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
-import { PollingMember, appendAll, codeOf, createTopic, errorOf, readValues, recordOf, visibleValues } from '../../contract/contract-kit.ts'
+import { PollingMember, appendAll, codeOf, createTopic, errorOf, eventually, readValues, recordOf, visibleValues } from '../../contract/contract-kit.ts'
+
+const day = 86_400_000
 
 function open(fileSystem: MemoryFileSystem, clock?: ManualClock): Promise<Broker> {
   return openEmbeddedBroker({ directory: '/data', fileSystem, random: seededRandom(7), ...(clock && { clock }) })
@@ -199,5 +201,43 @@ describe('time', () => {
     await clock.advance(6_000)
     expect(await broker.groups.describe('g')).toMatchObject({ state: 'empty', members: [] })
     await broker.close()
+  })
+
+  it('forgets the offsets of a group a week after its last member left, and the group with them', async () => {
+    const clock = new ManualClock()
+    const broker = await open(new MemoryFileSystem(), clock)
+    const topic = await createTopic(broker)
+    const target = { topic, partition: 0 }
+    const member = await broker.joinGroup({ groupId: 'left', topics: [topic] })
+    await member.commit([{ ...target, offset: 1 }])
+    await broker.groups.setOffsets('never-had-members', [{ ...target, offset: 2 }])
+    const producer = await broker.openProducer()
+    await clock.advance(6 * day)
+    await member.leave()
+    await producer.append(recordOf(target, 'housekeeping is set off by use'))
+    await clock.advance(2 * day)
+    await producer.append(recordOf(target, 'again'))
+    await eventually(async () => expect(await broker.groups.list()).toEqual(['left']))
+    expect((await broker.groups.describe('left')).offsets).toHaveLength(1)
+    await clock.advance(6 * day)
+    await producer.append(recordOf(target, 'and again'))
+    await eventually(async () => expect(await broker.groups.list()).toEqual([]))
+    await broker.close()
+  })
+
+  it('counts a group as in use until the process of its members ended, however long ago they joined', async () => {
+    const clock = new ManualClock()
+    const disk = new MemoryFileSystem()
+    const killed = await open(disk, clock)
+    const topic = await createTopic(killed)
+    const member = await killed.joinGroup({ groupId: 'long', topics: [topic] })
+    await member.commit([{ topic, partition: 0, offset: 1 }])
+    await clock.advance(30 * day)
+    const broker = await open(disk.kill(), clock)
+    const producer = await broker.openProducer()
+    await producer.append(recordOf({ topic, partition: 0 }, 'sets housekeeping off'))
+    await clock.advance(day)
+    expect((await broker.groups.describe('long')).offsets).toHaveLength(1)
+    await Promise.all([broker.close(), killed.close()])
   })
 })
