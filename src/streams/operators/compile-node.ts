@@ -4,6 +4,11 @@ import { filter } from './filter.ts'
 import { flatMapValues } from './flat-map-values.ts'
 import { flatMap } from './flat-map.ts'
 import { forEach } from './for-each.ts'
+import { foreignKeyAnswer } from './foreign-key-answer.ts'
+import { foreignKeyLookUp } from './foreign-key-look-up.ts'
+import { foreignKeyReceive } from './foreign-key-receive.ts'
+import { foreignKeyResolve } from './foreign-key-resolve.ts'
+import { foreignKeySubscribe } from './foreign-key-subscribe.ts'
 import { joinWindow } from './join-window.ts'
 import { mapValues } from './map-values.ts'
 import { map } from './map.ts'
@@ -30,6 +35,7 @@ import { tableJoin } from './table-join.ts'
 import { tableMapValues } from './table-map-values.ts'
 import { tableSource } from './table-source.ts'
 import { tableToStream } from './table-to-stream.ts'
+import { tableTransformValues } from './table-transform-values.ts'
 import { windowAggregate } from './window-aggregate.ts'
 
 /** The operator of a node, by its kind. */
@@ -66,5 +72,11 @@ export function compileNode(node: TopologyNode, context: OperatorContext): NodeO
     case 'joinWindow': return joinWindow(node, context)
     case 'streamJoin': return streamJoin(node, context)
     case 'suppress': return suppress(node, context)
+    case 'tableTransformValues': return tableTransformValues(node, context)
+    case 'foreignKeySubscribe': return foreignKeySubscribe(node, context)
+    case 'foreignKeyReceive': return foreignKeyReceive(node, context)
+    case 'foreignKeyLookUp': return foreignKeyLookUp(node, context)
+    case 'foreignKeyAnswer': return foreignKeyAnswer(node, context)
+    case 'foreignKeyResolve': return foreignKeyResolve(node, context)
   }
 }

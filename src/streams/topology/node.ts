@@ -5,6 +5,7 @@
 import type { Serde } from '../../core/index.ts'
 import type { ProcessorFactory } from '../processor.ts'
 import type { StreamRecord } from '../stream-record.ts'
+import type { ValueTransformerFactory } from '../value-transformer.ts'
 import type { JoinWindows, SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows } from '../windows.ts'
 
 // ------------------------------------------------------------------------------------------------ functions
@@ -290,6 +291,58 @@ export interface SuppressNode extends NodeBase {
   readonly sendOldValues: boolean
 }
 
+/** A table's transformValues; `factory` makes one transformer per task. */
+export interface TableTransformValuesNode extends NodeBase {
+  readonly kind: 'tableTransformValues'
+  readonly factory: ValueTransformerFactory<never, never, unknown>
+  readonly store: string | null
+  readonly sendOldValues: boolean
+}
+
+/**
+ * Foreign-key joins, step by step: subscribe ─(topic by foreign key)─▶ receive ─▶ lookUp ─(topic by primary key)─▶ resolve;
+ * a change of a right row goes from answer straight to the second topic. What resolve gives is read as a table (`tableSource`).
+ */
+export interface ForeignKeySubscribeNode extends NodeBase {
+  readonly kind: 'foreignKeySubscribe'
+  readonly join: 'inner' | 'left'
+  /** The foreign key of a left row; null: it has none. */
+  readonly extractor: RecordFunction
+  readonly foreignKeySerde: Serde<unknown>
+  /** For the hash of rows: the same as that of `foreignKeyResolve`. */
+  readonly leftValueSerde: Serde<unknown>
+}
+
+export interface ForeignKeyReceiveNode extends NodeBase {
+  readonly kind: 'foreignKeyReceive'
+  /** A `timestamped-key-value` store of bytes to subscriptions. */
+  readonly store: string
+  readonly foreignKeySerde: Serde<unknown>
+  readonly primaryKeySerde: Serde<unknown>
+}
+
+export interface ForeignKeyLookUpNode extends NodeBase {
+  readonly kind: 'foreignKeyLookUp'
+  /** Of the right table. */
+  readonly rows: TableRows
+}
+
+export interface ForeignKeyAnswerNode extends NodeBase {
+  readonly kind: 'foreignKeyAnswer'
+  /** Of subscriptions. */
+  readonly store: string
+  readonly foreignKeySerde: Serde<unknown>
+}
+
+export interface ForeignKeyResolveNode extends NodeBase {
+  readonly kind: 'foreignKeyResolve'
+  readonly join: 'inner' | 'left'
+  readonly joiner: Joiner
+  /** Of the left table. */
+  readonly rows: TableRows
+  readonly leftValueSerde: Serde<unknown>
+}
+
 /** `(left value, right value, key)`. */
 export type Joiner = (left: unknown, right: unknown, key: unknown) => unknown
 
@@ -336,6 +389,12 @@ export type TopologyNode =
   | JoinWindowNode
   | StreamJoinNode
   | SuppressNode
+  | TableTransformValuesNode
+  | ForeignKeySubscribeNode
+  | ForeignKeyReceiveNode
+  | ForeignKeyLookUpNode
+  | ForeignKeyAnswerNode
+  | ForeignKeyResolveNode
 
 export type NodeKind = TopologyNode['kind']
 export type NodeOf<Kind extends NodeKind> = Extract<TopologyNode, { readonly kind: Kind }>
