@@ -37,7 +37,7 @@ export const importTable: readonly ImportRow[] = [
   { name: 'connectors/file', files: /^connectors\/file\//, allowed: [/^millrace(\/connect)?$/, /^connectors\/file\//, node, /^zod$/, ...ownDriver.file] },
   { name: 'connectors/postgres', files: /^connectors\/postgres\//, allowed: [/^millrace(\/connect)?$/, /^connectors\/postgres\//, node, /^zod$/, ...ownDriver.postgres] },
   { name: 'examples', files: /^examples\//, allowed: [/^millrace(\/|$)/, /^examples\//, node, /^zod$/, /^rxjs$/, /^pg$/] },
-  { name: 'bench', files: /^bench\//, allowed: [/^bench\//, /^millrace(\/|$)/, /^src\//, /^connectors\//, /^test\/kit\//, node, /^zod$/, /^rxjs$/] },
+  { name: 'bench', files: /^bench\//, allowed: [/^bench\//, /^millrace(\/|$)/, /^src\//, /^connectors\//, /^test\/kit\//, node, /^zod$/, /^rxjs$/, /^kafkajs(\/|$)/] },
 ]
 
 /** Imports that the table does not allow, and source files that no row names. */
