@@ -6,9 +6,10 @@ import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
 import { PollingMember, appendAll, codeOf, createTopic, errorOf, eventually, readValues, recordOf, visibleValues } from '../../contract/contract-kit.ts'
 
 const day = 86_400_000
+let seed = 0
 
 function open(fileSystem: MemoryFileSystem, clock?: ManualClock): Promise<Broker> {
-  return openEmbeddedBroker({ directory: '/data', fileSystem, random: seededRandom(7), ...(clock && { clock }) })
+  return openEmbeddedBroker({ directory: '/data', fileSystem, random: seededRandom(++seed), ...(clock && { clock }) })
 }
 
 describe('a directory that is opened again', () => {
