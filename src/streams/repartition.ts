@@ -66,7 +66,7 @@ export function sinkNode(
   return { kind: 'sink', name, parents, stores: [], topic, keySerde, valueSerde, partitioner: partitioner ?? null } as TopologyNode
 }
 
-function internalSource(name: string, topic: string, serdes: { readonly keySerde: Serde<unknown>; readonly valueSerde: Serde<unknown> }): SourceNode {
+export function internalSource(name: string, topic: string, serdes: { readonly keySerde: Serde<unknown>; readonly valueSerde: Serde<unknown> }): SourceNode {
   return {
     kind: 'source', name, parents: [], stores: [], topics: [topic], pattern: null, keySerde: serdes.keySerde, valueSerde: serdes.valueSerde,
     rejectsNullKey: false, rejectsNullValue: false, timestampExtractor: null, offsetReset: 'earliest',

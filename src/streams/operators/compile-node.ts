@@ -1,5 +1,6 @@
 import type { TopologyNode } from '../topology/node.ts'
 import { branch } from './branch.ts'
+import { bufferedStreamTableJoin } from './buffered-stream-table-join.ts'
 import { filter } from './filter.ts'
 import { flatMapValues } from './flat-map-values.ts'
 import { flatMap } from './flat-map.ts'
@@ -69,6 +70,7 @@ export function compileNode(node: TopologyNode, context: OperatorContext): NodeO
     case 'tableJoin': return tableJoin(node, context)
     case 'tableJoinMerge': return tableJoinMerge(node, context)
     case 'streamTableJoin': return streamTableJoin(node, context)
+    case 'bufferedStreamTableJoin': return bufferedStreamTableJoin(node, context)
     case 'joinWindow': return joinWindow(node, context)
     case 'streamJoin': return streamJoin(node, context)
     case 'suppress': return suppress(node, context)

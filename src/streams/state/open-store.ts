@@ -6,6 +6,7 @@ import type { ByteStore } from './byte-store.ts'
 import { CachingByteStore } from './caching-byte-store.ts'
 import type { CacheBudget, FlushedRow } from './caching-byte-store.ts'
 import { ChangelogByteStore } from './changelog-byte-store.ts'
+import { JoinBuffer } from './join-buffer.ts'
 import { KeyValueStore } from './key-value-store.ts'
 import { LruByteStore } from './lru-byte-store.ts'
 import { MemoryByteStore } from './memory-byte-store.ts'
@@ -40,6 +41,7 @@ export type StoreView =
   | VersionedStore<unknown, unknown>
   | OuterJoinStore
   | SuppressBuffer
+  | JoinBuffer
 
 /**
  * A store of a running task.
@@ -72,6 +74,7 @@ export function openStore(spec: StoreSpec, host: StoreHost): OpenStore {
     case 'session': return openSession(spec, host)
     case 'versioned': return openVersioned(spec, host)
     case 'outer-join': return openOuterJoin(spec, host)
+    case 'join-buffer': return openJoinBuffer(spec, host)
     case 'suppress-buffer': return openSuppressBuffer(spec, host)
   }
 }
@@ -139,6 +142,25 @@ function openOuterJoin(spec: StoreSpec, host: StoreHost): OpenStore {
   const layers = layer({ ...spec, caching: false }, host, new MemoryByteStore(), null)
   const { keySerde, valueSerde: leftSerde, rightValueSerde: rightSerde = spec.valueSerde } = spec
   return assemble(spec, layers, new OuterJoinStore(layers.top, { keySerde, leftSerde, rightSerde }))
+}
+
+function openJoinBuffer(spec: StoreSpec, host: StoreHost): OpenStore {
+  const report = spec.changelog === null ? () => {} : (key: Uint8Array, value: Uint8Array | null) => host.log(spec, key, value, noTimestamp, noHeaders)
+  const base = new MemoryByteStore()
+  const view = new JoinBuffer(new ChangelogByteStore(base, report), { keySerde: spec.keySerde, valueSerde: spec.valueSerde, graceMs: spec.graceMs ?? 0 })
+  return {
+    spec,
+    view,
+    cached: false,
+    onFlush: () => {},
+    flush: () => {},
+    commit: () => view.commit(),
+    rollback: () => view.rollback(),
+    restore(key, value) {
+      base.put(key, value)
+      view.restored(value)
+    },
+  }
 }
 
 function openSuppressBuffer(spec: StoreSpec, host: StoreHost): OpenStore {

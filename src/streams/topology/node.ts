@@ -255,6 +255,16 @@ export interface StreamTableJoinNode extends NodeBase {
   readonly selector: RecordFunction | null
 }
 
+/** As streamTableJoin with a grace: records wait in the store until rows of their time have come. */
+export interface BufferedStreamTableJoinNode extends NodeBase {
+  readonly kind: 'bufferedStreamTableJoin'
+  readonly join: 'inner' | 'left'
+  readonly joiner: Joiner
+  readonly rows: TableRows
+  /** Of type `join-buffer`. */
+  readonly store: string
+}
+
 /** In front of a side of a stream join: keeps what it passes on, for the other side. */
 export interface JoinWindowNode extends NodeBase {
   readonly kind: 'joinWindow'
@@ -386,6 +396,7 @@ export type TopologyNode =
   | TableJoinNode
   | TableJoinMergeNode
   | StreamTableJoinNode
+  | BufferedStreamTableJoinNode
   | JoinWindowNode
   | StreamJoinNode
   | SuppressNode
@@ -411,6 +422,8 @@ export type StoreType =
   | 'lru'
   /** Rows of a left or outer stream join that have no partner yet. */
   | 'outer-join'
+  /** Stream records that wait for a table with versions. */
+  | 'join-buffer'
   /** Changes that `suppress` holds back. */
   | 'suppress-buffer'
 
@@ -431,6 +444,8 @@ export interface StoreSpec {
   readonly retainDuplicates?: boolean
   /** Window and session stores of `on-window-close`: ordered by time first. */
   readonly timeOrdered?: boolean
+  /** Join buffers: how long records wait. */
+  readonly graceMs?: number
   /** Outer-join stores: `valueSerde` is the left side's. */
   readonly rightValueSerde?: Serde<unknown>
   /** Versioned stores. */

@@ -1,0 +1,85 @@
+import type { Serde } from '../../core/index.ts'
+import { StreamRecord } from '../stream-record.ts'
+import type { ByteStore } from './byte-store.ts'
+import { decodeBuffered, encodeBuffered } from './buffered-row.ts'
+import { writeInt32, writeInt64 } from './bytes.ts'
+import { timeBound } from './store-keys.ts'
+
+export interface JoinBufferOptions {
+  readonly keySerde: Serde<unknown>
+  readonly valueSerde: Serde<unknown>
+  /** A record that is more than this behind the newest is not taken. */
+  readonly graceMs: number
+}
+
+/**
+ * Stream records that wait for a table to catch up, in the order of time. Keys are `timestamp (8) · key bytes · sequence
+ * number (4)`. Semantics: RocksDBTimeOrderedKeyValueBuffer of Kafka Streams (KIP-923).
+ */
+export class JoinBuffer {
+  readonly #bytes: ByteStore
+  readonly #options: JoinBufferOptions
+  #sequence = 0
+  #observedTime = -1
+  #committedTime = -1
+
+  constructor(bytes: ByteStore, options: JoinBufferOptions) {
+    this.#bytes = bytes
+    this.#options = options
+  }
+
+  /** False: the record is too late to wait. */
+  put(record: StreamRecord): boolean {
+    if (record.timestamp < this.#observedTime - this.#options.graceMs) return false
+    this.#observedTime = Math.max(this.#observedTime, record.timestamp)
+    this.#sequence = (this.#sequence + 1) & 0x7fff_ffff
+    const { topic, partition, offset } = record.origin
+    const row = {
+      topic, partition, offset,
+      timestamp: record.timestamp,
+      headers: record.headers,
+      priorValue: null,
+      oldValue: null,
+      newValue: this.#options.valueSerde.serialize(record.value),
+    }
+    this.#bytes.put(bufferKey(this.#options.keySerde.serialize(record.key), record.timestamp, this.#sequence), encodeBuffered(row, record.timestamp))
+    return true
+  }
+
+  /** Takes out what has waited long enough, the oldest first. */
+  *evictDue(): Iterable<StreamRecord> {
+    const due = this.#observedTime - this.#options.graceMs
+    if (due < 0) return
+    for (const { key, value } of this.#bytes.scan({ to: timeBound(due + 1) })) {
+      const { row } = decodeBuffered(value)
+      this.#bytes.put(key, null)
+      const origin = { topic: row.topic, partition: row.partition, offset: row.offset, rawKey: null, rawValue: null }
+      const bufferedKey = this.#options.keySerde.deserialize(key.subarray(8, key.length - 4))
+      const bufferedValue = row.newValue === null ? null : this.#options.valueSerde.deserialize(row.newValue)
+      yield new StreamRecord(bufferedKey, bufferedValue, row.timestamp, row.headers, origin)
+    }
+  }
+
+  /** A row of the changelog was put: time goes on from the newest of them. */
+  restored(value: Uint8Array | null): void {
+    if (value !== null) this.#observedTime = this.#committedTime = Math.max(this.#observedTime, decodeBuffered(value).time)
+  }
+
+  commit(): void {
+    this.#bytes.commit()
+    this.#committedTime = this.#observedTime
+  }
+
+  rollback(): void {
+    this.#bytes.rollback()
+    this.#observedTime = this.#committedTime
+  }
+}
+
+function bufferKey(key: Uint8Array, timestamp: number, sequence: number): Uint8Array {
+  const bytes = new Uint8Array(8 + key.length + 4)
+  writeInt64(bytes, 0, timestamp)
+  bytes.set(key, 8)
+  writeInt32(bytes, 8 + key.length, sequence)
+  return bytes
+}
