@@ -3,7 +3,10 @@ import type { NodeFields, StreamPlan } from './plan.ts'
 import { repartitionNode } from './repartition.ts'
 import type { Table } from './table.ts'
 import { GraphNode } from './topology/graph.ts'
+import type { GraphTraits } from './topology/graph.ts'
 import type { Aggregator, StoreSpec, TopologyNode } from './topology/node.ts'
+import { windowsClose } from './windows.ts'
+import type { Windows } from './windows.ts'
 
 /** Counts; the same function everywhere, so that the runtime can know it. */
 export const countAggregator: Aggregator = aggregate => (aggregate as number) + 1
@@ -18,7 +21,13 @@ export interface AggregateRequest {
   readonly keySerde: Serde<unknown>
   /** Of the repartition topic. */
   readonly inputKeySerde: Serde<unknown>
+  readonly windows?: Windows
   fields(sendOldValues: boolean): NodeFields
+}
+
+/** What a suppress further down asks for. */
+export function traitsOf(windows: Windows | undefined): GraphTraits {
+  return windows === undefined ? {} : { windows: windowsClose(windows) }
 }
 
 /** Shared by the aggregations of one group whose repartition topic has a name: they share the topic. */
@@ -47,7 +56,7 @@ export function addAggregate<K, V, Gone extends null>(plan: StreamPlan, shared: 
   const node = new GraphNode(name, (writer, parents) => {
     writer.addNode({ ...request.fields(sendsOldValues), name, parents, stores: [store.name] } as TopologyNode)
     writer.addStore(store, name)
-  })
+  }, traitsOf(request.windows))
   context.graph.add(node, parent)
   return context.table({
     context,

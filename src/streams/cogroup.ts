@@ -1,4 +1,5 @@
 import type { Serde } from '../core/index.ts'
+import { traitsOf } from './aggregate.ts'
 import type { Group } from './grouped-stream.ts'
 import { addOperator } from './plan.ts'
 import type { NodeFields } from './plan.ts'
@@ -6,6 +7,7 @@ import { repartitionNode } from './repartition.ts'
 import type { Table } from './table.ts'
 import { GraphNode } from './topology/graph.ts'
 import type { Aggregator, StoreSpec, TopologyNode } from './topology/node.ts'
+import type { Windows } from './windows.ts'
 
 /** One stream of a cogroup with its aggregator. */
 export interface CogroupedInput {
@@ -19,6 +21,7 @@ interface CogroupRequest {
   /** Of the resulting table. */
   readonly keySerde: Serde<unknown>
   readonly name: string | undefined
+  readonly windows?: Windows
   fields(aggregator: Aggregator, sendOldValues: boolean): NodeFields
 }
 
@@ -34,7 +37,7 @@ export function addCogroup<K, A>(inputs: readonly CogroupedInput[], request: Cog
       writer.addNode({ ...request.fields(aggregator, sendsOldValues), name, parents: parentNames, stores: [request.store.name] } as TopologyNode)
       writer.addStore(request.store, name)
       if (index === 0) writer.copartition(sources)
-    })
+    }, traitsOf(request.windows))
     context.graph.add(node, parents[index]!.node)
     return node
   })

@@ -71,6 +71,7 @@ export class WindowedCogroupedStream<K, A> {
     })
     return addCogroup(this.#inputs, {
       store,
+      windows,
       keySerde: timeWindowedSerde(serdes.keySerde, Number.isFinite(windowSizeMs) ? windowSizeMs : undefined) as never,
       name: options.name,
       fields: (aggregator, sendOldValues) => {
@@ -100,6 +101,7 @@ export class SessionCogroupedStream<K, A> {
     const store = storeSpec(request, serdes, { type: 'session', retentionMs: windowRetentionMs(request, windowsRetentionMs(windows)), timeOrdered: false })
     return addCogroup(this.#inputs, {
       store,
+      windows,
       keySerde: sessionWindowedSerde(serdes.keySerde) as never,
       name: options.name,
       fields: (aggregator, sendOldValues) => ({

@@ -34,6 +34,8 @@ export type { EmitStrategy } from './topology/node.ts'
 export type {
   DynamicSinkOptions, GroupedOptions, NameOption, RepartitionOptions, SinkOptions, SourceOptions, StoreOptions, WindowStoreOptions,
 } from './options.ts'
+export type { StreamJoinOptions } from './stream-stream-join.ts'
+export type { SuppressBounds, SuppressOptions } from './suppress.ts'
 export type { JoinOptions } from './stream-table-join.ts'
 export { StreamsApp } from './streams-app.ts'
 export type { StreamsMetrics, StreamsState } from './streams-app.ts'

@@ -73,7 +73,7 @@ export class SessionWindowedStream<K, V> {
       timeOrdered: this.#emit === 'on-window-close',
     })
     return addAggregate(plan, repartition, {
-      name, store, repartitionName,
+      name, store, repartitionName, windows: this.#windows,
       keySerde: sessionWindowedSerde(keySerde) as Serde<unknown>,
       inputKeySerde: plan.keySerde ?? keySerde,
       fields: sendOldValues => ({ kind: 'sessionAggregate', store: store.name, windows: this.#windows, emit: this.#emit, ...functions, sendOldValues }),

@@ -1,10 +1,11 @@
 import type { MonoTypeOperatorFunction, OperatorFunction } from 'rxjs'
+import { StreamError } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
 import { GroupedStream } from './grouped-stream.ts'
 import { asksForStore } from './options.ts'
 import type { DynamicSinkOptions, GroupedOptions, NameOption, RepartitionOptions, SinkOptions, StoreOptions } from './options.ts'
 import { addOperator, planKey } from './plan.ts'
-import type { NodeFields, StreamPlan } from './plan.ts'
+import type { NodeFields, StreamPlan, TablePlan } from './plan.ts'
 import { addProcessor } from './processing.ts'
 import type { ProcessOptions } from './processing.ts'
 import type { ProcessorFactory } from './processor.ts'
@@ -12,13 +13,15 @@ import { repartitionNode, sinkNode } from './repartition.ts'
 import { SplitStream } from './split.ts'
 import { storeRequest } from './store-request.ts'
 import type { StreamRecord } from './stream-record.ts'
+import { streamStreamJoin } from './stream-stream-join.ts'
+import type { StreamJoinOptions } from './stream-stream-join.ts'
 import { streamTableJoin } from './stream-table-join.ts'
 import type { JoinOptions } from './stream-table-join.ts'
 import type { Table } from './table.ts'
 import { tableSource } from './table-source.ts'
 import { serdeOf } from './topic.ts'
 import { GraphNode } from './topology/graph.ts'
-import type { Partitioner, PipeOperator, RecordFunction } from './topology/node.ts'
+import type { Joiner, Partitioner, PipeOperator, RecordFunction } from './topology/node.ts'
 
 /** A function of the program: value first, then the key, then the whole record (never change it). */
 export type RecordCallback<K, V, R> = (value: V, key: K, record: StreamRecord<K, V>) => R
@@ -180,14 +183,26 @@ export class Stream<K, V> {
     return tableSource({ ...plan, sources }, { name, store, parent: node, keepsRows: asksForStore(options) && options.store !== undefined })
   }
 
-  /** Joins each record with the table's row of the same key; a record without a row is left out. */
-  join<V2, R>(table: Table<K, V2, null>, joiner: (value: V, row: V2, key: K) => R, options: JoinOptions<K, V> = {}): Stream<K, R> {
-    return streamTableJoin(this[planKey], table[planKey], { join: 'inner', joiner: joiner as never, ...options })
+  /**
+   * With a stream: every pair of records of one key that lie within the windows. With a table: each record with the row of
+   * its key at that moment. What has no partner is left out.
+   */
+  join<V2, R>(other: Stream<K, V2>, joiner: (value: V, other: V2, key: K) => R, options: StreamJoinOptions<K, V, V2>): Stream<K, R>
+  join<V2, R>(table: Table<K, V2, null>, joiner: (value: V, row: V2, key: K) => R, options?: JoinOptions<K, V>): Stream<K, R>
+  join(other: JoinPartner, joiner: (...sides: never[]) => unknown, options: AnyJoinOptions = {}): unknown {
+    return this.#join('inner', other, joiner as Joiner, options)
   }
 
-  /** Joins each record with the table's row of the same key, or with null where there is none. */
-  leftJoin<V2, R>(table: Table<K, V2, null>, joiner: (value: V, row: V2 | null, key: K) => R, options: JoinOptions<K, V> = {}): Stream<K, R> {
-    return streamTableJoin(this[planKey], table[planKey], { join: 'left', joiner: joiner as never, ...options })
+  /** As `join`; a record of this stream without a partner is joined with null (with a stream: once its window has closed). */
+  leftJoin<V2, R>(other: Stream<K, V2>, joiner: (value: V, other: V2 | null, key: K) => R, options: StreamJoinOptions<K, V, V2>): Stream<K, R>
+  leftJoin<V2, R>(table: Table<K, V2, null>, joiner: (value: V, row: V2 | null, key: K) => R, options?: JoinOptions<K, V>): Stream<K, R>
+  leftJoin(other: JoinPartner, joiner: (...sides: never[]) => unknown, options: AnyJoinOptions = {}): unknown {
+    return this.#join('left', other, joiner as Joiner, options)
+  }
+
+  /** As `leftJoin` with a stream, for records of either stream. */
+  outerJoin<V2, R>(other: Stream<K, V2>, joiner: (value: V | null, other: V2 | null, key: K) => R, options: StreamJoinOptions<K, V, V2>): Stream<K, R> {
+    return streamStreamJoin(this[planKey], other[planKey], { join: 'outer', joiner: joiner as Joiner, options })
   }
 
   /** Writes the records to a topic; a null value becomes a tombstone. With a function, each record says its topic. */
@@ -208,6 +223,13 @@ export class Stream<K, V> {
     context.graph.add(sink, node)
   }
 
+  #join(join: 'inner' | 'left', other: JoinPartner, joiner: Joiner, options: AnyJoinOptions): Stream<K, unknown> {
+    const plan = other[planKey]
+    if ('rows' in plan) return streamTableJoin(this[planKey], plan, { ...options, join, joiner })
+    if (!('within' in options)) throw new StreamError('INVALID_ARGUMENT', "join: say how far apart two records may be, as in { within: joinWithin('5m') }")
+    return streamStreamJoin(this[planKey], plan, { join, joiner, options: options as StreamJoinOptions<never, never, never> })
+  }
+
   #same(prefix: string, options: NameOption, fields: NodeFields): Stream<K, V> {
     return this.#next(prefix, options, fields, {})
   }
@@ -225,6 +247,12 @@ export class Stream<K, V> {
     return withKeyFormat({ ...plan, valueSerde }, options.key, plan.keySerde)
   }
 }
+
+interface JoinPartner {
+  readonly [planKey]: StreamPlan | TablePlan
+}
+
+type AnyJoinOptions = { readonly name?: string; readonly key?: unknown; readonly value?: unknown }
 
 const rekeyed: Partial<StreamPlan> = { keySerde: null, valueSerde: null, repartitionRequired: true }
 

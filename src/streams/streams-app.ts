@@ -157,7 +157,8 @@ export class StreamsApp {
 
   async #ends(topics: readonly string[]): Promise<Map<TopicPartition, number>> {
     const queries = topics.flatMap((topic) => Array.from({ length: this.#partitionCounts.get(topic) ?? 0 }, (_, partition) => ({ topic, partition, at: 'latest' as const })))
-    const answers = await this.#config.broker.topics.listOffsets(queries, { isolation: 'read-committed' })
+    // What was committed a moment ago may not be below the last stable offset yet.
+    const answers = await this.#config.broker.topics.listOffsets(queries, { isolation: 'read-uncommitted' })
     const starts = await this.#config.broker.topics.listOffsets(queries.map((query) => ({ ...query, at: 'earliest' as const })))
     return new Map(answers.flatMap(({ topic, partition, offset }, index) => (offset > starts[index]!.offset ? [[{ topic, partition }, offset] as const] : [])))
   }

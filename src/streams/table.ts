@@ -5,6 +5,8 @@ import { addOperator, planKey } from './plan.ts'
 import type { NodeFields, TablePlan } from './plan.ts'
 import { storeRequest, storeSpec } from './store-request.ts'
 import type { RecordCallback, Stream } from './stream.ts'
+import { suppress } from './suppress.ts'
+import type { SuppressOptions } from './suppress.ts'
 import { tableJoin } from './table-join.ts'
 import { serdeOf } from './topic.ts'
 import { GraphNode } from './topology/graph.ts'
@@ -85,6 +87,11 @@ export class Table<K, V, Gone extends null = null> {
   /** Rows of keys that are in either table, with null for the side that has none. */
   outerJoin<V2, R>(other: Table<K, V2, null>, joiner: (row: V | null, otherRow: V2 | null, key: K) => R, options: StoreOptions<K, R> = {}): Table<K, NonNullable<R>, null> {
     return tableJoin(this[planKey], other[planKey], { join: 'outer', joiner: joiner as Joiner, options })
+  }
+
+  /** Holds changes back: until windows close, for one final result each, or for a time, to have fewer. */
+  suppress(options: SuppressOptions): Table<K, V, Gone> {
+    return suppress(this[planKey], options)
   }
 
   #filter(predicate: RecordCallback<K, V, boolean>, negate: boolean, options: StoreOptions<K, V>): Table<K, V, null> {

@@ -71,7 +71,7 @@ export class WindowedStream<K, V> {
       timeOrdered: this.#emit === 'on-window-close',
     })
     return addAggregate(plan, repartition, {
-      name, store, repartitionName,
+      name, store, repartitionName, windows: this.#windows,
       keySerde: timeWindowedSerde(keySerde, Number.isFinite(windowSizeMs) ? windowSizeMs : undefined) as Serde<unknown>,
       inputKeySerde: plan.keySerde ?? keySerde,
       fields: sendOldValues => this.#fields(store.name, functions, sendOldValues),

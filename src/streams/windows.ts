@@ -113,6 +113,16 @@ export function windowsRetentionMs(windows: Windows | JoinWindows): number {
   }
 }
 
+/** When no record can change a window any more: `graceMs` after its end, where a session takes what comes a gap later. */
+export function windowsClose(windows: Windows): { readonly graceMs: number; readonly endInclusive: boolean } {
+  switch (windows.type) {
+    case 'time': return { graceMs: windows.graceMs, endInclusive: false }
+    case 'sliding': return { graceMs: windows.graceMs, endInclusive: true }
+    case 'session': return { graceMs: windows.gapMs + windows.graceMs, endInclusive: true }
+    case 'unlimited': return { graceMs: 0, endInclusive: false }
+  }
+}
+
 function graceMs(options: GraceOption): number {
   return wholeMs(options.grace ?? 0, 'grace')
 }

@@ -1,8 +1,10 @@
 /** Members of recorded operations (FORMAT.md, sections 1, 3 and 4) as options of the fluent surface. */
 import { bytesSerde, doubleSerde, integerSerde, jsonSerde, longSerde, stringSerde } from '../../src/core/index.ts'
 import type { Serde } from '../../src/core/index.ts'
+import type { StreamJoinOptions } from '../../src/streams/stream-stream-join.ts'
+import type { SuppressOptions } from '../../src/streams/suppress.ts'
 import { sessionWindowedSerde, timeWindowedSerde } from '../../src/streams/windowed-serde.ts'
-import { hopping, session, sliding, tumbling, unlimited } from '../../src/streams/windows.ts'
+import { hopping, joinWithin, session, sliding, tumbling, unlimited } from '../../src/streams/windows.ts'
 import type { Windows } from '../../src/streams/windows.ts'
 
 export type SerdeSpec = string | { readonly windowed: SerdeSpec; readonly sizeMs: number } | { readonly session: SerdeSpec }
@@ -81,6 +83,32 @@ export function windowsOf(window: Member): Windows {
     case 'session': return session(ms('gapMs'), grace)
     case 'unlimited': return unlimited({ startMs: (window['startMs'] as number | undefined) ?? 0 })
     default: throw new PendingOperator(`windows of type ${String(window['type'])}`)
+  }
+}
+
+export function streamJoinOptionsOf(operation: Operation): StreamJoinOptions<unknown, unknown, unknown> {
+  const windows = operation['windows'] as Readonly<Record<string, number | undefined>>
+  const span = windows['differenceMs'] ?? { before: windows['beforeMs'] ?? 0, after: windows['afterMs'] ?? 0 }
+  const joined = (operation['streamJoined'] ?? {}) as { readonly storeName?: string; readonly logging?: boolean; readonly otherValue?: SerdeSpec }
+  return {
+    ...formatsOf(joined),
+    ...(joined.storeName === undefined ? {} : { storeName: joined.storeName }),
+    ...(joined.logging === undefined ? {} : { logging: joined.logging }),
+    ...(joined.otherValue === undefined ? {} : { otherValue: serdeOfSpec(joined.otherValue) as Serde<{}> }),
+    within: joinWithin(span, { grace: windows['graceMs'] ?? 0 }),
+  }
+}
+
+export function suppressOptionsOf(operation: Operation): SuppressOptions {
+  // FORMAT.md, section 7: what counts as bytes is the implementation's; ours leaves out the initial value of an aggregate.
+  if (operation['maxBytes'] !== undefined) throw new PendingOperator('suppress bounded by bytes')
+  const until = operation['until'] as 'windowCloses' | { readonly timeLimitMs: number }
+  return {
+    ...nameOf(operation),
+    ...numberOf(operation, 'maxRecords'),
+    ...numberOf(operation, 'maxBytes'),
+    ...(operation['whenFull'] === 'shutDown' ? { whenFull: 'shut-down' } : {}),
+    until: until === 'windowCloses' ? 'window-closes' : until.timeLimitMs,
   }
 }
 

@@ -18,7 +18,7 @@ import type { Topology } from '../../src/streams/topology/topology.ts'
 import { WindowedStream } from '../../src/streams/windowed-stream.ts'
 import { functions, show } from './streams-functions.ts'
 import type { FunctionSpec } from './streams-functions.ts'
-import { PendingOperator, formatsOf, materializedOf, nameOf, named, numberOf, serdeOfSpec, topicSerdes, windowsOf } from './streams-members.ts'
+import { PendingOperator, formatsOf, materializedOf, nameOf, named, numberOf, serdeOfSpec, streamJoinOptionsOf, suppressOptionsOf, topicSerdes, windowsOf } from './streams-members.ts'
 import type { Member, Operation, Scenario, SerdeSpec } from './streams-members.ts'
 import { processorFactory, storeDefinition } from './streams-processors.ts'
 import type { ProcessorSpec, StoreMember } from './streams-processors.ts'
@@ -107,7 +107,8 @@ class Program {
       case 'process': return stream.process(this.#processor(operation), this.#processOptions(operation))
       case 'processValues': return stream.processValues(this.#processor(operation), this.#processOptions(operation))
       case 'join':
-      case 'leftJoin': return this.#streamJoin(stream, operation)
+      case 'leftJoin':
+      case 'outerJoin': return this.#streamJoin(stream, operation)
       default: throw new PendingOperator(operation.op)
     }
   }
@@ -154,12 +155,23 @@ class Program {
   }
 
   #streamJoin(stream: Stream<unknown, unknown>, operation: Operation): unknown {
-    const table = this.#results.get(operation['with'] as string)
-    if (!(table instanceof Table)) throw new PendingOperator(`${operation.op} of a stream and a stream or global table`)
+    const other = this.#results.get(operation['with'] as string)
+    const joiner = functions.joiner(operation['joiner'] as FunctionSpec)
+    if (other instanceof Table) return this.#streamTableJoin(stream, other as Table<unknown, unknown>, operation)
+    if (!(other instanceof Stream)) throw new PendingOperator(`${operation.op} of a stream and a global table`)
+    const options = streamJoinOptionsOf(operation)
+    switch (operation.op) {
+      case 'join': return stream.join(other as Stream<unknown, unknown>, joiner, options)
+      case 'leftJoin': return stream.leftJoin(other as Stream<unknown, unknown>, joiner, options)
+      default: return stream.outerJoin(other as Stream<unknown, unknown>, joiner, options)
+    }
+  }
+
+  #streamTableJoin(stream: Stream<unknown, unknown>, table: Table<unknown, unknown>, operation: Operation): unknown {
+    const joiner = functions.joiner(operation['joiner'] as FunctionSpec)
     const options = formatsOf(operation['joined'])
     if ((operation['joined'] as Member | undefined)?.['graceMs'] !== undefined) throw new PendingOperator('join with grace')
-    const joiner = functions.joiner(operation['joiner'] as FunctionSpec)
-    return operation.op === 'join' ? stream.join(table as Table<unknown, unknown>, joiner, options) : stream.leftJoin(table as Table<unknown, unknown>, joiner, options)
+    return operation.op === 'join' ? stream.join(table, joiner, options) : stream.leftJoin(table, joiner, options)
   }
 
   #addStateStore(operation: Operation): void {
@@ -208,6 +220,7 @@ class Program {
         const other = this.#results.get(operation['with'] as string) as Table<unknown, unknown>
         return table[operation.op](other, functions.joiner(member('joiner')), options)
       }
+      case 'suppress': return table.suppress(suppressOptionsOf(operation))
       default: throw new PendingOperator(`${operation.op} of a table`)
     }
   }

@@ -1,6 +1,7 @@
 /** Answers the recorded queries (FORMAT.md, section 5) from an open store. */
 import { KeyValueStore } from '../../src/streams/state/key-value-store.ts'
 import type { OpenStore } from '../../src/streams/state/open-store.ts'
+import { OuterJoinStore } from '../../src/streams/state/outer-join-store.ts'
 import { SessionStore } from '../../src/streams/state/session-store.ts'
 import { VersionedStore } from '../../src/streams/state/versioned-store.ts'
 import { WindowStore } from '../../src/streams/state/window-store.ts'
@@ -32,6 +33,7 @@ export function contentOf(store: OpenStore, keys: readonly unknown[]): readonly 
   }
   if (view instanceof SessionStore) return [...view.fetchRange(null, null)].map((row) => keyed(store, row))
   if (view instanceof KeyValueStore || view instanceof WindowStore) return [...view.all()].map((row) => keyed(store, row))
+  if (view instanceof OuterJoinStore) return [...view.all()]
   throw new Error(`the store ${store.spec.name} cannot be scanned`)
 }
 

@@ -233,7 +233,7 @@ function decode(scenario: Scenario, { topic, key, value, timestamp, headers }: R
 
 function rawForm({ topic, key, value, timestamp, headers }: RawRecord): unknown {
   // -1: the record was written without a timestamp.
-  return { topic, key: base64(key), value: base64(value), ...(timestamp === -1 ? {} : { timestamp }), ...headersForm(headers) }
+  return { topic, key: base64(key), value: base64(value), timestamp: timestamp === -1 ? null : timestamp, ...headersForm(headers) }
 }
 
 function headersForm(headers: RawRecord['headers']): { readonly headers?: unknown } {

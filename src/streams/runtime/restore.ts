@@ -25,7 +25,8 @@ interface Restoring {
 
 /**
  * Fills the stores of new tasks from their changelogs, a slice at a time, so that tasks which run already go on meanwhile.
- * Only committed records are read, up to where the changelog ended when the task was added; nobody else writes it.
+ * Only committed records are read, up to where the changelog ended when the task was added; nobody else writes it, and a
+ * transaction that a dead owner left open is waited out.
  */
 export class Restorer {
   readonly #broker: Broker
@@ -51,7 +52,8 @@ export class Restorer {
     const changelogs = task.changelogTopics.map((topic) => ({ topic, partition }))
     if (changelogs.length === 0) return
     const starts = await this.#broker.topics.listOffsets(changelogs.map((changelog) => ({ ...changelog, at: 'earliest' as const })))
-    const ends = await this.#broker.topics.listOffsets(changelogs.map((changelog) => ({ ...changelog, at: 'latest' as const })), { isolation: 'read-committed' })
+    // Not the last stable offset: a commit may be answered before its markers are in the changelog, and what it committed must be restored.
+    const ends = await this.#broker.topics.listOffsets(changelogs.map((changelog) => ({ ...changelog, at: 'latest' as const })), { isolation: 'read-uncommitted' })
     const open = changelogs.map(({ topic }, index): Changelog => {
       const startOffset = starts[index]!.offset
       return { topic, partition, startOffset, offset: startOffset, endOffset: ends[index]!.offset }

@@ -58,6 +58,8 @@ export interface GraphTraits {
   readonly isRepartition?: boolean
   /** A join that gives a result for a record without a key. */
   readonly takesNullKeys?: boolean
+  /** Of an aggregation: how long after its end a window changes, and whether a record at the very end belongs to it. */
+  readonly windows?: { readonly graceMs: number; readonly endInclusive: boolean }
 }
 
 const rootName = ''

@@ -2,13 +2,12 @@ import type { StoreSpec, SubTopology, TopologyNode } from './node.ts'
 
 /**
  * Cuts a topology into its connected parts: nodes hang together by edges and by stores they share, and a repartition topic
- * separates what is before it from what is after it. Ids count in the order of source names, as upstream's do.
+ * separates what is before it from what is after it. Ids count in the order of writing, as upstream's do.
  */
 export function subTopologiesOf(nodes: readonly TopologyNode[], stores: readonly StoreSpec[]): readonly SubTopology[] {
   const groups = groupNodes(nodes)
-  const sources = nodes.filter(node => node.kind === 'source').sort((a, b) => (a.name < b.name ? -1 : 1))
   const idOfGroup = new Map<string, number>()
-  for (const node of [...sources, ...nodes]) {
+  for (const node of nodes) {
     const group = groups.find(node.name)
     if (!idOfGroup.has(group)) idOfGroup.set(group, idOfGroup.size)
   }

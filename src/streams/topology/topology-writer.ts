@@ -53,11 +53,13 @@ export class TopologyWriter {
       const missing = node.stores.find(store => !this.#stores.has(store))
       if (missing !== undefined) throw invalid(`${node.name} uses the state store ${missing}, which does not exist`)
     }
+    const copartitionGroups = this.#copartitioned.map(sources => this.#topicsOf(sources))
+    for (const group of copartitionGroups) this.#checkGivenPartitions(group)
     return {
       nodes: Object.freeze(nodes),
       stores: Object.freeze(stores),
       repartitionTopics: Object.freeze([...this.#repartitionTopics.values()]),
-      copartitionGroups: Object.freeze(this.#copartitioned.map(sources => this.#topicsOf(sources))),
+      copartitionGroups: Object.freeze(copartitionGroups),
       subTopologies: Object.freeze(subTopologiesOf(nodes, stores)),
     }
   }
@@ -70,6 +72,17 @@ export class TopologyWriter {
       }
       this.#sourceOfTopic.set(topic, name)
     }
+  }
+
+  /** What the program itself says about partitions must fit; what the broker says is checked when the program runs. */
+  #checkGivenPartitions(group: readonly string[]): void {
+    const given = group.flatMap((topic) => {
+      const partitions = this.#repartitionTopics.get(topic)?.partitions ?? null
+      return partitions === null ? [] : [{ topic, partitions }]
+    })
+    if (new Set(given.map(({ partitions }) => partitions)).size <= 1) return
+    const shown = given.map(({ topic, partitions }) => `${topic} has ${partitions}`).join(', ')
+    throw invalid(`topics that are joined or aggregated together need equal numbers of partitions: ${shown}; give repartition() the same number`)
   }
 
   #topicsOf(sources: ReadonlySet<string>): readonly string[] {

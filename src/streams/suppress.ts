@@ -1,0 +1,81 @@
+import { StreamError, durationMs } from '../core/index.ts'
+import type { Duration } from '../core/index.ts'
+import type { TablePlan } from './plan.ts'
+import { storeRequest, storeSpec } from './store-request.ts'
+import type { Table } from './table.ts'
+import { GraphNode } from './topology/graph.ts'
+import type { GraphTraits } from './topology/graph.ts'
+import type { SuppressNode } from './topology/node.ts'
+
+export interface SuppressBounds {
+  /** Changes held at most, over all keys of a task. Default: no bound. */
+  readonly maxRecords?: number
+  /** Bytes held at most: 8 a change, its key, its value and its context. Default: no bound. */
+  readonly maxBytes?: number
+}
+
+export interface SuppressOptions extends SuppressBounds {
+  /** `window-closes`: one result per window, when it takes no more records. A duration: the latest row of a key that long after its first change. */
+  readonly until: 'window-closes' | Duration
+  /** What happens beyond the bounds. Default: `shut-down` for `window-closes` (a final result must not come early), else `emit-early`. */
+  readonly whenFull?: 'emit-early' | 'shut-down'
+  readonly name?: string
+  /** As for tables. Default true. */
+  readonly logging?: boolean | Readonly<Record<string, string>>
+}
+
+/** Holds the changes of a table back. Emits only when a later record arrives at this operator: time is the records'. */
+export function suppress<K, V, Gone extends null>(plan: TablePlan, options: SuppressOptions): Table<K, V, Gone> {
+  const { context } = plan
+  const name = context.names.processor('KTABLE-SUPPRESS-', options.name)
+  const storeOptions = { logging: options.logging ?? true, ...(options.name === undefined ? {} : { store: `${options.name}-store` }) }
+  const request = { ...storeRequest(context, storeOptions, 'KTABLE-SUPPRESS-'), persistent: false, caching: false }
+  const serdes = { keySerde: plan.keySerde ?? context.defaultKeySerde, valueSerde: plan.valueSerde ?? context.defaultValueSerde }
+  const store = storeSpec(request, serdes, { type: 'suppress-buffer' })
+  plan.sendOldValues(true)
+  let sendOldValues = false
+  const fields = { kind: 'suppress' as const, store: store.name, ...boundsOf(options), until: untilOf(plan, options) }
+  const node = new GraphNode(name, (writer, parents) => {
+    writer.addNode({ ...fields, name, parents, stores: [store.name], sendOldValues })
+    writer.addStore(store, name)
+  })
+  context.graph.add(node, plan.node)
+  return context.table({
+    ...plan,
+    node,
+    rows() {
+      throw new StreamError('TOPOLOGY_INVALID', `the rows of ${name} cannot be looked up, because it holds changes back; give the table behind it a store of its own, as in filter(() => true, { store: 'final' })`)
+    },
+    sendOldValues() {
+      sendOldValues = true
+      return true
+    },
+  })
+}
+
+function boundsOf({ maxRecords, maxBytes, whenFull, until }: SuppressOptions): Pick<SuppressNode, 'maxRecords' | 'maxBytes' | 'whenFull'> {
+  if (until === 'window-closes' && whenFull === 'emit-early') {
+    throw new StreamError('TOPOLOGY_INVALID', "suppress: until 'window-closes' promises one final result per window, which whenFull 'emit-early' would break; use 'shut-down', or a time limit")
+  }
+  const fallback = until === 'window-closes' ? 'shut-down' : 'emit-early'
+  return { maxRecords: maxRecords ?? null, maxBytes: maxBytes ?? null, whenFull: whenFull ?? fallback }
+}
+
+function untilOf(plan: TablePlan, { until }: SuppressOptions): SuppressNode['until'] {
+  if (until !== 'window-closes') return { type: 'time-limit', ms: durationMs(until, 'suppress: until') }
+  const windows = windowsAbove(plan.node)
+  if (windows.length === 0) {
+    throw new StreamError('TOPOLOGY_INVALID', "suppress: until 'window-closes' needs a windowed table: there is no windowedBy above it; use a time limit instead")
+  }
+  return {
+    type: 'window-closes',
+    graceMs: Math.max(...windows.map((window) => window.graceMs)),
+    endInclusive: windows.some((window) => window.endInclusive),
+  }
+}
+
+/** The windows of the nearest aggregations above a node. */
+function windowsAbove(node: GraphNode): readonly NonNullable<GraphTraits['windows']>[] {
+  const { windows } = node.traits
+  return windows === undefined ? node.parents.flatMap(windowsAbove) : [windows]
+}
