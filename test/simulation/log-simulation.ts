@@ -80,7 +80,7 @@ class LogSimulation {
     this.#faultRate = 0
     this.#log = await PartitionLog.open({
       directory: '/data/t-0', name: 't-0', fileSystem: this.#disk, clock: this.#clock,
-      config: { ...defaultLogConfig, segmentBytes: this.#segmentBytes, indexIntervalBytes: randomInteger(this.#random, 400) },
+      config: { ...defaultLogConfig, segmentBytes: this.#segmentBytes, indexIntervalBytes: randomInteger(this.#random, 400), retentionBytes: 4000 },
     })
     expect(this.#log.failure).toBeNull()
     this.#adoptRecovered()
@@ -117,7 +117,8 @@ class LogSimulation {
     else if (dice < 72) this.#endSomeTransaction()
     else if (dice < 84) await this.#sync()
     else if (dice < 87) this.#checkTimestamps()
-    else if (dice < 90) await this.#deleteRecords()
+    else if (dice < 89) await this.#deleteRecords()
+    else if (dice < 90) await this.#applyRetention()
     else if (dice < 93) this.#chooseFault()
     else await this.#restart(dice)
   }
@@ -196,6 +197,12 @@ class LogSimulation {
     if (!(await this.#attemptAsync(async () => void (await this.#log.deleteRecordsBefore(before))))) return
     this.#startAcknowledged = Math.max(this.#startAcknowledged, before)
     if (before > 0 && this.#log.highWatermark === acknowledgedToo) this.#acknowledged = acknowledgedToo
+  }
+
+  async #applyRetention(): Promise<void> {
+    const done = await this.#attemptAsync(async () => void (await this.#log.applyRetention()))
+    this.#startAttempted = Math.max(this.#startAttempted, this.#log.logStartOffset)
+    if (done) this.#startAcknowledged = this.#log.logStartOffset
   }
 
   #chooseFault(): void {

@@ -21,6 +21,8 @@ import { ReadHandles } from './read-handles.ts'
 import { patchOffset, RecordBatchView } from './record-batch.ts'
 import { recoverLog } from './recovery.ts'
 import type { RecoveredLog } from './recovery.ts'
+import { countExpired } from './retention.ts'
+import type { RetainedSegment } from './retention.ts'
 import { Segment } from './segment.ts'
 import { findMaxTimestamp, findTimestamp } from './timestamp-search.ts'
 import type { TimestampedOffset } from './timestamp-search.ts'
@@ -447,6 +449,46 @@ export class PartitionLog {
       await this.#removeOldSegments()
     })
     return this.#logStartOffset
+  }
+
+  /**
+   * Deletes the segments that the topic's retention lets go; when that is all of them, the active one is rolled first. One pass of
+   * the engine's background work; appends and reads go on. Resolves to the number of segments deleted.
+   * @throws STORAGE_CORRUPT when a segment cannot tell its age
+   */
+  async applyRetention(): Promise<number> {
+    this.#ensureWritable()
+    const count = countExpired({
+      segments: this.#segments.map((segment) => this.#retained(segment)), config: this.#config, nowMs: this.#options.clock.now(),
+      logStartOffset: this.#logStartOffset, highWatermark: this.#highWatermark,
+    })
+    if (count === 0) return 0
+    const removed = this.#segments[count - 1]!
+    const isAll = count === this.#segments.length
+    if (isAll && removed.sizeBytes === 0) return this.#removeUpTo(removed.baseOffset, count - 1)
+    if (isAll) this.#roll()
+    await this.sync()
+    return this.#removeUpTo(this.#segments[count]!.baseOffset, count)
+  }
+
+  async #removeUpTo(logStartOffset: number, count: number): Promise<number> {
+    this.#logStartOffset = Math.max(this.#logStartOffset, logStartOffset)
+    await this.#exclusively(async () => {
+      await this.#sealRolled()
+      await this.#removeOldSegments()
+    })
+    return count
+  }
+
+  #retained(segment: Segment): RetainedSegment {
+    segment.ensureTimeIndex()
+    const maxTimestamp = segment.maxTimestamp >= 0 ? segment.maxTimestamp : this.#options.fileSystem.stat(segment.path)?.modifiedMs ?? Infinity
+    return { sizeBytes: segment.sizeBytes, maxTimestamp, endOffset: Math.min(segment.endOffset, this.#logEndOffset) }
+  }
+
+  /** Forgets idempotent producers that appended nothing for so long (Kafka: producer.id.expiration.ms, 1 day); one in a transaction never. Returns how many. */
+  expireProducers(idleMs: number): number {
+    return this.#producers.expireBefore(this.#options.clock.now() - idleMs)
   }
 
   async #removeOldSegments(): Promise<void> {
