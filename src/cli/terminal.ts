@@ -4,7 +4,7 @@ export interface Terminal {
   input(): AsyncIterable<Uint8Array>
   /** True when a person types the input. */
   isInteractive(): boolean
-  /** Fires with the first SIGINT or SIGTERM, and when whoever reads the output went away. */
+  /** Fires with the first SIGINT or SIGTERM, and when whoever reads the output went away; the reason says which, as text. */
   readonly stop: AbortSignal
   /** Results, to the standard output; resolves once it may be followed by more, so that a slow reader slows the command. */
   write(data: string | Uint8Array): Promise<void>
@@ -27,11 +27,11 @@ export function processTerminal(process: TerminalProcess): Terminal {
   const controller = new AbortController()
   const onSignal = (signal: NodeJS.Signals) => {
     if (controller.signal.aborted) process.exit(128 + (signalNumbers[signal] ?? 0))
-    controller.abort()
+    controller.abort(signal)
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
-  process.stdout.on('error', () => controller.abort())
+  process.stdout.on('error', (error) => controller.abort(`nobody reads the output (${error.message})`))
   return {
     input: () => readUntil(controller.signal, process.stdin),
     isInteractive: () => process.stdin.isTTY === true,
@@ -41,11 +41,16 @@ export function processTerminal(process: TerminalProcess): Terminal {
   }
 }
 
-/** Resolves when the command must stop. */
-export function stopped({ stop }: Terminal): Promise<void> {
+/** Resolves when the command must stop, and has said why. */
+export function stopped(terminal: Terminal): Promise<void> {
+  const { stop } = terminal
   return new Promise((resolve) => {
-    if (stop.aborted) resolve()
-    else stop.addEventListener('abort', () => resolve(), { once: true })
+    const onStop = () => {
+      terminal.tell(`stopping: ${String(stop.reason)}`)
+      resolve()
+    }
+    if (stop.aborted) onStop()
+    else stop.addEventListener('abort', onStop, { once: true })
   })
 }
 

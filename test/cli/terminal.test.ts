@@ -37,6 +37,7 @@ describe('processTerminal()', () => {
     const { process, terminal } = open()
     process.stdout.destroy(new Error('EPIPE'))
     await stopped(terminal)
+    expect(String(process.stderr.read())).toBe('stopping: nobody reads the output (EPIPE)\n')
     await terminal.write('into nothing')
     expect(process.exits).toEqual([])
   })

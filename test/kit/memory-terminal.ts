@@ -32,8 +32,4 @@ export class MemoryTerminal implements Terminal {
   tell(line: string): void {
     this.errors += `${line}\n`
   }
-
-  interrupt(): void {
-    this.#controller.abort()
-  }
 }
