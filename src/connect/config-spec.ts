@@ -210,7 +210,13 @@ function checkOption(name: string, { schema, settings, type }: ConfigOption<unkn
   const text = type === 'password' ? '[hidden]' : written
   const result = schema.safeParse(written)
   const complaints = result.success ? checkRule(settings.check, result.data) : result.error.issues.map((issue) => issue.message)
-  return { name, text, value: result.data ?? null, errors: complaints.map((complaint) => `Invalid value ${text} for configuration ${name}: ${complaint}`) }
+  const shown = result.success && type !== 'password' ? shownValue(result.data) : text
+  return { name, text, value: result.data ?? null, errors: complaints.map((complaint) => `Invalid value ${shown} for configuration ${name}: ${complaint}`) }
+}
+
+/** As upstream shows a value that was parsed and then refused. */
+function shownValue(value: unknown): string {
+  return Array.isArray(value) ? `[${value.join(', ')}]` : (configText(value) ?? 'null')
 }
 
 function checkRule(rule: z.ZodType | undefined, value: unknown): readonly string[] {

@@ -92,6 +92,7 @@ export const schema = {
     const pairs = Array.isArray(fields) ? (fields as readonly (readonly [string, Schema])[]) : Object.entries(fields)
     const seen = new Set<string>()
     const list = pairs.map(([name, fieldSchema], index): Field => {
+      if (name === '') throw dataError('a field of a struct needs a name')
       if (seen.has(name)) throw dataError(`a struct cannot have two fields named "${name}"`)
       seen.add(name)
       return Object.freeze({ name, index, schema: fieldSchema })

@@ -9,6 +9,7 @@ import { PluginRegistry } from './plugin-registry.ts'
 import type { InstalledPlugin } from './plugin-registry.ts'
 import { isExactlyOnce } from './run-task.ts'
 import { TopicCreation } from './topic-creation.ts'
+import { createTransformChain } from './transform-chain.ts'
 import { workerConfig } from './worker-config.ts'
 import type { WorkerConfig } from './worker-config.ts'
 
@@ -28,11 +29,13 @@ export async function checkConnectorConfig(given: NamedConfig, registry: PluginR
   if (className === null || className === undefined || className === '') throw configError(`connector ${name}: connector.class is missing: say which connector it is`)
   const installed = await registry.connector(className)
   const { plugin } = installed
+  await registry.loadGiven()
   const base: ConfigSpec<SourceConfig | SinkConfig> = plugin.type === 'source' ? sourceConfig : sinkConfig
   const complaints = [
     ...unknownKeys(raw, [base, plugin.config]).values(),
     ...[base, plugin.config].flatMap((spec) => spec.check(raw).flatMap(({ errors }) => errors)),
     ...complaintsOf(() => createCodec(registry, raw, worker)),
+    ...complaintsOf(() => createTransformChain(registry, raw)?.close()),
     ...(plugin.type === 'source' ? sourceComplaints(raw, worker, plugin) : []),
   ]
   if (complaints.length > 0) throw invalid(name, complaints)

@@ -144,7 +144,7 @@ export class ConnectWorker {
     const inThread = threadHost({ maxMemoryMiB: this.#config['task.max.memory.mb'], ...(taskWorkerUrl && { workerUrl: taskWorkerUrl }) })
     // a plugin that is an object of this process cannot cross into a thread
     const host: TaskHost = where === 'in-process' || installed.module === null ? hostInProcess : inThread
-    return (start) => host({ ...start, spec, installed, broker, clock, random, log: this.#log })
+    return (start) => host({ ...start, spec, installed, registry: this.#registry, broker, clock, random, log: this.#log })
   }
 }
 

@@ -1,7 +1,9 @@
 import { nearestName, StreamError } from '../../core/index.ts'
-import type { AnyPlugin, ConnectorPlugin } from '../connector.ts'
+import type { AnyPlugin, ConnectorPlugin, PredicatePlugin, TransformPlugin } from '../connector.ts'
 import { describeError } from '../errors.ts'
 import type { ConverterPlugin, HeaderConverterPlugin } from '../converters/index.ts'
+import { predicatePlugins } from '../predicates/index.ts'
+import { transformPlugins } from '../transforms/index.ts'
 import { builtInConverters, builtInHeaderConverters, builtInModules } from './built-in-plugins.ts'
 
 /** A plugin and where it came from: the module that a task's thread imports; null when it was handed over as an object. */
@@ -35,6 +37,11 @@ export class PluginRegistry {
     this.#unloaded = [...modules, ...builtInModules]
   }
 
+  /** Loads the modules that were given, so that `transform` and `predicate` know theirs. @throws PLUGIN_NOT_FOUND */
+  async loadGiven(): Promise<void> {
+    while (this.#unloaded.length > builtInModules.length) await this.#loadNext()
+  }
+
   /** Loads modules until one has it: a program without PostgreSQL does not load its driver. @throws PLUGIN_NOT_FOUND with the nearest name */
   async connector(name: string): Promise<InstalledPlugin<ConnectorPlugin>> {
     for (;;) {
@@ -58,6 +65,18 @@ export class PluginRegistry {
   /** @throws PLUGIN_NOT_FOUND */
   headerConverter(name: string): HeaderConverterPlugin {
     return find('header converter', name, builtInHeaderConverters, (each) => each)
+  }
+
+  /** @throws PLUGIN_NOT_FOUND */
+  transform(name: string): TransformPlugin {
+    const own = this.#installed.map(({ plugin }) => plugin).filter((plugin) => plugin.type === 'transformation')
+    return find('transform', name, [...own, ...transformPlugins], (each) => each)
+  }
+
+  /** @throws PLUGIN_NOT_FOUND */
+  predicate(name: string): PredicatePlugin {
+    const own = this.#installed.map(({ plugin }) => plugin).filter((plugin) => plugin.type === 'predicate')
+    return find('predicate', name, [...own, ...predicatePlugins], (each) => each)
   }
 
   #connectors(): readonly InstalledPlugin<ConnectorPlugin>[] {

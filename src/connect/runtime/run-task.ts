@@ -8,7 +8,7 @@ import { DeadLetters } from './dead-letter.ts'
 import type { Stage } from './error-policy.ts'
 import { ErrorPolicy } from './error-policy.ts'
 import { OffsetReader } from './offset-reader.ts'
-import { PluginRegistry } from './plugin-registry.ts'
+import type { PluginRegistry } from './plugin-registry.ts'
 import type { RecordCodec } from './record-codec.ts'
 import { recordTransactions } from './record-transactions.ts'
 import { SinkWorker } from './sink-worker.ts'
@@ -19,12 +19,15 @@ import type { TaskControl } from './task-control.ts'
 import { noProgress, taskName } from './task-spec.ts'
 import type { TaskProgress, TaskSpec } from './task-spec.ts'
 import { describeOrCreate, TopicCreation } from './topic-creation.ts'
+import { createTransformChain } from './transform-chain.ts'
 import { workerConfig } from './worker-config.ts'
 import type { WorkerConfig } from './worker-config.ts'
 
 export interface TaskEnvironment {
   readonly broker: Broker
   readonly plugin: ConnectorPlugin
+  /** Where its transforms and converters are found. */
+  readonly registry: PluginRegistry
   readonly control: TaskControl
   readonly clock: Clock
   readonly random: Random
@@ -36,12 +39,13 @@ type Change = { readonly records?: number; readonly waitingFor?: string | null }
 
 /** Resolves when the task has stopped cleanly. @throws what made it fail */
 export async function runTask(spec: TaskSpec, environment: TaskEnvironment): Promise<void> {
-  const { plugin } = environment
+  const { plugin, registry } = environment
+  await registry.loadGiven()
   return plugin.type === 'source' ? runSource(spec, plugin, environment) : runSink(spec, plugin, environment)
 }
 
 /** What source and sink have in common. */
-function common(spec: TaskSpec, config: SourceConfig | SinkConfig, { control, clock, random, log, report }: TaskEnvironment) {
+function common(spec: TaskSpec, config: SourceConfig | SinkConfig, { registry, control, clock, random, log, report }: TaskEnvironment) {
   const errors = new ErrorPolicy({ tolerance: config['errors.tolerance'], logEnabled: config['errors.log.enable'], log })
   const context: PluginContext & { readonly taskId: number } = { connectorName: spec.connector, taskId: spec.taskId, clock, log, signal: control.stopSignal }
   let known = noProgress
@@ -50,8 +54,9 @@ function common(spec: TaskSpec, config: SourceConfig | SinkConfig, { control, cl
     report(known)
   }
   const worker = workerConfig.parse(spec.workerConfig)
-  const codec = createCodec(new PluginRegistry(), spec.connectorConfig, spec.workerConfig)
-  return { name: taskName(spec), errors, context, progress, worker, codec, control, clock, random, log, transforms: null, retryMaxDelayMs: config['errors.retry.delay.max.ms'] }
+  const codec = createCodec(registry, spec.connectorConfig, spec.workerConfig)
+  const transforms = createTransformChain(registry, spec.connectorConfig)
+  return { name: taskName(spec), errors, context, progress, worker, codec, control, clock, random, log, transforms, retryMaxDelayMs: config['errors.retry.delay.max.ms'] }
 }
 
 async function runSource(spec: TaskSpec, plugin: SourcePlugin, environment: TaskEnvironment): Promise<void> {
@@ -78,6 +83,7 @@ async function runSource(spec: TaskSpec, plugin: SourcePlugin, environment: Task
       transaction: config['transaction.boundary'] === 'connector' ? recordTransactions() : null,
     }).run()
   } finally {
+    shared.transforms?.close()
     await offsets.close()
     await committer.close()
   }
@@ -122,6 +128,7 @@ async function runSink(spec: TaskSpec, plugin: SinkPlugin, environment: TaskEnvi
       maxReadBytes: consumer.maxReadBytes,
     }).run()
   } finally {
+    shared.transforms?.close()
     await deadLetters?.close()
   }
 }

@@ -12,9 +12,7 @@ import type { RecordCodec } from './record-codec.ts'
 import { retrying } from './retry.ts'
 import { SinkPositions } from './sink-positions.ts'
 import type { TaskControl } from './task-control.ts'
-
-/** Changes or drops (null) a record between the converters and the task. */
-export type SinkTransformChain = (record: SinkRecord) => SinkRecord | null
+import type { TransformChain } from './transform-chain.ts'
 
 export interface SinkWorkerOptions {
   readonly name: string
@@ -31,7 +29,7 @@ export interface SinkWorkerOptions {
   /** Log start offsets, for partitions without a committed offset. */
   readonly startOffsets: (partitions: readonly TopicPartition[]) => Promise<readonly PartitionPosition[]>
   readonly codec: RecordCodec
-  readonly transforms: SinkTransformChain | null
+  readonly transforms: TransformChain | null
   readonly errors: ErrorPolicy
   /** null: refused records are not kept. */
   readonly deadLetters: DeadLetters | null
@@ -206,7 +204,7 @@ export class SinkWorker {
     const { codec, transforms } = this.#options
     const record = decodeRecord(codec, origin, view)
     if (transforms === null) return record
-    const transformed = atStage('TRANSFORMATION', () => transforms(record))
+    const transformed = atStage('TRANSFORMATION', () => transforms.apply<SinkRecord>(record))
     return transformed === null || transformed === record ? transformed : record.with(transformed)
   }
 

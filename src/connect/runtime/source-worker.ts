@@ -1,6 +1,6 @@
 import type { Clock, Header, Random } from '../../core/index.ts'
 import { isStreamError, sleep } from '../../core/index.ts'
-import type { SourceRecord, SourceSpans } from '../connect-record.ts'
+import type { ConnectRecord, SourceRecord, SourceSpans } from '../connect-record.ts'
 import type { Log, SourcePoll, SourceTask, SourceTaskContext, TransactionContext } from '../connector.ts'
 import { schema as make } from '../schema.ts'
 import type { ErrorPolicy } from './error-policy.ts'
@@ -14,9 +14,7 @@ import { droppedTicket } from './submitted-offsets.ts'
 import type { SubmittedOffsets, Ticket } from './submitted-offsets.ts'
 import type { TaskControl } from './task-control.ts'
 import type { BatchTicket } from './topic-writer.ts'
-
-/** Changes or drops (null) a record between the task and the converters. */
-export type TransformChain = (record: SourceRecord) => SourceRecord | null
+import type { TransformChain } from './transform-chain.ts'
 
 export interface SourceWorkerOptions {
   /** For the log and errors. */
@@ -200,7 +198,7 @@ export class SourceWorker {
   async #addConverted(record: SourceRecord): Promise<Ticket> {
     const { codec, transforms, committer, errors, name, clock } = this.#options
     try {
-      const transformed = transforms === null ? record : atStage('TRANSFORMATION', () => transforms(record))
+      const transformed = transforms === null ? record : atStage('TRANSFORMATION', () => transforms.apply(completed(record)))
       if (transformed === null) return droppedTicket
       const { topic, partition = null, timestamp } = transformed
       const { key, value, headers } = encodeRecord(codec, transformed)
@@ -237,6 +235,11 @@ export class SourceWorker {
       clock, random, log, signal: control.stopSignal, maxDelayMs: retryMaxDelayMs, waiting: (waitingFor) => progress({ waitingFor }),
     })
   }
+}
+
+/** Transforms see every member; a task may leave them out. */
+function completed(record: SourceRecord): SourceRecord & ConnectRecord {
+  return { partition: null, keySchema: null, key: null, valueSchema: null, timestamp: null, headers: [], ...record }
 }
 
 function isNotEmpty(polled: SourcePoll): boolean {

@@ -1,12 +1,14 @@
 import type { Broker, Clock, Random } from '../../core/index.ts'
 import type { Log } from '../connector.ts'
-import type { InstalledPlugin } from './plugin-registry.ts'
+import type { InstalledPlugin, PluginRegistry } from './plugin-registry.ts'
 import type { ConnectorPlugin } from '../connector.ts'
 import type { TaskProgress, TaskSpec } from './task-spec.ts'
 
 export interface HostedTaskOptions {
   readonly spec: TaskSpec
   readonly installed: InstalledPlugin<ConnectorPlugin>
+  /** The worker's: for tasks inside it. A thread makes its own. */
+  readonly registry: PluginRegistry
   readonly broker: Broker
   readonly clock: Clock
   readonly random: Random

@@ -3,13 +3,14 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { assert, openPortBroker, systemClock, systemRandom } from '../../core/index.ts'
 import type { ConnectorPlugin, Log } from '../connector.ts'
 import { connectorError } from '../errors.ts'
-import { loadModule } from './plugin-registry.ts'
+import { loadModule, PluginRegistry } from './plugin-registry.ts'
 import { runTask } from './run-task.ts'
 import { TaskControl } from './task-control.ts'
 import { noProgress } from './task-spec.ts'
 import type { TaskProgress, TaskSpec } from './task-spec.ts'
 import { plainError } from './thread-messages.ts'
 import type { FromThread, TaskThreadData, ToThread } from './thread-messages.ts'
+import { workerConfig } from './worker-config.ts'
 
 assert(parentPort !== null, 'task-worker runs in a thread')
 const worker = parentPort
@@ -26,7 +27,8 @@ async function main(): Promise<void> {
   const progress = throttledProgress()
   try {
     const broker = openPortBroker({ port: brokerPort })
-    await runTask(spec, { broker, plugin: await findPlugin(spec), control, clock: systemClock, random: systemRandom, log: remoteLog(), report: progress.report })
+    const registry = new PluginRegistry({ modules: workerConfig.parse(spec.workerConfig)['plugin.path'] })
+    await runTask(spec, { broker, registry, plugin: await findPlugin(spec), control, clock: systemClock, random: systemRandom, log: remoteLog(), report: progress.report })
     await broker.close()
     progress.flush()
     say({ kind: 'stopped' })

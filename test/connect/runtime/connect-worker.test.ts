@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { connectorError, ConnectWorker, retriableError } from '../../../src/connect/index.ts'
-import type { AnyPlugin, RawConfig } from '../../../src/connect/index.ts'
+import type { AnyPlugin, RawConfig, Struct } from '../../../src/connect/index.ts'
 import type { Broker } from '../../../src/core/index.ts'
 import { afterTest, FedSource, KeepingSink, memoryLog, openBroker, readTopic, until } from './connect-kit.ts'
 
@@ -264,5 +264,28 @@ describe('a config', () => {
     const broker = await openBroker()
     const { worker } = openWorker(broker, [new KeepingSink().plugin])
     await expect(worker.start({ name: 'keep', config: { 'connector.class': 'KeepingSink' } })).rejects.toThrow('Must configure one of topics or topics.regex')
+  })
+})
+
+describe('transforms', () => {
+  it('change what a source appends and what a sink is handed, and dropped records advance the offset', async () => {
+    const broker = await openBroker()
+    const [source, sink] = [new FedSource(), new KeepingSink()]
+    source.polls.push(() => ['one', ''].map((value) => ({ ...source.record(value), ...(value === '' && { value: null }) })))
+    const { worker } = openWorker(broker, [source.plugin, sink.plugin], text)
+    await worker.start({
+      name: 'fed',
+      config: {
+        'connector.class': 'FedSource', 'transforms': 'drop,route', 'transforms.drop.type': 'Filter', 'transforms.drop.predicate': 'empty',
+        'predicates': 'empty', 'predicates.empty.type': 'RecordIsTombstone',
+        'transforms.route.type': 'RegexRouter', 'transforms.route.regex': 'fed', 'transforms.route.replacement': 'routed',
+      },
+    })
+    await until(() => source.committed.at(-1) === 2, 'both offsets are committed')
+    await worker.start({
+      name: 'keep', config: { 'connector.class': 'KeepingSink', 'topics': 'routed', 'transforms': 'wrap', 'transforms.wrap.type': 'HoistField$Value', 'transforms.wrap.field': 'line' },
+    })
+    await until(() => sink.values.length > 0, 'a record is put')
+    expect(sink.values.map((value) => (value as Struct).get('line'))).toEqual(['one'])
   })
 })

@@ -1,0 +1,1 @@
+export { predicatePlugins } from './built-in-predicates.ts'

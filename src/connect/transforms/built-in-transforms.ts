@@ -1,0 +1,15 @@
+import type { TransformPlugin } from '../connector.ts'
+import { cast } from './cast.ts'
+import { extractField, flatten, hoistField, replaceField, valueToKey } from './fields.ts'
+import { dropHeaders, headerFrom, insertHeader } from './headers.ts'
+import { insertField } from './insert-field.ts'
+import { maskField } from './mask-field.ts'
+import { filter, regexRouter, timestampRouter } from './routers.ts'
+import { setSchemaMetadata } from './set-schema-metadata.ts'
+import { timestampConverter } from './timestamp-converter.ts'
+
+/** Upstream's sixteen, under its class names. */
+export const transformPlugins: readonly TransformPlugin[] = [
+  ...cast, dropHeaders, ...extractField, filter, ...flatten, ...headerFrom, ...hoistField, ...insertField, insertHeader, ...maskField, regexRouter, ...replaceField,
+  ...setSchemaMetadata, ...timestampConverter, timestampRouter, valueToKey,
+]

@@ -1,0 +1,57 @@
+import { option } from '../config-spec.ts'
+import { configError } from '../errors.ts'
+import type { ConnectHeader, ConnectRecord } from '../connect-record.ts'
+import type { TransformPlugin } from '../connector.ts'
+import { dataError } from '../errors.ts'
+import { fieldOf, Struct } from '../schema.ts'
+import { parseValue } from '../values/value-parser.ts'
+import { exactly, replaceNull, someNames } from './options.ts'
+import { fieldReader, oncePerSchema, requireMembers, requireStruct, structLike, twoSided, wholeRecord } from './sides.ts'
+
+export const dropHeaders: TransformPlugin = wholeRecord('DropHeaders', {
+  headers: option.list({ doc: 'Names of the headers to remove.', importance: 'high', check: someNames }),
+}, ({ headers }) => ({ apply: (record) => ({ ...record, headers: record.headers.filter(({ key }) => !headers.includes(key)) }) }))
+
+export const insertHeader: TransformPlugin = wholeRecord('InsertHeader', {
+  'header': option.string({ doc: 'Name of the header.', importance: 'high' }),
+  'value.literal': option.string({ doc: 'Its value, as text that is read as SimpleHeaderConverter reads it.', importance: 'high' }),
+}, (config) => {
+  const header: ConnectHeader = { key: config.header, ...parseValue(config['value.literal']) }
+  return { apply: (record) => ({ ...record, headers: [...record.headers, header] }) }
+})
+
+export const headerFrom = twoSided('HeaderFrom', {
+  'fields': option.list({ doc: 'Fields whose values become headers.', importance: 'high', check: someNames }),
+  'headers': option.list({ doc: 'Names of the headers, one for each field.', importance: 'high', check: someNames }),
+  'operation': option.string({ doc: 'move: the field goes; copy: it stays.', importance: 'high', check: exactly('move', 'copy') }),
+  'replace.null.with.default': replaceNull,
+}, (config, side) => {
+  if (config.fields.length !== config.headers.length) throw configError("'fields' config must have the same number of elements as 'headers' config.")
+  const pairs = config.fields.map((field, index) => [field, config.headers[index]!] as const)
+  const moves = config.operation === 'move'
+  const read = fieldReader(config['replace.null.with.default'])
+  const purpose = `header ${config.operation}`
+  const moved = oncePerSchema((schema) => structLike(schema, schema.fields!.filter(({ name }) => !config.fields.includes(name))))
+  const schemaless = <R extends ConnectRecord>(record: R): R => {
+    const members = requireMembers(side.valueOf(record), purpose)
+    const added = pairs.map(([field, key]): ConnectHeader => ({ key, schema: null, value: Object.hasOwn(members, field) ? members[field] : null }))
+    const left = moves ? Object.fromEntries(Object.entries(members).filter(([name]) => !config.fields.includes(name))) : members
+    return side.with({ ...record, headers: [...record.headers, ...added] }, null, left)
+  }
+  return {
+    apply(record) {
+      const schema = side.schemaOf(record)
+      if (schema === null) return schemaless(record)
+      const struct = requireStruct(side.valueOf(record), purpose)
+      const added = pairs.map(([field, key]): ConnectHeader => {
+        const found = fieldOf(schema, field)
+        if (found === undefined) throw dataError(`Unknown field: ${field}`)
+        return { key, schema: found.schema, value: read(struct, field) }
+      })
+      const headed = { ...record, headers: [...record.headers, ...added] }
+      if (!moves) return headed
+      const to = moved(schema)
+      return side.with(headed, to, new Struct(to, Object.fromEntries(to.fields!.map(({ name }) => [name, read(struct, name)]))))
+    },
+  }
+})

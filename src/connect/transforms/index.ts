@@ -1,0 +1,1 @@
+export { transformPlugins } from './built-in-transforms.ts'

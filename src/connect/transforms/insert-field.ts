@@ -1,0 +1,69 @@
+import { option } from '../config-spec.ts'
+import type { ConnectRecord, SinkRecord } from '../connect-record.ts'
+import { configError, dataError } from '../errors.ts'
+import { schema as make, Struct } from '../schema.ts'
+import type { Schema } from '../schema.ts'
+import { replaceNull } from './options.ts'
+import { fieldReader, oncePerSchema, requireMembers, requireStruct, structLike, twoSided, withOptional } from './sides.ts'
+
+const fieldName = (what: string) =>
+  option.string({ doc: `Name of the field for ${what}; ! at its end makes it required, ? optional, which it is by default.`, default: null })
+
+interface Insertion {
+  readonly name: string
+  readonly schema: Schema
+  /** null: not there, and nothing is inserted. */
+  readonly valueOf: (record: ConnectRecord, withSchema: boolean) => unknown
+}
+
+type Source = readonly [spec: string | null, schema: Schema, valueOf: Insertion['valueOf']]
+
+function insertionOf([spec, schema, valueOf]: Source): readonly Insertion[] {
+  if (spec === null) return []
+  const isRequired = spec.endsWith('!')
+  return [{ name: /[!?]$/.test(spec) ? spec.slice(0, -1) : spec, schema: withOptional(schema, !isRequired), valueOf }]
+}
+
+function offsetOf(record: ConnectRecord): unknown {
+  if ('offset' in record) return (record as SinkRecord).offset
+  throw dataError('Only SinkRecord is supported for [field insertion]: a source record has no offset yet')
+}
+
+export const insertField = twoSided('InsertField', {
+  'topic.field': fieldName('the topic'),
+  'partition.field': fieldName('the partition'),
+  'offset.field': fieldName('the offset, of sink records only'),
+  'timestamp.field': fieldName('the timestamp'),
+  'static.field': fieldName('static.value'),
+  'static.value': option.string({ doc: 'The value of static.field.', default: null }),
+  'replace.null.with.default': replaceNull,
+}, (config, side) => {
+  const sources: readonly Source[] = [
+    [config['topic.field'], make.string(), ({ topic }) => topic],
+    [config['partition.field'], make.int32(), ({ partition }) => partition ?? null],
+    [config['offset.field'], make.int64(), offsetOf],
+    [config['timestamp.field'], make.timestamp(), ({ timestamp }, withSchema) => (timestamp === null || timestamp === undefined ? null : withSchema ? new Date(timestamp) : timestamp)],
+    [config['static.field'], make.string(), () => config['static.value']],
+  ]
+  const insertions = sources.flatMap(insertionOf)
+  if (insertions.length === 0) throw configError('No field insertion configured')
+  if (config['static.field'] !== null && config['static.value'] === null) {
+    throw configError(`Invalid value null for configuration static.value: No value specified for static field: ${config['static.field']}`)
+  }
+  const read = fieldReader(config['replace.null.with.default'])
+  const extended = oncePerSchema((schema) => structLike(schema, [...schema.fields!, ...insertions]))
+  return {
+    apply(record) {
+      const [schema, value] = [side.schemaOf(record), side.valueOf(record)]
+      if (value === null) return record
+      const inserted = (withSchema: boolean) => insertions.map(({ name, valueOf }) => [name, valueOf(record, withSchema)] as const)
+      if (schema === null) {
+        const members = requireMembers(value, 'field insertion')
+        return side.with(record, null, { ...members, ...Object.fromEntries(inserted(false).filter(([, each]) => each !== null)) })
+      }
+      const struct = requireStruct(value, 'field insertion')
+      const copied = schema.fields!.map(({ name }) => [name, read(struct, name)] as const)
+      return side.with(record, extended(schema), new Struct(extended(schema), Object.fromEntries([...copied, ...inserted(true)])))
+    },
+  }
+})

@@ -1,0 +1,45 @@
+import { option } from '../config-spec.ts'
+import type { TransformPlugin } from '../connector.ts'
+import { dataError, describeError } from '../errors.ts'
+import { JavaDateFormat } from './java-date-format.ts'
+import { expandReplacement, javaRegex } from './java-regex.ts'
+import { regex } from './options.ts'
+import { wholeRecord } from './sides.ts'
+
+/** Drops every record; stands behind a predicate. */
+export const filter: TransformPlugin = wholeRecord('Filter', {}, () => ({ apply: () => null }))
+
+export const regexRouter: TransformPlugin = wholeRecord('RegexRouter', {
+  regex: option.string({ doc: 'Regular expression that must match the whole topic.', importance: 'high', check: regex }),
+  replacement: option.string({ doc: 'What replaces the first match; $1 is a group.', importance: 'high' }),
+}, (config) => {
+  const first = javaRegex(config.regex) as RegExp
+  const whole = new RegExp(`^(?:${first.source})$`, first.flags)
+  return {
+    apply(record) {
+      if (!whole.test(record.topic)) return record
+      const match = first.exec(record.topic)!
+      try {
+        const topic = record.topic.slice(0, match.index) + expandReplacement(match, config.replacement) + record.topic.slice(match.index + match[0].length)
+        return { ...record, topic }
+      } catch (cause) {
+        throw dataError(`the replacement "${config.replacement}" cannot be filled in for topic ${record.topic}: ${describeError(cause)}`, { cause })
+      }
+    },
+  }
+})
+
+export const timestampRouter: TransformPlugin = wholeRecord('TimestampRouter', {
+  'topic.format': option.string({ doc: 'The new topic; ${topic} and ${timestamp} are filled in.', default: '${topic}-${timestamp}', importance: 'high' }),
+  'timestamp.format': option.string({ doc: 'How the timestamp is written, as Java\'s SimpleDateFormat, in UTC.', default: 'yyyyMMdd', importance: 'high' }),
+}, (config) => {
+  let format: JavaDateFormat | undefined
+  return {
+    apply(record) {
+      if (record.timestamp === null || record.timestamp === undefined) throw dataError(`Timestamp missing on record of topic ${record.topic}`)
+      format ??= new JavaDateFormat(config['timestamp.format'])
+      const timestamp = format.format(record.timestamp)
+      return { ...record, topic: config['topic.format'].replaceAll('${topic}', () => record.topic).replaceAll('${timestamp}', () => timestamp) }
+    },
+  }
+})
