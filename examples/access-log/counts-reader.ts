@@ -1,0 +1,49 @@
+import type { Broker, Reader } from 'millrace'
+import { deadLetterTopic } from './pipeline.ts'
+import { perMinute } from './topology.ts'
+import { TopPaths } from './top-paths.ts'
+
+/** Follows the results as any other program would: by reading their topics. */
+export class CountsReader {
+  readonly paths = new TopPaths()
+  deadLetters = 0
+  #reader: Reader
+
+  private constructor(reader: Reader) {
+    this.#reader = reader
+  }
+
+  static async open(broker: Broker): Promise<CountsReader> {
+    const reader = await broker.openReader()
+    reader.assign([perMinute.name, deadLetterTopic].map((topic) => ({ topic, partition: 0, offset: 0 })))
+    return new CountsReader(reader)
+  }
+
+  /** Lines that were counted or set aside. */
+  get lines(): number {
+    return this.paths.totalHits + this.deadLetters
+  }
+
+  /** Takes in what was committed so far. */
+  async catchUp(): Promise<void> {
+    for (;;) {
+      const { partitions } = await this.#reader.read({ maxWaitMs: 0 })
+      if (partitions.length === 0) return
+      for (const { topic, batches } of partitions) {
+        for (const batch of batches) batch.forEach(({ value }) => this.#take(topic, value))
+      }
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#reader.close()
+  }
+
+  #take(topic: string, value: Uint8Array | null): void {
+    if (topic === deadLetterTopic) this.deadLetters++
+    else if (value !== null) {
+      const { path, minute, hits } = perMinute.valueSerde.deserialize(value)
+      this.paths.update(path, Date.parse(minute), hits)
+    }
+  }
+}
