@@ -64,6 +64,7 @@ export function addAggregate<K, V, Gone extends null>(plan: StreamPlan, shared: 
     sources,
     keySerde: request.keySerde,
     valueSerde: store.valueSerde,
+    historyMs: store.historyMs ?? null,
     rows: () => ({ from: 'store', store: store.name }),
     sendOldValues() {
       sendsOldValues = true

@@ -48,6 +48,7 @@ export function addCogroup<K, A>(inputs: readonly CogroupedInput[], request: Cog
     sources,
     keySerde: request.keySerde,
     valueSerde: request.store.valueSerde,
+    historyMs: request.store.historyMs ?? null,
     rows: () => ({ from: 'store', store: request.store.name }),
     sendOldValues() {
       sendsOldValues = true

@@ -3,7 +3,7 @@ import type { CogroupedInput } from './cogroup.ts'
 import type { AggregateFunction, GroupedStream } from './grouped-stream.ts'
 import type { StoreOptions, WindowStoreOptions } from './options.ts'
 import { groupKey } from './plan.ts'
-import { storeRequest, storeSpec, windowRetentionMs } from './store-request.ts'
+import { storeRequest, storeSpec, tableStoreSpec, windowRetentionMs } from './store-request.ts'
 import type { StoreRequest } from './store-request.ts'
 import type { Table } from './table.ts'
 import type { Aggregator, Initializer, SessionMerger } from './topology/node.ts'
@@ -32,7 +32,7 @@ export class CogroupedStream<K, A> {
     const { context } = this.#inputs[0]!.group.plan
     const request = storeRequest(context, options, storePrefix)
     const serdes = inheritedSerdes(this.#inputs, request)
-    const store = storeSpec(request, serdes, { type: 'timestamped-key-value' })
+    const store = tableStoreSpec(request, serdes)
     return addCogroup(this.#inputs, {
       store,
       keySerde: serdes.keySerde,

@@ -6,7 +6,7 @@ import type { AnyStoreOptions, StoreOptions } from './options.ts'
 import { groupKey } from './plan.ts'
 import type { StreamPlan } from './plan.ts'
 import { SessionWindowedStream } from './session-windowed-stream.ts'
-import { storeRequest, storeSpec } from './store-request.ts'
+import { storeRequest, tableStoreSpec } from './store-request.ts'
 import type { Table } from './table.ts'
 import type { Aggregator, Initializer } from './topology/node.ts'
 import { WindowedStream } from './windowed-stream.ts'
@@ -66,7 +66,7 @@ export class GroupedStream<K, V> {
     const name = context.names.processor(`KSTREAM-${kind}-`, options.name)
     const keySerde = request.keySerde ?? plan.keySerde ?? context.defaultKeySerde
     const fallback = { keySerde, valueSerde: (valueSerde ?? context.defaultValueSerde) as Serde<unknown> }
-    const store = storeSpec(request, fallback, { type: 'timestamped-key-value' })
+    const store = tableStoreSpec(request, fallback)
     return addAggregate(plan, repartition, {
       name, store, keySerde, repartitionName,
       inputKeySerde: plan.keySerde ?? keySerde,

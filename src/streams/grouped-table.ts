@@ -6,7 +6,7 @@ import type { AggregateFunction } from './grouped-stream.ts'
 import type { AnyStoreOptions, StoreOptions } from './options.ts'
 import type { TablePlan } from './plan.ts'
 import { writeTableRepartition } from './repartition.ts'
-import { storeRequest, storeSpec } from './store-request.ts'
+import { storeRequest, tableStoreSpec } from './store-request.ts'
 import type { Table } from './table.ts'
 import { GraphNode } from './topology/graph.ts'
 import { repartitionTopicName } from './topology/names.ts'
@@ -65,7 +65,7 @@ export class GroupedTable<K, V> {
     const request = storeRequest(context, options, `KTABLE-${kind}-`)
     const inputKeySerde = plan.keySerde ?? context.defaultKeySerde
     const fallback = { keySerde: inputKeySerde, valueSerde: (valueSerde ?? context.defaultValueSerde) as Serde<unknown> }
-    const spec = storeSpec(request, fallback, { type: 'timestamped-key-value' })
+    const spec = tableStoreSpec(request, fallback)
     const repartition = this.#repartitionNode(options.name, spec.name, inputKeySerde)
     const name = context.names.processor(`KTABLE-${kind}-`, options.name)
     context.graph.add(repartition, parent)
@@ -81,6 +81,7 @@ export class GroupedTable<K, V> {
       sources: new Set([repartition.name]),
       keySerde: spec.keySerde,
       valueSerde: spec.valueSerde,
+      historyMs: spec.historyMs ?? null,
       rows: () => ({ from: 'store', store: spec.name }),
       sendOldValues() {
         sendOldValues = true

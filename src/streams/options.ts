@@ -61,6 +61,13 @@ export interface AnyStoreOptions extends NameOption {
   readonly value?: unknown
   /** `persistent` (default): on disk where the application has a disk store. */
   readonly type?: 'persistent' | 'inMemory'
+  /**
+   * Keeps the rows of the past: a row is what holds from its timestamp on, and late rows find their place. Lookups and joins
+   * ask for the row as of a time, up to `history` before the newest timestamp; older rows are not taken any more.
+   */
+  readonly history?: Duration
+  /** With `history`: rows of so long a time are dropped together. Default: from the history, as upstream. */
+  readonly segmentInterval?: Duration
   /** Whether the write-back cache may stand in front. Default true. */
   readonly caching?: boolean
   /** False: no changelog, the content is lost with the process. An object: configs of the changelog topic. Default true. */
@@ -69,6 +76,6 @@ export interface AnyStoreOptions extends NameOption {
 
 /** True when the options say something about a store, as opposed to the operator's name. */
 export function asksForStore(options: AnyStoreOptions): boolean {
-  const { store, key, value, type, caching, logging } = options
-  return [store, key, value, type, caching, logging].some(option => option !== undefined)
+  const { store, key, value, type, history, caching, logging } = options
+  return [store, key, value, type, history, caching, logging].some(option => option !== undefined)
 }

@@ -43,6 +43,8 @@ export interface TablePlan {
   readonly sources: ReadonlySet<string>
   readonly keySerde: Serde<unknown> | null
   readonly valueSerde: Serde<unknown> | null
+  /** How long rows of the past are kept; null for tables that keep only the latest row. */
+  readonly historyMs: number | null
   /** How rows are looked up; asking makes a source table keep them. */
   rows(): TableRows
   /** Makes changes carry old values; false if that needs a store, and `force` is not set. */

@@ -16,6 +16,8 @@ export interface StoreRequest {
   readonly caching: boolean
   readonly changelog: ChangelogSpec | null
   readonly retentionMs: number | null
+  /** null: only the latest row of a key is kept. */
+  readonly versions: { readonly historyMs: number; readonly segmentMs?: number } | null
 }
 
 /** Takes the name given, or uses up a number for a generated one. */
@@ -28,7 +30,20 @@ export function storeRequest(context: BuilderContext, options: AnyStoreOptions &
     caching: options.caching ?? true,
     changelog: changelogOf(options.logging ?? true),
     retentionMs: options.retention === undefined ? null : durationMs(options.retention, 'retention'),
+    versions: versionsOf(options),
   }
+}
+
+function versionsOf({ history, segmentInterval }: AnyStoreOptions): StoreRequest['versions'] {
+  if (history === undefined) return null
+  const historyMs = durationMs(history, 'history')
+  return segmentInterval === undefined ? { historyMs } : { historyMs, segmentMs: durationMs(segmentInterval, 'segmentInterval') }
+}
+
+/** The store of a table's rows: the latest of each key, or those of the past as well. */
+export function tableStoreSpec(request: StoreRequest, fallback: { readonly keySerde: Serde<unknown>; readonly valueSerde: Serde<unknown> }): StoreSpec {
+  if (request.versions === null) return storeSpec(request, fallback, { type: 'timestamped-key-value' })
+  return storeSpec({ ...request, caching: false }, fallback, { type: 'versioned', ...request.versions })
 }
 
 function changelogOf(logging: boolean | Readonly<Record<string, string>>): ChangelogSpec | null {
@@ -39,7 +54,7 @@ function changelogOf(logging: boolean | Readonly<Record<string, string>>): Chang
 export function storeSpec(
   request: StoreRequest,
   fallback: { readonly keySerde: Serde<unknown>; readonly valueSerde: Serde<unknown> },
-  kind: { readonly type: StoreType } & Partial<Pick<StoreSpec, 'retentionMs' | 'windowSizeMs' | 'timeOrdered' | 'retainDuplicates'>>,
+  kind: { readonly type: StoreType } & Partial<Pick<StoreSpec, 'retentionMs' | 'windowSizeMs' | 'timeOrdered' | 'retainDuplicates' | 'historyMs' | 'segmentMs' | 'graceMs'>>,
 ): StoreSpec {
   return Object.freeze({
     name: request.name,

@@ -1,10 +1,13 @@
+import { StreamError, durationMs } from '../core/index.ts'
+import type { Duration } from '../core/index.ts'
 import { storesOfRows } from './plan.ts'
 import type { StreamPlan, TablePlan } from './plan.ts'
 import { repartitionNode } from './repartition.ts'
+import { storeRequest, storeSpec } from './store-request.ts'
 import { serdeOf } from './topic.ts'
 import type { Format } from './topic.ts'
 import { GraphNode } from './topology/graph.ts'
-import type { Joiner } from './topology/node.ts'
+import type { Joiner, StoreSpec } from './topology/node.ts'
 import type { Stream } from './stream.ts'
 
 export interface JoinOptions<K, V> {
@@ -13,6 +16,11 @@ export interface JoinOptions<K, V> {
   /** How the stream's keys and values are written to that topic. Default: what is known, else JSON. */
   readonly key?: Format<NonNullable<K>>
   readonly value?: Format<NonNullable<V>>
+  /**
+   * For tables with `history`: stream records wait so long, by the time of later ones, for rows of their time, and then
+   * join the row as of their own timestamp.
+   */
+  readonly grace?: Duration
 }
 
 /** Join options whose formats have been checked against the types already. */
@@ -20,6 +28,7 @@ interface AnyJoinOptions {
   readonly name?: string
   readonly key?: unknown
   readonly value?: unknown
+  readonly grace?: Duration
 }
 
 interface StreamTableJoin extends AnyJoinOptions {
@@ -33,14 +42,32 @@ export function streamTableJoin<K, R>(stream: StreamPlan, table: TablePlan, requ
   const sources = new Set([...left.sources, ...table.sources])
   const name = context.names.processor(request.join === 'left' ? 'KSTREAM-LEFTJOIN-' : 'KSTREAM-JOIN-', request.name)
   const rows = table.rows()
-  const node = new GraphNode(name, (writer) => {
-    writer.addNode({
-      kind: 'streamTableJoin', name, parents: [left.node.name], stores: storesOfRows(rows), join: request.join, joiner: request.joiner, rows, selector: null,
-    })
+  const { join, joiner } = request
+  const buffer = request.grace === undefined ? null : joinBuffer(left, table, name, request.grace)
+  const node = new GraphNode(name, (writer, [parent]) => {
+    const stores = [...(buffer === null ? [] : [buffer.name]), ...storesOfRows(rows)]
+    const common = { name, parents: [parent!], stores, join, joiner, rows }
+    writer.addNode(buffer === null ? { kind: 'streamTableJoin', ...common, selector: null } : { kind: 'bufferedStreamTableJoin', ...common, store: buffer.name })
+    if (buffer !== null) writer.addStore(buffer, name)
     writer.copartition(sources)
-  })
+  }, { takesNullKeys: join === 'left' })
   context.graph.add(node, left.node, table.node)
   return context.stream({ ...left, node, sources, valueSerde: null, repartitionRequired: false })
+}
+
+/** Where stream records wait for rows of their time. */
+function joinBuffer(stream: StreamPlan, table: TablePlan, name: string, grace: Duration): StoreSpec {
+  const graceMs = durationMs(grace, 'join: grace')
+  if (table.historyMs === null) {
+    throw new StreamError('TOPOLOGY_INVALID', `${name}: a grace is for tables that keep rows of the past; give the table a history, as in builder.table(topic, { store, history: '1h' })`)
+  }
+  if (graceMs > table.historyMs) {
+    throw new StreamError('TOPOLOGY_INVALID', `${name}: the grace of ${graceMs} ms is longer than the table's history of ${table.historyMs} ms, so rows would be gone when their records come out`)
+  }
+  const { context } = stream
+  const request = { ...storeRequest(context, { store: `${name}-Buffer` }, ''), caching: false }
+  const serdes = { keySerde: stream.keySerde ?? context.defaultKeySerde, valueSerde: stream.valueSerde ?? context.defaultValueSerde }
+  return storeSpec(request, serdes, { type: 'join-buffer', graceMs })
 }
 
 /** The stream behind a topic partitioned by its present key; joins of one stream share the topic unless they are named. */

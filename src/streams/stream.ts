@@ -1,6 +1,6 @@
 import type { MonoTypeOperatorFunction, OperatorFunction } from 'rxjs'
 import { StreamError } from '../core/index.ts'
-import type { Serde } from '../core/index.ts'
+import type { Duration, Serde } from '../core/index.ts'
 import { GroupedStream } from './grouped-stream.ts'
 import { asksForStore } from './options.ts'
 import type { DynamicSinkOptions, GroupedOptions, NameOption, RepartitionOptions, SinkOptions, StoreOptions } from './options.ts'
@@ -252,7 +252,7 @@ interface JoinPartner {
   readonly [planKey]: StreamPlan | TablePlan
 }
 
-type AnyJoinOptions = { readonly name?: string; readonly key?: unknown; readonly value?: unknown }
+type AnyJoinOptions = { readonly name?: string; readonly key?: unknown; readonly value?: unknown; readonly grace?: Duration }
 
 const rekeyed: Partial<StreamPlan> = { keySerde: null, valueSerde: null, repartitionRequired: true }
 

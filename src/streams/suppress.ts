@@ -27,6 +27,7 @@ export interface SuppressOptions extends SuppressBounds {
 /** Holds the changes of a table back. Emits only when a later record arrives at this operator: time is the records'. */
 export function suppress<K, V, Gone extends null>(plan: TablePlan, options: SuppressOptions): Table<K, V, Gone> {
   const { context } = plan
+  if (plan.historyMs !== null) throw new StreamError('TOPOLOGY_INVALID', 'suppress: a table that keeps rows of the past cannot hold changes back; leave out `history`, or suppress before')
   const name = context.names.processor('KTABLE-SUPPRESS-', options.name)
   const storeOptions = { logging: options.logging ?? true, ...(options.name === undefined ? {} : { store: `${options.name}-store` }) }
   const request = { ...storeRequest(context, storeOptions, 'KTABLE-SUPPRESS-'), persistent: false, caching: false }

@@ -2,7 +2,7 @@ import { asksForStore } from './options.ts'
 import type { AnyStoreOptions } from './options.ts'
 import { storesOfRows } from './plan.ts'
 import type { TablePlan } from './plan.ts'
-import { storeRequest, storeSpec } from './store-request.ts'
+import { storeRequest, tableStoreSpec } from './store-request.ts'
 import type { Table } from './table.ts'
 import { GraphNode } from './topology/graph.ts'
 import type { Joiner, TableRows } from './topology/node.ts'
@@ -18,7 +18,7 @@ export function tableJoin<K, R>(left: TablePlan, right: TablePlan, { join, joine
   const { context } = left
   const request = asksForStore(options) ? storeRequest(context, options, 'KTABLE-MERGE-') : null
   const fallback = { keySerde: left.keySerde ?? context.defaultKeySerde, valueSerde: context.defaultValueSerde }
-  const spec = request === null ? null : storeSpec(request, fallback, { type: 'timestamped-key-value' })
+  const spec = request === null ? null : tableStoreSpec(request, fallback)
   const mergeName = context.names.processor('KTABLE-MERGE-', options.name)
   const leftName = context.names.processorWithSuffix('KTABLE-JOINTHIS-', options.name, '-join-this')
   const rightName = context.names.processorWithSuffix('KTABLE-JOINOTHER-', options.name, '-join-other')
@@ -43,6 +43,7 @@ export function tableJoin<K, R>(left: TablePlan, right: TablePlan, { join, joine
     sources,
     keySerde: spec?.keySerde ?? left.keySerde,
     valueSerde: request?.valueSerde ?? null,
+    historyMs: spec?.historyMs ?? null,
     rows: (): TableRows => (spec === null ? { from: 'join', join, ...rows, joiner } : { from: 'store', store: spec.name }),
     sendOldValues() {
       if (spec === null) {

@@ -1,5 +1,5 @@
 import type { StreamPlan } from './plan.ts'
-import { storeSpec } from './store-request.ts'
+import { tableStoreSpec } from './store-request.ts'
 import type { StoreRequest } from './store-request.ts'
 import type { Table } from './table.ts'
 import { GraphNode } from './topology/graph.ts'
@@ -28,6 +28,7 @@ export function tableOfSource<K, V>(plan: StreamPlan, node: GraphNode, source: T
     sources: plan.sources,
     keySerde: source.spec.keySerde,
     valueSerde: source.spec.valueSerde,
+    historyMs: source.spec.historyMs ?? null,
     rows() {
       source.keepRows()
       return { from: 'store', store: source.spec.name }
@@ -46,7 +47,7 @@ export class TableSource {
   constructor(plan: StreamPlan, request: { readonly name: string; readonly store: StoreRequest; readonly keepsRows: boolean }) {
     const { defaultKeySerde, defaultValueSerde } = plan.context
     const serdes = { keySerde: plan.keySerde ?? defaultKeySerde, valueSerde: plan.valueSerde ?? defaultValueSerde }
-    this.spec = storeSpec(request.store, serdes, { type: 'timestamped-key-value' })
+    this.spec = tableStoreSpec(request.store, serdes)
     this.#name = request.name
     this.#keepsRows = request.keepsRows
   }

@@ -3,7 +3,7 @@ import { asksForStore } from './options.ts'
 import type { AnyStoreOptions, GroupedOptions, NameOption, StoreOptions } from './options.ts'
 import { addOperator, planKey } from './plan.ts'
 import type { NodeFields, TablePlan } from './plan.ts'
-import { storeRequest, storeSpec } from './store-request.ts'
+import { storeRequest, tableStoreSpec } from './store-request.ts'
 import type { RecordCallback, Stream } from './stream.ts'
 import { suppress } from './suppress.ts'
 import type { SuppressOptions } from './suppress.ts'
@@ -102,7 +102,7 @@ export class Table<K, V, Gone extends null = null> {
       keepsValueSerde: true,
     })
     // With old values at hand the filter need not delete rows that never passed it.
-    if (this[planKey].sendOldValues(false)) filtered[planKey].sendOldValues(false)
+    if (this[planKey].historyMs === null && this[planKey].sendOldValues(false)) filtered[planKey].sendOldValues(false)
     return filtered
   }
 
@@ -128,6 +128,7 @@ export class Table<K, V, Gone extends null = null> {
       node,
       keySerde: options.key === undefined ? parent.keySerde : spec.keySerde,
       valueSerde: how.keepsValueSerde || options.value !== undefined ? spec.valueSerde : null,
+      historyMs: asksForStore(options) ? spec.historyMs ?? null : parent.historyMs,
       rows: () => (store === null ? how.rows(parent.rows()) : { from: 'store', store }),
       sendOldValues(force) {
         sendsOldValues ||= store !== null || parent.sendOldValues(force)
@@ -141,7 +142,7 @@ export class Table<K, V, Gone extends null = null> {
     const { context, keySerde, valueSerde } = this[planKey]
     const request = asksForStore(options) ? storeRequest(context, options, prefix) : storeRequest(context, { ...options, store: 'none' }, prefix)
     const inherited = keepsValueSerde ? valueSerde : null
-    return storeSpec(request, { keySerde: keySerde ?? context.defaultKeySerde, valueSerde: inherited ?? context.defaultValueSerde }, { type: 'timestamped-key-value' })
+    return tableStoreSpec(request, { keySerde: keySerde ?? context.defaultKeySerde, valueSerde: inherited ?? context.defaultValueSerde })
   }
 }
 

@@ -135,6 +135,8 @@ interface MaterializedSpec {
   readonly value?: SerdeSpec
   readonly type?: string
   readonly retentionMs?: number
+  readonly historyMs?: number
+  readonly segmentMs?: number
   readonly caching?: boolean
   readonly logging?: boolean
   readonly topicConfig?: Readonly<Record<string, string>>
@@ -143,12 +145,14 @@ interface MaterializedSpec {
 export function materializedOf(operation: Operation) {
   const spec = operation['materialized'] as MaterializedSpec | undefined
   if (spec === undefined) return {}
-  if (spec.type === 'versioned' || spec.type === 'lru') throw new PendingOperator(`${spec.type} store`)
+  if (spec.type === 'lru') throw new PendingOperator(`${spec.type} store`)
   const logging = spec.topicConfig ?? spec.logging
   return {
     ...formatsOf({ key: spec.key, value: spec.value }),
     ...(spec.store === undefined ? {} : { store: spec.store }),
-    ...(spec.type === undefined ? {} : { type: spec.type as 'persistent' | 'inMemory' }),
+    ...(spec.type === undefined || spec.type === 'versioned' ? {} : { type: spec.type as 'persistent' | 'inMemory' }),
+    ...(spec.historyMs === undefined ? {} : { history: spec.historyMs }),
+    ...(spec.segmentMs === undefined ? {} : { segmentInterval: spec.segmentMs }),
     ...(spec.retentionMs === undefined ? {} : { retention: spec.retentionMs }),
     ...(spec.caching === undefined ? {} : { caching: spec.caching }),
     ...(logging === undefined ? {} : { logging }),

@@ -169,8 +169,8 @@ class Program {
 
   #streamTableJoin(stream: Stream<unknown, unknown>, table: Table<unknown, unknown>, operation: Operation): unknown {
     const joiner = functions.joiner(operation['joiner'] as FunctionSpec)
-    const options = formatsOf(operation['joined'])
-    if ((operation['joined'] as Member | undefined)?.['graceMs'] !== undefined) throw new PendingOperator('join with grace')
+    const graceMs = (operation['joined'] as Member | undefined)?.['graceMs'] as number | undefined
+    const options = { ...formatsOf(operation['joined']), ...(graceMs === undefined ? {} : { grace: graceMs }) }
     return operation.op === 'join' ? stream.join(table, joiner, options) : stream.leftJoin(table, joiner, options)
   }
 

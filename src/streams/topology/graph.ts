@@ -100,11 +100,12 @@ export class Graph {
 
   /** Takes a source out and gives its children to another. */
   mergeSource(from: GraphNode, into: GraphNode): void {
-    while (from.children.length > 0) {
-      const child = from.children[0]!
-      from.removeChild(child)
-      into.addChild(child)
+    for (const child of from.children) {
+      if (!into.children.includes(child)) into.children.push(child)
+      // In its place: joins know their sides by the order of their parents.
+      child.parents.splice(child.parents.indexOf(from), 1, ...(child.parents.includes(into) ? [] : [into]))
     }
+    from.children.length = 0
     this.#root.removeChild(from)
   }
 
