@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util'
 import { type Random, randomInteger, seededRandom, sleep, systemClock, systemRandom } from 'millrace'
 import { AccessLogWriter } from './access-log-writer.ts'
 import { plainCount } from './plain-count.ts'
-import { type Table, differences, countDeadLetters, readFileTable, readPostgresTable, readTopicTable } from './result-tables.ts'
+import { type Table, countDeadLetters, differences, dropPostgresTables, readFileTable, readPostgresTable, readTopicTable } from './result-tables.ts'
 
 const { values: options } = parseArgs({
   options: {
@@ -42,6 +42,7 @@ process.exitCode = await main()
 async function main(): Promise<number> {
   const random = seededRandom(seed)
   rmSync(options.data, { recursive: true, force: true })
+  if (options.postgres !== undefined) await dropPostgresTables(options.postgres)
   mkdirSync(logDirectory, { recursive: true })
   console.log(`seed ${seed}: ${kills} kills at random moments (the same again: npm run demo:crash -- --seed ${seed})`)
 

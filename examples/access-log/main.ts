@@ -11,7 +11,7 @@ import { sleep, systemClock } from 'millrace'
 import { AccessLogWriter } from './access-log-writer.ts'
 import { CountsReader } from './counts-reader.ts'
 import { type Pipeline, outputFile, startPipeline } from './pipeline.ts'
-import { readFileTable, readPostgresTable, sumOf } from './result-tables.ts'
+import { dropPostgresTables, readFileTable, readPostgresTable, sumOf } from './result-tables.ts'
 import { Screen } from './screen.ts'
 
 const { values: options, positionals } = parseArgs({
@@ -31,7 +31,7 @@ else await follow(ownLog)
 
 /** Writes a log for some seconds, and ends when all of it is counted. */
 async function demo(): Promise<void> {
-  if (options.data === undefined) rmSync(dataDirectory, { recursive: true, force: true })
+  if (options.data === undefined) await startAnew()
   const writer = new AccessLogWriter({
     directory: join(dataDirectory, 'log'),
     seed: 1,
@@ -50,6 +50,11 @@ async function demo(): Promise<void> {
   await writing
   await pipeline.close()
   sayWhereItIs()
+}
+
+async function startAnew(): Promise<void> {
+  rmSync(dataDirectory, { recursive: true, force: true })
+  if (options.postgres !== undefined) await dropPostgresTables(options.postgres)
 }
 
 async function follow(logFile: string): Promise<void> {

@@ -21,12 +21,26 @@ export function readFileTable(file: string): Table {
   return tableOf(lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Row))
 }
 
-export async function readPostgresTable(url: string): Promise<Table> {
+/** No table yet is an empty one. */
+export function readPostgresTable(url: string): Promise<Table> {
+  return withPostgres(url, async (client) => {
+    const { rows: tables } = await client.query("SELECT FROM pg_tables WHERE tablename = 'hits_per_minute'")
+    if (tables.length === 0) return new Map()
+    const { rows } = await client.query<Row>('SELECT path, minute, hits FROM hits_per_minute')
+    return tableOf(rows)
+  })
+}
+
+/** For topics that begin anew: neither the rows nor the offsets of earlier ones may count. */
+export async function dropPostgresTables(url: string): Promise<void> {
+  await withPostgres(url, (client) => client.query('DROP TABLE IF EXISTS hits_per_minute, hits_per_minute_offsets'))
+}
+
+async function withPostgres<T>(url: string, use: (client: Client) => Promise<T>): Promise<T> {
   const client = new Client({ connectionString: url })
   await client.connect()
   try {
-    const { rows } = await client.query<{ path: string; minute: string; hits: number }>('SELECT path, minute, hits FROM hits_per_minute')
-    return tableOf(rows)
+    return await use(client)
   } finally {
     await client.end()
   }
