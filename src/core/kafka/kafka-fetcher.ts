@@ -58,8 +58,8 @@ const defaultMaxWaitMs = 500
 /** A poll knows only the partitions it was sent with, so none stays open longer. */
 const longestPollMs = 500
 const openPollPatienceMs = 20
-/** Look-ups with growing pauses, about half a second. */
-const unknownTopicPatience = 5
+/** Look-ups with growing pauses, some 150 ms: `create` returns when all brokers know a topic, so one that is unknown is hardly ever new. */
+const unknownTopicPatience = 3
 
 export class KafkaFetcher {
   readonly #cluster: KafkaCluster
