@@ -1,3 +1,4 @@
+import { projectValue } from '../../src/connect/index.ts'
 import { simpleHeaderConverter } from '../../src/connect/converters/index.ts'
 import type { SchemaAndValue } from '../../src/connect/converters/index.ts'
 import { parseValue } from '../../src/connect/values/value-parser.ts'
@@ -17,14 +18,13 @@ interface ValueCase {
   readonly header?: Noted
   readonly headerText?: string
   readonly headerBytes?: string | null
-  readonly project?: unknown
+  readonly project?: { readonly source: NotedSchema; readonly value: unknown; readonly target: NotedSchema }
   readonly expect: Noted & { readonly text?: string | null; readonly back?: Noted; readonly error?: unknown }
 }
 
 export function runValues(files: readonly VectorFile[]): readonly CaseResult[] {
   return files.flatMap(({ path, content }) => (content as { cases: readonly ValueCase[] }).cases.map((each): CaseResult => {
     const name = `${path} ${each.name}`
-    if (each.project !== undefined) return { name, ok: false, pending: 'SchemaProjector' }
     const detail = differenceOf(each)
     return detail === undefined ? { name, ok: true } : { name, ok: false, detail }
   }))
@@ -32,11 +32,18 @@ export function runValues(files: readonly VectorFile[]): readonly CaseResult[] {
 
 function differenceOf(each: ValueCase): string | undefined {
   try {
-    const difference = each.header === undefined ? different(read(each), each.expect) : roundTrip(each.header, each.expect)
+    const difference = each.project !== undefined ? projected(each.project, each.expect) : each.header === undefined ? different(read(each), each.expect) : roundTrip(each.header, each.expect)
     return each.expect.error === undefined ? difference : 'expected an error'
   } catch (error) {
     return each.expect.error === undefined ? String(error) : undefined
   }
+}
+
+function projected({ source, value, target }: NonNullable<ValueCase['project']>, expect: ValueCase['expect']): string | undefined {
+  const [from, to] = [readSchema(source)!, readSchema(target)!]
+  const got = projectValue(from, readValue(from, value), to)
+  const expected = readValue(to, expect.value)
+  return sameData(got, expected) ? undefined : `expected ${show(expected)}, got ${show(got)}`
 }
 
 function read({ parse, headerText, headerBytes }: ValueCase): SchemaAndValue {

@@ -43,7 +43,9 @@ export class OffsetReader {
     const { broker, topic, signal } = this.#options
     this.#reader ??= await this.#open()
     const positions = this.#reader.positions()
-    const ends = await broker.topics.listOffsets(positions.map(({ partition }) => ({ topic, partition, at: 'latest' })), { isolation: 'read-committed' })
+    // the high watermark, not the last stable offset: just after a commit its markers may not be in the partitions yet, and a
+    // read-committed read waits for them
+    const ends = await broker.topics.listOffsets(positions.map(({ partition }) => ({ topic, partition, at: 'latest' })), { isolation: 'read-uncommitted' })
     const isBehind = () => this.#reader!.positions().some(({ partition, offset }) => offset < ends.find((end) => end.partition === partition)!.offset)
     while (isBehind() && !signal.aborted) {
       const { partitions } = await this.#reader.read({ isolation: 'read-committed', maxWaitMs: 500, signal })
