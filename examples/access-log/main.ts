@@ -16,7 +16,7 @@ import { Screen } from './screen.ts'
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { postgres: { type: 'string' }, data: { type: 'string' }, seconds: { type: 'string', default: '12' } },
+  options: { postgres: { type: 'string' }, data: { type: 'string' }, seconds: { type: 'string', default: '10' } },
 })
 const [ownLog] = positionals
 const linesPerSecond = 5_000
