@@ -18,6 +18,7 @@ export const errorCodes = {
   INVALID_TOPIC: 'The topic name breaks the naming rules.',
   INVALID_PARTITIONS: 'The number of partitions is not possible.',
   INVALID_REPLICATION_FACTOR: 'The replication factor is not possible here.',
+  POLICY_VIOLATION: 'The configuration of the topic does not allow this.',
   OFFSET_OUT_OF_RANGE: 'The offset is before the log start offset or beyond the log end offset.',
   RECORD_TOO_LARGE: 'A record or batch is larger than the topic allows.',
   INVALID_RECORD: 'A record breaks a rule of its topic, such as a null key in a compacted topic.',

@@ -7,8 +7,13 @@ import {
 } from '../../src/core/engine/coordinator-records.ts'
 import { decodeStruct, encodeStruct } from '../../src/core/engine/struct-codec.ts'
 import type { FieldSchema, FieldValue, StructSchema, StructValue } from '../../src/core/engine/struct-codec.ts'
+import { logCalls } from './behaviour/log-calls.ts'
+import { mergeCalls, runScenarios } from './behaviour/scenario.ts'
+import { transactionCalls } from './behaviour/transaction-calls.ts'
 import type { VectorFile } from '../kit/vectors.ts'
 import type { CaseResult, ConformanceGroups } from './case-result.ts'
+
+const calls = mergeCalls([logCalls, transactionCalls])
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -17,6 +22,12 @@ export const groups: ConformanceGroups = {
   'consumer-protocol': (files) => casesOf(files).map((entry, index) => attempt(`${entry['kind'] as string} ${(entry['name'] as string | undefined) ?? index}`, () => runConsumerProtocol(entry))),
   'coordinator-records': (files) => casesOf(files).map((entry) => attempt(recordName(entry), () => runCoordinatorRecord(entry))),
   'internal-topics': (files) => casesOf(files).map((entry, index) => attempt(`${String(entry['topic'])} ${index} ${String(entry['record'])}`, () => runInternalRecord(entry))),
+  'behaviour-transactions': (files) => runScenarios(files, calls),
+  'behaviour-idempotence': (files) => runScenarios(files, calls),
+  'behaviour-offsets': (files) => runScenarios(files, calls),
+  'behaviour-produce': (files) => runScenarios(files, calls),
+  'behaviour-fetch': (files) => runScenarios(files, calls),
+  'behaviour-topics': (files) => runScenarios(files, calls),
   primitives: (files) => files.flatMap((file) => [...partitioning(file)]),
 }
 

@@ -66,6 +66,10 @@ export interface EngineApi {
 export interface InitProducerRequest {
   readonly transactionalId: string | null
   readonly transactionTimeoutMs: number
+  /** Who the client believes to be, when it recovers from an error (KIP-360): refused when somebody else took over. */
+  readonly expected?: ProducerIdentity
+  /** While the id's transaction is open or being completed: `wait` (default) until it is not, or `refuse` with CONCURRENT_TRANSACTIONS, for clients that ask again. */
+  readonly whenBusy?: 'wait' | 'refuse'
 }
 
 export interface AppendRequest extends TopicPartition {

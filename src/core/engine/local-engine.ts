@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { FileSystem } from '../log/file-system.ts'
-import { RecordBatchView } from '../log/record-batch.ts'
+import { RecordBatchView, batchHeaderBytes } from '../log/record-batch.ts'
 import type { Random } from '../random.ts'
 import type { Isolation, OffsetQuery, TopicChange, TopicSpec } from '../broker.ts'
 import { StreamError } from '../errors.ts'
@@ -16,6 +16,7 @@ import { InternalTopic } from './internal-topic.ts'
 import { LogEngine } from './log-engine.ts'
 import { OffsetStore } from './offset-store.ts'
 import { ProducerIds } from './producer-ids.ts'
+import { validateTopicName } from './topic-name.ts'
 import { TopicManager, isInternalTopic, offsetsTopic, transactionsTopic } from './topic-manager.ts'
 import { TransactionCoordinator } from './transaction-coordinator.ts'
 import type { ProducerIdentity } from './transaction-state.ts'
@@ -35,30 +36,33 @@ export interface LocalEngineOptions {
 const housekeepingIntervalMs = 300_000
 const transactionalIdRetentionMs = 7 * 86_400_000
 
-/** The engine of this process: logs, topics and both coordinators behind one interface. */
+/**
+ * The engine of this process: logs, topics and both coordinators behind one interface. The parts are there for those who
+ * speak Kafka's requests, which ask for more than the seam does.
+ */
 export class LocalEngine implements EngineApi {
-  readonly #log: LogEngine
-  readonly #topics: TopicManager
+  readonly log: LogEngine
+  readonly topics: TopicManager
   readonly #producerIds: ProducerIds
   readonly #offsets: OffsetStore
-  readonly #offsetsTopic: InternalTopic
-  readonly #groups: GroupCoordinator
-  readonly #transactions: TransactionCoordinator
+  readonly offsetsTopic: InternalTopic
+  readonly groups: GroupCoordinator
+  readonly transactions: TransactionCoordinator
   readonly #housekeeping: Housekeeping
   #closing: Promise<void> | null = null
 
   private constructor(log: LogEngine, options: LocalEngineOptions) {
-    this.#log = log
-    this.#topics = new TopicManager(log)
+    this.log = log
+    this.topics = new TopicManager(log)
     this.#producerIds = new ProducerIds(log.catalog)
-    this.#offsetsTopic = new InternalTopic(log, this.#topics, compactedTopic(offsetsTopic, options.internalTopicPartitions))
-    this.#offsets = new OffsetStore(this.#offsetsTopic, (topic) => topicIdBytes(log, topic))
-    this.#groups = new GroupCoordinator({ clock: options.clock, random: options.random, topic: this.#offsetsTopic, offsets: this.#offsets })
-    const transactionsLog = new InternalTopic(log, this.#topics, compactedTopic(transactionsTopic, options.internalTopicPartitions))
-    this.#transactions = new TransactionCoordinator({ engine: log, topic: transactionsLog, offsets: this.#offsets, producerIds: this.#producerIds })
+    this.offsetsTopic = new InternalTopic(log, this.topics, compactedTopic(offsetsTopic, options.internalTopicPartitions))
+    this.#offsets = new OffsetStore(this.offsetsTopic, (topic) => topicIdBytes(log, topic))
+    this.groups = new GroupCoordinator({ clock: options.clock, random: options.random, topic: this.offsetsTopic, offsets: this.#offsets })
+    const transactionsLog = new InternalTopic(log, this.topics, compactedTopic(transactionsTopic, options.internalTopicPartitions))
+    this.transactions = new TransactionCoordinator({ engine: log, topic: transactionsLog, offsets: this.#offsets, producerIds: this.#producerIds })
     this.#housekeeping = new Housekeeping(options.clock, housekeepingIntervalMs, [
-      () => this.#groups.expireOffsets(options.offsetsRetentionMs),
-      () => this.#transactions.expireIds(transactionalIdRetentionMs),
+      () => this.groups.expireOffsets(options.offsetsRetentionMs),
+      () => this.transactions.expireIds(transactionalIdRetentionMs),
     ])
   }
 
@@ -67,9 +71,9 @@ export class LocalEngine implements EngineApi {
     const log = await LogEngine.open(options)
     try {
       const engine = new LocalEngine(log, options)
-      engine.#offsetsTopic.replay((batch) => engine.#offsets.replay(batch, (groupId, value) => engine.#groups.restore(groupId, value)))
-      engine.#groups.startSessions()
-      await engine.#transactions.recover()
+      engine.offsetsTopic.replay((batch) => engine.#offsets.replay(batch, (groupId, value) => engine.groups.restore(groupId, value)))
+      engine.groups.startSessions()
+      await engine.transactions.recover()
       return engine
     } catch (error) {
       await log.close().catch(() => undefined)
@@ -85,46 +89,46 @@ export class LocalEngine implements EngineApi {
 
   async #close(): Promise<void> {
     await this.#housekeeping.close()
-    this.#groups.close()
-    await this.#transactions.close().catch(() => undefined)
-    await this.#log.close()
+    this.groups.close()
+    await this.transactions.close().catch(() => undefined)
+    await this.log.close()
   }
 
   // ---------------------------------------------------------------------------------------------------- topics
 
   async createTopics(specs: readonly TopicSpec[]) {
     this.#checkOpen()
-    await this.#topics.create(specs)
+    await this.topics.create(specs)
   }
 
   async listTopics({ includeInternal }: { readonly includeInternal: boolean }) {
     this.#checkOpen()
-    return this.#topics.list(includeInternal)
+    return this.topics.list(includeInternal)
   }
 
   async describeTopics(topics: readonly string[]) {
     this.#checkOpen()
-    return topics.map((topic) => this.#topics.describe(topic))
+    return topics.map((topic) => this.topics.describe(topic))
   }
 
   async removeTopics(topics: readonly string[]) {
     this.#checkOpen()
-    await this.#topics.remove(topics, (topic) => this.#offsets.removeTopic(topic))
+    await this.topics.remove(topics, (topic) => this.#offsets.removeTopic(topic))
   }
 
   async alterTopic(topic: string, change: TopicChange) {
     this.#checkOpen()
-    await this.#topics.alter(topic, change)
+    await this.topics.alter(topic, change)
   }
 
   async listOffsets(queries: readonly OffsetQuery[], isolation: Isolation) {
     this.#checkOpen()
-    return queries.map((query) => this.#topics.listOffset(query, isolation))
+    return queries.map((query) => this.topics.listOffset(query, isolation))
   }
 
   async deleteRecords(targets: readonly (TopicPartition & { readonly beforeOffset: number })[]) {
     this.#checkOpen()
-    return Promise.all(targets.map((target) => this.#topics.deleteRecords(target)))
+    return Promise.all(targets.map((target) => this.topics.deleteRecords(target)))
   }
 
   async partitionCounts(topics: readonly string[]) {
@@ -133,7 +137,7 @@ export class LocalEngine implements EngineApi {
   }
 
   #partitionCounts(topics: readonly string[]): ReadonlyMap<string, number> {
-    const known = topics.flatMap((name) => this.#log.catalog.topics.get(name) ?? [])
+    const known = topics.flatMap((name) => this.log.catalog.topics.get(name) ?? [])
     return new Map(known.map(({ topic, partitions }) => [topic, partitions]))
   }
 
@@ -143,15 +147,15 @@ export class LocalEngine implements EngineApi {
     this.#checkOpen()
     const { transactionalId } = request
     if (transactionalId === null) return { producerId: await this.#producerIds.next(), producerEpoch: 0 }
-    return this.#transactions.init({ ...request, transactionalId })
+    return this.transactions.init({ ...request, transactionalId })
   }
 
   append(request: AppendRequest): Promise<AppendAnswer> {
     this.#checkOpen()
     this.#housekeeping.poke()
-    const partition = this.#log.partition(request)
+    const partition = this.log.partition(request)
     if (isInternalTopic(request.topic)) throw new StreamError('INVALID_TOPIC', `${request.topic} is internal; only the engine writes to it`)
-    if (request.transactionalId !== null) this.#transactions.addPartition(request.transactionalId, producerOf(request.bytes), request)
+    if (request.transactionalId !== null) this.transactions.addPartition(request.transactionalId, producerOf(request.bytes), request)
     const sizeBytes = request.bytes.length
     const { baseOffset, logAppendTime } = partition.log.append(request.bytes, 'builder')
     const answer = { baseOffset, logAppendTime }
@@ -160,21 +164,37 @@ export class LocalEngine implements EngineApi {
     return Promise.resolve(answer)
   }
 
+  /**
+   * One batch as a client of the wire protocol sent it: checked from the first byte to the last, and part of a transaction only
+   * when its partition was added to it before. @throws as `PartitionLog.append`, and INVALID_TOPIC, INVALID_TXN_STATE
+   */
+  async appendFromClient(request: Omit<AppendRequest, 'recordCount' | 'acknowledge'>): Promise<AppendAnswer> {
+    this.#checkOpen()
+    const { bytes, transactionalId } = request
+    if (this.log.partitionIfExists(request) === undefined) validateTopicName(request.topic)
+    const partition = this.log.partition(request)
+    const isTransactional = bytes.length >= batchHeaderBytes && new RecordBatchView(bytes).isTransactional
+    if (isTransactional && transactionalId !== null) this.transactions.checkPartition(transactionalId, producerOf(bytes), request)
+    const { baseOffset, logAppendTime } = partition.log.append(bytes, 'client')
+    await partition.acknowledge('durable', bytes.length)
+    return { baseOffset, logAppendTime }
+  }
+
   async commitTransactionOffsets({ transactionalId, producer, group, offsets }: TransactionOffsetsRequest): Promise<void> {
     this.#checkOpen()
-    await this.#offsetsTopic.ensure()
-    this.#transactions.addPartition(transactionalId, producer, this.#offsetsTopic.partitionFor(group.groupId))
-    this.#groups.checkTransactionCommit(group)
-    this.#offsets.commitInTransaction(group.groupId, producer, offsets, this.#log.clock.now())
+    await this.offsetsTopic.ensure()
+    this.transactions.addPartition(transactionalId, producer, this.offsetsTopic.partitionFor(group.groupId))
+    this.groups.checkTransactionCommit(group)
+    this.#offsets.commitInTransaction(group.groupId, producer, offsets, this.log.clock.now())
   }
 
   async endTransaction(request: EndTransactionRequest): Promise<void> {
     this.#checkOpen()
-    await this.#transactions.end(request)
+    await this.transactions.end(request)
   }
 
   releaseProducer(transactionalId: string, producer: ProducerIdentity): void {
-    if (this.#closing === null) this.#transactions.release(transactionalId, producer).catch(() => undefined)
+    if (this.#closing === null) this.transactions.release(transactionalId, producer).catch(() => undefined)
   }
 
   // ---------------------------------------------------------------------------------------------------- reading
@@ -182,19 +202,19 @@ export class LocalEngine implements EngineApi {
   async fetch(request: FetchRequest, signal?: AbortSignal) {
     this.#checkOpen()
     this.#housekeeping.poke()
-    return fetch(this.#log, request, signal)
+    return fetch(this.log, request, signal)
   }
 
   // ---------------------------------------------------------------------------------------------------- groups
 
   async joinGroup(request: JoinRequest, signal?: AbortSignal) {
     this.#checkOpen()
-    return this.#groups.join(request, signal)
+    return this.groups.join(request, signal)
   }
 
   async syncGroup(request: SyncRequest) {
     this.#checkOpen()
-    return this.#groups.sync(request)
+    return this.groups.sync(request)
   }
 
   watchMember(request: WatchRequest, signal: AbortSignal): Promise<MemberEvent> {
@@ -208,11 +228,11 @@ export class LocalEngine implements EngineApi {
       }
       const stop = () => finish('rejoin')
       let stopGroup = () => undefined as void
-      const stopTopics = this.#log.catalog.onChange(() => {
+      const stopTopics = this.log.catalog.onChange(() => {
         if (this.#haveChanged(request)) finish('rejoin')
       })
       signal.addEventListener('abort', stop, { once: true })
-      stopGroup = this.#groups.watch(request, finish)
+      stopGroup = this.groups.watch(request, finish)
       if (signal.aborted || this.#haveChanged(request)) stop()
     })
   }
@@ -225,36 +245,36 @@ export class LocalEngine implements EngineApi {
 
   async memberStatus(groupId: string, memberId: string): Promise<MemberStatus> {
     this.#checkOpen()
-    return this.#groups.isMember(groupId, memberId) ? 'member' : 'removed'
+    return this.groups.isMember(groupId, memberId) ? 'member' : 'removed'
   }
 
   async leaveGroup(groupId: string, memberId: string) {
-    if (this.#closing === null) this.#groups.leave(groupId, memberId)
+    if (this.#closing === null) this.groups.leave(groupId, memberId)
   }
 
   async commitOffsets(request: CommitRequest) {
     this.#checkOpen()
-    await this.#groups.commit(request)
+    await this.groups.commit(request)
   }
 
   async fetchOffsets(request: FetchOffsetsRequest, signal?: AbortSignal) {
     this.#checkOpen()
-    return this.#groups.fetchOffsets(request, signal)
+    return this.groups.fetchOffsets(request, signal)
   }
 
   async listGroups() {
     this.#checkOpen()
-    return this.#groups.list()
+    return this.groups.list()
   }
 
   async describeGroup(groupId: string) {
     this.#checkOpen()
-    return this.#groups.describe(groupId)
+    return this.groups.describe(groupId)
   }
 
   async removeGroups(groupIds: readonly string[]) {
     this.#checkOpen()
-    for (const groupId of groupIds) await this.#groups.remove(groupId)
+    for (const groupId of groupIds) await this.groups.remove(groupId)
   }
 
   #checkOpen(): void {

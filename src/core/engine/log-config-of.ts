@@ -15,6 +15,9 @@ export function logConfigOf(configs: TopicConfigs): LogConfig {
     timestampBeforeMaxMs: numberConfig(configs, 'message.timestamp.before.max.ms'),
     timestampAfterMaxMs: numberConfig(configs, 'message.timestamp.after.max.ms'),
     cleanup: { delete: policies.includes('delete'), compact: policies.includes('compact') },
+    deleteRetentionMs: numberConfig(configs, 'delete.retention.ms'),
+    minCompactionLagMs: numberConfig(configs, 'min.compaction.lag.ms'),
+    minCleanableRatio: numberConfig(configs, 'min.cleanable.dirty.ratio'),
     retentionMs: numberConfig(configs, 'retention.ms'),
     retentionBytes: numberConfig(configs, 'retention.bytes'),
   }

@@ -92,6 +92,10 @@ export class TopicManager {
 
   async deleteRecords(target: TopicPartition & { readonly beforeOffset: number }): Promise<TopicPartition & { readonly logStartOffset: number }> {
     const { topic, partition, log } = this.#engine.partition(target)
+    if (!log.config.cleanup.delete) {
+      const message = `records of ${topic} cannot be deleted by offset: its cleanup.policy does not contain 'delete'; write tombstones, or change the policy`
+      throw new StreamError('POLICY_VIOLATION', message, { details: { topic } })
+    }
     const end = log.highWatermark
     if (target.beforeOffset < -1 || target.beforeOffset > end) {
       const message = `records of ${topic}-${partition} before offset ${target.beforeOffset} cannot be deleted: the log holds ${log.logStartOffset} to ${end}`

@@ -10,7 +10,7 @@ import type { OffsetStore } from './offset-store.ts'
 import type { Partition } from './partition.ts'
 import type { ProducerIds } from './producer-ids.ts'
 import {
-  addPartitions, checkProducer, complete, fence, isCompleting, needsNewProducerId, newTransactionState, outcomeOf, prepare, stillCompleting, takeOver,
+  addPartitions, checkProducer, complete, fence, fenced, isCompleting, needsNewProducerId, newTransactionState, outcomeOf, prepare, stillCompleting, takeOver,
 } from './transaction-state.ts'
 import type { ProducerIdentity, TransactionState } from './transaction-state.ts'
 
@@ -29,10 +29,14 @@ interface Entry {
   ending: Promise<void> | null
   /** Changes of who owns the id happen one after the other. */
   lastInit: Promise<unknown>
+  /** Who owned the id before the last change of owner, for a client that did not get the answer and asks again. */
+  previousOwner: ProducerIdentity | null
 }
 
 /** There is one coordinator, for good: nothing could be fenced by its epoch. */
 const coordinatorEpoch = 0
+/** Kafka's `transaction.max.timeout.ms`. */
+const maxTransactionTimeoutMs = 900_000
 
 /**
  * Makes the writes of a transaction to several partitions, and the offsets in it, visible together or not at all.
@@ -72,8 +76,13 @@ export class TransactionCoordinator {
 
   /** @throws INVALID_TRANSACTION_TIMEOUT and what the disk may refuse */
   async init(request: InitProducerRequest & { readonly transactionalId: string }): Promise<ProducerIdentity> {
+    const { transactionTimeoutMs } = request
+    if (transactionTimeoutMs <= 0 || transactionTimeoutMs > maxTransactionTimeoutMs) {
+      throw new StreamError('INVALID_TRANSACTION_TIMEOUT', `a transaction timeout of ${transactionTimeoutMs} ms is not between 1 and ${maxTransactionTimeoutMs}`)
+    }
     await this.#topic.ensure()
     const entry = this.#entries.get(request.transactionalId) ?? (await this.#create(request))
+    if (request.whenBusy === 'refuse') this.#refuseWhileBusy(entry)
     const result = entry.lastInit.then(() => this.#takeOver(entry, request))
     entry.lastInit = result.catch(() => undefined)
     return result
@@ -91,6 +100,18 @@ export class TransactionCoordinator {
     this.#topic.writeUnacknowledged(transactionalId, [record(next)])
     if (entry.state.status !== 'ongoing') this.#startTimeout(entry, next.timeoutMs)
     entry.state = next
+  }
+
+  /** For clients that add partitions themselves: a write to one that they did not add would never be ended. @throws INVALID_TXN_STATE, INVALID_PRODUCER_EPOCH */
+  checkPartition(transactionalId: string, producer: ProducerIdentity, target: TopicPartition): void {
+    const entry = this.#entry(transactionalId)
+    const { state } = entry
+    if (state.producerId === producer.producerId && state.producerEpoch !== producer.producerEpoch) {
+      throw new StreamError('INVALID_PRODUCER_EPOCH', `producer ${producer.producerId} of transactional id '${transactionalId}' is at epoch ${state.producerEpoch}, not ${producer.producerEpoch}`)
+    }
+    checkProducer(state, producer)
+    const isAdded = state.status === 'ongoing' && state.partitions.some(({ topic, partition }) => partition === target.partition && topic === target.topic)
+    if (!isAdded) throw new StreamError('INVALID_TXN_STATE', `${target.topic}-${target.partition} is not part of the transaction of '${transactionalId}'; add it first`)
   }
 
   /** @throws INVALID_TXN_STATE, PRODUCER_FENCED, INVALID_PRODUCER_ID_MAPPING, CONCURRENT_TRANSACTIONS */
@@ -136,19 +157,31 @@ export class TransactionCoordinator {
     if (known !== undefined) return known
     const state = newTransactionState(request.transactionalId, producerId, request.transactionTimeoutMs, this.#now)
     // The first owner gets epoch 0, by taking over from an owner that never was.
-    const entry: Entry = { state: { ...state, producerEpoch: -1 }, timeout: null, ending: null, lastInit: Promise.resolve() }
+    const entry: Entry = { state: { ...state, producerEpoch: -1 }, timeout: null, ending: null, lastInit: Promise.resolve(), previousOwner: null }
     this.#entries.set(request.transactionalId, entry)
     return entry
   }
 
+  #refuseWhileBusy(entry: Entry): void {
+    if (entry.state.status === 'ongoing' && entry.ending === null) this.#abortOpen(entry).catch(() => undefined)
+    if (entry.ending !== null || isCompleting(entry.state)) throw stillCompleting(entry.state)
+  }
+
   /** The new epoch is durable before anybody learns it: a restart must not give it out again. */
   async #takeOver(entry: Entry, request: InitProducerRequest): Promise<ProducerIdentity> {
+    const { expected } = request
+    if (expected !== undefined && expected.producerId >= 0 && entry.state.producerEpoch >= 0) {
+      const isRepeated = entry.previousOwner !== null && sameIdentity(entry.previousOwner, expected) && entry.state.status === 'empty'
+      if (isRepeated) return { producerId: entry.state.producerId, producerEpoch: entry.state.producerEpoch }
+      if (!sameProducer(entry.state, expected)) throw fenced(entry.state, expected)
+    }
     await entry.ending?.catch(() => undefined)
     if (entry.state.status === 'ongoing') await this.#abortOpen(entry)
     if (isCompleting(entry.state)) await this.#finish(entry, 'durable')
     const newProducerId = needsNewProducerId(entry.state) ? await this.#producerIds.next() : -1
     const next = takeOver(entry.state, { newProducerId, timeoutMs: request.transactionTimeoutMs, now: this.#now })
     await this.#topic.write(next.transactionalId, [record(next)])
+    entry.previousOwner = { producerId: entry.state.producerId, producerEpoch: entry.state.producerEpoch }
     entry.state = next
     return { producerId: next.producerId, producerEpoch: next.producerEpoch }
   }
@@ -243,7 +276,7 @@ export class TransactionCoordinator {
 
   #restore(transactionalId: string, value: Uint8Array | null): void {
     if (value === null) this.#entries.delete(transactionalId)
-    else this.#entries.set(transactionalId, { state: decodeTransactionValue(transactionalId, value), timeout: null, ending: null, lastInit: Promise.resolve() })
+    else this.#entries.set(transactionalId, { state: decodeTransactionValue(transactionalId, value), timeout: null, ending: null, lastInit: Promise.resolve(), previousOwner: null })
   }
 
   get #now(): number {
@@ -262,5 +295,9 @@ function checkStillOwner(state: TransactionState, producer: ProducerIdentity): v
 }
 
 function sameProducer(state: TransactionState, producer: ProducerIdentity): boolean {
-  return state.producerId === producer.producerId && state.producerEpoch === producer.producerEpoch
+  return sameIdentity(state, producer)
+}
+
+function sameIdentity(a: ProducerIdentity, b: ProducerIdentity): boolean {
+  return a.producerId === b.producerId && a.producerEpoch === b.producerEpoch
 }

@@ -1,0 +1,221 @@
+/** Produce, fetch, offsets and topics, as Kafka's requests and Admin operations ask for them. */
+import type { Isolation, OffsetQuery } from '../../../src/core/index.ts'
+import { RecordBatchBuilder, StreamError, isStreamError } from '../../../src/core/index.ts'
+import { RecordBatchView, sealBatch } from '../../../src/core/log/record-batch.ts'
+import { visibleBatches } from '../../../src/core/log/visible-batches.ts'
+import type { ScenarioEngine } from './scenario-engine.ts'
+import { PendingStep, errorNumberOf, textOf } from './scenario.ts'
+import type { Calls, Json, JsonObject } from './scenario.ts'
+
+const invalidRequiredAcks = 21
+/** UNKNOWN_TOPIC_OR_PARTITION, CORRUPT_MESSAGE, MESSAGE_TOO_LARGE: answered without a log start offset, as are transactions that do not hold. */
+const earlyRefusals = [3, 2, 10]
+const verificationFailures = [47, 48]
+
+export const logCalls: Calls = {
+  op: {
+    async createTopic({ engine }, args) {
+      if (args['assignment'] !== undefined) throw new PendingStep('assignment of replicas by hand')
+      if (args['validateOnly'] === true) return 'ok, not created'
+      const configs = (args['configs'] ?? {}) as Record<string, string>
+      const count = (value: Json | undefined) => (typeof value === 'number' && value !== -1 ? value : undefined)
+      const [partitions, replicationFactor] = [count(args['partitions']), count(args['replicationFactor'])]
+      await engine.createTopics([{ topic: textOf(args['topic']), configs, ...(partitions !== undefined && { partitions }), ...(replicationFactor !== undefined && { replicationFactor }) }])
+      return { partitions: partitions ?? 1, replicationFactor: replicationFactor ?? 1 }
+    },
+    async createPartitions({ engine }, args) {
+      if (args['assignments'] !== undefined) throw new PendingStep('assignment of replicas by hand')
+      await engine.alterTopic(textOf(args['topic']), { partitions: args['newTotal'] as number })
+      return 'ok'
+    },
+    async deleteTopic({ engine }, args) {
+      // The Java client refuses to send an empty name.
+      if (args['topic'] === '') throw new StreamError('INVALID_TOPIC', 'an empty name')
+      await engine.removeTopics([textOf(args['topic'])])
+      return 'ok'
+    },
+    async alterConfig({ engine }, { topic, ...configs }) {
+      await engine.alterTopic(textOf(topic), { configs: configs as Record<string, string> })
+      return 'ok'
+    },
+    async incrementalAlterConfigs({ engine }, args) {
+      return alterConfig(engine, args)
+    },
+    async deleteRecords({ engine }, args) {
+      const [answer] = await engine.deleteRecords([{ topic: textOf(args['topic']), partition: 0, beforeOffset: args['beforeOffset'] as number }])
+      return { lowWatermark: answer!.logStartOffset }
+    },
+    listOffsets: async (context, args) => listOffset(context, args),
+    fetch: async (context, args) => fetchOp(context, args),
+    read: async (context, args) => ({
+      read_committed: readPairs(context, textOf(args['topic']), 'read-committed'),
+      read_uncommitted: readPairs(context, textOf(args['topic']), 'read-uncommitted'),
+    }),
+    async readFromStart(context, args) {
+      const records = readAll(context, { topic: textOf(args['topic']), partition: args['partition'] as number }, isolationOf(args['isolation']))
+      return records.map(({ offset, key, value, timestamp, timestampType }) => ({ offset, key: text(key), value: text(value), timestamp, timestampType }))
+    },
+    /** On the first topic of the scenario, with the producer that asked for an id last. */
+    produceBatch: async (context, args) => produceBatch(context, args),
+  },
+  wire: { Produce: async (context, request) => produce(context, request), ListOffsets: async (context, request) => listOffsetsRequest(context, request) },
+}
+
+function isolationOf(value: Json | undefined): Isolation {
+  return value === 'read_committed' || value === 1 ? 'read-committed' : 'read-uncommitted'
+}
+
+function text(bytes: Uint8Array | null): string | null {
+  return bytes === null ? null : Buffer.from(bytes).toString('utf8')
+}
+
+/** APPEND and SUBTRACT change a list, beginning with its default. */
+async function alterConfig(engine: ScenarioEngine['engine'], args: JsonObject): Promise<Json> {
+  const topic = textOf(args['topic'])
+  const configsOf = async () => new Map((await engine.describeTopics([topic]))[0]!.configs.map((config) => [config.name, config]))
+  const before = await configsOf()
+  const name = textOf(args['name'])
+  const operation = args['op'] as string
+  if (args['value'] === null && operation === 'SET') throw new PendingStep('requests that only the listener refuses')
+  const items = (before.get(name)?.value ?? '').split(',').filter((item) => item !== '')
+  if (operation !== 'SET' && operation !== 'DELETE' && name !== 'cleanup.policy') throw new StreamError('INVALID_CONFIG', `Can't ${operation} to key ${name}`)
+  const values: Readonly<Record<string, string | null>> = {
+    SET: args['value'] as string, DELETE: null, APPEND: [...items, textOf(args['value'])].join(','), SUBTRACT: items.filter((item) => item !== args['value']).join(','),
+  }
+  await engine.alterTopic(topic, { configs: { [name]: values[operation]! } })
+  const after = (await configsOf()).get(name)
+  if (after === undefined) return null
+  return after.source === 'topic' ? { value: after.value, source: 'DYNAMIC_TOPIC_CONFIG' } : { value: '-1', source: 'STATIC_BROKER_CONFIG' }
+}
+
+// ---------------------------------------------------------------------------------------------------- produce
+
+async function produce({ engine }: ScenarioEngine, request: JsonObject): Promise<Json> {
+  const topics = request['topicData'] as readonly JsonObject[]
+  const responses = await Promise.all(topics.map(async (topic) => ({
+    name: topic['name']!,
+    partitionResponses: await Promise.all((topic['partitionData'] as readonly JsonObject[]).map(async (partition) => {
+      const target = { topic: textOf(topic['name']), partition: partition['index'] as number }
+      const isAcksKnown = [-1, 0, 1].includes(request['acks'] as number)
+      if (!isAcksKnown) return { index: target.partition, errorCode: invalidRequiredAcks, baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1 }
+      const answer = await appendRecords(engine, target, partition['records'] as string | null, request['transactionalId'] as string | null)
+      return { index: target.partition, ...answer }
+    })),
+  })))
+  return { responses, throttleTimeMs: 0 }
+}
+
+async function appendRecords(engine: ScenarioEngine['engine'], target: { topic: string; partition: number }, records: string | null, transactionalId: string | null): Promise<JsonObject> {
+  try {
+    const { baseOffset, logAppendTime } = await engine.appendFromClient({ ...target, bytes: Buffer.from(records ?? '', 'base64'), transactionalId })
+    return { errorCode: 0, baseOffset, logAppendTimeMs: logAppendTime, logStartOffset: engine.log.partition(target).log.logStartOffset }
+  } catch (error) {
+    if (isStreamError(error, 'UNSUPPORTED_COMPRESSION_TYPE')) throw new PendingStep('a decoder for zstd')
+    const errorCode = errorNumberOf(error)
+    const isRefusedEarly = earlyRefusals.includes(errorCode) || !records || (transactionalId !== null && verificationFailures.includes(errorCode))
+    return { errorCode, baseOffset: -1, logAppendTimeMs: -1, logStartOffset: isRefusedEarly ? -1 : (engine.log.partitionIfExists(target)?.log.logStartOffset ?? -1) }
+  }
+}
+
+async function produceBatch(context: ScenarioEngine, args: JsonObject): Promise<Json> {
+  const { engine, lastProducerId } = context
+  const [topic] = await engine.listTopics({ includeInternal: false })
+  const builder = new RecordBatchBuilder({ maxBytes: 1_000_000 })
+  for (let index = 0; index < ((args['records'] ?? 1) as number); index++) builder.add(Buffer.from('k'), Buffer.from(`n${context.recordsBuilt++}`), 1_760_000_000_000)
+  const { bytes } = builder.build()
+  const producerId = (args['producerId'] ?? lastProducerId) as number
+  sealBatch(bytes, { producerId, producerEpoch: args['producerEpoch'] as number, baseSequence: args['baseSequence'] as number, transactional: false })
+  return appendRecords(engine, { topic: topic!, partition: 0 }, Buffer.from(bytes).toString('base64'), null)
+}
+
+// ---------------------------------------------------------------------------------------------------- fetch
+
+interface ReadRecord {
+  readonly offset: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly timestamp: number
+  readonly timestampType: string
+}
+
+function readAll({ engine }: ScenarioEngine, target: { topic: string; partition: number }, isolation: Isolation): readonly ReadRecord[] {
+  const { log } = engine.log.partition(target)
+  const records: ReadRecord[] = []
+  for (let offset = log.logStartOffset; ;) {
+    const read = log.read({ offset, maxBytes: 1_048_576, isolation })
+    for (const batch of visibleBatches(read, isolation)) for (const { offset: at, key, value, timestamp } of batch) {
+      records.push({ offset: at, key, value, timestamp, timestampType: batch.isLogAppendTime ? 'LogAppendTime' : 'CreateTime' })
+    }
+    if (read.nextOffset === offset) return records
+    offset = read.nextOffset
+  }
+}
+
+function readPairs(context: ScenarioEngine, topic: string, isolation: Isolation): Json {
+  return readAll(context, { topic, partition: 0 }, isolation).map(({ offset, value }) => [offset, text(value)])
+}
+
+/** Kafka may cut the last batch where the limit is; only whole ones count here. */
+function fetchOp({ engine }: ScenarioEngine, args: JsonObject): Json {
+  const isolation = isolationOf(args['isolation'])
+  const found = engine.log.partitionIfExists({ topic: textOf(args['topic']), partition: args['partition'] as number })
+  if (found === undefined) return { errorCode: 3, highWatermark: -1, lastStableOffset: -1, logStartOffset: -1, abortedTransactions: [], validBytes: 0, batches: [] }
+  const { log } = found
+  try {
+    const read = log.read({ offset: args['offset'] as number, maxBytes: Math.min(args['maxBytes'] as number, args['partitionMaxBytes'] as number), isolation })
+    const aborted = read.abortedTransactions.map(({ producerId, firstOffset }) => ({ producerId, firstOffset }))
+    return {
+      errorCode: 0, highWatermark: read.highWatermark, lastStableOffset: read.lastStableOffset, logStartOffset: read.logStartOffset,
+      abortedTransactions: isolation === 'read-committed' ? aborted : null,
+      validBytes: read.batches.reduce((size, batch) => size + batch.sizeBytes, 0),
+      batches: read.batches.map(batchJson),
+    }
+  } catch (error) {
+    return { errorCode: errorNumberOf(error), highWatermark: -1, lastStableOffset: -1, logStartOffset: -1, abortedTransactions: null, validBytes: 0, batches: [] }
+  }
+}
+
+function batchJson(batch: RecordBatchView): Json {
+  const { baseOffset, lastOffset, sizeBytes, producerId, producerEpoch, baseSequence, isTransactional, isControl } = batch
+  return { baseOffset, lastOffset, size: sizeBytes, producerId, producerEpoch, baseSequence, transactional: isTransactional, control: isControl }
+}
+
+// ---------------------------------------------------------------------------------------------------- offsets
+
+/** What the negative timestamps of the protocol mean; nothing is tiered here, so what is local is all. */
+const specNames: Readonly<Record<string, string>> = {
+  '-1': 'latest', '-2': 'earliest', '-3': 'max-timestamp', '-4': 'earliest', '-5': 'latest-tiered', 'earliest-local': 'earliest',
+}
+
+async function listOffset({ engine }: ScenarioEngine, args: JsonObject): Promise<Json> {
+  const target = { topic: textOf(args['topic']), partition: args['partition'] as number }
+  const spec = specNames[textOf(args['spec'])] ?? textOf(args['spec'])
+  const isolation = isolationOf(args['isolation'])
+  if (spec === 'latest-tiered') return { offset: -1, timestamp: -1, leaderEpoch: null }
+  if (spec === 'max-timestamp') {
+    const { log } = engine.log.partition(target)
+    const largest = log.maxTimestamp()
+    const found = isolation === 'read-committed' && (largest?.offset ?? 0) >= log.lastStableOffset ? null : largest
+    return { offset: found?.offset ?? -1, timestamp: found?.timestamp ?? -1, leaderEpoch: found === null ? null : 0 }
+  }
+  const at: OffsetQuery['at'] = spec === 'earliest' || spec === 'latest' ? spec : Number(spec)
+  const [answer] = await engine.listOffsets([{ ...target, at }], isolation)
+  return { offset: answer!.offset, timestamp: answer!.timestamp, leaderEpoch: answer!.offset < 0 ? null : 0 }
+}
+
+async function listOffsetsRequest(context: ScenarioEngine, request: JsonObject): Promise<Json> {
+  const isolation = request['isolationLevel'] === 1 ? 'read_committed' : 'read_uncommitted'
+  const topics = await Promise.all((request['topics'] as readonly JsonObject[]).map(async (topic) => ({
+    name: topic['name']!,
+    partitions: await Promise.all((topic['partitions'] as readonly JsonObject[]).map(async (partition) => {
+      const args = { topic: topic['name']!, partition: partition['partitionIndex']!, spec: partition['timestamp']!, isolation }
+      try {
+        const found = (await listOffset(context, args)) as JsonObject
+        return { partitionIndex: partition['partitionIndex']!, errorCode: 0, timestamp: found['timestamp']!, offset: found['offset']! }
+      } catch (error) {
+        return { partitionIndex: partition['partitionIndex']!, errorCode: errorNumberOf(error), timestamp: -1, offset: -1 }
+      }
+    })),
+  })))
+  return { topics }
+}

@@ -1,0 +1,113 @@
+/** The transaction coordinator's requests. Versions before KIP-360 know no PRODUCER_FENCED and say INVALID_PRODUCER_EPOCH. */
+import type { ScenarioEngine } from './scenario-engine.ts'
+import { errorNumberOf, errorNumbers, textOf } from './scenario.ts'
+import type { Calls, Json, JsonObject, Step } from './scenario.ts'
+
+const operationNotAttempted = 55
+const invalidRequest = 42
+
+export const transactionCalls: Calls = {
+  op: {},
+  wire: {
+    async InitProducerId(context, request, step) {
+      const transactionalId = request['transactionalId'] as string | null
+      const expected = { producerId: (request['producerId'] ?? -1) as number, producerEpoch: (request['producerEpoch'] ?? -1) as number }
+      const isHalfGiven = transactionalId !== null && (expected.producerId < 0) !== (expected.producerEpoch < 0)
+      if (transactionalId === '' || isHalfGiven) return { throttleTimeMs: 0, errorCode: invalidRequest, producerId: -1, producerEpoch: -1 }
+      try {
+        const transactionTimeoutMs = request['transactionTimeoutMs'] as number
+        const identity = await context.engine.initProducer({ transactionalId, transactionTimeoutMs, expected, whenBusy: 'refuse' })
+        context.lastProducerId = identity.producerId
+        return { throttleTimeMs: 0, errorCode: 0, ...identity }
+      } catch (error) {
+        await context.clock.advance(0)
+        return { throttleTimeMs: 0, errorCode: olderNumber(step, errorNumberOf(error), 3), producerId: -1, producerEpoch: -1 }
+      }
+    },
+
+    async AddPartitionsToTxn({ engine }, request, step) {
+      const topics = request['v3AndBelowTopics'] as readonly JsonObject[]
+      const targets = topics.flatMap((topic) => (topic['partitions'] as readonly number[]).map((partition) => ({ topic: textOf(topic['name']), partition })))
+      const unknown = targets.filter((target) => engine.log.partitionIfExists(target) === undefined)
+      const failed = unknown.length > 0 ? operationNotAttempted : codeOf(step, () => {
+        for (const target of targets) engine.transactions.addPartition(textOf(request['v3AndBelowTransactionalId']), identityOf(request, 'v3AndBelow'), target)
+      })
+      const results = [
+        ...unknown.map((target) => ({ ...target, code: errorNumbers['UNKNOWN_TOPIC_OR_PARTITION']! })),
+        ...targets.filter((target) => !unknown.includes(target)).map((target) => ({ ...target, code: failed })),
+      ]
+      return {
+        throttleTimeMs: 0,
+        resultsByTopicV3AndBelow: topics.map((topic) => ({
+          name: topic['name']!,
+          resultsByPartition: results.filter((result) => result.topic === topic['name']).map(({ partition, code }) => ({ partitionIndex: partition, partitionErrorCode: code })),
+        })),
+      }
+    },
+
+    async AddOffsetsToTxn({ engine }, request, step) {
+      await engine.offsetsTopic.ensure()
+      const errorCode = codeOf(step, () => engine.transactions.addPartition(textOf(request['transactionalId']), identityOf(request), engine.offsetsTopic.partitionFor(textOf(request['groupId']))))
+      return { throttleTimeMs: 0, errorCode }
+    },
+
+    async EndTxn({ engine, clock }, request, step) {
+      try {
+        await engine.endTransaction({
+          transactionalId: textOf(request['transactionalId']), producer: identityOf(request), outcome: request['committed'] === true ? 'commit' : 'abort', acknowledge: 'durable',
+        })
+        await clock.advance(200)
+        return { throttleTimeMs: 0, errorCode: 0 }
+      } catch (error) {
+        return { throttleTimeMs: 0, errorCode: olderNumber(step, errorNumberOf(error)) }
+      }
+    },
+
+    async TxnOffsetCommit(context, request) {
+      const topics = request['topics'] as readonly JsonObject[]
+      const errorCode = await txnOffsetCommit(context, request)
+      return {
+        throttleTimeMs: 0,
+        topics: topics.map((topic) => ({
+          name: topic['name']!,
+          partitions: (topic['partitions'] as readonly JsonObject[]).map((partition) => ({ partitionIndex: partition['partitionIndex']!, errorCode })),
+        })),
+      }
+    },
+  },
+}
+
+/** The offsets partition must be part of the transaction already: clients ask for it with AddOffsetsToTxn. */
+async function txnOffsetCommit({ engine }: ScenarioEngine, request: JsonObject): Promise<number> {
+  const groupId = textOf(request['groupId'])
+  const offsets = (request['topics'] as readonly JsonObject[]).flatMap((topic) => (topic['partitions'] as readonly JsonObject[]).map((partition) => ({
+    topic: textOf(topic['name']), partition: partition['partitionIndex'] as number, offset: partition['committedOffset'] as number, metadata: (partition['committedMetadata'] ?? '') as string,
+  })))
+  const group = { groupId, generation: (request['generationId'] ?? -1) as number, memberId: (request['memberId'] ?? '') as string, groupInstanceId: (request['groupInstanceId'] ?? null) as string | null }
+  try {
+    await engine.offsetsTopic.ensure()
+    engine.transactions.checkPartition(textOf(request['transactionalId']), identityOf(request), engine.offsetsTopic.partitionFor(groupId))
+    await engine.commitTransactionOffsets({ transactionalId: textOf(request['transactionalId']), producer: identityOf(request), group, offsets })
+    return 0
+  } catch (error) {
+    return errorNumberOf(error)
+  }
+}
+
+function codeOf(step: Step, run: () => void): number {
+  try {
+    run()
+    return 0
+  } catch (error) {
+    return olderNumber(step, errorNumberOf(error))
+  }
+}
+
+function olderNumber(step: Step, number: number, lastOldVersion = 1): number {
+  return number === errorNumbers['PRODUCER_FENCED'] && (step.version ?? 0) <= lastOldVersion ? errorNumbers['INVALID_PRODUCER_EPOCH']! : number
+}
+
+function identityOf(request: JsonObject, prefix = ''): { readonly producerId: number; readonly producerEpoch: number } {
+  const field = (name: string): Json => request[prefix === '' ? name : `${prefix}${name[0]!.toUpperCase()}${name.slice(1)}`]!
+  return { producerId: field('producerId') as number, producerEpoch: field('producerEpoch') as number }
+}
