@@ -27,18 +27,8 @@ export class Connection {
   #client: pg.Client | undefined
 
   constructor(config: ConnectionConfig, applicationName: string) {
-    const url = config['connection.url'].reveal().replace(/^jdbc:/, '')
-    const statementTimeoutMs = config['statement.timeout.ms']
-    this.server = serverOf(url)
-    this.#options = {
-      connectionString: url,
-      ...(config['connection.user'] === null ? {} : { user: config['connection.user'] }),
-      ...(config['connection.password'] === null ? {} : { password: config['connection.password'].reveal() }),
-      connectionTimeoutMillis: config['connection.timeout.ms'],
-      ...(statementTimeoutMs === 0 ? {} : { statement_timeout: statementTimeoutMs, query_timeout: statementTimeoutMs + graceMs }),
-      application_name: applicationName,
-      keepAlive: true,
-    }
+    this.server = serverOf(config)
+    this.#options = { ...clientOptions(config), application_name: applicationName }
   }
 
   /** @throws a retriable error when the server is away, a connector error when a person must act, else what `body` throws */
@@ -86,11 +76,37 @@ export class Connection {
   }
 }
 
-function serverOf(url: string): string {
+/** Host, port and database, for people; without user and password. */
+export function serverOf(config: Pick<ConnectionConfig, 'connection.url'>): string {
   try {
-    const { host, pathname } = new URL(url)
+    const { host, pathname } = new URL(urlOf(config))
     return `${host}${pathname}`
   } catch {
     return 'the address in connection.url'
   }
+}
+
+function urlOf(config: Pick<ConnectionConfig, 'connection.url'>): string {
+  return config['connection.url'].reveal().replace(/^jdbc:/, '')
+}
+
+function clientOptions(config: ConnectionConfig): pg.ClientConfig {
+  const statementTimeoutMs = config['statement.timeout.ms']
+  return {
+    connectionString: urlOf(config),
+    ...(config['connection.user'] === null ? {} : { user: config['connection.user'] }),
+    ...(config['connection.password'] === null ? {} : { password: config['connection.password'].reveal() }),
+    connectionTimeoutMillis: config['connection.timeout.ms'],
+    ...(statementTimeoutMs === 0 ? {} : { statement_timeout: statementTimeoutMs, query_timeout: statementTimeoutMs + graceMs }),
+    keepAlive: true,
+  }
+}
+
+/** A connection that its owner closes. `settings.replication`: for the replication protocol, without time-outs for its one endless statement. */
+export async function openClient(config: ConnectionConfig, settings: pg.ClientConfig & { readonly replication?: string }): Promise<pg.Client> {
+  const timeouts = settings.replication === undefined ? {} : { statement_timeout: false as const, query_timeout: 0 }
+  const client = new pg.Client({ ...clientOptions(config), ...settings, ...timeouts } as pg.ClientConfig)
+  client.on('error', () => undefined) // the next statement, or the stream, says what happened
+  await client.connect()
+  return client
 }

@@ -1,2 +1,3 @@
+export type { PostgresCdcConfig } from './cdc-config.ts'
 export * from './plugins.ts'
 export type { PostgresSinkConfig } from './sink-config.ts'

@@ -1,4 +1,8 @@
-import type { AnyPlugin, SinkPlugin } from 'millrace/connect'
+import type { AnyPlugin, SinkPlugin, SourcePlugin } from 'millrace/connect'
+import { postgresCdcConfig } from './cdc-config.ts'
+import type { PostgresCdcConfig } from './cdc-config.ts'
+import { PostgresCdcConnector } from './cdc-connector.ts'
+import { PostgresCdcTask } from './cdc-task.ts'
 import { postgresSinkConfig } from './sink-config.ts'
 import type { PostgresSinkConfig } from './sink-config.ts'
 import { PostgresSinkConnector } from './sink-connector.ts'
@@ -15,4 +19,15 @@ export const postgresSink: SinkPlugin<PostgresSinkConfig> = {
   createTask: () => new PostgresSinkTask(),
 }
 
-export const plugins: readonly AnyPlugin[] = [postgresSink]
+export const postgresCdcSource: SourcePlugin<PostgresCdcConfig> = {
+  type: 'source',
+  class: 'millrace.postgres.PostgresCdcSource',
+  aliases: ['PostgresCdcSource', 'PostgresCdc'],
+  version: '0.1.0',
+  doc: 'Captures the rows of PostgreSQL tables and every change to them, from the write-ahead log.',
+  config: postgresCdcConfig,
+  createConnector: () => new PostgresCdcConnector(),
+  createTask: () => new PostgresCdcTask(),
+}
+
+export const plugins: readonly AnyPlugin[] = [postgresSink, postgresCdcSource]

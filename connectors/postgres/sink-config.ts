@@ -1,13 +1,10 @@
 import { configSpec, option } from 'millrace/connect'
 import type { ConfigOf } from 'millrace/connect'
 import { z } from 'zod'
+import { connectionOptions } from './connection-config.ts'
 
 const options = {
-  'connection.url': option.password({ doc: 'postgres://user:password@host:port/database; options such as ?sslmode=require follow. A jdbc: in front is let through.' }),
-  'connection.user': option.string({ doc: 'The user, where the URL names none.', default: null }),
-  'connection.password': option.password({ doc: 'The password, where the URL has none.', default: null }),
-  'connection.timeout.ms': option.int({ doc: 'How long a connection may take to be made.', default: 10_000, check: z.number().min(1) }),
-  'statement.timeout.ms': option.int({ doc: 'How long one statement may take before it is ended and the batch tried again. 0: as long as it takes.', default: 60_000, check: z.number().min(0) }),
+  ...connectionOptions,
   'table.name.format': option.string({ doc: 'The table for a topic: ${topic} stands for its name. A dot separates the schema from the table.', default: '${topic}', check: z.string().min(1) }),
   'insert.mode': option.oneOf(['insert', 'upsert', 'update'], {
     doc: 'insert: each record is a new row. upsert: a record replaces the row with its primary key, or is a new one. update: it changes the row with its primary key, if there is one.',

@@ -105,6 +105,11 @@ export class SourceHarness<C, T> {
     this.#committedCount = end
   }
 
+  /** Tells the task what is committed, as the worker does after each commit. */
+  async tellCommitted(): Promise<void> {
+    await this.#task?.commit?.([...this.committed].map(([partition, offset]) => [JSON.parse(partition) as SourcePartition, offset] as const))
+  }
+
   get uncommittedCount(): number {
     return this.#given.length - this.#committedCount
   }

@@ -287,7 +287,7 @@ await describeWith('postgres', 'PostgresSink', (server) => {
       } finally {
         await own.stop()
       }
-    })
+    }, 120_000)
   })
 })
 

@@ -1,0 +1,45 @@
+import { configSpec, option } from 'millrace/connect'
+import type { ConfigOf } from 'millrace/connect'
+import { z } from 'zod'
+import { connectionOptions } from './connection-config.ts'
+
+const positive = z.number().min(1)
+
+export const postgresCdcConfig = configSpec({
+  ...connectionOptions,
+  'topic.prefix': option.string({
+    doc: 'Names the database: changes of a table go to the topic <prefix>.<schema>.<table>.',
+    check: z.string().regex(/^[A-Za-z0-9._-]+$/, 'only letters, digits, dots, dashes and underscores'),
+  }),
+  'table.include.list': option.list({ doc: 'Tables to capture, as schema.table; * stands for any text. Empty: all.', default: [] }),
+  'slot.name': option.string({ doc: 'The replication slot, one for each connector. It is made when it is missing.', default: 'millrace', check: z.string().regex(/^[a-z0-9_]{1,63}$/, 'only small letters, digits and underscores') }),
+  'publication.name': option.string({ doc: 'The publication that the slot reads.', default: 'millrace' }),
+  'publication.autocreate.mode': option.oneOf(['filtered', 'disabled'], {
+    doc: 'filtered: the publication is made for exactly the captured tables. disabled: it must exist.',
+    default: 'filtered',
+  }),
+  'snapshot.mode': option.oneOf(['initial', 'never'], {
+    doc: 'initial: give the rows that are there first, then the changes since. never: only changes from now on.',
+    default: 'initial',
+  }),
+  'snapshot.fetch.size': option.int({ doc: 'Rows read at a time during the snapshot.', default: 2_000, check: positive }),
+  'slot.lost': option.oneOf(['fail', 'snapshot'], {
+    doc: 'When the slot is gone, was made anew or was moved by somebody else, changes are missing. fail: say so and stop. snapshot: make a new slot and read the tables again.',
+    default: 'fail',
+  }),
+  format: option.oneOf(['debezium', 'flat'], {
+    doc: 'debezium: an envelope with before, after, source, op and ts_ms. flat: the row as it is now, with __op; a delete is a tombstone.',
+    default: 'debezium',
+  }),
+  'tombstones.on.delete': option.boolean({ doc: 'A deletion is followed by a record with the key and null, so that a compacted topic forgets the row.', default: true }),
+  'status.interval.ms': option.int({ doc: 'How often the server is told that we are here and what is durable. Well below its wal_sender_timeout.', default: 5_000, check: positive }),
+  'heartbeat.interval.ms': option.int({
+    doc: 'How often a position is stored when only other tables change, so that the server can forget its log. The record goes to <prefix>.heartbeat.',
+    default: 10_000,
+    check: positive,
+  }),
+  'max.queue.bytes': option.int({ doc: 'Most bytes read ahead of the worker.', default: 16 * 1_048_576, check: z.number().min(65_536) }),
+  'max.batch.size': option.int({ doc: 'Most changes in one poll.', default: 2_048, check: positive }),
+})
+
+export type PostgresCdcConfig = ConfigOf<typeof postgresCdcConfig>

@@ -1,0 +1,186 @@
+import type { SourceRecord, SourceTask, SourceTaskContext, SourceOffset, SourcePartition } from 'millrace/connect'
+import { connectorError, isStreamError } from 'millrace/connect'
+import { recordsOf } from './cdc/change-event.ts'
+import type { EventOptions } from './cdc/change-event.ts'
+import { lsnText } from './cdc/lsn.ts'
+import { decodePgoutput, MalformedMessage } from './cdc/pgoutput.ts'
+import type { Relation } from './cdc/pgoutput.ts'
+import { offsetOf, positionOf } from './cdc/position.ts'
+import type { Position } from './cdc/position.ts'
+import type { ReplicationStream } from './cdc/replication-stream.ts'
+import { explainActiveSlot, openSession } from './cdc/session.ts'
+import type { Session } from './cdc/session.ts'
+import type { Snapshot } from './cdc/snapshot.ts'
+import { TransactionReader } from './cdc/transaction-reader.ts'
+import type { PostgresCdcConfig } from './cdc-config.ts'
+import { serverOf } from './connection.ts'
+import { environmentError, failureOf, setupError } from './failures.ts'
+
+const longestPollMs = 1_000
+
+interface Run {
+  readonly session: Session
+  readonly events: EventOptions
+  /** Unset when every row was given. */
+  snapshot: Snapshot | undefined
+  /** Unset before that. */
+  stream: ReplicationStream | undefined
+  reader: TransactionReader
+  /** Received, not read yet. */
+  readonly pending: Buffer[]
+}
+
+/**
+ * Captures the changes of tables; see the README beside this file for what it promises.
+ *
+ *   connect ──► snapshot rows ──► snapshot done (a heartbeat record) ──► changes ◄──► heartbeats
+ *      ▲                                                                 │
+ *      └──────────────── back-off of the worker ◄── connection lost ◄────┘
+ */
+export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
+  #config: PostgresCdcConfig | undefined
+  #context: SourceTaskContext | undefined
+  #run: Run | undefined
+  /** Behind everything that was given to the worker; it survives the loss of a connection. */
+  #given: Position | undefined
+  #nextHeartbeatMs = 0
+
+  async start(config: PostgresCdcConfig, context: SourceTaskContext): Promise<void> {
+    this.#config = config
+    this.#context = context
+    const [stored] = await context.offsets([this.#partition])
+    this.#given = stored === undefined ? undefined : positionOf(stored)
+    this.#nextHeartbeatMs = context.clock.monotonic() + config['heartbeat.interval.ms']
+  }
+
+  async poll(signal: AbortSignal): Promise<readonly SourceRecord[] | null> {
+    try {
+      const run = (this.#run ??= await this.#connect())
+      const records = run.snapshot === undefined ? await this.#changes(run, signal) : await this.#snapshotRows(run, run.snapshot)
+      return records.length === 0 ? null : records
+    } catch (error) {
+      await this.#disconnect()
+      throw this.#explained(error)
+    }
+  }
+
+  /** Only now may the server forget what is before the position: records and offset are durable. */
+  commit(offsets: readonly (readonly [SourcePartition, SourceOffset])[]): void {
+    for (const [, offset] of offsets) {
+      const { lsn, snapshot } = positionOf(offset)
+      if (snapshot === null) this.#run?.stream?.confirm(lsn)
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#disconnect()
+  }
+
+  get #partition(): SourcePartition {
+    return { server: this.#config!['topic.prefix'] }
+  }
+
+  async #connect(): Promise<Run> {
+    const config = this.#config!
+    const { clock, log, connectorName: name } = this.#context!
+    const session = await openSession({ config, name, clock, log, stored: this.#given })
+    const events: EventOptions = {
+      topicPrefix: config['topic.prefix'],
+      database: session.database,
+      format: config.format,
+      tombstones: config['tombstones.on.delete'],
+      partition: this.#partition,
+    }
+    const first = this.#given === undefined && session.snapshot === undefined
+    this.#given = session.position
+    if (first) this.#nextHeartbeatMs = clock.monotonic() // the position at which it all began is stored at once
+    const stream = session.snapshot === undefined ? await session.stream(session.position) : undefined
+    return { session, events, snapshot: session.snapshot, stream, reader: new TransactionReader(session.position), pending: [] }
+  }
+
+  async #disconnect(): Promise<void> {
+    const run = this.#run
+    this.#run = undefined
+    await run?.stream?.close()
+    await run?.session.close()
+  }
+
+  #explained(error: unknown): unknown {
+    if (isStreamError(error)) return error
+    if (error instanceof MalformedMessage) return connectorError(`the server sent ${error.message}: this is not pgoutput as it is known here`, { cause: error })
+    const server = serverOf(this.#config!)
+    const known = explainActiveSlot(error, this.#config!['slot.name'])
+    if (isStreamError(known)) return known
+    return failureOf(error) === 'environment' ? environmentError(server, error) : setupError(server, error)
+  }
+
+  async #snapshotRows(run: Run, snapshot: Snapshot): Promise<SourceRecord[]> {
+    const nowMs = this.#context!.clock.now()
+    const rows = await snapshot.next()
+    if (rows.length === 0) return this.#endSnapshot(run)
+    return rows.flatMap(({ table, row, progress }) => {
+      const after: Position = { ...this.#given!, snapshot: progress }
+      this.#given = after
+      const change = {
+        op: 'r', schema: table.schema, table: table.table, keyColumns: table.keyColumns.map(({ name }) => name), before: null, after: row, oldKey: null,
+        lsn: after.lsn, xid: null, commitMs: nowMs, snapshot: true,
+      } as const
+      return recordsOf(change, run.events, nowMs, offsetOf(after), offsetOf(after))
+    })
+  }
+
+  async #endSnapshot(run: Run): Promise<SourceRecord[]> {
+    await run.session.client.query('commit')
+    run.snapshot = undefined
+    this.#given = { ...this.#given!, snapshot: null }
+    run.reader = new TransactionReader(this.#given)
+    run.stream = await run.session.stream(this.#given)
+    this.#context!.log.info(`the snapshot is complete; changes follow from ${lsnText(this.#given.lsn)}`)
+    return [this.#heartbeat()]
+  }
+
+  async #changes(run: Run, signal: AbortSignal): Promise<SourceRecord[]> {
+    const records: SourceRecord[] = []
+    const nowMs = this.#context!.clock.now()
+    const most = this.#config!['max.batch.size']
+    if (run.pending.length === 0) run.pending.push(...(await run.stream!.take(longestPollMs, signal)))
+    let taken = 0
+    for (; taken < run.pending.length && records.length < most; taken++) {
+      const message = decodePgoutput(run.pending[taken]!)
+      if (message.kind === 'relation') await this.#describe(run, message)
+      for (const { change, before, after } of run.reader.read(message)) {
+        records.push(...recordsOf(change, run.events, nowMs, offsetOf(before), offsetOf(after)))
+      }
+    }
+    run.pending.splice(0, taken)
+    this.#given = run.reader.position
+    if (records.length > 0) return records
+    return this.#heartbeatIfDue(run)
+  }
+
+  async #describe({ session, reader }: Run, relation: Relation): Promise<void> {
+    const types = await session.types.typesOf(session.client, relation.columns.map(({ typeOid }) => typeOid))
+    const known = session.tables.find(({ oid }) => oid === relation.oid)?.keyColumns.map(({ name }) => name)
+    const identity = relation.replicaIdentity === 'f' ? [] : relation.columns.filter(({ inIdentity }) => inIdentity).map(({ name }) => name)
+    reader.describe({ relation, types, keyColumns: known !== undefined && known.length > 0 ? known : identity })
+  }
+
+  /** When other tables change and ours do not, positions must move too, or the server keeps its log for ever. */
+  #heartbeatIfDue(run: Run): SourceRecord[] {
+    const { clock } = this.#context!
+    if (run.pending.length > 0 || !run.stream!.isEmpty || clock.monotonic() < this.#nextHeartbeatMs) return []
+    run.reader.advance(run.stream!.receivedLsn)
+    this.#given = run.reader.position
+    return [this.#heartbeat()]
+  }
+
+  #heartbeat(): SourceRecord {
+    const { clock } = this.#context!
+    this.#nextHeartbeatMs = clock.monotonic() + this.#config!['heartbeat.interval.ms']
+    const prefix = this.#config!['topic.prefix']
+    return {
+      topic: `${prefix}.heartbeat`, key: { server: prefix }, value: { ts_ms: clock.now(), lsn: lsnText(this.#given!.lsn) }, timestamp: clock.now(),
+      sourcePartition: this.#partition, sourceOffset: offsetOf(this.#given!),
+    }
+  }
+}

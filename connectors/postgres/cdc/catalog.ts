@@ -1,0 +1,107 @@
+/** What the database knows about tables, publication and slot. */
+import { connectorError } from 'millrace/connect'
+import type { Client } from 'pg'
+import { quoteName } from '../sink/sql-text.ts'
+import { kindOfType } from './column-value.ts'
+import type { ColumnType } from './column-value.ts'
+import { parseLsn } from './lsn.ts'
+
+export interface CapturedTable {
+  readonly oid: number
+  readonly schema: string
+  readonly table: string
+  /** `schema.table`. */
+  readonly name: string
+  /** In order; empty when there is no primary key. */
+  readonly keyColumns: readonly { readonly name: string; readonly type: string }[]
+}
+
+const tablesQuery = `
+  select c.oid::int8 as oid, n.nspname as schema, c.relname as table,
+         coalesce((select json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod)) order by array_position(i.indkey::int2[], a.attnum))
+                   from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])
+                   where i.indrelid = c.oid and i.indisprimary), '[]') as keys
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where c.relkind in ('r', 'p') and not c.relispartition and n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_(toast|temp)'
+    and c.relpersistence = 'p'`
+
+/** Tables whose `schema.table` matches one of the patterns, in which * stands for any text; sorted by name. */
+export async function capturedTables(client: Client, patterns: readonly string[]): Promise<CapturedTable[]> {
+  const { rows } = await client.query<{ oid: string; schema: string; table: string; keys: CapturedTable['keyColumns'] }>(tablesQuery)
+  const expressions = patterns.map((pattern) => new RegExp(`^${pattern.replace(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll('*', '.*')}$`, 'u'))
+  return rows
+    .map(({ oid, schema, table, keys }) => ({ oid: Number(oid), schema, table, name: `${schema}.${table}`, keyColumns: keys }))
+    .filter(({ name }) => expressions.length === 0 || expressions.some((expression) => expression.test(name)))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+export function quotedTable({ schema, table }: Pick<CapturedTable, 'schema' | 'table'>): string {
+  return `${quoteName(schema)}.${quoteName(table)}`
+}
+
+const typesQuery = `
+  select t.oid::int8 as oid, b.typcategory = 'A' and b.typelem <> 0 as is_array,
+         case when b.typcategory = 'A' and b.typelem <> 0 then coalesce(nullif(e.typbasetype, 0), e.oid) else b.oid end::int8 as scalar
+  from pg_type t
+  join pg_type b on b.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
+  left join pg_type e on e.oid = b.typelem
+  where t.oid = any ($1::oid[])`
+
+/** Types that a person made may come at any time, so they are asked for as they are met. */
+export class TypeCatalog {
+  readonly #known = new Map<number, ColumnType>()
+
+  async typesOf(client: Client, oids: readonly number[]): Promise<readonly ColumnType[]> {
+    const missing = [...new Set(oids)].filter((oid) => !this.#known.has(oid))
+    if (missing.length > 0) {
+      const { rows } = await client.query<{ oid: string; is_array: boolean; scalar: string }>(typesQuery, [missing])
+      for (const { oid, is_array: isArray, scalar } of rows) this.#known.set(Number(oid), { kind: kindOfType(Number(scalar)), isArray })
+    }
+    return oids.map((oid) => this.#known.get(oid) ?? { kind: 'text', isArray: false })
+  }
+}
+
+/** Makes the publication hold exactly these tables. */
+export async function preparePublication(client: Client, name: string, tables: readonly CapturedTable[]): Promise<void> {
+  if (tables.length === 0) throw connectorError('no table matches table.include.list, so there is nothing to capture')
+  const list = tables.map(quotedTable).join(', ')
+  const existing = await client.query<{ all: boolean; tables: string[] | null }>(
+    `select p.puballtables as all, (select array_agg(t.schemaname || '.' || t.tablename order by 1) from pg_publication_tables t where t.pubname = p.pubname) as tables
+     from pg_publication p where p.pubname = $1`,
+    [name],
+  )
+  const found = existing.rows[0]
+  if (found === undefined) await client.query(`create publication ${quoteName(name)} for table ${list}`)
+  else if (!found.all && found.tables?.toSorted().join() !== tables.map((table) => table.name).toSorted().join()) {
+    await client.query(`alter publication ${quoteName(name)} set table ${list}`)
+  }
+}
+
+export async function requirePublication(client: Client, name: string): Promise<void> {
+  const { rowCount } = await client.query('select 1 from pg_publication where pubname = $1', [name])
+  if (rowCount === 0) throw connectorError(`there is no publication ${name}; create it, or set publication.autocreate.mode=filtered`)
+}
+
+export interface Slot {
+  readonly plugin: string
+  readonly database: string
+  readonly walStatus: string | null
+  readonly confirmedLsn: bigint | null
+}
+
+export async function findSlot(client: Client, name: string): Promise<Slot | undefined> {
+  const { rows } = await client.query<{ plugin: string; database: string; wal_status: string | null; confirmed: string | null }>(
+    'select plugin, database, wal_status, confirmed_flush_lsn::text as confirmed from pg_replication_slots where slot_name = $1',
+    [name],
+  )
+  const [row] = rows
+  return row && { plugin: row.plugin, database: row.database, walStatus: row.wal_status, confirmedLsn: row.confirmed === null ? null : parseLsn(row.confirmed) }
+}
+
+/** @throws a connector error when the server is not set up for logical replication */
+export async function requireLogicalDecoding(client: Client): Promise<string> {
+  const { rows } = await client.query<{ level: string; database: string }>(`select current_setting('wal_level') as level, current_database() as database`)
+  const { level, database } = rows[0]!
+  if (level !== 'logical') throw connectorError(`wal_level is ${level}; changes can be read when it is logical: alter system set wal_level = 'logical', then restart the server`)
+  return database
+}

@@ -1,0 +1,46 @@
+/** Where reading a database's changes goes on, as it is stored. */
+import { connectorError } from 'millrace/connect'
+import type { SourceOffset } from 'millrace/connect'
+import { lsnText, parseLsn } from './lsn.ts'
+
+export interface Position {
+  /** Everything committed before this was given. */
+  readonly lsn: bigint
+  /** The transaction whose commit stands behind `lsn` and of which that many changes were given. */
+  readonly transaction: { readonly finalLsn: bigint; readonly changes: number } | null
+  /** While the snapshot is being read. */
+  readonly snapshot: SnapshotProgress | null
+  /** Identifies the database cluster. */
+  readonly system: string
+}
+
+export interface SnapshotProgress {
+  /** `schema.table`; tables that sort before it are done. */
+  readonly table: string
+  /** Primary key of the last row given, as texts; null: none was. */
+  readonly after: readonly string[] | null
+}
+
+export function offsetOf({ lsn, transaction, snapshot, system }: Position): SourceOffset {
+  return {
+    lsn: lsnText(lsn),
+    ...(transaction === null ? {} : { txLsn: lsnText(transaction.finalLsn), txChanges: transaction.changes }),
+    ...(snapshot === null ? {} : { snapshotTable: snapshot.table, snapshotAfter: snapshot.after === null ? null : JSON.stringify(snapshot.after) }),
+    system,
+  }
+}
+
+/** @throws a connector error when it was not written by this connector */
+export function positionOf(offset: SourceOffset): Position {
+  try {
+    const { lsn, txLsn, txChanges, snapshotTable, snapshotAfter, system } = offset
+    return {
+      lsn: parseLsn(String(lsn)),
+      transaction: typeof txLsn === 'string' ? { finalLsn: parseLsn(txLsn), changes: Number(txChanges) } : null,
+      snapshot: typeof snapshotTable === 'string' ? { table: snapshotTable, after: typeof snapshotAfter === 'string' ? (JSON.parse(snapshotAfter) as string[]) : null } : null,
+      system: String(system),
+    }
+  } catch (error) {
+    throw connectorError(`the stored offset ${JSON.stringify(offset)} is no position in a write-ahead log`, { cause: error })
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * The replication protocol on a connection of its own: messages in, status out.
+ *
+ *   START_REPLICATION ──► messages ──► a bounded queue ──► take()
+ *                          │ queue full: the socket is paused
+ *   every status interval, whatever the queue holds: "still here, durable up to …"
+ *
+ * The server ends a connection that it does not hear from (`wal_sender_timeout`). So the status goes out on a timer and never waits for
+ * whoever reads the queue.
+ */
+import { sleep } from 'millrace/connect'
+import type { Clock, Timer } from 'millrace/connect'
+import type { Client, Submittable } from 'pg'
+import type { Duplex } from 'node:stream'
+import { lsnText } from './lsn.ts'
+import { quoteName, quoteText } from '../sink/sql-text.ts'
+
+/** The part of pg's connection that is used here. */
+interface CopyConnection {
+  readonly stream: Duplex
+  query(text: string): void
+  sendCopyFromChunk(bytes: Buffer): void
+}
+
+export interface StreamOptions {
+  readonly slot: string
+  readonly publication: string
+  readonly startLsn: bigint
+  readonly statusIntervalMs: number
+  readonly maxQueuedBytes: number
+}
+
+const epochMicros = 946_684_800_000_000n
+
+/** A status update: 'r', three positions, the time, and whether an answer is wanted. */
+const statusBytes = 34
+
+export class ReplicationStream {
+  readonly #client: Client
+  readonly #clock: Clock
+  readonly #options: StreamOptions
+  #queue: Buffer[] = []
+  #queuedBytes = 0
+  #paused = false
+  #error: Error | undefined
+  #wake: (() => void) | undefined
+  #timer: Timer | undefined
+  #connection: CopyConnection | undefined
+  #durableLsn: bigint
+  #receivedLsn: bigint
+  #closed = false
+
+  constructor(client: Client, clock: Clock, options: StreamOptions) {
+    this.#client = client
+    this.#clock = clock
+    this.#options = options
+    this.#durableLsn = options.startLsn
+    this.#receivedLsn = options.startLsn
+  }
+
+  start(): void {
+    const { slot, publication, startLsn } = this.#options
+    const text =
+      `START_REPLICATION SLOT ${quoteName(slot)} LOGICAL ${lsnText(startLsn)} ` +
+      `(proto_version '1', publication_names ${quoteText(quoteName(publication))})`
+    const fail = (error: Error) => this.#fail(error)
+    const query: Submittable & Record<string, unknown> = {
+      submit: (connection) => {
+        this.#connection = connection as unknown as CopyConnection
+        this.#connection.query(text)
+      },
+      handleCopyData: (message: { chunk: Buffer }) => this.#receive(message.chunk),
+      handleError: fail,
+      handleCommandComplete: () => fail(new Error('the server ended the replication')),
+      handleReadyForQuery: () => undefined,
+      handleRowDescription: () => undefined,
+      handleDataRow: () => undefined,
+    }
+    this.#client.on('error', fail)
+    this.#client.on('end', () => fail(new Error('the server closed the connection')))
+    this.#client.query(query)
+    this.#keepAlive()
+  }
+
+  /** The end of the log as far as the server has sent it; what it holds for us is in the queue or was taken. */
+  get receivedLsn(): bigint {
+    return this.#receivedLsn
+  }
+
+  get isEmpty(): boolean {
+    return this.#queue.length === 0
+  }
+
+  /** Waits at most `timeoutMs` for messages. @throws what ended the connection, once the queue is empty */
+  async take(timeoutMs: number, signal: AbortSignal): Promise<readonly Buffer[]> {
+    if (this.#queue.length === 0 && this.#error === undefined) await this.#arrival(timeoutMs, signal)
+    if (this.#queue.length === 0 && this.#error !== undefined) throw this.#error
+    const messages = this.#queue
+    this.#queue = []
+    this.#queuedBytes = 0
+    if (this.#paused) {
+      this.#paused = false
+      this.#connection?.stream.resume()
+    }
+    return messages
+  }
+
+  /** Everything before `lsn` is durable with us: the server may forget it. */
+  confirm(lsn: bigint): void {
+    if (lsn > this.#durableLsn) this.#durableLsn = lsn
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#timer?.cancel()
+    if (this.#error === undefined) this.#sendStatus()
+    this.#connection?.stream.resume()
+    await Promise.race([this.#client.end().catch(() => undefined), sleep(this.#clock, 2_000)])
+  }
+
+  #receive(chunk: Buffer): void {
+    if (chunk[0] === 0x6b /* k */) {
+      this.#noteReceived(chunk.readBigUInt64BE(1))
+      if (chunk[17] === 1) this.#sendStatus()
+      return
+    }
+    const message = Buffer.from(chunk.subarray(25)) // a copy: pg's parser uses the chunk's memory again for what comes next
+    this.#noteReceived(chunk.readBigUInt64BE(1))
+    this.#queue.push(message)
+    this.#queuedBytes += message.length
+    if (this.#queuedBytes > this.#options.maxQueuedBytes && !this.#paused) {
+      this.#paused = true
+      this.#connection?.stream.pause()
+    }
+    this.#wake?.()
+  }
+
+  #noteReceived(lsn: bigint): void {
+    if (lsn > this.#receivedLsn) this.#receivedLsn = lsn
+  }
+
+  #keepAlive(): void {
+    this.#timer = this.#clock.setTimer(this.#options.statusIntervalMs, () => {
+      if (this.#closed || this.#error !== undefined) return
+      this.#sendStatus('answer, please')
+      this.#keepAlive()
+    })
+  }
+
+  /** The answer says how far the log goes, also where it holds nothing for us. */
+  #sendStatus(answer?: 'answer, please'): void {
+    const status = Buffer.alloc(statusBytes)
+    status[0] = 0x72 // r
+    status.writeBigUInt64BE(this.#receivedLsn, 1)
+    status.writeBigUInt64BE(this.#durableLsn, 9)
+    status.writeBigUInt64BE(this.#durableLsn, 17)
+    status.writeBigInt64BE(BigInt(this.#clock.now()) * 1000n - epochMicros, 25)
+    status[33] = answer === undefined ? 0 : 1
+    this.#connection?.sendCopyFromChunk(status)
+  }
+
+  #fail(error: Error): void {
+    this.#error ??= error
+    this.#wake?.()
+  }
+
+  #arrival(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => {
+      const done = () => {
+        timer.cancel()
+        signal.removeEventListener('abort', done)
+        this.#wake = undefined
+        resolve()
+      }
+      const timer = this.#clock.setTimer(timeoutMs, done)
+      signal.addEventListener('abort', done, { once: true })
+      this.#wake = done
+    })
+  }
+}

@@ -1,0 +1,146 @@
+/** One run of the capture between two losses of the connection: what is checked, in which order, and what it ends up reading. */
+import { connectorError, retriableError } from 'millrace/connect'
+import type { Clock, Log } from 'millrace/connect'
+import type { Client } from 'pg'
+import type { PostgresCdcConfig } from '../cdc-config.ts'
+import { openClient } from '../connection.ts'
+import { quoteName } from '../sink/sql-text.ts'
+import { capturedTables, findSlot, preparePublication, requireLogicalDecoding, requirePublication, TypeCatalog } from './catalog.ts'
+import type { CapturedTable } from './catalog.ts'
+import { lsnText, parseLsn } from './lsn.ts'
+import type { Position } from './position.ts'
+import { ReplicationStream } from './replication-stream.ts'
+import { Snapshot } from './snapshot.ts'
+
+/** The server writes all values in one form, whatever its configuration is. */
+const valueForms = '-c datestyle=ISO -c intervalstyle=iso_8601 -c timezone=UTC -c extra_float_digits=3 -c bytea_output=hex'
+
+export interface Session {
+  readonly database: string
+  readonly client: Client
+  readonly types: TypeCatalog
+  readonly tables: readonly CapturedTable[]
+  /** Where this run begins. */
+  readonly position: Position
+  /** Present while there are rows to give first. */
+  readonly snapshot: Snapshot | undefined
+  /** Opens the stream of changes behind a position. */
+  stream(from: Position): Promise<ReplicationStream>
+  close(): Promise<void>
+}
+
+export interface SessionOptions {
+  readonly config: PostgresCdcConfig
+  readonly name: string
+  readonly clock: Clock
+  readonly log: Log
+  /** Where to go on; undefined at the very first start. */
+  readonly stored: Position | undefined
+}
+
+/**
+ * 1. connect, and check that the server can decode its log
+ * 2. publication, then slot: changes are kept from here on
+ * 3. check that the slot still is the one that the stored position belongs to
+ * 4. pin the snapshot, if rows are to be read
+ */
+export async function openSession(options: SessionOptions): Promise<Session> {
+  const { config, name } = options
+  const opened: Client[] = []
+  const open = async (replication: boolean) => {
+    const client = await openClient(config, { application_name: `millrace ${name}`, options: valueForms, ...(replication ? { replication: 'database' } : {}) })
+    opened.push(client)
+    return client
+  }
+  const close = async () => {
+    await Promise.all(opened.splice(0).map((client) => client.end().catch(() => undefined)))
+  }
+  try {
+    const client = await open(false)
+    const database = await requireLogicalDecoding(client)
+    const tables = await capturedTables(client, config['table.include.list'])
+    if (config['publication.autocreate.mode'] === 'filtered') await preparePublication(client, config['publication.name'], tables)
+    else await requirePublication(client, config['publication.name'])
+    const replication = await open(true)
+    const start = await settleSlot(options, client, replication, database)
+    const types = new TypeCatalog()
+    const snapshot = await pinSnapshot(config, client, tables, types, start)
+    await replication.end() // it kept the exported snapshot alive until it was pinned
+    const stream = async (from: Position) => {
+      const used = await open(true)
+      const made = new ReplicationStream(used, options.clock, streamOptions(config, from))
+      made.start()
+      return made
+    }
+    return { database, client, types, tables, position: start.position, snapshot, stream, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+function streamOptions(config: PostgresCdcConfig, { lsn }: Position) {
+  return {
+    slot: config['slot.name'],
+    publication: config['publication.name'],
+    startLsn: lsn,
+    statusIntervalMs: config['status.interval.ms'],
+    maxQueuedBytes: config['max.queue.bytes'],
+  }
+}
+
+interface Start {
+  readonly position: Position
+  /** Name of the snapshot that the slot's creation exported. */
+  readonly exported: string | undefined
+}
+
+async function settleSlot({ config, stored, log }: SessionOptions, client: Client, replication: Client, database: string): Promise<Start> {
+  const name = config['slot.name']
+  const { rows } = await replication.query<{ systemid: string }>('IDENTIFY_SYSTEM')
+  const system = rows[0]!.systemid
+  const slot = await findSlot(client, name)
+  if (slot !== undefined && (slot.plugin !== 'pgoutput' || slot.database !== database)) {
+    throw connectorError(`slot ${name} belongs to ${slot.plugin} in database ${slot.database}; give this connector a slot.name of its own`)
+  }
+  const loss = stored === undefined ? undefined : lossOf(stored, system, name, slot)
+  if (stored !== undefined && loss === undefined) return { position: stored, exported: undefined }
+  if (loss !== undefined) {
+    if (config['slot.lost'] === 'fail') throw connectorError(`${loss}. Changes are missing. Set slot.lost=snapshot to read the tables again, or reset this connector's offsets`)
+    log.error(`${loss}. Changes are missing: the tables are read again, because slot.lost=snapshot`)
+    if (slot !== undefined) await replication.query(`DROP_REPLICATION_SLOT ${quoteName(name)}`)
+  }
+  const snapshot = loss !== undefined || config['snapshot.mode'] === 'initial' ? { table: '', after: null } : null
+  if (slot !== undefined && loss === undefined) {
+    // Left by a run that stored nothing: what it kept is more than is needed, and applying it again does no harm.
+    return { position: { lsn: slot.confirmedLsn ?? 0n, transaction: null, snapshot, system }, exported: undefined }
+  }
+  const made = await replication.query<{ consistent_point: string; snapshot_name: string | null }>(`CREATE_REPLICATION_SLOT ${quoteName(name)} LOGICAL pgoutput EXPORT_SNAPSHOT`)
+  const { consistent_point: lsn, snapshot_name: exported } = made.rows[0]!
+  log.info(`slot ${name} was made at ${lsn}`)
+  return { position: { lsn: parseLsn(lsn), transaction: null, snapshot, system }, exported: exported ?? undefined }
+}
+
+/** Why changes behind the stored position cannot be had any more; undefined when they can. */
+function lossOf({ lsn, system }: Position, presentSystem: string, name: string, slot: Awaited<ReturnType<typeof findSlot>>): string | undefined {
+  const at = lsnText(lsn)
+  if (system !== presentSystem) return `the server is another one (system ${presentSystem}) than the one read so far (${system})`
+  if (slot === undefined) return `slot ${name} is gone; everything up to ${at} was read`
+  if (slot.walStatus === 'lost') return `slot ${name} was invalidated because it held back too much of the log (max_slot_wal_keep_size); everything up to ${at} was read`
+  if (slot.confirmedLsn === null) return `slot ${name} has no confirmed position; everything up to ${at} was read`
+  if (slot.confirmedLsn > lsn) return `slot ${name} stands at ${lsnText(slot.confirmedLsn)}, behind ${at} up to which was read: it was made anew, or somebody else reads it`
+  return undefined
+}
+
+async function pinSnapshot(config: PostgresCdcConfig, client: Client, tables: readonly CapturedTable[], types: TypeCatalog, start: Start): Promise<Snapshot | undefined> {
+  const { snapshot } = start.position
+  if (snapshot === null) return undefined
+  await client.query('begin isolation level repeatable read, read only')
+  if (start.exported !== undefined) await client.query(`set transaction snapshot '${start.exported.replaceAll("'", "''")}'`)
+  return new Snapshot(client, tables, types, config['snapshot.fetch.size'], snapshot)
+}
+
+/** @throws a retriable error for a slot that its last reader has not let go of yet */
+export function explainActiveSlot(error: unknown, slot: string): unknown {
+  return (error as { code?: string }).code === '55006' ? retriableError(`slot ${slot} is still in use by another connection; waiting for it`, { cause: error }) : error
+}

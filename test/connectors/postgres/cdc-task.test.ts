@@ -1,0 +1,279 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { systemClock } from 'millrace/connect'
+import { postgresCdcSource } from '../../../connectors/postgres/plugins.ts'
+import { freshDatabase, queryRows, startPostgres } from '../../kit/postgres.ts'
+import { describeWith } from '../../kit/services.ts'
+import { SourceHarness } from '../../kit/source-harness.ts'
+import type { Given } from '../../kit/source-harness.ts'
+
+let sources: { harness: { stop(): Promise<void> }; url: string; slot: string }[] = []
+let slots = 0
+
+afterEach(async () => {
+  for (const { harness } of sources) await harness.stop()
+  for (const { url, slot } of sources) {
+    await queryRows(url, `select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1 and active`, [slot]).catch(() => [])
+    await queryRows(url, `select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1`, [slot]).catch(() => [])
+  }
+  sources = []
+})
+
+type Config = Record<string, string>
+
+function capture(url: string, config: Config = {}) {
+  const slot = config['slot.name'] ?? `test_${process.pid}_${++slots}`
+  const harness = new SourceHarness(
+    postgresCdcSource,
+    { 'connection.url': url, 'topic.prefix': 'db', 'slot.name': slot, format: 'flat', 'status.interval.ms': '200', ...config },
+    systemClock,
+  )
+  sources.push({ harness, url, slot })
+  return harness
+}
+
+/** Polls until as many records of tables were given; what comes besides is an error of the test's expectation. */
+async function untilGiven(source: { poll(): Promise<number>; given: readonly Given[] }, count: number): Promise<readonly Given[]> {
+  for (let polls = 0; rows(source).length < count && polls < 60; polls++) await source.poll()
+  return rows(source)
+}
+
+const rows = (source: { given: readonly Given[] }) => source.given.filter(({ topic }) => !topic.endsWith('.heartbeat'))
+const values = (given: readonly Given[]) => given.map(({ value }) => value)
+
+/** The connection may still be held by the walsender that has not noticed the end of its reader. */
+async function pollPatiently(source: { poll(): Promise<number> }): Promise<number> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await source.poll()
+    } catch (error) {
+      if (tries > 100 || (error as { retriable?: boolean }).retriable !== true) throw error
+      await new Promise((resolve) => systemClock.setTimer(50, () => resolve(undefined)))
+    }
+  }
+}
+
+await describeWith('postgres', 'PostgresCdcSource', (server) => {
+  it('gives the rows that are there, then every change, in both forms', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, `create table items (id int primary key, name text); insert into items values (1, 'one'), (2, 'two')`)
+    const flat = capture(url)
+    const envelopes = capture(url, { format: 'debezium', 'publication.name': 'other' })
+    for (const source of [flat, envelopes]) {
+      await source.start()
+      await untilGiven(source, 2)
+      await source.poll()
+    }
+    await queryRows(url, `insert into items values (3, 'three'); update items set name = 'zwei' where id = 2; delete from items where id = 1`)
+    expect((await untilGiven(flat, 5)).map(({ topic, key, value }) => [topic, key, value])).toEqual([
+      ['db.public.items', { id: 1 }, { id: 1, name: 'one', __op: 'r' }],
+      ['db.public.items', { id: 2 }, { id: 2, name: 'two', __op: 'r' }],
+      ['db.public.items', { id: 3 }, { id: 3, name: 'three', __op: 'c' }],
+      ['db.public.items', { id: 2 }, { id: 2, name: 'zwei', __op: 'u' }],
+      ['db.public.items', { id: 1 }, null],
+    ])
+    expect((await untilGiven(envelopes, 6)).slice(2).map(({ key, value }) => [key, value])).toMatchObject([
+      [{ id: 3 }, { op: 'c', before: null, after: { id: 3, name: 'three' }, source: { connector: 'postgresql', name: 'db', schema: 'public', table: 'items', snapshot: 'false' } }],
+      [{ id: 2 }, { op: 'u', before: null, after: { id: 2, name: 'zwei' } }],
+      [{ id: 1 }, { op: 'd', before: { id: 1 }, after: null }],
+      [{ id: 1 }, null],
+    ])
+  })
+
+  it('loses and repeats nothing wherever it is killed, in snapshot and in the middle of transactions (DBZ-5915, DBZ-7816, DBZ-8312, DBZ-9149)', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, `create table a (id int primary key, n int); create table b (x text, y int, n int, primary key (x, y)); insert into a select i, 0 from generate_series(1, 25) i; insert into b select 'k' || i % 3, i, 0 from generate_series(1, 25) i`)
+    const source = capture(url, { 'snapshot.fetch.size': '7', 'max.batch.size': '4' })
+    let changes = 0
+    for (let round = 0; round < 12; round++) {
+      await source.start()
+      for (let polls = 0; polls < 4; polls++) await pollPatiently(source)
+      if (round > 4) {
+        await queryRows(url, `begin; insert into a select ${round} * 1000 + i, ${round} from generate_series(1, 9) i; update b set n = ${round} where y = ${round}; commit`)
+        await queryRows(url, `begin; delete from a; rollback`)
+        changes += 10
+        for (let polls = 0; polls < 2; polls++) await pollPatiently(source)
+      }
+      source.commit(Math.floor((source.uncommittedCount * (round % 4)) / 3))
+      await source.crash()
+    }
+    await source.start()
+    await pollPatiently(source)
+    const given = await untilGiven(source, 50 + changes)
+    expect(given).toHaveLength(50 + changes)
+    const seen = given.map(({ key, value }) => JSON.stringify([key, (value as { n: number }).n]))
+    expect(new Set(seen).size).toBe(seen.length)
+  }, 120_000)
+
+  it('reads a table without a gap and without a repeat while it is written (DBZ-2288)', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, 'create table t (id serial primary key, at int)')
+    let stop = false
+    const writer = (async () => {
+      for (let i = 0; !stop; i++) await queryRows(url, `insert into t (at) select ${i} from generate_series(1, 10)`)
+    })()
+    const source = capture(url, { 'snapshot.fetch.size': '10' })
+    await source.start()
+    for (let polls = 0; polls < 25; polls++) await source.poll()
+    stop = true
+    await writer
+    const [count] = await queryRows(url, 'select count(*)::int as n from t')
+    const given = await untilGiven(source, count!['n'] as number)
+    expect(given.map(({ key }) => (key as { id: number }).id).toSorted((a, b) => a - b)).toEqual(Array.from({ length: count!['n'] as number }, (_, i) => i + 1))
+    expect(new Set(given.map(({ value }) => (value as { __op: string }).__op))).toEqual(new Set(['r', 'c']))
+  })
+
+  it('tells the story of each key when a key changes, and of the old row where the table keeps it', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, `create table k (id int primary key, v text); create table f (id int primary key, v text); alter table f replica identity full; create table n (v text); insert into k values (1, 'a'); insert into f values (1, 'a')`)
+    const source = capture(url, { format: 'debezium', 'snapshot.mode': 'never' })
+    await source.start()
+    await source.poll()
+    await queryRows(url, `update k set id = 2; update f set v = 'b'; insert into n values ('no key'); truncate n`)
+    const given = await untilGiven(source, 6)
+    expect(given.map(({ topic, key, value }) => [topic, key, value])).toMatchObject([
+      ['db.public.k', { id: 1 }, { op: 'd', before: { id: 1 }, after: null }],
+      ['db.public.k', { id: 1 }, null],
+      ['db.public.k', { id: 2 }, { op: 'c', before: null, after: { id: 2, v: 'a' } }],
+      ['db.public.f', { id: 1 }, { op: 'u', before: { id: 1, v: 'a' }, after: { id: 1, v: 'b' } }],
+      ['db.public.n', null, { op: 'c', after: { v: 'no key' } }],
+      ['db.public.n', null, { op: 't', before: null, after: null }],
+    ])
+  })
+
+  it('leaves out large values that an update did not touch, and follows changes of the table', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, `create table t (id int primary key, big text, n int); alter table t alter big set storage external`)
+    const source = capture(url, { 'snapshot.mode': 'never' })
+    await source.start()
+    await source.poll()
+    await queryRows(url, `insert into t values (1, repeat('x', 100000), 1)`)
+    await queryRows(url, 'update t set n = 2')
+    await queryRows(url, `alter table t add extra int[]; update t set extra = '{1,NULL,3}', big = 'small'`)
+    const given = await untilGiven(source, 3)
+    expect(values(given)).toEqual([
+      { id: 1, big: 'x'.repeat(100_000), n: 1, __op: 'c' },
+      { id: 1, n: 2, __op: 'u' },
+      { id: 1, big: 'small', n: 2, extra: [1, null, 3], __op: 'u' },
+    ])
+  })
+
+  it('gives a value of a type in the same form in the snapshot and in a change', async () => {
+    const url = await freshDatabase(server)
+    const columns: readonly (readonly [string, string, unknown])[] = [
+      ['bool', 'true', true], ['int2', '-5', -5], ['int4', '5', 5], ['int8', '9007199254740991', 9007199254740991], ['oid', '7', 7],
+      ['float4', '1.5', 1.5], ['float8', '0.1', 0.1], ['float8', `'NaN'`, 'NaN'], ['float8', `'-Infinity'`, '-Infinity'], ['numeric', '12.340', '12.340'], ['numeric', `'NaN'`, 'NaN'],
+      ['text', `'ä "q" \\'`, 'ä "q" \\'], ['char(3)', `'a'`, 'a  '], ['bytea', `'\\x00ff'`, 'AP8='], ['uuid', `'0b0e2f3c-8f44-4c0a-9d4e-0a5d3f4c1b2a'`, '0b0e2f3c-8f44-4c0a-9d4e-0a5d3f4c1b2a'],
+      ['timestamptz', `'2026-11-21 07:00:00.123456+02'`, '2026-11-21T05:00:00.123456Z'], ['timestamptz', `'infinity'`, 'infinity'],
+      ['timestamp', `'2026-11-21 07:00:00.5'`, '2026-11-21T07:00:00.5'], ['date', `'0044-03-15 BC'`, '0044-03-15 BC'], ['time', `'07:00:00.25'`, '07:00:00.25'],
+      ['interval', `'1 day 2 hours'`, 'P1DT2H'], ['json', `'{"a": 1}'`, '{"a": 1}'], ['jsonb', `'{"a":1}'`, '{"a": 1}'],
+      ['int4[]', `'{{1,2},{3,NULL}}'`, [[1, 2], [3, null]]], ['text[]', `array['a,b', 'q"', null, 'NULL', '', '\\']`, ['a,b', 'q"', null, 'NULL', '', '\\']],
+      ['mood', `'sad'`, 'sad'], ['mood[]', `'{sad}'`, ['sad']], ['positive', '3', 3], ['inet', `'10.0.0.1/8'`, '10.0.0.1/8'], ['int4range', `'[1,5)'`, '[1,5)'],
+      ['bit(3)', `'101'`, '101'], ['point', `'(1,2)'`, '(1,2)'], ['xml', `'<a/>'`, '<a/>'], ['money', '1.5', '$1.50'],
+    ]
+    await queryRows(url, `create type mood as enum ('fine', 'sad'); create domain positive as int check (value > 0)`)
+    await queryRows(url, `create table t (id serial primary key, ${columns.map(([type], i) => `c${i} ${type}`).join(', ')})`)
+    const insert = `insert into t (${columns.map((_, i) => `c${i}`).join(', ')}) values (${columns.map(([, sql]) => sql).join(', ')})`
+    await queryRows(url, insert)
+    const source = capture(url)
+    await source.start()
+    await untilGiven(source, 1)
+    await source.poll()
+    await queryRows(url, insert)
+    const expected = Object.fromEntries(columns.map(([, , value], i) => [`c${i}`, value]))
+    expect(values(await untilGiven(source, 2))).toEqual([{ id: 1, ...expected, __op: 'r' }, { id: 2, ...expected, __op: 'c' }])
+  })
+
+  it('is loud about a slot that was dropped or moved, and reads the tables again when told so (DBZ-5739)', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, 'create table t (id int primary key); insert into t values (1)')
+    const slot = `test_${process.pid}_lost`
+    const source = capture(url, { 'slot.name': slot })
+    await source.start()
+    await untilGiven(source, 1)
+    await source.poll()
+    source.commit()
+    await source.crash()
+    expect([...source.committed.values()]).toEqual([{ lsn: expect.any(String) as string, system: expect.any(String) as string }])
+    const drop = async () => {
+      await queryRows(url, `select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = '${slot}' and active`)
+      for (;;) {
+        const [state] = await queryRows(url, `select active from pg_replication_slots where slot_name = '${slot}'`)
+        if (state?.['active'] !== true) break
+      }
+      await queryRows(url, `select pg_drop_replication_slot('${slot}')`)
+    }
+    await drop()
+    await source.start()
+    await expect(source.poll()).rejects.toMatchObject({ code: 'CONNECTOR_FAILED', retriable: false, message: expect.stringContaining(`slot ${slot} is gone`) as string })
+    await source.stop()
+    await queryRows(url, 'insert into t values (2)')
+    await queryRows(url, `select pg_create_logical_replication_slot('${slot}', 'pgoutput')`)
+    await source.start()
+    await expect(source.poll()).rejects.toThrow(/it was made anew, or somebody else reads it/)
+    await source.stop()
+    const again = capture(url, { 'slot.name': slot, 'slot.lost': 'snapshot' })
+    for (const [partition, offset] of source.committed) again.committed.set(partition, offset)
+    await again.start()
+    expect(values(await untilGiven(again, 2))).toEqual([{ id: 1, __op: 'r' }, { id: 2, __op: 'r' }])
+    expect(again.log.lines[0]).toMatch(/error slot .* Changes are missing: the tables are read again/)
+  })
+
+  it('lets the server forget its log when only other tables change, and never more than was committed (DBZ-9641)', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, 'create table quiet (id int primary key); create table busy (id serial primary key, filler text)')
+    const slot = `test_${process.pid}_quiet`
+    const source = capture(url, { 'slot.name': slot, 'table.include.list': 'public.quiet', 'heartbeat.interval.ms': '100' })
+    await source.start()
+    await source.poll()
+    source.commit()
+    const confirmed = async () => (await queryRows(url, `select confirmed_flush_lsn - '0/0' as lsn from pg_replication_slots where slot_name = '${slot}'`))[0]!['lsn'] as string
+    const before = Number(await confirmed())
+    await queryRows(url, `insert into busy (filler) select repeat('x', 1000) from generate_series(1, 1000)`)
+    for (let polls = 0; polls < 3; polls++) await source.poll()
+    expect(Number(await confirmed())).toBe(before) // heartbeats were given, but nothing was committed
+    for (let polls = 0; Number(await confirmed()) < before + 500_000 && polls < 10; polls++) {
+      await source.poll()
+      source.commit()
+      await source.tellCommitted()
+    }
+    expect(Number(await confirmed())).toBeGreaterThan(before + 500_000)
+  }, 120_000)
+
+  it('refuses a server that does not keep what is needed', async () => {
+    const url = await freshDatabase(server)
+    const source = capture(url, { 'table.include.list': 'public.nothing' })
+    await source.start()
+    await expect(source.poll()).rejects.toThrow('no table matches table.include.list')
+  })
+
+  describe.skipIf(server.origin === 'environment')('with a server of its own', () => {
+    it('outlives restarts and crashes of the server, and a sink that stands still for twice wal_sender_timeout', async () => {
+      const own = await startPostgres({ settings: { wal_sender_timeout: '3s' } })
+      try {
+        await queryRows(own.url, 'create table t (id int primary key, filler text)')
+        const source = capture(own.url, { 'max.queue.bytes': '65536', 'max.batch.size': '50' })
+        await source.start()
+        await source.poll()
+        await queryRows(own.url, `insert into t select i, repeat('x', 1000) from generate_series(1, 1000) i`)
+        await source.poll()
+        await new Promise((resolve) => systemClock.setTimer(6_200, () => resolve(undefined)))
+        const [walsender] = await queryRows(own.url, `select count(*)::int as n from pg_stat_replication`)
+        expect(walsender).toEqual({ n: 1 }) // still connected, though nobody reads
+        await untilGiven(source, 1000)
+        for (const how of ['fast', 'crash'] as const) {
+          source.commit()
+          await source.tellCommitted()
+          await own.stopServer(how)
+          await expect((async () => { for (;;) await source.poll() })()).rejects.toMatchObject({ retriable: true })
+          await own.startServer()
+          await queryRows(own.url, `insert into t select ${how === 'fast' ? 1000 : 1100} + i, '' from generate_series(1, 100) i`)
+          await pollPatiently(source)
+          await untilGiven(source, how === 'fast' ? 1100 : 1200)
+        }
+        expect(rows(source).map(({ key }) => (key as { id: number }).id)).toEqual(Array.from({ length: 1200 }, (_, i) => i + 1))
+      } finally {
+        await own.stop()
+      }
+    }, 120_000)
+  })
+})

@@ -1,0 +1,83 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { decodePgoutput, MalformedMessage, unchanged } from '../../../../connectors/postgres/cdc/pgoutput.ts'
+
+/** Writes a message as the server would. */
+class Output {
+  readonly #parts: Buffer[] = []
+  static of(tag: string): Output {
+    return new Output().text(tag)
+  }
+  text(text: string): this {
+    return this.raw(Buffer.from(text))
+  }
+  name(text: string): this {
+    return this.text(text).raw(Buffer.of(0))
+  }
+  raw(bytes: Buffer): this {
+    this.#parts.push(bytes)
+    return this
+  }
+  int8(value: number): this {
+    return this.raw(Buffer.of(value))
+  }
+  int16(value: number): this {
+    const bytes = Buffer.alloc(2)
+    bytes.writeInt16BE(value)
+    return this.raw(bytes)
+  }
+  int32(value: number): this {
+    const bytes = Buffer.alloc(4)
+    bytes.writeInt32BE(value)
+    return this.raw(bytes)
+  }
+  int64(value: bigint): this {
+    const bytes = Buffer.alloc(8)
+    bytes.writeBigInt64BE(value)
+    return this.raw(bytes)
+  }
+  cell(text: string): this {
+    return this.text('t').int32(Buffer.byteLength(text)).text(text)
+  }
+  get bytes(): Buffer {
+    return Buffer.concat(this.#parts)
+  }
+}
+
+describe('decodePgoutput', () => {
+  it('reads the bounds of a transaction', () => {
+    expect(decodePgoutput(Output.of('B').int64(0x1_0000_0010n).int64(86_400_000_000n).int32(7).bytes)).toEqual({ kind: 'begin', finalLsn: 0x1_0000_0010n, commitMs: Date.UTC(2000, 0, 2), xid: 7 })
+    expect(decodePgoutput(Output.of('C').int8(0).int64(1n).int64(2n).int64(0n).bytes)).toEqual({ kind: 'commit', endLsn: 2n })
+  })
+
+  it('reads what a table looks like', () => {
+    const bytes = Output.of('R').int32(16400).name('public').name('tüb').text('d').int16(2).int8(1).name('id').int32(23).int32(-1).int8(0).name('v').int32(25).int32(-1).bytes
+    expect(decodePgoutput(bytes)).toEqual({
+      kind: 'relation', oid: 16400, schema: 'public', table: 'tüb', replicaIdentity: 'd',
+      columns: [{ name: 'id', typeOid: 23, inIdentity: true }, { name: 'v', typeOid: 25, inIdentity: false }],
+    })
+  })
+
+  it('reads rows with nulls and unchanged values, old keys and old rows', () => {
+    const tuple = (output: Output) => output.int16(3).cell('1').text('n').text('u')
+    expect(decodePgoutput(tuple(Output.of('I').int32(5).text('N')).bytes)).toEqual({ kind: 'insert', relation: 5, after: ['1', null, unchanged] })
+    expect(decodePgoutput(tuple(Output.of('U').int32(5).text('N')).bytes)).toEqual({ kind: 'update', relation: 5, before: null, after: ['1', null, unchanged] })
+    expect(decodePgoutput(tuple(Output.of('U').int32(5).text('K').int16(1).cell('0').text('N')).bytes)).toMatchObject({ before: { keyOnly: true, cells: ['0'] } })
+    expect(decodePgoutput(Output.of('D').int32(5).text('O').int16(1).cell('0').bytes)).toEqual({ kind: 'delete', relation: 5, before: { keyOnly: false, cells: ['0'] } })
+    expect(decodePgoutput(Output.of('T').int32(2).int8(0).int32(5).int32(6).bytes)).toEqual({ kind: 'truncate', relations: [5, 6] })
+  })
+
+  it('refuses 100,000 messages of garbage without reading past their end', () => {
+    const heads = fc.constantFrom('B', 'C', 'R', 'I', 'U', 'D', 'T', 'Y', 'O', 'M', 'x')
+    fc.assert(
+      fc.property(heads, fc.uint8Array({ maxLength: 60 }), (head, rest) => {
+        try {
+          decodePgoutput(Buffer.concat([Buffer.from(head), rest]))
+        } catch (error) {
+          if (!(error instanceof MalformedMessage)) throw error
+        }
+      }),
+      { numRuns: 100_000 },
+    )
+  })
+})
