@@ -4,7 +4,7 @@ import { StreamError } from '../errors.ts'
 import { partitionKey } from '../record.ts'
 import type { TopicPartition } from '../record.ts'
 import { validateGroupOptions, validateOffsets, validatePositions, validateReadOptions, validateTarget } from '../validate.ts'
-import { settledWithin } from '../wait.ts'
+import { eitherSignal, settledWithin } from '../wait.ts'
 import { commitOffsets, fetchCommitted } from './committed-offsets.ts'
 import { GroupMembership } from './group-membership.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
@@ -131,11 +131,12 @@ class KafkaGroupMember implements GroupMember {
   async #fetch(options: ReadOptions, maxWaitMs: number): Promise<ReadResult> {
     const news = new AbortController()
     this.#wake = () => news.abort()
-    const signal = options.signal === undefined ? news.signal : AbortSignal.any([options.signal, news.signal])
+    const abort = eitherSignal(news.signal, options.signal)
     try {
-      return await this.#fetcher.read({ ...options, maxWaitMs, signal })
+      return await this.#fetcher.read({ ...options, maxWaitMs, signal: abort.signal })
     } finally {
       this.#wake = () => undefined
+      abort.release()
     }
   }
 
