@@ -174,5 +174,15 @@ class TransactionalCommitter implements SourceCommitter {
 /** `transactionalId`: exactly once under that id, which fences whoever used it before. */
 export async function openSourceCommitter(options: SourceCommitterOptions, { transactionalId, clientId }: { readonly transactionalId: string | null; readonly clientId: string }): Promise<SourceCommitter> {
   if (transactionalId === null) return new FollowingCommitter(await options.broker.openProducer({ clientId }), options)
-  return new TransactionalCommitter(await options.broker.openProducer({ clientId, transactionalId }), options)
+  const producer = await options.broker.openProducer({ clientId, transactionalId, transactionTimeoutMs: transactionTimeoutMs(options) })
+  return new TransactionalCommitter(producer, options)
+}
+
+const minTransactionMs = 60_000
+/** What brokers allow by default (transaction.max.timeout.ms). */
+const maxTransactionMs = 900_000
+
+/** Three times what a transaction should take; one that the connector ends may take as long as the log allows. */
+function transactionTimeoutMs({ intervalMs }: SourceCommitterOptions): number {
+  return Math.min(maxTransactionMs, Math.max(minTransactionMs, 3 * intervalMs))
 }
