@@ -15,8 +15,8 @@ import { Housekeeping } from './housekeeping.ts'
 import { InternalTopic } from './internal-topic.ts'
 import { LogEngine } from './log-engine.ts'
 import { OffsetStore } from './offset-store.ts'
+import type { Partition } from './partition.ts'
 import { ProducerIds } from './producer-ids.ts'
-import { validateTopicName } from './topic-name.ts'
 import { TopicManager, isInternalTopic, offsetsTopic, transactionsTopic } from './topic-manager.ts'
 import { TransactionCoordinator } from './transaction-coordinator.ts'
 import type { ProducerIdentity } from './transaction-state.ts'
@@ -153,8 +153,7 @@ export class LocalEngine implements EngineApi {
   append(request: AppendRequest): Promise<AppendAnswer> {
     this.#checkOpen()
     this.#housekeeping.poke()
-    const partition = this.log.partition(request)
-    if (isInternalTopic(request.topic)) throw new StreamError('INVALID_TOPIC', `${request.topic} is internal; only the engine writes to it`)
+    const partition = this.#writablePartition(request)
     if (request.transactionalId !== null) this.transactions.addPartition(request.transactionalId, producerOf(request.bytes), request)
     const sizeBytes = request.bytes.length
     const { baseOffset, logAppendTime } = partition.log.append(request.bytes, 'builder')
@@ -171,13 +170,17 @@ export class LocalEngine implements EngineApi {
   async appendFromClient(request: Omit<AppendRequest, 'recordCount' | 'acknowledge'>): Promise<AppendAnswer> {
     this.#checkOpen()
     const { bytes, transactionalId } = request
-    if (this.log.partitionIfExists(request) === undefined) validateTopicName(request.topic)
-    const partition = this.log.partition(request)
+    const partition = this.#writablePartition(request)
     const isTransactional = bytes.length >= batchHeaderBytes && new RecordBatchView(bytes).isTransactional
     if (isTransactional && transactionalId !== null) this.transactions.checkPartition(transactionalId, producerOf(bytes), request)
     const { baseOffset, logAppendTime } = partition.log.append(bytes, 'client')
     await partition.acknowledge('durable', bytes.length)
     return { baseOffset, logAppendTime }
+  }
+
+  #writablePartition(target: TopicPartition): Partition {
+    if (isInternalTopic(target.topic)) throw new StreamError('INVALID_TOPIC', `${target.topic} is internal; only the engine writes to it`)
+    return this.log.partition(target)
   }
 
   async commitTransactionOffsets({ transactionalId, producer, group, offsets }: TransactionOffsetsRequest): Promise<void> {
