@@ -7,7 +7,8 @@ import type { TransactionIndex } from './transaction-index.ts'
 export function applyBatch(batch: RecordBatchView, producers: ProducerState, index: TransactionIndex): CompletedTransaction | null {
   if (batch.producerId < 0) return null
   if (!batch.isControl) {
-    if (batch.recordCount > 0) producers.add(batch)
+    // One that compaction emptied counts as well: it was left for its sequence.
+    producers.add(batch)
     return null
   }
   const marker = readMarker(batch)

@@ -15,20 +15,31 @@ export class LazyRecord implements RecordView {
   readonly offset: number
   readonly timestamp: number
   readonly #bytes: Uint8Array
-  readonly #keyAt: number
+  /** Where the length of the key stands. */
+  readonly #bodyAt: number
   readonly #keyLength: number
   readonly #valueLength: number
   /** One past the last byte of the record. */
   readonly #end: number
 
-  constructor(offset: number, timestamp: number, bytes: Uint8Array, keyAt: number, keyLength: number, valueLength: number, end: number) {
+  constructor(offset: number, timestamp: number, bytes: Uint8Array, bodyAt: number, keyLength: number, valueLength: number, end: number) {
     this.offset = offset
     this.timestamp = timestamp
     this.#bytes = bytes
-    this.#keyAt = keyAt
+    this.#bodyAt = bodyAt
     this.#keyLength = keyLength
     this.#valueLength = valueLength
     this.#end = end
+  }
+
+  /** Below 0: null. */
+  get valueLength(): number {
+    return this.#valueLength
+  }
+
+  /** From the length of the key to the last header: what does not depend on the batch. */
+  get bodyBytes(): Uint8Array {
+    return this.#bytes.subarray(this.#bodyAt, this.#end)
   }
 
   get hasKey(): boolean {
@@ -36,7 +47,9 @@ export class LazyRecord implements RecordView {
   }
 
   get key(): Uint8Array | null {
-    return this.#keyLength < 0 ? null : this.#bytes.subarray(this.#keyAt, this.#keyAt + this.#keyLength)
+    if (this.#keyLength < 0) return null
+    const at = this.#afterVarint(this.#bodyAt)
+    return this.#bytes.subarray(at, at + this.#keyLength)
   }
 
   get value(): Uint8Array | null {
@@ -60,9 +73,13 @@ export class LazyRecord implements RecordView {
     return this.#bytes[at] === 0 && at + 1 === this.#end ? noHeaders : readHeaders({ bytes: this.#bytes, at, end: this.#end })
   }
 
-  /** The value's length stands between key and value: found again rather than kept in a field that most records never need. */
+  /** Lengths are passed over again rather than kept in fields that most records never need. */
   #valueAt(): number {
-    let at = this.#keyAt + Math.max(0, this.#keyLength)
+    return this.#afterVarint(this.#afterVarint(this.#bodyAt) + Math.max(0, this.#keyLength))
+  }
+
+  #afterVarint(from: number): number {
+    let at = from
     while (this.#bytes[at]! >= 128) at++
     return at + 1
   }
@@ -87,15 +104,15 @@ export function readRecord(cursor: ByteCursor, base: RecordBase): LazyRecord {
   const delta = readVarlong(cursor)
   const timestamp = base.appendTime ?? base.timestamp + delta
   const offset = base.offset + readVarint(cursor)
+  const bodyAt = cursor.at
   const keyLength = readVarint(cursor)
-  const keyAt = cursor.at
   if (keyLength > 0) cursor.at += keyLength
   if (cursor.at >= end) throw badLength('key', keyLength, cursor)
   const valueLength = readVarint(cursor)
   if (cursor.at + valueLength >= end) throw badLength('value', valueLength, cursor)
   if (cursor.at >= end) throw badLength('record', length, cursor)
   cursor.at = end
-  return new LazyRecord(offset, timestamp, cursor.bytes, keyAt, keyLength, valueLength, end)
+  return new LazyRecord(offset, timestamp, cursor.bytes, bodyAt, keyLength, valueLength, end)
 }
 
 function readHeaders(cursor: ByteCursor): readonly Header[] {

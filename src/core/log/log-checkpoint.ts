@@ -18,11 +18,13 @@ export interface LogCheckpoint {
   readonly offsetEntries: number
   readonly timeEntries: number
   readonly transactionEntries: number
+  /** Everything before was compacted. */
+  readonly cleanedOffset: number
 }
 
 const fileName = 'millrace.checkpoint'
 const maxBytes = 1024
-const keys = ['logStartOffset', 'recoveryOffset', 'segmentBaseOffset', 'position', 'offsetEntries', 'timeEntries', 'transactionEntries'] as const
+const keys = ['logStartOffset', 'recoveryOffset', 'segmentBaseOffset', 'position', 'offsetEntries', 'timeEntries', 'transactionEntries', 'cleanedOffset'] as const
 
 /** null when there is none, or none that can be believed. */
 export function readCheckpoint(fileSystem: FileSystem, directory: string): LogCheckpoint | null {

@@ -16,6 +16,12 @@ export interface LogConfig {
   readonly timestampAfterMaxMs: number
   /** `cleanup.policy`. Under `compact` a record without a key is refused. Default delete. */
   readonly cleanup: { readonly delete: boolean; readonly compact: boolean }
+  /** `delete.retention.ms`: how long compaction keeps a tombstone after it first saw it, so that readers see the deletion. Default 1 day. */
+  readonly deleteRetentionMs: number
+  /** `min.compaction.lag.ms`: a segment with a younger record is not compacted. Default 0. */
+  readonly minCompactionLagMs: number
+  /** `min.cleanable.dirty.ratio`: compaction runs when so much of what could be compacted is new since the last time. Default 0.5. */
+  readonly minCleanableRatio: number
   /** `retention.ms`: default 7 days; -1 keeps everything. */
   readonly retentionMs: number
   /** `retention.bytes`: default -1, no limit. */
@@ -33,6 +39,9 @@ export const defaultLogConfig: LogConfig = {
   timestampBeforeMaxMs: Number.MAX_SAFE_INTEGER,
   timestampAfterMaxMs: 3_600_000,
   cleanup: { delete: true, compact: false },
+  deleteRetentionMs: dayMs,
+  minCompactionLagMs: 0,
+  minCleanableRatio: 0.5,
   retentionMs: 7 * dayMs,
   retentionBytes: -1,
 }

@@ -5,6 +5,9 @@ import { StreamError } from '../errors.ts'
 import type { AppendOrigin } from './append-validation.ts'
 import { singleBatch, validateBatch } from './append-validation.ts'
 import { applyBatch } from './apply-batch.ts'
+import { applyCommit, finishCommit, writeCommit } from './compaction-commit.ts'
+import { countCompactable, groupSegments } from './compaction-plan.ts'
+import { Compaction } from './compaction.ts'
 import { encodeMarker } from './control-batch.ts'
 import type { TransactionMarker } from './control-batch.ts'
 import { offsetOfFileName, segmentFileName } from './file-names.ts'
@@ -112,6 +115,9 @@ export class PartitionLog {
   readonly #rolled: RolledSegment[] = []
   #directoryIsDirty = true
   #maintenance: Promise<unknown> = Promise.resolve()
+  /** Everything before was compacted. */
+  #cleanedOffset: number
+  #isCompacting = false
   #closed = false
 
   private constructor(options: PartitionLogOptions, handles: ReadHandles, recovered: RecoveredLog) {
@@ -126,6 +132,7 @@ export class PartitionLog {
     this.#logEndOffset = recovered.logEndOffset
     this.#highWatermark = recovered.logEndOffset
     this.#durableOffset = recovered.logEndOffset
+    this.#cleanedOffset = recovered.cleanedOffset
     this.failure = recovered.damage
   }
 
@@ -344,8 +351,8 @@ export class PartitionLog {
     return replaceFile(this.#options.fileSystem, join(this.#options.directory, segmentFileName(offset, 'snapshot')), snapshot)
   }
 
-  #writeCheckpoint(position: Omit<LogCheckpoint, 'logStartOffset'>): Promise<void> {
-    return writeCheckpoint(this.#options.fileSystem, this.#options.directory, { logStartOffset: this.#logStartOffset, ...position })
+  #writeCheckpoint(position: Omit<LogCheckpoint, 'logStartOffset' | 'cleanedOffset'>): Promise<void> {
+    return writeCheckpoint(this.#options.fileSystem, this.#options.directory, { logStartOffset: this.#logStartOffset, cleanedOffset: this.#cleanedOffset, ...position })
   }
 
   /** Kept are those at the base of a segment and that of the checkpoint. */
@@ -489,6 +496,63 @@ export class PartitionLog {
   /** Forgets idempotent producers that appended nothing for so long (Kafka: producer.id.expiration.ms, 1 day); one in a transaction never. Returns how many. */
   expireProducers(idleMs: number): number {
     return this.#producers.expireBefore(this.#options.clock.now() - idleMs)
+  }
+
+  /**
+   * One pass of compaction (see `Compaction`), when enough is new: keeps the last record of each key and deletes older ones, of
+   * sealed segments before the last stable offset. Appends and reads go on between its steps; a crash leaves old or new segments.
+   * `pause` lets others work. Resolves to the bytes saved; 0 when there was nothing to do, or when one runs already.
+   * @throws STORAGE_FULL, STORAGE_ERROR, STORAGE_CORRUPT: the log is as it was; CLOSED when it was closed meanwhile
+   */
+  async compact(pause: () => Promise<void>): Promise<number> {
+    this.#ensureWritable()
+    if (this.#isCompacting) return 0
+    this.#isCompacting = true
+    try {
+      return await this.#compactSegments(async () => {
+        await pause()
+        this.#ensureWritable()
+      })
+    } finally {
+      this.#isCompacting = false
+    }
+  }
+
+  async #compactSegments(pause: () => Promise<void>): Promise<number> {
+    const { fileSystem, directory, clock } = this.#options
+    const nowMs = clock.now()
+    const { lastStableOffset } = this
+    for (const segment of this.#segments) segment.ensureTimeIndex()
+    const count = countCompactable({ segments: this.#segments, config: this.#config, nowMs, cleanedOffset: this.#cleanedOffset, lastStableOffset })
+    if (count === 0) return 0
+    const segments = this.#segments.slice(0, count)
+    const aborted = this.#abortedIn(segments[0]!.baseOffset, segments.at(-1)!.endOffset)
+    const compaction = new Compaction({ fileSystem, directory, handles: this.#handles, config: this.#config, nowMs, segments, dirtyFrom: this.#cleanedOffset, aborted, producers: this.#producers, pause })
+    const known = await compaction.findKeys()
+    const sizeBefore = this.sizeBytes
+    for (const group of groupSegments(known, this.#config.segmentBytes)) {
+      const cleaned = await compaction.copy(group)
+      if (!await this.#exclusively(() => this.#replaceSegments(group, cleaned))) return sizeBefore - this.sizeBytes
+    }
+    this.#cleanedOffset = known.at(-1)!.endOffset
+    return sizeBefore - this.sizeBytes
+  }
+
+  /** False when retention took one of them meanwhile: the rest is left for the next pass. */
+  async #replaceSegments(group: readonly Segment[], cleaned: Segment): Promise<boolean> {
+    const { fileSystem, directory } = this.#options
+    const commit = { baseOffset: cleaned.baseOffset, endOffset: group.at(-1)!.endOffset, hasTransactionIndex: cleaned.transactionIndex.file.count > 0 }
+    cleaned.close()
+    const at = this.#segments.indexOf(group[0]!)
+    if (at < 0 || group.some((segment, i) => this.#segments[at + i] !== segment)) return false
+    await writeCommit(fileSystem, directory, commit)
+    for (const segment of group) segment.close()
+    applyCommit(fileSystem, directory, commit)
+    const replacement = Segment.openSealed({ fileSystem, directory, handles: this.#handles, baseOffset: commit.baseOffset, indexIntervalBytes: this.#config.indexIntervalBytes })!
+    replacement.endOffset = commit.endOffset
+    this.#segments.splice(at, group.length, replacement)
+    await finishCommit(fileSystem, directory)
+    return true
   }
 
   async #removeOldSegments(): Promise<void> {

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { StreamError, isStreamError } from '../errors.ts'
 import { scanBatches } from './batch-scan.ts'
+import { recoverCompaction } from './compaction-commit.ts'
 import { offsetOfFileName, segmentFileName } from './file-names.ts'
 import type { SegmentFile } from './file-names.ts'
 import type { FileSystem } from './file-system.ts'
@@ -31,6 +32,8 @@ export interface RecoveredLog {
   readonly producers: ProducerState
   readonly logStartOffset: number
   readonly logEndOffset: number
+  /** Everything before was compacted. */
+  readonly cleanedOffset: number
   /** True when batches were looked at, or the log is new: the caller writes a checkpoint, so that it is not done again. */
   readonly scanned: boolean
   /** Bytes of a torn write that were cut. */
@@ -55,7 +58,7 @@ const noEntries: IndexEntries = { offsetEntries: 0, timeEntries: 0, transactionE
 
 /**
  * Opens what is in a partition's directory:
- * 1. Remove what an interrupted replacement left behind.
+ * 1. End or undo an interrupted compaction, and remove what an interrupted replacement left behind.
  * 2. Find where the scan begins: after the checkpoint, but not after a segment without indexes or the newest good producer snapshot.
  * 3. Open the segments before that as they are.
  * 4. Scan the others: verify each batch, fill indexes and producer state, and stop at the first batch that is not good.
@@ -63,6 +66,7 @@ const noEntries: IndexEntries = { offsetEntries: 0, timeEntries: 0, transactionE
  * 6. Bring what was scanned to disk.
  */
 export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog> {
+  await recoverCompaction(options.fileSystem, options.directory)
   removeLeftovers(options)
   const baseOffsets = listBaseOffsets(options)
   const checkpoint = readCheckpoint(options.fileSystem, options.directory)
@@ -73,7 +77,7 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
   const scan = scanSegments({ options, start, gapsBefore: checkpoint?.recoveryOffset ?? Infinity, endOffset, batches: 0 }, baseOffsets, segments)
   await finishScan(options, segments, start, scan)
   const logStartOffset = Math.max(checkpoint?.logStartOffset ?? 0, segments[0]!.baseOffset)
-  return { segments, producers: start.producers, logStartOffset, logEndOffset: Math.max(scan.endOffset, logStartOffset), scanned: scan.batches > 0 || scan.cutBytes > 0, cutBytes: scan.cutBytes, damage: scan.damage }
+  return { segments, producers: start.producers, logStartOffset, logEndOffset: Math.max(scan.endOffset, logStartOffset), cleanedOffset: checkpoint?.cleanedOffset ?? 0, scanned: scan.batches > 0 || scan.cutBytes > 0, cutBytes: scan.cutBytes, damage: scan.damage }
 }
 
 function removeLeftovers({ fileSystem, directory }: RecoveryOptions): void {
@@ -90,7 +94,7 @@ function newLog(options: RecoveryOptions, checkpoint: LogCheckpoint | null): Rec
     throw new StreamError('STORAGE_CORRUPT', `${options.directory} has no .log file, but its checkpoint says that offsets ${baseOffset} to ${checkpoint.recoveryOffset} were there`, { details: { path: options.directory } })
   }
   const segment = Segment.create({ ...options, baseOffset })
-  return { segments: [segment], producers: new ProducerState(), logStartOffset: baseOffset, logEndOffset: baseOffset, scanned: true, cutBytes: 0, damage: null }
+  return { segments: [segment], producers: new ProducerState(), logStartOffset: baseOffset, logEndOffset: baseOffset, cleanedOffset: 0, scanned: true, cutBytes: 0, damage: null }
 }
 
 // ---------------------------------------------------------------------------------------------------- where to begin

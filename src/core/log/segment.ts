@@ -109,6 +109,10 @@ export class Segment {
     return this.#file !== null
   }
 
+  get isSealed(): boolean {
+    return !this.isActive
+  }
+
   /** Of the first batch (its largest); null when empty. */
   get firstTimestamp(): number | null {
     if (this.#firstTimestamp === null && this.sizeBytes > 0) {
