@@ -28,10 +28,10 @@ export function addProcessor<K, V>(plan: StreamPlan, factory: ProcessorFactory<n
   return context.stream({ ...plan, ...changed, node })
 }
 
-function ownStores(stores: readonly (string | StoreDefinition<unknown>)[]): readonly StoreSpec[] {
+export function ownStores(stores: readonly (string | StoreDefinition<unknown>)[]): readonly StoreSpec[] {
   return stores.flatMap((store) => (typeof store === 'string' ? [] : [store.spec]))
 }
 
-function storeName(store: string | StoreDefinition<unknown>): string {
+export function storeName(store: string | StoreDefinition<unknown>): string {
   return typeof store === 'string' ? store : store.spec.name
 }

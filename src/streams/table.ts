@@ -1,3 +1,4 @@
+import { foreignKeyJoin } from './foreign-key-join.ts'
 import { GroupedTable } from './grouped-table.ts'
 import { asksForStore } from './options.ts'
 import type { AnyStoreOptions, GroupedOptions, NameOption, StoreOptions } from './options.ts'
@@ -8,9 +9,12 @@ import type { RecordCallback, Stream } from './stream.ts'
 import { suppress } from './suppress.ts'
 import type { SuppressOptions } from './suppress.ts'
 import { tableJoin } from './table-join.ts'
+import { transformTable } from './table-transform.ts'
+import type { TransformOptions } from './table-transform.ts'
 import { serdeOf } from './topic.ts'
 import { GraphNode } from './topology/graph.ts'
 import type { Joiner, RecordFunction, StoreSpec, TableRows, TopologyNode } from './topology/node.ts'
+import type { ValueTransformerFactory } from './value-transformer.ts'
 
 /**
  * A table: the latest row of every key, and the changes that lead to it. `Gone` is null where rows can be deleted, and
@@ -87,6 +91,31 @@ export class Table<K, V, Gone extends null = null> {
   /** Rows of keys that are in either table, with null for the side that has none. */
   outerJoin<V2, R>(other: Table<K, V2, null>, joiner: (row: V | null, otherRow: V2 | null, key: K) => R, options: StoreOptions<K, R> = {}): Table<K, NonNullable<R>, null> {
     return tableJoin(this[planKey], other[planKey], { join: 'outer', joiner: joiner as Joiner, options })
+  }
+
+  /**
+   * Each row of this table with the other's row whose key it names; a row that names none, or one that is not there, is
+   * left out. The result has this table's keys. Nothing needs to be co-partitioned. Semantics: KTable's foreign-key join.
+   */
+  joinOn<K2, V2, R>(
+    other: Table<K2, V2, null>, foreignKey: (row: V, key: K) => K2 | null, joiner: (row: V, otherRow: V2, key: K) => R, options: StoreOptions<K, R> = {},
+  ): Table<K, NonNullable<R>, null> {
+    return foreignKeyJoin(this[planKey], other[planKey], { join: 'inner', extractor: foreignKey as RecordFunction, joiner: joiner as Joiner, options })
+  }
+
+  /** As `joinOn`, with null where there is no such row. */
+  leftJoinOn<K2, V2, R>(
+    other: Table<K2, V2, null>, foreignKey: (row: V, key: K) => K2 | null, joiner: (row: V, otherRow: V2 | null, key: K) => R, options: StoreOptions<K, R> = {},
+  ): Table<K, NonNullable<R>, null> {
+    return foreignKeyJoin(this[planKey], other[planKey], { join: 'left', extractor: foreignKey as RecordFunction, joiner: joiner as Joiner, options })
+  }
+
+  /**
+   * A row for every row, by a transformer that may keep state in `stores`; it is asked for deletions as well. Where the
+   * result is looked up, it is kept.
+   */
+  transformValues<R>(factory: ValueTransformerFactory<K, V, R>, options: TransformOptions<K, R> = {}): Table<K, NonNullable<R>, null> {
+    return transformTable(this[planKey], factory as ValueTransformerFactory<never, never, unknown>, options)
   }
 
   /** Holds changes back: until windows close, for one final result each, or for a time, to have fewer. */

@@ -10,6 +10,7 @@ import type { WindowStore } from '../../src/streams/state/window-store.ts'
 import type { StreamRecord } from '../../src/streams/stream-record.ts'
 import { keyValueStore, lruStore, sessionStore, timestampedKeyValueStore, versionedStore, windowStore } from '../../src/streams/stores.ts'
 import type { StoreDefinition } from '../../src/streams/stores.ts'
+import type { ValueTransformerFactory } from '../../src/streams/value-transformer.ts'
 import { functions, show } from './streams-functions.ts'
 
 export interface ProcessorSpec {
@@ -70,6 +71,25 @@ export function processorFactory(spec: ProcessorSpec): ProcessorFactory<unknown,
       process: (record) => handle(record, context),
     }
     return instance
+  }
+}
+
+/** `withKey`, or `countWithStore`: counts the calls per key. */
+export function transformerFactory(spec: { readonly fn: string; readonly store?: string }): ValueTransformerFactory<unknown, unknown, unknown> {
+  return () => {
+    let counts: KeyValueStore<unknown, unknown> | null = null
+    return {
+      init(context) {
+        if (spec.store !== undefined) counts = context.store(spec.store) as KeyValueStore<unknown, unknown>
+      },
+      transform(value, key) {
+        if (spec.fn === 'withKey') return `${show(key)}:${show(value)}`
+        if (counts === null) throw new Error(`the recordings use the transformer ${spec.fn}, which is not known`)
+        const count = ((counts.get(key) as number | null) ?? 0) + 1
+        counts.put(key, count)
+        return `${show(value)}#${count}`
+      },
+    }
   }
 }
 

@@ -20,7 +20,7 @@ import { functions, show } from './streams-functions.ts'
 import type { FunctionSpec } from './streams-functions.ts'
 import { PendingOperator, formatsOf, materializedOf, nameOf, named, numberOf, serdeOfSpec, streamJoinOptionsOf, suppressOptionsOf, topicSerdes, windowsOf } from './streams-members.ts'
 import type { Member, Operation, Scenario, SerdeSpec } from './streams-members.ts'
-import { processorFactory, storeDefinition } from './streams-processors.ts'
+import { processorFactory, storeDefinition, transformerFactory } from './streams-processors.ts'
 import type { ProcessorSpec, StoreMember } from './streams-processors.ts'
 
 interface BranchSpec {
@@ -145,7 +145,6 @@ class Program {
     const options = { ...nameOf(operation), ...materializedOf(operation) }
     const initializer = () => operation['init']
     if (input instanceof CogroupedStream && operation.op === 'windowedBy') {
-      if (this.#scenario['upstreamDefect'] !== undefined) throw new PendingOperator('windowed cogroup whose inputs are far apart')
       return input.windowedBy(windowsOf(operation['window'] as Member) as never)
     }
     if (operation.op !== 'aggregate') throw new PendingOperator(operation.op)
@@ -197,6 +196,22 @@ class Program {
     else stream.to(named(functions.topicExtractor(extractor), extractor.fn), nameOf(operation))
   }
 
+  #foreignKeyJoin(table: Table<unknown, unknown>, operation: Operation): unknown {
+    const extract = functions.keyer(operation['foreignKey'] as FunctionSpec)
+    const other = this.#results.get(operation['with'] as string) as Table<unknown, unknown>
+    const arguments_ = [
+      other, (row: unknown) => extract(row, null, null as never), functions.joiner(operation['joiner'] as FunctionSpec), { ...nameOf(operation), ...materializedOf(operation) },
+    ] as const
+    return operation.op === 'join' ? table.joinOn(...arguments_) : table.leftJoinOn(...arguments_)
+  }
+
+  #transform(table: Table<unknown, unknown>, operation: Operation): unknown {
+    const stores = (operation['stores'] as readonly string[] | undefined) ?? []
+    return table.transformValues(transformerFactory(operation['transformer'] as FunctionSpec & { readonly store?: string }), {
+      ...nameOf(operation), ...materializedOf(operation), stores,
+    })
+  }
+
   #ofTable(table: Table<unknown, unknown>, operation: Operation): unknown {
     const options = { ...nameOf(operation), ...materializedOf(operation) }
     const member = (key: string) => operation[key] as FunctionSpec
@@ -216,11 +231,12 @@ class Program {
       case 'join':
       case 'leftJoin':
       case 'outerJoin': {
-        if (operation['foreignKey'] !== undefined) throw new PendingOperator('foreign-key join')
+        if (operation['foreignKey'] !== undefined) return this.#foreignKeyJoin(table, operation)
         const other = this.#results.get(operation['with'] as string) as Table<unknown, unknown>
         return table[operation.op](other, functions.joiner(member('joiner')), options)
       }
       case 'suppress': return table.suppress(suppressOptionsOf(operation))
+      case 'transformValues': return this.#transform(table, operation)
       default: throw new PendingOperator(`${operation.op} of a table`)
     }
   }
