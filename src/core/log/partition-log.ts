@@ -5,9 +5,7 @@ import { StreamError } from '../errors.ts'
 import type { AppendOrigin } from './append-validation.ts'
 import { singleBatch, validateBatch } from './append-validation.ts'
 import { applyBatch } from './apply-batch.ts'
-import { applyCommit, finishCommit, writeCommit } from './compaction-commit.ts'
-import { countCompactable, groupSegments } from './compaction-plan.ts'
-import { Compaction } from './compaction.ts'
+import { compactSegments } from './compact-segments.ts'
 import { encodeMarker } from './control-batch.ts'
 import type { TransactionMarker } from './control-batch.ts'
 import { offsetOfFileName, segmentFileName } from './file-names.ts'
@@ -26,6 +24,7 @@ import { recoverLog } from './recovery.ts'
 import type { RecoveredLog } from './recovery.ts'
 import { countExpired } from './retention.ts'
 import type { RetainedSegment } from './retention.ts'
+import { SegmentList } from './segment-list.ts'
 import { Segment } from './segment.ts'
 import { findMaxTimestamp, findTimestamp } from './timestamp-search.ts'
 import type { TimestampedOffset } from './timestamp-search.ts'
@@ -100,7 +99,7 @@ export class PartitionLog {
   failure: StreamError | null = null
   readonly #options: PartitionLogOptions
   readonly #handles: ReadHandles
-  readonly #segments: Segment[]
+  readonly #segments: SegmentList
   readonly #producers: ProducerState
   readonly #commit = new GroupCommit(() => this.#syncDirty())
   #config: LogConfig
@@ -125,8 +124,7 @@ export class PartitionLog {
     this.#options = options
     this.#handles = handles
     this.#config = options.config
-    this.#segments = recovered.segments
-    for (const [i, segment] of recovered.segments.entries()) segment.endOffset = recovered.segments[i + 1]?.baseOffset ?? Infinity
+    this.#segments = new SegmentList(recovered.segments)
     this.#producers = recovered.producers
     this.#logStartOffset = recovered.logStartOffset
     this.#logEndOffset = recovered.logEndOffset
@@ -161,7 +159,7 @@ export class PartitionLog {
   get logEndOffset(): number { return this.#logEndOffset }
   get highWatermark(): number { return this.#highWatermark }
   /** Bytes of all segments. */
-  get sizeBytes(): number { return this.#segments.reduce((sum, segment) => sum + segment.sizeBytes, 0) }
+  get sizeBytes(): number { return this.#segments.sizeBytes }
 
   get lastStableOffset(): number {
     const open = this.#producers.firstOpenOffset
@@ -228,7 +226,7 @@ export class PartitionLog {
   }
 
   #segmentFor(batch: RecordBatchView): Segment {
-    const active = this.#segments.at(-1)!
+    const active = this.#segments.active
     if (active.sizeBytes === 0) return active
     const { firstTimestamp } = active
     const isFull = active.sizeBytes + batch.sizeBytes > this.#config.segmentBytes || !active.canHold(batch.sizeBytes, this.#logEndOffset + batch.lastOffsetDelta)
@@ -238,10 +236,9 @@ export class PartitionLog {
 
   #roll(): Segment {
     const { fileSystem, directory } = this.#options
-    const segment = this.#segments.at(-1)!
+    const segment = this.#segments.active
     const next = Segment.create({ fileSystem, directory, handles: this.#handles, baseOffset: this.#logEndOffset, indexIntervalBytes: this.#config.indexIntervalBytes })
     this.#rolled.push({ segment, nextBaseOffset: this.#logEndOffset, snapshot: encodeSnapshot(this.#producers), isDurable: false })
-    segment.endOffset = next.baseOffset
     this.#segments.push(next)
     this.#directoryIsDirty = true
     return next
@@ -274,7 +271,7 @@ export class PartitionLog {
     const target = this.#logEndOffset
     const rolled = this.#rolled.filter(({ isDurable }) => !isDurable)
     try {
-      if (rolled.length === 0 && !this.#directoryIsDirty) await this.#segments.at(-1)!.sync()
+      if (rolled.length === 0 && !this.#directoryIsDirty) await this.#segments.active.sync()
       else await this.#syncWithRolled(rolled)
     } catch (error) {
       throw this.#fail(error)
@@ -286,7 +283,7 @@ export class PartitionLog {
 
   async #syncWithRolled(rolled: readonly RolledSegment[]): Promise<void> {
     const { fileSystem, directory } = this.#options
-    const active = this.#segments.at(-1)!
+    const active = this.#segments.active
     this.#directoryIsDirty = false
     await Promise.all([...rolled.map(({ segment }) => segment.sync()), active.sync(), fileSystem.syncDirectory(directory)])
     for (const entry of rolled) entry.isDurable = true
@@ -335,7 +332,7 @@ export class PartitionLog {
    * 3. Bring snapshot and indexes to disk, then the checkpoint.
    */
   async #checkpoint(): Promise<void> {
-    const active = this.#segments.at(-1)!
+    const active = this.#segments.active
     active.markTime()
     const position = { recoveryOffset: this.#logEndOffset, segmentBaseOffset: active.baseOffset, position: active.sizeBytes, ...active.entries }
     const snapshot = encodeSnapshot(this.#producers)
@@ -358,7 +355,7 @@ export class PartitionLog {
   /** Kept are those at the base of a segment and that of the checkpoint. */
   #removeStraySnapshots(recoveryOffset: number): void {
     const { fileSystem, directory } = this.#options
-    const wanted = new Set([...this.#segments.map(({ baseOffset }) => baseOffset), recoveryOffset])
+    const wanted = new Set([recoveryOffset, ...Array.from(this.#segments, ({ baseOffset }) => baseOffset)])
     for (const name of fileSystem.list(directory)) {
       const offset = offsetOfFileName(name, 'snapshot')
       if (offset !== null && !wanted.has(offset)) fileSystem.remove(join(directory, name))
@@ -375,10 +372,10 @@ export class PartitionLog {
   read(request: LogReadRequest): LogRead {
     this.#ensureReadable(request.offset)
     const limitOffset = request.isolation === 'read-committed' ? this.lastStableOffset : this.#highWatermark
-    const found = request.offset < limitOffset ? this.#readBatches(request, limitOffset) : { batches: [], nextOffset: request.offset }
+    const found = request.offset < limitOffset ? this.#segments.read({ ...request, limitOffset }) : { batches: [], nextOffset: request.offset }
     return {
       ...found,
-      abortedTransactions: request.isolation === 'read-committed' && found.batches.length > 0 ? this.#abortedIn(request.offset, found.nextOffset) : [],
+      abortedTransactions: request.isolation === 'read-committed' && found.batches.length > 0 ? this.#segments.abortedIn(request.offset, found.nextOffset) : [],
       logStartOffset: this.#logStartOffset,
       highWatermark: this.#highWatermark,
       lastStableOffset: this.lastStableOffset,
@@ -392,36 +389,6 @@ export class PartitionLog {
     throw new StreamError('OFFSET_OUT_OF_RANGE', `${this.name} has offsets ${this.#logStartOffset} to ${this.#logEndOffset}; ${offset} is not among them`, {
       details: { offset, logStartOffset: this.#logStartOffset, logEndOffset: this.#logEndOffset },
     })
-  }
-
-  #readBatches({ offset, maxBytes }: LogReadRequest, limitOffset: number): { readonly batches: readonly RecordBatchView[]; readonly nextOffset: number } {
-    for (let i = this.#segmentIndexOf(offset); i < this.#segments.length; i++) {
-      const batches = this.#segments[i]!.read({ offset, limitOffset, maxBytes })
-      if (batches.length > 0) return { batches, nextOffset: batches.at(-1)!.nextOffset }
-    }
-    return { batches: [], nextOffset: limitOffset }
-  }
-
-  #abortedIn(from: number, to: number): readonly AbortedTransaction[] {
-    const found: AbortedTransaction[] = []
-    for (let i = this.#segmentIndexOf(from); i < this.#segments.length; i++) {
-      const { aborted, complete } = this.#segments[i]!.transactionIndex.overlapping(from, to)
-      found.push(...aborted)
-      if (complete) break
-    }
-    return found
-  }
-
-  /** Of the last segment that begins at or before the offset. */
-  #segmentIndexOf(offset: number): number {
-    let low = 0
-    let high = this.#segments.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (this.#segments[middle]!.baseOffset <= offset) low = middle + 1
-      else high = middle
-    }
-    return Math.max(0, low - 1)
   }
 
   /** The first record, in the order of offsets, with at least this timestamp; null when none is that young. @throws STORAGE_CORRUPT, CLOSED */
@@ -466,16 +433,16 @@ export class PartitionLog {
   async applyRetention(): Promise<number> {
     this.#ensureWritable()
     const count = countExpired({
-      segments: this.#segments.map((segment) => this.#retained(segment)), config: this.#config, nowMs: this.#options.clock.now(),
+      segments: Array.from(this.#segments, (segment) => this.#retained(segment)), config: this.#config, nowMs: this.#options.clock.now(),
       logStartOffset: this.#logStartOffset, highWatermark: this.#highWatermark,
     })
     if (count === 0) return 0
-    const removed = this.#segments[count - 1]!
-    const isAll = count === this.#segments.length
+    const removed = this.#segments.at(count - 1)
+    const isAll = count === this.#segments.count
     if (isAll && removed.sizeBytes === 0) return this.#removeUpTo(removed.baseOffset, count - 1)
     if (isAll) this.#roll()
     await this.sync()
-    return this.#removeUpTo(this.#segments[count]!.baseOffset, count)
+    return this.#removeUpTo(this.#segments.at(count).baseOffset, count)
   }
 
   async #removeUpTo(logStartOffset: number, count: number): Promise<number> {
@@ -508,65 +475,31 @@ export class PartitionLog {
     this.#ensureWritable()
     if (this.#isCompacting) return 0
     this.#isCompacting = true
+    const sizeBefore = this.sizeBytes
     try {
-      return await this.#compactSegments(async () => {
-        await pause()
-        this.#ensureWritable()
+      this.#cleanedOffset = await compactSegments({
+        fileSystem: this.#options.fileSystem, directory: this.#options.directory, handles: this.#handles, config: this.#config,
+        nowMs: this.#options.clock.now(), segments: this.#segments, dirtyFrom: this.#cleanedOffset, lastStableOffset: this.lastStableOffset,
+        producers: this.#producers, exclusively: (run) => this.#exclusively(run),
+        pause: async () => {
+          await pause()
+          this.#ensureWritable()
+        },
       })
+      return sizeBefore - this.sizeBytes
     } finally {
       this.#isCompacting = false
     }
   }
 
-  async #compactSegments(pause: () => Promise<void>): Promise<number> {
-    const { fileSystem, directory, clock } = this.#options
-    const nowMs = clock.now()
-    const { lastStableOffset } = this
-    for (const segment of this.#segments) segment.ensureTimeIndex()
-    const count = countCompactable({ segments: this.#segments, config: this.#config, nowMs, cleanedOffset: this.#cleanedOffset, lastStableOffset })
-    if (count === 0) return 0
-    const segments = this.#segments.slice(0, count)
-    const aborted = this.#abortedIn(segments[0]!.baseOffset, segments.at(-1)!.endOffset)
-    const compaction = new Compaction({ fileSystem, directory, handles: this.#handles, config: this.#config, nowMs, segments, dirtyFrom: this.#cleanedOffset, aborted, producers: this.#producers, pause })
-    const known = await compaction.findKeys()
-    const sizeBefore = this.sizeBytes
-    for (const group of groupSegments(known, this.#config.segmentBytes)) {
-      const cleaned = await compaction.copy(group)
-      if (!await this.#exclusively(() => this.#replaceSegments(group, cleaned))) return sizeBefore - this.sizeBytes
-    }
-    this.#cleanedOffset = known.at(-1)!.endOffset
-    return sizeBefore - this.sizeBytes
-  }
-
-  /** False when retention took one of them meanwhile: the rest is left for the next pass. */
-  async #replaceSegments(group: readonly Segment[], cleaned: Segment): Promise<boolean> {
-    const { fileSystem, directory } = this.#options
-    const commit = { baseOffset: cleaned.baseOffset, endOffset: group.at(-1)!.endOffset, hasTransactionIndex: cleaned.transactionIndex.file.count > 0 }
-    cleaned.close()
-    const at = this.#segments.indexOf(group[0]!)
-    if (at < 0 || group.some((segment, i) => this.#segments[at + i] !== segment)) return false
-    await writeCommit(fileSystem, directory, commit)
-    for (const segment of group) segment.close()
-    applyCommit(fileSystem, directory, commit)
-    const replacement = Segment.openSealed({ fileSystem, directory, handles: this.#handles, baseOffset: commit.baseOffset, indexIntervalBytes: this.#config.indexIntervalBytes })!
-    replacement.endOffset = commit.endOffset
-    this.#segments.splice(at, group.length, replacement)
-    await finishCommit(fileSystem, directory)
-    return true
-  }
-
   async #removeOldSegments(): Promise<void> {
     const { fileSystem, directory } = this.#options
-    while (this.#segments.length > 1 && this.#segments[1]!.baseOffset <= this.#logStartOffset) this.#removeFirstSegment()
+    for (const segment of this.#segments.takeBefore(this.#logStartOffset)) {
+      segment.remove()
+      fileSystem.remove(join(directory, segmentFileName(segment.baseOffset, 'snapshot')))
+    }
     writeLeaderEpochCheckpoint(fileSystem, directory, this.#logStartOffset)
     await fileSystem.syncDirectory(directory)
-  }
-
-  #removeFirstSegment(): void {
-    const { fileSystem, directory } = this.#options
-    const segment = this.#segments.shift()!
-    segment.remove()
-    fileSystem.remove(join(directory, segmentFileName(segment.baseOffset, 'snapshot')))
   }
 
   // ---------------------------------------------------------------------------------------------------- the end

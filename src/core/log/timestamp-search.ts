@@ -7,7 +7,7 @@ export interface TimestampedOffset {
 }
 
 export interface TimestampSearch {
-  readonly segments: readonly Segment[]
+  readonly segments: Iterable<Segment>
   readonly timestamp: number
   /** Records below are not looked at. */
   readonly fromOffset: number
@@ -46,11 +46,15 @@ function findInBatch(batch: RecordBatchView, search: TimestampSearch): Timestamp
 }
 
 /** The first record with the largest timestamp, control records included; -1 for a log without timestamps, null for an empty one. @throws STORAGE_CORRUPT */
-export function findMaxTimestamp(segments: readonly Segment[], limitOffset: number): TimestampedOffset | null {
-  let newest = segments[0]!
-  for (const segment of segments) segment.ensureTimeIndex()
-  for (const segment of segments) if (segment.maxTimestamp > newest.maxTimestamp) newest = segment
-  if (newest.maxTimestamp < 0) return limitOffset > segments[0]!.baseOffset ? { offset: segments[0]!.baseOffset, timestamp: -1 } : null
+export function findMaxTimestamp(segments: Iterable<Segment>, limitOffset: number): TimestampedOffset | null {
+  const [first, ...others] = segments
+  let newest = first!
+  newest.ensureTimeIndex()
+  for (const segment of others) {
+    segment.ensureTimeIndex()
+    if (segment.maxTimestamp > newest.maxTimestamp) newest = segment
+  }
+  if (newest.maxTimestamp < 0) return limitOffset > first!.baseOffset ? { offset: first!.baseOffset, timestamp: -1 } : null
   const [batch] = newest.read({ offset: newest.offsetOfMaxTimestamp, limitOffset, maxBytes: 0 })
   if (batch === undefined) return null
   // The read left out what is before the batch's last record; all of it counts here.
