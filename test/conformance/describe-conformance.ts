@@ -5,6 +5,8 @@ import type { CaseResult, ConformanceGroups } from './case-result.ts'
 import { failures, runArea } from './run-area.ts'
 
 const shownFailures = 5
+/** Some groups are a hundred scenarios of random operations. */
+const timeoutMs = 180_000
 
 /** One test for each group of test/vectors that the adapter has a runner for; a group that is wholly pending is skipped with what it waits for. */
 export function describeConformance(area: VectorArea, groups: ConformanceGroups): void {
@@ -15,7 +17,7 @@ export function describeConformance(area: VectorArea, groups: ConformanceGroups)
         const results = await resultsOf(area, group, groups)
         expect(describeFailures(results)).toEqual([])
         context.skip(results.every((result) => result.pending !== undefined), `waits for ${waitsFor(results)}`)
-      })
+      }, timeoutMs)
     }
   })
 }
