@@ -17,13 +17,9 @@ export function readUint32(bytes: Uint8Array, at: number): number {
   return readInt32(bytes, at) >>> 0
 }
 
-/** Exact within ±(2^53 − 1), rounded to the nearest double beyond; `readInt64Exact` where that matters. */
+/** Exact within ±(2^53 − 1), rounded to the nearest double beyond. */
 export function readInt64(bytes: Uint8Array, at: number): number {
   return readInt32(bytes, at) * twoTo32 + readUint32(bytes, at + 4)
-}
-
-export function readInt64Exact(bytes: Uint8Array, at: number): bigint {
-  return (BigInt(readInt32(bytes, at)) << 32n) | BigInt(readUint32(bytes, at + 4))
 }
 
 export function writeInt16(bytes: Uint8Array, at: number, value: number): void {
@@ -41,9 +37,4 @@ export function writeInt32(bytes: Uint8Array, at: number, value: number): void {
 export function writeInt64(bytes: Uint8Array, at: number, value: number): void {
   writeInt32(bytes, at, Math.floor(value / twoTo32))
   writeInt32(bytes, at + 4, value)
-}
-
-export function writeInt64Exact(bytes: Uint8Array, at: number, value: bigint): void {
-  writeInt32(bytes, at, Number(BigInt.asIntN(32, value >> 32n)))
-  writeInt32(bytes, at + 4, Number(BigInt.asIntN(32, value)))
 }

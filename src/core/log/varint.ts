@@ -1,13 +1,11 @@
 /**
  * Variable-length integers of the record format: seven bits a byte, least significant first; signed ones zigzag-encoded.
- * Numbers throughout (bit operations for 32 bits, plain arithmetic beyond, exact to 2^53); the `Exact` pair covers the
- * whole of int64 for those who need it.
+ * Numbers throughout: bit operations for 32 bits, plain arithmetic beyond, exact to 2^53.
  */
 import { StreamError } from '../errors.ts'
 
 const twoTo7 = 128
 const twoTo28 = 268435456
-const twoTo32 = 4294967296
 
 /** Where a reader stands; the varint readers advance `at`. */
 export interface ByteCursor {
@@ -26,7 +24,7 @@ export function varintSize(value: number): number {
   return unsignedVarintSize(value >= 0 ? value * 2 : -value * 2 - 1)
 }
 
-export function unsignedVarintSize(value: number): number {
+function unsignedVarintSize(value: number): number {
   let size = 1
   for (let rest = value; rest >= twoTo7; rest = Math.floor(rest / twoTo7)) size++
   return size
@@ -57,21 +55,6 @@ export function writeUnsignedVarint(bytes: Uint8Array, at: number, value: number
     rest = Math.floor(rest / twoTo7)
   }
   bytes[position++] = rest
-  return position
-}
-
-export function writeVarlongExact(bytes: Uint8Array, at: number, value: bigint): number {
-  return writeUnsignedVarlongExact(bytes, at, BigInt.asUintN(64, (value << 1n) ^ (value >> 63n)))
-}
-
-export function writeUnsignedVarlongExact(bytes: Uint8Array, at: number, value: bigint): number {
-  let rest = BigInt.asUintN(64, value)
-  let position = at
-  while (rest >= 128n) {
-    bytes[position++] = Number(rest & 127n) | 128
-    rest >>= 7n
-  }
-  bytes[position++] = Number(rest)
   return position
 }
 
@@ -145,36 +128,10 @@ function readLongVarlong(cursor: ByteCursor, from: number, low: number): number 
   throw tooLong(cursor.at, 10)
 }
 
-export function readVarlongExact(cursor: ByteCursor): bigint {
-  const raw = readUnsignedVarlongExact(cursor)
-  return BigInt.asIntN(64, (raw >> 1n) ^ -(raw & 1n))
-}
-
-export function readUnsignedVarlongExact(cursor: ByteCursor): bigint {
-  const { bytes, end } = cursor
-  let at = cursor.at
-  let value = 0n
-  for (let shift = 0n; shift < 70n; shift += 7n) {
-    if (at >= end) throw truncated(cursor.at)
-    const byte = bytes[at++]!
-    value |= BigInt(byte & 127) << shift
-    if (byte < 128) {
-      cursor.at = at
-      return BigInt.asUintN(64, value)
-    }
-  }
-  throw tooLong(cursor.at, 10)
-}
-
 function truncated(at: number): StreamError {
   return new StreamError('CORRUPT_RECORD', `the bytes end inside a variable-length integer at position ${at}`, { details: { position: at } })
 }
 
 function tooLong(at: number, bytes: number): StreamError {
   return new StreamError('CORRUPT_RECORD', `the variable-length integer at position ${at} is longer than ${bytes} bytes`, { details: { position: at } })
-}
-
-/** The four bytes of an int32 as they sit in two's complement, for callers that need the sign of an unsigned read. */
-export function asInt32(value: number): number {
-  return value >= twoTo32 / 2 ? value - twoTo32 : value
 }
