@@ -3,7 +3,7 @@
  * be out of date at any moment; whoever is told so by a broker says `forget…`, and asks again.
  */
 import type { Clock } from '../clock.ts'
-import { StreamError } from '../errors.ts'
+import { isStreamError, StreamError } from '../errors.ts'
 import type { Random } from '../random.ts'
 import { randomInteger } from '../random.ts'
 import type { TopicPartition } from '../record.ts'
@@ -26,6 +26,8 @@ export interface KafkaClusterOptions {
   readonly requestTimeoutMs: number
   /** A call that fails for passing reasons is repeated for so long. */
   readonly operationTimeoutMs: number
+  /** An append that was not acknowledged for so long fails. */
+  readonly deliveryTimeoutMs: number
 }
 
 export type CoordinatorType = 'group' | 'transaction'
@@ -38,6 +40,7 @@ interface CachedTopic {
 const metadataMaxAgeMs = 300_000
 /** A topic that was just created is not known to every broker for a moment. */
 const unknownTopicPatienceMs = 1_000
+const promptAnswerMs = 5_000
 const bootstrapNodeId = -1
 
 export class KafkaCluster {
@@ -45,6 +48,7 @@ export class KafkaCluster {
   readonly random: Random
   readonly requestTimeoutMs: number
   readonly operationTimeoutMs: number
+  readonly deliveryTimeoutMs: number
   readonly #client: KafkaClient
   readonly #clientId: string
   readonly #bootstrap: readonly KafkaNodeAddress[]
@@ -52,6 +56,8 @@ export class KafkaCluster {
   readonly #topics = new Map<string, CachedTopic>()
   readonly #coordinators = new Map<string, number>()
   readonly #lanes = new Set<KafkaLane>()
+  /** Nodes that did not answer the last time. */
+  readonly #suspects = new Set<number>()
   readonly #lane: KafkaLane
   #pendingRefresh: { readonly topics: Set<string>; readonly done: Promise<void> } | undefined
 
@@ -60,6 +66,7 @@ export class KafkaCluster {
     this.random = options.random
     this.requestTimeoutMs = options.requestTimeoutMs
     this.operationTimeoutMs = options.operationTimeoutMs
+    this.deliveryTimeoutMs = options.deliveryTimeoutMs
     this.#client = options.client
     this.#clientId = options.clientId
     this.#bootstrap = options.bootstrap
@@ -91,25 +98,59 @@ export class KafkaCluster {
   // -------------------------------------------------------------------------------------------------- sending
 
   /** A request of the cluster's own lane; see `KafkaLane.send`. */
-  send<Request, Response>(nodeId: number, api: Api<Request, Response>, request: Request, extraWaitMs = 0): Promise<Response> {
-    return this.#lane.send(nodeId, api, request, this.requestTimeoutMs + extraWaitMs)
+  send<Request, Response>(nodeId: number, api: Api<Request, Response>, request: Request): Promise<Response> {
+    return this.#lane.send(nodeId, api, request, this.requestTimeoutMs)
   }
 
-  /** To whichever node answers: known ones first, in random order, then the bootstrap servers. @throws BACKEND_UNAVAILABLE (retriable) */
-  async sendToAny<Request, Response>(api: Api<Request, Response>, request: Request, extraWaitMs = 0): Promise<Response> {
-    const candidates = [...shuffled(this.nodeIds, this.random), ...shuffled(this.#bootstrap.map((_, index) => bootstrapNodeId - index), this.random)]
+  /**
+   * To whichever node answers: known ones first, in random order but those that failed lately last, then the bootstrap
+   * servers. @throws BACKEND_UNAVAILABLE (retriable)
+   */
+  async sendToAny<Request, Response>(api: Api<Request, Response>, request: Request, timeoutMs = this.requestTimeoutMs): Promise<Response> {
     let failure: unknown
-    for (const nodeId of candidates) {
+    for (const nodeId of this.#candidates()) {
       try {
-        return await this.send(nodeId, api, request, extraWaitMs)
+        const answer = await this.#lane.send(nodeId, api, request, timeoutMs)
+        this.#suspects.delete(nodeId)
+        return answer
       } catch (error) {
-        if (!(error instanceof StreamError) || error.code !== 'BACKEND_UNAVAILABLE') throw error
+        if (!isStreamError(error, 'BACKEND_UNAVAILABLE')) throw error
+        this.#suspects.add(nodeId)
         failure = error
       }
     }
     const servers = this.#bootstrap.map(({ host, port }) => `${host}:${port}`).join(', ')
     const reason = failure instanceof Error ? failure.message : 'there are none'
     throw new StreamError('BACKEND_UNAVAILABLE', `no Kafka broker answers (${servers}): ${reason}`, { retriable: true, cause: failure })
+  }
+
+  /**
+   * To one node, for requests that change something: when its answer does not come, the change may have happened. Another
+   * attempt goes to another node. @throws BACKEND_UNAVAILABLE (retriable)
+   */
+  async sendToOne<Request, Response>(api: Api<Request, Response>, request: Request): Promise<Response> {
+    if (this.nodeIds.length === 0) await this.refresh([])
+    const [nodeId] = this.#candidates()
+    try {
+      const answer = await this.send(nodeId!, api, request)
+      this.#suspects.delete(nodeId!)
+      return answer
+    } catch (error) {
+      if (isStreamError(error, 'BACKEND_UNAVAILABLE')) this.#suspects.add(nodeId!)
+      throw error
+    }
+  }
+
+  /** As `sendToAny`, for what every broker answers from memory: one that does not within seconds stands still. */
+  #askAny<Request, Response>(api: Api<Request, Response>, request: Request): Promise<Response> {
+    return this.sendToAny(api, request, Math.min(this.requestTimeoutMs, promptAnswerMs))
+  }
+
+  #candidates(): readonly number[] {
+    const known = shuffled(this.nodeIds, this.random)
+    const bootstrap = shuffled(this.#bootstrap.map((_, index) => bootstrapNodeId - index), this.random)
+    const isSuspect = (nodeId: number) => this.#suspects.has(nodeId)
+    return [...known.filter((nodeId) => !isSuspect(nodeId)), ...known.filter(isSuspect), ...bootstrap]
   }
 
   /** Repeats an attempt for as long as `operationTimeoutMs`, or `timeoutMs`. */
@@ -185,14 +226,15 @@ export class KafkaCluster {
 
   /** All topics of the cluster. */
   async allTopics(): Promise<readonly TopicMetadata[]> {
-    const answer = await this.sendToAny(metadata, { topics: null, allowAutoTopicCreation: false })
+    const answer = await this.#askAny(metadata, { topics: null, allowAutoTopicCreation: false })
     this.#learnNodes(answer.brokers)
     return answer.topics
   }
 
   /** What one particular node knows about topics. */
   async metadataOf(nodeId: number, topics: readonly string[]): Promise<readonly TopicMetadata[]> {
-    return (await this.send(nodeId, metadata, { topics, allowAutoTopicCreation: false })).topics
+    const request = { topics, allowAutoTopicCreation: false }
+    return (await this.#lane.send(nodeId, metadata, request, Math.min(this.requestTimeoutMs, promptAnswerMs))).topics
   }
 
   forgetTopic(name: string): void {
@@ -205,7 +247,7 @@ export class KafkaCluster {
   }
 
   async #refresh(topics: readonly string[]): Promise<void> {
-    const answer = await this.sendToAny(metadata, { topics, allowAutoTopicCreation: false })
+    const answer = await this.#askAny(metadata, { topics, allowAutoTopicCreation: false })
     this.#learnNodes(answer.brokers)
     const freshUntil = this.clock.monotonic() + metadataMaxAgeMs
     for (const topic of answer.topics) {
@@ -231,7 +273,7 @@ export class KafkaCluster {
   async coordinator(type: CoordinatorType, key: string): Promise<number> {
     const cached = this.#coordinators.get(`${type} ${key}`)
     if (cached !== undefined) return cached
-    const answer = await this.sendToAny(findCoordinator, { key, keyType: type === 'group' ? 0 : 1 })
+    const answer = await this.#askAny(findCoordinator, { key, keyType: type === 'group' ? 0 : 1 })
     throwIfError(answer.errorCode, `looking for the coordinator of ${type} ${key}`, answer.errorMessage)
     this.#nodes.set(answer.nodeId, { host: answer.host, port: answer.port })
     this.#coordinators.set(`${type} ${key}`, answer.nodeId)

@@ -34,13 +34,16 @@ export class KafkaLane {
     const connection = await this.#connection(nodeId)
     ensureSpoken(connection, api)
     const body = encodeRequest(api, request)
-    const timer = this.#collaborators.clock.setTimer(timeoutMs, () => connection.close())
-    const deadline = this.#collaborators.clock.monotonic() + timeoutMs
+    let isLate = false
+    const timer = this.#collaborators.clock.setTimer(timeoutMs, () => {
+      isLate = true
+      connection.close()
+    })
     try {
       return decodeResponse(api, await connection.request({ apiKey: api.key, apiName: api.name, apiVersion: api.version, body }))
     } catch (error) {
       if (this.#isClosed) throw closedError()
-      if (this.#collaborators.clock.monotonic() < deadline) throw error
+      if (!isLate) throw error
       throw new StreamError('BACKEND_UNAVAILABLE', `node ${nodeId} of the Kafka cluster has not answered ${api.name} within ${timeoutMs} ms`, { retriable: true, cause: error, details: { nodeId } })
     } finally {
       timer.cancel()

@@ -23,7 +23,6 @@ interface OpenBatch {
 
 const defaultMaxBufferBytes = 32 * 1024 * 1024
 const defaultTransactionTimeoutMs = 60_000
-const deliveryTimeoutMs = 120_000
 /** Of batches made of single records: large enough to be cheap, far below every topic's `max.message.bytes`. */
 const openBatchBytes = 64 * 1024
 /** What a record's fields besides key, value and headers take at most. */
@@ -44,7 +43,7 @@ export async function openKafkaProducer(cluster: KafkaCluster, options: Producer
     throw error
   }
   const acks = options.acknowledge === 'written' && transaction === null ? 1 : -1
-  const sender = new KafkaSender({ cluster, lane, identity, transaction, acks: identity.producerId >= 0 ? -1 : acks, deliveryTimeoutMs, renewIdentity })
+  const sender = new KafkaSender({ cluster, lane, identity, transaction, acks: identity.producerId >= 0 ? -1 : acks, deliveryTimeoutMs: cluster.deliveryTimeoutMs, renewIdentity })
   return new KafkaProducer({ cluster, lane, identity, transaction, sender, maxBufferBytes: options.maxBufferBytes ?? defaultMaxBufferBytes, closed })
 }
 

@@ -20,7 +20,7 @@ const saslMechanisms = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'
 /** Properties of these groups decide about security: one that has no effect must not look as if it had. */
 const guardedGroups = /^(security|sasl|ssl)\./
 const known: ReadonlySet<string> = new Set([
-  'bootstrap.servers', 'client.id', 'request.timeout.ms', 'default.api.timeout.ms', 'socket.connection.setup.timeout.ms', 'security.protocol',
+  'bootstrap.servers', 'client.id', 'request.timeout.ms', 'default.api.timeout.ms', 'delivery.timeout.ms', 'socket.connection.setup.timeout.ms', 'security.protocol',
   'sasl.mechanism', 'sasl.jaas.config', 'ssl.truststore.type', 'ssl.truststore.location', 'ssl.truststore.certificates', 'ssl.keystore.type', 'ssl.keystore.location',
   'ssl.keystore.certificate.chain', 'ssl.keystore.key', 'ssl.key.password', 'ssl.endpoint.identification.algorithm', 'ssl.protocol', 'ssl.enabled.protocols',
 ])
@@ -36,27 +36,25 @@ export function kafkaOptionsFromProperties(properties: Properties, context: Prop
   }
   const protocol = (properties['security.protocol'] ?? 'PLAINTEXT').toUpperCase()
   if (!securityProtocols.includes(protocol)) throw invalid('security.protocol', `is ${protocol}; it must be one of ${securityProtocols.join(', ')}`)
-  const { clientId, requestTimeoutMs, operationTimeoutMs, connectionTimeoutMs } = {
-    clientId: properties['client.id'],
-    requestTimeoutMs: milliseconds(properties, 'request.timeout.ms'),
-    operationTimeoutMs: milliseconds(properties, 'default.api.timeout.ms'),
-    connectionTimeoutMs: milliseconds(properties, 'socket.connection.setup.timeout.ms'),
-  }
+  const clientId = properties['client.id']
   return {
     brokers: (properties['bootstrap.servers'] ?? '').split(',').map((broker) => broker.trim()).filter((broker) => broker !== ''),
     ...(clientId === undefined ? {} : { clientId }),
-    ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),
-    ...(operationTimeoutMs === undefined ? {} : { operationTimeoutMs }),
-    ...(connectionTimeoutMs === undefined ? {} : { connectionTimeoutMs }),
+    ...milliseconds(properties, 'request.timeout.ms', 'requestTimeoutMs'),
+    ...milliseconds(properties, 'default.api.timeout.ms', 'operationTimeoutMs'),
+    ...milliseconds(properties, 'delivery.timeout.ms', 'deliveryTimeoutMs'),
+    ...milliseconds(properties, 'socket.connection.setup.timeout.ms', 'connectionTimeoutMs'),
     ...(protocol.endsWith('SSL') ? { ssl: tlsOptions(properties, context) } : {}),
     ...(protocol.startsWith('SASL') ? { sasl: saslOptions(properties) } : {}),
   }
 }
 
-function milliseconds(properties: Properties, name: string): number | undefined {
+type TimeOut = 'requestTimeoutMs' | 'operationTimeoutMs' | 'deliveryTimeoutMs' | 'connectionTimeoutMs'
+
+function milliseconds(properties: Properties, name: string, option: TimeOut): { readonly [Option in TimeOut]?: number } {
   const text = properties[name]
-  if (text === undefined) return undefined
-  if (/^\d{1,9}$/.test(text.trim()) && Number(text) > 0) return Number(text)
+  if (text === undefined) return {}
+  if (/^\d{1,9}$/.test(text.trim()) && Number(text) > 0) return { [option]: Number(text) }
   throw invalid(name, `is ${JSON.stringify(text)}; give milliseconds`)
 }
 

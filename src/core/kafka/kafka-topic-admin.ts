@@ -1,6 +1,6 @@
 import type { ConfigEntry, Isolation, OffsetAnswer, OffsetQuery, PartitionDescription, TopicAdmin, TopicChange, TopicDescription, TopicSpec } from '../broker.ts'
 import { sleep } from '../clock.ts'
-import { StreamError } from '../errors.ts'
+import { isStreamError, StreamError } from '../errors.ts'
 import { partitionKey } from '../record.ts'
 import type { TopicPartition } from '../record.ts'
 import { byTopic } from './by-topic.ts'
@@ -15,6 +15,8 @@ const topicResource = 2
 const fromTopic = 1
 const setOperation = 0
 const deleteOperation = 1
+const unknownTopicOrPartition = 3
+const topicAlreadyExists = 36
 const propagationPatienceMs = 10_000
 
 export class KafkaTopicAdmin implements TopicAdmin {
@@ -35,9 +37,24 @@ export class KafkaTopicAdmin implements TopicAdmin {
       name: topic, numPartitions: partitions, replicationFactor, assignments: [],
       configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
     }
-    await this.#cluster.retrying(async () => {
-      const answer = await this.#cluster.sendToAny(createTopics, { topics: [creation], timeoutMs: this.#cluster.requestTimeoutMs, validateOnly: false })
-      for (const { errorCode, errorMessage } of answer.topics) throwIfError(errorCode, `creating topic ${topic}`, errorMessage)
+    await this.#change(async (mayBeDone) => {
+      const answer = await this.#cluster.sendToOne(createTopics, { topics: [creation], timeoutMs: this.#cluster.requestTimeoutMs, validateOnly: false })
+      for (const { errorCode, errorMessage } of answer.topics) {
+        if (errorCode !== topicAlreadyExists || !mayBeDone) throwIfError(errorCode, `creating topic ${topic}`, errorMessage)
+      }
+    })
+  }
+
+  /** Repeats a change; `mayBeDone` when the answer to an earlier attempt was lost. */
+  #change(attempt: (mayBeDone: boolean) => Promise<void>): Promise<void> {
+    let mayBeDone = false
+    return this.#cluster.retrying(async () => {
+      try {
+        await attempt(mayBeDone)
+      } catch (error) {
+        if (isStreamError(error, 'BACKEND_UNAVAILABLE')) mayBeDone = true
+        throw error
+      }
     })
   }
 
@@ -84,10 +101,17 @@ export class KafkaTopicAdmin implements TopicAdmin {
 
   /** Resolves when every node that is up has forgotten them. */
   async remove(topics: readonly string[]): Promise<void> {
-    const answer = await this.#cluster.retrying(() => this.#cluster.sendToAny(deleteTopics, { topicNames: topics, timeoutMs: this.#cluster.requestTimeoutMs }))
-    for (const { name, errorCode } of answer.responses) throwIfError(errorCode, `deleting topic ${name}`)
+    let missing: string | undefined
+    await this.#change(async (mayBeDone) => {
+      const answer = await this.#cluster.sendToOne(deleteTopics, { topicNames: topics, timeoutMs: this.#cluster.requestTimeoutMs })
+      for (const { name, errorCode } of answer.responses) {
+        if (errorCode !== unknownTopicOrPartition) throwIfError(errorCode, `deleting topic ${name}`)
+        else if (!mayBeDone) missing ??= name
+      }
+    })
+    if (missing !== undefined) throw unknownTopic(missing)
     for (const topic of topics) this.#cluster.forgetTopic(topic)
-    await this.#untilEveryNode(topics, ({ errorCode }) => errorCode === 3)
+    await this.#untilEveryNode(topics, ({ errorCode }) => errorCode === unknownTopicOrPartition)
   }
 
   async alter(topic: string, { partitions, configs }: TopicChange): Promise<void> {
@@ -96,32 +120,33 @@ export class KafkaTopicAdmin implements TopicAdmin {
   }
 
   async #alterConfigs(topic: string, configs: Readonly<Record<string, string | null>>): Promise<void> {
-    if (await this.#exists(topic) === false) throw unknownTopic(topic)
+    await this.#partitionCount(topic)
     const changes = Object.entries(configs).map(([name, value]) => ({ name, configOperation: value === null ? deleteOperation : setOperation, value }))
     const resources = [{ resourceType: topicResource, resourceName: topic, configs: changes }]
-    await this.#cluster.retrying(async () => {
-      const answer = await this.#cluster.sendToAny(incrementalAlterConfigs, { resources, validateOnly: false })
+    await this.#change(async () => {
+      const answer = await this.#cluster.sendToOne(incrementalAlterConfigs, { resources, validateOnly: false })
       for (const { errorCode, errorMessage } of answer.responses) throwIfError(errorCode, `setting configs of topic ${topic}`, errorMessage)
     })
   }
 
   async #addPartitions(topic: string, count: number): Promise<void> {
-    await this.#cluster.retrying(() => this.#cluster.refresh([topic]))
-    const known = this.#cluster.cachedTopic(topic)
-    if (known === undefined) throw unknownTopic(topic)
-    if (known.partitions.length === count) return
-    await this.#cluster.retrying(async () => {
+    if (await this.#partitionCount(topic) === count) return
+    await this.#change(async (mayBeDone) => {
+      if (mayBeDone && await this.#partitionCount(topic) === count) return
       const topics = [{ name: topic, count, assignments: null }]
-      const answer = await this.#cluster.sendToAny(createPartitions, { topics, timeoutMs: this.#cluster.requestTimeoutMs, validateOnly: false })
+      const answer = await this.#cluster.sendToOne(createPartitions, { topics, timeoutMs: this.#cluster.requestTimeoutMs, validateOnly: false })
       for (const { errorCode, errorMessage } of answer.results) throwIfError(errorCode, `setting topic ${topic} to ${count} partitions`, errorMessage)
     })
     this.#cluster.forgetTopic(topic)
     await this.#untilEveryNode([topic], (found) => isLed(found) && found.partitions.length === count)
   }
 
-  async #exists(topic: string): Promise<boolean> {
+  /** @throws UNKNOWN_TOPIC_OR_PARTITION */
+  async #partitionCount(topic: string): Promise<number> {
     await this.#cluster.retrying(() => this.#cluster.refresh([topic]))
-    return this.#cluster.cachedTopic(topic) !== undefined
+    const known = this.#cluster.cachedTopic(topic)
+    if (known === undefined) throw unknownTopic(topic)
+    return known.partitions.length
   }
 
   // -------------------------------------------------------------------------------------------------- offsets

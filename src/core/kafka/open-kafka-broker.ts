@@ -25,6 +25,8 @@ export interface KafkaBrokerOptions {
   readonly requestTimeoutMs?: number
   /** A call that fails for passing reasons (a leader is being elected) is repeated for so long. Default 60 s. */
   readonly operationTimeoutMs?: number
+  /** An append that was not acknowledged for so long fails with BACKEND_UNAVAILABLE; it may still arrive. Default 120 s. */
+  readonly deliveryTimeoutMs?: number
   /** What takes the place of kafkajs; it has `ssl` and `sasl` already. */
   readonly client?: KafkaClient
   readonly clock?: Clock
@@ -35,14 +37,14 @@ export interface KafkaBrokerOptions {
 export async function openKafkaBroker(options: KafkaBrokerOptions): Promise<Broker> {
   const bootstrap = options.brokers.map(parseAddress)
   if (bootstrap.length === 0) throw new StreamError('INVALID_ARGUMENT', 'brokers: name at least one broker, such as localhost:9092')
-  const { clientId = 'millrace', clock = systemClock, random = systemRandom, requestTimeoutMs = 30_000, operationTimeoutMs = 60_000 } = options
+  const { clientId = 'millrace', clock = systemClock, random = systemRandom, requestTimeoutMs = 30_000, operationTimeoutMs = 60_000, deliveryTimeoutMs = 120_000 } = options
   const client = options.client ?? kafkaJsClient({
     ssl: options.ssl ?? false,
     sasl: options.sasl ?? null,
     connectionTimeoutMs: options.connectionTimeoutMs ?? 10_000,
     clock,
   })
-  const cluster = new KafkaCluster({ client, bootstrap, clientId, clock, random, requestTimeoutMs, operationTimeoutMs })
+  const cluster = new KafkaCluster({ client, bootstrap, clientId, clock, random, requestTimeoutMs, operationTimeoutMs, deliveryTimeoutMs })
   try {
     await cluster.refresh([])
   } catch (error) {

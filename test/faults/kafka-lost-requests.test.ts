@@ -1,0 +1,86 @@
+/** Requests whose answers never come: a broker that stands still for longer than an append may take. */
+import { expect, it } from 'vitest'
+import { openKafkaBroker } from '../../src/core/index.ts'
+import type { Broker } from '../../src/core/index.ts'
+import { sleep, systemClock } from '../../src/core/clock.ts'
+import { freshName } from '../kit/kafka.ts'
+import { describeWithOwnKafka } from '../kit/kafka-describe.ts'
+
+const timeOuts = { requestTimeoutMs: 1_000, operationTimeoutMs: 20_000, deliveryTimeoutMs: 2_000 }
+
+describeWithOwnKafka({ brokers: 1 }, 'requests that are lost', (cluster) => {
+  const withBroker = async (use: (broker: Broker, topic: string) => Promise<void>) => {
+    const broker = await openKafkaBroker({ brokers: [cluster().bootstrapServers], ...timeOuts })
+    try {
+      const topic = freshName('lost')
+      await broker.topics.create([{ topic }])
+      await use(broker, topic)
+    } finally {
+      await broker.close()
+    }
+  }
+  const whileStandingStill = async <T>(what: () => Promise<T>): Promise<T> => {
+    await cluster().pause(1)
+    try {
+      return await what()
+    } finally {
+      await cluster().resume(1)
+    }
+  }
+  const lost = (promise: Promise<unknown>) => expect(promise).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE', retriable: true })
+  const valuesIn = async (broker: Broker, topic: string) => {
+    const target = { topic, partition: 0 }
+    const [end] = await broker.topics.listOffsets([{ ...target, at: 'latest' }], { isolation: 'read-uncommitted' })
+    const reader = await broker.openReader()
+    reader.assign([{ ...target, offset: 0 }])
+    const values: string[] = []
+    while (reader.positions()[0]!.offset < end!.offset) {
+      for (const { batches } of (await reader.read()).partitions) for (const batch of batches) for (const { value } of batch) values.push(Buffer.from(value!).toString())
+    }
+    return values
+  }
+
+  it('an append fails in time, and the producer goes on under another id, in order', () => withBroker(async (broker, topic) => {
+    const producer = await broker.openProducer()
+    await producer.append({ topic, value: Buffer.from('before') })
+    const { producerId } = producer
+    await whileStandingStill(() => lost(producer.append({ topic, value: Buffer.from('lost') })))
+    for (const value of ['a', 'b', 'c']) await producer.append({ topic, value: Buffer.from(value) })
+    expect(producer.producerId).not.toBe(producerId)
+    const values = await valuesIn(broker, topic)
+    expect(values.filter((value) => value !== 'lost')).toEqual(['before', 'a', 'b', 'c'])
+    expect(values.filter((value) => value === 'lost').length).toBeLessThanOrEqual(1)
+  }), 60_000)
+
+  it('a transaction with a lost append can only be aborted, and nothing of it ever shows', () => withBroker(async (broker, topic) => {
+    const producer = await broker.openProducer({ transactionalId: freshName('lost'), transactionTimeoutMs: 30_000 })
+    producer.begin()
+    await producer.append({ topic, value: Buffer.from('dropped') })
+    await whileStandingStill(() => lost(producer.append({ topic, value: Buffer.from('lost') })))
+    await lost(producer.commit())
+    const { producerEpoch } = producer
+    await producer.abort()
+    expect(producer.producerEpoch).toBeGreaterThan(producerEpoch)
+    producer.begin()
+    await producer.append({ topic, value: Buffer.from('kept') })
+    await producer.commit()
+    expect(await valuesIn(broker, topic)).toEqual(['kept'])
+  }), 60_000)
+
+  it('a commit without an answer is made certain by abort: all of it shows, or nothing', () => withBroker(async (broker, topic) => {
+    const impatient = await openKafkaBroker({ brokers: [cluster().bootstrapServers], ...timeOuts, operationTimeoutMs: 1_500 })
+    const producer = await impatient.openProducer({ transactionalId: freshName('lost'), transactionTimeoutMs: 30_000 })
+    producer.begin()
+    await Promise.all(['a', 'b'].map((value) => producer.append({ topic, partition: 0, value: Buffer.from(value) })))
+    await whileStandingStill(() => lost(producer.commit()))
+    await sleep(systemClock, 500)
+    await producer.abort()
+    const values = await valuesIn(broker, topic)
+    expect([[], ['a', 'b']]).toContainEqual(values)
+    producer.begin()
+    await producer.append({ topic, value: Buffer.from('next') })
+    await producer.commit()
+    expect(await valuesIn(broker, topic)).toEqual([...values, 'next'])
+    await impatient.close()
+  }), 60_000)
+})
