@@ -35,14 +35,20 @@ export function validateProducerOptions(options: ProducerOptions): void {
 }
 
 export function validateGroupOptions(options: GroupOptions): void {
-  if (typeof options.groupId !== 'string' || options.groupId === '') throw new StreamError('INVALID_GROUP_ID', 'groupId: give text that is not empty')
+  validateGroupId(options.groupId)
   if (!Array.isArray(options.topics) || options.topics.some((topic) => typeof topic !== 'string')) throw invalid('topics: give a list of topic names')
   positive('rebalanceTimeoutMs', options.rebalanceTimeoutMs)
-  const timeoutMs = options.sessionTimeoutMs
-  if (timeoutMs !== undefined && !(timeoutMs >= sessionTimeoutRangeMs.min && timeoutMs <= sessionTimeoutRangeMs.max)) {
-    throw new StreamError('INVALID_SESSION_TIMEOUT', `sessionTimeoutMs: ${timeoutMs} is not between ${sessionTimeoutRangeMs.min} and ${sessionTimeoutRangeMs.max}`)
-  }
+  if (options.sessionTimeoutMs !== undefined) validateSessionTimeout(options.sessionTimeoutMs)
   if (options.assignors?.length === 0) throw invalid('assignors: give at least one, or leave it out for range')
+}
+
+export function validateGroupId(groupId: unknown): void {
+  if (typeof groupId !== 'string' || groupId === '') throw new StreamError('INVALID_GROUP_ID', 'groupId: give text that is not empty')
+}
+
+export function validateSessionTimeout(timeoutMs: number): void {
+  if (timeoutMs >= sessionTimeoutRangeMs.min && timeoutMs <= sessionTimeoutRangeMs.max) return
+  throw new StreamError('INVALID_SESSION_TIMEOUT', `sessionTimeoutMs: ${timeoutMs} is not between ${sessionTimeoutRangeMs.min} and ${sessionTimeoutRangeMs.max}`)
 }
 
 export function validateRecord(record: ProducerRecord): void {

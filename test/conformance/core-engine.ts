@@ -7,13 +7,14 @@ import {
 } from '../../src/core/engine/coordinator-records.ts'
 import { decodeStruct, encodeStruct } from '../../src/core/engine/struct-codec.ts'
 import type { FieldSchema, FieldValue, StructSchema, StructValue } from '../../src/core/engine/struct-codec.ts'
+import { groupCalls } from './behaviour/group-calls.ts'
 import { logCalls } from './behaviour/log-calls.ts'
 import { mergeCalls, runScenarios } from './behaviour/scenario.ts'
 import { transactionCalls } from './behaviour/transaction-calls.ts'
 import type { VectorFile } from '../kit/vectors.ts'
 import type { CaseResult, ConformanceGroups } from './case-result.ts'
 
-const calls = mergeCalls([logCalls, transactionCalls])
+const calls = mergeCalls([logCalls, transactionCalls, groupCalls])
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -26,6 +27,8 @@ export const groups: ConformanceGroups = {
   'behaviour-idempotence': (files) => runScenarios(files, calls),
   'behaviour-offsets': (files) => runScenarios(files, calls),
   'behaviour-produce': (files) => runScenarios(files, calls),
+  'behaviour-groups': (files) => runScenarios(files, calls),
+  'behaviour-offset-expiry': (files) => runScenarios(files, calls),
   'behaviour-fetch': (files) => runScenarios(files, calls),
   'behaviour-topics': (files) => runScenarios(files, calls),
   primitives: (files) => files.flatMap((file) => [...partitioning(file)]),

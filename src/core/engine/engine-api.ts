@@ -130,6 +130,8 @@ export interface JoinRequest {
   readonly protocols: readonly GroupProtocol[]
   /** True for a member of this process, which cannot die alone: it is watched instead of having to send heartbeats. */
   readonly local: boolean
+  /** True: a member without an id is refused with MEMBER_ID_REQUIRED, which names the id to join with (KIP-394). Default false. */
+  readonly requireKnownMemberId?: boolean
 }
 
 export interface JoinAnswer {
@@ -155,6 +157,10 @@ export interface SyncRequest {
   readonly generation: number
   /** From the leader only: an assignment for each member. */
   readonly assignments: ReadonlyMap<string, Uint8Array>
+  readonly groupInstanceId?: string | null
+  /** What the member believes to have joined with; not checked when absent. */
+  readonly protocolType?: string | null
+  readonly protocol?: string | null
 }
 
 export interface WatchRequest {
@@ -177,6 +183,8 @@ export interface CommitRequest {
   readonly memberId: string
   readonly groupInstanceId: string | null
   readonly offsets: readonly CommittedOffset[]
+  /** When the offsets are forgotten, whatever the settings say; absent or negative: as the settings say. */
+  readonly retentionTimeMs?: number
 }
 
 export interface FetchOffsetsRequest {

@@ -3,7 +3,9 @@ import type { Clock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
 import type { Random } from '../random.ts'
 import { randomUuid } from '../random.ts'
-import { consumerProtocolType, decodeAssignment } from '../consumer-protocol.ts'
+import { consumerProtocolType, decodeAssignment, decodeSubscription } from '../consumer-protocol.ts'
+import type { TopicPartition } from '../record.ts'
+import { validateGroupId, validateSessionTimeout } from '../validate.ts'
 import { decodeGroupValue, encodeGroupKey, encodeGroupValue } from './coordinator-records.ts'
 import type { CommitRequest, FetchOffsetsRequest, JoinAnswer, JoinRequest, MemberEvent, SyncRequest, WatchRequest } from './engine-api.ts'
 import { Group, unknownMember } from './group.ts'
@@ -66,10 +68,13 @@ export class GroupCoordinator {
 
   // ---------------------------------------------------------------------------------------------------- membership
 
-  /** @throws INCONSISTENT_GROUP_PROTOCOL, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID */
+  /** @throws INVALID_GROUP_ID, INVALID_SESSION_TIMEOUT, INCONSISTENT_GROUP_PROTOCOL, UNKNOWN_MEMBER_ID, MEMBER_ID_REQUIRED, FENCED_INSTANCE_ID */
   async join(request: JoinRequest, signal?: AbortSignal): Promise<JoinAnswer> {
+    validateGroupId(request.groupId)
+    validateSessionTimeout(request.sessionTimeoutMs)
     await this.#topic.ensure()
     const group = this.#groupToJoin(request)
+    if (request.requireKnownMemberId && request.memberId === '' && request.groupInstanceId === null) throw this.#invite(group, request)
     const entered = this.#enter(group, request)
     if (entered.answered !== undefined) return entered.answered
     const { memberId } = entered
@@ -85,6 +90,7 @@ export class GroupCoordinator {
 
   async sync(request: SyncRequest): Promise<Uint8Array> {
     const group = this.#memberOf(request)
+    checkProtocol(group.state, request)
     switch (group.state.phase) {
       case 'preparing-rebalance': throw rebalancing(request.groupId)
       case 'stable': return group.state.members.get(request.memberId)!.assignment
@@ -95,7 +101,8 @@ export class GroupCoordinator {
   }
 
   /** A remote member lives. @throws UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS: join again */
-  heartbeat(request: { readonly groupId: string; readonly memberId: string; readonly generation: number }): void {
+  heartbeat(request: MemberRequest): void {
+    validateGroupId(request.groupId)
     const group = this.#memberOf(request)
     group.prolongSession(request.memberId)
     if (group.state.phase === 'preparing-rebalance') throw rebalancing(request.groupId)
@@ -123,11 +130,23 @@ export class GroupCoordinator {
     else this.#startSession(group, memberId)
   }
 
+  /** Takes a member out for good, a static one too. @throws UNKNOWN_MEMBER_ID */
+  expel(groupId: string, memberId: string): void {
+    const group = this.#groups.get(groupId)
+    if (group?.state.members.has(memberId) !== true) throw unknownMember(groupId, memberId)
+    this.#remove(group, memberId)
+  }
+
+  /** For descriptions that say more than `describe`. */
+  stateOf(groupId: string): GroupState | undefined {
+    return this.#groups.get(groupId)?.state
+  }
+
   #groupToJoin(request: JoinRequest): Group {
     const known = this.#groups.get(request.groupId)
     if (known === undefined && request.memberId !== '') throw unknownMember(request.groupId, request.memberId)
     const group = known ?? new Group(this.#clock, request.groupId)
-    if (!sharesProtocol(group.state, request.protocolType, request.protocols, request.memberId)) {
+    if (!sharesProtocol(group.state, request.protocolType, request.protocols)) {
       const wanted = request.protocols.map(({ name }) => name).join(', ')
       throw new StreamError('INCONSISTENT_GROUP_PROTOCOL', `group '${request.groupId}' has no assignor in common with this member, which offers: ${wanted}`)
     }
@@ -139,15 +158,29 @@ export class GroupCoordinator {
   #enter(group: Group, request: JoinRequest): Entered {
     const known = request.groupInstanceId === null ? undefined : staticMember(group.state, request.groupInstanceId)
     if (request.memberId === '') {
-      const member = newMember(request, `${request.groupInstanceId ?? request.clientId}-${randomUuid(this.#random)}`)
+      const member = newMember(request, this.#newMemberId(request))
       if (known !== undefined) return this.#takeOverStatic(group, request, known, member)
       group.state = withMember(group.state, request.protocolType, member)
       return { memberId: member.memberId }
     }
     if (known !== undefined && known.memberId !== request.memberId) throw fencedInstance(request)
     const member = group.state.members.get(request.memberId)
+    if (member === undefined && group.acceptInvited(request.memberId)) {
+      group.state = withMember(group.state, request.protocolType, newMember(request, request.memberId))
+      return { memberId: request.memberId }
+    }
     if (member === undefined) throw unknownMember(request.groupId, request.memberId)
     return rejoin(group, request, member)
+  }
+
+  #newMemberId(request: JoinRequest): string {
+    return `${request.groupInstanceId ?? request.clientId}-${randomUuid(this.#random)}`
+  }
+
+  #invite(group: Group, request: JoinRequest): StreamError {
+    const memberId = this.#newMemberId(request)
+    group.invite(memberId, request.sessionTimeoutMs)
+    return new StreamError('MEMBER_ID_REQUIRED', `join group '${request.groupId}' again as member '${memberId}'`, { retriable: true, details: { memberId } })
   }
 
   #takeOverStatic(group: Group, request: JoinRequest, known: MemberState, member: MemberState): Entered {
@@ -244,7 +277,7 @@ export class GroupCoordinator {
       if (this.#memberToCommit(request).state.phase === 'completing-rebalance') throw rebalancing(request.groupId)
     }
     group?.prolongSession(request.memberId)
-    await this.#offsets.commit(request.groupId, request.offsets, this.#clock.now())
+    await this.#offsets.commit(request.groupId, request.offsets, { now: this.#clock.now(), retentionTimeMs: request.retentionTimeMs ?? -1 })
   }
 
   /** Before offsets become part of a transaction. @throws as `commit`; without a member there is nothing to check */
@@ -277,16 +310,22 @@ export class GroupCoordinator {
     }
   }
 
+  isUnstable(groupId: string, partitions: readonly TopicPartition[]): boolean {
+    return this.#offsets.isUnstable(groupId, partitions)
+  }
+
   #memberToCommit(request: Omit<CommitRequest, 'offsets'>): Group {
-    const group = this.#groups.get(request.groupId)
-    if (group === undefined) throw illegalGeneration(request.groupId, request.generation, null)
-    const known = request.groupInstanceId === null ? undefined : staticMember(group.state, request.groupInstanceId)
-    if (known !== undefined && known.memberId !== request.memberId) throw fencedInstance(request)
+    if (!this.#groups.has(request.groupId)) throw illegalGeneration(request.groupId, request.generation, null)
     return this.#memberOf(request)
   }
 
-  #memberOf(request: { readonly groupId: string; readonly memberId: string; readonly generation: number }): Group {
+  #memberOf(request: MemberRequest): Group {
     const group = this.#groups.get(request.groupId)
+    if (group !== undefined && request.groupInstanceId) {
+      const known = staticMember(group.state, request.groupInstanceId)
+      if (known === undefined) throw unknownMember(request.groupId, request.memberId)
+      if (known.memberId !== request.memberId) throw fencedInstance({ groupId: request.groupId, groupInstanceId: request.groupInstanceId })
+    }
     if (group?.state.members.has(request.memberId) !== true) throw unknownMember(request.groupId, request.memberId)
     if (group.state.generation !== request.generation) throw illegalGeneration(request.groupId, request.generation, group.state.generation)
     return group
@@ -310,15 +349,32 @@ export class GroupCoordinator {
     return { groupId, state: state.phase, generation: state.generation, assignor: state.protocol, members, offsets }
   }
 
+  /** Forgets single offsets. @throws GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP when members read one of the topics */
+  async removeOffsets(groupId: string, partitions: readonly TopicPartition[]): Promise<void> {
+    const state = this.#groups.get(groupId)?.state
+    if (state === undefined && !this.#offsets.has(groupId)) throw notFound(groupId)
+    const read = new Set([...(state?.members.values() ?? [])].flatMap((member) => subscribedTopics(state!, member)))
+    const inUse = partitions.find(({ topic }) => read.has(topic))
+    if (inUse !== undefined) throw new StreamError('NON_EMPTY_GROUP', `members of group '${groupId}' read topic '${inUse.topic}'`, { details: { groupId, topic: inUse.topic } })
+    await this.#offsets.remove(groupId, partitions)
+  }
+
   /** @throws GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP */
   async remove(groupId: string): Promise<void> {
     const group = this.#groups.get(groupId)
-    if (group === undefined && !this.#offsets.has(groupId)) throw new StreamError('GROUP_ID_NOT_FOUND', `there is no group '${groupId}'`, { details: { groupId } })
+    if (group === undefined && !this.#offsets.has(groupId)) throw notFound(groupId)
     if (group?.hasMembers) throw new StreamError('NON_EMPTY_GROUP', `group '${groupId}' has ${group.state.members.size} members; stop them first`, { details: { groupId } })
     await this.#topic.ensure()
     await this.#offsets.removeGroup(groupId, [{ key: encodeGroupKey(groupId), value: null }])
     this.#groups.delete(groupId)
   }
+}
+
+interface MemberRequest {
+  readonly groupId: string
+  readonly memberId: string
+  readonly generation: number
+  readonly groupInstanceId?: string | null
 }
 
 interface Entered {
@@ -373,8 +429,22 @@ function nextSettled(offsets: OffsetStore, signal?: AbortSignal): Promise<void> 
   })
 }
 
+function checkProtocol(state: GroupState, { groupId, protocolType, protocol }: SyncRequest): void {
+  if ((protocolType ?? state.protocolType) === state.protocolType && (protocol ?? state.protocol) === state.protocol) return
+  throw new StreamError('INCONSISTENT_GROUP_PROTOCOL', `group '${groupId}' works by ${state.protocolType} ${state.protocol}, not by ${protocolType} ${protocol}`)
+}
+
 function rebalancing(groupId: string): StreamError {
   return new StreamError('REBALANCE_IN_PROGRESS', `group '${groupId}' is rebalancing; join again`, { details: { groupId } })
+}
+
+function notFound(groupId: string): StreamError {
+  return new StreamError('GROUP_ID_NOT_FOUND', `there is no group '${groupId}'`, { details: { groupId } })
+}
+
+/** Only consumers say in a known way what they read. */
+function subscribedTopics(state: GroupState, member: MemberState): readonly string[] {
+  return state.protocolType === consumerProtocolType ? decodeSubscription(metadataOf(member, state.protocol)).topics : []
 }
 
 function illegalGeneration(groupId: string, generation: number, current: number | null): StreamError {

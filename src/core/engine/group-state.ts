@@ -101,12 +101,11 @@ export function completeSync(state: GroupState, assignments: ReadonlyMap<string,
   return { ...moveTo(state, 'stable', now), members }
 }
 
-/** True when a member with these protocols could be in the group without the others having to change. */
-export function sharesProtocol(state: GroupState, protocolType: string, protocols: readonly GroupProtocol[], exceptMemberId: string): boolean {
-  const others = [...state.members.values()].filter((member) => member.memberId !== exceptMemberId)
-  if (others.length === 0) return protocolType !== '' && protocols.length > 0
-  if (protocolType !== state.protocolType) return false
-  return protocols.some(({ name }) => others.every((member) => supports(member, name)))
+/** True when a member with these protocols could be in the group without the others, or what it said of itself before, having to change. */
+export function sharesProtocol(state: GroupState, protocolType: string, protocols: readonly GroupProtocol[]): boolean {
+  const members = [...state.members.values()]
+  if (members.length === 0) return protocolType !== '' && protocols.length > 0
+  return protocolType === state.protocolType && protocols.some(({ name }) => members.every((member) => supports(member, name)))
 }
 
 export function sameProtocols(member: MemberState, protocols: readonly GroupProtocol[]): boolean {

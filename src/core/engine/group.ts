@@ -18,11 +18,24 @@ export class Group {
   readonly #syncs = new Map<string, Waiting<Uint8Array>>()
   readonly #watchers = new Map<string, (event: MemberEvent) => void>()
   readonly #sessions = new Map<string, { timer: Timer; readonly expire: () => void }>()
+  /** Ids that were given out and not joined with yet. */
+  readonly #invited = new Map<string, Timer>()
   #deadline: Timer | null = null
 
   constructor(clock: Clock, state: GroupState | string) {
     this.#clock = clock
     this.state = typeof state === 'string' ? newGroupState(state, clock.now()) : state
+  }
+
+  /** The member has this long to join with the id it was given. */
+  invite(memberId: string, sessionTimeoutMs: number): void {
+    this.#invited.set(memberId, this.#clock.setTimer(sessionTimeoutMs, () => void this.#invited.delete(memberId)))
+  }
+
+  /** True, once, when the id was given to somebody who wants to join. */
+  acceptInvited(memberId: string): boolean {
+    this.#invited.get(memberId)?.cancel()
+    return this.#invited.delete(memberId)
   }
 
   get hasMembers(): boolean {
@@ -168,6 +181,8 @@ export class Group {
     const closed = new StreamError('CLOSED', 'the broker is closed')
     this.clearDeadline()
     for (const { timer } of this.#sessions.values()) timer.cancel()
+    for (const timer of this.#invited.values()) timer.cancel()
+    this.#invited.clear()
     this.#sessions.clear()
     for (const { reject } of this.#joins.values()) reject(closed)
     this.#joins.clear()

@@ -17,6 +17,7 @@ export function logConfigOf(configs: TopicConfigs): LogConfig {
     cleanup: { delete: policies.includes('delete'), compact: policies.includes('compact') },
     deleteRetentionMs: numberConfig(configs, 'delete.retention.ms'),
     minCompactionLagMs: numberConfig(configs, 'min.compaction.lag.ms'),
+    maxCompactionLagMs: numberConfig(configs, 'max.compaction.lag.ms'),
     minCleanableRatio: numberConfig(configs, 'min.cleanable.dirty.ratio'),
     retentionMs: numberConfig(configs, 'retention.ms'),
     retentionBytes: numberConfig(configs, 'retention.bytes'),

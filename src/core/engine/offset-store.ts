@@ -49,8 +49,8 @@ export class OffsetStore {
   }
 
   /** Resolves when the offsets are durable; only then they are to be seen. */
-  async commit(groupId: string, offsets: readonly CommittedOffset[], now: number): Promise<void> {
-    const stored = offsets.map((offset) => toStored(offset, now))
+  async commit(groupId: string, offsets: readonly CommittedOffset[], time: { readonly now: number; readonly retentionTimeMs: number }): Promise<void> {
+    const stored = offsets.map((offset) => toStored(offset, time.now, time.retentionTimeMs))
     await this.#topic.ensure()
     await this.#topic.write(groupId, stored.map((offset) => this.#record(groupId, offset)))
     for (const offset of stored) put(this.#committedOffsets(groupId), offset)
@@ -110,6 +110,11 @@ export class OffsetStore {
     await this.#forget(groupId, offsets, alsoWrite)
   }
 
+  async remove(groupId: string, partitions: readonly TopicPartition[]): Promise<void> {
+    const offsets = this.#committed.get(groupId)
+    await this.#forget(groupId, partitions.flatMap((target) => offsets?.get(keyOf(target)) ?? []), [])
+  }
+
   /** Forgets the group's offsets that `isExpired` says are; resolves to true when none is left. */
   async expire(groupId: string, isExpired: (offset: OffsetCommitValue) => boolean): Promise<boolean> {
     const offsets = this.#committed.get(groupId)
@@ -151,8 +156,8 @@ export class OffsetStore {
   }
 }
 
-function toStored({ topic, partition, offset, metadata }: CommittedOffset, now: number): StoredOffset {
-  return { topic, partition, offset, metadata: metadata ?? '', commitTimestamp: now, expireTimestamp: -1 }
+function toStored({ topic, partition, offset, metadata }: CommittedOffset, now: number, retentionTimeMs = -1): StoredOffset {
+  return { topic, partition, offset, metadata: metadata ?? '', commitTimestamp: now, expireTimestamp: retentionTimeMs < 0 ? -1 : now + retentionTimeMs }
 }
 
 function getOrAdd(groups: Map<string, OffsetsByPartition>, groupId: string): OffsetsByPartition {

@@ -8,6 +8,8 @@ import type { Json, JsonObject, Step } from './scenario.ts'
 export interface ScenarioEngine {
   readonly engine: LocalEngine
   readonly clock: ManualClock
+  /** Lets time pass, and does what the broker of the recording did every second. */
+  sleep(ms: number): Promise<void>
   /** The one given out last: what a batch without a producer of its own means. */
   lastProducerId: number
   /** For values that tell records apart, as the recording numbered them. */
@@ -24,7 +26,11 @@ export async function openScenarioEngine(steps: readonly Step[]): Promise<Scenar
   const clock = new ManualClock(recordedAtMs)
   fileSystem.setBytes('/data/catalog.json', Buffer.from(JSON.stringify({ format: 1, nextProducerId: firstProducerId(steps), topics: [] })))
   const engine = await LocalEngine.open({ directory: '/data', fileSystem, clock, random: seededRandom(1), internalTopicPartitions: 5, offsetsRetentionMs: minuteMs })
-  return { engine, clock, lastProducerId: -1, recordsBuilt: 0, close: () => engine.close() }
+  const sleep = async (ms: number) => {
+    await clock.advance(ms)
+    await engine.groups.expireOffsets(minuteMs)
+  }
+  return { engine, clock, sleep, lastProducerId: -1, recordsBuilt: 0, close: () => engine.close() }
 }
 
 /**

@@ -10,6 +10,7 @@ export type JsonObject = { readonly [field: string]: Json }
 
 export interface Step {
   readonly op?: string
+  readonly connection?: string
   readonly wire?: string
   readonly version?: number
   readonly args?: JsonObject
@@ -76,24 +77,59 @@ export async function runScenarios(files: readonly VectorFile[], calls: Calls): 
 /** Up to the first step that nothing here can answer; what comes before it must be right all the same. */
 async function runScenario({ name, steps }: Scenario, calls: Calls): Promise<CaseResult> {
   const engine = await openScenarioEngine(steps)
-  const variables = new Map<string, Json>()
   try {
-    for (const [index, step] of steps.entries()) {
-      if (step.sleepMs !== undefined) await engine.clock.advance(step.sleepMs)
-      const call = step.wire !== undefined ? calls.wire[step.wire] : step.op !== undefined ? calls.op[step.op] : undefined
-      if (call === undefined && (step.wire ?? step.op) !== undefined) return { name, ok: false, pending: step.wire ?? step.op ?? 'note' }
-      const waitsFor = waitsForNote(step)
-      if (waitsFor !== undefined) return { name, ok: false, pending: waitsFor }
-      const problem = call === undefined || step.noResponse === true ? undefined : await runStep(engine, call, step, variables)
-      if (problem !== undefined) return { name, ok: false, detail: `step ${index} (${step.wire ?? step.op ?? 'note'}): ${problem}` }
-    }
-    return { name, ok: true }
+    return { name, ...(await runSteps(engine, steps, calls)) }
   } catch (error) {
     if (error instanceof PendingStep) return { name, ok: false, pending: error.message }
     throw error
   } finally {
     await engine.close()
   }
+}
+
+/**
+ * A request that has to wait is announced by a note, and its step stands where it is answered: just before the one that lets
+ * it be answered. So it is sent at the note, and compared after the next step was sent.
+ */
+async function runSteps(engine: ScenarioEngine, steps: readonly Step[], calls: Calls): Promise<Omit<CaseResult, 'name'>> {
+  const variables = new Map<string, Json>()
+  const waiting = new Map<Step, Promise<string | undefined>>()
+  const due: { readonly step: Step; readonly index: number; readonly problem: Promise<string | undefined> }[] = []
+  for (const [index, step] of steps.entries()) {
+    const call = callOf(calls, step)
+    const waitsFor = waitsForNote(step)
+    if (waitsFor !== undefined || (call === undefined && kindOf(step) !== undefined)) throw new PendingStep(waitsFor ?? kindOf(step))
+    if (step.sleepMs !== undefined) await engine.sleep(step.sleepMs)
+    const announced = announcedStep(steps.slice(index))
+    if (announced !== undefined) {
+      waiting.set(announced, runStep(engine, callOf(calls, announced)!, announced, variables))
+      await engine.clock.advance(0)
+    }
+    const isWaiting = waiting.get(step)
+    if (isWaiting !== undefined) due.push({ step, index, problem: isWaiting })
+    if (call === undefined || isWaiting !== undefined || step.noResponse === true) continue
+    due.push({ step, index, problem: runStep(engine, call, step, variables) })
+    for (const entry of due.splice(0)) {
+      const problem = await entry.problem
+      if (problem !== undefined) return { ok: false, detail: `step ${entry.index} (${kindOf(entry.step) ?? 'note'}): ${problem}` }
+    }
+  }
+  return { ok: true }
+}
+
+function kindOf(step: Step): string | undefined {
+  return step.wire ?? step.op
+}
+
+function callOf(calls: Calls, step: Step): Call | undefined {
+  if (step.wire !== undefined) return calls.wire[step.wire]
+  return step.op === undefined ? undefined : calls.op[step.op]
+}
+
+/** `JOIN_GROUP is waiting` means the next JoinGroup of the second connection. */
+function announcedStep([first, ...following]: readonly Step[]): Step | undefined {
+  const api = /^([A-Z_]+) is waiting/.exec(first?.note ?? '')?.[1]?.replaceAll('_', '').toLowerCase()
+  return api === undefined ? undefined : following.find((step) => step.wire?.toLowerCase() === api && step.connection === 'second')
 }
 
 /** Some notes say what the recording did and leave the steps out. */
@@ -137,13 +173,27 @@ function difference(expected: Json, actual: Json | undefined, variables: Map<str
   if (typeof expected === 'string' && /^\/?<.*>$/.test(expected)) return undefined
   if (Array.isArray(expected)) {
     if (!Array.isArray(actual) || actual.length !== expected.length) return `${path}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(actual)}`
-    return firstOf(expected.map((item: Json, index) => difference(item, (actual as readonly Json[])[index], variables, `${path}[${index}]`)))
+    const [wanted, found] = [inOrder(expected, variables), inOrder(actual as readonly Json[], variables)]
+    return firstOf(wanted.map((item, index) => difference(item, found[index], variables, `${path}[${index}]`)))
   }
   if (typeof expected === 'object' && expected !== null) {
     const fields = (typeof actual === 'object' && actual !== null ? actual : {}) as JsonObject
     return firstOf(Object.entries(expected).filter(([field]) => !notCompared.has(field)).map(([field, item]) => difference(item as Json, fields[field], variables, `${path}.${field}`)))
   }
   return expected === actual ? undefined : `${path}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(actual)}`
+}
+
+/** Lists of partitions, groups and members come in the order of a hash table. */
+function inOrder(list: readonly Json[], variables: ReadonlyMap<string, Json>): readonly Json[] {
+  const keys = new Map(list.map((item) => [item, hashedBy(item, variables)]))
+  return list.some((item) => keys.get(item) === undefined) ? list : list.toSorted((a, b) => (keys.get(a)! < keys.get(b)! ? -1 : 1))
+}
+
+function hashedBy(item: Json, variables: ReadonlyMap<string, Json>): Json | undefined {
+  if (typeof item !== 'object' || item === null || Array.isArray(item)) return undefined
+  const { partitionIndex, groupId, memberId, errorCode } = item as JsonObject
+  if (memberId !== undefined && errorCode === undefined) return variables.get(memberId as string) ?? memberId
+  return partitionIndex ?? groupId
 }
 
 function firstOf(problems: readonly (string | undefined)[]): string | undefined {

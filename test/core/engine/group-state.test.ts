@@ -61,10 +61,10 @@ describe('the protocol of a group', () => {
   it('must be shared by who wants to join', () => {
     const group = groupOf(member('a', ['range']), member('b', ['range', 'roundrobin']))
     const offering = (name: string) => [{ name, metadata: new Uint8Array(0) }]
-    expect(sharesProtocol(group, 'consumer', offering('range'), 'new')).toBe(true)
-    expect(sharesProtocol(group, 'consumer', offering('roundrobin'), 'new')).toBe(false)
-    expect(sharesProtocol(group, 'connect', offering('range'), 'new')).toBe(false)
-    expect(sharesProtocol(withoutMember(group, 'a'), 'connect', offering('x'), 'b')).toBe(true)
+    expect(sharesProtocol(group, 'consumer', offering('range'))).toBe(true)
+    expect(sharesProtocol(group, 'consumer', offering('roundrobin'))).toBe(false)
+    expect(sharesProtocol(group, 'connect', offering('range'))).toBe(false)
+    expect(sharesProtocol(newGroupState('g', 0), 'connect', offering('x'))).toBe(true)
   })
 
   it('says which metadata counts', () => {
