@@ -1,5 +1,5 @@
 /** How Java writes values as text: what upstream's StringConverter puts on the wire. */
-import { Decimal, logicalOf, Struct } from './schema.ts'
+import { Decimal, Struct } from './schema.ts'
 import type { Schema } from './schema.ts'
 
 /** As `Double.toString`: `1.0`, `1.0E10`, `1.0E-5`. */
@@ -62,10 +62,4 @@ const two = (part: number) => String(part).padStart(2, '0')
 function javaDate(date: Date): string {
   const time = `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())}`
   return `${days[date.getUTCDay()]} ${months[date.getUTCMonth()]} ${two(date.getUTCDate())} ${time} UTC ${String(date.getUTCFullYear()).padStart(4, '0')}`
-}
-
-/** True for the logical types that Java holds in a `java.util.Date`. */
-export function isDateSchema(schema: Schema): boolean {
-  const logical = logicalOf(schema)
-  return logical === 'date' || logical === 'time' || logical === 'timestamp'
 }

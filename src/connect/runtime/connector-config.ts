@@ -74,6 +74,10 @@ export const sinkConfig = configSpec({
     doc: 'Add headers that say where the record came from and what went wrong; their names begin with __connect.errors.', default: false,
     group: 'Error Handling', displayName: 'Enable Error Context Headers',
   }),
+  'errors.sink.bisect': option.boolean({
+    doc: 'When the connector refuses a batch, hand it over again in halves until the records to blame are found, and treat only these as failed. Records before them may be handed over more than once.',
+    default: false, importance: 'low', group: 'Error Handling',
+  }),
 }, {
   prefixes,
   rules: (config) => {

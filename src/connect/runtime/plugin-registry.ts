@@ -1,3 +1,6 @@
+import { createRequire } from 'node:module'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { nearestName, StreamError } from '../../core/index.ts'
 import type { AnyPlugin, ConnectorPlugin, PredicatePlugin, TransformPlugin } from '../connector.ts'
 import { describeError } from '../errors.ts'
@@ -15,7 +18,7 @@ export interface InstalledPlugin<P = AnyPlugin> {
 export interface PluginRegistryOptions {
   /** Plugins as objects: their tasks run in-process. */
   readonly plugins?: readonly AnyPlugin[]
-  /** Modules that export `plugins`: package names or file URLs. */
+  /** Modules that export `plugins`: package names, file URLs, or paths of files and folders, relative to where the process runs. */
   readonly modules?: readonly string[]
 }
 
@@ -34,7 +37,7 @@ export class PluginRegistry {
 
   constructor({ plugins = [], modules = [] }: PluginRegistryOptions = {}) {
     this.#installed = plugins.map((plugin): InstalledPlugin => ({ plugin, module: null }))
-    this.#unloaded = [...modules, ...builtInModules]
+    this.#unloaded = [...modules.map(moduleUrl), ...builtInModules]
   }
 
   /** Loads the modules that were given, so that `transform` and `predicate` know theirs. @throws PLUGIN_NOT_FOUND */
@@ -86,6 +89,17 @@ export class PluginRegistry {
   async #loadNext(): Promise<void> {
     this.#installed.push(...(await loadModule(this.#unloaded[0]!)))
     this.#unloaded.shift()
+  }
+}
+
+/** A path becomes the URL of its file; a folder, of its index or of what its package.json names. @throws PLUGIN_NOT_FOUND */
+function moduleUrl(module: string): string {
+  if (!/^\.{0,2}[/\\]|^[A-Za-z]:[/\\]/.test(module)) return module
+  const path = resolve(module)
+  try {
+    return pathToFileURL(createRequire(pathToFileURL(path)).resolve(path)).href
+  } catch (cause) {
+    throw new StreamError('PLUGIN_NOT_FOUND', `plugin.path: there is no module at ${path}`, { cause, details: { module } })
   }
 }
 

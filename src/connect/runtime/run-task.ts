@@ -123,6 +123,7 @@ async function runSink(spec: TaskSpec, plugin: SinkPlugin, environment: TaskEnvi
         groupId: consumer.groupId, topics, offsetReset: consumer.offsetReset, clientId: `connector-consumer-${spec.connector}-${spec.taskId}`, onRebalance,
       }),
       startOffsets: (partitions) => broker.topics.listOffsets(partitions.map(({ topic, partition }) => ({ topic, partition, at: 'earliest' }))),
+      bisects: config['errors.sink.bisect'],
       commitIntervalMs: shared.worker['offset.flush.interval.ms'],
       maxBatchRecords: consumer.maxBatchRecords,
       maxReadBytes: consumer.maxReadBytes,

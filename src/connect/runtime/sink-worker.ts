@@ -3,12 +3,12 @@ import { isStreamError, sleep } from '../../core/index.ts'
 import type { SinkRecord } from '../connect-record.ts'
 import type { Log, SinkOffsets, SinkTask, SinkTaskContext } from '../connector.ts'
 import { describeError } from '../errors.ts'
-import type { DeadLetters, Refused } from './dead-letter.ts'
-import { refusedOf } from './dead-letter.ts'
+import type { DeadLetters } from './dead-letter.ts'
 import type { ErrorPolicy } from './error-policy.ts'
-import { atStage, StageError } from './error-policy.ts'
-import { decodeRecord, ReadRecord } from './record-codec.ts'
+import { atStage } from './error-policy.ts'
+import { decodeRecord } from './record-codec.ts'
 import type { RecordCodec } from './record-codec.ts'
+import { RejectedRecords } from './rejected-records.ts'
 import { retrying } from './retry.ts'
 import { SinkPositions } from './sink-positions.ts'
 import type { TaskControl } from './task-control.ts'
@@ -33,6 +33,8 @@ export interface SinkWorkerOptions {
   readonly errors: ErrorPolicy
   /** null: refused records are not kept. */
   readonly deadLetters: DeadLetters | null
+  /** Whether a batch that `put` refuses is searched for the records to blame. */
+  readonly bisects: boolean
   readonly commitIntervalMs: number
   /** Records in one `put` at most. */
   readonly maxBatchRecords: number
@@ -66,9 +68,7 @@ interface Delivery {
 export class SinkWorker {
   readonly #options: SinkWorkerOptions
   readonly #positions = new SinkPositions()
-  /** Rejections on their way to the dead-letter topic: no offset is committed before they are there. */
-  readonly #rejections = new Set<Promise<void>>()
-  #rejectionFailure: unknown
+  readonly #rejected: RejectedRecords
   #member: GroupMember | undefined
   #seeks: SinkOffsets = []
   /** Rises with each rebalance and seek, so that what was read before is not delivered after. */
@@ -84,6 +84,7 @@ export class SinkWorker {
 
   constructor(options: SinkWorkerOptions) {
     this.#options = options
+    this.#rejected = new RejectedRecords(options.errors, options.deadLetters)
     this.#nextCommitMs = options.clock.monotonic() + options.commitIntervalMs
   }
 
@@ -194,7 +195,7 @@ export class SinkWorker {
         const record = this.#convert(origin, view)
         if (record !== null) records.push(record)
       } catch (error) {
-        await this.#refuse({ ...origin, offset: view.offset, timestamp: view.timestamp, key: view.key, value: view.value, headers: view.headers }, error)
+        await this.#rejected.refuse({ ...origin, offset: view.offset, timestamp: view.timestamp, key: view.key, value: view.value, headers: view.headers }, error)
       }
     }
     return { records, positions }
@@ -210,16 +211,30 @@ export class SinkWorker {
 
   /** Hands a batch over until the task takes it; partitions rest meanwhile, but the group is kept. */
   async #deliver({ records, positions }: Delivery, epoch: number): Promise<void> {
-    const { task, progress } = this.#options
+    const { progress } = this.#options
     const isCurrent = () => epoch === this.#epoch
     await this.#retrying('put', async () => {
-      if (isCurrent()) await task.put(records)
+      if (isCurrent()) await this.#put(records)
     })
-    this.#throwRejectionFailure()
+    this.#rejected.throwFailure()
     if (!isCurrent()) return
     for (const position of positions) this.#positions.delivered(position, position.offset)
     if (records.length > 0) progress({ records: records.length })
     this.#applySeeks()
+  }
+
+  /** Where that is asked for, a batch that the task refuses is halved until the records to blame are found; the others may be handed over twice. */
+  async #put(records: readonly SinkRecord[]): Promise<void> {
+    const { task, bisects } = this.#options
+    try {
+      await task.put(records)
+    } catch (error) {
+      if (!bisects || records.length === 0 || (isStreamError(error) && error.retriable)) throw error
+      if (records.length === 1) return this.#rejected.reject(records[0]!, error)
+      const middle = records.length >> 1
+      await this.#put(records.slice(0, middle))
+      await this.#put(records.slice(middle))
+    }
   }
 
   // -------------------------------------------------------------------------------------------------- commits
@@ -230,7 +245,7 @@ export class SinkWorker {
     this.#commitRequested = false
     this.#nextCommitMs = clock.monotonic() + commitIntervalMs
     if (!this.#positions.hasNews) return
-    await this.#settleRejections()
+    await this.#rejected.settle()
     let answer: SinkOffsets
     try {
       answer = await this.#preCommit(this.#positions.offsets(partitions))
@@ -323,34 +338,6 @@ export class SinkWorker {
     }
   }
 
-  // -------------------------------------------------------------------------------------------------- refused records
-
-  /** @throws when it is not tolerated */
-  async #refuse(record: Refused, error: unknown): Promise<void> {
-    const { errors, deadLetters } = this.#options
-    errors.tolerate(error, `topic ${record.topic}, partition ${record.partition}, offset ${record.offset}`)
-    await deadLetters?.send(record, error)
-  }
-
-  #reject(record: SinkRecord, error: unknown): Promise<void> {
-    const raw = ReadRecord.rawOf(record)
-    const sent = raw === undefined
-      ? Promise.reject(new StageError('TASK_PUT', new Error('only a record that was handed to put can be rejected')))
-      : this.#refuse(refusedOf(record, raw), new StageError('TASK_PUT', error))
-    const settled = sent.catch((failure: unknown) => { this.#rejectionFailure ??= failure }).then(() => { this.#rejections.delete(settled) })
-    this.#rejections.add(settled)
-    return sent
-  }
-
-  async #settleRejections(): Promise<void> {
-    await Promise.all(this.#rejections)
-    this.#throwRejectionFailure()
-  }
-
-  #throwRejectionFailure(): void {
-    if (this.#rejectionFailure !== undefined) throw this.#rejectionFailure as Error
-  }
-
   // -------------------------------------------------------------------------------------------------- for the task
 
   #context(): SinkTaskContext {
@@ -368,7 +355,7 @@ export class SinkWorker {
       },
       requestCommit: () => { this.#commitRequested = true },
       retryAfter: (delayMs) => { this.#retryAfterMs = delayMs },
-      reject: (record, error) => this.#reject(record, error),
+      reject: (record, error) => this.#rejected.reject(record, error),
     }
   }
 

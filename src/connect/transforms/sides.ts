@@ -116,9 +116,3 @@ export function withOptional(schema: Schema, optional: boolean): Schema {
 export function withDefault(schema: Schema, standIn: unknown): Schema {
   return Object.freeze({ ...schema, default: standIn })
 }
-
-/** As `structLike`, but optional and with the default where the original has them. */
-export function keepOptional(from: Schema, to: Schema): Schema {
-  const kept = withOptional(to, from.optional)
-  return from.default === undefined ? kept : withDefault(kept, from.default)
-}

@@ -36,9 +36,9 @@ export function memoryLog(): Log & { readonly lines: readonly string[] } {
   return { lines, debug: () => {}, info: write('info'), warn: write('warn'), error: write('error') }
 }
 
-/** Waits until the condition holds, for 5 s at most. */
+/** Waits until the condition holds, for 20 s at most. */
 export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (let tries = 0; tries < 500; tries++) {
+  for (let tries = 0; tries < 2000; tries++) {
     if (await condition()) return
     await sleep(systemClock, 10)
   }

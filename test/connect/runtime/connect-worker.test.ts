@@ -205,6 +205,26 @@ describe('a sink connector', () => {
     expect(dead[1]!.headers).toMatchObject({ '__connect.errors.stage': 'TASK_PUT', '__connect.errors.exception.message': 'too even', '__connect.errors.class.name': 'test.KeepingSink' })
   })
 
+  it('searches a batch that the task refuses for the record to blame, where that is asked for', async () => {
+    const broker = await openBroker()
+    const sink = new KeepingSink()
+    sink.onPut = (records) => {
+      if (records.some(({ value }) => value === 4)) throw connectorError('four is right out')
+    }
+    await broker.topics.create([{ topic: 'in' }])
+    await produce(broker, 'in', ['1', '2', '3', '4', '5'])
+    const { worker } = openWorker(broker, [sink.plugin])
+    await worker.start({
+      name: 'keep',
+      config: { 'connector.class': 'KeepingSink', 'topics': 'in', 'errors.tolerance': 'all', 'errors.deadletterqueue.topic.name': 'dead', 'errors.sink.bisect': 'true' },
+    })
+    await until(() => sink.values.length === 4, 'the others are put')
+    expect(sink.values).toEqual([1, 2, 3, 5])
+    await until(async () => (await readTopic(broker, 'dead')).length === 1, 'the one to blame is kept')
+    expect((await readTopic(broker, 'dead')).map(({ value }) => value)).toEqual(['4'])
+    expect(worker.status()[0]!.tasks[0]).toMatchObject({ state: 'RUNNING', skipped: 1 })
+  })
+
   it('fails on an unreadable record when that is not tolerated, and says which it was', async () => {
     const broker = await openBroker()
     const sink = new KeepingSink()

@@ -1,0 +1,41 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { PluginRegistry } from '../../../src/connect/index.ts'
+import { FedSource, temporaryDirectory } from './connect-kit.ts'
+
+const fixture = fileURLToPath(new URL('./fixtures/counting-plugin.mjs', import.meta.url))
+
+describe('PluginRegistry', () => {
+  it.each(['millrace.file.FileSource', 'FileSource', 'org.apache.kafka.connect.file.FileStreamSourceConnector'])('finds a built-in connector as %s', async (name) => {
+    expect((await new PluginRegistry().connector(name)).module).toBe('millrace/connectors/file')
+  })
+
+  it('finds a plugin by the last part of its class, with or without its suffix', async () => {
+    const registry = new PluginRegistry({ plugins: [new FedSource().plugin] })
+    for (const name of ['test.FedSource', 'FedSource']) expect((await registry.connector(name)).module).toBeNull()
+    expect(registry.converter('String').class).toBe('org.apache.kafka.connect.storage.StringConverter')
+    expect(registry.transform('Cast$Value').class).toBe('org.apache.kafka.connect.transforms.Cast$Value')
+    expect(registry.predicate('RecordIsTombstone').type).toBe('predicate')
+  })
+
+  it('loads modules by a path from where the process runs, and a folder by its index', async () => {
+    const folder = join(temporaryDirectory(), 'plugins')
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
+    writeFileSync(join(folder, 'index.js'), "export const plugins = [{ type: 'source', class: 'a.Foldered', version: '1' }]")
+    const registry = new PluginRegistry({ modules: [`./${relative(process.cwd(), fixture)}`, folder] })
+    expect((await registry.connector('CountingSource')).module).toMatch(/^file:.*counting-plugin\.mjs$/)
+    expect((await registry.connector('Foldered')).module).toMatch(/^file:.*index\.js$/)
+  })
+
+  it('names the module that cannot be loaded, and what is wrong with it', async () => {
+    expect(() => new PluginRegistry({ modules: ['./nowhere.mjs'] })).toThrow(/plugin\.path: there is no module at .*nowhere\.mjs/)
+    await expect(new PluginRegistry({ modules: ['millrace'] }).loadGiven()).rejects.toThrow('the module millrace exports no list named "plugins"')
+  })
+
+  it('names the nearest class', async () => {
+    await expect(new PluginRegistry().connector('FielSource')).rejects.toMatchObject({ code: 'PLUGIN_NOT_FOUND', message: expect.stringMatching(/did you mean File\w*Source/) as string })
+  })
+})
