@@ -68,6 +68,7 @@ export function storesOfRows(rows: TableRows): readonly string[] {
   switch (rows.from) {
     case 'store': return [rows.store]
     case 'join': return [...storesOfRows(rows.left), ...storesOfRows(rows.right)]
+    case 'suppress': return [rows.store, ...storesOfRows(rows.parent)]
     case 'nothing': return []
     default: return storesOfRows(rows.parent)
   }

@@ -44,9 +44,7 @@ export function suppress<K, V, Gone extends null>(plan: TablePlan, options: Supp
   return context.table({
     ...plan,
     node,
-    rows() {
-      throw new StreamError('TOPOLOGY_INVALID', `the rows of ${name} cannot be looked up, because it holds changes back; give the table behind it a store of its own, as in filter(() => true, { store: 'final' })`)
-    },
+    rows: () => ({ from: 'suppress', store: store.name, parent: plan.rows() }),
     sendOldValues() {
       sendOldValues = true
       return true

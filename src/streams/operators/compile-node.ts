@@ -21,6 +21,7 @@ import { peek } from './peek.ts'
 import { pipe } from './pipe.ts'
 import { processor } from './processor.ts'
 import { selectKey } from './select-key.ts'
+import { selfJoin } from './self-join.ts'
 import { sessionAggregate } from './session-aggregate.ts'
 import { sink } from './sink.ts'
 import { slidingAggregate } from './sliding-aggregate.ts'
@@ -73,6 +74,7 @@ export function compileNode(node: TopologyNode, context: OperatorContext): NodeO
     case 'bufferedStreamTableJoin': return bufferedStreamTableJoin(node, context)
     case 'joinWindow': return joinWindow(node, context)
     case 'streamJoin': return streamJoin(node, context)
+    case 'selfJoin': return selfJoin(node, context)
     case 'suppress': return suppress(node, context)
     case 'tableTransformValues': return tableTransformValues(node, context)
     case 'foreignKeySubscribe': return foreignKeySubscribe(node, context)

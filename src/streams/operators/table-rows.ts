@@ -1,3 +1,4 @@
+import type { SuppressBuffer } from '../state/suppress-buffer.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { TableRows, TopologyNode } from '../topology/node.ts'
 import type { OperatorContext } from './operator-context.ts'
@@ -19,6 +20,7 @@ export function rowReader(node: TopologyNode, rows: TableRows, context: Operator
     case 'store': return storedRows(node, rows.store, context)
     case 'filter': return filteredRows(rowReader(node, rows.parent, context), rows)
     case 'mapValues': return mappedRows(rowReader(node, rows.parent, context), rows)
+    case 'suppress': return suppressedRows(rowReader(node, rows.parent, context), context.store(node, rows.store).view as SuppressBuffer)
     case 'join': return joinedRows(rowReader(node, rows.left, context), rowReader(node, rows.right, context), rows)
   }
 }
@@ -52,6 +54,15 @@ function derived(parent: RowReader, derive: (row: Row | null, key: unknown, reco
     getAsOf: (key, record, timestamp) => derive(parent.getAsOf(key, record, timestamp), key, record),
     versioned: parent.versioned,
   }
+}
+
+function suppressedRows(parent: RowReader, buffer: SuppressBuffer): RowReader {
+  const get = (key: unknown, record: StreamRecord): Row | null => {
+    const held = buffer.priorValueOf(key)
+    if (held === undefined) return parent.get(key, record)
+    return held.value === null ? null : { value: held.value, timestamp: -1 }
+  }
+  return { get, getAsOf: get, versioned: false }
 }
 
 function joinedRows(left: RowReader, right: RowReader, { join, joiner }: Extract<TableRows, { from: 'join' }>): RowReader {

@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest'
+import { stringSerde } from '../../../src/core/index.ts'
+import { topic } from '../../../src/streams/topic.ts'
+import { tumbling } from '../../../src/streams/windows.ts'
+import { Program, output, showWindow, text } from './program.ts'
+
+describe('an aggregate of windows', () => {
+  it('sends the final result of every window, however far the record that closes it jumps', () => {
+    const program = new Program((builder) => {
+      builder.stream(topic('in', text)).groupByKey().windowedBy(tumbling(10, { grace: 5 })).emit('on-window-close').count()
+        .toStream().selectKey(showWindow).mapValues(String).to(output)
+    })
+    expect(program.pipe('in', 'a,x@1', 'b,x@12')).toEqual([])
+    expect(program.pipe('in', 'x,x@40')).toEqual(['a[0,10],1@1', 'b[10,20],1@12'])
+    expect(program.pipe('in', 'x,x@60000000')).toEqual(['x[40,50],1@40'])
+  })
+
+  it('finds the aggregate of a window that is open by its own clock, though another input of the group is far ahead', () => {
+    const program = new Program((builder) => {
+      const [x, y] = ['x', 'y'].map((name) => builder.stream(topic(name, text)).groupByKey())
+      x!.cogroup((aggregate: string, value) => `${aggregate}x${value}`).cogroup(y!, (aggregate, value) => `${aggregate}y${value}`)
+        .windowedBy(tumbling(8, { grace: 6 })).aggregate(() => '', { value: stringSerde }).toStream().selectKey(showWindow).to(output)
+    })
+    expect(program.pipe('x', 'a,1@1', 'a,3@60')).toEqual(['a[0,8],x1@1', 'a[56,64],x3@60'])
+    expect(program.pipe('y', 'a,4@3', 'a,5@4')).toEqual(['a[0,8],x1y4@3', 'a[0,8],x1y4y5@4'])
+  })
+})
