@@ -1,6 +1,8 @@
 import type { MonoTypeOperatorFunction, OperatorFunction } from 'rxjs'
 import { StreamError } from '../core/index.ts'
 import type { Duration, Serde } from '../core/index.ts'
+import { streamGlobalJoin } from './global-table.ts'
+import type { GlobalJoinOptions, GlobalTable, GlobalTablePlan } from './global-table.ts'
 import { GroupedStream } from './grouped-stream.ts'
 import { asksForStore } from './options.ts'
 import type { DynamicSinkOptions, GroupedOptions, NameOption, RepartitionOptions, SinkOptions, StoreOptions } from './options.ts'
@@ -185,10 +187,11 @@ export class Stream<K, V> {
 
   /**
    * With a stream: every pair of records of one key that lie within the windows. With a table: each record with the row of
-   * its key at that moment. What has no partner is left out.
+   * its key at that moment; with a global table, the row that `on` names. What has no partner is left out.
    */
   join<V2, R>(other: Stream<K, V2>, joiner: (value: V, other: V2, key: K) => R, options: StreamJoinOptions<K, V, V2>): Stream<K, R>
   join<V2, R>(table: Table<K, V2, null>, joiner: (value: V, row: V2, key: K) => R, options?: JoinOptions<K, V>): Stream<K, R>
+  join<GK, V2, R>(table: GlobalTable<GK, V2>, joiner: (value: V, row: V2, key: K) => R, options: GlobalJoinOptions<K, V, GK>): Stream<K, R>
   join(other: JoinPartner, joiner: (...sides: never[]) => unknown, options: AnyJoinOptions = {}): unknown {
     return this.#join('inner', other, joiner as Joiner, options)
   }
@@ -196,6 +199,7 @@ export class Stream<K, V> {
   /** As `join`; a record of this stream without a partner is joined with null (with a stream: once its window has closed). */
   leftJoin<V2, R>(other: Stream<K, V2>, joiner: (value: V, other: V2 | null, key: K) => R, options: StreamJoinOptions<K, V, V2>): Stream<K, R>
   leftJoin<V2, R>(table: Table<K, V2, null>, joiner: (value: V, row: V2 | null, key: K) => R, options?: JoinOptions<K, V>): Stream<K, R>
+  leftJoin<GK, V2, R>(table: GlobalTable<GK, V2>, joiner: (value: V, row: V2 | null, key: K) => R, options: GlobalJoinOptions<K, V, GK>): Stream<K, R>
   leftJoin(other: JoinPartner, joiner: (...sides: never[]) => unknown, options: AnyJoinOptions = {}): unknown {
     return this.#join('left', other, joiner as Joiner, options)
   }
@@ -226,6 +230,10 @@ export class Stream<K, V> {
   #join(join: 'inner' | 'left', other: JoinPartner, joiner: Joiner, options: AnyJoinOptions): Stream<K, unknown> {
     const plan = other[planKey]
     if ('rows' in plan) return streamTableJoin(this[planKey], plan, { ...options, join, joiner })
+    if ('store' in plan) {
+      if (options.on === undefined) throw new StreamError('INVALID_ARGUMENT', 'join: say which row of the global table a record needs, as in { on: (value) => value.userId }')
+      return streamGlobalJoin(this[planKey], plan, { join, joiner, on: options.on as RecordFunction, name: options.name })
+    }
     if (!('within' in options)) throw new StreamError('INVALID_ARGUMENT', "join: say how far apart two records may be, as in { within: joinWithin('5m') }")
     return streamStreamJoin(this[planKey], plan, { join, joiner, options: options as StreamJoinOptions<never, never, never> })
   }
@@ -249,10 +257,10 @@ export class Stream<K, V> {
 }
 
 interface JoinPartner {
-  readonly [planKey]: StreamPlan | TablePlan
+  readonly [planKey]: StreamPlan | TablePlan | GlobalTablePlan
 }
 
-type AnyJoinOptions = { readonly name?: string; readonly key?: unknown; readonly value?: unknown; readonly grace?: Duration }
+type AnyJoinOptions = { readonly name?: string; readonly key?: unknown; readonly value?: unknown; readonly grace?: Duration; readonly on?: unknown }
 
 const rekeyed: Partial<StreamPlan> = { keySerde: null, valueSerde: null, repartitionRequired: true }
 

@@ -1,9 +1,11 @@
 import { StreamError } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
+import { GlobalTable } from './global-table.ts'
 import type { NameOption, SourceOptions, StoreOptions } from './options.ts'
 import { fallbackSerde } from './plan.ts'
 import type { BuilderContext, StreamPlan } from './plan.ts'
-import { storeRequest } from './store-request.ts'
+import type { ProcessorFactory } from './processor.ts'
+import { storeRequest, tableStoreSpec } from './store-request.ts'
 import type { StoreDefinition } from './stores.ts'
 import { Stream } from './stream.ts'
 import { Table } from './table.ts'
@@ -12,7 +14,7 @@ import { checkedTopicName, serdeOf } from './topic.ts'
 import type { Format, Topic } from './topic.ts'
 import { Graph, GraphNode, SourceGraphNode } from './topology/graph.ts'
 import { NameCounter } from './topology/names.ts'
-import type { SourceNode, StoreSpec, TimestampExtractor } from './topology/node.ts'
+import type { GlobalStore, SourceNode, StoreSpec, TimestampExtractor } from './topology/node.ts'
 import { Topology } from './topology/topology.ts'
 import { TopologyWriter } from './topology/topology-writer.ts'
 
@@ -80,6 +82,30 @@ export class StreamsBuilder {
     this.#stores.push(store.spec)
   }
 
+  /** Reads all partitions of a topic into a table that every instance holds in full. */
+  globalTable<K, V>(topic: Topic<K, V>, options: GlobalTableOptions<K, V> = {}): GlobalTable<NonNullable<K>, NonNullable<V>> {
+    const context = this.#context
+    const request = { ...storeRequest(context, options, `${topic.name}-`), changelog: null, caching: false }
+    const sourceName = context.names.processorWithSuffix('KSTREAM-SOURCE-', options.name, '-source')
+    const name = context.names.processor('KTABLE-SOURCE-', options.name)
+    const store = tableStoreSpec(request, { keySerde: topic.keySerde as Serde<unknown>, valueSerde: topic.valueSerde as Serde<unknown> })
+    const processor = { kind: 'tableSource' as const, name, parents: [sourceName], stores: [store.name], store: store.name, sendOldValues: false }
+    this.#addGlobal(name, { source: sourceData(sourceName, [checkedTopicName(topic.name)], { ...topic, options, isTable: true }), processor, store })
+    return new GlobalTable({ store })
+  }
+
+  /** A store that every instance fills from all partitions of a topic with a processor of the program, which must not forward. */
+  addGlobalStore<K, V>(definition: StoreDefinition<unknown>, topic: Topic<K, V>, factory: ProcessorFactory<K, V, never, never>): void {
+    const { names } = this.#context
+    const sourceName = names.processor('KSTREAM-SOURCE-')
+    const name = names.processor('KTABLE-SOURCE-')
+    const store = Object.freeze({ ...definition.spec, changelog: null, caching: false })
+    const processor = {
+      kind: 'processor' as const, name, parents: [sourceName], stores: [store.name], factory: factory as ProcessorFactory<never, never, never, never>, keepsKeys: false,
+    }
+    this.#addGlobal(name, { source: sourceData(sourceName, [checkedTopicName(topic.name)], { ...topic, options: {}, isTable: true }), processor, store })
+  }
+
   /** @throws TOPOLOGY_INVALID for names given twice, topics read twice, and what else contradicts itself */
   build(): Topology {
     const { graph } = this.#context
@@ -105,32 +131,43 @@ export class StreamsBuilder {
     })
   }
 
-  #source<K, V>(name: string, topics: readonly string[] | RegExp, source: {
-    readonly keySerde: Serde<K>
-    readonly valueSerde: Serde<V>
-    readonly options: NameOption & Pick<SourceOptions<K, V>, 'timestamp' | 'offsetReset'>
-    readonly isTable: boolean
-  }): GraphNode {
-    const { keySerde, valueSerde, options, isTable } = source
-    const data: SourceNode = {
-      kind: 'source',
-      name,
-      parents: [],
-      stores: [],
-      topics: topics instanceof RegExp ? [] : topics,
-      pattern: topics instanceof RegExp ? topics : null,
-      keySerde: keySerde as Serde<unknown>,
-      valueSerde: valueSerde as Serde<unknown>,
-      rejectsNullKey: !isTable && keySerde.rejectsNull === true,
-      rejectsNullValue: !isTable && valueSerde.rejectsNull === true,
-      timestampExtractor: (options.timestamp as TimestampExtractor | undefined) ?? null,
-      offsetReset: options.offsetReset ?? null,
-    }
-    const node = new SourceGraphNode(name, { topics, mergeable: !isTable }, writer => writer.addNode(data))
+  #source<K, V>(name: string, topics: readonly string[] | RegExp, source: SourceData<K, V>): GraphNode {
+    const data = sourceData(name, topics, source)
+    const node = new SourceGraphNode(name, { topics, mergeable: !source.isTable }, writer => writer.addNode(data))
     this.#context.graph.add(node)
     return node
   }
+
+  #addGlobal(name: string, global: Omit<GlobalStore, 'id'>): void {
+    this.#context.graph.add(new GraphNode(name, writer => writer.addGlobalStore(global)))
+  }
 }
+
+interface SourceData<K, V> {
+  readonly keySerde: Serde<K>
+  readonly valueSerde: Serde<V>
+  readonly options: NameOption & Pick<SourceOptions<K, V>, 'timestamp' | 'offsetReset'>
+  readonly isTable: boolean
+}
+
+function sourceData<K, V>(name: string, topics: readonly string[] | RegExp, { keySerde, valueSerde, options, isTable }: SourceData<K, V>): SourceNode {
+  return {
+    kind: 'source',
+    name,
+    parents: [],
+    stores: [],
+    topics: topics instanceof RegExp ? [] : topics,
+    pattern: topics instanceof RegExp ? topics : null,
+    keySerde: keySerde as Serde<unknown>,
+    valueSerde: valueSerde as Serde<unknown>,
+    rejectsNullKey: !isTable && keySerde.rejectsNull === true,
+    rejectsNullValue: !isTable && valueSerde.rejectsNull === true,
+    timestampExtractor: (options.timestamp as TimestampExtractor | undefined) ?? null,
+    offsetReset: options.offsetReset ?? null,
+  }
+}
+
+export type GlobalTableOptions<K, V> = Pick<StoreOptions<K, V>, 'name' | 'store' | 'type'> & Pick<SourceOptions<K, V>, 'timestamp'>
 
 /** Two streams of the same topics are one source that serves both. */
 function mergeEqualSources(graph: Graph): void {

@@ -2,6 +2,7 @@
 import { stringSerde } from '../../src/core/index.ts'
 import type { Serde } from '../../src/core/index.ts'
 import { CogroupedStream, SessionCogroupedStream, WindowedCogroupedStream } from '../../src/streams/cogrouped-stream.ts'
+import { GlobalTable } from '../../src/streams/global-table.ts'
 import { GroupedStream } from '../../src/streams/grouped-stream.ts'
 import { GroupedTable } from '../../src/streams/grouped-table.ts'
 import type { StoreOptions } from '../../src/streams/options.ts'
@@ -60,6 +61,8 @@ class Program {
     const { op } = operation
     if (op === 'stream' || op === 'table') return this.#source(operation)
     if (op === 'addStateStore') return this.#addStateStore(operation)
+    if (op === 'globalTable') return this.builder.globalTable(this.#topic(operation['topic'] as string), { ...nameOf(operation), ...materializedOf(operation) })
+    if (op === 'addGlobalStore') return this.#addGlobalStore(operation)
     if (op === 'cogroup') return this.#cogroup(operation)
     const input = typeof operation.from === 'string' ? this.#results.get(operation.from) : undefined
     if (input instanceof Stream) return this.#ofStream(input as Stream<unknown, unknown>, operation)
@@ -157,7 +160,11 @@ class Program {
     const other = this.#results.get(operation['with'] as string)
     const joiner = functions.joiner(operation['joiner'] as FunctionSpec)
     if (other instanceof Table) return this.#streamTableJoin(stream, other as Table<unknown, unknown>, operation)
-    if (!(other instanceof Stream)) throw new PendingOperator(`${operation.op} of a stream and a global table`)
+    if (other instanceof GlobalTable) {
+      const options = { ...nameOf(operation), on: functions.keyer(operation['by'] as FunctionSpec) }
+      const global = other as GlobalTable<unknown, unknown>
+      return operation.op === 'join' ? stream.join(global, joiner, options) : stream.leftJoin(global, joiner, options)
+    }
     const options = streamJoinOptionsOf(operation)
     switch (operation.op) {
       case 'join': return stream.join(other as Stream<unknown, unknown>, joiner, options)
@@ -176,6 +183,14 @@ class Program {
   #addStateStore(operation: Operation): void {
     this.#stores.set(operation['store'] as string, operation)
     this.builder.addStateStore(storeDefinition(operation, serdeOfSpec))
+  }
+
+  /** Filled by a processor that puts each record, in upper case if `upper`. */
+  #addGlobalStore(operation: Operation): void {
+    const store = operation['store'] as string
+    const put = processorFactory({ fn: 'putOnly', store, timestamped: operation['type'] === 'timestampedKeyValue' }) as never
+    if (operation['upper'] === true) throw new PendingOperator('addGlobalStore in upper case')
+    this.builder.addGlobalStore(storeDefinition(operation, serdeOfSpec), this.#topic(operation['topic'] as string), put)
   }
 
   #processor(operation: Operation): ReturnType<typeof processorFactory> {

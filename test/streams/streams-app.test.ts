@@ -125,6 +125,28 @@ describe('an application', () => {
   })
 })
 
+describe('a global table', () => {
+  it('is filled from all partitions before the first record is processed, and follows its topic', async () => {
+    const builder = new StreamsBuilder()
+    const text = { key: stringSerde, value: stringSerde }
+    const names = builder.globalTable(topic('names', text), { store: 'names' })
+    builder.stream(words).leftJoin(names, (word, name) => `${word} is ${name ?? 'unknown'}`, { on: (word) => word }).to(topic('loud', text))
+    await createTopics(broker, { words: 1, names: 3, loud: 1 })
+    await write(broker, 'names', ['a', 'b', 'c', 'd'].map((key) => ({ key, value: key.toUpperCase() })))
+    await write(broker, 'words', ['a', 'b', 'c', 'd', 'e'].map((value) => ({ key: 'k', value })))
+    const app = appOf(builder.build())
+    await app.start()
+    await app.caughtUp()
+    await write(broker, 'names', [{ key: 'e', value: 'E' }, { key: 'a', value: null }])
+    while (latest(await readAll(broker, 'loud'))['k'] !== 'e is E') {
+      await write(broker, 'words', [{ key: 'k', value: 'e' }])
+      await app.caughtUp()
+    }
+    const found = (await readAll(broker, 'loud')).map((record) => record.value)
+    expect(found.slice(0, 5)).toEqual(['a is A', 'b is B', 'c is C', 'd is D', 'e is unknown'])
+  })
+})
+
 describe('a record that cannot be handled', () => {
   const failing = (value: string) => {
     if (value === 'bad') throw new TypeError('cannot shout this')

@@ -5,8 +5,10 @@ import type { TopologyData } from '../topology/node.ts'
 import { ActiveTask } from './active-task.ts'
 import { sourceTopicsInBroker, taskAssignor } from './assignor.ts'
 import { canGoOn } from './failure.ts'
+import { GlobalReader } from './global-reader.ts'
+import { GlobalStores } from './global-stores.ts'
 import { Restorer } from './restore.ts'
-import { TaskFactory } from './task-factory.ts'
+import { TaskFactory, taskConfig } from './task-factory.ts'
 import { TaskOutput } from './task-output.ts'
 import type { ThreadMetrics } from './thread-metrics.ts'
 import { countsOf, missingTopics } from './topic-setup.ts'
@@ -47,6 +49,7 @@ export class StreamThread {
   readonly #output: TaskOutput
   readonly #restorer: Restorer
   readonly #factory: TaskFactory
+  readonly #globals: GlobalReader
   readonly #stop = new AbortController()
   #member: GroupMember | null = null
   #tasks: ActiveTask[] = []
@@ -72,7 +75,9 @@ export class StreamThread {
       maxInFlightBytes,
       partitionCount: (topic) => this.#partitionCount(topic),
     })
-    this.#factory = new TaskFactory({ topology, config, partitionCounts, collector: this.#output.collector })
+    const globals = new GlobalStores(topology, { applicationId: config.applicationId, clock: config.clock, config: taskConfig(config) })
+    this.#globals = new GlobalReader(config.broker, globals)
+    this.#factory = new TaskFactory({ topology, config, partitionCounts, collector: this.#output.collector, globalStores: globals.stores })
   }
 
   get tasks(): readonly ActiveTask[] {
@@ -94,6 +99,7 @@ export class StreamThread {
     const { topology, config, partitionCounts, name } = this.#options
     const { applicationId, broker, offsetReset } = config
     await this.#output.open()
+    await this.#globals.start(partitionCounts)
     const topics = new Set(topology.subTopologies.flatMap((part) => sourceTopicsInBroker(topology, applicationId, part, partitionCounts)))
     this.#member = await broker.joinGroup({
       groupId: applicationId,
@@ -134,6 +140,7 @@ export class StreamThread {
       await this.#adoptAssignment()
       return
     }
+    await this.#globals.update()
     this.#add(result)
     await this.#restore()
     this.#process()
@@ -314,6 +321,7 @@ export class StreamThread {
     for (const active of this.#tasks) this.#closeTask(active)
     this.#setTasks([])
     await this.#restorer.close()
+    await this.#globals.close()
     await this.#output.close()
     await this.#member?.leave()
   }

@@ -7,13 +7,16 @@ import { ActiveTask } from './active-task.ts'
 import { taskPlans, wholeName } from './assignor.ts'
 import type { TaskPlan } from './assignor.ts'
 import type { RecordCollector } from './record-collector.ts'
+import type { OpenStore } from '../state/open-store.ts'
 import { StreamTask } from './stream-task.ts'
+import type { TaskConfig } from './task-config.ts'
 
 export interface TaskFactoryOptions {
   readonly topology: TopologyData
   readonly config: ResolvedConfig
   readonly partitionCounts: ReadonlyMap<string, number>
   readonly collector: RecordCollector
+  readonly globalStores: ReadonlyMap<string, OpenStore>
 }
 
 /** Makes the tasks of an assignment, each at its committed place. */
@@ -46,7 +49,7 @@ export class TaskFactory {
   }
 
   async #create(plan: TaskPlan, committed: ReadonlyMap<string, CommittedOffset>): Promise<ActiveTask> {
-    const { topology, config, collector } = this.#options
+    const { topology, config, collector, globalStores } = this.#options
     const { taskId, partition, inputs, subTopology } = plan
     const { applicationId, clock } = config
     const task = new StreamTask({
@@ -57,14 +60,9 @@ export class TaskFactory {
       stores: subTopology.stores,
       repartitionTopics: topology.repartitionTopics.map((spec) => spec.name),
       clock,
-      config: {
-        onDeserializationError: config.onDeserializationError,
-        onProcessingError: config.onProcessingError,
-        onSerializationError: config.onSerializationError,
-        ...(config.deadLetterTopic === null ? {} : { deadLetterTopic: config.deadLetterTopic }),
-        cacheMaxBytes: config.cacheMaxBytes,
-      },
+      config: taskConfig(config),
       collector,
+      globalStores,
     })
     const own = inputs.flatMap(({ topic, partition: input }) => committed.get(partitionKey(topic, input)) ?? [])
     task.resume(own)
@@ -92,6 +90,12 @@ export class TaskFactory {
       return node.pattern !== null ? wholeName(node.pattern).test(topic) : node.topics.some((name) => topicInBroker(config.applicationId, topology, name) === topic)
     })
   }
+}
+
+/** The part of the application's settings that its tasks need. */
+export function taskConfig(config: ResolvedConfig): TaskConfig {
+  const { onDeserializationError, onProcessingError, onSerializationError, deadLetterTopic, cacheMaxBytes } = config
+  return { onDeserializationError, onProcessingError, onSerializationError, cacheMaxBytes, ...(deadLetterTopic === null ? {} : { deadLetterTopic }) }
 }
 
 function isCurrent(active: ActiveTask, committed: ReadonlyMap<string, CommittedOffset>): boolean {

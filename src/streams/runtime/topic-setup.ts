@@ -36,7 +36,8 @@ export async function setUpTopics(broker: Broker, { applicationId, topology, dea
 /** Topics that the program names and that are not its own. */
 async function externalTopics(broker: Broker, topology: TopologyData): Promise<readonly string[]> {
   const internal = new Set(topology.repartitionTopics.map((spec) => spec.name))
-  const named = topology.subTopologies.flatMap((part) => [...part.sourceTopics, ...part.sinkTopics]).filter((topic) => !internal.has(topic))
+  const global = topology.globalStores.flatMap(({ source }) => source.topics)
+  const named = [...topology.subTopologies.flatMap((part) => [...part.sourceTopics, ...part.sinkTopics]), ...global].filter((topic) => !internal.has(topic))
   const patterns = topology.nodes.flatMap((node) => (node.kind === 'source' && node.pattern !== null ? [wholeName(node.pattern)] : []))
   const matched = patterns.length === 0 ? [] : (await broker.topics.list()).filter((topic) => patterns.some((pattern) => pattern.test(topic)))
   return [...new Set([...named, ...matched])]

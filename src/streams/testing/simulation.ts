@@ -1,5 +1,6 @@
 import { StreamError, partitionForKey } from '../../core/index.ts'
 import type { Header } from '../../core/index.ts'
+import { GlobalStores } from '../runtime/global-stores.ts'
 import type { RecordCollector } from '../runtime/record-collector.ts'
 import { StreamTask } from '../runtime/stream-task.ts'
 import type { TaskConfig } from '../runtime/task-config.ts'
@@ -34,6 +35,7 @@ export class Simulation {
   readonly clock: SimulatedClock
   readonly #topology: TopologyData
   readonly #options: SimulationOptions
+  readonly #globals: GlobalStores
   readonly #tasks: readonly StreamTask[]
   readonly #tasksOfTopic = new Map<string, readonly (StreamTask | undefined)[]>()
   readonly #endOffsets = new Map<string, number>()
@@ -44,6 +46,7 @@ export class Simulation {
     this.#topology = topology
     this.#options = options
     this.clock = new SimulatedClock(options.startAtMs)
+    this.#globals = new GlobalStores(topology, { ...options, clock: this.clock })
     this.#tasks = options.partitions === 1 ? [this.#createTask(topology, '0_0', 0)] : this.#createTasks()
   }
 
@@ -75,19 +78,20 @@ export class Simulation {
 
   /** The store of that name in each task that has it, by partition. */
   stores(name: string): readonly OpenStore[] {
-    return this.#tasks.flatMap((task) => task.stores.get(name) ?? [])
+    return [this.#globals, ...this.#tasks].flatMap(({ stores }) => stores.get(name) ?? [])
   }
 
   get storeNames(): readonly string[] {
-    return [...new Set(this.#tasks.flatMap((task) => [...task.stores.keys()]))]
+    return [...new Set([this.#globals, ...this.#tasks].flatMap(({ stores }) => [...stores.keys()]))]
   }
 
   get droppedRecords(): number {
-    return this.#tasks.reduce((sum, task) => sum + task.droppedRecords, 0)
+    return this.#tasks.reduce((sum, task) => sum + task.droppedRecords, this.#globals.droppedRecords)
   }
 
   close(): void {
     for (const task of this.#tasks) task.close()
+    this.#globals.close()
   }
 
   #createTasks(): readonly StreamTask[] {
@@ -107,6 +111,7 @@ export class Simulation {
       clock: this.clock,
       config,
       collector: this.#collector(),
+      globalStores: this.#globals.stores,
     })
     for (const node of nodes) if (node.kind === 'source') this.#register(node, task, partition)
     return task
@@ -157,11 +162,20 @@ export class Simulation {
   /** Adds the record to the queue of the task that reads it; false if none does. */
   #feed(record: RawRecord): boolean {
     const { topic, partition } = record
+    if (this.#globals.topics.includes(topic)) return this.#feedGlobal(record)
     const task = this.#readersOf(topic)?.[partition]
     if (task === undefined) return false
     const offset = this.#endOffsets.get(`${topic}-${partition}`) ?? 0
     this.#endOffsets.set(`${topic}-${partition}`, offset + 1)
     task.addRecords({ topic, partition }, [singleRecordBatch({ ...record, offset })], offset + 1)
+    return true
+  }
+
+  #feedGlobal(record: RawRecord): true {
+    const { topic, partition } = record
+    const offset = this.#endOffsets.get(`${topic}-${partition}`) ?? 0
+    this.#endOffsets.set(`${topic}-${partition}`, offset + 1)
+    this.#globals.add({ topic, partition }, [singleRecordBatch({ ...record, offset })], offset + 1)
     return true
   }
 

@@ -1,10 +1,25 @@
 import { hashOrder } from './hash-order.ts'
-import type { SubTopology, TopologyData, TopologyNode } from './node.ts'
+import type { GlobalStore, SubTopology, TopologyData, TopologyNode } from './node.ts'
 
 /** The text of upstream's `Topology.describe()`, to the byte. */
 export function describeTopology(topology: TopologyData): string {
-  const parts = topology.subTopologies.map(describeSubTopology)
-  return `Topologies:\n ${parts.map(part => `  ${part}`).join('')}`
+  const parts = [
+    ...topology.subTopologies.map(part => ({ id: part.id, text: describeSubTopology(part) })),
+    ...topology.globalStores.map(global => ({ id: global.id, text: describeGlobalStore(global) })),
+  ]
+  return `Topologies:\n ${parts.sort((a, b) => a.id - b.id).map(({ text }) => `  ${text}`).join('')}`
+}
+
+function describeGlobalStore({ id, source, processor, store }: GlobalStore): string {
+  const lines = [
+    `Sub-topology: ${id} for global store (will not generate tasks)`,
+    `    Source: ${source.name} (topics: ${list(source.topics)})`,
+    `      --> ${processor.name}`,
+    `    Processor: ${processor.name} (stores: [${store.name}])`,
+    '      --> none',
+    `      <-- ${source.name}`,
+  ]
+  return `${lines.join('\n')}\n`
 }
 
 function describeSubTopology(part: SubTopology): string {

@@ -286,6 +286,14 @@ export interface StreamJoinNode extends NodeBase {
   readonly sharedTime: string
 }
 
+/** A stream joined with itself, behind one `joinWindow`. */
+export interface SelfJoinNode extends NodeBase {
+  readonly kind: 'selfJoin'
+  readonly joiner: Joiner
+  readonly windows: JoinWindows
+  readonly store: string
+}
+
 /** Holds changes back until a time limit or the close of windows. */
 export interface SuppressNode extends NodeBase {
   readonly kind: 'suppress'
@@ -365,6 +373,8 @@ export type TableRows =
   | { readonly from: 'filter'; readonly parent: TableRows; readonly predicate: RecordFunction<boolean>; readonly negate: boolean }
   | { readonly from: 'mapValues'; readonly parent: TableRows; readonly mapper: RecordFunction }
   | { readonly from: 'join'; readonly join: 'inner' | 'left' | 'outer'; readonly left: TableRows; readonly right: TableRows; readonly joiner: Joiner }
+  /** A row that is held back is as downstream knows it. */
+  | { readonly from: 'suppress'; readonly store: string; readonly parent: TableRows }
   | { readonly from: 'nothing' }
 
 export type TopologyNode =
@@ -399,6 +409,7 @@ export type TopologyNode =
   | BufferedStreamTableJoinNode
   | JoinWindowNode
   | StreamJoinNode
+  | SelfJoinNode
   | SuppressNode
   | TableTransformValuesNode
   | ForeignKeySubscribeNode
@@ -483,6 +494,17 @@ export interface SubTopology {
   readonly sinkTopics: readonly string[]
 }
 
+/** A store that every instance fills from all partitions of a topic, and that all its tasks may read. */
+export interface GlobalStore {
+  /** Counts among the sub-topologies, though no task runs it. */
+  readonly id: number
+  readonly source: SourceNode
+  /** What fills the store: rows as they come, or a processor of the program, which must not forward. */
+  readonly processor: TableSourceNode | ProcessorNode
+  /** Has no changelog: the topic is it. */
+  readonly store: StoreSpec
+}
+
 /** What `StreamsBuilder.build` gives: frozen, and safe to share. */
 export interface TopologyData {
   /** In the order in which Kafka Streams writes them; the children of a node are served in this order. */
@@ -492,4 +514,5 @@ export interface TopologyData {
   /** Sets of source topics (internal names bare) that must have equal numbers of partitions. */
   readonly copartitionGroups: readonly (readonly string[])[]
   readonly subTopologies: readonly SubTopology[]
+  readonly globalStores: readonly GlobalStore[]
 }

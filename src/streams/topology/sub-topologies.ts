@@ -1,17 +1,32 @@
-import type { StoreSpec, SubTopology, TopologyNode } from './node.ts'
+import type { GlobalStore, StoreSpec, SubTopology, TopologyData, TopologyNode } from './node.ts'
 
 /**
  * Cuts a topology into its connected parts: nodes hang together by edges and by stores they share, and a repartition topic
- * separates what is before it from what is after it. Ids count in the order of writing, as upstream's do.
+ * separates what is before it from what is after it. Ids count in the order of writing, as upstream's do; a global store
+ * counts too.
  */
-export function subTopologiesOf(nodes: readonly TopologyNode[], stores: readonly StoreSpec[]): readonly SubTopology[] {
+export function subTopologiesOf(
+  nodes: readonly TopologyNode[],
+  stores: readonly StoreSpec[],
+  globalStores: readonly (Omit<GlobalStore, 'id'> & { readonly nodesBefore: number })[],
+): Pick<TopologyData, 'subTopologies' | 'globalStores'> {
   const groups = groupNodes(nodes)
   const idOfGroup = new Map<string, number>()
-  for (const node of nodes) {
-    const group = groups.find(node.name)
-    if (!idOfGroup.has(group)) idOfGroup.set(group, idOfGroup.size)
+  const idOfStore = new Map<string, number>()
+  const numberGlobalStores = (nodesBefore: number) => {
+    for (const { store, ...global } of globalStores) {
+      if (global.nodesBefore === nodesBefore) idOfStore.set(store.name, idOfGroup.size + idOfStore.size)
+    }
   }
-  return [...idOfGroup].map(([group, id]) => subTopology(id, nodes.filter(node => groups.find(node.name) === group), stores))
+  nodes.forEach((node, index) => {
+    numberGlobalStores(index)
+    const group = groups.find(node.name)
+    if (!idOfGroup.has(group)) idOfGroup.set(group, idOfGroup.size + idOfStore.size)
+  })
+  numberGlobalStores(nodes.length)
+  const parts = [...idOfGroup].map(([group, id]) => subTopology(id, nodes.filter(node => groups.find(node.name) === group), stores))
+  const globals = globalStores.map(({ source, processor, store }) => Object.freeze({ id: idOfStore.get(store.name)!, source, processor, store }))
+  return { subTopologies: Object.freeze(parts), globalStores: Object.freeze(globals) }
 }
 
 function subTopology(id: number, nodes: readonly TopologyNode[], stores: readonly StoreSpec[]): SubTopology {

@@ -1,5 +1,5 @@
 import { StreamError } from '../../core/index.ts'
-import type { RepartitionTopicSpec, StoreSpec, TopologyData, TopologyNode } from './node.ts'
+import type { GlobalStore, RepartitionTopicSpec, StoreSpec, TopologyData, TopologyNode } from './node.ts'
 import { subTopologiesOf } from './sub-topologies.ts'
 
 /** Collects nodes, stores and internal topics, refuses what contradicts itself, and freezes the result. */
@@ -10,10 +10,12 @@ export class TopologyWriter {
   readonly #repartitionTopics = new Map<string, RepartitionTopicSpec>()
   readonly #sourceOfTopic = new Map<string, string>()
   readonly #copartitioned: ReadonlySet<string>[] = []
+  readonly #globalStores: (Omit<GlobalStore, 'id'> & { readonly nodesBefore: number })[] = []
+  readonly #globalNames = new Set<string>()
 
   /** @throws TOPOLOGY_INVALID for a name that exists, a parent that does not, or a topic that another source reads */
   addNode(node: TopologyNode): void {
-    if (this.#nodes.has(node.name)) throw invalid(`an operator named ${node.name} exists already; names must be unique`)
+    if (this.#nodes.has(node.name) || this.#globalNames.has(node.name)) throw invalid(`an operator named ${node.name} exists already; names must be unique`)
     for (const parent of node.parents) {
       if (!this.#nodes.has(parent)) throw invalid(`${node.name} takes its input from ${parent}, which does not exist`)
       if (this.#nodes.get(parent)!.kind === 'sink') throw invalid(`${node.name} takes its input from ${parent}, which is a sink and forwards nothing`)
@@ -21,6 +23,18 @@ export class TopologyWriter {
     if (node.kind === 'source') this.#registerSource(node.name, node.topics)
     this.#nodes.set(node.name, node)
     this.#storesOfNode.set(node.name, new Set(node.stores))
+  }
+
+  /** Kept apart from the other nodes: no task runs it. @throws TOPOLOGY_INVALID for a name or topic that is taken */
+  addGlobalStore(global: Omit<GlobalStore, 'id'>): void {
+    const { source, processor, store } = global
+    for (const { name } of [source, processor]) {
+      if (this.#nodes.has(name) || this.#globalNames.has(name)) throw invalid(`an operator named ${name} exists already; names must be unique`)
+      this.#globalNames.add(name)
+    }
+    if (this.#stores.has(store.name) || this.#globalStores.some((other) => other.store.name === store.name)) throw invalid(`a state store named ${store.name} exists already; store names must be unique`)
+    this.#registerSource(source.name, source.topics)
+    this.#globalStores.push({ ...global, nodesBefore: this.#nodes.size })
   }
 
   /** A store may be added again with the same specification, to connect it with more nodes. */
@@ -60,7 +74,7 @@ export class TopologyWriter {
       stores: Object.freeze(stores),
       repartitionTopics: Object.freeze([...this.#repartitionTopics.values()]),
       copartitionGroups: Object.freeze(copartitionGroups),
-      subTopologies: Object.freeze(subTopologiesOf(nodes, stores)),
+      ...subTopologiesOf(nodes, stores, this.#globalStores),
     }
   }
 

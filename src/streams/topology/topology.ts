@@ -1,5 +1,5 @@
 import { describeTopology } from './describe.ts'
-import type { RepartitionTopicSpec, StoreSpec, SubTopology, TopologyData, TopologyNode } from './node.ts'
+import type { GlobalStore, RepartitionTopicSpec, StoreSpec, SubTopology, TopologyData, TopologyNode } from './node.ts'
 
 /**
  * What a program becomes: operators, state stores and internal topics as plain frozen data. Nothing runs yet; give it to
@@ -11,6 +11,7 @@ export class Topology implements TopologyData {
   readonly repartitionTopics: readonly RepartitionTopicSpec[]
   readonly copartitionGroups: readonly (readonly string[])[]
   readonly subTopologies: readonly SubTopology[]
+  readonly globalStores: readonly GlobalStore[]
 
   constructor(data: TopologyData) {
     this.nodes = data.nodes
@@ -18,6 +19,7 @@ export class Topology implements TopologyData {
     this.repartitionTopics = data.repartitionTopics
     this.copartitionGroups = data.copartitionGroups
     this.subTopologies = data.subTopologies
+    this.globalStores = data.globalStores
     Object.defineProperty(this, brand, { value: true })
     Object.freeze(this)
   }
