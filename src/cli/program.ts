@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { addConnectCommand } from './connect-command.ts'
 import { addConsumeCommand } from './consume-command.ts'
 import { addDescribeCommand } from './describe-command.ts'
+import { addDlqCommand } from './dlq-command.ts'
 import { addGroupsCommand } from './groups-command.ts'
 import { addProduceCommand } from './produce-command.ts'
 import { addRunCommand } from './run-command.ts'
@@ -22,5 +23,6 @@ export function consoleProgram(version: string, terminal: Terminal): Command {
   addRunCommand(program, terminal)
   addDescribeCommand(program, terminal)
   addConnectCommand(program, terminal)
+  addDlqCommand(program, terminal)
   return program
 }

@@ -132,6 +132,23 @@ describe('millrace produce and consume', () => {
   })
 })
 
+describe('millrace dlq', () => {
+  it('lists and shows dead letters, and puts them back once', async () => {
+    await succeed('topics --create --topic hits')
+    await succeed('topics --create --topic dead')
+    const about = '__streams.errors.exception:RangeError,__streams.errors.message:too far,__streams.errors.topic:hits,__streams.errors.partition:0,__streams.errors.offset:4'
+    await succeed('produce --topic dead --property parse.headers=true --property parse.key=true', `trace:x,${about}\tk\tv\n`)
+    expect(await succeed('dlq list --topic dead')).toBe('PARTITION\tOFFSET\tREDRIVEN\tFROM\tERROR\tMESSAGE\n0\t0\tno\thits-0@4\tRangeError\ttoo far\n')
+    expect(await succeed('dlq show --topic dead --offset 0')).toMatch(/^dead-0 at offset 0, 20.*Z\n {2}trace: x\n[\s\S]*\n {2}key: k\n {2}value: v\n$/)
+    expect(await millrace('dlq redrive --topic dead')).toMatchObject({ code: 0, output: '1 records of dead did not go back yet.\n', errors: expect.stringContaining('--execute') as string })
+    expect(await succeed('dlq redrive --topic dead --execute')).toBe('Redrove 1 records.\n')
+    expect(await succeed('dlq redrive --topic dead --execute')).toBe('Redrove 0 records.\n')
+    expect(await succeed('consume --topic hits --from-beginning --timeout-ms 50 --property print.key=true --property print.headers=true')).toBe('trace:x\tk\tv\n')
+    expect(await succeed('dlq list --topic dead')).toContain('\tyes\thits-0@4')
+    expect(await fail('dlq redrive --topic none --execute')).toMatch(/^error: .*none.*\n$/)
+  })
+})
+
 describe('millrace', () => {
   it('prints its version, and its commands when one does not exist', async () => {
     expect(await succeed('--version')).toMatch(/^\d+\.\d+\.\d+\n$/)

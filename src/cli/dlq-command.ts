@@ -1,0 +1,102 @@
+import type { Command } from 'commander'
+import { readDeadLetter, redrive, redriveGroup } from '../core/index.ts'
+import type { Broker, RecordView } from '../core/index.ts'
+import { wholeNumber } from './arguments.ts'
+import { addBackendOptions, withBroker } from './backend.ts'
+import type { BackendOptions } from './backend.ts'
+import type { Terminal } from './terminal.ts'
+
+interface DlqOptions extends BackendOptions {
+  readonly topic: string
+  readonly partition?: number
+  readonly offset?: number
+  readonly to?: string
+  readonly execute?: boolean
+}
+
+interface Found {
+  readonly partition: number
+  readonly record: RecordView
+  readonly isRedriven: boolean
+}
+
+const longestMessage = 100
+
+export function addDlqCommand(program: Command, terminal: Terminal): void {
+  const dlq = program.command('dlq').description('look into dead-letter topics, and put their records back')
+  const command = (name: string, description: string) => addBackendOptions(dlq.command(name).description(description)).requiredOption('--topic <name>', 'the dead-letter topic')
+  command('list', 'print a line for each dead letter: where it came from, why, and whether it went back already')
+    .action((options: DlqOptions) => withBroker(options, (broker) => list(broker, options, terminal)))
+  command('show', 'print dead letters in full')
+    .option('--partition <number>', 'only this partition', wholeNumber)
+    .option('--offset <number>', 'only the record at this offset', wholeNumber)
+    .action((options: DlqOptions) => withBroker(options, (broker) => show(broker, options, terminal)))
+  command('redrive', 'put what did not go back yet where it came from, each record once; shows how many unless --execute is given')
+    .option('--to <topic>', 'put it into this topic instead, by key')
+    .option('--execute', 'do it')
+    .action((options: DlqOptions) => withBroker(options, (broker) => redriveAll(broker, options, terminal)))
+}
+
+async function list(broker: Broker, { topic }: DlqOptions, terminal: Terminal): Promise<void> {
+  await terminal.write(`${['PARTITION', 'OFFSET', 'REDRIVEN', 'FROM', 'ERROR', 'MESSAGE'].join('\t')}\n`)
+  for await (const { partition, record, isRedriven } of deadLetters(broker, topic)) {
+    const { origin, error, message } = readDeadLetter(record)
+    const from = origin === null ? '-' : `${origin.topic}-${origin.partition}@${origin.offset}`
+    await terminal.write(`${[partition, record.offset, isRedriven ? 'yes' : 'no', from, error, shortened(message)].join('\t')}\n`)
+  }
+}
+
+async function show(broker: Broker, options: DlqOptions, terminal: Terminal): Promise<void> {
+  for await (const { partition, record, isRedriven } of deadLetters(broker, options.topic)) {
+    if (partition !== (options.partition ?? partition) || record.offset !== (options.offset ?? record.offset)) continue
+    const lines = [
+      `${options.topic}-${partition} at offset ${record.offset}, ${new Date(record.timestamp).toISOString()}${isRedriven ? ', redriven' : ''}`,
+      ...record.headers.map(({ key, value }) => `  ${key}: ${text(value).replaceAll('\n', '\n    ')}`),
+      `  key: ${text(record.key)}`,
+      `  value: ${text(record.value)}`,
+    ]
+    await terminal.write(`${lines.join('\n')}\n`)
+  }
+}
+
+async function redriveAll(broker: Broker, { topic, to, execute }: DlqOptions, terminal: Terminal): Promise<void> {
+  if (execute === true) {
+    const count = await redrive(broker, { deadLetterTopic: topic, signal: terminal.stop, ...(to !== undefined && { to }) })
+    await terminal.write(`Redrove ${count} records.\n`)
+    return
+  }
+  let count = 0
+  for await (const { isRedriven } of deadLetters(broker, topic)) if (!isRedriven) count++
+  terminal.tell('Nothing was done; add --execute to put these records back.')
+  await terminal.write(`${count} records of ${topic} did not go back yet.\n`)
+}
+
+/** All that are there now, partition by partition. */
+async function* deadLetters(broker: Broker, topic: string): AsyncGenerator<Found> {
+  const [description] = await broker.topics.describe([topic])
+  const { offsets } = await broker.groups.describe(redriveGroup(topic))
+  for (const { partition, logStartOffset } of description!.partitions) {
+    const [end] = await broker.topics.listOffsets([{ topic, partition, at: 'latest' }], { isolation: 'read-committed' })
+    const redrivenBefore = offsets.find((each) => each.topic === topic && each.partition === partition)?.offset ?? 0
+    const reader = await broker.openReader()
+    reader.assign([{ topic, partition, offset: logStartOffset }])
+    try {
+      while (reader.positions()[0]!.offset < end!.offset) {
+        for (const { batches } of (await reader.read({ isolation: 'read-committed' })).partitions) {
+          for (const batch of batches) for (const record of batch) yield { partition, record, isRedriven: record.offset < redrivenBefore }
+        }
+      }
+    } finally {
+      await reader.close()
+    }
+  }
+}
+
+function text(bytes: Uint8Array | null): string {
+  return bytes === null ? 'null' : Buffer.from(bytes).toString()
+}
+
+function shortened(message: string): string {
+  const line = message.replaceAll(/\s+/g, ' ')
+  return line.length > longestMessage ? `${line.slice(0, longestMessage - 1)}…` : line
+}
