@@ -43,6 +43,8 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
   #run: Run | undefined
   /** Behind everything that was given to the worker; it survives the loss of a connection. */
   #given: Position | undefined
+  /** What is committed; what was given may still be on its way. The server must not forget more than this. */
+  #durableLsn = 0n
   #nextHeartbeatMs = 0
 
   async start(config: PostgresCdcConfig, context: SourceTaskContext): Promise<void> {
@@ -50,6 +52,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     this.#context = context
     const [stored] = await context.offsets([this.#partition])
     this.#given = stored === undefined ? undefined : positionOf(stored)
+    if (this.#given?.snapshot === null) this.#durableLsn = this.#given.lsn
     this.#nextHeartbeatMs = context.clock.monotonic() + config['heartbeat.interval.ms']
   }
 
@@ -68,7 +71,9 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
   commit(offsets: readonly (readonly [SourcePartition, SourceOffset])[]): void {
     for (const [, offset] of offsets) {
       const { lsn, snapshot } = positionOf(offset)
-      if (snapshot === null) this.#run?.stream?.confirm(lsn)
+      if (snapshot !== null || lsn <= this.#durableLsn) continue
+      this.#durableLsn = lsn
+      this.#run?.stream?.confirm(lsn)
     }
   }
 
@@ -94,7 +99,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     const first = this.#given === undefined && session.snapshot === undefined
     this.#given = session.position
     if (first) this.#nextHeartbeatMs = clock.monotonic() // the position at which it all began is stored at once
-    const stream = session.snapshot === undefined ? await session.stream(session.position) : undefined
+    const stream = session.snapshot === undefined ? await session.stream(session.position, this.#durableLsn) : undefined
     return { session, events, snapshot: session.snapshot, stream, reader: new TransactionReader(session.position), pending: [] }
   }
 
@@ -134,7 +139,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     run.snapshot = undefined
     this.#given = { ...this.#given!, snapshot: null }
     run.reader = new TransactionReader(this.#given)
-    run.stream = await run.session.stream(this.#given)
+    run.stream = await run.session.stream(this.#given, this.#durableLsn)
     this.#context!.log.info(`the snapshot is complete; changes follow from ${lsnText(this.#given.lsn)}`)
     return [this.#heartbeat()]
   }

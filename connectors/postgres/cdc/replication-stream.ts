@@ -26,6 +26,8 @@ export interface StreamOptions {
   readonly slot: string
   readonly publication: string
   readonly startLsn: bigint
+  /** Everything before this is durable with us already; 0: nothing is known to be. */
+  readonly durableLsn: bigint
   readonly statusIntervalMs: number
   readonly maxQueuedBytes: number
 }
@@ -54,7 +56,7 @@ export class ReplicationStream {
     this.#client = client
     this.#clock = clock
     this.#options = options
-    this.#durableLsn = options.startLsn
+    this.#durableLsn = options.durableLsn
     this.#receivedLsn = options.startLsn
   }
 

@@ -24,8 +24,8 @@ export interface Session {
   readonly position: Position
   /** Present while there are rows to give first. */
   readonly snapshot: Snapshot | undefined
-  /** Opens the stream of changes behind a position. */
-  stream(from: Position): Promise<ReplicationStream>
+  /** Opens the stream of changes behind a position, of which `durableLsn` is committed. */
+  stream(from: Position, durableLsn: bigint): Promise<ReplicationStream>
   close(): Promise<void>
 }
 
@@ -66,9 +66,9 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     const types = new TypeCatalog()
     const snapshot = await pinSnapshot(config, client, tables, types, start)
     await replication.end() // it kept the exported snapshot alive until it was pinned
-    const stream = async (from: Position) => {
+    const stream = async (from: Position, durableLsn: bigint) => {
       const used = await open(true)
-      const made = new ReplicationStream(used, options.clock, streamOptions(config, from))
+      const made = new ReplicationStream(used, options.clock, streamOptions(config, from, durableLsn))
       made.start()
       return made
     }
@@ -79,11 +79,12 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   }
 }
 
-function streamOptions(config: PostgresCdcConfig, { lsn }: Position) {
+function streamOptions(config: PostgresCdcConfig, { lsn }: Position, durableLsn: bigint) {
   return {
     slot: config['slot.name'],
     publication: config['publication.name'],
     startLsn: lsn,
+    durableLsn,
     statusIntervalMs: config['status.interval.ms'],
     maxQueuedBytes: config['max.queue.bytes'],
   }
