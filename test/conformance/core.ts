@@ -1,4 +1,5 @@
 import type { ConformanceGroups } from './case-result.ts'
+import { runCleaning } from './core-cleaning.ts'
 import { runLogFiles } from './core-log-files.ts'
 import { runPrimitives } from './core-primitives.ts'
 import { runInvalidBatch, runLegacyMessageSet, runRecordBatch } from './core-record-batch.ts'
@@ -10,4 +11,6 @@ export const groups: ConformanceGroups = {
   'record-batch-invalid': runInvalidBatch,
   'message-set-legacy': runLegacyMessageSet,
   'log-files': runLogFiles,
+  'behaviour-retention': runCleaning,
+  'behaviour-compaction': runCleaning,
 }

@@ -14,6 +14,8 @@ export interface MemoryFileSystemOptions {
   readonly fault?: (operation: FileOperation, path: string) => 'ENOSPC' | 'EIO' | null
   /** Of all files together; beyond it writes fail for ENOSPC. */
   readonly capacityBytes?: number
+  /** For the times at which files were modified. Default: always 0. */
+  readonly now?: () => number
 }
 
 const sectorBytes = 512
@@ -60,6 +62,7 @@ class MemoryInode {
   /** What is on disk for sure. */
   readonly durable: GrowingBytes
   pending: PendingChange[] = []
+  modifiedMs = 0
 
   constructor(bytes: Uint8Array = new Uint8Array(0)) {
     this.current = new GrowingBytes(bytes)
@@ -192,7 +195,7 @@ export class MemoryFileSystem implements FileSystem {
 
   stat(path: string): FileStatus | null {
     const inode = this.#files.get(path)
-    if (inode !== undefined) return { sizeBytes: inode.current.length, modifiedMs: 0, isDirectory: false }
+    if (inode !== undefined) return { sizeBytes: inode.current.length, modifiedMs: inode.modifiedMs, isDirectory: false }
     return this.#directories.has(path) ? { sizeBytes: 0, modifiedMs: 0, isDirectory: true } : null
   }
 
@@ -249,6 +252,10 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   // ---------------------------------------------------------------------------------------------------- inside
+
+  now(): number {
+    return this.#options.now?.() ?? 0
+  }
 
   check(operation: FileOperation, path: string): void {
     const fault = this.#options.fault?.(operation, path) ?? null
@@ -314,6 +321,7 @@ class MemoryFile implements FileHandle {
     let at = position
     for (const part of parts) {
       const { length, error } = this.#system.writable(inode, this.path, at, part.length)
+      inode.modifiedMs = this.#system.now()
       if (length > 0) inode.apply({ kind: 'write', position: at, bytes: Uint8Array.from(part.subarray(0, length)) })
       if (error !== null) throw error
       at += part.length

@@ -10,6 +10,7 @@ export function logConfigOf(configs: TopicConfigs): LogConfig {
     segmentBytes: internalSegmentBytes > 0 ? internalSegmentBytes : numberConfig(configs, 'segment.bytes'),
     segmentMs: numberConfig(configs, 'segment.ms'),
     indexIntervalBytes: numberConfig(configs, 'index.interval.bytes'),
+    segmentIndexBytes: numberConfig(configs, 'segment.index.bytes'),
     maxBatchBytes: numberConfig(configs, 'max.message.bytes'),
     timestampType: textConfig(configs, 'message.timestamp.type') === 'LogAppendTime' ? 'log-append-time' : 'create-time',
     timestampBeforeMaxMs: numberConfig(configs, 'message.timestamp.before.max.ms'),

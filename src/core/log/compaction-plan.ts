@@ -6,6 +6,8 @@ export interface CompactableSegment {
   /** Where the next one begins. */
   readonly endOffset: number
   readonly sizeBytes: number
+  /** Of its first batch; null when it is empty. */
+  readonly firstTimestamp: number | null
   readonly maxTimestamp: number
   /** Sealed: nothing is appended to it any more, and its indexes are on disk. */
   readonly isSealed: boolean
@@ -23,20 +25,26 @@ export interface CompactionSituation {
 
 /**
  * How many segments, from the first on, can be compacted: sealed ones that lie before the last stable offset and whose youngest
- * record is old enough. 0 when too little of them is new.
+ * record is old enough. 0 when too little of them is new and none of it has waited for too long.
  */
 export function countCompactable({ segments, config, nowMs, cleanedOffset, lastStableOffset }: CompactionSituation): number {
   let count = 0
   let cleanBytes = 0
   let dirtyBytes = 0
-  for (const { endOffset, sizeBytes, maxTimestamp, isSealed } of segments) {
+  let isOverdue = false
+  for (const { endOffset, sizeBytes, firstTimestamp, maxTimestamp, isSealed } of segments) {
     const isYoung = config.minCompactionLagMs > 0 && nowMs - maxTimestamp < config.minCompactionLagMs
     if (!isSealed || endOffset > lastStableOffset || isYoung) break
-    if (endOffset <= cleanedOffset) cleanBytes += sizeBytes
-    else dirtyBytes += sizeBytes
     count++
+    if (endOffset <= cleanedOffset) {
+      cleanBytes += sizeBytes
+      continue
+    }
+    dirtyBytes += sizeBytes
+    isOverdue ||= firstTimestamp !== null && nowMs - firstTimestamp > config.maxCompactionLagMs
   }
-  return dirtyBytes > 0 && dirtyBytes / (cleanBytes + dirtyBytes) >= config.minCleanableRatio ? count : 0
+  const isWorthIt = dirtyBytes / (cleanBytes + dirtyBytes) >= config.minCleanableRatio
+  return dirtyBytes > 0 && (isWorthIt || isOverdue) ? count : 0
 }
 
 const maxInt32 = 2147483647

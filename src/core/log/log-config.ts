@@ -6,6 +6,8 @@ export interface LogConfig {
   readonly segmentMs: number
   /** `index.interval.bytes`: one offset index entry for about so many bytes. Default 4096. */
   readonly indexIntervalBytes: number
+  /** `segment.index.bytes`: a segment rolls when one of its indexes would grow beyond this. Default 10 MiB. */
+  readonly segmentIndexBytes: number
   /** `max.message.bytes`: of a batch as it was sent, header included. Default 1,048,588. */
   readonly maxBatchBytes: number
   /** `message.timestamp.type`. Default `create-time`: the producer's; `log-append-time`: this machine's clock at the append. */
@@ -20,6 +22,8 @@ export interface LogConfig {
   readonly deleteRetentionMs: number
   /** `min.compaction.lag.ms`: a segment with a younger record is not compacted. Default 0. */
   readonly minCompactionLagMs: number
+  /** `max.compaction.lag.ms`: a record this old is compacted however little else is new; on a compacted topic segments roll for it. Default no limit. */
+  readonly maxCompactionLagMs: number
   /** `min.cleanable.dirty.ratio`: compaction runs when so much of what could be compacted is new since the last time. Default 0.5. */
   readonly minCleanableRatio: number
   /** `retention.ms`: default 7 days; -1 keeps everything. */
@@ -34,6 +38,7 @@ export const defaultLogConfig: LogConfig = {
   segmentBytes: 1024 * 1024 * 1024,
   segmentMs: 7 * dayMs,
   indexIntervalBytes: 4096,
+  segmentIndexBytes: 10 * 1024 * 1024,
   maxBatchBytes: 1_048_588,
   timestampType: 'create-time',
   timestampBeforeMaxMs: Number.MAX_SAFE_INTEGER,
@@ -41,6 +46,7 @@ export const defaultLogConfig: LogConfig = {
   cleanup: { delete: true, compact: false },
   deleteRetentionMs: dayMs,
   minCompactionLagMs: 0,
+  maxCompactionLagMs: Number.MAX_SAFE_INTEGER,
   minCleanableRatio: 0.5,
   retentionMs: 7 * dayMs,
   retentionBytes: -1,

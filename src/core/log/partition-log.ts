@@ -228,9 +228,11 @@ export class PartitionLog {
   #segmentFor(batch: RecordBatchView): Segment {
     const active = this.#segments.active
     if (active.sizeBytes === 0) return active
+    const { segmentBytes, segmentMs, segmentIndexBytes, maxCompactionLagMs, cleanup } = this.#config
+    const isFull = active.sizeBytes + batch.sizeBytes > segmentBytes || active.hasFullIndex(segmentIndexBytes) || !active.canHold(batch.sizeBytes, this.#logEndOffset + batch.lastOffsetDelta)
+    const maxAgeMs = cleanup.compact ? Math.min(segmentMs, maxCompactionLagMs) : segmentMs
     const { firstTimestamp } = active
-    const isFull = active.sizeBytes + batch.sizeBytes > this.#config.segmentBytes || !active.canHold(batch.sizeBytes, this.#logEndOffset + batch.lastOffsetDelta)
-    const isOld = firstTimestamp !== null && batch.maxTimestamp - firstTimestamp > this.#config.segmentMs
+    const isOld = firstTimestamp !== null && batch.maxTimestamp - firstTimestamp > maxAgeMs
     return isFull || isOld ? this.#roll() : active
   }
 

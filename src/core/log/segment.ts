@@ -123,6 +123,11 @@ export class Segment {
     return this.#firstTimestamp
   }
 
+  /** Whether an index of so many bytes has no room for another entry; the time index keeps one free for the end of the segment. */
+  hasFullIndex(indexBytes: number): boolean {
+    return this.offsetIndex.file.sizeBytes + offsetIndexEntryBytes > indexBytes || this.timeIndex.file.sizeBytes + 2 * timeIndexEntryBytes > indexBytes
+  }
+
   /** Whether a batch of these bytes that ends at this offset can be expressed in the indexes. */
   canHold(bytes: number, lastOffset: number): boolean {
     return this.sizeBytes + bytes <= maxInt32 && lastOffset - this.baseOffset <= maxInt32
