@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { FileSystem } from '../log/file-system.ts'
 import { RecordBatchView, batchHeaderBytes } from '../log/record-batch.ts'
+import type { PartitionLog } from '../log/partition-log.ts'
 import type { Random } from '../random.ts'
 import type { Isolation, OffsetQuery, TopicChange, TopicSpec } from '../broker.ts'
 import { StreamError } from '../errors.ts'
@@ -32,9 +33,18 @@ export interface LocalEngineOptions {
   readonly offsetsRetentionMs: number
 }
 
-/** Kafka's `log.retention.check.interval.ms` and `transactional.id.expiration.ms`. */
+/** Kafka's `log.retention.check.interval.ms`, `log.cleaner.backoff.ms`, `transactional.id.expiration.ms` and `producer.id.expiration.ms`. */
 const housekeepingIntervalMs = 300_000
+const cleaningIntervalMs = 15_000
 const transactionalIdRetentionMs = 7 * 86_400_000
+const producerRetentionMs = 86_400_000
+/** Only what is behind the active segment is compacted, and all of a coordinator's topic is read at start: so its segments are small. */
+const internalSegmentBytes = 8 * 1024 * 1024
+
+/** Lets appends and reads that wait go first. */
+function turnOfOthers(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
 
 /**
  * The engine of this process: logs, topics and both coordinators behind one interface. The parts are there for those who
@@ -49,6 +59,7 @@ export class LocalEngine implements EngineApi {
   readonly groups: GroupCoordinator
   readonly transactions: TransactionCoordinator
   readonly #housekeeping: Housekeeping
+  readonly #cleaning: Housekeeping
   #closing: Promise<void> | null = null
 
   private constructor(log: LogEngine, options: LocalEngineOptions) {
@@ -63,7 +74,25 @@ export class LocalEngine implements EngineApi {
     this.#housekeeping = new Housekeeping(options.clock, housekeepingIntervalMs, [
       () => this.groups.expireOffsets(options.offsetsRetentionMs),
       () => this.transactions.expireIds(transactionalIdRetentionMs),
+      () => this.#eachLog(async (log) => {
+        log.expireProducers(producerRetentionMs)
+        await log.applyRetention()
+      }),
     ])
+    this.#cleaning = new Housekeeping(options.clock, cleaningIntervalMs, [
+      () => this.#eachLog(async (log) => {
+        if (log.config.cleanup.compact) await log.compact(turnOfOthers)
+      }),
+    ])
+  }
+
+  /** One after the other; a log that fails does not keep the others from their turn. */
+  async #eachLog(run: (log: PartitionLog) => Promise<void>): Promise<void> {
+    for (const { log } of [...this.log.allPartitions()]) {
+      if (this.#closing !== null) return
+      if (log.failure === null) await run(log).catch(() => undefined)
+      await turnOfOthers()
+    }
   }
 
   /** Locks the directory, recovers the logs, then the coordinators from their topics: offsets and groups first, because ending a transaction settles offsets. */
@@ -88,7 +117,7 @@ export class LocalEngine implements EngineApi {
   }
 
   async #close(): Promise<void> {
-    await this.#housekeeping.close()
+    await Promise.all([this.#housekeeping.close(), this.#cleaning.close()])
     this.groups.close()
     await this.transactions.close().catch(() => undefined)
     await this.log.close()
@@ -152,7 +181,7 @@ export class LocalEngine implements EngineApi {
 
   append(request: AppendRequest): Promise<AppendAnswer> {
     this.#checkOpen()
-    this.#housekeeping.poke()
+    this.#pokeHousekeeping()
     const partition = this.#writablePartition(request)
     if (request.transactionalId !== null) this.transactions.addPartition(request.transactionalId, producerOf(request.bytes), request)
     const sizeBytes = request.bytes.length
@@ -204,7 +233,7 @@ export class LocalEngine implements EngineApi {
 
   async fetch(request: FetchRequest, signal?: AbortSignal) {
     this.#checkOpen()
-    this.#housekeeping.poke()
+    this.#pokeHousekeeping()
     return fetch(this.log, request, signal)
   }
 
@@ -280,13 +309,18 @@ export class LocalEngine implements EngineApi {
     for (const groupId of groupIds) await this.groups.remove(groupId)
   }
 
+  #pokeHousekeeping(): void {
+    this.#housekeeping.poke()
+    this.#cleaning.poke()
+  }
+
   #checkOpen(): void {
     if (this.#closing !== null) throw new StreamError('CLOSED', 'the broker is closed')
   }
 }
 
 function compactedTopic(topic: string, partitions: number): TopicSpec {
-  return { topic, partitions, configs: { 'cleanup.policy': 'compact', 'segment.bytes': String(100 * 1024 * 1024), 'compression.type': 'producer' } }
+  return { topic, partitions, configs: { 'cleanup.policy': 'compact', 'segment.bytes': String(internalSegmentBytes), 'compression.type': 'producer' } }
 }
 
 function topicIdBytes(log: LogEngine, topic: string): Uint8Array | null {

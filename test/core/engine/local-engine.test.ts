@@ -3,7 +3,7 @@ import { openEmbeddedBroker, seededRandom } from '../../../src/core/index.ts'
 import type { Broker } from '../../../src/core/index.ts'
 import { ManualClock } from '../../kit/manual-clock.ts'
 import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
-import { PollingMember, appendAll, codeOf, createTopic, errorOf, eventually, readValues, recordOf, visibleValues } from '../../contract/contract-kit.ts'
+import { PollingMember, appendAll, codeOf, createTopic, encode, errorOf, eventually, readValues, recordOf, visibleValues } from '../../contract/contract-kit.ts'
 
 const day = 86_400_000
 let seed = 0
@@ -217,12 +217,16 @@ describe('time', () => {
     await member.leave()
     await producer.append(recordOf(target, 'housekeeping is set off by use'))
     await clock.advance(2 * day)
-    await producer.append(recordOf(target, 'again'))
-    await eventually(async () => expect(await broker.groups.list()).toEqual(['left']))
+    await eventually(async () => {
+      await producer.append(recordOf(target, 'again'))
+      expect(await broker.groups.list()).toEqual(['left'])
+    })
     expect((await broker.groups.describe('left')).offsets).toHaveLength(1)
     await clock.advance(6 * day)
-    await producer.append(recordOf(target, 'and again'))
-    await eventually(async () => expect(await broker.groups.list()).toEqual([]))
+    await eventually(async () => {
+      await producer.append(recordOf(target, 'and again'))
+      expect(await broker.groups.list()).toEqual([])
+    })
     await broker.close()
   })
 
@@ -241,6 +245,33 @@ describe('time', () => {
     await producer.append(recordOf({ topic, partition: 0 }, 'sets housekeeping off'))
     await clock.advance(day)
     expect((await broker.groups.describe('long')).offsets).toHaveLength(1)
+    await broker.close()
+  })
+
+  it('lets old records go and keeps the last of each key, set off by use', async () => {
+    const clock = new ManualClock()
+    const broker = await open(new MemoryFileSystem(), clock)
+    const old = await createTopic(broker, { configs: { 'retention.ms': '3600000', 'internal.segment.bytes': '2000' } })
+    const compacted = await createTopic(broker, { configs: { 'cleanup.policy': 'compact', 'internal.segment.bytes': '2000', 'min.cleanable.dirty.ratio': '0.01' } })
+    const producer = await broker.openProducer()
+    for (let index = 0; index < 60; index++) {
+      await producer.append({ topic: old, partition: 0, value: new Uint8Array(100), timestamp: clock.now() })
+      await producer.append({ topic: compacted, partition: 0, key: encode(`k${index % 3}`), value: encode(`v${index}`), timestamp: clock.now() })
+    }
+    await clock.advance(2 * 3_600_000)
+    await eventually(async () => {
+      await producer.append({ topic: compacted, partition: 0, key: encode('use'), value: encode('x'), timestamp: clock.now() })
+      const [start] = await broker.topics.listOffsets([{ topic: old, partition: 0, at: 'earliest' }])
+      expect(start!.offset).toBe(60)
+      await clock.advance(15_000)
+    })
+    await eventually(async () => {
+      await producer.append({ topic: compacted, partition: 0, key: encode('use'), value: encode('x'), timestamp: clock.now() })
+      await clock.advance(15_000)
+      const values = await visibleValues(broker, { topic: compacted, partition: 0 }, 'read-committed')
+      expect(values.filter((value) => value !== 'x').length).toBeLessThan(60)
+      expect(values).toEqual(expect.arrayContaining(['v57', 'v58', 'v59']))
+    })
     await broker.close()
   })
 })
