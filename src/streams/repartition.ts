@@ -1,3 +1,4 @@
+import { partitionForKey } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
 import type { StreamPlan } from './plan.ts'
 import { GraphNode } from './topology/graph.ts'
@@ -5,6 +6,7 @@ import { isGeneratedName, repartitionTopicName } from './topology/names.ts'
 import type { Partitioner, SourceNode, TopologyNode } from './topology/node.ts'
 import type { TopologyWriter } from './topology/topology-writer.ts'
 import { isWindowedSerde } from './windowed-serde.ts'
+import type { Windowed } from './windows.ts'
 
 export interface RepartitionRequest {
   /** Of the topic; `-repartition` is added. */
@@ -73,7 +75,9 @@ export function internalSource(name: string, topic: string, serdes: { readonly k
   }
 }
 
-/** The serde by which a key is partitioned: the one of the inner key for windowed keys. */
-export function partitioningSerde(keySerde: Serde<unknown>): Serde<unknown> {
-  return isWindowedSerde(keySerde) ? keySerde.inner : keySerde
+/** Windowed keys are partitioned by the key inside, so that all windows of a key are together: what `to` does by default. */
+export function windowedPartitioner(keySerde: Serde<unknown>): Partitioner | undefined {
+  if (!isWindowedSerde(keySerde)) return undefined
+  const { inner } = keySerde
+  return (_topic, key, _value, partitions) => (key === null ? undefined : partitionForKey(inner.serialize((key as Windowed<unknown>).key), partitions))
 }

@@ -11,7 +11,7 @@ import type { NodeFields, StreamPlan, TablePlan } from './plan.ts'
 import { addProcessor } from './processing.ts'
 import type { ProcessOptions } from './processing.ts'
 import type { ProcessorFactory } from './processor.ts'
-import { repartitionNode, sinkNode } from './repartition.ts'
+import { repartitionNode, sinkNode, windowedPartitioner } from './repartition.ts'
 import { SplitStream } from './split.ts'
 import { storeRequest } from './store-request.ts'
 import type { StreamRecord } from './stream-record.ts'
@@ -215,7 +215,6 @@ export class Stream<K, V> {
   to(topic: SinkTopic<K, V> | RecordCallback<K, V, string>, options: DynamicSinkOptions<K, V> = {}): void {
     const { context, node, keySerde, valueSerde } = this[planKey]
     const name = context.names.processor('KSTREAM-SINK-', options.name)
-    const partitioner = options.partitioner as Partitioner | undefined
     const target = typeof topic === 'function'
       ? {
           topic: erased(topic),
@@ -223,6 +222,7 @@ export class Stream<K, V> {
           valueSerde: options.value === undefined ? valueSerde ?? context.defaultValueSerde : serdeOf(options.value, `${name}: value`),
         }
       : { topic: topic.name, keySerde: topic.keySerde as Serde<unknown>, valueSerde: topic.valueSerde as Serde<unknown> }
+    const partitioner = (options.partitioner as Partitioner | undefined) ?? windowedPartitioner(target.keySerde)
     const sink = new GraphNode(name, (writer, parents) => writer.addNode(sinkNode(name, parents, { ...target, partitioner })))
     context.graph.add(sink, node)
   }

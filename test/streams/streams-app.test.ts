@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { longSerde, seededRandom, randomInteger, stringSerde } from '../../src/core/index.ts'
 import type { Broker } from '../../src/core/index.ts'
-import { StreamsApp, StreamsBuilder, topic } from '../../src/streams/index.ts'
+import { StreamsApp, StreamsBuilder, timeWindowedSerde, topic, tumbling } from '../../src/streams/index.ts'
 import type { StreamsConfig, StreamsState, Topology } from '../../src/streams/index.ts'
 import { MemoryFileSystem } from '../kit/memory-file-system.ts'
 import { createTopics, openMemoryBroker, readAll, write } from '../kit/streams-harness.ts'
@@ -264,6 +264,23 @@ describe('exactly once', () => {
     const progress: string[] = []
     await runToEnd(countWords(), { onRestore: ({ taskId, topic: changelog, position, endOffset }) => progress.push(`${taskId} ${changelog} ${position === endOffset}`) })
     expect(progress.at(-1)).toBe('1_0 app-word-counts-changelog true')
+  })
+})
+
+describe('windowed keys', () => {
+  it('are partitioned by the key inside, as the key itself is', async () => {
+    const builder = new StreamsBuilder()
+    const windowedCounts = builder.stream(words).groupByKey().windowedBy(tumbling(10, { grace: 100 })).count()
+    windowedCounts.toStream().to(topic('counts', { key: timeWindowedSerde(stringSerde, 10), value: z.number() }))
+    await createTopics(broker, { words: 4, counts: 4 })
+    const keys = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
+    await write(broker, 'words', keys.flatMap((key) => [5, 15, 25].map((timestamp) => ({ key, value: 'x', timestamp }))))
+    await runToEnd(builder.build())
+    const place = (records: Awaited<ReturnType<typeof readAll>>) => Object.fromEntries(records.map(({ key, partition }) => [key!.slice(0, 1), partition]))
+    const written = await readAll(broker, 'counts')
+    expect(written.length).toBe(24)
+    expect(place(written)).toEqual(place(await readAll(broker, 'words')))
+    expect(new Set(written.map(({ key, partition }) => key!.slice(0, 1) + partition)).size).toBe(keys.length)
   })
 })
 
