@@ -6,7 +6,8 @@
  *            └──rollback─▶ the content is that of the last commit
  * ```
  * All calls are synchronous: a read-modify-write of an operator must not interleave with another. Keys are ordered byte by
- * byte, as unsigned numbers. The store keeps no reference to an argument, and a caller must not change what it was given.
+ * byte, as unsigned numbers. A value that is put belongs to the store from then on, so it must not be a view of something
+ * larger; keys stay the caller's. A caller must not change what it was given.
  */
 export interface ByteStore {
   /** null when there is no such key. */

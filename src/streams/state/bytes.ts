@@ -48,9 +48,12 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true
 }
 
-/** The bytes in memory of their own: a view of a batch or of a pool would keep all of it alive. */
-export function ownBytes(bytes: Uint8Array): Uint8Array {
-  return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)
+/**
+ * The bytes in memory of their own: a view of a batch or of a pool would keep all of it alive. (Whether it is a view is not
+ * asked: looking at the buffer of a small array costs more than the copy.)
+ */
+export function copyBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes)
 }
 
 const twoTo32 = 0x1_0000_0000

@@ -1,6 +1,6 @@
-import type { StreamRecord } from '../stream-record.ts'
+import { StreamRecord } from '../stream-record.ts'
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
-import { bytesToText, ownBytes } from './bytes.ts'
+import { bytesToText, copyBytes } from './bytes.ts'
 import { OrderedKeys } from './ordered-keys.ts'
 
 /** Bytes that all caches of a task may hold together. */
@@ -84,7 +84,7 @@ export class CachingByteStore implements ByteStore {
   put(key: Uint8Array, value: Uint8Array | null): void {
     const text = bytesToText(key)
     this.#forget(text)
-    const row = { key: ownBytes(key), value: value && ownBytes(value), record: this.#options.currentRecord(), segment: this.#segmentOf(key), text }
+    const row = { key: copyBytes(key), value, record: withoutContent(this.#options.currentRecord()), segment: this.#segmentOf(key), text }
     this.#rows.set(text, row)
     if (this.#orders !== null) this.#orderOf(row.segment, this.#orders).add(text)
     this.#options.budget.usedBytes += sizeOf(row)
@@ -214,6 +214,11 @@ export class CachingByteStore implements ByteStore {
     const { timed } = this.#options
     return timed === undefined ? 0 : timed.segmentOf(timed.timeOf(key))
   }
+}
+
+/** The record without what it shares with a batch, which a cached row would keep alive. */
+function withoutContent({ timestamp, headers, origin: { topic, partition, offset } }: StreamRecord): StreamRecord {
+  return new StreamRecord(null, null, timestamp, headers, { topic, partition, offset, rawKey: null, rawValue: null })
 }
 
 const bytesPerRowOverhead = 120

@@ -1,5 +1,5 @@
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
-import { bytesToText, ownBytes, textToBytes } from './bytes.ts'
+import { bytesToText, textToBytes } from './bytes.ts'
 
 /** Keeps the `maxEntries` keys that were read or written last; what is pushed out is reported, so that the changelog forgets it too. */
 export class LruByteStore implements ByteStore {
@@ -32,7 +32,7 @@ export class LruByteStore implements ByteStore {
     this.#remember()
     const text = bytesToText(key)
     this.#values.delete(text)
-    if (value !== null) this.#values.set(text, ownBytes(value))
+    if (value !== null) this.#values.set(text, value)
     if (this.#values.size > this.#maxEntries) this.#evictOldest()
   }
 

@@ -1,5 +1,5 @@
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
-import { bytesToText, ownBytes, textToBytes } from './bytes.ts'
+import { bytesToText, textToBytes } from './bytes.ts'
 import { OrderedKeys } from './ordered-keys.ts'
 
 /**
@@ -22,7 +22,7 @@ export class MemoryByteStore implements ByteStore {
     const text = this.#text(key)
     const before = this.#values.get(text)
     if (!this.#undo.has(text)) this.#undo.set(text, before ?? null)
-    this.#set(text, value === null ? null : ownBytes(value), before !== undefined)
+    this.#set(text, value, before !== undefined)
   }
 
   *scan({ from, to, reverse }: ByteRange): Iterable<ByteEntry> {

@@ -1,8 +1,9 @@
-import type { Header } from '../../core/index.ts'
+import type { Header, Serde } from '../../core/index.ts'
 import { noHeaders } from '../stream-record.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { StoreSpec } from '../topology/node.ts'
 import type { ByteStore } from './byte-store.ts'
+import { copyBytes } from './bytes.ts'
 import { CachingByteStore } from './caching-byte-store.ts'
 import type { CacheBudget, FlushedRow } from './caching-byte-store.ts'
 import { ChangelogByteStore } from './changelog-byte-store.ts'
@@ -114,7 +115,7 @@ function openWindow(spec: StoreSpec, host: StoreHost): OpenStore {
 function openSession(spec: StoreSpec, host: StoreHost): OpenStore {
   const segments = openSegments(spec, host, sessionKeys)
   const layers = layer(spec, host, segments.store, segments)
-  return assemble(spec, layers, new SessionStore(layers.top, segments.store, spec.keySerde, spec.valueSerde))
+  return assemble(spec, layers, new SessionStore(layers.top, segments.store, spec.keySerde, rowSerde(spec)))
 }
 
 function openVersioned(spec: StoreSpec, host: StoreHost): OpenStore {
@@ -157,7 +158,7 @@ function openJoinBuffer(spec: StoreSpec, host: StoreHost): OpenStore {
     commit: () => view.commit(),
     rollback: () => view.rollback(),
     restore(key, value) {
-      base.put(key, value)
+      base.put(key, value && copyBytes(value))
       view.restored(value)
     },
   }
@@ -177,7 +178,7 @@ function openSuppressBuffer(spec: StoreSpec, host: StoreHost): OpenStore {
     flush: () => view.flush(),
     commit: () => view.commit(),
     rollback: () => view.rollback(),
-    restore: (key, value) => view.restore(key, value),
+    restore: (key, value) => view.restore(key, value && copyBytes(value)),
   }
 }
 
@@ -221,7 +222,7 @@ function assemble(spec: StoreSpec, { base, cache, top }: Layers, view: StoreView
     flush: () => cache?.flush(),
     commit: () => top.commit(),
     rollback: () => top.rollback(),
-    restore: (key, value, timestamp) => base.put(key, value !== null && stamped ? joinTimestamp(timestamp, value) : value),
+    restore: (key, value, timestamp) => base.put(key, value && (stamped ? joinTimestamp(timestamp, value) : copyBytes(value))),
   }
 }
 
@@ -253,7 +254,12 @@ function openSegments(spec: StoreSpec, host: StoreHost, keys: TimedKeys): Segmen
 }
 
 function rowSerde(spec: StoreSpec) {
-  return isTimestamped(spec) ? valueAndTimestampSerde(spec.valueSerde) : spec.valueSerde
+  return isTimestamped(spec) ? valueAndTimestampSerde(spec.valueSerde) : copyingSerde(spec.valueSerde)
+}
+
+/** Serdes may give views, of a pool or of what they were given; what a store keeps must not be one. */
+function copyingSerde(serde: Serde<unknown>): Serde<unknown> {
+  return { serialize: (value) => copyBytes(serde.serialize(value)), deserialize: (bytes) => serde.deserialize(bytes) }
 }
 
 function isTimestamped(spec: StoreSpec): boolean {

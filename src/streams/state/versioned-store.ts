@@ -1,5 +1,5 @@
 import type { Serde } from '../../core/index.ts'
-import { bytesToText, ownBytes } from './bytes.ts'
+import { bytesToText, copyBytes } from './bytes.ts'
 
 /** `validTo` of the row that is current: it has no end yet. */
 export const validForever = -1
@@ -111,7 +111,7 @@ export class VersionedStore<K, V> implements ReadOnlyVersionedStore<K, V> {
     const versions = this.#versions.get(text) ?? []
     const index = lastAtOrBefore(versions, timestamp)
     const replaces = versions[index]?.timestamp === timestamp
-    const version = { timestamp, value: value && ownBytes(value) }
+    const version = { timestamp, value: value && copyBytes(value) }
     this.#change(text, versions.toSpliced(replaces ? index : index + 1, replaces ? 1 : 0, version))
     this.#dropEnded()
     return versions[index + 1]?.timestamp ?? validForever

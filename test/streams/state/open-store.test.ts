@@ -3,11 +3,12 @@ import { describe, expect, it } from 'vitest'
 import type { KeyValueStore } from '../../../src/streams/state/key-value-store.ts'
 import { openStore } from '../../../src/streams/state/open-store.ts'
 import type { OpenStore } from '../../../src/streams/state/open-store.ts'
-import type { SessionStore } from '../../../src/streams/state/session-store.ts'
+import { SessionStore } from '../../../src/streams/state/session-store.ts'
 import type { ValueAndTimestamp } from '../../../src/streams/state/value-and-timestamp.ts'
-import type { VersionedStore } from '../../../src/streams/state/versioned-store.ts'
-import type { WindowStore } from '../../../src/streams/state/window-store.ts'
+import { VersionedStore } from '../../../src/streams/state/versioned-store.ts'
+import { WindowStore } from '../../../src/streams/state/window-store.ts'
 import type { StoreSpec } from '../../../src/streams/topology/node.ts'
+import type { Serde } from '../../../src/core/index.ts'
 import { TestStoreHost, specOf } from './store-host.ts'
 
 type Write = readonly [key: string, value: string | null, time: number]
@@ -131,6 +132,34 @@ describe('the changelog', () => {
     expect(host.logged.map(({ timestamp }) => timestamp)).toEqual([2])
   })
 })
+
+describe('what a store keeps', () => {
+  it.each(['key-value', 'timestamped-key-value', 'window', 'session', 'versioned'] as const)('is no view of what a serde of a %s store gave', (type) => {
+    const pool = new Uint8Array(64)
+    const view: Serde<unknown> = {
+      serialize(value) {
+        pool.set(Buffer.from(value as string))
+        return pool.subarray(0, (value as string).length)
+      },
+      deserialize: (bytes) => Buffer.from(bytes).toString(),
+    }
+    const store = openStore(specOf({ type, valueSerde: view, retentionMs: 100, historyMs: 100 }), new TestStoreHost())
+    const put = { 'key-value': 'kept', 'timestamped-key-value': { value: 'kept', timestamp: 1 } } as const
+    const target = store.view
+    if (target instanceof WindowStore) target.put('k', 'kept', 1)
+    else if (target instanceof SessionStore) target.put({ key: 'k', start: 1, end: 1 }, 'kept')
+    else if (target instanceof VersionedStore) target.put('k', 'kept', 1)
+    else (target as KeyValueStore<unknown, unknown>).put('k', put[type as keyof typeof put])
+    pool.fill(0)
+    expect(JSON.stringify(valueOf(store))).toContain('kept')
+  })
+})
+
+function valueOf({ view }: OpenStore): unknown {
+  if (view instanceof WindowStore) return view.fetchOne('k', 1)
+  if (view instanceof SessionStore) return view.fetchSession('k', 1, 1)
+  return (view as KeyValueStore<unknown, unknown>).get('k')
+}
 
 describe('retention', () => {
   it('hides a window at once when a newer one makes it too old, and counts what is written too late', () => {
