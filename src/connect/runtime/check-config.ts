@@ -1,5 +1,6 @@
 import type { ConfigSpec, RawConfig } from '../config-spec.ts'
 import { unknownKeys } from '../config-spec.ts'
+import type { Secrets } from '../config-providers/secrets.ts'
 import type { ConnectorPlugin } from '../connector.ts'
 import { configError, describeError } from '../errors.ts'
 import { createCodec } from './codec-config.ts'
@@ -20,9 +21,10 @@ export interface CheckedConfig {
 }
 
 /** Everything that can be said about a connector's config before it runs. @throws INVALID_CONFIG with all of it, PLUGIN_NOT_FOUND */
-export async function checkConnectorConfig(given: NamedConfig, registry: PluginRegistry, { worker }: { readonly worker: RawConfig }): Promise<CheckedConfig> {
+export async function checkConnectorConfig(given: NamedConfig, registry: PluginRegistry, { worker, secrets }: { readonly worker: RawConfig; readonly secrets: Secrets }): Promise<CheckedConfig> {
   const name = given.name.trim()
-  const raw: RawConfig = { ...given.config, name }
+  const written: RawConfig = { ...given.config, name }
+  const raw = secrets.resolve(written)
   if (name === '') throw configError('a connector needs a name: give {"name": "…", "config": {…}}')
   if ((given.config['name'] ?? given.name) !== given.name) throw configError(`Connector name configuration (${given.config['name']}) doesn't match connector name (${given.name})`)
   const className = raw['connector.class']
@@ -38,8 +40,8 @@ export async function checkConnectorConfig(given: NamedConfig, registry: PluginR
     ...complaintsOf(() => createTransformChain(registry, raw)?.close()),
     ...(plugin.type === 'source' ? sourceComplaints(raw, worker, plugin) : []),
   ]
-  if (complaints.length > 0) throw invalid(name, complaints)
-  return { named: { name, config: raw }, installed, config: base.parse(raw) }
+  if (complaints.length > 0) throw invalid(name, complaints.map((each) => secrets.redact(each)))
+  return { named: { name, config: written }, installed, config: base.parse(raw) }
 }
 
 function sourceComplaints(raw: RawConfig, worker: RawConfig, plugin: ConnectorPlugin): readonly string[] {

@@ -1,6 +1,7 @@
 import type { Broker, Clock, Random } from '../../core/index.ts'
 import { nearestName, StreamError, systemClock, systemRandom } from '../../core/index.ts'
 import type { RawConfig } from '../config-spec.ts'
+import { Secrets } from '../config-providers/secrets.ts'
 import type { AnyPlugin, ConnectorPlugin, Log } from '../connector.ts'
 import { configError } from '../errors.ts'
 import { checkConnectorConfig, checkWorkerConfig } from './check-config.ts'
@@ -49,25 +50,29 @@ export interface ConnectWorkerOptions {
  */
 export class ConnectWorker {
   readonly #options: ConnectWorkerOptions
+  /** With its secrets filled in. */
   readonly #raw: RawConfig
+  readonly #secrets: Secrets
   readonly #config: WorkerConfig
   readonly #registry: PluginRegistry
   readonly #log: Log
   readonly #connectors = new Map<string, RunningConnector>()
   #isStopped = false
 
-  private constructor(options: ConnectWorkerOptions, raw: RawConfig, config: WorkerConfig) {
+  private constructor(options: ConnectWorkerOptions, secrets: Secrets, raw: RawConfig, config: WorkerConfig) {
     this.#options = options
+    this.#secrets = secrets
     this.#raw = raw
     this.#config = config
-    this.#log = options.log ?? consoleLog
+    this.#log = secrets.redactingLog(options.log ?? consoleLog)
     this.#registry = new PluginRegistry({ plugins: options.plugins ?? [], modules: config['plugin.path'] })
   }
 
   /** @throws INVALID_CONFIG naming every key that is unknown or wrong */
   static open(options: ConnectWorkerOptions): ConnectWorker {
-    const raw = options.config ?? {}
-    return new ConnectWorker(options, raw, checkWorkerConfig(raw))
+    const secrets = Secrets.from(options.config ?? {})
+    const raw = secrets.resolve(options.config ?? {})
+    return new ConnectWorker(options, secrets, raw, checkWorkerConfig(raw))
   }
 
   /**
@@ -76,7 +81,7 @@ export class ConnectWorker {
    */
   async start(named: NamedConfig): Promise<void> {
     if (this.#isStopped) throw new StreamError('CLOSED', 'the Connect worker was stopped')
-    const checked = await checkConnectorConfig(named, this.#registry, { worker: this.#raw })
+    const checked = await this.#checked(named)
     if (this.#connectors.has(checked.named.name)) throw configError(`Connector ${checked.named.name} already exists`)
     const connector = new RunningConnector(this.#connectorOptions(checked))
     this.#connectors.set(checked.named.name, connector)
@@ -85,17 +90,18 @@ export class ConnectWorker {
 
   /** What `start` checks. @throws INVALID_CONFIG, PLUGIN_NOT_FOUND */
   async check(named: NamedConfig): Promise<void> {
-    await checkConnectorConfig(named, this.#registry, { worker: this.#raw })
+    await this.#checked(named)
   }
 
   /** In the order they were started. */
   status(): readonly ConnectorStatus[] {
-    return [...this.#connectors.values()].map(({ status }) => status)
+    return [...this.#connectors.values()].map(({ status }) => this.#redacted(status))
   }
 
   /** Set when a connector, or every task of one, has failed for good. */
   failure(): unknown {
-    return [...this.#connectors.values()].map(({ failure }) => failure).find((failure) => failure !== undefined)
+    const failure = [...this.#connectors.values()].map((connector) => connector.failure).find((each) => each !== undefined)
+    return failure === undefined ? undefined : this.#secrets.redactError(failure)
   }
 
   /** Tasks commit and rest. @throws INVALID_ARGUMENT for an unknown name */
@@ -119,6 +125,19 @@ export class ConnectWorker {
     await Promise.all([...this.#connectors.values()].map((connector) => connector.stop()))
   }
 
+  #checked(named: NamedConfig): Promise<CheckedConfig> {
+    return checkConnectorConfig(named, this.#registry, { worker: this.#raw, secrets: this.#secrets })
+  }
+
+  #redacted(status: ConnectorStatus): ConnectorStatus {
+    const hide = <T extends { readonly trace?: string; readonly waitingFor?: string }>(part: T): T => ({
+      ...part,
+      ...(part.trace !== undefined && { trace: this.#secrets.redact(part.trace) }),
+      ...(part.waitingFor !== undefined && { waitingFor: this.#secrets.redact(part.waitingFor) }),
+    })
+    return { ...status, connector: hide(status.connector), tasks: status.tasks.map(hide) }
+  }
+
   #named(name: string): RunningConnector {
     const connector = this.#connectors.get(name)
     if (connector !== undefined) return connector
@@ -132,7 +151,7 @@ export class ConnectWorker {
     const onChange = this.#options.onChange ?? (() => {})
     const [log, worker] = [this.#log, this.#config]
     return {
-      named, installed, clock, random, log, workerConfig: this.#raw,
+      named, installed, clock, random, log, workerConfig: this.#raw, resolve: (raw: RawConfig) => this.#secrets.resolve(raw),
       maxTasks: config['tasks.max'], enforcesMaxTasks: config['tasks.max.enforce'], retryMaxDelayMs: config['errors.retry.delay.max.ms'],
       task: { clock, random, log, onChange, gracefulMs: worker['task.shutdown.graceful.timeout.ms'], restart: restartPolicy(config['restart.policy'] ?? worker['restart.policy'], worker) },
       launch: (spec: TaskSpec) => this.#launcher(spec, installed, config['task.host'] ?? worker['task.host']),
@@ -144,7 +163,7 @@ export class ConnectWorker {
     const inThread = threadHost({ maxMemoryMiB: this.#config['task.max.memory.mb'], ...(taskWorkerUrl && { workerUrl: taskWorkerUrl }) })
     // a plugin that is an object of this process cannot cross into a thread
     const host: TaskHost = where === 'in-process' || installed.module === null ? hostInProcess : inThread
-    return (start) => host({ ...start, spec, installed, registry: this.#registry, broker, clock, random, log: this.#log })
+    return (start) => host({ ...start, spec: { ...spec, connectorConfig: this.#secrets.resolve(spec.connectorConfig), taskConfig: this.#secrets.resolve(spec.taskConfig) }, installed, registry: this.#registry, broker, clock, random, log: this.#log })
   }
 }
 

@@ -23,6 +23,8 @@ export interface RunningConnectorOptions {
   readonly named: NamedConfig
   readonly installed: InstalledPlugin<ConnectorPlugin>
   readonly workerConfig: RawConfig
+  /** Fills in secrets. */
+  readonly resolve: (config: RawConfig) => RawConfig
   readonly maxTasks: number
   readonly enforcesMaxTasks: boolean
   readonly clock: Clock
@@ -54,8 +56,8 @@ export class RunningConnector {
 
   start(): void {
     this.#then(async () => {
-      const { installed, named } = this.#options
-      const config = installed.plugin.config.parse(named.config)
+      const { installed, named, resolve } = this.#options
+      const config = installed.plugin.config.parse(resolve(named.config))
       await this.#retrying('start', async () => { await this.#connector.start(config, this.#context()) })
       this.#state = this.#isPaused ? 'PAUSED' : 'RUNNING'
       await this.#launchTasks()

@@ -23,6 +23,7 @@ export const workerConfig = configSpec({
   'topic.creation.enable': option.boolean({ doc: 'Whether source connectors may create the topics they write to.', default: true, importance: 'low' }),
   'task.shutdown.graceful.timeout.ms': option.long({ doc: 'Time that tasks have to stop by themselves.', default: 5000, importance: 'low', check: positive }),
   'plugin.path': option.list({ doc: 'Modules with further plugins: files, folders or npm packages that export `plugins`.', default: [], importance: 'low' }),
+  'config.providers': option.list({ doc: 'Names of config providers: ${name:path:key} in a config is filled in where it is used. file, dir and env need no class.', default: [], importance: 'low' }),
   'task.host': option.oneOf(['thread', 'in-process'], {
     doc: 'Where tasks run: each in a thread of its own, so that a crash or a leak stays there, or inside the worker.', default: 'thread', importance: 'medium',
   }),
@@ -34,7 +35,7 @@ export const workerConfig = configSpec({
   'restart.backoff.ms': option.long({ doc: 'The wait before the first restart.', default: 1000, importance: 'low', check: positive }),
   'restart.backoff.max.ms': option.long({ doc: 'The longest wait between restarts.', default: 60_000, importance: 'low', check: positive }),
   'restart.max.attempts': option.int({ doc: 'Restarts in a row before a task stays failed; -1: no end.', default: 10, importance: 'low', check: z.number().min(-1, 'Value must be at least -1') }),
-}, { prefixes: ['key.converter.', 'value.converter.', 'header.converter.', 'producer.', 'consumer.', 'admin.', 'config.providers', 'offset.storage.'] })
+}, { prefixes: ['key.converter.', 'value.converter.', 'header.converter.', 'producer.', 'consumer.', 'admin.', 'config.providers.', 'offset.storage.'] })
 
 export type WorkerConfig = ConfigOf<typeof workerConfig>
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseConnectorFile, parseProperties, parseWorkerFile } from '../../../src/connect/runtime/config-file.ts'
+import { parseConnectorFile, parseWorkerFile } from '../../../src/connect/runtime/config-file.ts'
 
 describe('parseConnectorFile', () => {
   const expected = { name: 'n', config: { 'connector.class': 'FileSource', 'tasks.max': '1', 'flag': 'true' } }
@@ -31,23 +31,5 @@ describe('parseConnectorFile', () => {
 describe('parseWorkerFile', () => {
   it('reads flat JSON and properties alike', () => {
     expect(parseWorkerFile('w.json', '{"offset.flush.interval.ms":5}')).toEqual(parseWorkerFile('w.properties', 'offset.flush.interval.ms=5'))
-  })
-})
-
-describe('parseProperties', () => {
-  it.each([
-    ['a=b', { a: 'b' }],
-    ['  a  =  b c  ', { a: 'b c  ' }],
-    ['a:b=c', { a: 'b=c' }],
-    ['a b', { a: 'b' }],
-    ['a', { a: '' }],
-    ['# x=1\n! y=2\n\na=1', { a: '1' }],
-    ['a=1,\\\n   2', { a: '1,2' }],
-    ['a=back\\\\', { a: 'back\\' }],
-    ['a\\:b\\ c=d', { 'a:b c': 'd' }],
-    ['a=\\u00e9\\t\\q', { a: 'é\tq' }],
-    ['a=1\r\nb=2\ra=3', { a: '3', b: '2' }],
-  ])('reads %j as Java does', (text, expected) => {
-    expect(parseProperties(text)).toEqual(expected)
   })
 })

@@ -1,0 +1,24 @@
+/** The one file of Connect that reads the disk: small files with secrets. */
+import { readFileSync, realpathSync, statSync } from 'node:fs'
+import { isAbsolute, relative } from 'node:path'
+import { configError, describeError } from '../errors.ts'
+
+const maxSecretBytes = 1024 * 1024
+
+/** @throws INVALID_CONFIG when it cannot be read, is too large, or lies outside of `allowed` (null: anywhere) */
+export function readSecretFile(path: string, allowed: readonly string[] | null): string {
+  try {
+    const actual = realpathSync(path)
+    if (allowed !== null && !allowed.some((root) => isInside(realpathSync(root), actual))) throw configError(`${path} is not in allowed.paths`)
+    const { size } = statSync(actual)
+    if (size > maxSecretBytes) throw configError(`${path} has ${size} bytes; a file of secrets has at most ${maxSecretBytes}`)
+    return readFileSync(actual, 'utf8')
+  } catch (cause) {
+    throw configError(`the config provider cannot read ${path}: ${describeError(cause)}`, { cause })
+  }
+}
+
+function isInside(root: string, path: string): boolean {
+  const way = relative(root, path)
+  return way === '' || (!way.startsWith('..') && !isAbsolute(way))
+}
