@@ -36,6 +36,8 @@ export class EmbeddedGroupMember implements GroupMember {
   /** Of assigned partitions; absent until it was looked up. */
   readonly #positions = new Map<string, PartitionPosition>()
   readonly #paused = new Set<string>()
+  /** Of topics that were removed: nothing to read until the group has moved on without them. */
+  readonly #gone = new Set<string>()
   /** What the coordinator wants of this member, until it was done. */
   #pendingEvent: MemberEvent | null = null
   #joining: Promise<JoinedRound> | null = null
@@ -119,7 +121,7 @@ export class EmbeddedGroupMember implements GroupMember {
   }
 
   async #readAssigned(maxWaitMs: number, options: ReadOptions & { readonly signal: AbortSignal }): Promise<ReadResult> {
-    const readable = this.#assignment.filter((target) => !this.#paused.has(keyOf(target))).map((target) => this.#positions.get(keyOf(target))!)
+    const readable = this.#assignment.filter((target) => !this.#paused.has(keyOf(target)) && !this.#gone.has(keyOf(target))).map((target) => this.#positions.get(keyOf(target))!)
     this.#reader.assign(readable)
     const before = new Map(readable.map((position) => [keyOf(position), position]))
     const abort = eitherSignal(options.signal, this.#wake.signal)
@@ -132,11 +134,16 @@ export class EmbeddedGroupMember implements GroupMember {
       }
       return result
     } catch (error) {
-      await this.#resetOutOfRange(error)
+      if (isStreamError(error, 'UNKNOWN_TOPIC_OR_PARTITION')) this.#noteGone(String(error.details['topic']))
+      else await this.#resetOutOfRange(error)
       return nothing
     } finally {
       abort.release()
     }
+  }
+
+  #noteGone(topic: string): void {
+    for (const target of this.#assignment) if (target.topic === topic) this.#gone.add(keyOf(target))
   }
 
   async #resetOutOfRange(error: unknown): Promise<void> {
@@ -227,6 +234,7 @@ export class EmbeddedGroupMember implements GroupMember {
     this.#assignment = []
     this.#positions.clear()
     this.#paused.clear()
+    this.#gone.clear()
     this.#startJoining()
   }
 

@@ -17,6 +17,8 @@ import { validateRecord, validateTarget } from '../validate.ts'
 /** Batches made from single records: large enough to amortise a batch's header and checksum, small against the buffer. */
 const maxBatchBytes = 256 * 1024
 const maxSpareBuilders = 4
+/** As Kafka's `metadata.max.age.ms`: partitions that were added are used after so long at the latest. */
+const partitionCountAgeMs = 300_000
 const defaultMaxBufferBytes = 32 * 1024 * 1024
 const defaultTransactionTimeoutMs = 60_000
 
@@ -29,6 +31,12 @@ interface OpenBatch {
   readonly builder: RecordBatchBuilder
   readonly sent: Promise<BatchMetadata>
   readonly resolve: (metadata: Promise<BatchMetadata>) => void
+}
+
+interface PartitionCount {
+  readonly count: number
+  /** On the monotonic clock. */
+  readonly lookedUpMs: number
 }
 
 /** Which sequence number comes next in one partition, and which one the log has acknowledged last. */
@@ -47,7 +55,7 @@ export class EmbeddedProducer implements Producer {
   readonly #acknowledge: 'durable' | 'written'
   readonly #partitioner: StickyPartitioner
   readonly #gate: ByteGate
-  readonly #partitionCounts = new Map<string, number>()
+  readonly #partitionCounts = new Map<string, PartitionCount>()
   readonly #sequences = new Map<string, PartitionSequence>()
   readonly #openBatches = new Map<string, OpenBatch>()
   /** One per batch that is not acknowledged yet; never rejects. */
@@ -115,7 +123,9 @@ export class EmbeddedProducer implements Producer {
    * order of the calls. The bytes count until the action's promise settles.
    */
   #admit<T>(topic: string | null, bytes: number, action: () => Promise<T>): Promise<T> {
-    const isKnown = topic === null || this.#partitionCounts.has(topic)
+    const known = topic === null ? null : this.#partitionCounts.get(topic)
+    const isKnown = known !== undefined
+    if (known && this.#clock.monotonic() - known.lookedUpMs > partitionCountAgeMs) this.#refreshPartitionCount(topic!, known)
     const room = this.#admission === null && isKnown ? this.#gate.enter(bytes) : null
     if (room === undefined) return action().finally(() => this.#gate.leave(bytes))
     let result: Promise<T> | undefined
@@ -141,7 +151,7 @@ export class EmbeddedProducer implements Producer {
   }
 
   async #addToBatch(record: ProducerRecord): Promise<RecordMetadata> {
-    const partition = record.partition ?? this.#partitionOf(record, this.#partitionCounts.get(record.topic)!)
+    const partition = record.partition ?? this.#partitionOf(record, this.#partitionCounts.get(record.topic)!.count)
     const timestamp = record.timestamp ?? this.#clock.now()
     const key = partitionKey(record.topic, partition)
     let batch = this.#openBatches.get(key) ?? this.#openBatch(key, { topic: record.topic, partition })
@@ -231,7 +241,13 @@ export class EmbeddedProducer implements Producer {
   async #lookUpPartitionCount(topic: string): Promise<void> {
     const [description] = await this.#engine.describeTopics([topic])
     assert(description !== undefined, 'describeTopics answers for every topic or throws')
-    this.#partitionCounts.set(topic, description.partitions.length)
+    this.#partitionCounts.set(topic, { count: description.partitions.length, lookedUpMs: this.#clock.monotonic() })
+  }
+
+  /** Appends go on with what is known meanwhile. A topic that is gone is found out by the append. */
+  #refreshPartitionCount(topic: string, { count }: PartitionCount): void {
+    this.#partitionCounts.set(topic, { count, lookedUpMs: this.#clock.monotonic() })
+    this.#lookUpPartitionCount(topic).catch(() => undefined)
   }
 
   #noteFailure(error: unknown): StreamError {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { openEmbeddedBroker, seededRandom } from '../../../src/core/index.ts'
+import { openEmbeddedBroker, partitionForKey, seededRandom } from '../../../src/core/index.ts'
 import type { Broker } from '../../../src/core/index.ts'
 import { ManualClock } from '../../kit/manual-clock.ts'
 import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
@@ -93,6 +93,38 @@ describe('a directory that is opened again', () => {
     await second.topics.create([{ topic: 'gone' }])
     expect(await visibleValues(second, { topic: 'gone', partition: 0 }, 'read-uncommitted')).toEqual([])
     await second.close()
+  })
+})
+
+describe('topics that change under those who use them', () => {
+  it('get their new partitions used by a producer that was there before', async () => {
+    const clock = new ManualClock()
+    const broker = await open(new MemoryFileSystem(), clock)
+    const topic = await createTopic(broker)
+    const producer = await broker.openProducer()
+    await producer.append({ topic, key: encode('a'), value: null })
+    await broker.topics.alter(topic, { partitions: 50 })
+    await clock.advance(300_001)
+    await eventually(async () => {
+      const { partition } = await producer.append({ topic, key: encode('a'), value: null })
+      expect(partition).toBe(partitionForKey(encode('a'), 50))
+    })
+    await broker.close()
+  })
+
+  it('leave the members of a group that read others too in peace when they are removed', async () => {
+    const broker = await open(new MemoryFileSystem())
+    const [stays, goes] = [await createTopic(broker), await createTopic(broker)]
+    const member = await PollingMember.join(broker, { groupId: 'g', topics: [stays, goes], offsetReset: 'earliest' })
+    await broker.topics.remove([goes])
+    const producer = await broker.openProducer()
+    await producer.append(recordOf({ topic: stays, partition: 0 }, 'still read'))
+    await eventually(async () => {
+      expect(member.values).toEqual(['still read'])
+      expect(member.assigned).toEqual([`${stays}-0`])
+    })
+    await member.leave()
+    await broker.close()
   })
 })
 
