@@ -38,8 +38,12 @@ export interface CachingOptions {
 
 interface CachedRow {
   readonly key: Uint8Array
-  readonly value: Uint8Array | null
-  readonly record: StreamRecord
+  value: Uint8Array | null
+  record: StreamRecord
+  /** Not yet in the store. */
+  dirty: boolean
+  /** Read or written since an eviction last passed by: it is spared once. */
+  used: boolean
   /** Rows are ordered by segment, then by text (that of the key). */
   readonly segment: number
   readonly text: string
@@ -48,18 +52,21 @@ interface CachedRow {
 /**
  * A write-back cache in front of a store. Writes stay here until a flush (a commit, or the budget is used up), which
  * writes the last value of each key to the store and hands it to the operator that sends it on: only the last of several
- * updates of a key is seen downstream. Rows stay for reads after the flush, the least recently used leave first.
- * Semantics: CachingKeyValueStore, CachingWindowStore and ThreadCache of Kafka Streams.
+ * updates of a key is seen downstream. Rows stay for reads after the flush; when there is no room, those go first that
+ * were not used for longest (second chance: a use costs a flag and no move). Semantics: CachingKeyValueStore, CachingWindowStore and ThreadCache of Kafka Streams.
  */
 export class CachingByteStore implements ByteStore {
   readonly #inner: ByteStore
   readonly #options: CachingOptions
-  /** In the order of use. */
+  /** In the order in which they came in or were spared. */
   readonly #rows = new Map<string, CachedRow>()
-  /** Keys not yet in the store, in the order of their last write. */
-  readonly #dirty = new Set<string>()
+  /** In the order in which they became so. */
+  #dirty: CachedRow[] = []
   /** Keys of each segment; exists once something was scanned. */
   #orders: Map<number, OrderedKeys> | null = null
+  // A read-modify-write comes with the same array twice: its text is made once.
+  #lastKey: Uint8Array | null = null
+  #lastText = ''
   #onFlush: { readonly listener: (row: FlushedRow) => void; readonly withOldValues: boolean } | null = null
 
   constructor(inner: ByteStore, options: CachingOptions) {
@@ -73,24 +80,28 @@ export class CachingByteStore implements ByteStore {
   }
 
   get(key: Uint8Array): Uint8Array | null {
-    const text = bytesToText(key)
-    const row = this.#rows.get(text)
+    const row = this.#rows.get(this.#text(key))
     if (row === undefined) return this.#inner.get(key)
-    this.#rows.delete(text)
-    this.#rows.set(text, row)
+    row.used = true
     return row.value
   }
 
   put(key: Uint8Array, value: Uint8Array | null): void {
-    const text = bytesToText(key)
-    this.#forget(text)
-    const row = { key: copyBytes(key), value, record: withoutContent(this.#options.currentRecord()), segment: this.#segmentOf(key), text }
-    this.#rows.set(text, row)
-    if (this.#orders !== null) this.#orderOf(row.segment, this.#orders).add(text)
-    this.#options.budget.usedBytes += sizeOf(row)
-    this.#dirty.delete(text)
-    this.#dirty.add(text)
-    while (this.#options.budget.exceeded && this.#rows.size > 0) this.#evictOldest()
+    const text = this.#text(key)
+    const record = withoutContent(this.#options.currentRecord())
+    let row = this.#rows.get(text)
+    if (row === undefined) row = this.#insert({ key: copyBytes(key), value, record, dirty: false, used: false, segment: this.#segmentOf(key), text })
+    else {
+      this.#options.budget.usedBytes += (value?.length ?? 0) - (row.value?.length ?? 0)
+      row.value = value
+      row.record = record
+      row.used = true
+    }
+    if (!row.dirty) {
+      row.dirty = true
+      this.#dirty.push(row)
+    }
+    while (this.#options.budget.exceeded && this.#rows.size > 0) this.#evict()
   }
 
   *scan(range: ByteRange): Iterable<ByteEntry> {
@@ -110,18 +121,18 @@ export class CachingByteStore implements ByteStore {
 
   count(): number {
     let count = this.#inner.count()
-    for (const text of this.#dirty) {
-      const row = this.#rows.get(text)!
-      count += Number(row.value !== null) - Number(this.#inner.get(row.key) !== null)
-    }
+    for (const { key, value } of this.#dirty) count += Number(value !== null) - Number(this.#inner.get(key) !== null)
     return count
   }
 
   /** Writes what is dirty to the store and sends it on. Called before a commit; may lead to more processing. */
   flush(): void {
-    const rows = [...this.#dirty].map((text) => this.#rows.get(text)!)
-    this.#dirty.clear()
-    for (const row of rows) this.#options.asRecord(row.record, () => this.#flushRow(row))
+    const rows = this.#dirty
+    this.#dirty = []
+    for (const row of rows) {
+      row.dirty = false
+      this.#options.asRecord(row.record, () => this.#flushRow(row))
+    }
   }
 
   commit(): void {
@@ -129,8 +140,8 @@ export class CachingByteStore implements ByteStore {
   }
 
   rollback(): void {
-    for (const text of [...this.#rows.keys()]) this.#forget(text)
-    this.#dirty.clear()
+    for (const row of [...this.#rows.values()]) this.#forget(row)
+    this.#dirty = []
     this.#inner.rollback()
   }
 
@@ -147,19 +158,31 @@ export class CachingByteStore implements ByteStore {
     listener({ key, newValue: value, oldValue: withOldValues ? before : null, record })
   }
 
-  #evictOldest(): void {
-    for (const text of this.#rows.keys()) {
-      if (this.#dirty.has(text)) this.flush()
-      this.#forget(text)
-      return
+  #insert(row: CachedRow): CachedRow {
+    this.#rows.set(row.text, row)
+    if (this.#orders !== null) this.#orderOf(row.segment, this.#orders).add(row.text)
+    this.#options.budget.usedBytes += sizeOf(row)
+    return row
+  }
+
+  /** Takes out the first row that was not used since the last time; what is dirty is flushed before. */
+  #evict(): void {
+    for (const row of this.#rows.values()) {
+      if (row.used) {
+        row.used = false
+        this.#rows.delete(row.text)
+        this.#rows.set(row.text, row)
+      } else {
+        if (row.dirty) this.flush()
+        this.#forget(row)
+        return
+      }
     }
   }
 
-  #forget(text: string): void {
-    const row = this.#rows.get(text)
-    if (row === undefined) return
-    this.#rows.delete(text)
-    this.#orders?.get(row.segment)?.delete(text)
+  #forget(row: CachedRow): void {
+    if (!this.#rows.delete(row.text)) return
+    this.#orders?.get(row.segment)?.delete(row.text)
     this.#options.budget.usedBytes -= sizeOf(row)
   }
 
@@ -208,6 +231,14 @@ export class CachingByteStore implements ByteStore {
     if (segment !== row.segment) return segment - row.segment
     const text = bytesToText(key)
     return text < row.text ? -1 : text > row.text ? 1 : 0
+  }
+
+  #text(key: Uint8Array): string {
+    if (key !== this.#lastKey) {
+      this.#lastKey = key
+      this.#lastText = bytesToText(key)
+    }
+    return this.#lastText
   }
 
   #segmentOf(key: Uint8Array): number {
