@@ -3,6 +3,7 @@ import type { Broker, Clock, Duration, Random } from '../core/index.ts'
 import type { RestoreProgress } from './runtime/restore.ts'
 import type { ErrorPolicy } from './runtime/task-config.ts'
 import type { Guarantee } from './runtime/task-output.ts'
+import { defaultAdditionalRetentionMs } from './topology/internal-topics.ts'
 import { checkedName } from './topology/names.ts'
 
 /** Settings of an application. Only `applicationId` and `broker` must be given. */
@@ -37,6 +38,12 @@ export interface StreamsConfig {
   readonly maxBufferedRecords?: number
   /** Bytes for the write-back caches of the stores; 0 forwards every update at once. Default 10 MiB. */
   readonly cacheMaxBytes?: number
+  /**
+   * How long changelogs of window and session stores keep records beyond the store's own retention. Default 1 day. A log's
+   * retention compares records' timestamps with the wall clock: raise this (and `retention.ms` of your topics) beyond the
+   * age of the data before processing old data again, or a restart finds its windows gone.
+   */
+  readonly windowChangelogRetention?: Duration
   /** An open transaction of a process that died is aborted after this. Default 10 s. */
   readonly transactionTimeout?: Duration
   /** Distinguishes instances of one application. Default: random. A fixed one lets a restarted instance take over at once. */
@@ -47,7 +54,8 @@ export interface StreamsConfig {
   readonly random?: Random
 }
 
-export interface ResolvedConfig extends Required<Omit<StreamsConfig, 'commitInterval' | 'transactionTimeout' | 'deadLetterTopic'>> {
+export interface ResolvedConfig extends Required<Omit<StreamsConfig, 'commitInterval' | 'transactionTimeout' | 'deadLetterTopic' | 'windowChangelogRetention'>> {
+  readonly additionalRetentionMs: number
   readonly commitIntervalMs: number
   readonly transactionTimeoutMs: number
   /** null: no policy writes dead letters. */
@@ -56,7 +64,7 @@ export interface ResolvedConfig extends Required<Omit<StreamsConfig, 'commitInte
 
 const knownKeys: ReadonlySet<string> = new Set<keyof StreamsConfig>([
   'applicationId', 'broker', 'guarantee', 'commitInterval', 'offsetReset', 'onDeserializationError', 'onProcessingError', 'onSerializationError',
-  'deadLetterTopic', 'onFailure', 'maxBufferedRecords', 'cacheMaxBytes', 'transactionTimeout', 'instanceId', 'onRestore', 'clock', 'random',
+  'deadLetterTopic', 'onFailure', 'maxBufferedRecords', 'cacheMaxBytes', 'transactionTimeout', 'windowChangelogRetention', 'instanceId', 'onRestore', 'clock', 'random',
 ])
 const policies: readonly ErrorPolicy[] = ['fail', 'skip', 'dead-letter']
 
@@ -86,6 +94,7 @@ export function resolveConfig(config: StreamsConfig): ResolvedConfig {
     maxBufferedRecords: wholeNumber('maxBufferedRecords', config.maxBufferedRecords ?? 1_000, 1),
     cacheMaxBytes: wholeNumber('cacheMaxBytes', config.cacheMaxBytes ?? 10 * 1024 * 1024, 0),
     transactionTimeoutMs: durationMs(config.transactionTimeout ?? '10s', 'transactionTimeout'),
+    additionalRetentionMs: durationMs(config.windowChangelogRetention ?? defaultAdditionalRetentionMs, 'windowChangelogRetention'),
     instanceId: config.instanceId ?? randomUuid(random),
     onRestore: config.onRestore ?? (() => {}),
     clock: config.clock ?? systemClock,

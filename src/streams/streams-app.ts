@@ -64,9 +64,9 @@ export class StreamsApp {
   async start(): Promise<void> {
     if (this.#state !== 'CREATED') throw new StreamError('INVALID_ARGUMENT', `this application is ${this.#state}; an application starts once, make a new one`)
     this.#setState('REBALANCING')
-    const { broker, applicationId, deadLetterTopic } = this.#config
+    const { broker, applicationId, deadLetterTopic, additionalRetentionMs } = this.#config
     try {
-      this.#partitionCounts = await setUpTopics(broker, { applicationId, topology: this.#topology, deadLetterTopic })
+      this.#partitionCounts = await setUpTopics(broker, { applicationId, topology: this.#topology, deadLetterTopic, additionalRetentionMs })
       this.#thread = new StreamThread({
         name: 'thread-1',
         topology: this.#topology,

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { longSerde, seededRandom, randomInteger, stringSerde } from '../../src/core/index.ts'
+import { longSerde, seededRandom, randomInteger, stringSerde, systemClock } from '../../src/core/index.ts'
 import type { Broker } from '../../src/core/index.ts'
-import { StreamsApp, StreamsBuilder, timeWindowedSerde, topic, tumbling } from '../../src/streams/index.ts'
+import { StreamsApp, StreamsBuilder, jsonWindowedSerde, topic, tumbling } from '../../src/streams/index.ts'
 import type { StreamsConfig, StreamsState, Topology } from '../../src/streams/index.ts'
 import { MemoryFileSystem } from '../kit/memory-file-system.ts'
 import { createTopics, openMemoryBroker, readAll, write } from '../kit/streams-harness.ts'
@@ -95,6 +95,15 @@ describe('an application', () => {
     expect([repartition!.partitions.length, changelog!.partitions.length]).toEqual([3, 3])
     const own = changelog!.configs.filter((entry) => entry.source === 'topic').map(({ name, value }) => [name, value])
     expect(Object.fromEntries(own)).toMatchObject({ 'cleanup.policy': 'compact' })
+  })
+
+  it('keeps the changelogs of windows as long as it is told', async () => {
+    const builder = new StreamsBuilder()
+    builder.stream(words).groupByKey().windowedBy(tumbling('1m')).count({ store: 'per-minute' })
+    await createTopics(broker, { words: 1 })
+    await runToEnd(builder.build(), { windowChangelogRetention: '10d' })
+    const [changelog] = await broker.topics.describe(['app-per-minute-changelog'])
+    expect(changelog!.configs.find(({ name }) => name === 'retention.ms')!.value).toBe(String(10 * 86_400_000 + 60_000))
   })
 
   it('refuses internal topics whose partitions no longer fit', async () => {
@@ -271,16 +280,18 @@ describe('windowed keys', () => {
   it('are partitioned by the key inside, as the key itself is', async () => {
     const builder = new StreamsBuilder()
     const windowedCounts = builder.stream(words).groupByKey().windowedBy(tumbling(10, { grace: 100 })).count()
-    windowedCounts.toStream().to(topic('counts', { key: timeWindowedSerde(stringSerde, 10), value: z.number() }))
+    windowedCounts.toStream().to(topic('counts', { key: jsonWindowedSerde(), value: z.number() }))
     await createTopics(broker, { words: 4, counts: 4 })
     const keys = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
-    await write(broker, 'words', keys.flatMap((key) => [5, 15, 25].map((timestamp) => ({ key, value: 'x', timestamp }))))
+    // Retention would delete records of the distant past.
+    const now = Math.floor(systemClock.now() / 1000) * 1000
+    await write(broker, 'words', keys.flatMap((key) => [5, 15, 25].map((ms) => ({ key, value: 'x', timestamp: now + ms }))))
     await runToEnd(builder.build())
-    const place = (records: Awaited<ReturnType<typeof readAll>>) => Object.fromEntries(records.map(({ key, partition }) => [key!.slice(0, 1), partition]))
+    const placesOf = (topicRecords: Awaited<ReturnType<typeof readAll>>, keyOf: (key: string) => string) =>
+      [...new Set(topicRecords.map(({ key, partition }) => `${keyOf(key!)} in ${partition}`))].sort()
     const written = await readAll(broker, 'counts')
     expect(written.length).toBe(24)
-    expect(place(written)).toEqual(place(await readAll(broker, 'words')))
-    expect(new Set(written.map(({ key, partition }) => key!.slice(0, 1) + partition)).size).toBe(keys.length)
+    expect(placesOf(written, (key) => (JSON.parse(key) as { key: string }).key)).toEqual(placesOf(await readAll(broker, 'words'), (key) => key))
   })
 })
 

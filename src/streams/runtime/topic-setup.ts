@@ -10,6 +10,7 @@ export interface TopicSetup {
   readonly topology: TopologyData
   /** null: no error policy writes dead letters. */
   readonly deadLetterTopic: string | null
+  readonly additionalRetentionMs: number
 }
 
 /**
@@ -17,12 +18,12 @@ export interface TopicSetup {
  * have the partitions that the program needs. Answers the partitions of every topic that the application touches.
  * @throws UNKNOWN_TOPIC_OR_PARTITION with the command that creates it; TOPOLOGY_INVALID
  */
-export async function setUpTopics(broker: Broker, { applicationId, topology, deadLetterTopic }: TopicSetup): Promise<Map<string, number>> {
+export async function setUpTopics(broker: Broker, { applicationId, topology, deadLetterTopic, additionalRetentionMs }: TopicSetup): Promise<Map<string, number>> {
   const names = await externalTopics(broker, topology)
   const external = await countsOf(broker, names)
   requireAll(names, external)
   const counts = partitionCounts(topology, external)
-  const { repartition, changelog } = internalTopicSpecs(topology, applicationId, counts)
+  const { repartition, changelog } = internalTopicSpecs(topology, applicationId, counts, additionalRetentionMs)
   const own = [...repartition, ...changelog, ...(deadLetterTopic === null ? [] : [{ topic: deadLetterTopic, partitions: 1 }])]
   const existing = await countsOf(broker, own.map((spec) => spec.topic))
   for (const spec of own) {

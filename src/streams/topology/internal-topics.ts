@@ -52,6 +52,7 @@ export function internalTopicSpecs(
   topology: TopologyData,
   applicationId: string,
   partitions: { readonly ofTopic: ReadonlyMap<string, number>; readonly ofSubTopology: ReadonlyMap<number, number> },
+  additionalRetentionMs = defaultAdditionalRetentionMs,
 ): { readonly repartition: readonly TopicSpec[]; readonly changelog: readonly TopicSpec[] } {
   const repartition = topology.repartitionTopics.map(spec => ({
     topic: `${applicationId}-${spec.name}`,
@@ -63,7 +64,7 @@ export function internalTopicSpecs(
     .map(store => ({
       topic: changelogTopic(applicationId, store)!,
       partitions: partitions.ofSubTopology.get(part.id)!,
-      configs: changelogConfigs(store),
+      configs: changelogConfigs(store, additionalRetentionMs),
     })))
   return { repartition, changelog }
 }
