@@ -7,7 +7,7 @@ import type { StoreDefinition } from './stores.ts'
 import { checkedTopicName, serdeOf } from './topic.ts'
 import type { Format, Topic } from './topic.ts'
 import { checkedName } from './topology/names.ts'
-import type { Partitioner, RecordFunction, TimestampExtractor } from './topology/node.ts'
+import type { Partitioner, ProcessorNode, RecordFunction, SourceNode, TimestampExtractor } from './topology/node.ts'
 import { TopologyWriter } from './topology/topology-writer.ts'
 import { Topology } from './topology/topology.ts'
 import type { StreamRecord } from './stream-record.ts'
@@ -39,29 +39,13 @@ export class TopologyBuilder {
 
   /** Reads topics of one type. @throws TOPOLOGY_INVALID for a name or a topic that is taken */
   addSource<K, V>(name: string, topics: Topic<K, V> | readonly Topic<K, V>[], options: SourceNodeOptions<K, V> = {}): this {
-    const list = [topics].flat() as readonly Topic<K, V>[]
-    this.#writer.addNode({
-      kind: 'source',
-      name: checkedName(name),
-      parents: [],
-      stores: [],
-      topics: list.map((topic) => checkedTopicName(topic.name)),
-      pattern: null,
-      keySerde: (list[0]?.keySerde ?? bytesSerde) as Serde<unknown>,
-      valueSerde: (list[0]?.valueSerde ?? bytesSerde) as Serde<unknown>,
-      rejectsNullKey: list[0]?.keySerde.rejectsNull === true,
-      rejectsNullValue: list[0]?.valueSerde.rejectsNull === true,
-      timestampExtractor: (options.timestamp as TimestampExtractor | undefined) ?? null,
-      offsetReset: options.offsetReset ?? null,
-    })
+    this.#writer.addNode(sourceNode(name, [topics].flat() as readonly Topic<K, V>[], options))
     return this
   }
 
   /** @throws TOPOLOGY_INVALID for a name that is taken or a parent that does not exist */
   addProcessor<K, V, K2, V2>(name: string, factory: ProcessorFactory<K, V, K2, V2>, { parents, stores = [] }: ProcessorNodeOptions): this {
-    this.#writer.addNode({
-      kind: 'processor', name: checkedName(name), parents, stores, factory: factory as ProcessorFactory<never, never, never, never>, keepsKeys: false,
-    })
+    this.#writer.addNode(processorNode(name, factory as ProcessorFactory<never, never, never, never>, { parents, stores }))
     return this
   }
 
@@ -101,8 +85,42 @@ export class TopologyBuilder {
     return this
   }
 
+  /** A store that every instance fills from all partitions of a topic, by the processor `factory` makes, which must not forward. All processors may read it. */
+  addGlobalStore<K, V>(
+    store: StoreDefinition<unknown>,
+    source: { readonly name: string; readonly topic: Topic<K, V>; readonly processor: string; readonly factory: ProcessorFactory<K, V, never, never> },
+  ): this {
+    this.#writer.addGlobalStore({
+      source: sourceNode(source.name, [source.topic], {}),
+      processor: processorNode(source.processor, source.factory as ProcessorFactory<never, never, never, never>, { parents: [source.name], stores: [store.spec.name] }),
+      store: Object.freeze({ ...store.spec, changelog: null, caching: false }),
+    })
+    return this
+  }
+
   /** @throws TOPOLOGY_INVALID when a processor uses a store that was not added */
   build(): Topology {
     return new Topology(this.#writer.finish())
   }
+}
+
+function sourceNode<K, V>(name: string, topics: readonly Topic<K, V>[], options: SourceNodeOptions<K, V>): SourceNode {
+  return {
+    kind: 'source',
+    name: checkedName(name),
+    parents: [],
+    stores: [],
+    topics: topics.map((topic) => checkedTopicName(topic.name)),
+    pattern: null,
+    keySerde: (topics[0]?.keySerde ?? bytesSerde) as Serde<unknown>,
+    valueSerde: (topics[0]?.valueSerde ?? bytesSerde) as Serde<unknown>,
+    rejectsNullKey: topics[0]?.keySerde.rejectsNull === true,
+    rejectsNullValue: topics[0]?.valueSerde.rejectsNull === true,
+    timestampExtractor: (options.timestamp as TimestampExtractor | undefined) ?? null,
+    offsetReset: options.offsetReset ?? null,
+  }
+}
+
+function processorNode(name: string, factory: ProcessorFactory<never, never, never, never>, connected: Required<ProcessorNodeOptions>): ProcessorNode {
+  return { kind: 'processor', name: checkedName(name), ...connected, factory, keepsKeys: false }
 }

@@ -145,6 +145,7 @@ const processors: Readonly<Record<string, (spec: ProcessorSpec) => Handle>> = {
     store.put(record.key, record.value)
     context.forward(record.withValue(String([...store.all()].length)))
   },
+  putUpper: (spec) => (record, context) => put(spec, context, record.withValue(record.value === null ? null : show(record.value).toUpperCase())),
   putOnly: (spec) => (record, context) => put(spec, context, record),
   putIfAbsent: (spec) => (record, context) => context.forward(record.withValue(show(keyValues(spec, context).putIfAbsent(record.key, record.value)))),
   deleteFromStore: (spec) => (record, context) => context.forward(record.withValue(show(keyValues(spec, context).delete(record.key)))),

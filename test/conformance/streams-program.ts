@@ -9,6 +9,7 @@ import type { StoreOptions } from '../../src/streams/options.ts'
 import { planKey } from '../../src/streams/plan.ts'
 import type { ProcessOptions } from '../../src/streams/processing.ts'
 import { SessionWindowedStream } from '../../src/streams/session-windowed-stream.ts'
+import type { ProcessorFactory } from '../../src/streams/processor.ts'
 import { Stream } from '../../src/streams/stream.ts'
 import type { SinkTopic } from '../../src/streams/stream.ts'
 import { StreamsBuilder } from '../../src/streams/streams-builder.ts'
@@ -187,10 +188,7 @@ class Program {
 
   /** Filled by a processor that puts each record, in upper case if `upper`. */
   #addGlobalStore(operation: Operation): void {
-    const store = operation['store'] as string
-    const put = processorFactory({ fn: 'putOnly', store, timestamped: operation['type'] === 'timestampedKeyValue' }) as never
-    if (operation['upper'] === true) throw new PendingOperator('addGlobalStore in upper case')
-    this.builder.addGlobalStore(storeDefinition(operation, serdeOfSpec), this.#topic(operation['topic'] as string), put)
+    this.builder.addGlobalStore(storeDefinition(operation, serdeOfSpec), this.#topic(operation['topic'] as string), fillingProcessor(operation))
   }
 
   #processor(operation: Operation): ReturnType<typeof processorFactory> {
@@ -296,12 +294,22 @@ function processorProgramOf(scenario: Scenario): Topology {
   return builder.build()
 }
 
+/** Puts each record into the store, its value in upper case if so recorded. */
+function fillingProcessor(operation: Operation): ProcessorFactory<unknown, unknown, never, never> {
+  const timestamped = operation['type'] === 'timestampedKeyValue'
+  return processorFactory({ fn: operation['upper'] === true ? 'putUpper' : 'putOnly', store: operation['store'] as string, timestamped }) as ProcessorFactory<unknown, unknown, never, never>
+}
+
 function applyNode(builder: TopologyBuilder, scenario: Scenario, operation: Operation): unknown {
   const name = operation.name ?? ''
   const texts = (member: string) => operation[member] as readonly string[]
   const topicOf = (topicName: string) => topic(topicName, topicSerdes(scenario, topicName))
   switch (operation.op) {
-    case 'addSource': return builder.addSource(name, texts('topics').map(topicOf))
+    case 'addSource': {
+      const extractor = operation['extractor'] as FunctionSpec | undefined
+      const timestamp = extractor === undefined ? undefined : functions.extractor(extractor)
+      return builder.addSource(name, texts('topics').map(topicOf), timestamp === undefined ? {} : { timestamp })
+    }
     case 'addProcessor': return builder.addProcessor(name, processorFactory(operation['processor'] as ProcessorSpec), { parents: texts('parents') })
     case 'addStateStore': return builder.addStateStore(storeDefinition(operation, serdeOfSpec), ...texts('processors'))
     case 'connectProcessorAndStateStores': return builder.connect(operation['to'] as string, ...texts('stores'))
@@ -311,12 +319,10 @@ function applyNode(builder: TopologyBuilder, scenario: Scenario, operation: Oper
       const formats = { key: serdeOfSpec(operation['key'] as SerdeSpec) as Serde<never>, value: serdeOfSpec(operation['value'] as SerdeSpec) as Serde<never> }
       return builder.addSink(name, named(functions.topicExtractor(extractor), extractor.fn), { parents: texts('parents'), ...formats })
     }
-    case 'addReadOnlyStateStore': {
-      const store = operation['store'] as string
-      const factory = processorFactory({ fn: 'putOnly', store, timestamped: operation['type'] === 'timestampedKeyValue' }) as never
-      return builder.addReadOnlyStateStore(storeDefinition(operation, serdeOfSpec), {
-        name: `${name}-source`, topic: topicOf(operation['topic'] as string), processor: name, factory,
-      })
+    case 'addReadOnlyStateStore':
+    case 'addGlobalStore': {
+      const source = { name: `${name}-source`, topic: topicOf(operation['topic'] as string), processor: name, factory: fillingProcessor(operation) }
+      return builder[operation.op](storeDefinition(operation, serdeOfSpec), source)
     }
     default: throw new PendingOperator(operation.op)
   }
