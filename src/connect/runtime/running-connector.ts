@@ -1,3 +1,4 @@
+import { sleep } from '../../core/index.ts'
 import type { Clock, Random } from '../../core/index.ts'
 import type { RawConfig } from '../config-spec.ts'
 import type { ConnectorContext, ConnectorPlugin, Log, SinkConnector, SourceConnector } from '../connector.ts'
@@ -99,7 +100,7 @@ export class RunningConnector {
   /** Stops the tasks, then the planner. */
   async stop(): Promise<void> {
     this.#stopping.abort()
-    await this.#work
+    await this.#workInTime()
     await Promise.all(this.#tasks.map((task) => task.stop()))
     try {
       await this.#connector.stop()
@@ -107,6 +108,15 @@ export class RunningConnector {
       this.#options.log.warn(`connector ${this.#options.named.name}: did not stop cleanly: ${describeError(error)}`)
     }
     this.#state = 'UNASSIGNED'
+  }
+
+  /** A connector that does not heed its signal must not hold up the others. */
+  async #workInTime(): Promise<void> {
+    const { clock, log, named, task } = this.#options
+    const inTime = new AbortController()
+    const done = this.#work.then(() => inTime.abort())
+    await Promise.race([done, sleep(clock, task.gracefulMs, inTime.signal)])
+    if (!inTime.signal.aborted) log.warn(`connector ${named.name}: is still busy after ${task.gracefulMs} ms and is left behind`)
   }
 
   async #launchTasks(): Promise<void> {

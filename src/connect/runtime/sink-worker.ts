@@ -190,14 +190,16 @@ export class SinkWorker {
 
   async #convertAll(views: readonly { readonly origin: TopicPartition; readonly view: RecordView }[], positions: readonly PartitionPosition[]): Promise<Delivery> {
     const records: SinkRecord[] = []
+    const refusals: Promise<void>[] = []
     for (const { origin, view } of views) {
       try {
         const record = this.#convert(origin, view)
         if (record !== null) records.push(record)
       } catch (error) {
-        await this.#rejected.refuse({ ...origin, offset: view.offset, timestamp: view.timestamp, key: view.key, value: view.value, headers: view.headers }, error)
+        refusals.push(this.#rejected.refuse({ ...origin, offset: view.offset, timestamp: view.timestamp, key: view.key, value: view.value, headers: view.headers }, error))
       }
     }
+    await Promise.all(refusals)
     return { records, positions }
   }
 

@@ -118,10 +118,14 @@ export class SourceWorker {
     const { task, clock, control, committer } = this.#options
     const dueInMs = committer.dueInMs()
     const timer = dueInMs === undefined ? undefined : clock.setTimer(dueInMs, () => control.interrupt())
+    let interruption = control.interruption
     try {
-      const polled = await this.#retrying('poll', async () => task.poll(control.interruption))
+      const polled = await this.#retrying('poll', async () => {
+        interruption = control.interruption
+        return task.poll(interruption)
+      })
       if (polled !== null && isNotEmpty(polled)) return polled
-      if (control.interruption.aborted) return null
+      if (interruption.aborted) return null
       await sleep(clock, emptyPollPauseMs, control.stopSignal)
       return null
     } finally {

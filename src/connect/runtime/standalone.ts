@@ -33,7 +33,12 @@ export async function runStandalone(config: RawConfig, connectors: readonly Name
     },
   })
   for (const connector of connectors) await checkNamed(worker, connector)
-  for (const connector of connectors) await worker.start(connector)
+  try {
+    for (const connector of connectors) await worker.start(connector)
+  } catch (error) {
+    await worker.stop()
+    throw error
+  }
   return { worker, status: () => worker.status(), failed, stop: () => worker.stop() }
 }
 

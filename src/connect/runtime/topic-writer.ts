@@ -70,7 +70,7 @@ export class TopicWriter {
   /** @throws RECORD_TOO_LARGE, UNKNOWN_TOPIC_OR_PARTITION for a partition that does not exist: nothing was added */
   add(target: { readonly topic: string; readonly partition: number | null }, key: Uint8Array | null, value: Uint8Array | null, timestamp: number, headers: readonly Header[] | undefined): BatchTicket {
     const topic = this.#topics.get(target.topic)!
-    const sizeBytes = (key?.length ?? 0) + (value?.length ?? 0)
+    const sizeBytes = (key?.length ?? 0) + (value?.length ?? 0) + (headers === undefined ? 0 : headersSizeBytes(headers))
     if (sizeBytes > topic.maxRecordBytes) throw tooLarge(target.topic, sizeBytes, topic.maxRecordBytes)
     const partition = this.#partitionFor(target, topic, key)
     let batch = topic.batches.get(partition)
@@ -144,6 +144,11 @@ export class TopicWriter {
   #throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure as Error
   }
+}
+
+/** At most: a character has up to three bytes, a length up to five. */
+function headersSizeBytes(headers: readonly Header[]): number {
+  return headers.reduce((sum, { key, value }) => sum + 3 * key.length + (value?.length ?? 0) + 10, 0)
 }
 
 function newTicket(): BatchTicket {

@@ -32,6 +32,14 @@ describe('runStandalone', () => {
     expect(source.started).toEqual([])
   })
 
+  it('stops what it has started when a later connector cannot start', async () => {
+    const broker = await openBroker()
+    const source = new FedSource()
+    const twice = { name: 'in', config: { 'connector.class': 'FedSource' } }
+    await expect(runStandalone(worker, [twice, twice], { broker, plugins: [source.plugin], log: memoryLog() })).rejects.toThrow('Connector in already exists')
+    expect(source.stops).toBe(source.started.length)
+  })
+
   it('says when a connector has failed for good', async () => {
     const broker = await openBroker()
     const source = new FedSource()
