@@ -1,3 +1,4 @@
+import { connectorError } from 'millrace/connect'
 import type { SinkOffsets, SinkRecord, SinkTask, SinkTaskContext, TopicPartition } from 'millrace/connect'
 import { pathOf } from './sink-config.ts'
 import type { FileSinkConfig } from './sink-config.ts'
@@ -13,6 +14,8 @@ interface Batch {
 /** Appends a line a record; see the README beside this file for what it promises. */
 export class FileSinkTask implements SinkTask<FileSinkConfig> {
   readonly #files = new Map<string, OutputFile>()
+  /** Where reading of a partition was told to go on when it was opened. */
+  readonly #begins = new Map<string, number>()
   #started: { readonly config: FileSinkConfig; readonly context: SinkTaskContext } | undefined
 
   start(config: FileSinkConfig, context: SinkTaskContext): void {
@@ -25,6 +28,7 @@ export class FileSinkTask implements SinkTask<FileSinkConfig> {
       const offset = this.#fileOf(topic, partition).offsets.get(partitionName(topic, partition))
       return offset === undefined ? [] : [{ topic, partition, offset }]
     })
+    for (const { topic, partition, offset } of known) this.#begins.set(partitionName(topic, partition), offset)
     if (known.length > 0) this.#running().context.seek(known)
   }
 
@@ -37,6 +41,7 @@ export class FileSinkTask implements SinkTask<FileSinkConfig> {
       const name = partitionName(topic, partition)
       const batch = batches.get(file) ?? { lines: [], offsets: new Map(file.offsets) }
       batches.set(file, batch)
+      this.#requireBehindBegin(file, name, offset)
       if (offset < (batch.offsets.get(name) ?? 0)) continue // handed over again after another file was in trouble
       batch.offsets.set(name, offset + 1)
       try {
@@ -62,6 +67,16 @@ export class FileSinkTask implements SinkTask<FileSinkConfig> {
     for (const file of this.#files.values()) file.close()
     this.#files.clear()
     this.#started = undefined
+  }
+
+  /** Reading begins before what was told only when the topic ends before it: it is another topic than the one that was written. */
+  #requireBehindBegin(file: OutputFile, partition: string, offset: number): void {
+    const begin = this.#begins.get(partition)
+    if (begin === undefined || offset >= begin) return
+    throw connectorError(
+      `${file.manifestPath} says that ${partition} was written up to offset ${begin}, but the topic goes on at ${offset}: it was made anew, or its offsets were reset. ` +
+        'To write it from its beginning, move the file and the manifest away',
+    )
   }
 
   #fileOf(topic: string, partition: number): OutputFile {

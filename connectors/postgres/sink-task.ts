@@ -1,3 +1,4 @@
+import { connectorError } from 'millrace/connect'
 import type { SinkOffsets, SinkRecord, SinkTask, SinkTaskContext, TopicPartition } from 'millrace/connect'
 import type { Client } from 'pg'
 import { Connection } from './connection.ts'
@@ -5,7 +6,7 @@ import type { PostgresSinkConfig } from './sink-config.ts'
 import { OffsetTable } from './sink/offset-table.ts'
 import { rowOf } from './sink/row.ts'
 import type { Row, RowOptions } from './sink/row.ts'
-import { tableName } from './sink/sql-text.ts'
+import { quoteText, tableName } from './sink/sql-text.ts'
 import { TableWriter } from './sink/table-writer.ts'
 
 interface Started {
@@ -25,6 +26,8 @@ interface Started {
  */
 export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
   #started: Started | undefined
+  /** Where reading of a partition was told to go on when it was opened. */
+  readonly #begins = new Map<string, number>()
   /** Writers know the connection's prepared statements, so they end with it. */
   #writers: { readonly client: Client; readonly byTable: Map<string, TableWriter> } | undefined
 
@@ -52,12 +55,14 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
       await offsets.prepare(client, partitions)
       return offsets.read(client, partitions, 'look')
     })
+    for (const { topic, partition, offset } of stored) this.#begins.set(`${topic}-${partition}`, offset)
     if (stored.length > 0) context.seek(stored)
   }
 
   async put(records: readonly SinkRecord[]): Promise<void> {
     if (records.length === 0) return
     const { config, connection, offsets } = this.#running()
+    for (const record of records) this.#requireBehindBegin(record)
     await connection.transaction(async (client) => {
       const next = nextOffsets(records)
       const stored = config['exactly.once'] ? await offsets.read(client, next, 'lock') : []
@@ -71,6 +76,17 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
     this.#started = undefined
     this.#writers = undefined
     await started?.connection.close()
+  }
+
+  /** Reading begins before what was told only when the topic ends before it: it is another topic than the one that was written. */
+  #requireBehindBegin({ originalTopic: topic, originalPartition: partition, originalOffset: offset }: SinkRecord): void {
+    const begin = this.#begins.get(`${topic}-${partition}`)
+    if (begin === undefined || offset >= begin) return
+    const { config, context, connection } = this.#running()
+    throw connectorError(
+      `${config['offsets.table']} in ${connection.server} says that ${topic}-${partition} was written up to offset ${begin}, but the topic goes on at ${offset}: it was made anew, or its offsets were reset. ` +
+        `To write it from its beginning: delete from ${config['offsets.table']} where connector = ${quoteText(context.connectorName)} and topic = ${quoteText(topic)}`,
+    )
   }
 
   async #write(client: Client, records: readonly SinkRecord[]): Promise<void> {

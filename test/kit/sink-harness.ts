@@ -75,6 +75,11 @@ export class SinkHarness<C, T> {
     this.#task = task
   }
 
+  /** A position behind the end of its partition becomes its beginning, as `auto.offset.reset=earliest` does. */
+  resetBeyondEnd(): void {
+    for (const log of this.#logs.values()) if (log.position > log.records.length) log.position = 0
+  }
+
   /** Hands over at most `most` records of each partition. @returns how many */
   async put(most = Number.POSITIVE_INFINITY): Promise<number> {
     const before = [...this.#logs.values()].map((log) => ({ log, position: log.position }))

@@ -67,7 +67,7 @@ export class OutputFile {
     fdatasyncSync(this.#handle)
     const { dev, ino } = fstatSync(this.#handle, { bigint: true })
     const manifest: Manifest = { version: 1, device: String(dev), inode: String(ino), length: this.#length, offsets: Object.fromEntries(this.offsets) }
-    replaceFile(this.#manifestPath, JSON.stringify(manifest))
+    replaceFile(this.manifestPath, JSON.stringify(manifest))
     this.#published = this.#length
     this.#publishedOffsets = manifest.offsets
   }
@@ -80,21 +80,21 @@ export class OutputFile {
     return [...this.offsets].every(([partition, offset]) => this.#publishedOffsets[partition] === offset)
   }
 
-  get #manifestPath(): string {
+  get manifestPath(): string {
     return `${this.path}.offsets.json`
   }
 
   #readManifest(): Manifest | undefined {
     let text: string
     try {
-      text = readFileSync(this.#manifestPath, 'utf8')
+      text = readFileSync(this.manifestPath, 'utf8')
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return undefined
-      throw connectorError(`${this.#manifestPath} cannot be read (${codeOf(error)})`, { cause: error })
+      throw connectorError(`${this.manifestPath} cannot be read (${codeOf(error)})`, { cause: error })
     }
     const parsed = manifestShape.safeParse(jsonOrUndefined(text))
     if (parsed.success) return parsed.data
-    throw connectorError(`${this.#manifestPath} is not a manifest of this version. It says which records ${this.path} holds: restore it, or move both files away to begin a new file`)
+    throw connectorError(`${this.manifestPath} is not a manifest of this version. It says which records ${this.path} holds: restore it, or move both files away to begin a new file`)
   }
 
   #continueFrom(manifest: Manifest, warn: (text: string) => void): void {

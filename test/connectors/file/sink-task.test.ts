@@ -139,6 +139,20 @@ describe('FileSink', () => {
     expect(sink.log.lines).toEqual([`warn ${join(folder, 'out')} has 0 bytes, 9 less than were written: somebody cut it. Going on at its end`])
   })
 
+  it('says so when the topic was made anew, instead of leaving out its records', async () => {
+    const sink = sinkTo()
+    sink.append('t', 0, ...texts(0, 5))
+    await sink.start()
+    await sink.put()
+    await sink.commit()
+    await sink.stop()
+    const anew = sinkTo()
+    anew.append('t', 0, ...texts(0, 2))
+    await anew.start()
+    anew.resetBeyondEnd()
+    await expect(anew.put()).rejects.toThrow(/t-0 was written up to offset 5, but the topic goes on at 0: it was made anew/)
+  })
+
   it('rejects the record that cannot be written, and writes the others', async () => {
     const sink = sinkTo()
     const loop: Record<string, unknown> = {}

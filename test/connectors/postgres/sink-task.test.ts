@@ -236,6 +236,19 @@ await describeWith('postgres', 'PostgresSink', (server) => {
       expect(await queryRows(url, `select count(*)::int as n, count(distinct i)::int as d from ${t}`)).toEqual([{ n: 10, d: 10 }])
     })
 
+    it('is a clear error when the topic was made anew, instead of records left out', async () => {
+      const t = freshTable()
+      const first = await put({ 'auto.create': 'true' }, t, { value: { i: 1 } }, { value: { i: 2 } })
+      await first.stop()
+      const anew = sinkTo(url, { 'auto.create': 'true' })
+      anew.append(t, 0, { value: { i: 3 } })
+      await anew.start()
+      anew.resetBeyondEnd()
+      await expect(anew.put()).rejects.toThrow(
+        `says that ${t}-0 was written up to offset 2, but the topic goes on at 0: it was made anew, or its offsets were reset. To write it from its beginning: delete from millrace_offsets where connector = 'under-test' and topic = '${t}'`,
+      )
+    })
+
     it('can be switched off where the database must hold nothing of ours', async () => {
       const own = await freshDatabase(server)
       const sink = sinkTo(own, { 'auto.create': 'true', 'exactly.once': 'false' })
