@@ -48,18 +48,27 @@ export class DataDirectory {
 
   /** In the order of topics and partitions. */
   partitions(): readonly TopicPartition[] {
-    const found = this.#fileSystem.list(this.path).map(parsePartition).filter((partition) => partition !== null)
-    return found.toSorted((a, b) => (a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1))
+    return listPartitions(this.#fileSystem, this.path)
   }
 
-  partitionPath({ topic, partition }: TopicPartition): string {
-    return join(this.path, `${topic}-${partition}`)
+  partitionPath(target: TopicPartition): string {
+    return partitionPath(this.path, target)
   }
 
   /** Lets another process in. Safe to call twice. */
   close(): void {
     this.#lock.release()
   }
+}
+
+/** In the order of topics and partitions. */
+export function listPartitions(fileSystem: FileSystem, directory: string): readonly TopicPartition[] {
+  const found = fileSystem.list(directory).map(parsePartition).filter((partition) => partition !== null)
+  return found.toSorted((a, b) => (a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1))
+}
+
+export function partitionPath(directory: string, { topic, partition }: TopicPartition): string {
+  return join(directory, `${topic}-${partition}`)
 }
 
 function parsePartition(name: string): TopicPartition | null {
