@@ -1,5 +1,7 @@
 import { StreamError } from '../core/index.ts'
 import type { Header, ProducerRecord } from '../core/index.ts'
+import { checkProperties } from './properties.ts'
+import type { Properties } from './properties.ts'
 
 /** How a line becomes a record: the properties of Kafka's console producer. */
 export interface LineFormat {
@@ -22,9 +24,8 @@ export interface LineFormat {
 const properties = ['parse.key', 'key.separator', 'parse.headers', 'headers.delimiter', 'headers.separator', 'headers.key.separator', 'null.marker', 'ignore.error'] as const
 
 /** @throws INVALID_CONFIG for a property that does not exist */
-export function lineFormat(given: Readonly<Record<string, string>>): LineFormat {
-  const unknown = Object.keys(given).find((name) => !(properties as readonly string[]).includes(name))
-  if (unknown !== undefined) throw new StreamError('INVALID_CONFIG', `there is no property ${unknown}; the properties are ${properties.join(', ')}`, { details: { key: unknown } })
+export function lineFormat(given: Properties): LineFormat {
+  checkProperties(given, properties)
   return {
     parseKey: given['parse.key'] === 'true',
     keySeparator: Buffer.from(given['key.separator'] ?? '\t'),

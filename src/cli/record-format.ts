@@ -1,5 +1,7 @@
 import { StreamError, doubleSerde, integerSerde, longSerde } from '../core/index.ts'
 import type { RecordView } from '../core/index.ts'
+import { checkProperties } from './properties.ts'
+import type { Properties } from './properties.ts'
 
 /** How a record is printed: the properties of Kafka's console consumer. */
 export interface RecordFormat {
@@ -23,9 +25,8 @@ const properties = [
 ] as const
 
 /** @throws INVALID_CONFIG for a property that does not exist, or a decoder that does not */
-export function recordFormat(given: Readonly<Record<string, string>>): RecordFormat {
-  const unknown = Object.keys(given).find((name) => !(properties as readonly string[]).includes(name))
-  if (unknown !== undefined) throw new StreamError('INVALID_CONFIG', `there is no property ${unknown}; the properties are ${properties.join(', ')}`, { details: { key: unknown } })
+export function recordFormat(given: Properties): RecordFormat {
+  checkProperties(given, properties)
   const on = (name: string, byDefault = false) => (given[name] ?? String(byDefault)) === 'true'
   const nullLiteral = Buffer.from(given['null.literal'] ?? 'null')
   const headersSeparator = given['headers.separator'] ?? ','
@@ -48,7 +49,7 @@ export function formatRecord(partition: number, record: RecordView, format: Reco
   return Buffer.concat([...pieces, format.lineSeparator])
 }
 
-function decoder(given: Readonly<Record<string, string>>, property: 'key.deserializer' | 'value.deserializer'): Decode {
+function decoder(given: Properties, property: 'key.deserializer' | 'value.deserializer'): Decode {
   const name = given[property] ?? 'string'
   const decode = Object.hasOwn(decoders, name) ? decoders[name] : undefined
   if (decode !== undefined) return decode

@@ -32,6 +32,6 @@ describe('lineToRecord()', () => {
   })
 
   it('refuses a property that does not exist', () => {
-    expect(() => lineFormat({ 'parse.keys': 'true' })).toThrow(/there is no property parse\.keys/)
+    expect(() => lineFormat({ 'parse.keys': 'true' })).toThrow(/there is no property parse\.keys among .*; did you mean 'parse\.key'\?/)
   })
 })
