@@ -28,14 +28,23 @@ export interface Pipeline {
   close(): Promise<void>
 }
 
+/** Retention goes by the time of a record, and a log may tell of last year. */
+const keepForever = { 'retention.ms': '-1' }
+
 export const brokerDirectory = (dataDirectory: string) => join(dataDirectory, 'broker')
 export const outputFile = (dataDirectory: string) => join(dataDirectory, 'hits-per-minute.jsonl')
 
 export async function startPipeline(options: PipelineOptions): Promise<Pipeline> {
   mkdirSync(options.dataDirectory, { recursive: true })
   const broker = await openEmbeddedBroker({ directory: brokerDirectory(options.dataDirectory) })
-  await createMissing(broker, [accessLog, perMinute].map(({ name }) => ({ topic: name })))
-  const app = new StreamsApp(topology, { applicationId: 'hits-per-minute', broker, onDeserializationError: 'dead-letter', deadLetterTopic })
+  await createMissing(broker, [accessLog.name, perMinute.name, deadLetterTopic].map((topic) => ({ topic, configs: keepForever })))
+  const app = new StreamsApp(topology, {
+    applicationId: 'hits-per-minute',
+    broker,
+    onDeserializationError: 'dead-letter',
+    deadLetterTopic,
+    windowChangelogRetention: '36500d',
+  })
   const worker = ConnectWorker.open({ broker })
   await app.start()
   await worker.start(connector('file-source', { path: options.logFile }))
