@@ -160,7 +160,7 @@ export class ConnectWorker {
 
   #launcher(spec: TaskSpec, installed: InstalledPlugin<ConnectorPlugin>, where: 'thread' | 'in-process'): SupervisedTaskOptions['launch'] {
     const { broker, clock = systemClock, random = systemRandom, taskWorkerUrl } = this.#options
-    const inThread = threadHost({ maxMemoryMiB: this.#config['task.max.memory.mb'], ...(taskWorkerUrl && { workerUrl: taskWorkerUrl }) })
+    const inThread = threadHost({ maxMemoryMiB: this.#config['task.max.memory.mb'], stallTimeoutMs: this.#config['task.stall.timeout.ms'], ...(taskWorkerUrl && { workerUrl: taskWorkerUrl }) })
     // a plugin that is an object of this process cannot cross into a thread
     const host: TaskHost = where === 'in-process' || installed.module === null ? hostInProcess : inThread
     return (start) => host({ ...start, spec: { ...spec, connectorConfig: this.#secrets.resolve(spec.connectorConfig), taskConfig: this.#secrets.resolve(spec.taskConfig) }, installed, registry: this.#registry, broker, clock, random, log: this.#log })

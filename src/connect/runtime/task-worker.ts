@@ -8,7 +8,7 @@ import { runTask } from './run-task.ts'
 import { TaskControl } from './task-control.ts'
 import { noProgress } from './task-spec.ts'
 import type { TaskProgress, TaskSpec } from './task-spec.ts'
-import { plainError } from './thread-messages.ts'
+import { plainError, signOfLifeMs } from './thread-messages.ts'
 import type { FromThread, TaskThreadData, ToThread } from './thread-messages.ts'
 import { workerConfig } from './worker-config.ts'
 
@@ -24,6 +24,7 @@ await main()
 
 async function main(): Promise<void> {
   const control = listen()
+  giveSignsOfLife()
   const progress = throttledProgress()
   try {
     const broker = openPortBroker({ port: brokerPort })
@@ -46,6 +47,12 @@ function listen(): TaskControl {
     else control.resume()
   })
   return control
+}
+
+/** As long as the event loop turns. */
+function giveSignsOfLife(): void {
+  say({ kind: 'alive' })
+  systemClock.setTimer(signOfLifeMs, giveSignsOfLife)
 }
 
 async function findPlugin({ plugin }: TaskSpec): Promise<ConnectorPlugin> {

@@ -1,6 +1,6 @@
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { isStreamError, servePort } from '../../core/index.ts'
-import type { PortServer } from '../../core/index.ts'
+import type { PortServer, Timer } from '../../core/index.ts'
 import { connectorError } from '../errors.ts'
 import { hostInProcess } from './in-process-host.ts'
 import type { HostedTask, HostedTaskOptions, TaskHost } from './task-host.ts'
@@ -12,6 +12,8 @@ export interface ThreadHostOptions {
   /** What the thread runs. Default: task-worker.js beside this file; from TypeScript sources, which Node 20 cannot run in a thread, tasks run in-process. */
   readonly workerUrl?: URL
   readonly maxMemoryMiB: number
+  /** 0: a thread may be silent for ever. */
+  readonly stallTimeoutMs: number
 }
 
 /**
@@ -25,7 +27,7 @@ export function threadHost(options: ThreadHostOptions): TaskHost {
   return (task) => hostInThread(task, { ...options, workerUrl })
 }
 
-function hostInThread(options: HostedTaskOptions, { workerUrl, maxMemoryMiB }: Required<ThreadHostOptions>): HostedTask {
+function hostInThread(options: HostedTaskOptions, { workerUrl, maxMemoryMiB, stallTimeoutMs }: Required<ThreadHostOptions>): HostedTask {
   const { port1, port2 } = new MessageChannel()
   const server = tryServe(options, port1)
   if (server === undefined) {
@@ -37,8 +39,10 @@ function hostInThread(options: HostedTaskOptions, { workerUrl, maxMemoryMiB }: R
     workerData, transferList: [port2], name: taskName(options.spec), resourceLimits: { maxOldGenerationSizeMb: maxMemoryMiB }, execArgv: [],
   })
   const tell = (message: ToThread) => thread.postMessage(message)
+  const watch = watchStalls(thread, options, stallTimeoutMs)
   return {
-    done: outcomeOf(thread, options, maxMemoryMiB).finally(async () => {
+    done: Promise.race([outcomeOf(thread, options, maxMemoryMiB), watch.stalled]).finally(async () => {
+      watch.cancel()
       await thread.terminate()
       server.close()
     }),
@@ -60,6 +64,30 @@ function tryServe({ broker, log, spec }: HostedTaskOptions, port: MessageChannel
   }
 }
 
+/**
+ * `stalled` rejects when the thread was silent for too long after its first sign of life, and settles in no other way. A look
+ * that comes late itself says nothing: then it was the worker that was busy.
+ */
+function watchStalls(thread: Worker, { clock, spec }: HostedTaskOptions, stallTimeoutMs: number): { readonly stalled: Promise<never>; cancel(): void } {
+  if (stallTimeoutMs === 0) return { stalled: new Promise(() => {}), cancel: () => {} }
+  const lookMs = Math.ceil(stallTimeoutMs / 4)
+  let lastSignMs = Infinity
+  let timer: Timer | undefined
+  thread.on('message', () => { lastSignMs = clock.monotonic() })
+  const stalled = new Promise<never>((_resolve, reject) => {
+    const look = (plannedMs: number) => {
+      const nowMs = clock.monotonic()
+      if (nowMs - plannedMs > lookMs && lastSignMs !== Infinity) lastSignMs = nowMs
+      if (nowMs - lastSignMs > stallTimeoutMs) {
+        return reject(connectorError(`${taskName(spec)}: its thread gave no sign of life for ${Math.round((nowMs - lastSignMs) / 1000)} s: something in it blocks the event loop (task.stall.timeout.ms)`))
+      }
+      timer = clock.setTimer(lookMs, () => look(nowMs + lookMs))
+    }
+    look(clock.monotonic())
+  })
+  return { stalled, cancel: () => timer?.cancel() }
+}
+
 function outcomeOf(thread: Worker, { spec, log, report }: HostedTaskOptions, maxMemoryMiB: number): Promise<void> {
   const name = taskName(spec)
   return new Promise((resolve, reject) => {
@@ -67,7 +95,7 @@ function outcomeOf(thread: Worker, { spec, log, report }: HostedTaskOptions, max
       if (message.kind === 'progress') report(message.progress)
       else if (message.kind === 'log') log[message.level](message.text)
       else if (message.kind === 'stopped') resolve()
-      else reject(errorFromPlain(message.error))
+      else if (message.kind === 'failed') reject(errorFromPlain(message.error))
     })
     thread.on('error', (error: Error & { readonly code?: string }) => {
       const reason = error.code === 'ERR_WORKER_OUT_OF_MEMORY'

@@ -17,6 +17,8 @@ export type ToThread = { readonly kind: 'pause' | 'resume' | 'stop' }
 export type FromThread =
   | { readonly kind: 'progress'; readonly progress: TaskProgress }
   | { readonly kind: 'log'; readonly level: keyof Log; readonly text: string }
+  /** Nothing but a sign of life. */
+  | { readonly kind: 'alive' }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly error: PlainError }
 
@@ -29,6 +31,9 @@ export interface PlainError {
   readonly retriable?: boolean
   readonly cause?: PlainError
 }
+
+/** How often a thread gives a sign of life. */
+export const signOfLifeMs = 500
 
 const maxCauses = 10
 

@@ -28,6 +28,10 @@ export const workerConfig = configSpec({
     doc: 'Where tasks run: each in a thread of its own, so that a crash or a leak stays there, or inside the worker.', default: 'thread', importance: 'medium',
   }),
   'task.max.memory.mb': option.int({ doc: 'Memory of a task\'s thread, in MiB; a task that needs more is ended and restarted.', default: 512, importance: 'low', check: z.number().min(16, 'Value must be at least 16') }),
+  'task.stall.timeout.ms': option.long({
+    doc: 'A task whose thread gives no sign of life for so long blocks its event loop: it is ended and restarted. 0: never.', default: 30_000, importance: 'low',
+    check: z.number().min(0, 'Value must be at least 0'),
+  }),
   'source.max.in.flight.bytes': option.long({ doc: 'Bytes a source task may have handed to the log without acknowledgement; it is not polled beyond.', default: 16 * 1024 * 1024, importance: 'low', check: positive }),
   'restart.policy': option.oneOf(['backoff', 'none'], {
     doc: 'backoff: a failed task is started again, after a wait that doubles each time. none: it stays failed, as in Kafka Connect.', default: 'backoff', importance: 'medium',

@@ -53,10 +53,10 @@ describe('a task in a thread', () => {
     await until(async () => (await values(broker)).length > rested, 'it goes on')
   })
 
-  it.each(['exit', 'uncaught', 'rejection', 'memory'])('takes nothing with it when it dies (%s), and goes on without gap or repeat', async (death) => {
+  it.each(['exit', 'uncaught', 'rejection', 'memory', 'block'])('takes nothing with it when it dies (%s), and goes on without gap or repeat', async (death) => {
     const broker = await openBroker()
     const marker = join(temporaryDirectory(), 'died')
-    const { worker, log } = openWorker(broker, { 'task.max.memory.mb': '32' })
+    const { worker, log } = openWorker(broker, { 'task.max.memory.mb': '32', 'task.stall.timeout.ms': '4000' })
     await worker.start({ name: 'count', config: { ...source, 'death': death, 'death.at': '7', 'death.marker': marker } })
     await until(async () => (await broker.topics.list()).includes('counted') && (await values(broker)).length === 20, 'twenty records are there')
     expect(await values(broker)).toEqual(counted(20))
