@@ -37,7 +37,7 @@ async function runApp(file: string, options: RunCommandOptions, terminal: Termin
     await app.start()
     terminal.tell(`running ${applicationId} on ${describeBackend(options)}; Ctrl-C stops it`)
     // A failure ends the run below, where it is told.
-    app.caughtUp().then(() => terminal.tell(`caught up after ${app.metrics().processedRecords} records`), () => {})
+    app.caughtUp().then(() => terminal.tell(`caught up after ${app.metrics().inputRecords} records`), () => {})
     try {
       await Promise.race([app.finished(), stopped(terminal)])
     } finally {

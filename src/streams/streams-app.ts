@@ -18,7 +18,10 @@ import type { Topology } from './topology/topology.ts'
 export type StreamsState = 'CREATED' | 'REBALANCING' | 'RUNNING' | 'PENDING_SHUTDOWN' | 'NOT_RUNNING' | 'PENDING_ERROR' | 'ERROR'
 
 export interface StreamsMetrics {
+  /** Also those of repartition topics, on their second and further ways through the program. */
   readonly processedRecords: number
+  /** Those that tasks took that read topics of the program, as opposed to its own repartition topics. */
+  readonly inputRecords: number
   /** Left out: late, without a key where one is needed, or by an error policy. */
   readonly droppedRecords: number
   readonly commits: number

@@ -58,7 +58,7 @@ describe('an application', () => {
     await write(broker, 'words', ['a', 'b', 'a', 'c', 'a', 'b'].map((value) => ({ key: 'line', value })))
     const app = await runToEnd(countWords())
     expect(latest(await readAll(broker, 'counts'))).toEqual({ a: '3', b: '2', c: '1' })
-    expect(app.metrics()).toMatchObject({ processedRecords: 12, droppedRecords: 0, rollbacks: 0 })
+    expect(app.metrics()).toMatchObject({ processedRecords: 12, inputRecords: 6, droppedRecords: 0, rollbacks: 0 })
   })
 
   it('goes on where it was, with the state it had', async () => {
@@ -167,7 +167,7 @@ describe('a record that cannot be handled', () => {
     await write(broker, 'words', [{ value: 'good' }, { value: 'bad' }])
     const app = appOf(shout(failing))
     await app.start()
-    await expect(app.finished()).rejects.toMatchObject({ code: 'PROCESSING_FAILED', message: expect.stringMatching(/shout.*words-0.*offset 1.*cannot shout this/) })
+    await expect(app.finished()).rejects.toMatchObject({ code: 'PROCESSING_FAILED', message: expect.stringMatching(/shout.*words-0.*offset 1.*cannot shout this.*onProcessingError: 'dead-letter'/) })
     expect(app.state).toBe('ERROR')
     await expect(app.caughtUp()).rejects.toMatchObject({ code: 'PROCESSING_FAILED' })
     expect((await broker.groups.describe('app')).members).toEqual([])

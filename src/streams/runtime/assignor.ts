@@ -10,17 +10,22 @@ export interface TaskPlan {
   readonly partition: number
   /** As the broker names them. */
   readonly inputs: readonly TopicPartition[]
+  /** False when all inputs are repartition topics. */
+  readonly readsInput: boolean
 }
 
 /** Every task of a topology, given the partitions of its source topics in the broker. */
 export function taskPlans(topology: TopologyData, applicationId: string, partitionCounts: ReadonlyMap<string, number>): readonly TaskPlan[] {
+  const internal = new Set(topology.repartitionTopics.map((spec) => spec.name))
   return topology.subTopologies.flatMap((subTopology) => {
     const topics = sourceTopicsInBroker(topology, applicationId, subTopology, partitionCounts)
+    const readsInput = subTopology.nodes.some((node) => node.kind === 'source' && !node.topics.some((topic) => internal.has(topic)))
     const tasks = topics.reduce((most, topic) => Math.max(most, partitionCounts.get(topic) ?? 0), 0)
     return Array.from({ length: tasks }, (_, partition) => ({
       taskId: `${subTopology.id}_${partition}`,
       subTopology,
       partition,
+      readsInput,
       inputs: topics.filter((topic) => partition < (partitionCounts.get(topic) ?? 0)).map((topic) => ({ topic, partition })),
     }))
   })

@@ -1,4 +1,5 @@
-import type { ErrorCode, StreamError } from '../../core/index.ts'
+import { StreamError } from '../../core/index.ts'
+import type { ErrorCode } from '../../core/index.ts'
 
 /** After these the same work can succeed from the last commit: another owner took over, or a backend was away for a while. */
 const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -10,4 +11,18 @@ const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 /** True for a failure that rolling back and trying again may cure; a wrong program or a damaged log is not among them. */
 export function canGoOn(failure: StreamError): boolean {
   return failure.retriable || passing.has(failure.code)
+}
+
+const policyOf: Partial<Readonly<Record<ErrorCode, string>>> = {
+  DESERIALIZATION_FAILED: 'onDeserializationError',
+  PROCESSING_FAILED: 'onProcessingError',
+  SERIALIZATION_FAILED: 'onSerializationError',
+}
+
+/** A failure on its way to a person: what can be done about it is part of it. */
+export function withAdvice(failure: StreamError): StreamError {
+  const policy = policyOf[failure.code]
+  if (policy === undefined || failure.details['offset'] === undefined) return failure
+  const message = `${failure.message}. Nothing of it was committed: correct the program and start again, or set such records aside with ${policy}: 'dead-letter' (or 'skip')`
+  return new StreamError(failure.code, message, { cause: failure, details: failure.details })
 }

@@ -4,7 +4,7 @@ import type { ResolvedConfig } from '../config.ts'
 import type { TopologyData } from '../topology/node.ts'
 import { ActiveTask } from './active-task.ts'
 import { sourceTopicsInBroker, taskAssignor } from './assignor.ts'
-import { canGoOn } from './failure.ts'
+import { canGoOn, withAdvice } from './failure.ts'
 import { GlobalReader } from './global-reader.ts'
 import { GlobalStores } from './global-stores.ts'
 import { Restorer } from './restore.ts'
@@ -189,14 +189,18 @@ export class StreamThread {
 
   /** Tasks in turn, until nothing is left, the time is up, or what was written must get away first. */
   #process(): void {
-    const { clock } = this.#options.config
+    const { metrics, config: { clock } } = this.#options
     const running = this.#running()
     const deadline = clock.monotonic() + sliceMs
     for (let processed = -1; processed !== 0 && !this.#output.isFull && clock.monotonic() < deadline;) {
       const now = clock.now()
       processed = 0
-      for (const active of running) processed += active.process(recordsPerTurn, now)
-      this.#options.metrics.processedRecords += processed
+      for (const active of running) {
+        const count = active.process(recordsPerTurn, now)
+        processed += count
+        if (active.plan.readsInput) metrics.inputRecords += count
+      }
+      metrics.processedRecords += processed
       if (processed > 0) this.#isDirty = true
     }
   }
@@ -236,7 +240,7 @@ export class StreamThread {
     await this.#rollback()
     this.#options.metrics.rollbacks++
     const isPassing = canGoOn(failure) || (await this.#findsTopicsOf(failure))
-    if (!isPassing && this.#options.config.onFailure(failure) === 'shutdown') throw failure
+    if (!isPassing && this.#options.config.onFailure(failure) === 'shutdown') throw withAdvice(failure)
     const backoffMs = Math.min(maxBackoffMs, 50 * 2 ** this.#failuresInARow++)
     await sleep(this.#options.config.clock, backoffMs, this.#stop.signal)
   }

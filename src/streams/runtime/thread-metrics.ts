@@ -1,6 +1,9 @@
 /** Counters of one thread, since the application started. */
 export interface ThreadMetrics {
+  /** Also those of repartition topics, on their second and further ways through the program. */
   processedRecords: number
+  /** Those that tasks took that read topics of the program, as opposed to its own repartition topics. */
+  inputRecords: number
   /** Left out by operators, extractors and error policies, by tasks that are closed. */
   droppedRecords: number
   commits: number
@@ -9,5 +12,5 @@ export interface ThreadMetrics {
 }
 
 export function newThreadMetrics(): ThreadMetrics {
-  return { processedRecords: 0, droppedRecords: 0, commits: 0, rollbacks: 0 }
+  return { processedRecords: 0, inputRecords: 0, droppedRecords: 0, commits: 0, rollbacks: 0 }
 }
