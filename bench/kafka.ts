@@ -113,7 +113,7 @@ async function bareCopy(from: string, to: string, count: number): Promise<void> 
   await new Promise<void>((resolve, reject) => {
     const eachBatch = async ({ batch }: { readonly batch: { readonly messages: readonly { readonly key: Buffer | null; readonly value: Buffer | null }[] } }) => {
       const transaction = await producer.transaction()
-      await transaction.send({ topic: to, messages: [...batch.messages] })
+      for (let from = 0; from < batch.messages.length; from += 2_000) await transaction.send({ topic: to, messages: batch.messages.slice(from, from + 2_000) })
       await transaction.commit()
       seen += batch.messages.length
       if (seen >= count) resolve()

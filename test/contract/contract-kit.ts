@@ -142,6 +142,11 @@ export async function visibleValues(broker: Broker, target: TopicPartition, isol
   return values
 }
 
+/** Kafka answers a commit before its markers are in the partitions, so what it made visible may take a moment to show. */
+export async function expectCommitted(broker: Broker, target: TopicPartition, values: readonly string[]): Promise<void> {
+  await eventually(async () => expect(await visibleValues(broker, target, 'read-committed')).toEqual(values))
+}
+
 /** A group member that reads all the time, as an application does. */
 export class PollingMember {
   readonly events: RebalanceEvent[] = []

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import type { Broker } from '../../src/core/index.ts'
-import { PollingMember, appendAll, batchOf, codeOf, createTopic, freshName, readValues, recordOf, visibleValues } from './contract-kit.ts'
+import { PollingMember, appendAll, batchOf, codeOf, createTopic, expectCommitted, freshName, readValues, recordOf, visibleValues } from './contract-kit.ts'
 import type { Promises } from './broker-suite.ts'
 
 async function twoPartitions(broker: Broker) {
@@ -70,7 +70,7 @@ export function transactionContract(promises: Promises): void {
     producer.begin()
     await producer.commit({ group, offsets: [{ ...input, offset: 9 }] })
     expect((await member.member.committed([input]))[0]).toMatchObject({ offset: 9 })
-    expect(await visibleValues(broker, output, 'read-committed')).toEqual(['one'])
+    await expectCommitted(broker, output, ['one'])
     await Promise.all([member.leave(), producer.close()])
   })
 
@@ -88,7 +88,7 @@ export function transactionContract(promises: Promises): void {
     await next.append(recordOf(one, 'new'))
     await next.commit()
     expect(await readValues(broker, one, { count: 1 })).toEqual(['new'])
-    expect(await visibleValues(broker, one, 'read-committed')).toEqual(['new'])
+    await expectCommitted(broker, one, ['new'])
     await Promise.all([old.close(), next.close()])
   })
 
@@ -129,7 +129,7 @@ export function transactionContract(promises: Promises): void {
     producer.begin()
     await producer.append(recordOf(target, 'next'))
     await producer.commit()
-    expect(await visibleValues(broker, target, 'read-committed')).toEqual(['next'])
+    await expectCommitted(broker, target, ['next'])
     await producer.close()
   })
 
@@ -167,8 +167,8 @@ export function transactionContract(promises: Promises): void {
         kept.push(`${round}a`, `${round}b`)
       }
     }
-    expect(await visibleValues(broker, one, 'read-committed')).toEqual(kept)
-    expect(await visibleValues(broker, two, 'read-committed')).toEqual(kept)
+    await expectCommitted(broker, one, kept)
+    await expectCommitted(broker, two, kept)
     await producer.close()
   })
 }

@@ -71,6 +71,8 @@ export class KafkaFetcher {
   #failure: unknown = null
   #wake: () => void = () => undefined
   #isReading = false
+  /** After an assignment every leader is asked once before anything is returned, so that no slow one is left behind. */
+  #isFresh = false
 
   constructor(cluster: KafkaCluster, lane: KafkaLane, outOfRange: OutOfRangePolicy) {
     this.#cluster = cluster
@@ -80,6 +82,7 @@ export class KafkaFetcher {
 
   assign(positions: readonly PartitionPosition[]): void {
     this.#failure = null
+    this.#isFresh = true
     this.#partitions = new Map(positions.map(({ topic, partition, offset }) => {
       const key = partitionKey(topic, partition)
       return [key, { topic, partition, offset, key, isPaused: false, fetched: null, failures: 0, resumeAt: -Infinity }]
@@ -135,10 +138,12 @@ export class KafkaFetcher {
       this.#throwFailure()
       const leftMs = Math.max(0, deadline - clock.monotonic())
       if (leftMs === 0 && round > 0 && !knewTooLittle) break
-      const polls = this.#poll(settings, leftMs)
+      const asksAll = leftMs === 0 || this.#isFresh
+      const polls = this.#poll(settings, asksAll ? 0 : leftMs)
       knewTooLittle = round === 0 && this.#lookup !== null
-      if (leftMs > 0) await this.#news(leftMs, signal)
-      else await this.#answers(polls, signal)
+      this.#isFresh = this.#lookup !== null
+      if (asksAll) await this.#answers(polls, leftMs === 0 ? this.#cluster.requestTimeoutMs : leftMs, signal)
+      else await this.#news(leftMs, signal)
     }
     return { partitions: [] }
   }
@@ -166,10 +171,10 @@ export class KafkaFetcher {
   }
 
   /** A read that does not wait still asks each leader once; a poll that an earlier read left open has a moment to answer. */
-  async #answers(fresh: readonly Promise<void>[], signal: AbortSignal | undefined): Promise<void> {
+  async #answers(fresh: readonly Promise<void>[], maxMs: number, signal: AbortSignal | undefined): Promise<void> {
     const waited = this.#lookup === null ? fresh : [...fresh, this.#lookup]
     if (this.#polls.size > fresh.length) await settledWithin(Promise.race(this.#polls.values()), this.#cluster.clock, openPollPatienceMs, signal)
-    await settledWithin(Promise.all(waited), this.#cluster.clock, this.#cluster.requestTimeoutMs, signal)
+    await settledWithin(Promise.all(waited), this.#cluster.clock, maxMs, signal)
   }
 
   /** Records at hand, partition after partition, and the partition that came last goes first the next time. */
