@@ -68,6 +68,8 @@ export interface AnyStoreOptions extends NameOption {
   readonly history?: Duration
   /** With `history`: rows of so long a time are dropped together. Default: from the history, as upstream. */
   readonly segmentInterval?: Duration
+  /** Keeps only so many rows, in memory: those that were read or written last. Others are as if they were deleted, without a change. */
+  readonly maxEntries?: number
   /** Whether the write-back cache may stand in front. Default true. */
   readonly caching?: boolean
   /** False: no changelog, the content is lost with the process. An object: configs of the changelog topic. Default true. */
@@ -76,6 +78,6 @@ export interface AnyStoreOptions extends NameOption {
 
 /** True when the options say something about a store, as opposed to the operator's name. */
 export function asksForStore(options: AnyStoreOptions): boolean {
-  const { store, key, value, type, history, caching, logging } = options
-  return [store, key, value, type, history, caching, logging].some(option => option !== undefined)
+  const { store, key, value, type, history, maxEntries, caching, logging } = options
+  return [store, key, value, type, history, maxEntries, caching, logging].some(option => option !== undefined)
 }

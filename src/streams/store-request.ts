@@ -16,6 +16,8 @@ export interface StoreRequest {
   readonly caching: boolean
   readonly changelog: ChangelogSpec | null
   readonly retentionMs: number | null
+  /** null: rows of all keys are kept. */
+  readonly maxEntries: number | null
   /** null: only the latest row of a key is kept. */
   readonly versions: { readonly historyMs: number; readonly segmentMs?: number } | null
 }
@@ -30,8 +32,16 @@ export function storeRequest(context: BuilderContext, options: AnyStoreOptions &
     caching: options.caching ?? true,
     changelog: changelogOf(options.logging ?? true),
     retentionMs: options.retention === undefined ? null : durationMs(options.retention, 'retention'),
+    maxEntries: maxEntriesOf(options),
     versions: versionsOf(options),
   }
+}
+
+function maxEntriesOf({ maxEntries, history }: AnyStoreOptions): number | null {
+  if (maxEntries === undefined) return null
+  if (history !== undefined) throw new StreamError('INVALID_ARGUMENT', 'a store has either `maxEntries` or `history`: it cannot forget rows by use and keep those of the past')
+  if (Number.isSafeInteger(maxEntries) && maxEntries > 0) return maxEntries
+  throw new StreamError('INVALID_ARGUMENT', `maxEntries must be a whole number of at least 1, not ${maxEntries}`)
 }
 
 function versionsOf({ history, segmentInterval }: AnyStoreOptions): StoreRequest['versions'] {
@@ -42,6 +52,7 @@ function versionsOf({ history, segmentInterval }: AnyStoreOptions): StoreRequest
 
 /** The store of a table's rows: the latest of each key, or those of the past as well. */
 export function tableStoreSpec(request: StoreRequest, fallback: { readonly keySerde: Serde<unknown>; readonly valueSerde: Serde<unknown> }): StoreSpec {
+  if (request.maxEntries !== null) return storeSpec({ ...request, persistent: false }, fallback, { type: 'timestamped-lru', maxEntries: request.maxEntries })
   if (request.versions === null) return storeSpec(request, fallback, { type: 'timestamped-key-value' })
   return storeSpec({ ...request, caching: false }, fallback, { type: 'versioned', ...request.versions })
 }
@@ -54,7 +65,7 @@ function changelogOf(logging: boolean | Readonly<Record<string, string>>): Chang
 export function storeSpec(
   request: StoreRequest,
   fallback: { readonly keySerde: Serde<unknown>; readonly valueSerde: Serde<unknown> },
-  kind: { readonly type: StoreType } & Partial<Pick<StoreSpec, 'retentionMs' | 'windowSizeMs' | 'timeOrdered' | 'retainDuplicates' | 'historyMs' | 'segmentMs' | 'graceMs'>>,
+  kind: { readonly type: StoreType } & Partial<Pick<StoreSpec, 'retentionMs' | 'windowSizeMs' | 'timeOrdered' | 'retainDuplicates' | 'historyMs' | 'segmentMs' | 'graceMs' | 'maxEntries'>>,
 ): StoreSpec {
   return Object.freeze({
     name: request.name,

@@ -132,7 +132,7 @@ function storesOf(left: StreamPlan, right: StreamPlan, names: JoinNames, { optio
 
 function request(name: string, logging: boolean | Readonly<Record<string, string>>): StoreRequest {
   const changelog = logging === false ? null : Object.freeze({ sourceTopic: null, topicConfig: Object.freeze(logging === true ? {} : { ...logging }) })
-  return { name, keySerde: null, valueSerde: null, persistent: true, caching: false, changelog, retentionMs: null, versions: null }
+  return { name, keySerde: null, valueSerde: null, persistent: true, caching: false, changelog, retentionMs: null, maxEntries: null, versions: null }
 }
 
 function writeJoin(writer: TopologyWriter, names: JoinNames, stores: JoinStores, { join, joiner, options }: StreamJoin): void {

@@ -137,6 +137,7 @@ interface MaterializedSpec {
   readonly retentionMs?: number
   readonly historyMs?: number
   readonly segmentMs?: number
+  readonly maxEntries?: number
   readonly caching?: boolean
   readonly logging?: boolean
   readonly topicConfig?: Readonly<Record<string, string>>
@@ -145,12 +146,12 @@ interface MaterializedSpec {
 export function materializedOf(operation: Operation) {
   const spec = operation['materialized'] as MaterializedSpec | undefined
   if (spec === undefined) return {}
-  if (spec.type === 'lru') throw new PendingOperator(`${spec.type} store`)
   const logging = spec.topicConfig ?? spec.logging
   return {
     ...formatsOf({ key: spec.key, value: spec.value }),
     ...(spec.store === undefined ? {} : { store: spec.store }),
-    ...(spec.type === undefined || spec.type === 'versioned' ? {} : { type: spec.type as 'persistent' | 'inMemory' }),
+    ...(spec.maxEntries === undefined ? {} : { maxEntries: spec.maxEntries }),
+    ...(spec.type === undefined || spec.type === 'versioned' || spec.type === 'lru' ? {} : { type: spec.type as 'persistent' | 'inMemory' }),
     ...(spec.historyMs === undefined ? {} : { history: spec.historyMs }),
     ...(spec.segmentMs === undefined ? {} : { segmentInterval: spec.segmentMs }),
     ...(spec.retentionMs === undefined ? {} : { retention: spec.retentionMs }),

@@ -38,7 +38,7 @@ export function tableStore(store: OpenStore): TableStore {
   if (view instanceof WindowStore) return windowTable(view as WindowStore<unknown, Row>)
   if (view instanceof SessionStore) return sessionTable(view)
   const rows = view as KeyValueStore<unknown, unknown>
-  return store.spec.type === 'timestamped-key-value' ? timestampedTable(rows as KeyValueStore<unknown, Row>) : plainTable(rows)
+  return store.spec.type.startsWith('timestamped-') ? timestampedTable(rows as KeyValueStore<unknown, Row>) : plainTable(rows)
 }
 
 export function keptTable(node: TopologyNode, name: string, sendOldValues: boolean, output: Output, context: OperatorContext): KeptTable {

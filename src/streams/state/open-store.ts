@@ -69,7 +69,8 @@ export function openStore(spec: StoreSpec, host: StoreHost): OpenStore {
   switch (spec.type) {
     case 'key-value':
     case 'timestamped-key-value': return openKeyValue(spec, host)
-    case 'lru': return openLru(spec, host)
+    case 'lru':
+    case 'timestamped-lru': return openLru(spec, host)
     case 'window':
     case 'timestamped-window': return openWindow(spec, host)
     case 'session': return openSession(spec, host)
@@ -87,6 +88,7 @@ function openKeyValue(spec: StoreSpec, host: StoreHost): OpenStore {
 
 function openLru(spec: StoreSpec, host: StoreHost): OpenStore {
   const store = new LruByteStore(spec.maxEntries ?? defaultMaxEntries)
+  // A cache would show rows that the store has pushed out.
   const layers = layer({ ...spec, caching: false }, host, store, null)
   store.onEvicted((key) => { if (layers.report !== null) layers.report(key, null) })
   return assemble(spec, layers, new KeyValueStore(layers.top, spec.keySerde, rowSerde(spec)))
@@ -263,7 +265,7 @@ function copyingSerde(serde: Serde<unknown>): Serde<unknown> {
 }
 
 function isTimestamped(spec: StoreSpec): boolean {
-  return spec.type === 'timestamped-key-value' || spec.type === 'timestamped-window'
+  return spec.type.startsWith('timestamped-')
 }
 
 /** The broker's time of arrival would mean nothing here: the row has its times inside. */

@@ -83,13 +83,13 @@ export class TopologyTestDriver {
 
   /** The values of a key-value store, with or without timestamps in it. `partition` as in the other methods: of the task, default 0. */
   keyValueStore<K, V>(name: string, partition = 0): ReadOnlyKeyValueStore<K, V> {
-    const { spec, view } = this.#store(name, partition, ['key-value', 'timestamped-key-value', 'lru'])
-    if (spec.type !== 'timestamped-key-value') return view as KeyValueStore<K, V>
+    const { spec, view } = this.#store(name, partition, ['key-value', 'timestamped-key-value', 'lru', 'timestamped-lru'])
+    if (!spec.type.startsWith('timestamped-')) return view as KeyValueStore<K, V>
     return plainKeyValues(view as KeyValueStore<K, ValueAndTimestamp<V>>)
   }
 
   timestampedKeyValueStore<K, V>(name: string, partition = 0): ReadOnlyKeyValueStore<K, ValueAndTimestamp<V>> {
-    return this.#store(name, partition, ['timestamped-key-value']).view as KeyValueStore<K, ValueAndTimestamp<V>>
+    return this.#store(name, partition, ['timestamped-key-value', 'timestamped-lru']).view as KeyValueStore<K, ValueAndTimestamp<V>>
   }
 
   /** The values of a window store, with or without timestamps in it. */

@@ -431,6 +431,7 @@ export type StoreType =
   | 'session'
   | 'versioned'
   | 'lru'
+  | 'timestamped-lru'
   /** Rows of a left or outer stream join that have no partner yet. */
   | 'outer-join'
   /** Stream records that wait for a table with versions. */

@@ -28,6 +28,11 @@ const kinds: readonly { readonly spec: StoreSpec; readonly put: (store: OpenStor
     content: ({ view }) => [...(view as KeyValueStore<string, unknown>).all()],
   },
   {
+    spec: specOf({ type: 'timestamped-lru', maxEntries: 3 }),
+    put: ({ view }, [key, value, timestamp]) => (view as KeyValueStore<string, ValueAndTimestamp<string>>).put(key, value === null ? null : { value, timestamp }),
+    content: ({ view }) => [...(view as KeyValueStore<string, unknown>).all()],
+  },
+  {
     spec: specOf({ type: 'lru', maxEntries: 2 }),
     put: ({ view }, [key, value]) => (view as KeyValueStore<string, string>).put(key, value),
     content: ({ view }) => [...(view as KeyValueStore<string, unknown>).all()],
