@@ -109,7 +109,7 @@ export class EmbeddedGroupMember implements GroupMember {
         continue
       }
       if (this.#needsPositions()) {
-        const positioning = (this.#positioning ??= this.#lookUpPositions().finally(() => (this.#positioning = null)))
+        const positioning = (this.#positioning ??= this.#lookUpPositions().catch((error) => this.#noteIfGone(error)).finally(() => (this.#positioning = null)))
         if (!(await settledWithin(positioning, this.#clock, remainingMs, options.signal))) return nothing
         await positioning
         continue
@@ -134,20 +134,22 @@ export class EmbeddedGroupMember implements GroupMember {
       }
       return result
     } catch (error) {
-      if (isStreamError(error, 'UNKNOWN_TOPIC_OR_PARTITION')) this.#noteGone(String(error.details['topic']))
-      else await this.#resetOutOfRange(error)
+      if (isStreamError(error, 'OFFSET_OUT_OF_RANGE')) await this.#resetOutOfRange(error)
+      else this.#noteIfGone(error)
       return nothing
     } finally {
       abort.release()
     }
   }
 
-  #noteGone(topic: string): void {
-    for (const target of this.#assignment) if (target.topic === topic) this.#gone.add(keyOf(target))
+  /** A topic that was removed is not the reader's failure: the group will move on without it. */
+  #noteIfGone(error: unknown): void {
+    if (!isStreamError(error, 'UNKNOWN_TOPIC_OR_PARTITION')) throw error
+    for (const target of this.#assignment) if (target.topic === error.details['topic']) this.#gone.add(keyOf(target))
   }
 
-  async #resetOutOfRange(error: unknown): Promise<void> {
-    if (!isStreamError(error, 'OFFSET_OUT_OF_RANGE') || this.#options.offsetReset === 'none') throw error
+  async #resetOutOfRange(error: StreamError): Promise<void> {
+    if (this.#options.offsetReset === 'none') throw error
     const key = partitionKey(String(error.details['topic']), Number(error.details['partition']))
     const position = this.#positions.get(key)
     if (position === undefined) throw error
@@ -182,12 +184,12 @@ export class EmbeddedGroupMember implements GroupMember {
   }
 
   #needsPositions(): boolean {
-    return this.#assignment.some((target) => !this.#positions.has(keyOf(target)))
+    return this.#assignment.some((target) => !this.#positions.has(keyOf(target)) && !this.#gone.has(keyOf(target)))
   }
 
   /** Committed offsets, and where there are none, what `offsetReset` says. */
   async #lookUpPositions(): Promise<void> {
-    const missing = this.#assignment.filter((target) => !this.#positions.has(keyOf(target)))
+    const missing = this.#assignment.filter((target) => !this.#positions.has(keyOf(target)) && !this.#gone.has(keyOf(target)))
     const committed = new Map((await this.committed(missing)).map((offset) => [keyOf(offset), offset]))
     const found = missing.flatMap((target) => committed.get(keyOf(target)) ?? [])
     const reset = await this.#resetPositions(missing.filter((target) => !committed.has(keyOf(target))))
