@@ -26,6 +26,7 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
     const options = {
       scope: { include, exclude: config.exclude.map(pathPattern) },
       isOurs: (base: string) => shareOf(base, config['task.shares']) === config['task.share'],
+      isSpokesman: config['task.share'] === 0,
       startAtEnd: config['start.position'] === 'end',
       maxOpenFiles: config['max.open.files'],
       maxLineBytes: config['max.line.bytes'],

@@ -39,6 +39,24 @@ export function findFiles(scope: SearchScope, complaints: Complaints): FoundFile
   return [...paths].toSorted(([a], [b]) => (a < b ? -1 : 1)).flatMap(([path, role]) => foundFile(path, role, complaints))
 }
 
+/** Says which patterns name no file, and why that may be: a slip in a path must not look like a quiet log. */
+export function complainOfNothing({ include }: SearchScope, found: readonly FoundFile[], complaints: Complaints): void {
+  for (const pattern of include) {
+    const key = `nothing:${pattern.text}`
+    if (found.some(({ path, role }) => role === 'wanted' && pattern.matches(path))) complaints.settle(key, `${pattern.text}: found a file`)
+    else if (isFolder(pattern)) complaints.say(key, `${pattern.text} is a folder, and nothing of it is read; name the files in it, such as ${join(pattern.text, '*.log')}`)
+    else complaints.say(key, `no file is named by ${pattern.text}; waiting for one (relative paths count from ${process.cwd()})`)
+  }
+}
+
+function isFolder({ text }: PathPattern): boolean {
+  try {
+    return statSync(text).isDirectory()
+  } catch {
+    return false
+  }
+}
+
 function roleOf(path: string, { include, exclude }: SearchScope): FoundFile['role'] | undefined {
   if (exclude.some((pattern) => pattern.matches(path))) return undefined
   if (include.some((pattern) => pattern.matches(path))) return 'wanted'

@@ -12,7 +12,7 @@ import type { Log, SourceOffset, SourcePartition } from 'millrace/connect'
 import { Complaints } from '../complaints.ts'
 import { admit, storedPosition } from './admission.ts'
 import type { Admission, Newcomer } from './admission.ts'
-import { findFiles } from './file-finder.ts'
+import { complainOfNothing, findFiles } from './file-finder.ts'
 import type { FoundFile, SearchScope } from './file-finder.ts'
 import { sourcePartitionOf } from './file-identity.ts'
 import type { SpanArena } from './line-splitter.ts'
@@ -26,6 +26,8 @@ export interface TailerOptions extends FamilyOptions {
   readonly scope: SearchScope
   /** Whether this reader takes the log with that rotation base: how logs are divided among tasks. */
   readonly isOurs: (rotationBase: string) => boolean
+  /** One of the tasks speaks about what concerns all of them. */
+  readonly isSpokesman: boolean
   /** Begin behind what stands in files found at the first look and never read before. */
   readonly startAtEnd: boolean
   readonly maxOpenFiles: number
@@ -72,7 +74,9 @@ export class FileTailer {
   }
 
   async rescan(): Promise<void> {
-    const found = findFiles(this.#options.scope, this.#complaints).filter(({ path }) => this.#options.isOurs(rotationBase(path)))
+    const all = findFiles(this.#options.scope, this.#complaints)
+    if (this.#options.isSpokesman) complainOfNothing(this.#options.scope, all, this.#complaints)
+    const found = all.filter(({ path }) => this.#options.isOurs(rotationBase(path)))
     this.#noteSeen(found)
     const newcomers = found.filter(({ key }) => !this.#members.has(key) && !this.#ignored.has(key))
     await this.#admitAll(newcomers, found)

@@ -61,11 +61,20 @@ describe('reading lines', () => {
   it('waits for a file that does not exist yet, and for its folder', async () => {
     const source = await started({ path: at('later/access.log') })
     await source.drain()
-    expect(source.log.lines).toEqual([`warn ${at('later')} cannot be listed (ENOENT): waiting for it`])
+    expect(source.log.lines).toEqual([
+      `warn ${at('later')} cannot be listed (ENOENT): waiting for it`,
+      `warn no file is named by ${at('later/access.log')}; waiting for one (relative paths count from ${process.cwd()})`,
+    ])
     mkdirSync(at('later'))
     append('later/access.log', 0, 2)
     await source.drain()
     expect(source.texts).toEqual(lines(0, 2))
+  })
+
+  it('says that a path is a folder', async () => {
+    const source = await started({ path: folder })
+    await source.drain()
+    expect(source.log.lines).toEqual([`warn ${folder} is a folder, and nothing of it is read; name the files in it, such as ${at('*.log')}`])
   })
 
   it('reads many files by turns, so that a huge one does not hold up the others', async () => {
