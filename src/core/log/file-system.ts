@@ -173,11 +173,9 @@ export const nodeFileSystem: FileSystem = {
   },
 
   readFile(path, maxBytes) {
-    return attemptOr(null, 'ENOENT', 'read', path, () => {
-      const sizeBytes = fs.statSync(path).size
-      if (sizeBytes <= maxBytes) return fs.readFileSync(path)
-      throw new StreamError('STORAGE_CORRUPT', `${path} has ${sizeBytes} bytes; at most ${maxBytes} can be right`, { details: { path, sizeBytes } })
-    })
+    const sizeBytes = attemptOr(0, 'ENOENT', 'stat', path, () => fs.statSync(path).size)
+    if (sizeBytes > maxBytes) throw new StreamError('STORAGE_CORRUPT', `${path} has ${sizeBytes} bytes; at most ${maxBytes} can be right`, { details: { path, sizeBytes } })
+    return attemptOr(null, 'ENOENT', 'read', path, () => fs.readFileSync(path))
   },
 
   stat(path) {
