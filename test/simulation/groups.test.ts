@@ -97,11 +97,13 @@ class Worker {
 }
 
 /** One that has joined leaves: nobody else could end a member that nobody reads from. */
-async function withoutOne(workers: readonly Worker[], random: Random): Promise<Worker[]> {
+async function withoutOne(workers: readonly Worker[], random: Random, broker: Broker): Promise<Worker[]> {
   const joined = workers.filter(({ member }) => member !== null)
   const leaving = joined[randomInteger(random, Math.max(1, joined.length))]
   if (leaving === undefined || workers.length === 1) return [...workers]
   await leaving.leave()
+  const { members } = await broker.groups.describe(groupId)
+  expect(members.length, 'who left is gone at once').toBeLessThan(workers.length)
   return workers.filter((worker) => worker !== leaving)
 }
 
@@ -134,7 +136,7 @@ async function simulate(seed: number): Promise<void> {
   for (let step = 0; step < 150; step++) {
     const dice = randomInteger(world.random, 20)
     if (dice === 0 && workers.length < 4) workers.push(new Worker(world, broker))
-    else if (dice === 1) workers = await withoutOne(workers, world.random)
+    else if (dice === 1) workers = await withoutOne(workers, world.random, broker)
     else if (dice === 2) await world.clock.advance(rebalanceTimeoutMs)
     else if (workers.length > 0) workers[randomInteger(world.random, workers.length)]!.work()
     await pause(0)

@@ -82,9 +82,10 @@ export class GroupCoordinator {
     if (!request.local) this.#startSession(group, memberId)
     this.#rebalance(group)
     const leave = () => {
-      if (group.hasJoined(memberId)) this.#remove(group, memberId)
+      if (group.hasJoined(memberId)) this.leave(request.groupId, memberId)
     }
     signal?.addEventListener('abort', leave, { once: true })
+    if (signal?.aborted) leave()
     return answer.finally(() => signal?.removeEventListener('abort', leave))
   }
 
@@ -96,8 +97,9 @@ export class GroupCoordinator {
       case 'stable': return group.state.members.get(request.memberId)!.assignment
     }
     const assignment = group.waitForSync(request.memberId)
-    if (group.state.leader === request.memberId) await this.#adoptAssignments(group, request.assignments)
-    return assignment
+    if (group.state.leader !== request.memberId) return assignment
+    const [given] = await Promise.all([assignment, this.#adoptAssignments(group, request.assignments)])
+    return given
   }
 
   /** A remote member lives. @throws UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS: join again */
@@ -126,8 +128,9 @@ export class GroupCoordinator {
     const group = this.#groups.get(groupId)
     const member = group?.state.members.get(memberId)
     if (group === undefined || member === undefined) throw unknownMember(groupId, memberId)
-    if (member.groupInstanceId === null) this.#remove(group, memberId)
-    else this.#startSession(group, memberId)
+    if (member.groupInstanceId === null) return this.#remove(group, memberId)
+    group.forget(memberId, unknownMember(groupId, memberId))
+    this.#startSession(group, memberId)
   }
 
   /** Takes a member out for good, a static one too. @throws UNKNOWN_MEMBER_ID */

@@ -39,17 +39,28 @@ const beginAgain = ['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMB
  * 3. sync: hand the division in (leader), get one's own part
  */
 export async function joinRound(engine: EngineApi, input: JoinInput): Promise<JoinedRound> {
+  const { signal, options } = input
   let { memberId } = input.identity
-  for (;;) {
-    if (input.signal.aborted) throw new StreamError('CLOSED', `the member left group '${input.options.groupId}' while it was joining`)
-    try {
-      const answer = await engine.joinGroup(joinRequest(input, memberId), input.signal)
-      memberId = answer.memberId
-      return await syncRound(engine, input, answer)
-    } catch (error) {
-      if (!beginAgain.some((code) => isStreamError(error, code))) throw error
-      if (isStreamError(error, 'UNKNOWN_MEMBER_ID')) memberId = ''
+  // Whatever the coordinator waits for, it does not wait for one that leaves, and neither do the others.
+  const leave = () => {
+    if (memberId !== '') engine.leaveGroup(options.groupId, memberId).catch(() => undefined)
+  }
+  signal.addEventListener('abort', leave, { once: true })
+  try {
+    for (;;) {
+      if (signal.aborted) throw new StreamError('CLOSED', `the member left group '${options.groupId}' while it was joining`)
+      try {
+        const answer = await engine.joinGroup(joinRequest(input, memberId), signal)
+        memberId = answer.memberId
+        if (signal.aborted) leave()
+        return await syncRound(engine, input, answer)
+      } catch (error) {
+        if (!beginAgain.some((code) => isStreamError(error, code))) throw error
+        if (isStreamError(error, 'UNKNOWN_MEMBER_ID')) memberId = ''
+      }
     }
+  } finally {
+    signal.removeEventListener('abort', leave)
   }
 }
 

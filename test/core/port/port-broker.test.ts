@@ -88,6 +88,23 @@ describe('a port that dies', () => {
   })
 })
 
+describe('a client that closes', () => {
+  it('while it waits to join a group leaves no member behind', async () => {
+    const { broker, stop } = await openTemporaryBroker()
+    cleanUps.push(stop)
+    const topic = await createTopic(broker)
+    const groupId = freshName('group')
+    const stuck = await broker.joinGroup({ groupId, topics: [topic] })
+    const client = connectTo(broker)
+    const joining = codeOf(client.joinGroup({ groupId, topics: [topic] }))
+    await eventually(async () => expect((await broker.groups.describe(groupId)).members).toHaveLength(2))
+    await client.close()
+    expect(await joining).toBe('CLOSED')
+    await eventually(async () => expect((await broker.groups.describe(groupId)).members).toHaveLength(1))
+    await stuck.leave()
+  })
+})
+
 describe('a worker thread', () => {
   it('appends, commits and reads through the port while the log stays in the main thread', async () => {
     const { broker, stop } = await openTemporaryBroker()
