@@ -1,0 +1,107 @@
+/**
+ * What the Connect worker promises: records through a source task and through a sink task, with connectors that cost nothing,
+ * durable and exactly once as it comes. `node dist/bench/connect.js`
+ */
+import { closeSync, openSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { openEmbeddedBroker } from 'millrace'
+import type { Broker } from 'millrace'
+import { configSpec, ConnectWorker, sleep, systemClock } from 'millrace/connect'
+import type { RawConfig, SinkPlugin, SourcePlugin, SourcePoll } from 'millrace/connect'
+import { bench, benchDirectory } from './harness.ts'
+
+const lineBytes = 100
+const batchRecords = 5000
+const directory = benchDirectory()
+const line = Buffer.from('x'.repeat(lineBytes))
+const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+
+/** Gives `records` records, batch by batch, then nothing. */
+function sourceOf(records: number, batch: (from: number) => SourcePoll): SourcePlugin {
+  let next = 0
+  return {
+    type: 'source', class: 'bench.Source', version: '1', config: configSpec({}),
+    createConnector: () => ({ start: () => {}, taskConfigs: () => [{}], stop: () => {} }),
+    createTask: () => ({
+      start: () => { next = 0 },
+      poll: async (signal) => {
+        if (next >= records) {
+          await sleep(systemClock, 1000, signal)
+          return null
+        }
+        next += batchRecords
+        return batch(next - batchRecords)
+      },
+      stop: () => {},
+    }),
+  }
+}
+
+const nullSink: SinkPlugin = {
+  type: 'sink', class: 'bench.Sink', version: '1', config: configSpec({}),
+  createConnector: () => ({ start: () => {}, taskConfigs: () => [{}], stop: () => {} }),
+  createTask: () => ({ start: () => {}, put: () => {}, stop: () => {} }),
+}
+
+let runs = 0
+
+/** Runs one connector, under a name and on a topic of its own, until its task has moved the records. */
+async function runUntil(broker: Broker, plugin: SourcePlugin | SinkPlugin, config: RawConfig, records: number): Promise<void> {
+  const done = new AbortController()
+  const isDone = () => (worker.status()[0]?.tasks[0]?.records ?? 0) >= records
+  const worker: ConnectWorker = ConnectWorker.open({ broker, plugins: [plugin], log: quiet, config: { 'task.host': 'in-process' }, onChange: () => { if (isDone()) done.abort() } })
+  await worker.start({ name: `bench-${runs++}`, config: { 'connector.class': plugin.class, 'value.converter': 'StringConverter', ...config } })
+  await sleep(systemClock, 120_000, done.signal)
+  await worker.stop()
+}
+
+const lines = Buffer.concat(Array.from({ length: batchRecords }, () => line))
+const spans = Uint32Array.from({ length: 2 * batchRecords }, (_, index) => Math.ceil(index / 2) * lineBytes)
+const spansBatch = (topic: () => string) => (from: number): SourcePoll => ({
+  topic: topic(), sourcePartition: { file: 'bench' }, bytes: lines, spans, recordCount: batchRecords, valueType: 'string', timestamp: 1, sourceOffset: (index) => ({ position: from + index }),
+})
+
+const event = (id: number) => ({ id, path: `/products/${id % 100}`, status: 200, at: 1_700_000_000_000 + id, agent: 'x'.repeat(40) })
+const eventsBatch = (topic: () => string) => (from: number): SourcePoll =>
+  Array.from({ length: batchRecords }, (_, index) => ({ topic: topic(), value: event(from + index), sourcePartition: { file: 'bench' }, sourceOffset: { position: from + index } }))
+
+const threeTransforms: RawConfig = {
+  'transforms': 'add,drop,route', 'transforms.add.type': 'InsertField$Value', 'transforms.add.static.field': 'source', 'transforms.add.static.value': 'bench',
+  'transforms.drop.type': 'ReplaceField$Value', 'transforms.drop.exclude': 'agent',
+  'transforms.route.type': 'RegexRouter', 'transforms.route.regex': '(.*)', 'transforms.route.replacement': '$1',
+}
+
+function writeBytes(records: number): void {
+  const file = openSync(join(directory.path, 'calibration'), 'w')
+  for (let from = 0; from < records; from += batchRecords) writeSync(file, lines)
+  closeSync(file)
+}
+
+const broker = await openEmbeddedBroker({ directory: join(directory.path, 'log') })
+const lineCount = 1_000_000
+const eventCount = 200_000
+const topic = () => `bench-${runs}`
+
+try {
+  await bench({
+    name: 'connect-source-lines', records: lineCount, bytes: lineCount * lineBytes,
+    run: () => runUntil(broker, sourceOf(lineCount, spansBatch(topic)), {}, lineCount),
+    against: { name: 'writeSync of the same bytes, 500 kB at a time', run: () => writeBytes(lineCount) },
+  })
+  for (const [name, config] of [['connect-source-json', {}], ['connect-source-json-3-transforms', threeTransforms]] as const) {
+    await bench({
+      name, records: eventCount, bytes: eventCount * lineBytes,
+      run: () => runUntil(broker, sourceOf(eventCount, eventsBatch(topic)), { ...config, 'value.converter': 'JsonConverter', 'value.converter.schemas.enable': 'false' }, eventCount),
+      against: { name: 'JSON.stringify of each value', run: () => { for (let id = 0; id < eventCount; id++) Buffer.from(JSON.stringify(event(id))) } },
+    })
+  }
+  await runUntil(broker, sourceOf(lineCount, spansBatch(() => 'lines')), {}, lineCount)
+  await bench({
+    name: 'connect-sink-lines', records: lineCount, bytes: lineCount * lineBytes,
+    run: () => runUntil(broker, nullSink, { 'topics': 'lines', 'key.converter': 'StringConverter' }, lineCount),
+    against: { name: 'toString of each value', run: () => { for (let index = 0; index < lineCount; index++) line.toString() } },
+  })
+} finally {
+  await broker.close()
+  directory.remove()
+}
