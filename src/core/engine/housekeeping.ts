@@ -1,5 +1,8 @@
 import type { Clock } from '../clock.ts'
 
+/** As Kafka: who starts has something better to do first. */
+const initialDelayMs = 30_000
+
 /** One thing to tidy up; does a bounded amount of work between two awaits, and may throw: the others go on. */
 export type Chore = () => Promise<void>
 
@@ -19,7 +22,7 @@ export class Housekeeping {
     this.#clock = clock
     this.#intervalMs = intervalMs
     this.#chores = chores
-    this.#lastRun = -Infinity
+    this.#lastRun = clock.monotonic() - intervalMs + Math.min(intervalMs, initialDelayMs)
   }
 
   /** Called with every use of the engine: a comparison of two numbers until the interval is over. */
