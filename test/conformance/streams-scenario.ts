@@ -45,12 +45,12 @@ interface PipedRecord {
 const applicationId = 'app'
 
 /** The first difference, or null. @throws PendingOperator */
-export function runScenario(scenario: RecordedScenario): string | null {
+export function runScenario(scenario: RecordedScenario, options: { readonly restartBefore?: number } = {}): string | null {
   const effects: string[] = []
   let run: ScenarioRun
   try {
     const topology = programOf(scenario, (text) => effects.push(text))
-    run = new ScenarioRun(scenario, topology, effects)
+    run = new ScenarioRun(scenario, topology, effects, options.restartBefore)
   } catch (error) {
     if (scenario.buildError === undefined || isPending(error)) throw error
     return null
@@ -70,7 +70,11 @@ class ScenarioRun {
   readonly #simulation: Simulation
   readonly #slides: boolean
 
-  constructor(scenario: RecordedScenario, topology: Topology, effects: string[]) {
+  /** Index of a step before which everything in memory is thrown away. */
+  readonly #restartBefore: number | undefined
+
+  constructor(scenario: RecordedScenario, topology: Topology, effects: string[], restartBefore?: number) {
+    this.#restartBefore = restartBefore
     this.#scenario = scenario
     this.#topology = topology
     this.#effects = effects
@@ -95,6 +99,7 @@ class ScenarioRun {
 
   #stepsDifference(): string | null {
     for (const [index, step] of this.#scenario.steps.entries()) {
+      if (index === this.#restartBefore) this.#simulation.restart()
       const found = this.#step(step)
       if (found !== null) return `step ${index + 1} ${JSON.stringify(step.pipe ?? step.query ?? step.advanceWallClockMs)}: ${found}`
     }

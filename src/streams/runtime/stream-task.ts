@@ -23,6 +23,7 @@ import type { TaskState } from './task-state.ts'
  */
 export class StreamTask {
   readonly taskId: string
+  readonly partition: number
   readonly #options: StreamTaskOptions
   readonly #inputs: InputPartitions
   readonly #context: TaskContext
@@ -31,6 +32,7 @@ export class StreamTask {
 
   constructor(options: StreamTaskOptions) {
     this.taskId = options.taskId
+    this.partition = options.partition
     this.#options = options
     this.#context = new TaskContext(options)
     this.#inputs = new InputPartitions(options, this.#context)

@@ -17,13 +17,15 @@ export interface TaskStateOptions {
 export class TaskState {
   readonly stores: ReadonlyMap<string, OpenStore>
   readonly #byChangelog = new Map<string, OpenStore[]>()
+  #restoring = false
 
   constructor({ stores, cacheMaxBytes, changelogTopic, host }: TaskStateOptions) {
     const cacheBudget = cacheMaxBytes > 0 ? new CacheBudget(cacheMaxBytes) : null
     const full: StoreHost = {
       cacheBudget,
       log: (...row) => host.log(...row),
-      expired: (store) => host.expired(store),
+      // What was refused once is in the changelog all the same, and was counted.
+      expired: (store) => { if (!this.#restoring) host.expired(store) },
       currentRecord: () => host.currentRecord(),
       asRecord: (record, work) => host.asRecord(record, work),
     }
@@ -50,11 +52,13 @@ export class TaskState {
   /** Raw puts, in the order of offsets; what was restored counts as committed. */
   restore(changelogTopic: string, batches: Iterable<RecordBatch>): void {
     const stores = this.#byChangelog.get(changelogTopic) ?? []
+    this.#restoring = true
     for (const batch of batches) {
       for (const { key, value, timestamp } of batch) {
         if (key !== null) for (const store of stores) store.restore(key, value, timestamp)
       }
     }
+    this.#restoring = false
     for (const store of stores) store.commit()
   }
 

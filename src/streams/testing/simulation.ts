@@ -6,6 +6,7 @@ import { StreamTask } from '../runtime/stream-task.ts'
 import type { TaskConfig } from '../runtime/task-config.ts'
 import type { OpenStore } from '../state/open-store.ts'
 import type { SourceNode, TopologyData } from '../topology/node.ts'
+import { DurableTopics } from './durable-topics.ts'
 import { SimulatedClock } from './simulated-clock.ts'
 import { singleRecordBatch } from './single-record-batch.ts'
 
@@ -36,7 +37,9 @@ export class Simulation {
   readonly #topology: TopologyData
   readonly #options: SimulationOptions
   readonly #globals: GlobalStores
-  readonly #tasks: readonly StreamTask[]
+  readonly #durable: DurableTopics
+  #tasks: readonly StreamTask[]
+  #droppedBefore = 0
   readonly #tasksOfTopic = new Map<string, readonly (StreamTask | undefined)[]>()
   readonly #endOffsets = new Map<string, number>()
   #uncommitted: RawRecord[] = []
@@ -47,7 +50,20 @@ export class Simulation {
     this.#options = options
     this.clock = new SimulatedClock(options.startAtMs)
     this.#globals = new GlobalStores(topology, { ...options, clock: this.clock })
-    this.#tasks = options.partitions === 1 ? [this.#createTask(topology, '0_0', 0)] : this.#createTasks()
+    this.#durable = new DurableTopics(topology, options.applicationId)
+    this.#tasks = this.#createTasks()
+  }
+
+  /** Throws away all that the tasks have in memory, and starts them again from changelogs and committed offsets. */
+  restart(): void {
+    this.#droppedBefore = this.droppedRecords - this.#globals.droppedRecords
+    for (const task of this.#tasks) task.close()
+    this.#tasksOfTopic.clear()
+    this.#tasks = this.#createTasks()
+    for (const task of this.#tasks) {
+      for (const topic of task.changelogTopics) task.restore(topic, this.#durable.read(topic, task.partition))
+      task.resume(this.#durable.offsets.filter((offset) => this.#readersOf(offset.topic)?.[offset.partition] === task))
+    }
   }
 
   /** Appends a record to an input topic and processes until nothing is left. @throws UNKNOWN_TOPIC_OR_PARTITION, PROCESSING_FAILED, DESERIALIZATION_FAILED */
@@ -86,7 +102,7 @@ export class Simulation {
   }
 
   get droppedRecords(): number {
-    return this.#tasks.reduce((sum, task) => sum + task.droppedRecords, this.#globals.droppedRecords)
+    return this.#tasks.reduce((sum, task) => sum + task.droppedRecords, this.#globals.droppedRecords + this.#droppedBefore)
   }
 
   close(): void {
@@ -95,6 +111,7 @@ export class Simulation {
   }
 
   #createTasks(): readonly StreamTask[] {
+    if (this.#options.partitions === 1) return [this.#createTask(this.#topology, '0_0', 0)]
     const partitions = Array.from({ length: this.#options.partitions }, (_, partition) => partition)
     return this.#topology.subTopologies.flatMap((part) => partitions.map((partition) => this.#createTask(part, `${part.id}_${partition}`, partition)))
   }
@@ -151,12 +168,14 @@ export class Simulation {
   }
 
   #commit(task: StreamTask): void {
-    task.prepareCommit()
+    this.#durable.commit(task.prepareCommit())
     task.committed()
     const written = this.#uncommitted
     this.#uncommitted = []
     this.#written.push(...written)
-    for (const record of written) this.#feed(record)
+    for (const record of written) {
+      if (!this.#feed(record)) this.#durable.append(record)
+    }
   }
 
   /** Adds the record to the queue of the task that reads it; false if none does. */
@@ -168,6 +187,8 @@ export class Simulation {
     const offset = this.#endOffsets.get(`${topic}-${partition}`) ?? 0
     this.#endOffsets.set(`${topic}-${partition}`, offset + 1)
     task.addRecords({ topic, partition }, [singleRecordBatch({ ...record, offset })], offset + 1)
+    // A topic may be read, and be the changelog of a table, at once.
+    this.#durable.append(record)
     return true
   }
 

@@ -72,6 +72,11 @@ export class TopologyTestDriver {
     this.#collectAfter(() => this.#simulation.advanceWallClock(ms))
   }
 
+  /** As if the application was stopped and started on another machine: stores come back from their changelogs, times and processors' fields begin anew. */
+  restart(): void {
+    this.#simulation.restart()
+  }
+
   /** Records (and windows of records) that operators left out, such as those that came too late. */
   get droppedRecords(): number {
     return this.#simulation.droppedRecords

@@ -77,4 +77,16 @@ describe('TopologyTestDriver', () => {
     driver.inputTopic(numbers).pipeBytes({ value: Buffer.from('x'), timestamp: 5 })
     expect(driver.outputTopic(topic('dead', { key: stringSerde, value: stringSerde })).read()).toMatchObject({ value: 'x', timestamp: 5 })
   })
+
+  it('comes back from its changelogs after a restart, in every partition', () => {
+    driver = new TopologyTestDriver(wordCount().build(), { partitions: 3 })
+    const lines = Array.from({ length: 20 }, (_, index) => ({ value: `a${index % 4} b${index % 3}`, key: `k${index}` }))
+    driver.inputTopic(words).pipeAll(lines)
+    const before = [0, 1, 2].map((partition) => [...driver.keyValueStore<string, number>('count-store', partition).all()])
+    driver.restart()
+    expect([0, 1, 2].map((partition) => [...driver.keyValueStore<string, number>('count-store', partition).all()])).toEqual(before)
+    driver.outputTopic(counts).readAll()
+    driver.inputTopic(words).pipe({ value: 'a0' })
+    expect(driver.outputTopic(counts).read()).toMatchObject({ key: 'a0', value: 6 })
+  })
 })
