@@ -1,5 +1,5 @@
 export { StreamsBuilder } from './streams-builder.ts'
-export type { GlobalTableOptions, StreamsBuilderOptions } from './streams-builder.ts'
+export type { BuildOptions, GlobalTableOptions, StreamsBuilderOptions } from './streams-builder.ts'
 export { topic } from './topic.ts'
 export type { Format, Topic, TopicFormats, TypeOf } from './topic.ts'
 export { hopping, joinWithin, session, sliding, tumbling, unlimited } from './windows.ts'
@@ -34,6 +34,7 @@ export type { ProcessorNodeOptions, SinkNodeOptions, SourceNodeOptions } from '.
 export { StreamRecord } from './stream-record.ts'
 export type { RecordOrigin } from './stream-record.ts'
 export { Topology, isTopology } from './topology/topology.ts'
+export type { Optimization } from './topology/optimize.ts'
 export type { EmitStrategy } from './topology/node.ts'
 export type {
   DynamicSinkOptions, GroupedOptions, NameOption, RepartitionOptions, SinkOptions, SourceOptions, StoreOptions, WindowStoreOptions,

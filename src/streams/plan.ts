@@ -3,7 +3,7 @@ import type { Serde } from '../core/index.ts'
 import type { Stream } from './stream.ts'
 import type { Table } from './table.ts'
 import { GraphNode } from './topology/graph.ts'
-import type { Graph } from './topology/graph.ts'
+import type { Graph, GraphTraits } from './topology/graph.ts'
 import type { NameCounter } from './topology/names.ts'
 import type { TableRows, TopologyNode } from './topology/node.ts'
 
@@ -55,10 +55,10 @@ export interface TablePlan {
 export type NodeFields = TopologyNode extends infer Node ? (Node extends TopologyNode ? Omit<Node, 'name' | 'parents' | 'stores'> : never) : never
 
 /** Adds an operator that is one node without stores; `fields` is asked when the topology is written. */
-export function addOperator(context: BuilderContext, name: string, parents: readonly GraphNode[], fields: () => NodeFields): GraphNode {
+export function addOperator(context: BuilderContext, name: string, parents: readonly GraphNode[], fields: () => NodeFields, traits: GraphTraits = {}): GraphNode {
   const node = new GraphNode(name, (writer, parentNames) => {
     writer.addNode({ ...fields(), name, parents: parentNames, stores: [] } as TopologyNode)
-  })
+  }, traits)
   context.graph.add(node, ...parents)
   return node
 }

@@ -22,7 +22,7 @@ export function addProcessor<K, V>(plan: StreamPlan, factory: ProcessorFactory<n
   const node = new GraphNode(name, (writer, parents) => {
     for (const spec of ownStores(stores)) writer.addStore(spec)
     writer.addNode({ kind: 'processor', name, parents, stores: stores.map(storeName), factory, keepsKeys })
-  })
+  }, keepsKeys ? { changesValue: true } : { changesKey: true })
   context.graph.add(node, plan.node)
   const changed = keepsKeys ? { valueSerde: null } : { keySerde: null, valueSerde: null, repartitionRequired: true }
   return context.stream({ ...plan, ...changed, node })

@@ -2,6 +2,7 @@ import { partitionForKey } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
 import type { StreamPlan } from './plan.ts'
 import { GraphNode } from './topology/graph.ts'
+import type { GraphTraits } from './topology/graph.ts'
 import { isGeneratedName, repartitionTopicName } from './topology/names.ts'
 import type { Partitioner, SourceNode, TopologyNode } from './topology/node.ts'
 import type { TopologyWriter } from './topology/topology-writer.ts'
@@ -15,6 +16,8 @@ export interface RepartitionRequest {
   readonly valueSerde: Serde<unknown>
   readonly partitions?: number | undefined
   readonly partitioner?: Partitioner | undefined
+  /** The program asked for this topic itself, so no optimisation takes it away. */
+  readonly isGiven?: boolean
 }
 
 /**
@@ -33,12 +36,15 @@ export function repartitionNode(plan: StreamPlan, request: RepartitionRequest): 
   const { sink, filter, source } = isGeneratedName(request.prefix)
     ? generated
     : { sink: `${topic}-sink`, filter: `${topic}-filter`, source: `${topic}-source` }
+  const traits: GraphTraits = request.isGiven === true
+    ? { isRepartition: true }
+    : { isRepartition: true, repartition: { topic, ...request, replacement: () => repartitionNode(plan, { ...request, prefix: topic }) } }
   const node = new GraphNode(source, (writer, parents) => {
     writer.addRepartitionTopic({ name: topic, partitions: request.partitions ?? null })
     writer.addNode({ kind: node.needsNullKeys ? 'passThrough' : 'nullKeyFilter', name: filter, parents, stores: [] })
     writer.addNode(sinkNode(sink, [filter], { topic, ...request }))
     writer.addNode(internalSource(source, topic, request))
-  }, { isRepartition: true })
+  }, traits)
   return node
 }
 

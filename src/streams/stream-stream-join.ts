@@ -61,11 +61,17 @@ export function streamStreamJoin<K, R>(leftStream: StreamPlan, rightStream: Stre
   const stores = storesOf(left, right, names, request)
   const sources = new Set([...left.sources, ...right.sources])
   addOperator(context, names.left.windowed, [left.node], () => ({ kind: 'joinWindow', store: stores.left.name }))
-  addOperator(context, names.right.windowed, [right.node], () => ({ kind: 'joinWindow', store: stores.right.name }))
+  let joinsItself = false
+  const rightWindow = new GraphNode(names.right.windowed, (writer, parents) => {
+    if (!joinsItself) writer.addNode({ kind: 'joinWindow', name: names.right.windowed, parents, stores: [], store: stores.right.name })
+  })
+  context.graph.add(rightWindow, right.node)
+  const joinItself = () => { joinsItself = true }
   const node = new GraphNode(names.merge, (writer) => {
-    writeJoin(writer, names, stores, request)
+    if (joinsItself) writeSelfJoin(writer, names, stores, request)
+    else writeJoin(writer, names, stores, request)
     writer.copartition(sources)
-  }, { takesNullKeys: join !== 'inner' })
+  }, { takesNullKeys: join !== 'inner', ...(join === 'inner' ? { joinItself } : {}) })
   context.graph.add(node, left.node, right.node)
   return context.stream({ context, node, sources, keySerde: left.keySerde, valueSerde: null, repartitionRequired: false })
 }
@@ -144,4 +150,9 @@ function writeJoin(writer: TopologyWriter, names: JoinNames, stores: JoinStores,
   writer.addStore(stores.left, left.windowed, right.join)
   writer.addStore(stores.right, right.windowed, left.join)
   if (stores.outer !== null) writer.addStore(stores.outer, left.join, right.join)
+}
+
+function writeSelfJoin(writer: TopologyWriter, { left, merge }: JoinNames, stores: JoinStores, { joiner, options }: StreamJoin): void {
+  writer.addNode({ kind: 'selfJoin', name: merge, parents: [left.windowed], stores: [], joiner, windows: options.within, store: stores.left.name })
+  writer.addStore(stores.left, left.windowed, merge)
 }

@@ -23,6 +23,7 @@ import type { Table } from './table.ts'
 import { tableSource } from './table-source.ts'
 import { serdeOf } from './topic.ts'
 import { GraphNode } from './topology/graph.ts'
+import type { GraphTraits } from './topology/graph.ts'
 import type { Joiner, Partitioner, PipeOperator, RecordFunction } from './topology/node.ts'
 
 /** A function of the program: value first, then the key, then the whole record (never change it). */
@@ -100,7 +101,7 @@ export class Stream<K, V> {
     const name = context.names.processor('KSTREAM-MERGE-', options.name)
     return context.stream({
       context,
-      node: addOperator(context, name, [node, plan.node], () => ({ kind: 'passThrough' })),
+      node: addOperator(context, name, [node, plan.node], () => ({ kind: 'passThrough' }), { isMerge: true }),
       sources: new Set([...sources, ...plan.sources]),
       keySerde,
       valueSerde: this[planKey].valueSerde === plan.valueSerde ? plan.valueSerde : null,
@@ -147,7 +148,7 @@ export class Stream<K, V> {
   groupBy<K2>(selector: RecordCallback<K, V, K2>, options: GroupedOptions<K2, V> = {}): GroupedStream<NonNullable<K2>, V> {
     const { context, node } = this[planKey]
     const name = context.names.processor('KSTREAM-KEY-SELECT-', options.name)
-    const keyed = addOperator(context, name, [node], () => ({ kind: 'selectKey', selector: erased(selector) }))
+    const keyed = addOperator(context, name, [node], () => ({ kind: 'selectKey', selector: erased(selector) }), { changesKey: true })
     const plan = { ...this.#withSerdes({ ...options, key: undefined }), node: keyed, repartitionRequired: true }
     return new GroupedStream(withKeyFormat(plan, options.key), options.name)
   }
@@ -162,6 +163,7 @@ export class Stream<K, V> {
       keySerde: plan.keySerde ?? context.defaultKeySerde,
       valueSerde: plan.valueSerde ?? context.defaultValueSerde,
       partitions: options.partitions,
+      isGiven: true,
       partitioner: options.partitioner as Partitioner | undefined,
     })
     context.graph.add(node, plan.node)
@@ -245,7 +247,7 @@ export class Stream<K, V> {
   #next<K2, V2>(prefix: string, options: NameOption, fields: NodeFields, change: Partial<StreamPlan>): Stream<K2, V2> {
     const plan = this[planKey]
     const name = plan.context.names.processor(prefix, options.name)
-    const node = addOperator(plan.context, name, [plan.node], () => fields)
+    const node = addOperator(plan.context, name, [plan.node], () => fields, traitsOf(change))
     return plan.context.stream({ ...plan, ...change, node })
   }
 
@@ -254,6 +256,11 @@ export class Stream<K, V> {
     const valueSerde = options.value === undefined ? plan.valueSerde : serdeOf(options.value, 'value')
     return withKeyFormat({ ...plan, valueSerde }, options.key, plan.keySerde)
   }
+}
+
+function traitsOf(change: Partial<StreamPlan>): GraphTraits {
+  if (change.repartitionRequired === true) return { changesKey: true }
+  return change.valueSerde === null ? { changesValue: true } : {}
 }
 
 interface JoinPartner {

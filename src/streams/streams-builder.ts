@@ -15,8 +15,23 @@ import type { Format, Topic } from './topic.ts'
 import { Graph, GraphNode, SourceGraphNode } from './topology/graph.ts'
 import { NameCounter } from './topology/names.ts'
 import type { GlobalStore, SourceNode, StoreSpec, TimestampExtractor } from './topology/node.ts'
+import { optimize } from './topology/optimize.ts'
+import type { Optimization } from './topology/optimize.ts'
 import { Topology } from './topology/topology.ts'
 import { TopologyWriter } from './topology/topology-writer.ts'
+
+export interface BuildOptions {
+  /**
+   * `reuse.ktable.source.topics`: a table's topic serves as its changelog. `merge.repartition.topics`: one topic behind a
+   * change of keys, instead of one per use; as upstream, this must not be used where one of several merged streams is also
+   * grouped by itself, since the others then bypass the topic. `single.store.self.join`: a stream joined with itself keeps
+   * its records once.
+   * Default: none of them.
+   */
+  readonly optimization?: 'all' | 'none' | readonly Optimization[]
+}
+
+const allOptimizations: readonly Optimization[] = ['reuse.ktable.source.topics', 'merge.repartition.topics', 'single.store.self.join']
 
 export interface StreamsBuilderOptions {
   /** Where neither topic nor operator says how keys (values) are written. Default: JSON. */
@@ -72,7 +87,7 @@ export class StreamsBuilder {
       repartitionRequired: false,
     }
     const source = new TableSource(plan, { name, store, keepsRows: options.store !== undefined })
-    const node = new GraphNode(name, (writer, parents) => source.write(writer, parents))
+    const node = new GraphNode(name, (writer, parents) => source.write(writer, parents), { reuseSourceTopic: () => source.reuseTopic(topic.name) })
     context.graph.add(node, plan.node)
     return tableOfSource(plan, node, source)
   }
@@ -106,11 +121,15 @@ export class StreamsBuilder {
     this.#addGlobal(name, { source: sourceData(sourceName, [checkedTopicName(topic.name)], { ...topic, options: {}, isTable: true }), processor, store })
   }
 
-  /** @throws TOPOLOGY_INVALID for names given twice, topics read twice, and what else contradicts itself */
-  build(): Topology {
+  /**
+   * The topology of the program so far. `optimization` makes it smaller at the price of other names: keep it as it is once
+   * the application has state. @throws TOPOLOGY_INVALID for names given twice, topics read twice, and what else contradicts itself
+   */
+  build(options: BuildOptions = {}): Topology {
     const { graph } = this.#context
     if (graph.sources.length === 0) throw new StreamError('TOPOLOGY_INVALID', 'the program reads no topic: begin with builder.stream(topic) or builder.table(topic)')
     mergeEqualSources(graph)
+    optimize(graph, new Set(optimizationsOf(options)))
     const writer = new TopologyWriter()
     for (const store of this.#stores) writer.addStore(store)
     graph.write(writer)
@@ -141,6 +160,14 @@ export class StreamsBuilder {
   #addGlobal(name: string, global: Omit<GlobalStore, 'id'>): void {
     this.#context.graph.add(new GraphNode(name, writer => writer.addGlobalStore(global)))
   }
+}
+
+function optimizationsOf({ optimization = 'none' }: BuildOptions): readonly Optimization[] {
+  if (optimization === 'all') return allOptimizations
+  if (optimization === 'none') return []
+  const unknown = optimization.find(name => !allOptimizations.includes(name))
+  if (unknown === undefined) return optimization
+  throw new StreamError('INVALID_ARGUMENT', `there is no optimization ${JSON.stringify(unknown)}; known are ${allOptimizations.join(', ')}`)
 }
 
 interface SourceData<K, V> {

@@ -43,6 +43,7 @@ export class TableSource {
   readonly #name: string
   #keepsRows: boolean
   #sendsOldValues = false
+  #reusedTopic: string | null = null
 
   constructor(plan: StreamPlan, request: { readonly name: string; readonly store: StoreRequest; readonly keepsRows: boolean }) {
     const { defaultKeySerde, defaultValueSerde } = plan.context
@@ -50,6 +51,11 @@ export class TableSource {
     this.spec = tableStoreSpec(request.store, serdes)
     this.#name = request.name
     this.#keepsRows = request.keepsRows
+  }
+
+  /** The topic that the rows come from serves as the changelog. */
+  reuseTopic(topic: string): void {
+    this.#reusedTopic = topic
   }
 
   keepRows(): void {
@@ -68,6 +74,9 @@ export class TableSource {
     writer.addNode({
       kind: 'tableSource', name: this.#name, parents, stores: store === null ? [] : [store], store, sendOldValues: this.#sendsOldValues,
     })
-    if (store !== null) writer.addStore(this.spec, this.#name)
+    if (store === null) return
+    const { changelog } = this.spec
+    const reused = changelog !== null && this.#reusedTopic !== null
+    writer.addStore(reused ? Object.freeze({ ...this.spec, changelog: { ...changelog, sourceTopic: this.#reusedTopic } }) : this.spec, this.#name)
   }
 }

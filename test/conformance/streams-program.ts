@@ -16,6 +16,7 @@ import { StreamsBuilder } from '../../src/streams/streams-builder.ts'
 import { Table } from '../../src/streams/table.ts'
 import { topic } from '../../src/streams/topic.ts'
 import { TopologyBuilder } from '../../src/streams/topology-builder.ts'
+import type { Optimization } from '../../src/streams/topology/optimize.ts'
 import type { Topology } from '../../src/streams/topology/topology.ts'
 import { WindowedStream } from '../../src/streams/windowed-stream.ts'
 import { functions, show } from './streams-functions.ts'
@@ -35,10 +36,11 @@ interface BranchSpec {
 /** @throws PendingOperator, or what building the topology throws */
 export function programOf(scenario: Scenario, onEffect: (text: string) => void): Topology {
   if (scenario.api === 'processor') return processorProgramOf(scenario)
-  if (scenario.config?.['topology.optimization'] !== undefined) throw new PendingOperator('topology.optimization')
   const program = new Program(scenario, onEffect)
   for (const operation of scenario.topology) program.apply(operation)
-  return program.builder.build()
+  const optimization = scenario.config?.['topology.optimization'] as string | undefined
+  if (optimization === undefined || optimization === 'all' || optimization === 'none') return program.builder.build({ optimization: optimization ?? 'none' })
+  return program.builder.build({ optimization: optimization.split(',').map(name => name.trim()) as readonly Optimization[] })
 }
 
 class Program {

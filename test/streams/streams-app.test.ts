@@ -266,6 +266,23 @@ describe('exactly once', () => {
     await life.close()
   })
 
+  it('restores a table from its own topic, up to where it had come, when that serves as the changelog', async () => {
+    const text = { key: stringSerde, value: stringSerde }
+    const program = () => {
+      const builder = new StreamsBuilder()
+      const rows = builder.table(topic('rows', text), { store: 'rows' })
+      rows.groupBy((value, key) => [value, key], { key: stringSerde, value: stringSerde }).count({ store: 'groups' }).toStream().to(counts)
+      return builder.build({ optimization: 'all' })
+    }
+    await createTopics(broker, { rows: 1, counts: 1 })
+    await write(broker, 'rows', [{ key: 'a', value: 'x' }, { key: 'b', value: 'x' }])
+    await runToEnd(program())
+    await write(broker, 'rows', [{ key: 'a', value: 'y' }, { key: 'b', value: 'x' }])
+    await runToEnd(program())
+    expect((await broker.topics.list()).filter((name) => name.endsWith('-changelog'))).toEqual(['app-groups-changelog'])
+    expect(latest(await readAll(broker, 'counts'))).toEqual({ x: '1', y: '1' })
+  })
+
   it('restores stores from changelogs with progress', async () => {
     await createTopics(broker, { words: 1, counts: 1 })
     await write(broker, 'words', numbered(40))

@@ -1,5 +1,6 @@
-import type { Broker, Reader, TopicPartition } from '../../core/index.ts'
+import type { Broker, Reader, RecordBatch, RecordView, TopicPartition } from '../../core/index.ts'
 import { partitionKey } from '../../core/index.ts'
+import type { ActiveTask } from './active-task.ts'
 import type { StreamTask } from './stream-task.ts'
 
 /** How far the restoring of one store has come. */
@@ -48,7 +49,8 @@ export class Restorer {
     return this.#tasks.size === 0
   }
 
-  async add(task: StreamTask, partition: number): Promise<void> {
+  /** An input that serves as a changelog is restored up to where processing goes on, and no further. */
+  async add({ task, plan: { partition }, inputs }: ActiveTask): Promise<void> {
     const changelogs = task.changelogTopics.map((topic) => ({ topic, partition }))
     if (changelogs.length === 0) return
     const starts = await this.#broker.topics.listOffsets(changelogs.map((changelog) => ({ ...changelog, at: 'earliest' as const })))
@@ -56,7 +58,8 @@ export class Restorer {
     const ends = await this.#broker.topics.listOffsets(changelogs.map((changelog) => ({ ...changelog, at: 'latest' as const })), { isolation: 'read-uncommitted' })
     const open = changelogs.map(({ topic }, index): Changelog => {
       const startOffset = starts[index]!.offset
-      return { topic, partition, startOffset, offset: startOffset, endOffset: ends[index]!.offset }
+      const input = inputs.find((candidate) => candidate.topic === topic && candidate.partition === partition)
+      return { topic, partition, startOffset, offset: startOffset, endOffset: input?.position ?? ends[index]!.offset }
     })
     this.#tasks.set(task.taskId, { task, changelogs: new Map(open.map((changelog) => [partitionKey(changelog.topic, partition), changelog])) })
     for (const changelog of open) this.#report(task.taskId, changelog)
@@ -79,7 +82,8 @@ export class Restorer {
     for (const { topic, partition, batches, nextOffset } of partitions) {
       const found = this.#find(topic, partition)
       if (found === null) continue
-      found.task.restore(topic, batches)
+      const { endOffset } = found.changelog
+      found.task.restore(topic, batches.filter((batch) => batch.baseOffset < endOffset).map((batch) => cutBefore(batch, endOffset)))
       found.changelog.offset = nextOffset
       this.#report(found.task.taskId, found.changelog)
     }
@@ -119,4 +123,15 @@ export class Restorer {
   #report(taskId: string, { topic, partition, startOffset, endOffset, offset }: Changelog): void {
     this.#onProgress({ taskId, topic, partition, startOffset, endOffset, position: Math.min(offset, endOffset) })
   }
+}
+
+/** The batch without records from `endOffset` on: what an input has beyond its committed offset is not state yet. */
+function cutBefore(batch: RecordBatch, endOffset: number): RecordBatch {
+  if (batch.lastOffset < endOffset) return batch
+  const { baseOffset, lastOffset, maxTimestamp, producerId, recordCount, sizeBytes } = batch
+  const records = function* (): Iterator<RecordView> {
+    for (const record of batch) if (record.offset < endOffset) yield record
+  }
+  const forEach = (visit: (record: RecordView) => void) => batch.forEach((record) => { if (record.offset < endOffset) visit(record) })
+  return { baseOffset, lastOffset, maxTimestamp, producerId, recordCount, sizeBytes, forEach, [Symbol.iterator]: records }
 }

@@ -304,7 +304,7 @@ export class StreamThread {
     for (const active of dropped) this.#closeTask(active)
     const added = tasks.filter((active) => !this.#tasks.includes(active))
     this.#setTasks(tasks)
-    for (const { task, plan } of added) await this.#restorer.add(task, plan.partition)
+    for (const active of added) await this.#restorer.add(active)
     this.#newAssignment = null
     for (const { topic, partition, position } of tasks.flatMap((active) => active.inputs)) this.#member!.seek({ topic, partition, offset: position })
     if (this.#restorer.isIdle) this.#options.onState('running')

@@ -1,3 +1,4 @@
+import type { SharableRepartition } from './optimize.ts'
 import type { TopologyWriter } from './topology-writer.ts'
 
 /**
@@ -56,6 +57,15 @@ export class GraphNode {
 /** What the rules of the whole graph need to know about a node. */
 export interface GraphTraits {
   readonly isRepartition?: boolean
+  /** Of a repartition topic that may be shared. */
+  readonly repartition?: SharableRepartition
+  readonly changesKey?: boolean
+  readonly changesValue?: boolean
+  readonly isMerge?: boolean
+  /** Of a table's source: lets the topic serve as the changelog. */
+  readonly reuseSourceTopic?: () => void
+  /** Of a join that has one input on both sides: lets it do with one store. */
+  readonly joinItself?: () => void
   /** A join that gives a result for a record without a key. */
   readonly takesNullKeys?: boolean
   /** Of an aggregation: how long after its end a window changes, and whether a record at the very end belongs to it. */
@@ -85,6 +95,11 @@ export class SourceGraphNode extends GraphNode {
 export class Graph {
   readonly #root = new GraphNode(rootName, () => {})
   readonly #nodes: GraphNode[] = []
+  readonly #renamed = new Map<string, string>()
+
+  get nodes(): readonly GraphNode[] {
+    return this.#nodes
+  }
 
   get sources(): readonly GraphNode[] {
     return this.#root.children
@@ -96,6 +111,17 @@ export class Graph {
     if (node.order !== -1) return
     node.order = this.#nodes.length
     this.#nodes.push(node)
+  }
+
+  /** Adds a node that is connected by hand, to be written as early as the one whose `order` it has. */
+  insert(node: GraphNode, order: number): void {
+    node.order = order
+    this.#nodes.push(node)
+  }
+
+  /** A source that was replaced by another, for those who know it by name. */
+  rename(from: string, to: string): void {
+    this.#renamed.set(from, to)
   }
 
   /** Takes a source out and gives its children to another. */
@@ -112,6 +138,7 @@ export class Graph {
   /** Writes every node once, after all of its parents, in the order of creation among those that are ready. */
   write(writer: TopologyWriter): void {
     for (const node of this.#nodes) node.forgetWritten()
+    writer.renameSources(this.#renamed)
     const ready = new Set<GraphNode>(this.#root.children)
     while (ready.size > 0) {
       const node = first(ready)

@@ -12,6 +12,7 @@ export class TopologyWriter {
   readonly #copartitioned: ReadonlySet<string>[] = []
   readonly #globalStores: (Omit<GlobalStore, 'id'> & { readonly nodesBefore: number })[] = []
   readonly #globalNames = new Set<string>()
+  #renamed: ReadonlyMap<string, string> = new Map()
 
   /** @throws TOPOLOGY_INVALID for a name that exists, a parent that does not, or a topic that another source reads */
   addNode(node: TopologyNode): void {
@@ -53,6 +54,11 @@ export class TopologyWriter {
 
   addRepartitionTopic(topic: RepartitionTopicSpec): void {
     this.#repartitionTopics.set(topic.name, Object.freeze(topic))
+  }
+
+  /** Sources that copartition sets know by a name they had before. */
+  renameSources(renamed: ReadonlyMap<string, string>): void {
+    this.#renamed = renamed
   }
 
   /** The topics of these sources must have equal numbers of partitions. */
@@ -101,7 +107,7 @@ export class TopologyWriter {
 
   #topicsOf(sources: ReadonlySet<string>): readonly string[] {
     const topics = [...sources].flatMap((source) => {
-      const node = this.#nodes.get(source)
+      const node = this.#nodes.get(this.#renamed.get(source) ?? source)
       return node?.kind === 'source' ? node.topics : []
     })
     return Object.freeze([...new Set(topics)])
