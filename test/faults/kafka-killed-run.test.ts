@@ -1,0 +1,66 @@
+/**
+ * `millrace run --kafka` that is killed: the next instance gets the partitions when the dead one's session ends (45 s), which
+ * is why there is one kill by default; MILLRACE_KAFKA_FAULT_ROUNDS says how many.
+ */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { openKafkaBroker, randomInteger, seededRandom, sleep, systemClock } from '../../src/core/index.ts'
+import { runConsole, startConsole } from '../kit/console.ts'
+import type { ConsoleOptions } from '../kit/console.ts'
+import { snippetsOfDocument } from '../kit/doc-snippets.ts'
+import { hitLines, plainCounts, printedCounts } from '../kit/hits.ts'
+import { describeWith } from '../kit/services.ts'
+
+const rounds = Number(process.env['MILLRACE_KAFKA_FAULT_ROUNDS'] ?? 1)
+const seed = Number(process.env['MILLRACE_FAULT_SEED'] ?? systemClock.now() % 1_000_000)
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const linesPerRound = 3_000
+const patienceMs = 60_000
+
+await describeWith('kafka', 'millrace run on Apache Kafka that is killed', ({ bootstrapServers }) => {
+  let options: ConsoleOptions
+  const kafka = ['--kafka', bootstrapServers]
+
+  beforeAll(() => {
+    mkdirSync(join(root, '.test-tmp'), { recursive: true })
+    options = { directory: mkdtempSync(join(root, '.test-tmp', 'killed-on-kafka-')) }
+    const guide = readFileSync(join(root, 'docs/guide/getting-started.md'), 'utf8')
+    const program = snippetsOfDocument('getting-started.md', guide).find(({ code }) => code.includes('export default builder.build()'))
+    writeFileSync(join(options.directory, 'app.ts'), program!.code)
+  })
+  afterAll(() => rmSync(options.directory, { recursive: true, force: true }))
+
+  const millrace = async (args: string, input = '') => {
+    const result = await runConsole([...args.split(' '), ...kafka], options, input)
+    expect(result, args).toMatchObject({ code: 0 })
+    return result.output
+  }
+
+  it(`counts every record once, over ${rounds} kills (seed ${seed})`, async () => {
+    const random = seededRandom(seed)
+    const broker = await openKafkaBroker({ brokers: bootstrapServers.split(',') })
+    const committedOffset = async () => (await broker.groups.describe('app')).offsets.find(({ topic }) => topic === 'access-log')?.offset ?? 0
+    // the records' times are in the past
+    for (const topic of ['access-log', 'hits-per-minute']) await millrace(`topics --create --topic ${topic} --config retention.ms=-1`)
+    for (let round = 0; round < rounds; round++) {
+      await millrace('produce --topic access-log', hitLines(round * linesPerRound, (round + 1) * linesPerRound))
+      const before = await committedOffset()
+      const run = startConsole(['run', 'app.ts', ...kafka], options)
+      const deadline = systemClock.monotonic() + patienceMs
+      while (await committedOffset() === before && systemClock.monotonic() < deadline) await sleep(systemClock, 20)
+      await sleep(systemClock, randomInteger(random, 150))
+      run.kill('SIGKILL')
+      expect(await run.ended).toMatchObject({ signal: 'SIGKILL' })
+    }
+    await millrace('produce --topic access-log', hitLines(rounds * linesPerRound, (rounds + 1) * linesPerRound))
+    const last = startConsole(['run', 'app.ts', ...kafka], options)
+    await last.waitFor('caught up')
+    last.kill('SIGTERM')
+    expect(await last.ended).toMatchObject({ code: 0 })
+    const counts = printedCounts(await millrace('consume --topic hits-per-minute --from-beginning --timeout-ms 3000 --property print.key=true'))
+    expect(counts, `seed ${seed}`).toEqual(plainCounts((rounds + 1) * linesPerRound))
+    await broker.close()
+  }, (rounds + 1) * 120_000)
+})
