@@ -22,7 +22,7 @@ export class Housekeeping {
     this.#clock = clock
     this.#intervalMs = intervalMs
     this.#chores = chores
-    this.#lastRun = clock.monotonic() - intervalMs + Math.min(intervalMs, initialDelayMs)
+    this.#lastRun = clock.monotonic() - intervalMs + initialDelayMs
   }
 
   /** Called with every use of the engine: a comparison of two numbers until the interval is over. */
