@@ -7,8 +7,8 @@ import type { StreamTaskOptions } from './stream-task-options.ts'
 import type { TaskContext } from './task-context.ts'
 
 interface Committed {
-  partitionTime: number
-  offset: number
+  readonly partitionTime: number
+  readonly offset: number
 }
 
 /** The input queues of a task: chooses the next record by timestamp, and keeps the task's stream time. Semantics: PartitionGroup. */
@@ -19,6 +19,7 @@ export class InputPartitions {
   readonly #queues = new Map<string, RecordQueue>()
   readonly #list: RecordQueue[] = []
   readonly #committed = new Map<RecordQueue, Committed>()
+  #prepared = new Map<RecordQueue, Committed>()
   #streamTime = -1
 
   constructor(options: StreamTaskOptions, context: TaskContext) {
@@ -57,28 +58,26 @@ export class InputPartitions {
 
   resume(partition: CommittedOffset, partitionTime: number): void {
     const queue = this.#queueOf(partition)
-    const committed = this.#committed.get(queue)!
-    committed.partitionTime = queue.partitionTime = partitionTime
-    committed.offset = partition.offset
+    queue.partitionTime = partitionTime
+    this.#committed.set(queue, { partitionTime, offset: partition.offset })
     this.#streamTime = Math.max(this.#streamTime, partitionTime)
   }
 
-  /** The next offset of each partition that moved since the last commit. */
-  offsets(metadata: (partitionTime: number) => string): readonly CommittedOffset[] {
-    return this.#list
-      .filter((queue) => queue.nextOffset >= 0 && queue.nextOffset !== this.#committed.get(queue)!.offset)
-      .map((queue) => ({ topic: queue.topic, partition: queue.partition, offset: queue.nextOffset, metadata: metadata(queue.partitionTime) }))
+  /** The next offset of each partition that moved since the last commit; `committed` is about these, whatever is added in between. */
+  prepareCommit(metadata: (partitionTime: number) => string): readonly CommittedOffset[] {
+    const moved = this.#list.filter((queue) => queue.nextOffset >= 0 && queue.nextOffset !== this.#committed.get(queue)!.offset)
+    this.#prepared = new Map(moved.map((queue) => [queue, { offset: queue.nextOffset, partitionTime: queue.partitionTime }]))
+    return moved.map((queue) => ({ topic: queue.topic, partition: queue.partition, offset: queue.nextOffset, metadata: metadata(queue.partitionTime) }))
   }
 
   committed(): void {
-    for (const [queue, committed] of this.#committed) {
-      if (queue.nextOffset >= 0) committed.offset = queue.nextOffset
-      committed.partitionTime = queue.partitionTime
-    }
+    for (const [queue, prepared] of this.#prepared) this.#committed.set(queue, prepared)
+    this.#prepared.clear()
   }
 
   rollback(): void {
     this.#streamTime = -1
+    this.#prepared.clear()
     for (const [queue, { partitionTime }] of this.#committed) {
       queue.clear()
       queue.partitionTime = partitionTime

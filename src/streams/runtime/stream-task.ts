@@ -114,7 +114,7 @@ export class StreamTask {
   /** Empties the caches, which may lead to more output; then gives the offsets to commit, of partitions that moved. */
   prepareCommit(): readonly CommittedOffset[] {
     this.#guard(() => this.#state.flush())
-    return this.#inputs.offsets((partitionTime) => encodeMetadata({ partitionTime, operators: this.#context.metadata }))
+    return this.#inputs.prepareCommit((partitionTime) => encodeMetadata({ partitionTime, operators: this.#context.metadata }))
   }
 
   /** The offsets and outputs of `prepareCommit` are committed: the content of the stores is now what a rollback returns to. */

@@ -15,6 +15,17 @@ describe('an aggregate of windows', () => {
     expect(program.pipe('in', 'x,x@60000000')).toEqual(['x[40,50],1@40'])
   })
 
+  it('sends no final result again after a restart', () => {
+    const program = new Program((builder) => {
+      builder.stream(topic('in', text)).groupByKey().windowedBy(tumbling(10)).emit('on-window-close').count()
+        .toStream().selectKey(showWindow).mapValues(String).to(output)
+    })
+    expect(program.pipe('in', 'a,x@1', 'b,x@12')).toEqual(['a[0,10],1@1'])
+    program.driver.restart()
+    expect(program.pipe('in', 'c,x@13')).toEqual([])
+    expect(program.pipe('in', 'c,x@25')).toEqual(['b[10,20],1@12', 'c[10,20],1@13'])
+  })
+
   it('finds the aggregate of a window that is open by its own clock, though another input of the group is far ahead', () => {
     const program = new Program((builder) => {
       const [x, y] = ['x', 'y'].map((name) => builder.stream(topic(name, text)).groupByKey())

@@ -81,6 +81,16 @@ describe('StreamTask', () => {
     expect(task.prepareCommit()).toMatchObject([{ offset: 2 }])
   })
 
+  it('counts as committed what was prepared, not what was added since', () => {
+    const { task, add } = taskOf(counting())
+    add('in', 0, 'k', 'x')
+    task.process(0)
+    expect(task.prepareCommit()).toMatchObject([{ offset: 1 }])
+    add('in', 5, 'k', 'y')
+    task.committed()
+    expect(task.prepareCommit()).toMatchObject([{ offset: 5 }])
+  })
+
   it('names node, topic, partition and offset when a function throws, is dead then, and goes on after a rollback', () => {
     const { task, add, sent } = taskOf(counting())
     add('in', 0, 'k', 'x')
