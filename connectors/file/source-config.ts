@@ -20,7 +20,7 @@ const options = {
     doc: 'utf-8: records are text. bytes: records are the bytes of the line, for a byte array converter.',
     default: 'utf-8',
   }),
-  'max.line.bytes': option.int({ doc: 'Longest line, without its end.', default: 1_048_576, check: z.number().min(1).max(512 * 1_048_576) }),
+  'max.line.bytes': option.int({ doc: 'Longest line, without its end. Keep it below max.message.bytes of the topic, so that a line fits into a record.', default: 1_000_000, check: z.number().min(1).max(512 * 1_048_576) }),
   'line.too.long': option.oneOf(['truncate', 'skip', 'dead-letter'], {
     doc: 'What becomes of a longer line. truncate: its beginning is a record, the header file.line.bytes holds its full length. skip: it is passed over. dead-letter: its beginning goes to `dead.letter.topic`.',
     default: 'truncate',

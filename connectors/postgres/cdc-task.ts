@@ -26,8 +26,9 @@ interface Run {
   /** Unset before that. */
   stream: ReplicationStream | undefined
   reader: TransactionReader
-  /** Received, not read yet. */
-  readonly pending: Buffer[]
+  /** Received; those from `next` on are not read yet. */
+  pending: readonly Buffer[]
+  next: number
 }
 
 /**
@@ -100,7 +101,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     this.#given = session.position
     if (first) this.#nextHeartbeatMs = clock.monotonic() // the position at which it all began is stored at once
     const stream = session.snapshot === undefined ? await session.stream(session.position, this.#durableLsn) : undefined
-    return { session, events, snapshot: session.snapshot, stream, reader: new TransactionReader(session.position), pending: [] }
+    return { session, events, snapshot: session.snapshot, stream, reader: new TransactionReader(session.position), pending: [], next: 0 }
   }
 
   async #disconnect(): Promise<void> {
@@ -130,7 +131,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
         op: 'r', schema: table.schema, table: table.table, keyColumns: table.keyColumns.map(({ name }) => name), before: null, after: row, oldKey: null,
         lsn: after.lsn, xid: null, commitMs: nowMs, snapshot: true,
       } as const
-      return recordsOf(change, run.events, nowMs, offsetOf(after), offsetOf(after))
+      return recordsOf(change, run.events, nowMs, () => offsetOf(after), offsetOf(after))
     })
   }
 
@@ -148,16 +149,17 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     const records: SourceRecord[] = []
     const nowMs = this.#context!.clock.now()
     const most = this.#config!['max.batch.size']
-    if (run.pending.length === 0) run.pending.push(...(await run.stream!.take(longestPollMs, signal)))
-    let taken = 0
-    for (; taken < run.pending.length && records.length < most; taken++) {
-      const message = decodePgoutput(run.pending[taken]!)
+    if (run.next >= run.pending.length) {
+      run.pending = await run.stream!.take(longestPollMs, signal)
+      run.next = 0
+    }
+    while (run.next < run.pending.length && records.length < most) {
+      const message = decodePgoutput(run.pending[run.next++]!)
       if (message.kind === 'relation') await this.#describe(run, message)
       for (const { change, before, after } of run.reader.read(message)) {
-        records.push(...recordsOf(change, run.events, nowMs, offsetOf(before), offsetOf(after)))
+        records.push(...recordsOf(change, run.events, nowMs, () => offsetOf(before), offsetOf(after)))
       }
     }
-    run.pending.splice(0, taken)
     this.#given = run.reader.position
     if (records.length > 0) return records
     return this.#heartbeatIfDue(run)
@@ -173,7 +175,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
   /** When other tables change and ours do not, positions must move too, or the server keeps its log for ever. */
   #heartbeatIfDue(run: Run): SourceRecord[] {
     const { clock } = this.#context!
-    if (run.pending.length > 0 || !run.stream!.isEmpty || clock.monotonic() < this.#nextHeartbeatMs) return []
+    if (run.next < run.pending.length || !run.stream!.isEmpty || clock.monotonic() < this.#nextHeartbeatMs) return []
     run.reader.advance(run.stream!.receivedLsn)
     this.#given = run.reader.position
     return [this.#heartbeat()]

@@ -89,7 +89,7 @@ export class SourceHarness<C, T> {
   /** One poll. @returns how many records it gave */
   async poll(): Promise<number> {
     const batch = records(await this.#task!.poll(this.#abort.signal))
-    this.#given.push(...batch)
+    for (const record of batch) this.#given.push(record)
     return batch.length
   }
 

@@ -32,10 +32,11 @@ export interface EventOptions {
  * The records of a change. `before`: the offset to store for all but the last of them; `after`: for the last. A row that gets
  * another key is a delete under the old key and a create under the new one, so that each key tells its own story.
  */
-export function recordsOf(change: Change, options: EventOptions, nowMs: number, before: SourceOffset, after: SourceOffset): SourceRecord[] {
+export function recordsOf(change: Change, options: EventOptions, nowMs: number, before: () => SourceOffset, after: SourceOffset): SourceRecord[] {
   const steps = change.op === 'u' && change.oldKey !== null ? moved(change) : [change]
   const records = steps.flatMap((step) => eventRecords(step, options, nowMs))
-  return records.map((record, index) => ({ ...record, sourcePartition: options.partition, sourceOffset: index === records.length - 1 ? after : before }))
+  const last = records.length - 1
+  return records.map((record, index) => ({ ...record, sourcePartition: options.partition, sourceOffset: index === last ? after : before() }))
 }
 
 type Unplaced = Omit<SourceRecord, 'sourcePartition' | 'sourceOffset'>
