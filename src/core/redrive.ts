@@ -35,7 +35,7 @@ export async function redrive(broker: Broker, options: RedriveOptions): Promise<
   try {
     const member = await broker.joinGroup({ groupId, topics: [deadLetterTopic], offsetReset: 'earliest', clientId: groupId })
     try {
-      return await new Redrive(producer, member, options).run(ends)
+      return await new Redrive(broker, producer, member, options).run(ends)
     } finally {
       await member.leave()
     }
@@ -58,11 +58,13 @@ interface RedrivenPart {
 }
 
 class Redrive {
+  readonly #broker: Broker
   readonly #producer: Producer
   readonly #member: GroupMember
   readonly #options: RedriveOptions
 
-  constructor(producer: Producer, member: GroupMember, options: RedriveOptions) {
+  constructor(broker: Broker, producer: Producer, member: GroupMember, options: RedriveOptions) {
+    this.#broker = broker
     this.#producer = producer
     this.#member = member
     this.#options = options
@@ -77,12 +79,23 @@ class Redrive {
     let redriven = 0
     while (behind.size > 0 && this.#options.signal?.aborted !== true) {
       const result = await this.#member.read({ maxWaitMs: pollMs, isolation: 'read-committed', ...(this.#options.signal && { signal: this.#options.signal }) })
+      if (result.partitions.length === 0) await this.#leaveOutDeleted(behind)
       redriven += await this.#commit(result, ends)
       for (const { topic, partition, nextOffset } of result.partitions) {
         if (nextOffset >= (ends.get(partitionKey(topic, partition)) ?? 0)) behind.delete(partitionKey(topic, partition))
       }
     }
     return redriven
+  }
+
+  /** Retention may take what is waiting to go back: nothing comes of it any more. */
+  async #leaveOutDeleted(behind: Map<string, number>): Promise<void> {
+    const { deadLetterTopic: topic } = this.#options
+    const [description] = await this.#broker.topics.describe([topic])
+    for (const { partition, logStartOffset } of description!.partitions) {
+      const key = partitionKey(topic, partition)
+      if (logStartOffset >= (behind.get(key) ?? Infinity)) behind.delete(key)
+    }
   }
 
   /** One transaction of what one read gave. A record that cannot go back ends it there: what was before it is committed. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openEmbeddedBroker, redrive } from '../../src/core/index.ts'
-import type { Broker, Header } from '../../src/core/index.ts'
+import type { Broker, GroupOptions, Header, ProducerOptions } from '../../src/core/index.ts'
 
 const bytes = (text: string) => Buffer.from(text)
 const about = (topic: string, partition: number, offset: number): Header[] =>
@@ -66,6 +66,22 @@ describe('redrive()', () => {
     expect((await read('other', 0)).map(({ value }) => value)).toEqual(['1'])
     expect(await redrive(broker, { deadLetterTopic: 'dlq', to: 'other' })).toBe(2)
     expect((await read('other', 0)).map(({ value }) => value)).toEqual(['1', '2', '3'])
+  })
+
+  it('ends when retention takes what was to go back', async () => {
+    await bury({ value: '1', headers: about('other', 0, 0) })
+    // Between the look at the end of the topic and the first read.
+    const racing: Broker = Object.create(broker, {
+      joinGroup: {
+        value: async (options: GroupOptions) => {
+          await broker.topics.deleteRecords([{ topic: 'dlq', partition: 0, beforeOffset: -1 }])
+          return broker.joinGroup(options)
+        },
+      },
+      topics: { value: broker.topics },
+      openProducer: { value: (options: ProducerOptions) => broker.openProducer(options) },
+    }) as Broker
+    expect(await redrive(racing, { deadLetterTopic: 'dlq' })).toBe(0)
   })
 
   it('puts nothing back when the topic of one record is gone', async () => {
