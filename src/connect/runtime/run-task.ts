@@ -127,6 +127,7 @@ async function runSink(spec: TaskSpec, plugin: SinkPlugin, environment: TaskEnvi
       commitIntervalMs: shared.worker['offset.flush.interval.ms'],
       maxBatchRecords: consumer.maxBatchRecords,
       maxReadBytes: consumer.maxReadBytes,
+      topicCheckIntervalMs: consumer.topicCheckIntervalMs,
     }).run()
   } finally {
     shared.transforms?.close()
@@ -142,6 +143,7 @@ async function findTopics(broker: Broker, config: SinkConfig): Promise<readonly 
 
 const defaultBatchRecords = 500
 const defaultReadBytes = 1024 * 1024
+const defaultTopicCheckIntervalMs = 5000
 
 /** Upstream's consumer settings that have a meaning here. */
 function consumerSettings({ connector, connectorConfig }: TaskSpec) {
@@ -153,6 +155,7 @@ function consumerSettings({ connector, connectorConfig }: TaskSpec) {
     offsetReset: reset === 'latest' || reset === 'none' ? reset : 'earliest',
     maxBatchRecords: number('max.poll.records', defaultBatchRecords),
     maxReadBytes: number('fetch.max.bytes', defaultReadBytes),
+    topicCheckIntervalMs: number('metadata.max.age.ms', defaultTopicCheckIntervalMs),
   } as const
 }
 

@@ -39,6 +39,8 @@ export interface SinkWorkerOptions {
   /** Records in one `put` at most. */
   readonly maxBatchRecords: number
   readonly maxReadBytes: number
+  /** How often topics that appeared or went are looked for. */
+  readonly topicCheckIntervalMs: number
   readonly retryMaxDelayMs: number
   readonly clock: Clock
   readonly random: Random
@@ -47,8 +49,6 @@ export interface SinkWorkerOptions {
 }
 
 const tickMs = 1000
-/** How often topics that appeared or went are looked for. */
-const topicCheckIntervalMs = 5000
 
 /** A piece of what was read, ready for one `put`, and where that leaves each partition. */
 interface Delivery {
@@ -127,7 +127,7 @@ export class SinkWorker {
   async #join(topics: readonly string[]): Promise<void> {
     if (topics.length === 0) return
     this.#topics = topics
-    this.#nextTopicCheckMs = this.#options.clock.monotonic() + topicCheckIntervalMs
+    this.#nextTopicCheckMs = this.#options.clock.monotonic() + this.#options.topicCheckIntervalMs
     this.#member = await this.#options.join(topics, (event) => this.#rebalance(event))
     this.#applySeeks()
   }
@@ -136,11 +136,14 @@ export class SinkWorker {
   async #checkTopics(): Promise<void> {
     const { clock, findTopics } = this.#options
     if (clock.monotonic() < this.#nextTopicCheckMs) return
-    this.#nextTopicCheckMs = clock.monotonic() + topicCheckIntervalMs
+    this.#nextTopicCheckMs = clock.monotonic() + this.#options.topicCheckIntervalMs
     const topics = await findTopics()
     if (topics.length === 0 || topics.join() === this.#topics.join()) return
     await this.#closePartitions(this.#positions.owned())
-    await this.#member!.leave()
+    const left = this.#member!
+    // the assignment of the next membership is handed over before its member is known: nothing may reach for the old one
+    this.#member = undefined
+    await left.leave()
     this.#isWorkerPaused = false
     await this.#join(topics)
   }

@@ -52,9 +52,9 @@ export class SubmittedOffsets {
     return this.#queues.size === 0
   }
 
-  /** Tasks tend to use one object for a partition, so its identity is worth remembering. */
+  /** Records tend to come in runs of one partition, so the last one is worth a look before its identity is worked out. */
   #queueOf(partition: SourcePartition): Queue {
-    if (partition === this.#lastPartition) return this.#lastQueue!
+    if (this.#lastPartition !== undefined && hasSameMembers(partition, this.#lastPartition)) return this.#lastQueue!
     const identity = partitionIdentity(partition)
     let queue = this.#queues.get(identity)
     if (queue === undefined) {
@@ -70,6 +70,13 @@ export class SubmittedOffsets {
     this.#queues.delete(identity)
     this.#lastPartition = undefined
   }
+}
+
+function hasSameMembers(a: SourcePartition, b: SourcePartition): boolean {
+  if (a === b) return true
+  for (const name in a) if (a[name] !== b[name]) return false
+  for (const name in b) if (!Object.hasOwn(a, name)) return false
+  return true
 }
 
 /** The same for partitions with the same members, in whatever order. */

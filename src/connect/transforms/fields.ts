@@ -6,7 +6,7 @@ import { fieldOf, schema as make, Struct } from '../schema.ts'
 import type { Schema } from '../schema.ts'
 import { FieldPath } from './field-path.ts'
 import { replaceNull } from './options.ts'
-import { basicsOf, fieldReader, oncePerSchema, requireMembers, requireStruct, structLike, twoSided, withDefault, withOptional } from './sides.ts'
+import { basicsOf, fieldReader, oncePerSchema, requireMembers, requireStruct, setMember, structLike, twoSided, withDefault, withOptional } from './sides.ts'
 import type { Members, NewField } from './sides.ts'
 
 export const extractField = twoSided('ExtractField', {
@@ -59,7 +59,8 @@ export const replaceField = twoSided('ReplaceField', {
 }, (config, side) => {
   const renames = parseRenames(config.renames)
   const read = fieldReader(config['replace.null.with.default'])
-  const isKept = (name: string) => !config.exclude.includes(name) && (config.include.length === 0 || config.include.includes(name))
+  const [exclude, include] = [new Set(config.exclude), new Set(config.include)]
+  const isKept = (name: string) => !exclude.has(name) && (include.size === 0 || include.has(name))
   const newName = (name: string) => renames.get(name) ?? name
   const plan = oncePerSchema((schema) => {
     const kept = schema.fields!.filter(({ name }) => isKept(name))
@@ -70,8 +71,10 @@ export const replaceField = twoSided('ReplaceField', {
       const [schema, value] = [side.schemaOf(record), side.valueOf(record)]
       if (value === null) return record
       if (schema === null) {
-        const members = Object.entries(requireMembers(value, 'field replacement')).filter(([name]) => isKept(name))
-        return side.with(record, null, Object.fromEntries(members.map(([name, each]) => [newName(name), each])))
+        const members = requireMembers(value, 'field replacement')
+        const left: Record<string, unknown> = {}
+        for (const name of Object.keys(members)) if (isKept(name)) setMember(left, newName(name), members[name])
+        return side.with(record, null, left)
       }
       const struct = requireStruct(value, 'field replacement')
       const { names, to } = plan(schema)

@@ -4,7 +4,7 @@ import { configError, dataError } from '../errors.ts'
 import { schema as make, Struct } from '../schema.ts'
 import type { Schema } from '../schema.ts'
 import { replaceNull } from './options.ts'
-import { fieldReader, oncePerSchema, requireMembers, requireStruct, structLike, twoSided, withOptional } from './sides.ts'
+import { fieldReader, oncePerSchema, requireMembers, requireStruct, setMember, structLike, twoSided, withOptional } from './sides.ts'
 
 const fieldName = (what: string) =>
   option.string({ doc: `Name of the field for ${what}; ! at its end makes it required, ? optional, which it is by default.`, default: null })
@@ -56,14 +56,18 @@ export const insertField = twoSided('InsertField', {
     apply(record) {
       const [schema, value] = [side.schemaOf(record), side.valueOf(record)]
       if (value === null) return record
-      const inserted = (withSchema: boolean) => insertions.map(({ name, valueOf }) => [name, valueOf(record, withSchema)] as const)
       if (schema === null) {
-        const members = requireMembers(value, 'field insertion')
-        return side.with(record, null, { ...members, ...Object.fromEntries(inserted(false).filter(([, each]) => each !== null)) })
+        const members: Record<string, unknown> = { ...requireMembers(value, 'field insertion') }
+        for (const { name, valueOf } of insertions) {
+          const inserted = valueOf(record, false)
+          if (inserted !== null) setMember(members, name, inserted)
+        }
+        return side.with(record, null, members)
       }
       const struct = requireStruct(value, 'field insertion')
+      const inserted = insertions.map(({ name, valueOf }) => [name, valueOf(record, true)] as const)
       const copied = schema.fields!.map(({ name }) => [name, read(struct, name)] as const)
-      return side.with(record, extended(schema), new Struct(extended(schema), Object.fromEntries([...copied, ...inserted(true)])))
+      return side.with(record, extended(schema), new Struct(extended(schema), Object.fromEntries([...copied, ...inserted])))
     },
   }
 })

@@ -57,6 +57,12 @@ export function requireMembers(value: unknown, purpose: string): Members {
   throw dataError(`Only Map objects supported in absence of schema for [${purpose}], found: ${describeValue(value)}`)
 }
 
+/** Sets a member of an object under construction; a name that would reach its prototype becomes a member like any other. */
+export function setMember(members: Record<string, unknown>, name: string, value: unknown): void {
+  if (name === '__proto__') Object.defineProperty(members, name, { value, enumerable: true, configurable: true, writable: true })
+  else members[name] = value
+}
+
 /** @throws INVALID_DATA when the value is no struct */
 export function requireStruct(value: unknown, purpose: string): Struct {
   if (value instanceof Struct) return value

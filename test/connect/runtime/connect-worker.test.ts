@@ -248,6 +248,23 @@ describe('a sink connector', () => {
     expect(sink.values).toEqual([3])
   })
 
+  it('reads topics that appear later, also when it keeps its offsets itself', async () => {
+    const broker = await openBroker()
+    const sink = new KeepingSink()
+    sink.onOpen = () => sink.context!.seek(sink.context!.assignment().map((partition) => ({ ...partition, offset: 1 })))
+    await broker.topics.create([{ topic: 'in-a' }])
+    await produce(broker, 'in-a', ['1', '2'])
+    const { worker, log } = openWorker(broker, [sink.plugin])
+    await worker.start({ name: 'keep', config: { 'connector.class': 'KeepingSink', 'topics.regex': 'in-.*', 'consumer.override.metadata.max.age.ms': '50' } })
+    await until(() => sink.values.length === 1, 'the second of the first topic is put')
+    await broker.topics.create([{ topic: 'in-b' }, { topic: 'out' }])
+    await produce(broker, 'in-b', ['3', '4'])
+    await until(() => sink.values.includes(4), 'the second of the other topic is put')
+    expect(sink.values.filter((value) => value === 4 || value === 3)).toEqual([4])
+    expect(log.lines.filter((line) => line.includes('failed'))).toEqual([])
+    expect(worker.status()[0]!.tasks[0]).toMatchObject({ state: 'RUNNING', attempts: 0 })
+  })
+
   it('divides the partitions among its tasks', async () => {
     const broker = await openBroker()
     const sink = new KeepingSink()
