@@ -5,8 +5,10 @@
 import { filter } from 'rxjs'
 import { z } from 'zod'
 import { doubleSerde, jsonSerde, longSerde, stringSerde } from 'millrace'
-import { StreamsBuilder, hopping, jsonWindowedSerde, session, sessionWindowedSerde, sliding, timeWindowedSerde, topic, tumbling, unlimited } from 'millrace/streams'
-import type { GroupedStream, GroupedTable, SessionWindowedStream, Stream, StreamRecord, Table, Topic, Topology, TypeOf, Windowed, WindowedStream } from 'millrace/streams'
+import { StreamsBuilder, hopping, joinWithin, jsonWindowedSerde, session, sessionWindowedSerde, sliding, timeWindowedSerde, topic, tumbling, unlimited } from 'millrace/streams'
+import type {
+  CogroupedStream, GlobalTable, GroupedStream, GroupedTable, SessionWindowedStream, Stream, StreamRecord, Table, Topic, Topology, TypeOf, Windowed, WindowedStream,
+} from 'millrace/streams'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
 declare function expectType<T>(): { of<U>(value: U, ...same: Equal<T, U> extends true ? [] : ['the types differ', U, T]): void }
@@ -172,4 +174,80 @@ names.groupBy((user) => user.name)
 // @ts-expect-error: a grouped table needs a subtractor too
 names.groupBy((user) => [user.name, 1]).aggregate(() => 0, (sum, one) => sum + one)
 
+// ------------------------------------------------------------------------------------------------ splits and cogroups
+
+const branches = stream.split()
+  .branch('failed', (hit) => hit.status >= 500)
+  .branch('known', (hit): hit is KnownHit => hit.user !== null)
+  .branch('paths', (hit) => hit.status < 400, (branch) => branch.mapValues((hit) => hit.path))
+  .otherwise('rest')
+expectType<Stream<string, Hit>>().of(branches.failed)
+expectType<Stream<string, string>>().of(branches.known.mapValues((hit) => hit.user))
+expectType<Stream<string, string>>().of(branches.paths)
+expectType<Stream<string, Hit>>().of(branches.rest)
+expectType<Stream<string, Hit>>().of(stream.split().branch('only', (hit) => hit.at > 0).done().only)
+
+// @ts-expect-error: there is no such branch
+branches.fine
+// @ts-expect-error: a branch has a name
+stream.split().branch((hit: Hit) => hit.at > 0)
+// @ts-expect-error: a predicate gives a boolean
+stream.split().branch('one', (hit) => hit.path)
+
+const numbers = stream.mapValues((hit) => hit.status)
+const cogrouped = grouped.cogroup((sum: number, hit) => sum + hit.status).cogroup(numbers.groupByKey(), (sum, status) => sum + status)
+expectType<CogroupedStream<string, number>>().of(cogrouped)
+expectType<Table<string, number>>().of(cogrouped.aggregate(() => 0))
+expectType<Table<Windowed<string>, number>>().of(cogrouped.windowedBy(tumbling('1m')).aggregate(() => 0))
+expectType<Table<Windowed<string>, number>>().of(cogrouped.windowedBy(session('1m')).aggregate(() => 0, (_key, left, right) => left + right))
+
+// @ts-expect-error: the aggregate is a number
+cogrouped.aggregate(() => '')
+// @ts-expect-error: the added stream has numbers
+grouped.cogroup((sum: number) => sum).cogroup(numbers.groupByKey(), (sum, hit) => sum + hit.status)
+// @ts-expect-error: sessions need a merger
+cogrouped.windowedBy(session('1m')).aggregate(() => 0)
+
+// ------------------------------------------------------------------------------------------------ joins of streams, global tables, time
+
+const within = joinWithin('5m', { grace: '10s' })
+expectType<Stream<string, string>>().of(stream.join(numbers, (hit, status, key) => `${hit.path} ${status} ${key}`, { within }))
+expectType<Stream<string, number | null>>().of(stream.leftJoin(numbers, (_hit, status) => status, { within }))
+expectType<Stream<string, boolean>>().of(stream.outerJoin(numbers, (hit, status) => hit === null && status === null, { within }))
+expectType<Stream<string, number>>().of(stream.join(stream, (hit, other) => hit.at - other.at, { within: joinWithin({ before: 0, after: '1m' }) }))
+
+const people = builder.globalTable(topic('people', { key: z.number(), value: z.object({ name: z.string() }) }))
+expectType<GlobalTable<number, { name: string }>>().of(people)
+expectType<Stream<string, string>>().of(stream.join(people, (hit, person) => hit.path + person.name, { on: (hit) => hit.status }))
+expectType<Stream<string, string | undefined>>().of(stream.leftJoin(people, (_hit, person) => person?.name, { on: () => null }))
+expectType<Table<string, { name: string }, null>>().of(builder.table(topic('past', { key: z.string(), value: z.object({ name: z.string() }) }), { store: 'past', history: '1h' }))
+expectType<Stream<string, string>>().of(stream.join(names, (hit, user) => hit.path + user.name, { grace: '5s' }))
+expectType<Table<Windowed<string>, number, never>>().of(grouped.windowedBy(tumbling('1m')).count().suppress({ until: 'window-closes' }))
+expectType<Table<string, { name: string }, null>>().of(names.suppress({ until: '10s', maxRecords: 1_000, whenFull: 'emit-early' }))
+expectType<WindowedStream<string, Hit>>().of(grouped.windowedBy(tumbling('1m')).emit('on-window-close'))
+
+// @ts-expect-error: streams are joined within windows
+stream.join(numbers, (hit, status) => hit.status + status)
+// @ts-expect-error: the other record may be missing
+stream.leftJoin(numbers, (_hit, status) => status + 1, { within })
+// @ts-expect-error: either record may be missing
+stream.outerJoin(numbers, (hit) => hit.path, { within })
+// @ts-expect-error: windows are for streams
+names.join(names, (left, right) => left.name + right.name, { within })
+// @ts-expect-error: keys of both streams are of one type
+stream.join(numbers.selectKey((status) => status), (hit) => hit.path, { within })
+// @ts-expect-error: a global table is asked by a key of its own type
+stream.join(people, (hit) => hit.path, { on: (hit) => hit.path })
+// @ts-expect-error: a global table is asked by a key
+stream.join(people, (hit) => hit.path)
+// @ts-expect-error: a global row may be missing
+stream.leftJoin(people, (_hit, person) => person.name, { on: (hit) => hit.status })
+// @ts-expect-error: a table is held back until something
+names.suppress({ maxRecords: 10 })
+// @ts-expect-error: no such strategy
+grouped.windowedBy(tumbling('1m')).emit('final')
+
 expectType<Topology>().of(builder.build())
+expectType<Topology>().of(builder.build({ optimization: ['single.store.self.join'] }))
+// @ts-expect-error: no such optimisation
+builder.build({ optimization: ['everything'] })
