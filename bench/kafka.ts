@@ -7,8 +7,7 @@ import type { Broker } from '../src/core/broker.ts'
 import { systemClock } from '../src/core/clock.ts'
 import { openKafkaBroker } from '../src/core/kafka/open-kafka-broker.ts'
 import { RecordBatchBuilder } from '../src/core/log/record-batch-builder.ts'
-import { startKafka } from '../test/kit/kafka.ts'
-import { hasKafkaTools, runKafkaTool } from '../test/kit/kafka.ts'
+import { hasKafkaTools, runKafkaTool, startKafka } from '../test/kit/kafka.ts'
 import { bench } from './harness.ts'
 import type { BenchCase } from './harness.ts'
 
@@ -149,7 +148,7 @@ async function printToolFigures(): Promise<void> {
 try {
   const wanted = process.argv.slice(2)
   for (const benchCase of cases) if (wanted.length === 0 || wanted.includes(benchCase.name)) await bench(benchCase)
-  if (wanted.length === 0 && hasKafkaTools()) await printToolFigures()
+  if ((wanted.length === 0 || wanted.includes('kafka-producer-perf-test')) && hasKafkaTools()) await printToolFigures()
 } finally {
   await closeAll(broker)
 }
