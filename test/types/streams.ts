@@ -188,7 +188,7 @@ expectType<Stream<string, Hit>>().of(branches.rest)
 expectType<Stream<string, Hit>>().of(stream.split().branch('only', (hit) => hit.at > 0).done().only)
 
 // @ts-expect-error: there is no such branch
-branches.fine
+expectType<never>().of(branches.fine)
 // @ts-expect-error: a branch has a name
 stream.split().branch((hit: Hit) => hit.at > 0)
 // @ts-expect-error: a predicate gives a boolean
