@@ -41,27 +41,33 @@ export class BrokerClient implements Broker {
   async openProducer(options: ProducerOptions = {}): Promise<Producer> {
     this.#checkOpen()
     validateProducerOptions(options)
-    const producer = await EmbeddedProducer.open(this.#engine, this.#context, options)
-    this.#own(() => producer.close())
+    const closed = new AbortController()
+    const producer = await EmbeddedProducer.open(this.#engine, { ...this.#context, closed }, options)
+    this.#own(() => producer.close(), closed.signal)
     return producer
   }
 
   async openReader(_options: ReaderOptions = {}): Promise<Reader> {
     this.#checkOpen()
-    const reader = new EmbeddedReader(this.#engine)
-    this.#own(() => reader.close())
+    const closed = new AbortController()
+    const reader = new EmbeddedReader(this.#engine, closed)
+    this.#own(() => reader.close(), closed.signal)
     return reader
   }
 
   async joinGroup(options: GroupOptions): Promise<GroupMember> {
     this.#checkOpen()
     validateGroupOptions(options)
-    const leaving = new AbortController()
-    const stop = this.#own(() => Promise.resolve(leaving.abort()))
-    const member = await EmbeddedGroupMember.join(this.#engine, this.#context.clock, options, leaving)
-    this.#open.delete(stop)
-    this.#own(() => member.leave())
-    return member
+    const left = new AbortController()
+    let member: EmbeddedGroupMember | undefined
+    this.#own(() => (member === undefined ? Promise.resolve(left.abort()) : member.leave()), left.signal)
+    try {
+      member = await EmbeddedGroupMember.join(this.#engine, this.#context.clock, options, left)
+      return member
+    } catch (error) {
+      left.abort()
+      throw error
+    }
   }
 
   close(): Promise<void> {
@@ -74,9 +80,10 @@ export class BrokerClient implements Broker {
     await this.#context.closeEngine()
   }
 
-  #own(close: () => Promise<void>): () => Promise<void> {
+  /** Until it is closed, by whomever. */
+  #own(close: () => Promise<void>, closed: AbortSignal): void {
     this.#open.add(close)
-    return close
+    closed.addEventListener('abort', () => void this.#open.delete(close), { once: true })
   }
 
   #checkOpen(): void {

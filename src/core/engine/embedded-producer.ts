@@ -46,6 +46,13 @@ interface PartitionSequence {
   inFlight: number
 }
 
+export interface ProducerContext {
+  readonly clock: Clock
+  readonly random: Random
+  /** Aborted when the producer is closed. */
+  readonly closed: AbortController
+}
+
 /** The producer of the embedded engine, in its process or in another thread. */
 export class EmbeddedProducer implements Producer {
   readonly #engine: EngineApi
@@ -53,6 +60,7 @@ export class EmbeddedProducer implements Producer {
   readonly #identity: ProducerIdentity
   readonly #transactionalId: string | null
   readonly #acknowledge: 'durable' | 'written'
+  readonly #closed: AbortController
   readonly #partitioner: StickyPartitioner
   readonly #gate: ByteGate
   readonly #partitionCounts = new Map<string, PartitionCount>()
@@ -74,17 +82,18 @@ export class EmbeddedProducer implements Producer {
   #closing: Promise<void> | null = null
   #transaction: 'none' | 'begun' | 'touched' | 'ending' = 'none'
 
-  private constructor(engine: EngineApi, context: { clock: Clock; random: Random }, identity: ProducerIdentity, options: ProducerOptions) {
+  private constructor(engine: EngineApi, context: ProducerContext, identity: ProducerIdentity, options: ProducerOptions) {
     this.#engine = engine
     this.#clock = context.clock
     this.#identity = identity
     this.#transactionalId = options.transactionalId ?? null
     this.#acknowledge = options.acknowledge ?? 'durable'
+    this.#closed = context.closed
     this.#partitioner = new StickyPartitioner(context.random)
     this.#gate = new ByteGate(options.maxBufferBytes ?? defaultMaxBufferBytes)
   }
 
-  static async open(engine: EngineApi, context: { clock: Clock; random: Random }, options: ProducerOptions): Promise<EmbeddedProducer> {
+  static async open(engine: EngineApi, context: ProducerContext, options: ProducerOptions): Promise<EmbeddedProducer> {
     const transactionalId = options.transactionalId ?? null
     const identity = transactionalId === null && options.idempotent === false
       ? { producerId: -1, producerEpoch: -1 }
@@ -332,7 +341,7 @@ export class EmbeddedProducer implements Producer {
   // ---------------------------------------------------------------------------------------------------- life cycle
 
   close(): Promise<void> {
-    this.#closing ??= this.#close()
+    this.#closing ??= this.#close().finally(() => this.#closed.abort())
     return this.#closing
   }
 

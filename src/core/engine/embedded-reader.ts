@@ -14,10 +14,12 @@ export class EmbeddedReader implements Reader {
   #positions = new Map<string, PartitionPosition>()
   #rotation = 0
   #reading = false
-  readonly #closed = new AbortController()
+  readonly #closed: AbortController
 
-  constructor(engine: EngineApi) {
+  /** `closed` is aborted when the reader closes. */
+  constructor(engine: EngineApi, closed = new AbortController()) {
     this.#engine = engine
+    this.#closed = closed
   }
 
   assign(positions: readonly PartitionPosition[]): void {
