@@ -55,7 +55,10 @@ export async function joinRound(engine: EngineApi, input: JoinInput): Promise<Jo
         if (signal.aborted) leave()
         return await syncRound(engine, input, answer)
       } catch (error) {
-        if (!beginAgain.some((code) => isStreamError(error, code))) throw error
+        if (!beginAgain.some((code) => isStreamError(error, code))) {
+          if (input.identity.memberId === '') leave()
+          throw error
+        }
         if (isStreamError(error, 'UNKNOWN_MEMBER_ID')) memberId = ''
       }
     }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { openEmbeddedBroker, partitionForKey, seededRandom } from '../../../src/core/index.ts'
+import { openEmbeddedBroker, partitionForKey, rangeAssignor, seededRandom } from '../../../src/core/index.ts'
 import type { Broker } from '../../../src/core/index.ts'
 import { ManualClock } from '../../kit/manual-clock.ts'
 import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
@@ -126,6 +126,17 @@ describe('topics that change under those who use them', () => {
     await member.leave()
     await broker.close()
   })
+})
+
+it('a member whose assignor throws is told so, and does not hold up the others', async () => {
+  const broker = await open(new MemoryFileSystem())
+  const topic = await createTopic(broker)
+  const broken = { ...rangeAssignor, assign: () => { throw new Error('cannot divide') } }
+  await expect(broker.joinGroup({ groupId: 'g', topics: [topic], assignors: [broken] })).rejects.toThrow('cannot divide')
+  await eventually(async () => expect((await broker.groups.describe('g')).members).toEqual([]))
+  const member = await broker.joinGroup({ groupId: 'g', topics: [topic] })
+  expect(member.assignment).toHaveLength(1)
+  await broker.close()
 })
 
 describe('errors of the engine', () => {
