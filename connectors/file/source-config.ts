@@ -38,7 +38,7 @@ const options = {
     default: 30_000,
     check: z.number().min(0),
   }),
-  'max.open.files': option.int({ doc: 'Most files open at a time, a task.', default: 1_000, check: positive }),
+  'max.open.files': option.int({ doc: 'Most files open at a time, a task. The quietest are closed; their growth is noticed at a rescan.', default: 1_000, check: positive }),
   'batch.bytes': option.int({
     doc: 'Most bytes that one poll takes. Each log gives at most a quarter of it before the next one has its turn.',
     default: 1_048_576,

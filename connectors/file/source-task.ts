@@ -47,7 +47,7 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
     for (;;) {
       if (hints.takeNamesChanged() || clock.monotonic() >= this.#nextRescanMs) {
         await tailer.rescan()
-        this.#nextRescanMs = clock.monotonic() + config['rescan.interval.ms']
+        this.#nextRescanMs = clock.monotonic() + config[tailer.isCrowded ? 'poll.interval.ms' : 'rescan.interval.ms']
       }
       const { spans, busy } = this.#takeBatch()
       if (spans.length > 0) return spans

@@ -54,6 +54,9 @@ export class FileTailer {
   #rotation: LogFamily[] = []
   #next = 0
   #rescans = 0
+  #isCrowded = false
+  /** What was there at the first look, until it is admitted. */
+  readonly #firstFound = new Set<string>()
 
   constructor(options: TailerOptions, storedOffsets: StoredOffsets, log: Pick<Log, 'info' | 'warn'>) {
     this.#options = options
@@ -73,11 +76,18 @@ export class FileTailer {
     return [...new Set(this.#options.scope.include.map(({ root }) => root))]
   }
 
+  /** Some files wait for others to be closed: look again soon. */
+  get isCrowded(): boolean {
+    return this.#isCrowded
+  }
+
   async rescan(): Promise<void> {
+    this.#isCrowded = false
     const all = findFiles(this.#options.scope, this.#complaints)
     if (this.#options.isSpokesman) complainOfNothing(this.#options.scope, all, this.#complaints)
     const found = all.filter(({ path }) => this.#options.isOurs(rotationBase(path)))
     this.#noteSeen(found)
+    if (this.#rescans === 0) for (const { key } of found) this.#firstFound.add(key)
     const newcomers = found.filter(({ key }) => !this.#members.has(key) && !this.#ignored.has(key))
     await this.#admitAll(newcomers, found)
     this.#forgetGone(new Set(found.map(({ key }) => key)))
@@ -117,7 +127,7 @@ export class FileTailer {
       member.listed = true
       member.file.path = path
       member.modifiedNs = modifiedNs
-      if (changed && !member.file.isOpen) this.#open(member.file)
+      if (changed && !member.file.isOpen && this.#makeRoom()) this.#open(member.file)
     }
   }
 
@@ -125,7 +135,11 @@ export class FileTailer {
     const byPath = new Map(found.map((file) => [file.path, file]))
     if (newcomers.length > 0) for (const family of this.#families.values()) family.noticeReplaced((member, error) => this.#complain(member.file, error))
     // Present files first: what equals them is a copy. Then oldest first: each file is compared with those before it.
-    const candidates = newcomers.toSorted(compareAge).flatMap((file) => this.#candidate(file, byPath))
+    const candidates: Candidate[] = []
+    for (const found of newcomers.toSorted(compareAge)) {
+      if (this.#makeRoom(candidates.length)) candidates.push(...this.#candidate(found, byPath))
+      else this.#isCrowded = true
+    }
     candidates.sort((a, b) => Number(a.file.path !== a.family) - Number(b.file.path !== b.family))
     const questions = candidates.flatMap((candidate) => candidate.questions)
     const answers = questions.length === 0 ? [] : [...await this.#storedOffsets(questions)]
@@ -170,7 +184,7 @@ export class FileTailer {
       holds: (position) => file.holds(position),
       isCopyOfMember: () => log?.members.some((member) => member.file.isOpen && member.file.beginsAs(file)) ?? false,
     }
-    const startAtEnd = this.#options.startAtEnd && this.#rescans === 0
+    const startAtEnd = this.#options.startAtEnd && this.#firstFound.has(found.key)
     return admit(newcomer, { former: log?.former ?? [], lastSeenNs: log?.lastSeenNs, startAtEnd })
   }
 
@@ -199,11 +213,12 @@ export class FileTailer {
       if (family.members.length === 0) this.#families.delete(family.path)
     }
     for (const key of this.#ignored) if (!found.has(key)) this.#ignored.delete(key)
+    for (const key of this.#firstFound) if (!found.has(key) || this.#members.has(key)) this.#firstFound.delete(key)
   }
 
   #open(file: TailedFile): boolean {
     try {
-      if (!this.#makeRoom() || !file.open()) return false
+      if (!file.open()) return false
       this.#complaints.settle(`file:${file.path}`, `${file.path} can be read again`)
       return true
     } catch (error) {
@@ -213,9 +228,9 @@ export class FileTailer {
   }
 
   /** Keeps the number of open files bounded: the file that has been quiet for longest is closed, and opened again when it grows. */
-  #makeRoom(): boolean {
+  #makeRoom(openedBesides = 0): boolean {
     const open = [...this.#members.values()].filter(({ member }) => member.file.isOpen)
-    if (open.length < this.#options.maxOpenFiles) return true
+    if (open.length + openedBesides < this.#options.maxOpenFiles) return true
     const quiet = open.filter(({ member }) => member.file.unreadBytes === 0).map(({ member }) => member)
     if (quiet.length === 0) return false
     quiet.reduce((oldest, member) => (member.modifiedNs < oldest.modifiedNs ? member : oldest)).file.close()
