@@ -62,7 +62,7 @@ class CompactionSimulation {
   async open(): Promise<void> {
     this.#faultRate = 0
     this.#log = await PartitionLog.open({
-      directory: '/data/t-0', name: 't-0', fileSystem: this.#disk, clock: this.#clock,
+      directory: '/data/t-0', name: 't-0', fileSystem: this.#disk, clock: this.#clock, checkpointIntervalBytes: 100 + randomInteger(this.#random, 3000),
       config: { ...defaultLogConfig, segmentBytes: 600, indexIntervalBytes: 100, minCleanableRatio: 0, deleteRetentionMs, cleanup: { delete: false, compact: true } },
     })
     expect(this.#log.failure).toBeNull()

@@ -40,6 +40,8 @@ export interface PartitionLogOptions {
   readonly config: LogConfig
   /** Shared among partitions, so that all of them together keep few files open. Default: one of its own. */
   readonly handles?: ReadHandles
+  /** After so many appended bytes the log vouches for what it has, so that opening it after a kill looks at no more. Default 64 MiB. */
+  readonly checkpointIntervalBytes?: number
   /** Called when the high watermark or the last stable offset has moved. */
   readonly onAdvance?: () => void
 }
@@ -81,6 +83,7 @@ interface RolledSegment {
 }
 
 const leaderEpoch = 0
+const defaultCheckpointIntervalBytes = 64 * 1024 * 1024
 
 /**
  * The log of one partition: segments on disk, the producers' state, and three offsets that only grow:
@@ -104,6 +107,8 @@ export class PartitionLog {
   readonly #commit = new GroupCommit(() => this.#syncDirty())
   #config: LogConfig
   #logStartOffset: number
+  /** As the checkpoint on disk has it. */
+  #durableLogStart: number
   #logEndOffset: number
   #highWatermark: number
   /** Everything before is on disk. */
@@ -113,6 +118,7 @@ export class PartitionLog {
   /** In order: rolled and not yet sealed. */
   readonly #rolled: RolledSegment[] = []
   #directoryIsDirty = true
+  #bytesSinceCheckpoint = 0
   #maintenance: Promise<unknown> = Promise.resolve()
   /** Everything before was compacted. */
   #cleanedOffset: number
@@ -127,6 +133,7 @@ export class PartitionLog {
     this.#segments = new SegmentList(recovered.segments)
     this.#producers = recovered.producers
     this.#logStartOffset = recovered.logStartOffset
+    this.#durableLogStart = recovered.logStartOffset
     this.#logEndOffset = recovered.logEndOffset
     this.#highWatermark = recovered.logEndOffset
     this.#durableOffset = recovered.logEndOffset
@@ -221,6 +228,7 @@ export class PartitionLog {
     patchOffset(batch.bytes, this.#logEndOffset, leaderEpoch)
     segment.append(batch, this.#config.indexIntervalBytes)
     this.#logEndOffset = batch.nextOffset
+    this.#bytesSinceCheckpoint += batch.sizeBytes
     const ended = applyBatch(batch, this.#producers, segment.transactionIndex)
     if (ended !== null) this.#endedTransactions.push(ended)
   }
@@ -280,7 +288,8 @@ export class PartitionLog {
     }
     this.#durableOffset = target
     this.#advance(target)
-    if (rolled.length > 0) this.#startSealing()
+    if (this.#bytesSinceCheckpoint > (this.#options.checkpointIntervalBytes ?? defaultCheckpointIntervalBytes)) this.#inBackground(() => this.#checkpoint())
+    else if (rolled.length > 0) this.#inBackground(() => this.#sealRolled())
   }
 
   async #syncWithRolled(rolled: readonly RolledSegment[]): Promise<void> {
@@ -304,9 +313,10 @@ export class PartitionLog {
     return this.failure
   }
 
-  /** In the background: a segment that cannot be sealed now (a full disk) is tried again at the next roll or close. */
-  #startSealing(): void {
-    void this.#exclusively(() => this.#sealRolled()).catch(() => undefined)
+  /** What cannot be done now (on a full disk) is tried again at the next occasion, at the latest when the log is closed. */
+  #inBackground(run: () => Promise<void>): void {
+    this.#bytesSinceCheckpoint = 0
+    void this.#exclusively(run).catch(() => undefined)
   }
 
   /** Maintenance replaces the same small files, so there is one at a time. */
@@ -334,12 +344,14 @@ export class PartitionLog {
    * 3. Bring snapshot and indexes to disk, then the checkpoint.
    */
   async #checkpoint(): Promise<void> {
-    const active = this.#segments.active
+    const { active } = this.#segments
     active.markTime()
     const position = { recoveryOffset: this.#logEndOffset, segmentBaseOffset: active.baseOffset, position: active.sizeBytes, ...active.entries }
     const snapshot = encodeSnapshot(this.#producers)
     await this.sync()
     await this.#sealRolled()
+    // Rolled meanwhile: once it is sealed it may be compacted, and no position in it holds any more.
+    if (active !== this.#segments.active) return this.#checkpoint()
     await this.#writeSnapshot(position.recoveryOffset, snapshot)
     await active.flushIndexes({ sync: true })
     await this.#writeCheckpoint(position)
@@ -350,8 +362,10 @@ export class PartitionLog {
     return replaceFile(this.#options.fileSystem, join(this.#options.directory, segmentFileName(offset, 'snapshot')), snapshot)
   }
 
-  #writeCheckpoint(position: Omit<LogCheckpoint, 'logStartOffset' | 'cleanedOffset'>): Promise<void> {
-    return writeCheckpoint(this.#options.fileSystem, this.#options.directory, { logStartOffset: this.#logStartOffset, cleanedOffset: this.#cleanedOffset, ...position })
+  async #writeCheckpoint(position: Omit<LogCheckpoint, 'logStartOffset' | 'cleanedOffset'>): Promise<void> {
+    const logStartOffset = this.#logStartOffset
+    await writeCheckpoint(this.#options.fileSystem, this.#options.directory, { logStartOffset, cleanedOffset: this.#cleanedOffset, ...position })
+    this.#durableLogStart = logStartOffset
   }
 
   /** Kept are those at the base of a segment and that of the checkpoint. */
@@ -418,8 +432,9 @@ export class PartitionLog {
     if (target > this.#highWatermark || target < 0) {
       throw new StreamError('OFFSET_OUT_OF_RANGE', `${this.name}: records can be deleted up to the high watermark ${this.#highWatermark}, not up to ${offset}`, { details: { offset } })
     }
-    if (target <= this.#logStartOffset) return this.#logStartOffset
-    this.#logStartOffset = target
+    // An earlier move that could not be brought to disk is not answered as done.
+    if (target <= this.#durableLogStart) return this.#logStartOffset
+    this.#logStartOffset = Math.max(this.#logStartOffset, target)
     await this.#exclusively(async () => {
       await this.#checkpoint()
       await this.#removeOldSegments()
