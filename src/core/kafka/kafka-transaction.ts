@@ -76,11 +76,11 @@ export class KafkaTransaction {
     this.#hasOffsets = true
     const topics = byTopic(offsets).map(([name, partitions]) => ({ name, partitions: partitions.map(offsetOnWire) }))
     const request = { ...this.#producer(), groupId: group.groupId, generationId: group.generation, memberId: group.memberId, groupInstanceId: group.groupInstanceId, topics }
-    await this.#cluster.withCoordinator('group', group.groupId, async (nodeId) => {
+    await this.#noticingLoss(() => this.#cluster.withCoordinator('group', group.groupId, async (nodeId) => {
       const answer = await this.#lane.send(nodeId, txnOffsetCommit, request, this.#cluster.requestTimeoutMs)
       const failed = answer.topics.flatMap(({ partitions }) => partitions).find(({ errorCode }) => errorCode !== 0)
       if (failed !== undefined) throw this.#explained(kafkaError(failed.errorCode, `committing offsets of group ${group.groupId} in a transaction of ${this.transactionalId}`))
-    })
+    }))
   }
 
   /** Makes everything visible. When the answer does not come, `abort` must follow, and what was committed is known from the committed offsets. */
@@ -99,12 +99,7 @@ export class KafkaTransaction {
   /** Nothing is sent for a transaction without contents: the coordinator has never heard of it. */
   async #end(committed: boolean): Promise<void> {
     if (this.#partitions.size === 0 && !this.#hasOffsets) return
-    try {
-      await this.#ask(committed ? 'committing' : 'aborting', (nodeId) => this.#lane.send(nodeId, endTxn, { ...this.#producer(), committed }, this.#cluster.requestTimeoutMs))
-    } catch (error) {
-      if (isStreamError(error) && error.retriable) this.outcomeIsUnknown()
-      throw error
-    }
+    await this.#ask(committed ? 'committing' : 'aborting', (nodeId) => this.#lane.send(nodeId, endTxn, { ...this.#producer(), committed }, this.#cluster.requestTimeoutMs))
     this.#forgetContents()
   }
 
@@ -118,11 +113,21 @@ export class KafkaTransaction {
   }
 
   #ask<Answer extends { readonly errorCode: number }>(what: string, attempt: (nodeId: number) => Promise<Answer>): Promise<Answer> {
-    return this.#cluster.withCoordinator('transaction', this.transactionalId, async (nodeId) => {
+    return this.#noticingLoss(() => this.#cluster.withCoordinator('transaction', this.transactionalId, async (nodeId) => {
       const answer = await attempt(nodeId)
       if (answer.errorCode !== 0) throw this.#explained(kafkaError(answer.errorCode, `${what} for transactional id ${this.transactionalId}`))
       return answer
-    })
+    }))
+  }
+
+  /** A request that was given up may still arrive, in the middle of a later transaction. */
+  async #noticingLoss<T>(exchange: () => Promise<T>): Promise<T> {
+    try {
+      return await exchange()
+    } catch (error) {
+      if (isStreamError(error) && error.retriable) this.outcomeIsUnknown()
+      throw error
+    }
   }
 
   #explained(error: StreamError): StreamError {
