@@ -26,8 +26,12 @@ export interface AggregateRequest {
 }
 
 /** What a suppress further down asks for. */
-export function traitsOf(windows: Windows | undefined): GraphTraits {
-  return windows === undefined ? {} : { windows: windowsClose(windows) }
+export function traitsOf(windows: Windows | undefined, fields: NodeFields, { valueSerde }: StoreSpec): GraphTraits {
+  const initializer = 'initializer' in fields && fields.kind !== 'sessionAggregate' ? fields.initializer : null
+  return {
+    ...(windows === undefined ? {} : { windows: windowsClose(windows) }),
+    ...(initializer === null ? {} : { initialValueBytes: () => valueSerde.serialize(initializer()).length }),
+  }
 }
 
 /** Shared by the aggregations of one group whose repartition topic has a name: they share the topic. */
@@ -56,7 +60,7 @@ export function addAggregate<K, V, Gone extends null>(plan: StreamPlan, shared: 
   const node = new GraphNode(name, (writer, parents) => {
     writer.addNode({ ...request.fields(sendsOldValues), name, parents, stores: [store.name] } as TopologyNode)
     writer.addStore(store, name)
-  }, traitsOf(request.windows))
+  }, traitsOf(request.windows, request.fields(false), store))
   context.graph.add(node, parent)
   return context.table({
     context,

@@ -37,7 +37,7 @@ export function addCogroup<K, A>(inputs: readonly CogroupedInput[], request: Cog
       writer.addNode({ ...request.fields(aggregator, sendsOldValues), name, parents: parentNames, stores: [request.store.name] } as TopologyNode)
       writer.addStore(request.store, name)
       if (index === 0) writer.copartition(sources)
-    }, traitsOf(request.windows))
+    }, traitsOf(request.windows, request.fields(aggregator, false), request.store))
     context.graph.add(node, parents[index]!.node)
     return node
   })

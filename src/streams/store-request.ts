@@ -65,7 +65,7 @@ function changelogOf(logging: boolean | Readonly<Record<string, string>>): Chang
 export function storeSpec(
   request: StoreRequest,
   fallback: { readonly keySerde: Serde<unknown>; readonly valueSerde: Serde<unknown> },
-  kind: { readonly type: StoreType } & Partial<Pick<StoreSpec, 'retentionMs' | 'windowSizeMs' | 'timeOrdered' | 'retainDuplicates' | 'historyMs' | 'segmentMs' | 'graceMs' | 'maxEntries'>>,
+  kind: { readonly type: StoreType } & Partial<Pick<StoreSpec, 'retentionMs' | 'windowSizeMs' | 'timeOrdered' | 'retainDuplicates' | 'historyMs' | 'segmentMs' | 'graceMs' | 'maxEntries' | 'newRowBytes'>>,
 ): StoreSpec {
   return Object.freeze({
     name: request.name,

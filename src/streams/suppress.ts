@@ -32,7 +32,7 @@ export function suppress<K, V, Gone extends null>(plan: TablePlan, options: Supp
   const storeOptions = { logging: options.logging ?? true, ...(options.name === undefined ? {} : { store: `${options.name}-store` }) }
   const request = { ...storeRequest(context, storeOptions, 'KTABLE-SUPPRESS-'), persistent: false, caching: false }
   const serdes = { keySerde: plan.keySerde ?? context.defaultKeySerde, valueSerde: plan.valueSerde ?? context.defaultValueSerde }
-  const store = storeSpec(request, serdes, { type: 'suppress-buffer' })
+  const store = storeSpec(request, serdes, { type: 'suppress-buffer', newRowBytes: plan.node.traits.initialValueBytes?.() ?? 0 })
   plan.sendOldValues(true)
   let sendOldValues = false
   const fields = { kind: 'suppress' as const, store: store.name, ...boundsOf(options), until: untilOf(plan, options) }

@@ -100,8 +100,6 @@ export function streamJoinOptionsOf(operation: Operation): StreamJoinOptions<unk
 }
 
 export function suppressOptionsOf(operation: Operation): SuppressOptions {
-  // FORMAT.md, section 7: what counts as bytes is the implementation's; ours leaves out the initial value of an aggregate.
-  if (operation['maxBytes'] !== undefined) throw new PendingOperator('suppress bounded by bytes')
   const until = operation['until'] as 'windowCloses' | { readonly timeLimitMs: number }
   return {
     ...nameOf(operation),

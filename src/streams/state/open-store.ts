@@ -170,6 +170,7 @@ function openSuppressBuffer(spec: StoreSpec, host: StoreHost): OpenStore {
   const view = new SuppressBuffer({
     keySerde: spec.keySerde,
     valueSerde: spec.valueSerde,
+    newRowBytes: host.cacheBudget === null ? (spec.newRowBytes ?? 0) : 0,
     log: (key, value) => { if (spec.changelog !== null) host.log(spec, key, value, noTimestamp, value === null ? noHeaders : suppressHeaders) },
   })
   return {

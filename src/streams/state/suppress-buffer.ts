@@ -4,13 +4,15 @@ import type { StreamRecord } from '../stream-record.ts'
 import type { ByteStore } from './byte-store.ts'
 import { decodeBuffered, encodeBuffered } from './buffered-row.ts'
 import type { BufferedRow } from './buffered-row.ts'
-import { bytesToText, readInt64, textToBytes, writeInt64 } from './bytes.ts'
+import { bytesToText, equalBytes, readInt64, textToBytes, writeInt64 } from './bytes.ts'
 import { MemoryByteStore } from './memory-byte-store.ts'
 import { joinBytes } from './store-keys.ts'
 
 export interface SuppressBufferOptions {
   readonly keySerde: Serde<unknown>
   readonly valueSerde: Serde<unknown>
+  /** What a row without a prior value counts for beside its bytes. */
+  readonly newRowBytes: number
   /** Adds a record to the changelog; null: the row has left the buffer. */
   readonly log: (key: Uint8Array, value: Uint8Array | null) => void
 }
@@ -73,7 +75,7 @@ export class SuppressBuffer {
       newValue: change.newValue === null ? null : valueSerde.serialize(change.newValue),
     }
     const placedAt = before === null ? time : before.time
-    this.#sizeBytes += sizeOf(key, row) - (before === null ? 0 : sizeOf(key, before.row))
+    this.#sizeBytes += this.#sizeOf(key, row) - (before === null ? 0 : this.#sizeOf(key, before.row))
     this.#rows.put(key, encodeBuffered(row, placedAt))
     if (before === null) this.#order.put(orderKey(placedAt, key), empty)
     this.#unlogged.add(bytesToText(key))
@@ -86,7 +88,7 @@ export class SuppressBuffer {
       const { row } = this.#get(key)!
       this.#rows.put(key, null)
       this.#order.put(timeKey, null)
-      this.#sizeBytes -= sizeOf(key, row)
+      this.#sizeBytes -= this.#sizeOf(key, row)
       this.#unlogged.add(bytesToText(key))
       const change = { newValue: this.#value(row.newValue), oldValue: this.#value(row.oldValue), isLatest: true }
       return { key: this.#options.keySerde.deserialize(key), change, row }
@@ -122,18 +124,25 @@ export class SuppressBuffer {
     const before = this.#get(key)
     if (before !== null) {
       this.#order.put(orderKey(before.time, key), null)
-      this.#sizeBytes -= sizeOf(key, before.row)
+      this.#sizeBytes -= this.#sizeOf(key, before.row)
     }
     this.#rows.put(key, value)
     if (value === null) return
     const { row, time } = decodeBuffered(value)
     this.#order.put(orderKey(time, key), empty)
-    this.#sizeBytes += sizeOf(key, row)
+    this.#sizeBytes += this.#sizeOf(key, row)
   }
 
   #get(key: Uint8Array) {
     const bytes = this.#rows.get(key)
     return bytes === null ? null : decodeBuffered(bytes)
+  }
+
+  #sizeOf(key: Uint8Array, { priorValue, oldValue, newValue, topic, headers }: BufferedRow): number {
+    const prior = priorValue?.length ?? this.#options.newRowBytes
+    const old = oldValue === null || (priorValue !== null && equalBytes(oldValue, priorValue)) ? 0 : oldValue.length
+    const headerBytes = headers.reduce((sum, header) => sum + header.key.length + (header.value?.length ?? 0), 0)
+    return 8 + key.length + prior + old + (newValue?.length ?? 0) + 20 + topic.length + headerBytes
   }
 
   #value(bytes: Uint8Array | null): unknown {
@@ -145,10 +154,4 @@ function orderKey(time: number, key: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(8)
   writeInt64(bytes, 0, time)
   return joinBytes(bytes, key)
-}
-
-function sizeOf(key: Uint8Array, { priorValue, oldValue, newValue, topic, headers }: BufferedRow): number {
-  const values = (priorValue?.length ?? 0) + (oldValue?.length ?? 0) + (newValue?.length ?? 0)
-  const headerBytes = headers.reduce((sum, header) => sum + header.key.length + (header.value?.length ?? 0), 0)
-  return 8 + key.length + values + 20 + topic.length + headerBytes
 }

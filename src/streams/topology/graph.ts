@@ -68,6 +68,8 @@ export interface GraphTraits {
   readonly joinItself?: () => void
   /** A join that gives a result for a record without a key. */
   readonly takesNullKeys?: boolean
+  /** Of an aggregation: size of what upstream sends as the old value of a new row, the initial value. */
+  readonly initialValueBytes?: () => number
   /** Of an aggregation: how long after its end a window changes, and whether a record at the very end belongs to it. */
   readonly windows?: { readonly graceMs: number; readonly endInclusive: boolean }
 }

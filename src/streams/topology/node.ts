@@ -456,6 +456,8 @@ export interface StoreSpec {
   readonly retainDuplicates?: boolean
   /** Window and session stores of `on-window-close`: ordered by time first. */
   readonly timeOrdered?: boolean
+  /** Suppress buffers: what a row that is new counts for beside its bytes, where there are no caches. */
+  readonly newRowBytes?: number
   /** Join buffers: how long records wait. */
   readonly graceMs?: number
   /** Outer-join stores: `valueSerde` is the left side's. */
