@@ -1,6 +1,8 @@
 /** Records for the program of the README, and the counts that it must come to. */
 
-const startMs = Date.UTC(2026, 0, 1)
+const dayMs = 86_400_000
+/** The beginning of this day: retention goes by the time of events. */
+const startMs = Math.floor(Date.now() / dayMs) * dayMs
 const stepMs = 2_000
 const minuteMs = 60_000
 
