@@ -1,8 +1,8 @@
 /** Records for the program of the README, and the counts that it must come to. */
 
 const dayMs = 86_400_000
-/** The beginning of this day: retention goes by the time of events. */
-const startMs = Math.floor(Date.now() / dayMs) * dayMs
+/** The beginning of yesterday: a log takes nothing from the future, and its retention goes by the time of events. */
+const startMs = (Math.floor(Date.now() / dayMs) - 1) * dayMs
 const stepMs = 2_000
 const minuteMs = 60_000
 
