@@ -58,9 +58,9 @@ export class TopicCatalog {
     return this.#topics
   }
 
-  /** Adds a topic or replaces what is known of it. */
-  put(topic: CatalogTopic): Promise<void> {
-    return this.#change(() => ({ topics: new Map(this.#topics).set(topic.topic, topic) }))
+  /** Adds topics or replaces what is known of them. */
+  put(topics: readonly CatalogTopic[]): Promise<void> {
+    return this.#change(() => ({ topics: new Map([...this.#topics, ...topics.map((topic) => [topic.topic, topic] as const)]) }))
   }
 
   remove(name: string): Promise<void> {

@@ -12,6 +12,7 @@ export const transactionsTopic = '__transaction_state'
 
 /** Against a slip of the finger: each partition is a directory with open files. */
 const maxPartitions = 10_000
+const openingAtOnce = 16
 
 export function isInternalTopic(topic: string): boolean {
   return topic === offsetsTopic || topic === transactionsTopic
@@ -27,15 +28,13 @@ export class TopicManager {
   }
 
   create(specs: readonly TopicSpec[]): Promise<void> {
-    return this.#inOrder(async () => {
-      for (const spec of specs) await this.#createOne(spec)
-    })
+    return this.#inOrder(() => this.#create(specs))
   }
 
   /** Internal topics come into being when they are first needed. */
   ensure(spec: TopicSpec): Promise<void> {
     return this.#inOrder(async () => {
-      if (!this.#engine.catalog.topics.has(spec.topic)) await this.#createOne(spec)
+      if (!this.#engine.catalog.topics.has(spec.topic)) await this.#create([spec])
     })
   }
 
@@ -74,8 +73,8 @@ export class TopicManager {
       validateTopicConfigs(configs)
       const partitions = grownTo(topic, change.partitions)
       const changed = { ...topic, configs, partitions }
-      await this.#openPartitions(changed, topic.partitions)
-      await this.#engine.catalog.put(changed)
+      await this.#openPartitions(partitionsFrom(changed, topic.partitions))
+      await this.#engine.catalog.put([changed])
       this.#engine.reconfigure(changed)
     })
   }
@@ -104,26 +103,38 @@ export class TopicManager {
     return { topic, partition, logStartOffset: await log.deleteRecordsBefore(target.beforeOffset) }
   }
 
-  async #createOne(spec: TopicSpec): Promise<void> {
+  /** Logs first, then the catalog in one change: a crash between leaves directories that nobody knows, and the next creation clears. */
+  async #create(specs: readonly TopicSpec[]): Promise<void> {
+    const created = new Map<string, CatalogTopic>()
+    try {
+      for (const spec of specs) created.set(spec.topic, this.#validated(spec, created))
+    } finally {
+      const partitions = [...created.values()].flatMap((topic) => partitionsFrom(topic, 0))
+      await this.#openPartitions(partitions)
+      if (created.size > 0) await this.#engine.catalog.put([...created.values()])
+    }
+  }
+
+  #validated(spec: TopicSpec, created: ReadonlyMap<string, CatalogTopic>): CatalogTopic {
     const { topic, partitions = 1, replicationFactor = 1, configs = {} } = spec
     validateTopicName(topic)
-    const existing = this.#engine.catalog.topics
-    if (existing.has(topic)) throw new StreamError('TOPIC_ALREADY_EXISTS', `Topic '${topic}' already exists.`, { details: { topic } })
-    checkCollision(topic, existing.keys())
+    const existing = [...this.#engine.catalog.topics.keys(), ...created.keys()]
+    if (existing.includes(topic)) throw new StreamError('TOPIC_ALREADY_EXISTS', `Topic '${topic}' already exists.`, { details: { topic } })
+    checkCollision(topic, existing)
     if (replicationFactor !== 1) {
       const message = `topic '${topic}': replication factor ${replicationFactor} is not possible on the embedded engine, which keeps one copy; use 1, or Apache Kafka for more`
       throw new StreamError('INVALID_REPLICATION_FACTOR', message, { details: { topic } })
     }
     checkPartitions(topic, partitions)
-    const created: CatalogTopic = { topic, topicId: randomTopicId(this.#engine.random), partitions, configs: validateTopicConfigs(configs) }
-    await this.#openPartitions(created, 0)
-    await this.#engine.catalog.put(created)
+    return { topic, topicId: randomTopicId(this.#engine.random), partitions, configs: validateTopicConfigs(configs) }
   }
 
-  async #openPartitions(topic: CatalogTopic, from: number): Promise<void> {
-    for (let partition = from; partition < topic.partitions; partition++) {
-      this.#engine.clearLeftOver(topic.topic, partition)
-      await this.#engine.openPartition(topic, partition)
+  async #openPartitions(partitions: readonly NewPartition[]): Promise<void> {
+    for (let at = 0; at < partitions.length; at += openingAtOnce) {
+      await Promise.all(partitions.slice(at, at + openingAtOnce).map(({ topic, partition }) => {
+        this.#engine.clearLeftOver(topic.topic, partition)
+        return this.#engine.openPartition(topic, partition)
+      }))
     }
   }
 
@@ -132,6 +143,15 @@ export class TopicManager {
     this.#lastChange = result.catch(() => undefined)
     return result
   }
+}
+
+interface NewPartition {
+  readonly topic: CatalogTopic
+  readonly partition: number
+}
+
+function partitionsFrom(topic: CatalogTopic, first: number): readonly NewPartition[] {
+  return Array.from({ length: topic.partitions - first }, (_, index) => ({ topic, partition: first + index }))
 }
 
 function checkPartitions(topic: string, partitions: number): void {

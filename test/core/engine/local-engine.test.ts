@@ -139,6 +139,15 @@ it('a member whose assignor throws is told so, and does not hold up the others',
   await broker.close()
 })
 
+it('topics before one that cannot be created are there, those after it are not', async () => {
+  const broker = await open(new MemoryFileSystem())
+  const specs = [{ topic: 'first', partitions: 20 }, { topic: 'second' }, { topic: 'first' }, { topic: 'after' }]
+  expect(await errorOf(broker.topics.create(specs))).toMatchObject({ code: 'TOPIC_ALREADY_EXISTS', details: { topic: 'first' } })
+  expect(await broker.topics.list()).toEqual(['first', 'second'])
+  expect((await broker.topics.describe(['first']))[0]!.partitions).toHaveLength(20)
+  await broker.close()
+})
+
 describe('errors of the engine', () => {
   it('name the topic that was probably meant', async () => {
     const broker = await open(new MemoryFileSystem())
