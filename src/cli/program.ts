@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { addCheckCommand } from './check-command.ts'
 import { addConnectCommand } from './connect-command.ts'
 import { addConsumeCommand } from './consume-command.ts'
 import { addDescribeCommand } from './describe-command.ts'
@@ -24,5 +25,6 @@ export function consoleProgram(version: string, terminal: Terminal): Command {
   addDescribeCommand(program, terminal)
   addConnectCommand(program, terminal)
   addDlqCommand(program, terminal)
+  addCheckCommand(program, terminal)
   return program
 }
