@@ -118,9 +118,9 @@ export class TopicManager {
   #validated(spec: TopicSpec, created: ReadonlyMap<string, CatalogTopic>): CatalogTopic {
     const { topic, partitions = 1, replicationFactor = 1, configs = {} } = spec
     validateTopicName(topic)
-    const existing = [...this.#engine.catalog.topics.keys(), ...created.keys()]
-    if (existing.includes(topic)) throw new StreamError('TOPIC_ALREADY_EXISTS', `Topic '${topic}' already exists.`, { details: { topic } })
-    checkCollision(topic, existing)
+    const existing = this.#engine.catalog.topics
+    if (existing.has(topic) || created.has(topic)) throw new StreamError('TOPIC_ALREADY_EXISTS', `Topic '${topic}' already exists.`, { details: { topic } })
+    for (const known of [existing, created]) checkCollision(topic, known.keys())
     if (replicationFactor !== 1) {
       const message = `topic '${topic}': replication factor ${replicationFactor} is not possible on the embedded engine, which keeps one copy; use 1, or Apache Kafka for more`
       throw new StreamError('INVALID_REPLICATION_FACTOR', message, { details: { topic } })

@@ -11,6 +11,7 @@ export function validateTopicName(name: string): void {
 
 /** `a.b` and `a_b` may not both exist, because names of metrics cannot tell them apart. @throws INVALID_TOPIC */
 export function checkCollision(name: string, existing: Iterable<string>): void {
+  if (!/[._]/.test(name)) return
   const folded = name.replaceAll('.', '_')
   for (const other of existing) {
     if (other !== name && other.replaceAll('.', '_') === folded) {
