@@ -38,6 +38,11 @@ const options = {
     default: 30_000,
     check: z.number().min(0),
   }),
+  'partial.flush.ms': option.int({
+    doc: 'How long a last line without newline waits while its file does not grow, before it is given as it is. What comes later is a line of its own. The first line of a file always waits: the file is known by it. 0: lines wait for their newline.',
+    default: 0,
+    check: z.number().min(0),
+  }),
   'max.open.files': option.int({ doc: 'Most files open at a time, a task. The quietest are closed; their growth is noticed at a rescan.', default: 1_000, check: positive }),
   'batch.bytes': option.int({
     doc: 'Most bytes that one poll takes. Each log gives at most a quarter of it before the next one has its turn.',

@@ -31,6 +31,7 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
       maxOpenFiles: config['max.open.files'],
       maxLineBytes: config['max.line.bytes'],
       rotatedIdleMs: config['rotated.idle.ms'],
+      partialFlushMs: config['partial.flush.ms'] === 0 ? Number.POSITIVE_INFINITY : config['partial.flush.ms'],
       turnBytes,
     }
     const tailer = new FileTailer(options, (partitions) => context.offsets(partitions), context.log)

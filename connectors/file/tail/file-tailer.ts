@@ -198,7 +198,7 @@ export class FileTailer {
     else file.seekEnd(this.#options.turnBytes)
     const family = this.#families.get(path) ?? new LogFamily(path)
     const known = admission.kind === 'read' && admission.from.guard !== undefined
-    const member: Member = { file, modifiedNs: found.modifiedNs, listed: true, known, quietSinceMs: undefined }
+    const member: Member = { file, modifiedNs: found.modifiedNs, listed: true, known, quietSinceMs: undefined, quietBytes: 0, quietAsPresent: true }
     this.#families.set(path, family)
     this.#members.set(file.key, { member, family })
     family.add(member)

@@ -10,13 +10,17 @@ export interface Member {
   listed: boolean
   /** It was read before the last look at the folder, by this reader or by the one before it. */
   known: boolean
-  /** Since when a rotated file has had nothing to give. */
+  /** Since when it has had no complete line to give and has not grown, and how many bytes were waiting then. */
   quietSinceMs: number | undefined
+  quietBytes: number
+  quietAsPresent: boolean
 }
 
 export interface FamilyOptions extends ReadLimits {
   /** How long a file that was rotated away stays open at its end: its writer may not have noticed. */
   readonly rotatedIdleMs: number
+  /** How long an unfinished last line of the present file waits for its newline; infinity: for ever. */
+  readonly partialFlushMs: number
 }
 
 const rememberedIncarnations = 8
@@ -110,16 +114,23 @@ export class LogFamily {
     file.identify()
   }
 
-  /** A file that was rotated away and stays quiet is closed, after its last line, should no newline end it. */
+  /**
+   * The last line of a file that stays quiet is given though no newline ends it: of a rotated file, which is closed then; of
+   * the present one only where that is wanted, since its writer may come back to the line.
+   */
   #whenQuiet(member: Member, options: FamilyOptions, nowMs: number): FamilyTurn {
-    if (this.isPresent(member)) {
-      member.quietSinceMs = undefined
-      return 'nothing'
-    }
+    const { file } = member
+    const isPresent = this.isPresent(member)
+    const patienceMs = isPresent ? options.partialFlushMs : options.rotatedIdleMs
+    if (isPresent && file.fingerprint === undefined) return 'nothing' // its first line is what the file is known by
+    const isAsBefore = member.quietBytes === file.unreadBytes && member.quietAsPresent === isPresent
+    member.quietBytes = file.unreadBytes
+    member.quietAsPresent = isPresent
+    if (!isAsBefore || (isPresent && file.unreadBytes === 0)) member.quietSinceMs = undefined
     member.quietSinceMs ??= nowMs
-    if (nowMs - member.quietSinceMs < options.rotatedIdleMs) return 'nothing'
-    const last = member.file.takeUnfinished(options)
-    if (last === undefined) member.file.close()
+    if (nowMs - member.quietSinceMs < patienceMs) return 'nothing'
+    const last = file.takeUnfinished(options)
+    if (last === undefined && !isPresent) file.close()
     return last ?? 'nothing'
   }
 }
