@@ -29,6 +29,8 @@ export interface SubscriptionAnswer {
 
 const subscriptionVersion = 1
 const answerVersion = 0
+/** Ours: the right value has no bytes. Upstream's version 0 cannot tell that from no value, and loses the row. */
+const emptyAnswerVersion = 1
 const noHash = 0x80
 const versionBits = 0x7f
 const hashBytes = 16
@@ -62,21 +64,23 @@ export function subscriptionSerde(primaryKeySerde: Serde<unknown>): Serde<Subscr
   }
 }
 
-/** `[no hash (1 bit) · version (7 bits)][hash (16)][right value, if there is one]` */
+/** `[no hash (1 bit) · version (7 bits)][hash (16)][right value, if there is one]`; version 1 says that there is one of no bytes. */
 export function subscriptionAnswerSerde(rightValueSerde: Serde<unknown>): Serde<SubscriptionAnswer> {
   return {
     serialize({ hash, rightValue }) {
       const value = rightValue === null ? new Uint8Array(0) : rightValueSerde.serialize(rightValue)
       const start = 1 + (hash?.length ?? 0)
       const bytes = new Uint8Array(start + value.length)
-      bytes[0] = answerVersion | (hash === null ? noHash : 0)
+      const version = rightValue !== null && value.length === 0 ? emptyAnswerVersion : answerVersion
+      bytes[0] = version | (hash === null ? noHash : 0)
       if (hash !== null) bytes.set(hash, 1)
       bytes.set(value, start)
       return bytes
     },
     deserialize(bytes) {
-      const { hash, end } = readHash(bytes, 1, answerVersion, 'an answer of a foreign-key join')
-      return { hash, rightValue: bytes.length === end ? null : rightValueSerde.deserialize(bytes.subarray(end)), primaryPartition: -1 }
+      const { hash, end } = readHash(bytes, 1, emptyAnswerVersion, 'an answer of a foreign-key join')
+      const isNull = bytes.length === end && (bytes[0]! & versionBits) === answerVersion
+      return { hash, rightValue: isNull ? null : rightValueSerde.deserialize(bytes.subarray(end)), primaryPartition: -1 }
     },
   }
 }
