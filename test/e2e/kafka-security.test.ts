@@ -57,22 +57,22 @@ describeWithOwnKafka({ properties }, 'TLS and SASL with a real broker', (cluster
     await Promise.all(scramUsers.map(([mechanism, user]) => runKafkaTool('kafka.admin.ConfigCommand', [
       '--bootstrap-server', cluster().bootstrapServers, '--alter', '--entity-type', 'users', '--entity-name', user, '--add-config', `${mechanism}=[password=alice-secret]`,
     ])))
-  }, 60_000)
+  }, 120_000)
 
   it('a user name and a password open the way by PLAIN', async () => {
     expect(await roundTrip(clientProperties('PLAIN', login('alice-secret')))).toMatchObject({ offset: 0 })
-  })
+  }, 60_000)
 
   it.skipIf(!hasKafkaTools())('and by both kinds of SCRAM', async () => {
     for (const [mechanism, user] of scramUsers) expect(await roundTrip(clientProperties(mechanism, login('alice-secret', user)))).toMatchObject({ offset: 0 })
-  })
+  }, 60_000)
 
   it('a token opens the way by OAUTHBEARER', async () => {
     const seconds = Math.floor(systemClock.now() / 1_000)
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
     const token = `${part({ alg: 'none' })}.${part({ sub: 'alice', iat: seconds, exp: seconds + 600 })}.`
     expect(await roundTrip(clientProperties('OAUTHBEARER', `LoginModule required token="${token}";`))).toMatchObject({ offset: 0 })
-  })
+  }, 60_000)
 
   it('a wrong password is refused at once, and never shown', async () => {
     for (const mechanism of ['PLAIN', 'SCRAM-SHA-256']) {
@@ -81,17 +81,17 @@ describeWithOwnKafka({ properties }, 'TLS and SASL with a real broker', (cluster
       expect(String(refusal)).toMatch(/127\.0\.0\.1:\d+ refuses to authenticate us by /)
       expect(String(refusal)).not.toContain('wrong-secret')
     }
-  })
+  }, 60_000)
 
   it('a certificate that nobody vouches for is an error that says so', async () => {
     const untrusting = Object.fromEntries(Object.entries(clientProperties('PLAIN', login('alice-secret'))).filter(([name]) => !name.startsWith('ssl.truststore')))
     await expect(open(untrusting)).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE', message: expect.stringMatching(/self-signed certificate/) as string })
-  })
+  }, 60_000)
 
   it('speaking in the clear to a TLS listener fails within the time-out', async () => {
     const options = { brokers: [cluster().extraListeners.get(1)!], connectionTimeoutMs: 2_000, requestTimeoutMs: 2_000 }
     await expect(openKafkaBroker(options)).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' })
-  })
+  }, 60_000)
 })
 
 function makeCertificate(): void {

@@ -5,7 +5,7 @@ import { freshName, hasKafkaTools, runKafkaTool } from '../kit/kafka.ts'
 import { describeWith } from '../kit/services.ts'
 
 const encode = (text: string) => Buffer.from(text)
-const toolTimeoutMs = 60_000
+const toolTimeoutMs = 120_000
 /** Where the brokers are somebody else's, there may be no Java to run the tools with. */
 const itWithTools = it.skipIf(!hasKafkaTools())
 

@@ -58,7 +58,7 @@ await describeWith('kafka', 'a StreamsApp on Apache Kafka', ({ bootstrapServers 
     const { counts, updates } = await countsIn(admin, output)
     expect(counts).toEqual(new Map(words.map((word, index) => [word, Math.ceil((recordCount - index) / words.length)])))
     for (const values of updates.values()) expect(values).toEqual([...values].sort((a, b) => a - b))
-  }, 60_000)
+  }, 120_000)
 })
 
 /** The last count per word, and all of them in order. */

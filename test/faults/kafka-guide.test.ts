@@ -49,7 +49,7 @@ describeWithOwnKafka({ brokers: 3 }, 'the guide "Growing onto Kafka"', (cluster)
       app.kill('SIGTERM')
       expect(await app.ended).toMatchObject({ code: 0 })
     }
-  }, 120_000)
+  }, 240_000)
 
   it('shows leaders and in-sync replicas while a broker is down, and when it is back', async () => {
     const [, before, after] = blocks
@@ -65,7 +65,7 @@ describeWithOwnKafka({ brokers: 3 }, 'the guide "Growing onto Kafka"', (cluster)
     expect(await run(after![1]!)).toMatch(/access-log/)
     await cluster().restart(victim)
     await until(async () => (await partitionsOf(after![0]!)).every(({ isr }) => isr.length === 3))
-  }, 180_000)
+  }, 300_000)
 })
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {

@@ -8,5 +8,5 @@ await describeWith('kafka', 'the Apache Kafka of the test kit', (kafka) => {
     const tool = (...options: string[]) => runKafkaTool('org.apache.kafka.tools.TopicCommand', ['--bootstrap-server', kafka.bootstrapServers, ...options])
     await tool('--create', '--topic', topic)
     expect((await tool('--list')).split('\n')).toContain(topic)
-  })
+  }, 120_000)
 })

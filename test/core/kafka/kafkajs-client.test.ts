@@ -22,13 +22,12 @@ async function serverThat(answers: (socket: Socket) => void): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-const client = kafkaJsClient({ ssl: false, sasl: null, connectionTimeoutMs: 300, clock: systemClock })
-const connect = (port: number) => client.connect({ host: '127.0.0.1', port }, 'test')
+const connect = (port: number, connectionTimeoutMs = 20_000) => kafkaJsClient({ ssl: false, sasl: null, connectionTimeoutMs, clock: systemClock }).connect({ host: '127.0.0.1', port }, 'test')
 
 describe('kafkaJsClient', () => {
   it('gives up on a server that accepts and says nothing', async () => {
     const port = await serverThat(() => undefined)
-    await expect(connect(port)).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE', retriable: true, message: expect.stringMatching(/does not speak Kafka's protocol within 300 ms/) as string })
+    await expect(connect(port, 300)).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE', retriable: true, message: expect.stringMatching(/does not speak Kafka's protocol within 300 ms/) as string })
   })
 
   it('gives up on a server of another protocol', async () => {
