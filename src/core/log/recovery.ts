@@ -243,7 +243,7 @@ async function finishScan(options: RecoveryOptions, segments: readonly Segment[]
 }
 
 /** Snapshots of offsets that the log no longer reaches describe what was cut. */
-export function removeSnapshotsAfter({ fileSystem, directory }: Pick<RecoveryOptions, 'fileSystem' | 'directory'>, offset: number): void {
+function removeSnapshotsAfter({ fileSystem, directory }: RecoveryOptions, offset: number): void {
   for (const name of fileSystem.list(directory)) {
     const known = offsetOfFileName(name, 'snapshot')
     if (known !== null && known > offset) fileSystem.remove(join(directory, name))
