@@ -68,10 +68,10 @@ async function printUntilDone(source: Source, options: ConsumeOptions, format: R
   let lastNews = systemClock.monotonic()
   while (!terminal.stop.aborted && printed < limit) {
     const { partitions } = await source.read(terminal.stop, Math.min(pollMs, options.timeoutMs ?? pollMs))
-    const before = printed
     for (const partition of partitions) printed += await printPartition(source, partition, limit - printed, format, terminal)
     const now = systemClock.monotonic()
-    if (printed > before) lastNews = now
+    // Also where only markers and aborted records were passed: there may be more behind them.
+    if (partitions.length > 0) lastNews = now
     if (options.timeoutMs !== undefined && now - lastNews >= options.timeoutMs) break
   }
   return printed

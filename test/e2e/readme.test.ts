@@ -11,7 +11,7 @@ import type { InstalledPackage } from '../kit/installed-package.ts'
 
 const readme = readFileSync(fileURLToPath(new URL('../../README.md', import.meta.url)), 'utf8')
 
-describe('the program of the README', () => {
+describe('the program of the README', { timeout: 240_000 }, () => {
   let project: InstalledPackage
   let options: ConsoleOptions
 
@@ -43,6 +43,6 @@ describe('the program of the README', () => {
     await runUntilCaughtUp()
     await millrace('produce --topic access-log', hitLines(30, 60))
     await runUntilCaughtUp()
-    expect(printedCounts(await millrace('consume --topic hits-per-minute --from-beginning --timeout-ms 500 --property print.key=true'))).toEqual(plainCounts(60))
+    expect(printedCounts(await millrace('consume --topic hits-per-minute --from-beginning --timeout-ms 2000 --property print.key=true'))).toEqual(plainCounts(60))
   })
 })

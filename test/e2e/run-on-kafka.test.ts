@@ -31,7 +31,7 @@ await describeWith('kafka', 'the program of the guide on Apache Kafka', (kafka) 
     return result.output
   }
 
-  it('counts there what it counts on a directory, over a restart', async () => {
+  it('counts there what it counts on a directory, over a restart', { timeout: 240_000 }, async () => {
     await millrace(`topics --create --topic ${input} --partitions 1`)
     await millrace(`topics --create --topic ${output} --partitions 1`)
     for (const from of [0, 30]) {
@@ -41,6 +41,6 @@ await describeWith('kafka', 'the program of the guide on Apache Kafka', (kafka) 
       run.kill('SIGTERM')
       expect(await run.ended).toMatchObject({ code: 0 })
     }
-    expect(printedCounts(await millrace(`consume --topic ${output} --from-beginning --timeout-ms 1000 --property print.key=true`))).toEqual(plainCounts(60))
+    expect(printedCounts(await millrace(`consume --topic ${output} --from-beginning --timeout-ms 5000 --property print.key=true`))).toEqual(plainCounts(60))
   })
 })

@@ -49,7 +49,7 @@ describe('millrace run that is killed', () => {
     await last.waitFor('caught up')
     last.kill('SIGTERM')
     expect(await last.ended).toMatchObject({ code: 0 })
-    const counts = printedCounts(await millrace('consume --topic hits-per-minute --from-beginning --timeout-ms 500 --property print.key=true'))
+    const counts = printedCounts(await millrace('consume --topic hits-per-minute --from-beginning --timeout-ms 2000 --property print.key=true'))
     expect(counts, `seed ${seed}`).toEqual(plainCounts(rounds * linesPerRound))
   })
 })

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 
 const builtMain = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url))
-const processLimitMs = 60_000
+const processLimitMs = 120_000
 
 export interface ConsoleResult {
   /** null after a signal. */
