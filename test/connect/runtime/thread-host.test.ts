@@ -15,7 +15,7 @@ function openWorker(broker: Broker, config: Readonly<Record<string, string>> = {
   if (!existsSync(fileURLToPath(taskWorkerUrl))) throw new Error('build first: npm run build')
   const log = memoryLog()
   const worker = ConnectWorker.open({
-    broker, log, taskWorkerUrl, config: { 'plugin.path': plugin, 'value.converter': 'StringConverter', 'restart.backoff.ms': '10', ...config },
+    broker, log, taskWorkerUrl, config: { 'plugin.path': plugin, 'value.converter': 'StringConverter', 'restart.backoff.ms': '10', 'task.shutdown.graceful.timeout.ms': '25000', ...config },
   })
   afterTest(() => worker.stop())
   return { worker, log }
@@ -56,13 +56,13 @@ describe('a task in a thread', () => {
   it.each(['exit', 'uncaught', 'rejection', 'memory', 'block'])('takes nothing with it when it dies (%s), and goes on without gap or repeat', async (death) => {
     const broker = await openBroker()
     const marker = join(temporaryDirectory(), 'died')
-    const { worker, log } = openWorker(broker, { 'task.max.memory.mb': '32', 'task.stall.timeout.ms': '4000' })
+    const { worker, log } = openWorker(broker, { 'task.max.memory.mb': '64', 'task.stall.timeout.ms': death === 'block' ? '5000' : '0' })
     await worker.start({ name: 'count', config: { ...source, 'death': death, 'death.at': '7', 'death.marker': marker } })
     await until(async () => (await broker.topics.list()).includes('counted') && (await values(broker)).length === 20, 'twenty records are there')
     expect(await values(broker)).toEqual(counted(20))
     expect(worker.status()[0]!.tasks[0]).toMatchObject({ state: 'RUNNING', attempts: 1 })
     expect(log.lines.filter((line) => line.includes('its thread'))).toHaveLength(1)
-  })
+  }, 90_000)
 
   it('runs inside the worker when that is asked for', async () => {
     const broker = await openBroker()
