@@ -1,6 +1,6 @@
 /**
  * Operators against a model that is plain arrays, recomputed from scratch: random records, late and out of order, over
- * random numbers of partitions. The failing seed is printed; MILLRACE_SEED repeats one.
+ * random numbers of partitions and sizes of caches, with a restart in the middle. The failing seed is printed; MILLRACE_SEED repeats one.
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -39,15 +39,28 @@ function steps(values: readonly (string | null)[], topics: readonly Step['topic'
   })
 }
 
-function run(partitions: number, build: (builder: StreamsBuilder) => void, input: readonly Step[]): TopologyTestDriver {
+function run({ restartAt, ...place }: Place, build: (builder: StreamsBuilder) => void, input: readonly Step[]): TopologyTestDriver {
   const builder = new StreamsBuilder({ defaultKey: stringSerde as never, defaultValue: stringSerde as never })
   build(builder)
-  const driver = new TopologyTestDriver(builder.build(), { partitions })
-  for (const { topic: name, ...record } of input) driver.inputTopic(name === 'left' ? left : right).pipe(record)
+  const driver = new TopologyTestDriver(builder.build(), place)
+  for (const [index, { topic: name, ...record }] of input.entries()) {
+    if (index === restartAt) driver.restart()
+    driver.inputTopic(name === 'left' ? left : right).pipe(record)
+  }
   return driver
 }
 
-const partitionCounts = fc.constantFrom(1, 3)
+interface Place {
+  readonly partitions: number
+  /** 0: no caches; 500: rows are pushed out all the time. */
+  readonly cacheMaxBytes: number
+  /** Before this record everything in memory is lost; -1: never. */
+  readonly restartAt: number
+}
+
+/** What a final table must not depend on. */
+const places = fc.record({ partitions: fc.constantFrom(1, 3), cacheMaxBytes: fc.constantFrom(0, 500, everything), restartAt: fc.integer({ min: -1, max: 30 }) })
+const onePlace: Place = { partitions: 1, cacheMaxBytes: 0, restartAt: -1 }
 
 /** The table that a changelog of text ends with. */
 function tableOf(driver: TopologyTestDriver): readonly string[] {
@@ -71,8 +84,8 @@ function latest(input: readonly Step[], name: Step['topic']): ReadonlyMap<string
 
 describe('operators and a naive model agree', () => {
   it('about counts by another key, through a repartition topic', () => {
-    fc.assert(fc.property(steps(['x', 'y', 'z', 'xx']), partitionCounts, (input, partitions) => {
-      const driver = run(partitions, (builder) => {
+    fc.assert(fc.property(steps(['x', 'y', 'z', 'xx']), places, (input, place) => {
+      const driver = run(place, (builder) => {
         builder.stream(left).groupBy((value) => value).count().toStream().mapValues(String).to(output)
       }, input)
       const counts = new Map<string, number>()
@@ -84,7 +97,7 @@ describe('operators and a naive model agree', () => {
   it('about hopping windows with late records', () => {
     const [size, advance, grace] = [10, 4, 3]
     fc.assert(fc.property(steps(['x', null]), (input) => {
-      const driver = run(1, (builder) => {
+      const driver = run(onePlace, (builder) => {
         builder.stream(left).groupByKey().windowedBy(hopping(size, { advance, grace })).count()
           .toStream().selectKey((_count, { key, start }) => `${key}@${start}`).mapValues(String).to(output)
       }, input)
@@ -110,8 +123,8 @@ describe('operators and a naive model agree', () => {
   })
 
   it('about sessions, in whatever order their records come', () => {
-    fc.assert(fc.property(steps(['x']), partitionCounts, (input, partitions) => {
-      const driver = run(partitions, (builder) => {
+    fc.assert(fc.property(steps(['x']), places, (input, place) => {
+      const driver = run(place, (builder) => {
         builder.stream(left).groupByKey().windowedBy(session(5, { grace: everything })).count()
           .toStream().selectKey((_count, { key, start, end }) => `${key}@${start}-${end}`).mapValues((count) => (count === null ? null : `${count}`)).to(output)
       }, input)
@@ -120,9 +133,9 @@ describe('operators and a naive model agree', () => {
   })
 
   it.each(['join', 'leftJoin', 'outerJoin'] as const)('about the %s of two tables', (kind) => {
-    fc.assert(fc.property(steps(['x', 'y', null], ['left', 'right']), partitionCounts, (input, partitions) => {
+    fc.assert(fc.property(steps(['x', 'y', null], ['left', 'right']), places, (input, place) => {
       const joiner = (a: string | null, b: string | null) => `${a}+${b}`
-      const driver = run(partitions, (builder) => {
+      const driver = run(place, (builder) => {
         builder.table(left)[kind](builder.table(right), joiner).toStream().to(output)
       }, input)
       const [lefts, rights] = [latest(input, 'left'), latest(input, 'right')]
@@ -137,9 +150,9 @@ describe('operators and a naive model agree', () => {
 
   it.each(['joinOn', 'leftJoinOn'] as const)('about the foreign-key %s of two tables', (kind) => {
     const values = ['a', 'b', 'c', 'nobody', '', null]
-    fc.assert(fc.property(steps(values, ['left', 'right']), partitionCounts, (input, partitions) => {
+    fc.assert(fc.property(steps(values, ['left', 'right']), places, (input, place) => {
       const joiner = (a: string, b: string | null) => `${a}+${b}`
-      const driver = run(partitions, (builder) => {
+      const driver = run(place, (builder) => {
         builder.table(left)[kind](builder.table(right), (row) => (row === '' ? null : row), joiner).toStream().to(output)
       }, input)
       const rights = latest(input, 'right')
@@ -155,7 +168,7 @@ describe('operators and a naive model agree', () => {
     fc.assert(fc.property(steps(['x', 'y'], ['left', 'right']), (input) => {
       const end: readonly Step[] = [{ topic: 'left', key: 'end', value: 'end', timestamp: 10 * everything }, { topic: 'right', key: 'end', value: 'end', timestamp: 10 * everything }]
       const joiner = (a: string | null, b: string | null) => `${a}+${b}`
-      const driver = run(1, (builder) => {
+      const driver = run(onePlace, (builder) => {
         const options = { within: joinWithin(6, { grace: everything }) }
         const [a, b] = [builder.stream(left), builder.stream(right)]
         const joined = kind === 'join' ? a.join(b, joiner, options) : kind === 'leftJoin' ? a.leftJoin(b, joiner, options) : a.outerJoin(b, joiner, options)
@@ -167,8 +180,8 @@ describe('operators and a naive model agree', () => {
   })
 
   it('about sums of a grouped table, whose rows move between groups', () => {
-    fc.assert(fc.property(steps(['g1', 'g2', 'h3', null]), partitionCounts, (input, partitions) => {
-      const driver = run(partitions, (builder) => {
+    fc.assert(fc.property(steps(['g1', 'g2', 'h3', null]), places, (input, place) => {
+      const driver = run(place, (builder) => {
         builder.table(left).groupBy((value) => [value.slice(0, 1), Number(value.slice(1))] as [string, number], { value: longSerde })
           .aggregate(() => 0, (sum, value) => sum + value, (sum, value) => sum - value, { value: longSerde })
           .toStream().mapValues(String).to(output)
