@@ -5,7 +5,7 @@
  */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sleep, systemClock } from '../../src/core/clock.ts'
 import { formatDataFolder, javaOptions, kafkaClassPath, kafkaVersion } from './kafka-jars.ts'
@@ -62,6 +62,7 @@ export class JarBroker implements BrokerProcess {
   async signal(signal: BrokerSignal): Promise<void> {
     if (this.#pid === undefined || this.#hasEnded()) return
     process.kill(this.#pid, signal)
+    if (signal === 'SIGSTOP') while (isRunning(this.#pid)) await sleep(systemClock, 5)
     if (signal === 'SIGSTOP' || signal === 'SIGCONT') return
     while (!this.#hasEnded()) await sleep(systemClock, 10)
   }
@@ -82,6 +83,22 @@ export class JarBroker implements BrokerProcess {
 
   #hasEnded(): boolean {
     return this.#guard === undefined || this.#guard.exitCode !== null || this.#guard.signalCode !== null
+  }
+}
+
+/** A stop takes a moment to reach all threads of a busy process; where the system does not tell, it is taken for done. */
+function isRunning(pid: number): boolean {
+  const threads = `/proc/${pid}/task`
+  if (!existsSync(threads)) return false
+  return readdirSync(threads).some((thread) => /\) [RSD] /.test(statOf(join(threads, thread, 'stat'))))
+}
+
+/** Empty for a thread that has ended since it was listed. */
+function statOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
   }
 }
 
