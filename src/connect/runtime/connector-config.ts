@@ -16,10 +16,10 @@ const common = {
   'transforms': option.list({ doc: 'Aliases of the transforms that records go through, in order.', default: [], importance: 'low', group: 'Transforms' }),
   'predicates': option.list({ doc: 'Aliases of the predicates that transforms use.', default: [], importance: 'low', group: 'Predicates' }),
   'config.action.reload': option.oneOf(['none', 'restart'], {
-    doc: 'What happens when a secret that the config refers to changes.', default: 'restart', importance: 'low', group: 'Common',
+    doc: 'Taken from configs of Kafka Connect and without effect: secrets are looked up each time a task starts.', default: 'restart', importance: 'low', group: 'Common',
   }),
   'errors.retry.timeout': option.long({
-    doc: 'Milliseconds for which a failed operation is tried again: 0 never, -1 without end.', default: 0, group: 'Error Handling', displayName: 'Retry Timeout for Errors',
+    doc: 'Taken from configs of Kafka Connect and without effect: a retriable error is always waited out.', default: 0, group: 'Error Handling', displayName: 'Retry Timeout for Errors',
   }),
   'errors.retry.delay.max.ms': option.long({
     doc: 'The longest wait between two tries.', default: 60_000, group: 'Error Handling', displayName: 'Maximum Delay Between Retries for Errors', check: atLeast(1),
@@ -30,7 +30,7 @@ const common = {
   }),
   'errors.log.enable': option.boolean({ doc: 'Write each error and what failed to the log.', default: false, group: 'Error Handling', displayName: 'Log Errors' }),
   'errors.log.include.messages': option.boolean({
-    doc: 'Also write the record itself to the log. It may hold secrets.', default: false, group: 'Error Handling', displayName: 'Log Error Details',
+    doc: 'Taken from configs of Kafka Connect and without effect: records are never written to the log, since they may hold secrets.', default: false, group: 'Error Handling', displayName: 'Log Error Details',
   }),
   'task.host': option.oneOf(['thread', 'in-process'], {
     doc: 'Where tasks run: each in a thread of its own, so that a crash or a leak stays there, or inside the worker. Absent: as the worker says.',
