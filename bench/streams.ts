@@ -95,13 +95,14 @@ async function fill(broker: Broker, name: string, texts: readonly string[]): Pro
 
 const directory = benchDirectory()
 const broker = await openEmbeddedBroker({ directory: join(directory.path, 'data') })
-await broker.topics.create([hits, lines, perMinute, counts, slow].map(({ name }) => ({ topic: name })))
+// The hits are of last January, and retention goes by the time of a record.
+await broker.topics.create([hits, lines, perMinute, counts, slow].map(({ name }) => ({ topic: name, configs: { 'retention.ms': '-1' } })))
 const hitBytes = await fill(broker, 'hits', hitTexts)
 const lineBytes = await fill(broker, 'lines', lineTexts)
 let runs = 0
 
 async function process(topology: Topology): Promise<void> {
-  const app = new StreamsApp(topology, { applicationId: `bench-${runs++}`, broker })
+  const app = new StreamsApp(topology, { applicationId: `bench-${runs++}`, broker, windowChangelogRetention: '3650d' })
   await app.start()
   await app.caughtUp()
   await app.close()

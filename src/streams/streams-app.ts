@@ -176,10 +176,13 @@ export class StreamsApp {
 
   async #behind(targets: ReadonlyMap<TopicPartition, number>): Promise<readonly TopicPartition[]> {
     const { offsets } = await this.#config.broker.groups.describe(this.#config.applicationId)
-    return [...targets].filter(([{ topic, partition }, end]) => {
+    const behind = [...targets].filter(([{ topic, partition }, end]) => {
       const committed = offsets.find((offset) => offset.topic === topic && offset.partition === partition)
       return (committed?.offset ?? 0) < end
-    }).map(([partition]) => partition)
+    })
+    // Retention may have taken meanwhile what was waited for.
+    const starts = await this.#config.broker.topics.listOffsets(behind.map(([target]) => ({ ...target, at: 'earliest' as const })))
+    return behind.filter(([, end], index) => starts[index]!.offset < end).map(([partition]) => partition)
   }
 
   /** The next commit here, or a moment, in which another instance may have committed. */

@@ -60,6 +60,8 @@ export class CachingByteStore implements ByteStore {
   readonly #options: CachingOptions
   /** In the order in which they came in or were spared. */
   readonly #rows = new Map<string, CachedRow>()
+  // All rows that it has passed are gone or at the end: a new iterator would have to skip the holes they left, each time.
+  #oldest: Iterator<CachedRow, undefined> = this.#rows.values()
   /** In the order in which they became so. */
   #dirty: CachedRow[] = []
   /** Keys of each segment; exists once something was scanned. */
@@ -165,10 +167,12 @@ export class CachingByteStore implements ByteStore {
     return row
   }
 
-  /** Takes out the first row that was not used since the last time; what is dirty is flushed before. */
+  /** Takes out the first row that was not used since the last time; what is dirty is flushed before. There is a row. */
   #evict(): void {
-    for (const row of this.#rows.values()) {
-      if (row.used) {
+    for (;;) {
+      const { done, value: row } = this.#oldest.next()
+      if (done) this.#oldest = this.#rows.values()
+      else if (row.used) {
         row.used = false
         this.#rows.delete(row.text)
         this.#rows.set(row.text, row)
