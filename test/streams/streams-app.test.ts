@@ -106,6 +106,16 @@ describe('an application', () => {
     expect(changelog!.configs.find(({ name }) => name === 'retention.ms')!.value).toBe(String(10 * 86_400_000 + 60_000))
   })
 
+  it('does not wait for records that retention has taken meanwhile', async () => {
+    await createTopics(broker, { words: 1, loud: 1 })
+    await write(broker, 'words', [{ value: 'a' }])
+    const app = appOf(shout((word) => word.toUpperCase()), { commitInterval: '1h' })
+    await app.start()
+    const caughtUp = app.caughtUp()
+    await broker.topics.deleteRecords([{ topic: 'words', partition: 0, beforeOffset: -1 }])
+    await expect(caughtUp).resolves.toBeUndefined()
+  })
+
   it('refuses internal topics whose partitions no longer fit', async () => {
     await createTopics(broker, { words: 1, counts: 1 })
     await runToEnd(countWords())
