@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { longSerde, seededRandom, randomInteger, stringSerde, systemClock } from '../../src/core/index.ts'
 import type { Broker } from '../../src/core/index.ts'
@@ -111,7 +111,9 @@ describe('an application', () => {
     await write(broker, 'words', [{ value: 'a' }])
     const app = appOf(shout((word) => word.toUpperCase()), { commitInterval: '1h' })
     await app.start()
+    const asked = vi.spyOn(broker.groups, 'describe')
     const caughtUp = app.caughtUp()
+    await vi.waitUntil(() => asked.mock.calls.length > 0)
     await broker.topics.deleteRecords([{ topic: 'words', partition: 0, beforeOffset: -1 }])
     await expect(caughtUp).resolves.toBeUndefined()
   })
