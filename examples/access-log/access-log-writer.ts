@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Random, randomInteger, seededRandom } from 'millrace'
 import { formatAccessLine } from './access-line.ts'
@@ -87,10 +87,6 @@ export class AccessLogWriter {
 export function logFiles(directory: string): string[] {
   const current = join(directory, 'access.log')
   return [...rotatedFiles(directory).map(({ file }) => file), ...(existsSync(current) ? [current] : [])]
-}
-
-export function logSizeBytes(directory: string): number {
-  return logFiles(directory).reduce((total, file) => total + statSync(file).size, 0)
 }
 
 function rotatedFiles(directory: string): { file: string; number: number }[] {

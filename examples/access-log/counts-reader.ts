@@ -3,6 +3,24 @@ import { deadLetterTopic } from './pipeline.ts'
 import { perMinute } from './topology.ts'
 import { TopPaths } from './top-paths.ts'
 
+/** A reader of the counts and the dead letters, from the first. */
+export async function openResults(broker: Broker): Promise<Reader> {
+  const reader = await broker.openReader()
+  reader.assign([perMinute.name, deadLetterTopic].map((topic) => ({ topic, partition: 0, offset: 0 })))
+  return reader
+}
+
+/** Everything that was committed since the last time. */
+export async function readCommitted(reader: Reader, visit: (topic: string, value: Uint8Array | null) => void): Promise<void> {
+  for (;;) {
+    const { partitions } = await reader.read({ maxWaitMs: 0 })
+    if (partitions.length === 0) return
+    for (const { topic, batches } of partitions) {
+      for (const batch of batches) batch.forEach(({ value }) => visit(topic, value))
+    }
+  }
+}
+
 /** Follows the results as any other program would: by reading their topics. */
 export class CountsReader {
   readonly paths = new TopPaths()
@@ -14,9 +32,7 @@ export class CountsReader {
   }
 
   static async open(broker: Broker): Promise<CountsReader> {
-    const reader = await broker.openReader()
-    reader.assign([perMinute.name, deadLetterTopic].map((topic) => ({ topic, partition: 0, offset: 0 })))
-    return new CountsReader(reader)
+    return new CountsReader(await openResults(broker))
   }
 
   /** Lines that were counted or set aside. */
@@ -26,13 +42,7 @@ export class CountsReader {
 
   /** Takes in what was committed so far. */
   async catchUp(): Promise<void> {
-    for (;;) {
-      const { partitions } = await this.#reader.read({ maxWaitMs: 0 })
-      if (partitions.length === 0) return
-      for (const { topic, batches } of partitions) {
-        for (const batch of batches) batch.forEach(({ value }) => this.#take(topic, value))
-      }
-    }
+    await readCommitted(this.#reader, (topic, value) => this.#take(topic, value))
   }
 
   close(): Promise<void> {

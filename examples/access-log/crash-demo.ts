@@ -7,13 +7,14 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Random, randomInteger, seededRandom, sleep, systemClock, systemRandom } from 'millrace'
 import { AccessLogWriter } from './access-log-writer.ts'
+import { outputFile } from './pipeline.ts'
 import { plainCount } from './plain-count.ts'
-import { type Table, countDeadLetters, differences, dropPostgresTables, readFileTable, readPostgresTable, readTopicTable } from './result-tables.ts'
+import { type Table, differences, dropPostgresTables, readFileTable, readPostgresTable, readTopics } from './result-tables.ts'
 
 const { values: options } = parseArgs({
   options: {
@@ -43,7 +44,6 @@ async function main(): Promise<number> {
   const random = seededRandom(seed)
   rmSync(options.data, { recursive: true, force: true })
   if (options.postgres !== undefined) await dropPostgresTables(options.postgres)
-  mkdirSync(logDirectory, { recursive: true })
   console.log(`seed ${seed}: ${kills} kills at random moments (the same again: npm run demo:crash -- --seed ${seed})`)
 
   const writer = new AccessLogWriter({ directory: logDirectory, seed, startAt: Date.parse('2026-10-10T13:55:00Z'), millisecondsPerLine: 20, linesPerFile: 7_000 })
@@ -111,7 +111,7 @@ async function waitForTables(expected: Table, child: ChildProcess): Promise<bool
 
 /** The tables that can be read while the pipeline runs. */
 async function outsideTables(): Promise<{ name: string; table: Table }[]> {
-  const file = { name: 'file', table: readFileTable(join(options.data, 'hits-per-minute.jsonl')) }
+  const file = { name: 'file', table: readFileTable(outputFile(options.data)) }
   if (options.postgres === undefined) return [file]
   return [file, { name: 'PostgreSQL table', table: await readPostgresTable(options.postgres) }]
 }
@@ -120,9 +120,9 @@ async function report(expected: ReturnType<typeof plainCount>, drained: boolean,
   const complaints: string[] = []
   if (exitCode !== 0) complaints.push(`SIGTERM must end the pipeline with exit code 0, not ${exitCode}`)
   if (!drained) complaints.push(`the tables were not complete after ${patienceMs / 1000} s`)
-  const tables = [{ name: 'topic', table: await readTopicTable(options.data) }, ...(await outsideTables())]
+  const { table: topicTable, deadLetters } = await readTopics(options.data)
+  const tables = [{ name: 'topic', table: topicTable }, ...(await outsideTables())]
   for (const { name, table } of tables) complaints.push(...differences(expected.hits, table).map((difference) => `${name}: ${difference}`))
-  const deadLetters = await countDeadLetters(options.data)
   if (deadLetters !== expected.badLines) complaints.push(`${expected.badLines} bad lines, but ${deadLetters} dead letters`)
   if (complaints.length > 0) {
     console.error(`NOT equal (seed ${seed}; the data is in ${options.data}):\n${complaints.slice(0, 20).map((complaint) => `  ${complaint}`).join('\n')}`)

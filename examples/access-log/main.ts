@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util'
 import { sleep, systemClock } from 'millrace'
 import { AccessLogWriter } from './access-log-writer.ts'
 import { CountsReader } from './counts-reader.ts'
-import { type Pipeline, outputFile, startPipeline } from './pipeline.ts'
+import { type Pipeline, brokerDirectory, outputFile, startPipeline } from './pipeline.ts'
 import { dropPostgresTables, readFileTable, readPostgresTable, sumOf } from './result-tables.ts'
 import { Screen } from './screen.ts'
 
@@ -87,11 +87,11 @@ async function watch(pipeline: Pipeline, isDone: (counts: CountsReader) => Promi
   const screen = new Screen(process.stdout)
   const counts = await CountsReader.open(pipeline.broker)
   const startedAt = systemClock.monotonic()
-  const failed = pipeline.finished.catch((error: unknown) => {
+  const failures: unknown[] = []
+  pipeline.finished.catch((error: unknown) => {
+    failures.push(error)
     stop.abort()
-    throw error
   })
-  failed.catch(() => undefined)
   let done = false
   while (!done && !stop.signal.aborted) {
     await sleep(systemClock, process.stdout.isTTY ? 250 : 1000, stop.signal)
@@ -100,18 +100,19 @@ async function watch(pipeline: Pipeline, isDone: (counts: CountsReader) => Promi
     screen.show({ seconds: (systemClock.monotonic() - startedAt) / 1000, lines: counts.lines, deadLetters: counts.deadLetters }, counts.paths)
   }
   await counts.close()
-  await Promise.race([failed, Promise.resolve()])
+  if (failures.length > 0) throw failures[0]
 }
 
 function sayWhereItIs(): void {
+  const topics = brokerDirectory(dataDirectory)
   console.log(`
 The data is in ${dataDirectory}:
   ${outputFile(dataDirectory)}   what the file sink wrote; the last line of a path and minute is its count
-  ${join(dataDirectory, 'broker')}   the topics, in Kafka's own file format
+  ${topics}   the topics, in Kafka's own file format
 Look at them:
-  npx millrace topics --list --data ${join(dataDirectory, 'broker')}
-  npx millrace consume --topic hits-per-minute --from-beginning --max-messages 5 --data ${join(dataDirectory, 'broker')}
-  npx millrace consume --topic access-log-dead-letters --from-beginning --max-messages 5 --data ${join(dataDirectory, 'broker')}
+  npx millrace topics --list --data ${topics}
+  npx millrace consume --topic hits-per-minute --from-beginning --max-messages 5 --data ${topics}
+  npx millrace consume --topic access-log-dead-letters --from-beginning --max-messages 5 --data ${topics}
 Next:
   npm start -- /var/log/nginx/access.log   your own log, in common or combined format, followed until Ctrl-C
   npm start -- --postgres URL              the counts in a PostgreSQL table too

@@ -21,7 +21,6 @@ export interface PipelineOptions {
 
 export interface Pipeline {
   readonly broker: Broker
-  readonly worker: ConnectWorker
   /** Rejects when the topology fails for good; a connector that fails shows in the worker's status, and is started again. */
   readonly finished: Promise<void>
   /** Commits what is under way and stops everything, in the direction of the data. */
@@ -52,7 +51,6 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   if (options.postgresUrl !== undefined) await worker.start(connector('postgres-sink', { 'connection.url': options.postgresUrl }))
   return {
     broker,
-    worker,
     finished: app.finished(),
     async close() {
       await app.close()

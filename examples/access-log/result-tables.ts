@@ -1,7 +1,8 @@
 /** The answer, as it can be read in four places: each a table from `path minute` to hits, where a later row replaces an earlier one. */
 import { existsSync, readFileSync } from 'node:fs'
 import { Client } from 'pg'
-import { type Broker, type TopicPartition, openEmbeddedBroker } from 'millrace'
+import { openEmbeddedBroker } from 'millrace'
+import { openResults, readCommitted } from './counts-reader.ts'
 import { brokerDirectory, deadLetterTopic } from './pipeline.ts'
 import { perMinute } from './topology.ts'
 
@@ -46,17 +47,20 @@ async function withPostgres<T>(url: string, use: (client: Client) => Promise<T>)
   }
 }
 
-/** Nobody else may have the directory open. */
-export async function readTopicTable(dataDirectory: string): Promise<Table> {
+/** The counts and the number of dead letters. Nobody else may have the directory open. */
+export async function readTopics(dataDirectory: string): Promise<{ table: Table; deadLetters: number }> {
   const rows: Row[] = []
-  await withBroker(dataDirectory, (broker) => readTopic(broker, perMinute.name, (value) => rows.push(perMinute.valueSerde.deserialize(value))))
-  return tableOf(rows)
-}
-
-export async function countDeadLetters(dataDirectory: string): Promise<number> {
-  let count = 0
-  await withBroker(dataDirectory, (broker) => readTopic(broker, deadLetterTopic, () => count++))
-  return count
+  let deadLetters = 0
+  const broker = await openEmbeddedBroker({ directory: brokerDirectory(dataDirectory) })
+  try {
+    await readCommitted(await openResults(broker), (topic, value) => {
+      if (topic === deadLetterTopic) deadLetters++
+      else if (value !== null) rows.push(perMinute.valueSerde.deserialize(value))
+    })
+  } finally {
+    await broker.close()
+  }
+  return { table: tableOf(rows), deadLetters }
 }
 
 export function differences(expected: Table, actual: Table): string[] {
@@ -72,28 +76,4 @@ export function sumOf(table: Table): number {
 
 function tableOf(rows: readonly Row[]): Table {
   return new Map(rows.map(({ path, minute, hits }) => [`${path} ${minute}`, Number(hits)]))
-}
-
-async function withBroker(dataDirectory: string, use: (broker: Broker) => Promise<void>): Promise<void> {
-  const broker = await openEmbeddedBroker({ directory: brokerDirectory(dataDirectory) })
-  try {
-    await use(broker)
-  } finally {
-    await broker.close()
-  }
-}
-
-/** Everything committed in a topic, partition by partition. */
-async function readTopic(broker: Broker, topic: string, visit: (value: Uint8Array) => void): Promise<void> {
-  const [description] = await broker.topics.describe([topic])
-  const partitions: TopicPartition[] = (description?.partitions ?? []).map(({ partition }) => ({ topic, partition }))
-  const reader = await broker.openReader()
-  reader.assign(partitions.map((target) => ({ ...target, offset: 0 })))
-  const ends = await broker.topics.listOffsets(partitions.map((target) => ({ ...target, at: 'latest' as const })), { isolation: 'read-committed' })
-  const isAtEnd = () => reader.positions().every(({ partition, offset }) => offset >= (ends.find((end) => end.partition === partition)?.offset ?? 0))
-  while (!isAtEnd()) {
-    const { partitions: read } = await reader.read()
-    for (const { batches } of read) for (const batch of batches) batch.forEach(({ value }) => value !== null && visit(value))
-  }
-  await reader.close()
 }
