@@ -129,16 +129,7 @@ function openVersioned(spec: StoreSpec, host: StoreHost): OpenStore {
     onPut: (key, value, timestamp) => { if (logged) host.log(spec, key, value, timestamp, noHeaders) },
     onExpired: () => host.expired(spec),
   })
-  return {
-    spec,
-    view,
-    cached: false,
-    onFlush: () => {},
-    flush: () => {},
-    commit: () => view.commit(),
-    rollback: () => view.rollback(),
-    restore: (key, value, timestamp) => view.restore(key, value, timestamp),
-  }
+  return { ...uncached(spec, view), restore: (key, value, timestamp) => view.restore(key, value, timestamp) }
 }
 
 function openOuterJoin(spec: StoreSpec, host: StoreHost): OpenStore {
@@ -152,13 +143,7 @@ function openJoinBuffer(spec: StoreSpec, host: StoreHost): OpenStore {
   const base = new MemoryByteStore()
   const view = new JoinBuffer(new ChangelogByteStore(base, report), { keySerde: spec.keySerde, valueSerde: spec.valueSerde, graceMs: spec.graceMs ?? 0 })
   return {
-    spec,
-    view,
-    cached: false,
-    onFlush: () => {},
-    flush: () => {},
-    commit: () => view.commit(),
-    rollback: () => view.rollback(),
+    ...uncached(spec, view),
     restore(key, value) {
       base.put(key, value && copyBytes(value))
       view.restored(value)
@@ -173,16 +158,12 @@ function openSuppressBuffer(spec: StoreSpec, host: StoreHost): OpenStore {
     newRowBytes: host.cacheBudget === null ? (spec.newRowBytes ?? 0) : 0,
     log: (key, value) => { if (spec.changelog !== null) host.log(spec, key, value, noTimestamp, value === null ? noHeaders : suppressHeaders) },
   })
-  return {
-    spec,
-    view,
-    cached: false,
-    onFlush: () => {},
-    flush: () => view.flush(),
-    commit: () => view.commit(),
-    rollback: () => view.rollback(),
-    restore: (key, value) => view.restore(key, value && copyBytes(value)),
-  }
+  return { ...uncached(spec, view), flush: () => view.flush(), restore: (key, value) => view.restore(key, value && copyBytes(value)) }
+}
+
+/** Of a view that has no write-back cache below it, all but how it is restored. */
+function uncached(spec: StoreSpec, view: OpenStore['view'] & { commit(): void; rollback(): void }): Omit<OpenStore, 'restore'> {
+  return { spec, view, cached: false, onFlush: () => {}, flush: () => {}, commit: () => view.commit(), rollback: () => view.rollback() }
 }
 
 interface Layers {
