@@ -33,7 +33,8 @@ function capture(url: string, config: Config = {}) {
 
 /** Polls until as many records of tables were given; what comes besides is an error of the test's expectation. */
 async function untilGiven(source: { poll(): Promise<number>; given: readonly Given[] }, count: number): Promise<readonly Given[]> {
-  for (let polls = 0; rows(source).length < count && polls < 60; polls++) await source.poll()
+  // changes may come one by one: what must not go on is polls that give nothing
+  for (let emptyPolls = 0; rows(source).length < count && emptyPolls < 60;) emptyPolls = (await source.poll()) > 0 ? 0 : emptyPolls + 1
   return rows(source)
 }
 
