@@ -3,6 +3,7 @@
 export interface PackageJson {
   readonly dependencies?: Readonly<Record<string, string>>
   readonly devDependencies?: Readonly<Record<string, string>>
+  readonly optionalDependencies?: Readonly<Record<string, string>>
   readonly peerDependencies?: Readonly<Record<string, string>>
   readonly scripts?: Readonly<Record<string, string>>
 }
@@ -14,8 +15,12 @@ export interface LockFile {
 const installHooks = ['preinstall', 'install', 'postinstall', 'prepare', 'prepublish']
 
 export function looseVersions(manifest: PackageJson): readonly string[] {
-  const all = { ...manifest.dependencies, ...manifest.devDependencies, ...manifest.peerDependencies }
-  return Object.entries(all).filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version)).map(([name, version]) => `${name}: ${version} is no exact version`)
+  const ours = { ...manifest.dependencies, ...manifest.optionalDependencies, ...manifest.devDependencies }
+  return [
+    ...Object.entries(ours).filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version)).map(([name, version]) => `${name}: ${version} is no exact version`),
+    // A peer is the user's own copy: what they have of the same major version must do.
+    ...Object.entries(manifest.peerDependencies ?? {}).filter(([, range]) => !/^[\^~]?\d+\.\d+\.\d+$/.test(range)).map(([name, range]) => `${name}: ${range} is no bounded range`),
+  ]
 }
 
 /** Nothing may run on a user's machine because our package was installed. */

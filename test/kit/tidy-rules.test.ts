@@ -125,7 +125,7 @@ describe('the rules about tests and notes', () => {
 
 describe('the rules about packages', () => {
   it('want exact versions', () => {
-    expect(looseVersions({ dependencies: { a: '1.2.3', b: '^1.2.3' }, devDependencies: { c: '*' } })).toHaveLength(2)
+    expect(looseVersions({ dependencies: { a: '1.2.3', b: '^1.2.3' }, devDependencies: { c: '*' }, peerDependencies: { d: '^1.2.3', e: '>=1' } })).toHaveLength(3)
   })
 
   it('allow nothing that runs at install, but for tools of ours', () => {
