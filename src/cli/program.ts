@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { addCheckCommand } from './check-command.ts'
+import { addClusterCommand } from './cluster-command.ts'
 import { addConnectCommand } from './connect-command.ts'
 import { addConsumeCommand } from './consume-command.ts'
 import { addDescribeCommand } from './describe-command.ts'
@@ -21,6 +22,7 @@ export function consoleProgram(version: string, terminal: Terminal): Command {
   addProduceCommand(program, terminal)
   addConsumeCommand(program, terminal)
   addGroupsCommand(program, terminal)
+  addClusterCommand(program, terminal)
   addRunCommand(program, terminal)
   addDescribeCommand(program, terminal)
   addConnectCommand(program, terminal)

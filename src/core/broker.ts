@@ -20,8 +20,27 @@ export interface Broker {
   openReader(options?: ReaderOptions): Promise<Reader>
   /** Joins a consumer group; resolves once the first assignment was handed to `onRebalance`. */
   joinGroup(options: GroupOptions): Promise<GroupMember>
+  /** Who serves this log at present. @throws BACKEND_UNAVAILABLE (retriable) */
+  describeCluster(): Promise<ClusterDescription>
   /** Commits nothing, aborts open transactions, makes members leave, makes everything appended durable, releases the directory. Safe to call twice. */
   close(): Promise<void>
+}
+
+export interface ClusterDescription {
+  /** null for the embedded engine. */
+  readonly clusterId: string | null
+  /** Node id of the active controller, which need not be a broker; -1 while there is none. 0 for the embedded engine. */
+  readonly controller: number
+  /** Brokers that are up, by node id. The embedded engine is one, with the node id 0. */
+  readonly nodes: readonly ClusterNode[]
+}
+
+export interface ClusterNode {
+  readonly nodeId: number
+  /** `host:port`; null for the embedded engine, which listens nowhere. */
+  readonly address: string | null
+  /** Where it stands (`broker.rack`), when that is configured. */
+  readonly rack: string | null
 }
 
 // ---------------------------------------------------------------------------------------------------- topics
@@ -265,9 +284,19 @@ export interface RebalanceEvent {
 /** Divides partitions among members: a pure function, run by the leader. */
 export interface Assignor {
   readonly name: string
-  /** Bytes that this member sends along with its subscription. */
-  userData?(topics: readonly string[]): Uint8Array | null
+  /**
+   * `eager` (default): members give everything up before they join again. `cooperative` (KIP-429): they go on with what they
+   * own, and only what moves is revoked; then `assign` must leave out what another member still owns. A member is cooperative when all its assignors are.
+   */
+  readonly rebalanceProtocol?: 'eager' | 'cooperative'
+  /** Bytes that this member sends along with its subscription; `last` is the newest assignment it had. */
+  userData?(topics: readonly string[], last: LastAssignment | null): Uint8Array | null
   assign(input: AssignmentInput): ReadonlyMap<string, readonly TopicPartition[]>
+}
+
+export interface LastAssignment {
+  readonly partitions: readonly TopicPartition[]
+  readonly generation: number
 }
 
 export interface AssignmentInput {
@@ -279,9 +308,15 @@ export interface AssignmentInput {
     readonly userData: Uint8Array | null
     /** What the member owned before, for sticky assignors. */
     readonly ownedPartitions: readonly TopicPartition[]
+    /** In which it owned them; absent or -1 when it did not say. */
+    readonly generation?: number
+    /** Where the member runs. */
+    readonly rackId?: string | null
   }[]
   /** Partition counts of the topics subscribed to; a topic that does not exist is absent. */
   readonly partitionCounts: ReadonlyMap<string, number>
+  /** Racks of the replicas, per topic and partition number, where the backend knows them. */
+  readonly partitionRacks?: ReadonlyMap<string, readonly (readonly string[])[]>
 }
 
 /** Identifies a member towards the transaction coordinator, so that a member that lost its partitions cannot commit for them. */

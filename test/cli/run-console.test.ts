@@ -30,6 +30,13 @@ async function fail(args: string, input?: string): Promise<string> {
   return result.errors
 }
 
+describe('millrace cluster', () => {
+  it('describes a directory as a cluster of one broker, which listens nowhere', async () => {
+    await succeed('topics --create --topic hits')
+    expect(await succeed('cluster describe')).toBe('ClusterId: -\tController: 0\tBrokers: 1\nNODE  ADDRESS  RACK\n0     -        -\n')
+  })
+})
+
 describe('millrace topics', () => {
   it('creates, lists, describes, alters and deletes a topic', async () => {
     expect(await succeed('topics --create --topic hits --partitions 2 --config retention.ms=1000')).toBe('Created topic hits.\n')

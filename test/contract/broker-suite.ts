@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import type { Broker } from '../../src/core/index.ts'
 import type { ContractBackend, ContractLog } from './contract-kit.ts'
+import { clusterContract } from './cluster-contract.ts'
 import { closingContract } from './closing-contract.ts'
 import { groupContract } from './group-contract.ts'
 import { producerContract } from './producer-contract.ts'
@@ -36,6 +37,7 @@ export function brokerContract(name: string, backend: ContractBackend): void {
       if (reason !== undefined) it.skip(`${promise} (${reason})`, () => undefined)
       else it(promise, () => check(broker, another), testTimeoutMs)
     }
+    describe('clusters', () => clusterContract(promises))
     describe('topics', () => topicContract(promises))
     describe('producers', () => producerContract(promises))
     describe('readers', () => readerContract(promises))

@@ -13,6 +13,7 @@ export function closingContract(start: () => Promise<ContractLog>): void {
     await broker.close()
     expect(await codeOf(broker.topics.list())).toBe('CLOSED')
     expect(await codeOf(broker.groups.list())).toBe('CLOSED')
+    expect(await codeOf(broker.describeCluster())).toBe('CLOSED')
     expect(await codeOf(broker.openProducer())).toBe('CLOSED')
     expect(await codeOf(broker.openReader())).toBe('CLOSED')
     expect(await codeOf(broker.joinGroup({ groupId: 'g', topics: [topic] }))).toBe('CLOSED')

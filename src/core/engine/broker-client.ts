@@ -1,5 +1,5 @@
 import type {
-  Broker, GroupAdmin, GroupMember, GroupOptions, Producer, ProducerOptions, Reader, ReaderOptions, TopicAdmin,
+  Broker, ClusterDescription, GroupAdmin, GroupMember, GroupOptions, Producer, ProducerOptions, Reader, ReaderOptions, TopicAdmin,
 } from '../broker.ts'
 import type { Clock } from '../clock.ts'
 import { StreamError, isStreamError } from '../errors.ts'
@@ -68,6 +68,11 @@ export class BrokerClient implements Broker {
       left.abort()
       throw error
     }
+  }
+
+  async describeCluster(): Promise<ClusterDescription> {
+    this.#checkOpen()
+    return { clusterId: null, controller: 0, nodes: [{ nodeId: 0, address: null, rack: null }] }
   }
 
   close(): Promise<void> {

@@ -1,5 +1,6 @@
-import type { Broker, GroupAdmin, GroupMember, GroupOptions, Producer, ProducerOptions, Reader, ReaderOptions, TopicAdmin } from '../broker.ts'
+import type { Broker, ClusterDescription, GroupAdmin, GroupMember, GroupOptions, Producer, ProducerOptions, Reader, ReaderOptions, TopicAdmin } from '../broker.ts'
 import { StreamError } from '../errors.ts'
+import { describeKafkaCluster } from './describe-cluster.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
 import { KafkaGroupAdmin } from './kafka-group-admin.ts'
 import { joinKafkaGroup } from './kafka-group-member.ts'
@@ -39,6 +40,11 @@ export class KafkaBroker implements Broker {
     this.#ensureOpen()
     const member = await joinKafkaGroup(this.#cluster, options, (left) => this.#members.delete(left))
     return this.#keep(this.#members, member, () => member.leave())
+  }
+
+  async describeCluster(): Promise<ClusterDescription> {
+    this.#ensureOpen()
+    return describeKafkaCluster(this.#cluster)
   }
 
   close(): Promise<void> {

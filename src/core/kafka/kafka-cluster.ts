@@ -32,6 +32,12 @@ export interface KafkaClusterOptions {
 
 export type CoordinatorType = 'group' | 'transaction'
 
+export interface ClusterOverview {
+  readonly brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number; readonly rack: string | null }[]
+  readonly clusterId: string | null
+  readonly controllerId: number
+}
+
 interface CachedTopic {
   readonly topic: TopicMetadata
   readonly freshUntil: number
@@ -229,6 +235,13 @@ export class KafkaCluster {
     const answer = await this.#askAny(metadata, { topics: null, allowAutoTopicCreation: false })
     this.#learnNodes(answer.brokers)
     return answer.topics
+  }
+
+  /** Nodes that are up, the id of the cluster, and who controls it, as some broker says. */
+  async overview(): Promise<ClusterOverview> {
+    const answer = await this.#askAny(metadata, { topics: [], allowAutoTopicCreation: false })
+    this.#learnNodes(answer.brokers)
+    return answer
   }
 
   /** What one particular node knows about topics. */

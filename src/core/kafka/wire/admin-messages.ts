@@ -65,6 +65,27 @@ export const describeConfigs = api(32, 'DescribeConfigs', 2, {
   }),
 })
 
+/** Of KRaft: who leads the log of the cluster's metadata, and so controls the cluster. Version 0 is flexible already. */
+export const describeQuorum = api(55, 'DescribeQuorum', 0, {
+  flexible: true,
+  request: struct({ topics: array(struct({ topicName: string, partitions: array(struct({ partitionIndex: int32 })) })) }),
+  response: struct({
+    errorCode: int16,
+    topics: array(struct({
+      topicName: string,
+      partitions: array(struct({
+        partitionIndex: int32,
+        errorCode: int16,
+        leaderId: int32,
+        leaderEpoch: int32,
+        highWatermark: int64,
+        currentVoters: array(struct({ replicaId: int32, logEndOffset: int64 })),
+        observers: array(struct({ replicaId: int32, logEndOffset: int64 })),
+      })),
+    })),
+  }),
+})
+
 export const incrementalAlterConfigs = api(44, 'IncrementalAlterConfigs', 0, {
   request: struct({
     resources: array(struct({
