@@ -46,25 +46,34 @@ export interface StreamsConfig {
   readonly windowChangelogRetention?: Duration
   /** An open transaction of a process that died is aborted after this. Default 10 s. */
   readonly transactionTimeout?: Duration
-  /** Distinguishes instances of one application. Default: random. A fixed one lets a restarted instance take over at once. */
+  /**
+   * Names this instance among those of the application. Give one that outlives restarts, and no two at a time: then the
+   * instance is a static member of the group, whose work waits for it as long as `sessionTimeout`, also after a clean stop,
+   * and is taken up again at once. Default: a random one, whose work the others take over when it stops.
+   */
   readonly instanceId?: string
+  /** On a cluster: others take over the work of an instance that was not heard of for so long. The broker sets limits (6 s to 30 min). Default 15 s. */
+  readonly sessionTimeout?: Duration
   /** Called while stores are filled from their changelogs. */
   readonly onRestore?: (progress: RestoreProgress) => void
   readonly clock?: Clock
   readonly random?: Random
 }
 
-export interface ResolvedConfig extends Required<Omit<StreamsConfig, 'commitInterval' | 'transactionTimeout' | 'deadLetterTopic' | 'windowChangelogRetention'>> {
+export interface ResolvedConfig extends Required<Omit<StreamsConfig, 'commitInterval' | 'transactionTimeout' | 'sessionTimeout' | 'deadLetterTopic' | 'windowChangelogRetention'>> {
   readonly additionalRetentionMs: number
   readonly commitIntervalMs: number
   readonly transactionTimeoutMs: number
+  readonly sessionTimeoutMs: number
+  /** The instance has a name of its own choice. */
+  readonly isStaticMember: boolean
   /** null: no policy writes dead letters. */
   readonly deadLetterTopic: string | null
 }
 
 const knownKeys: ReadonlySet<string> = new Set<keyof StreamsConfig>([
   'applicationId', 'broker', 'guarantee', 'commitInterval', 'offsetReset', 'onDeserializationError', 'onProcessingError', 'onSerializationError',
-  'deadLetterTopic', 'onFailure', 'maxBufferedRecords', 'cacheMaxBytes', 'transactionTimeout', 'windowChangelogRetention', 'instanceId', 'onRestore', 'clock', 'random',
+  'deadLetterTopic', 'onFailure', 'maxBufferedRecords', 'cacheMaxBytes', 'transactionTimeout', 'windowChangelogRetention', 'instanceId', 'sessionTimeout', 'onRestore', 'clock', 'random',
 ])
 const policies: readonly ErrorPolicy[] = ['fail', 'skip', 'dead-letter']
 
@@ -95,6 +104,8 @@ export function resolveConfig(config: StreamsConfig): ResolvedConfig {
     cacheMaxBytes: wholeNumber('cacheMaxBytes', config.cacheMaxBytes ?? 10 * 1024 * 1024, 0),
     transactionTimeoutMs: durationMs(config.transactionTimeout ?? '10s', 'transactionTimeout'),
     additionalRetentionMs: durationMs(config.windowChangelogRetention ?? defaultAdditionalRetentionMs, 'windowChangelogRetention'),
+    sessionTimeoutMs: durationMs(config.sessionTimeout ?? '15s', 'sessionTimeout'),
+    isStaticMember: config.instanceId !== undefined,
     instanceId: config.instanceId ?? randomUuid(random),
     onRestore: config.onRestore ?? (() => {}),
     clock: config.clock ?? systemClock,

@@ -80,6 +80,25 @@ export function groupContract(promises: Promises): void {
     await first.leave()
   })
 
+  promises('a static member that comes back has its partitions again, and the others notice nothing', async (broker, another) => {
+    const topic = await topicWith(broker, 2)
+    const groupId = freshName('group')
+    const stays = await PollingMember.join(another, { groupId, topics: [topic], groupInstanceId: 'stays' })
+    const comesBack = { groupId, topics: [topic], groupInstanceId: 'comes-back' }
+    const first = await PollingMember.join(broker, comesBack)
+    await eventually(async () => expect([...first.assigned, ...stays.assigned].sort()).toEqual(partitionsOf(topic, 2)))
+    const { generation } = stays.member
+    const events = stays.events.length
+    await first.leave()
+    const again = await PollingMember.join(broker, comesBack)
+    expect(again.assigned).toEqual(first.assigned)
+    expect(again.member.memberId).not.toBe(first.member.memberId)
+    expect(again.member.metadata()).toMatchObject({ generation, groupInstanceId: 'comes-back' })
+    expect(stays.events).toHaveLength(events)
+    await stays.member.commit([{ topic, partition: 0, offset: 0 }])
+    await Promise.all([again.leave(), stays.leave()])
+  })
+
   promises('while partitions are revoked they can still be committed', async (broker, another) => {
     const topic = await topicWith(broker, 2, ['a', 'b'])
     const groupId = freshName('group')

@@ -33,7 +33,7 @@ await describeWith('kafka', 'a StreamsApp on Apache Kafka', ({ bootstrapServers 
       .to(topic(output, { key: stringSerde, value: longSerde }))
     const topology = builder.build()
     const start = async () => {
-      const app = new StreamsApp(topology, { applicationId, broker: await connect(), instanceId: freshName('instance'), commitInterval: 50 })
+      const app = new StreamsApp(topology, { applicationId, broker: await connect(), commitInterval: 50 })
       await app.start()
       return app
     }

@@ -1,6 +1,6 @@
 /**
- * `millrace run --kafka` that is killed: the next instance gets the partitions when the dead one's session ends (45 s), which
- * is why there is one kill by default; MILLRACE_KAFKA_FAULT_ROUNDS says how many.
+ * `millrace run --kafka` that is killed: started again under its instance id it goes on at once; an instance with another name
+ * gets the partitions when the dead one's session ends. MILLRACE_KAFKA_FAULT_ROUNDS multiplies the three kills.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ import { snippetsOfDocument } from '../kit/doc-snippets.ts'
 import { hitLines, plainCounts, printedCounts } from '../kit/hits.ts'
 import { describeWith } from '../kit/services.ts'
 
-const rounds = Number(process.env['MILLRACE_KAFKA_FAULT_ROUNDS'] ?? 1)
+const kills = 3 * Number(process.env['MILLRACE_KAFKA_FAULT_ROUNDS'] ?? 1)
 const seed = Number(process.env['MILLRACE_FAULT_SEED'] ?? systemClock.now() % 1_000_000)
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const linesPerRound = 3_000
@@ -38,29 +38,30 @@ await describeWith('kafka', 'millrace run on Apache Kafka that is killed', ({ bo
     return result.output
   }
 
-  it(`counts every record once, over ${rounds} kills (seed ${seed})`, async () => {
+  it(`counts every record once, over ${kills} kills (seed ${seed})`, async () => {
     const random = seededRandom(seed)
     const broker = await openKafkaBroker({ brokers: bootstrapServers.split(',') })
     const committedOffset = async () => (await broker.groups.describe('app')).offsets.find(({ topic }) => topic === 'access-log')?.offset ?? 0
     // the records' times are in the past
     for (const topic of ['access-log', 'hits-per-minute']) await millrace(`topics --create --topic ${topic} --config retention.ms=-1`)
-    for (let round = 0; round < rounds; round++) {
-      await millrace('produce --topic access-log', hitLines(round * linesPerRound, (round + 1) * linesPerRound))
+    for (let kill = 0; kill < kills; kill++) {
+      await millrace('produce --topic access-log', hitLines(kill * linesPerRound, (kill + 1) * linesPerRound))
       const before = await committedOffset()
-      const run = startConsole(['run', 'app.ts', ...kafka], options)
+      const run = startConsole(['run', 'app.ts', '--instance-id', 'one', ...kafka], options)
       const deadline = systemClock.monotonic() + patienceMs
       while (await committedOffset() === before && systemClock.monotonic() < deadline) await sleep(systemClock, 20)
+      expect(await committedOffset()).toBeGreaterThan(before)
       await sleep(systemClock, randomInteger(random, 150))
       run.kill('SIGKILL')
       expect(await run.ended).toMatchObject({ signal: 'SIGKILL' })
     }
-    await millrace('produce --topic access-log', hitLines(rounds * linesPerRound, (rounds + 1) * linesPerRound))
-    const last = startConsole(['run', 'app.ts', ...kafka], options)
+    await millrace('produce --topic access-log', hitLines(kills * linesPerRound, (kills + 1) * linesPerRound))
+    const last = startConsole(['run', 'app.ts', '--instance-id', 'another', ...kafka], options)
     await last.waitFor('caught up')
     last.kill('SIGTERM')
     expect(await last.ended).toMatchObject({ code: 0 })
     const counts = printedCounts(await millrace('consume --topic hits-per-minute --from-beginning --timeout-ms 8000 --property print.key=true'))
-    expect(counts, `seed ${seed}`).toEqual(plainCounts((rounds + 1) * linesPerRound))
+    expect(counts, `seed ${seed}`).toEqual(plainCounts((kills + 1) * linesPerRound))
     await broker.close()
-  }, (rounds + 1) * 150_000)
+  }, (kills + 1) * 150_000)
 })

@@ -188,9 +188,11 @@ export class GroupMembership {
 
   async #sendHeartbeat(): Promise<void> {
     const { groupId, groupInstanceId = null, sessionTimeoutMs } = this.#settings
+    // a coordinator that stands still leaves time to ask another one before the session ends
+    const timeoutMs = Math.min(this.#cluster.requestTimeoutMs, sessionTimeoutMs / 3)
     const request = { groupId, generationId: this.#generation, memberId: this.#memberId, groupInstanceId }
     await this.#cluster.withCoordinator('group', groupId, async (nodeId) => {
-      const answer = await this.#lane.send(nodeId, heartbeat, request, Math.min(this.#cluster.requestTimeoutMs, sessionTimeoutMs))
+      const answer = await this.#lane.send(nodeId, heartbeat, request, timeoutMs)
       if (answer.errorCode !== 0) throw kafkaError(answer.errorCode, `heartbeat of group ${groupId}`)
     }, { timeoutMs: sessionTimeoutMs })
   }

@@ -97,7 +97,7 @@ export class StreamThread {
 
   async #join(): Promise<void> {
     const { topology, config, partitionCounts, name } = this.#options
-    const { applicationId, broker, offsetReset } = config
+    const { applicationId, broker, offsetReset, sessionTimeoutMs } = config
     await this.#output.open()
     await this.#globals.start(partitionCounts)
     const topics = new Set(topology.subTopologies.flatMap((part) => sourceTopicsInBroker(topology, applicationId, part, partitionCounts)))
@@ -106,6 +106,8 @@ export class StreamThread {
       topics: [...topics],
       assignors: [taskAssignor(topology, applicationId, () => this.#tasks.map(({ task }) => task.taskId))],
       offsetReset,
+      sessionTimeoutMs,
+      ...(config.isStaticMember && { groupInstanceId: `${config.instanceId}-${name}` }),
       clientId: `${applicationId}-${name}`,
       onRebalance: (event) => this.#onRebalance(event),
     })
