@@ -1,6 +1,7 @@
 import { configSpec, option } from 'millrace/connect'
 import type { ConfigOf } from 'millrace/connect'
 import { z } from 'zod'
+import { formatOptions, formatRules } from './formats/format-config.ts'
 
 const positive = z.number().min(1)
 
@@ -16,17 +17,23 @@ const options = {
     doc: 'Where to begin in files that exist at the first start and have no stored position. Files that come later are read from their beginning.',
     default: 'beginning',
   }),
-  encoding: option.oneOf(['utf-8', 'bytes'], {
-    doc: 'utf-8: records are text. bytes: records are the bytes of the line, for a byte array converter.',
+  encoding: option.oneOf(['utf-8', 'bytes', 'latin1', 'utf-16', 'utf-16le', 'utf-16be'], {
+    doc: 'How the bytes of files are to be understood. bytes: not at all, records hold them as they are, for a byte array converter. utf-16: a byte order mark decides, little endian without one. A byte order mark is never part of a record.',
     default: 'utf-8',
   }),
+  'invalid.bytes': option.oneOf(['replace', 'bytes', 'dead-letter'], {
+    doc: 'What becomes of a line that is no UTF-8. replace: U+FFFD stands for what is none. bytes: the record holds the bytes as they are. dead-letter: the line goes to `dead.letter.topic`.',
+    default: 'replace',
+  }),
+  ...formatOptions,
   'max.line.bytes': option.int({ doc: 'Longest line, without its end. Keep it below max.message.bytes of the topic, so that a line fits into a record.', default: 1_000_000, check: z.number().min(1).max(512 * 1_048_576) }),
   'line.too.long': option.oneOf(['truncate', 'skip', 'dead-letter'], {
     doc: 'What becomes of a longer line. truncate: its beginning is a record, the header file.line.bytes holds its full length. skip: it is passed over. dead-letter: its beginning goes to `dead.letter.topic`.',
     default: 'truncate',
   }),
-  'dead.letter.topic': option.string({ doc: 'The topic for lines that `line.too.long` sends there.', default: null }),
+  'dead.letter.topic': option.string({ doc: 'The topic for lines that `line.too.long`, `bad.line` or `invalid.bytes` send there, with headers that say where they stand and what is wrong.', default: null }),
   headers: option.boolean({ doc: 'Give each record the headers file.path, file.device and file.inode.', default: false }),
+  'headers.position': option.boolean({ doc: 'Give each record the header file.position: where it begins in its file, in bytes.', default: false }),
   'poll.interval.ms': option.int({ doc: 'Time between two looks at open files that were at their end. Watching makes it shorter.', default: 250, check: positive }),
   'rescan.interval.ms': option.int({ doc: 'Time between two looks into the folders for new, renamed and deleted files.', default: 5_000, check: positive }),
   watch: option.boolean({
@@ -54,11 +61,15 @@ const options = {
 export const fileSourceConfig = configSpec(options, {
   rules: (config) => ({
     ...(pathsOf(config).length === 0 ? { path: 'path must name at least one file to read' } : {}),
-    ...(config['line.too.long'] === 'dead-letter' && config['dead.letter.topic'] === null
-      ? { 'dead.letter.topic': 'line.too.long=dead-letter needs the name of a topic' }
-      : {}),
+    ...deadLetterRule(config),
+    ...formatRules(config),
   }),
 })
+
+function deadLetterRule(config: { readonly [K in 'line.too.long' | 'invalid.bytes' | 'bad.line' | 'dead.letter.topic']: string | null }): Readonly<Record<string, string>> {
+  const asking = (['line.too.long', 'invalid.bytes', 'bad.line'] as const).find((name) => config[name] === 'dead-letter')
+  return asking !== undefined && config['dead.letter.topic'] === null ? { 'dead.letter.topic': `${asking}=dead-letter needs the name of a topic` } : {}
+}
 
 /** The paths and globs to read, by whichever name they were given. */
 export function pathsOf(config: { readonly path: readonly string[]; readonly file: string | null }): readonly string[] {

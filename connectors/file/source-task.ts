@@ -1,22 +1,44 @@
-import type { ConnectHeader, SourceSpans, SourceTask, SourceTaskContext } from 'millrace/connect'
+import type { SourceRecord, SourceSpans, SourceTask, SourceTaskContext } from 'millrace/connect'
 import { createHash } from 'node:crypto'
+import { entryRuleOf, lineFormatOf } from './formats/format-config.ts'
+import { parseFieldTypes } from './formats/field-types.ts'
+import { LineRecords } from './lines/line-records.ts'
+import { LineSpans } from './lines/line-spans.ts'
 import { pathsOf } from './source-config.ts'
 import type { FileSourceTaskConfig } from './source-config.ts'
 import { ChangeHints } from './tail/change-hints.ts'
-import { guardBytes, sourcePartitionOf } from './tail/file-identity.ts'
-import type { FileIdentity } from './tail/file-identity.ts'
+import { guardBytes } from './tail/file-identity.ts'
 import { FileTailer } from './tail/file-tailer.ts'
 import { SpanArena } from './tail/line-splitter.ts'
 import { pathPattern } from './tail/path-pattern.ts'
-import { offsetAfter } from './tail/tailed-file.ts'
-import type { LineBlock, OverlongLine, TailedFile } from './tail/tailed-file.ts'
+import type { LineBlock, OverlongLine } from './tail/tailed-file.ts'
 
 /** How long a poll that finds nothing waits at most: the worker wants to be asked back from time to time. */
 const longestPollMs = 1_000
 
+interface Started {
+  readonly config: FileSourceTaskConfig
+  readonly context: SourceTaskContext
+  readonly tailer: FileTailer
+  readonly hints: ChangeHints
+  /** For lines that are passed on as they are; */
+  readonly spans: LineSpans
+  /** for all others. */
+  readonly records: LineRecords | undefined
+  /** Holds the lines of one poll. */
+  readonly buffer: Buffer
+  readonly roomForTurn: number
+}
+
+interface Batch {
+  /** Of one kind only. */
+  readonly items: (SourceSpans | SourceRecord)[]
+  readonly busy: boolean
+}
+
 /** Reads lines of the files of its share; see the README beside this file for what it promises. */
 export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
-  readonly #spans = new SpanArena()
+  readonly #arena = new SpanArena()
   #started: Started | undefined
   #nextRescanMs = 0
 
@@ -33,16 +55,17 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
       rotatedIdleMs: config['rotated.idle.ms'],
       partialFlushMs: config['partial.flush.ms'] === 0 ? Number.POSITIVE_INFINITY : config['partial.flush.ms'],
       turnBytes,
+      encoding: config.encoding,
     }
     const tailer = new FileTailer(options, (partitions) => context.offsets(partitions), context.log)
     const hints = new ChangeHints(context.clock)
     if (config.watch) hints.start(include, context.log)
     const buffer = Buffer.allocUnsafe(config['batch.bytes'] + guardBytes)
-    this.#started = { config, context, tailer, hints, buffer, roomForTurn: turnBytes + guardBytes }
+    this.#started = { config, context, tailer, hints, spans: lineSpansOf(config), records: lineRecordsOf(config, context), buffer, roomForTurn: turnBytes + guardBytes }
     this.#nextRescanMs = context.clock.monotonic()
   }
 
-  async poll(signal: AbortSignal): Promise<readonly SourceSpans[] | null> {
+  async poll(signal: AbortSignal): Promise<readonly SourceRecord[] | readonly SourceSpans[] | null> {
     const { config, context: { clock }, tailer, hints } = this.#running()
     const deadlineMs = clock.monotonic() + longestPollMs
     for (;;) {
@@ -50,8 +73,8 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
         await tailer.rescan()
         this.#nextRescanMs = clock.monotonic() + config[tailer.isCrowded ? 'poll.interval.ms' : 'rescan.interval.ms']
       }
-      const { spans, busy } = this.#takeBatch()
-      if (spans.length > 0) return spans
+      const { items, busy } = this.#takeBatch()
+      if (items.length > 0) return items as SourceRecord[] | SourceSpans[]
       const leftMs = deadlineMs - clock.monotonic()
       if (leftMs <= 0 || signal.aborted) return null
       await hints.wait(busy ? 0 : Math.min(leftMs, config['poll.interval.ms']), signal)
@@ -66,56 +89,39 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
   }
 
   /** Turns of one log after the other, until the buffer is full or nobody has anything. */
-  #takeBatch(): { spans: SourceSpans[]; busy: boolean } {
-    const { context, tailer, buffer, roomForTurn } = this.#running()
-    const nowMs = context.clock.now()
-    const spans: SourceSpans[] = []
-    this.#spans.clear()
+  #takeBatch(): Batch {
+    const { context: { clock }, tailer, records, buffer, roomForTurn } = this.#running()
+    const nowMs = clock.now()
+    const items: (SourceSpans | SourceRecord)[] = []
+    let busy = false
+    this.#arena.clear()
     let at = 0
     while (buffer.length - at >= roomForTurn) {
-      const turn = tailer.take(buffer, at, this.#spans, context.clock.monotonic())
-      if (typeof turn !== 'object') return { spans, busy: turn === 'busy' }
-      const given = turn.kind === 'lines' ? this.#linesOf(turn, nowMs) : this.#overlong(turn, nowMs)
-      if (given !== undefined) spans.push(given)
+      const turn = tailer.take(buffer, at, this.#arena, clock.monotonic())
+      if (typeof turn !== 'object') {
+        busy = turn === 'busy'
+        break
+      }
+      for (const item of turn.kind === 'lines' ? this.#linesOf(turn, nowMs) : this.#overlong(turn, nowMs)) items.push(item)
       if (turn.bytes === buffer) at = turn.next - (turn as LineBlock).origin
     }
-    return { spans, busy: false }
+    if (records?.isWaiting === true) items.push(...records.flush(nowMs, clock.monotonic()))
+    return { items, busy }
   }
 
-  #linesOf(block: LineBlock, nowMs: number): SourceSpans {
-    const { config } = this.#running()
-    return {
-      topic: config.topic,
-      sourcePartition: partitionOf(block.file),
-      bytes: block.bytes,
-      spans: block.spans,
-      recordCount: block.recordCount,
-      valueType: valueType(config),
-      timestamp: nowMs,
-      headers: config.headers ? fileHeaders(block.file) : [],
-      sourceOffset: (index) => offsetAfter(block, index),
-    }
+  #linesOf(block: LineBlock, nowMs: number): readonly (SourceSpans | SourceRecord)[] {
+    const { records, spans, context } = this.#running()
+    return records === undefined ? spans.ofBlock(block, nowMs) : records.ofBlock(block, nowMs, context.clock.monotonic())
   }
 
-  #overlong(line: OverlongLine, nowMs: number): SourceSpans | undefined {
-    const { config, context } = this.#running()
-    const { file, bytes, lineBytes, start, offset } = line
+  #overlong(line: OverlongLine, nowMs: number): readonly (SourceSpans | SourceRecord)[] {
+    const { config, context, records, spans } = this.#running()
     const policy = config['line.too.long']
-    context.log.warn(`${file.path}: the line at byte ${start} has ${lineBytes} bytes, more than max.line.bytes=${config['max.line.bytes']}: ${policy}`)
-    if (policy === 'skip') return undefined
-    const length = { key: 'file.line.bytes', schema: null, value: String(lineBytes) }
-    const position = { key: 'file.position', schema: null, value: String(start) }
-    return {
-      topic: policy === 'truncate' ? config.topic : config['dead.letter.topic']!,
-      sourcePartition: partitionOf(file),
-      bytes,
-      spans: Uint32Array.of(0, bytes.length),
-      recordCount: 1,
-      valueType: valueType(config),
-      timestamp: nowMs,
-      headers: policy === 'truncate' && !config.headers ? [length] : [length, position, ...fileHeaders(file)],
-      sourceOffset: () => offset,
-    }
+    context.log.warn(`${line.file.path}: the line at byte ${line.start} has ${line.lineBytes} bytes, more than max.line.bytes=${config['max.line.bytes']}: ${policy}`)
+    if (policy === 'skip') return []
+    if (records === undefined) return [spans.ofOverlong(line, policy, nowMs)]
+    if (policy === 'truncate') return records.ofTruncated(line, nowMs, context.clock.monotonic())
+    return records.ofDeadLetter(line, nowMs)
   }
 
   #running(): Started {
@@ -124,27 +130,43 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
   }
 }
 
-interface Started {
-  readonly config: FileSourceTaskConfig
-  readonly context: SourceTaskContext
-  readonly tailer: FileTailer
-  readonly hints: ChangeHints
-  /** Holds the lines of one poll. */
-  readonly buffer: Buffer
-  readonly roomForTurn: number
+function lineSpansOf(config: FileSourceTaskConfig): LineSpans {
+  return new LineSpans({
+    topic: config.topic,
+    deadLetterTopic: config['dead.letter.topic'],
+    valueType: config.encoding === 'bytes' ? 'bytes' : 'string',
+    invalidBytes: config['invalid.bytes'],
+    withFileHeaders: config.headers,
+  })
 }
 
-function partitionOf(file: TailedFile) {
-  return sourcePartitionOf(file.identity as FileIdentity) // lines come from identified files only
-}
-
-function valueType(config: FileSourceTaskConfig): SourceSpans['valueType'] {
-  return config.encoding === 'bytes' ? 'bytes' : 'string'
-}
-
-function fileHeaders({ path, device, inode }: TailedFile): readonly ConnectHeader[] {
-  const facts = { 'file.path': path, 'file.device': device, 'file.inode': inode }
-  return Object.entries(facts).map(([key, value]) => ({ key, schema: null, value }))
+/** Undefined where the bytes of a line are its record. */
+function lineRecordsOf(config: FileSourceTaskConfig, { clock, log }: SourceTaskContext): LineRecords | undefined {
+  const format = lineFormatOf(config, () => clock.now())
+  const entryRule = entryRuleOf(config)
+  const passesBytes = config.encoding === 'utf-8' || config.encoding === 'bytes'
+  if (format === null && entryRule === null && passesBytes && !config['headers.position']) return undefined
+  const isCsv = config.format === 'csv' || config.format === 'tsv'
+  return new LineRecords({
+    topic: config.topic,
+    deadLetterTopic: config['dead.letter.topic'],
+    encoding: config.encoding,
+    invalidBytes: config['invalid.bytes'],
+    format,
+    fieldTypes: parseFieldTypes(config['field.types']),
+    timestampField: config['timestamp.field'],
+    entryRule,
+    limits: {
+      maxLines: isCsv ? Number.POSITIVE_INFINITY : config['multiline.max.lines'],
+      maxBytes: isCsv ? config['max.line.bytes'] : config['multiline.max.bytes'],
+      timeoutMs: config['multiline.timeout.ms'],
+    },
+    maxLineBytes: config['max.line.bytes'],
+    badLine: config['bad.line'],
+    withFileHeaders: config.headers,
+    withPosition: config['headers.position'],
+    warn: (text) => log.warn(text),
+  })
 }
 
 /** Which of `shares` tasks reads the log: the same answer in every task and after every restart. */

@@ -16,7 +16,7 @@ const recordBatch = /^src\/core\/log\/[^/]*(batch|lazy-record|varint|crc32c|big-
 const node = /^node:/
 const nodeWithoutDisk = /^node:(?!fs|net|http|https|child_process|cluster)/
 const streams = /^src\/streams\//
-const ownDriver = { file: [/^chokidar$/], postgres: [/^pg$/, /^pg-copy-streams$/, /^pg-logical-replication$/] } as const
+const ownDriver = { file: [/^chokidar$/, /^csv-parse\/sync$/, /^hyparquet-writer$/], postgres: [/^pg$/, /^pg-copy-streams$/, /^pg-cursor$/, /^pg-logical-replication$/] } as const
 
 export const importTable: readonly ImportRow[] = [
   { name: 'core/index', files: coreIndex, allowed: [/^src\/core\/(?!server\/)/] },
@@ -27,6 +27,7 @@ export const importTable: readonly ImportRow[] = [
   { name: 'core/protocol', files: /^src\/core\/protocol\//, allowed: [coreLeaf, /^src\/core\/protocol\//, recordBatch, nodeWithoutDisk] },
   { name: 'core/server', files: /^src\/core\/server\//, allowed: [coreLeaf, /^src\/core\/(server|protocol|engine)\//, nodeWithoutDisk, /^node:net$/] },
   { name: 'core/kafka', files: /^src\/core\/kafka\//, allowed: [coreLeaf, /^src\/core\/kafka\//, recordBatch, nodeWithoutDisk, /^node:net$/, /^kafkajs(\/|$)/] },
+  { name: 'core/threads', files: /^src\/core\/threads\//, allowed: [coreLeaf, /^src\/core\/(port|kafka)\//, nodeWithoutDisk] },
   { name: 'streams/topology', files: /^src\/streams\/topology\//, allowed: [coreIndex, /^src\/streams\/topology\//, /^src\/streams\/(?!index\.ts$)[^/]+$/] },
   { name: 'streams/state', files: /^src\/streams\/state\//, allowed: [coreIndex, /^src\/streams\/state\//, /^src\/streams\/(?!index\.ts$)[^/]+$/, /^src\/streams\/topology\//] },
   { name: 'streams/operators', files: /^src\/streams\/operators\//, allowed: [coreIndex, /^rxjs$/, /^node:util$/, /^src\/streams\/(operators|topology|state)\//, /^src\/streams\/(?!index\.ts$)[^/]+$/] },

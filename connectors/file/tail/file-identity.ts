@@ -6,7 +6,7 @@
  * system gives to a new file, or a file that was cut and written anew, shows by another fingerprint. Where files begin alike
  * (a common header), the *guard* decides: every stored position carries a digest of the bytes just before it.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { SourcePartition } from 'millrace/connect'
 
 export const fingerprintBytes = 1024
@@ -44,5 +44,5 @@ export function sourcePartitionOf({ device, inode, fingerprint }: FileIdentity):
 }
 
 function digest(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex').slice(0, 16)
+  return hash('sha256', bytes, 'hex').slice(0, 16)
 }

@@ -10,6 +10,7 @@
  */
 import type { Log, SourceOffset, SourcePartition } from 'millrace/connect'
 import { Complaints } from '../complaints.ts'
+import type { FileEncoding } from '../lines/text-decoder.ts'
 import { admit, storedPosition } from './admission.ts'
 import type { Admission, Newcomer } from './admission.ts'
 import { complainOfNothing, findFiles } from './file-finder.ts'
@@ -31,6 +32,7 @@ export interface TailerOptions extends FamilyOptions {
   /** Begin behind what stands in files found at the first look and never read before. */
   readonly startAtEnd: boolean
   readonly maxOpenFiles: number
+  readonly encoding: FileEncoding
 }
 
 export type StoredOffsets = (partitions: readonly SourcePartition[]) => Promise<readonly (SourceOffset | undefined)[]>
@@ -155,7 +157,7 @@ export class FileTailer {
 
   /** Opens a newcomer and says whose offsets matter: its own, and those of the log's present file, in case it is a copy of that. */
   #candidate(found: FoundFile, byPath: ReadonlyMap<string, FoundFile>): Candidate[] {
-    const file = new TailedFile(found.key, found.device, found.inode, found.path)
+    const file = new TailedFile(found, this.#options.encoding)
     if (!this.#open(file)) return []
     const family = this.#familyOf(found, byPath)
     const fingerprint = file.identify()

@@ -16,8 +16,9 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import type { SourceOffset } from 'millrace/connect'
 import { fingerprintBytes, finalFingerprintOf, fingerprintOf, guardBytes, guardOf } from './file-identity.ts'
 import type { FileIdentity } from './file-identity.ts'
-import { cutText, splitLines } from './line-splitter.ts'
-import type { SpanArena } from './line-splitter.ts'
+import type { FileEncoding } from '../lines/text-decoder.ts'
+import { bigEndianEnds, cutText, littleEndianEnds, narrowEnds, splitLines } from './line-splitter.ts'
+import type { LineEnds, SpanArena } from './line-splitter.ts'
 
 export interface ReadLimits {
   /** Most bytes that one turn takes from the file. */
@@ -73,11 +74,10 @@ export interface StoredPosition {
 export function offsetAfter(block: LineBlock, index: number): SourceOffset {
   if (index === block.recordCount - 1) return block.offset
   const { bytes, spans, origin, file } = block
-  let end = spans[2 * index + 1]!
-  if (bytes[end] !== 10) end++ // the line ends with \r\n
-  const position = origin + end + 1
-  const start = end + 1 - Math.min(guardBytes, position)
-  return { position, guard: guardOf(bytes.subarray(start, end + 1)), path: file.path }
+  const end = spans[2 * (index + 1)]! // lines stand side by side: behind this one is where the next one begins
+  const position = origin + end
+  const start = end - Math.min(guardBytes, position)
+  return { position, guard: guardOf(bytes.subarray(start, end)), path: file.path }
 }
 
 export class TailedFile {
@@ -95,12 +95,21 @@ export class TailedFile {
   #size = 0
   #modifiedMs = -1
   readonly #guard = Buffer.alloc(guardBytes)
+  #encoding: FileEncoding
+  #ends: LineEnds
 
-  constructor(key: string, device: string, inode: string, path: string) {
+  constructor({ key, device, inode, path }: { readonly key: string; readonly device: string; readonly inode: string; readonly path: string }, encoding: FileEncoding = 'bytes') {
     this.key = key
     this.device = device
     this.inode = inode
     this.path = path
+    this.#encoding = encoding
+    this.#ends = lineEnds(encoding)
+  }
+
+  /** How its bytes are to be understood; a byte order mark has decided, where that was left to it. */
+  get encoding(): FileEncoding {
+    return this.#encoding
   }
 
   get position(): number {
@@ -143,6 +152,10 @@ export class TailedFile {
   /** Reads the beginning and sets the fingerprint, if there is enough of it. `final`: the file does not grow any more. */
   identify(final = false): string | undefined {
     const head = this.#readAt(0, fingerprintBytes)
+    if (this.#encoding === 'utf-16' && head.length >= 2) {
+      this.#encoding = head[0] === 0xfe && head[1] === 0xff ? 'utf-16be' : 'utf-16le'
+      this.#ends = lineEnds(this.#encoding)
+    }
     this.fingerprint = final && head.length > 0 ? finalFingerprintOf(head) : fingerprintOf(head)
     return this.fingerprint
   }
@@ -166,9 +179,18 @@ export class TailedFile {
   /** The start of the last line: where reading begins if only what comes from now on is wanted. */
   seekEnd(lookBackBytes: number): void {
     const size = this.#look().size
-    const start = Math.max(0, size - lookBackBytes)
-    const newline = this.#readAt(start, size - start).lastIndexOf(10)
-    this.seek(newline >= 0 ? start + newline + 1 : start === 0 ? 0 : size)
+    const start = Math.max(0, size - lookBackBytes - ((size - lookBackBytes) % this.#ends.width))
+    const tail = this.#readAt(start, size - start)
+    let last = -1
+    for (let at = this.#ends.find(tail, 0); at >= 0; at = this.#ends.find(tail, at + this.#ends.width)) last = at
+    this.seek(last >= 0 ? start + last + this.#ends.width : start === 0 ? 0 : size)
+  }
+
+  /** The first line without its end, at most its first `maxBytes`. */
+  firstLine(maxBytes: number): Buffer {
+    const head = this.#readAt(0, Math.min(maxBytes, this.#look().size))
+    const at = this.#ends.find(head, 0)
+    return at < 0 ? head : head.subarray(0, this.#ends.withoutReturn(head, 0, at))
   }
 
   /** True if what stood before the position is not there any more. */
@@ -223,13 +245,13 @@ export class TailedFile {
     const from = at + before
     if (end < from || into.compare(this.#guard, 0, before, at, from) !== 0) return replaced
     const firstSpan = spans.length
-    const { next, overlongEnd } = splitLines(into, from, end, limits.maxLineBytes, spans)
+    const { next, overlongEnd } = splitLines(into, from, end, limits.maxLineBytes, spans, this.#ends)
     if (next > from) {
       this.#advance(into, next, start - at + next)
       return this.#block(into, spans.since(firstSpan), start - at)
     }
-    if (overlongEnd !== undefined) return this.#takeLine(start - at + overlongEnd, start - at + overlongEnd + 1, limits)
-    this.#scanned = start - at + end
+    if (overlongEnd !== undefined) return this.#takeLine(start - at + overlongEnd, start - at + overlongEnd + this.#ends.width, limits)
+    this.#scanned = start - at + end - ((end - from) % this.#ends.width)
     return this.#scanned < size ? busy : idle
   }
 
@@ -238,13 +260,14 @@ export class TailedFile {
     if (!this.#guardHolds()) return replaced
     const wanted = Math.min(into.length - at, limits.turnBytes, size - this.#scanned)
     const got = this.#readInto(into, at, wanted, this.#scanned)
-    const newline = into.subarray(at, at + got).indexOf(10)
+    const newline = this.#ends.find(into.subarray(at, at + got), 0)
     if (newline < 0) {
-      this.#scanned += got
-      return got === 0 ? idle : busy
+      const whole = got - (got % this.#ends.width)
+      this.#scanned += whole
+      return whole === 0 ? idle : busy
     }
     const end = this.#scanned + newline
-    return this.#takeLine(end, end + 1, limits)
+    return this.#takeLine(end, end + this.#ends.width, limits)
   }
 
   /** The one line from the position to `end`, in memory of its own. */
@@ -253,12 +276,13 @@ export class TailedFile {
     const before = Math.min(guardBytes, start)
     const length = Math.min(end - start, limits.maxLineBytes + 4)
     const bytes = this.#readAt(start - before, before + length)
-    const withoutReturn = next > end && end - start === length && bytes[bytes.length - 1] === 13 ? length - 1 : length
+    const isWhole = next > end && end - start === length
+    const withoutReturn = isWhole ? this.#ends.withoutReturn(bytes, before, before + length) - before : length
     const guardStart = Math.max(0, next - guardBytes)
     const guard = this.#readAt(guardStart, next - guardStart)
     this.#advance(guard, guard.length, next)
     if (withoutReturn <= limits.maxLineBytes) return this.#block(bytes, Uint32Array.of(before, before + withoutReturn), start - before)
-    const kept = cutText(bytes.subarray(before), limits.maxLineBytes)
+    const kept = cutText(bytes.subarray(before), limits.maxLineBytes, this.#ends)
     return { kind: 'overlong', file: this, bytes: kept, start, lineBytes: end - start, next, offset: this.offset() }
   }
 
@@ -303,4 +327,9 @@ export class TailedFile {
     if (this.#handle === undefined) throw new Error(`${this.path} is read before it is opened`)
     return this.#handle
   }
+}
+
+function lineEnds(encoding: FileEncoding): LineEnds {
+  if (encoding === 'utf-16' || encoding === 'utf-16le') return littleEndianEnds
+  return encoding === 'utf-16be' ? bigEndianEnds : narrowEnds
 }

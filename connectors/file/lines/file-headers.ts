@@ -1,0 +1,37 @@
+/** What records tell about the file that they come from. */
+import { schema } from 'millrace/connect'
+import type { ConnectHeader, SourceRecord } from 'millrace/connect'
+import { sourcePartitionOf } from '../tail/file-identity.ts'
+import type { FileIdentity } from '../tail/file-identity.ts'
+import type { TailedFile } from '../tail/tailed-file.ts'
+import type { Entry } from './entry-assembler.ts'
+
+export function header(key: string, value: string): ConnectHeader {
+  return { key, schema: null, value }
+}
+
+export function fileHeaders({ path, device, inode }: Pick<TailedFile, 'path' | 'device' | 'inode'>): readonly ConnectHeader[] {
+  return [header('file.path', path), header('file.device', device), header('file.inode', inode)]
+}
+
+export interface BadLine {
+  readonly topic: string
+  readonly entry: Entry
+  /** Set where the line is no text. */
+  readonly bytes: Buffer | undefined
+  readonly reason: string
+  readonly nowMs: number
+}
+
+/** The dead letter for a line that is no record: the line as it is, and in headers where it stands and what is wrong. */
+export function badLineRecord({ topic, entry, bytes, reason, nowMs }: BadLine): SourceRecord {
+  return {
+    topic,
+    value: bytes ?? entry.text,
+    valueSchema: bytes === undefined ? schema.string() : schema.bytes(),
+    timestamp: nowMs,
+    headers: [...fileHeaders(entry.file), header('file.position', String(entry.start)), header('file.error', reason)],
+    sourcePartition: sourcePartitionOf(entry.file.identity as FileIdentity),
+    sourceOffset: entry.offset,
+  }
+}

@@ -1,0 +1,156 @@
+/** Lines → entries → records, for everything that is more than passing bytes on. */
+import { dataError, schema } from 'millrace/connect'
+import type { ConnectHeader, SourceRecord } from 'millrace/connect'
+import { withTypes } from '../formats/field-types.ts'
+import type { FieldTypes } from '../formats/field-types.ts'
+import type { LineFormat, ParsedLine } from '../formats/line-format.ts'
+import { offsetAfter } from '../tail/tailed-file.ts'
+import type { LineBlock, OverlongLine, TailedFile } from '../tail/tailed-file.ts'
+import { sourcePartitionOf } from '../tail/file-identity.ts'
+import type { FileIdentity } from '../tail/file-identity.ts'
+import { EntryAssembler } from './entry-assembler.ts'
+import type { AssemblerLimits, Entry, PlacedLine } from './entry-assembler.ts'
+import type { EntryRule } from './entry-rule.ts'
+import { badLineRecord, fileHeaders, header } from './file-headers.ts'
+import { decodeText } from './text-decoder.ts'
+import type { FileEncoding, InvalidBytes } from './text-decoder.ts'
+
+export interface LineRecordsOptions {
+  readonly topic: string
+  readonly deadLetterTopic: string | null
+  readonly encoding: FileEncoding
+  readonly invalidBytes: InvalidBytes
+  /** null: the entry's text is the value. */
+  readonly format: LineFormat | null
+  readonly fieldTypes: FieldTypes
+  /** The field with the time of the record; null: when it was read. */
+  readonly timestampField: string | null
+  /** null: each line is an entry. */
+  readonly entryRule: EntryRule | null
+  readonly limits: AssemblerLimits
+  readonly maxLineBytes: number
+  readonly badLine: 'fail' | 'skip' | 'dead-letter'
+  readonly withFileHeaders: boolean
+  readonly withPosition: boolean
+  readonly warn: (text: string) => void
+}
+
+const textSchema = schema.string()
+const bytesSchema = schema.bytes()
+
+export class LineRecords {
+  readonly #options: LineRecordsOptions
+  readonly #assembler: EntryAssembler | undefined
+  readonly #headers = new WeakMap<TailedFile, { readonly fingerprint: string | undefined; readonly text: string }>()
+
+  constructor(options: LineRecordsOptions) {
+    this.#options = options
+    this.#assembler = options.entryRule === null ? undefined : new EntryAssembler(options.entryRule, options.limits)
+  }
+
+  /** Entries wait for lines that may never come: ask `flush` from time to time. */
+  get isWaiting(): boolean {
+    return this.#assembler?.isEmpty === false
+  }
+
+  ofBlock(block: LineBlock, nowMs: number, monotonicMs: number): SourceRecord[] {
+    const records: SourceRecord[] = []
+    for (let index = 0; index < block.recordCount; index++) {
+      const begin = block.spans[2 * index]!
+      const bytes = block.bytes.subarray(begin, block.spans[2 * index + 1])
+      this.#addLine(records, this.#placed(block.file, bytes, block.origin + begin, () => offsetAfter(block, index)), nowMs, monotonicMs)
+    }
+    return records
+  }
+
+  /** The beginning of a line that is too long, as a line of its own. */
+  ofTruncated(line: OverlongLine, nowMs: number, monotonicMs: number): SourceRecord[] {
+    const records: SourceRecord[] = []
+    this.#addLine(records, this.#placed(line.file, line.bytes, line.start, () => line.offset), nowMs, monotonicMs)
+    return records
+  }
+
+  /** What has waited long enough for a line that goes on with it. */
+  flush(nowMs: number, monotonicMs: number): SourceRecord[] {
+    return (this.#assembler?.flush(monotonicMs) ?? []).flatMap((entry) => this.#recordOf(entry, nowMs))
+  }
+
+  /** The beginning of a line that is too long, as a dead letter, behind what its file still owes. */
+  ofDeadLetter(line: OverlongLine, nowMs: number): SourceRecord[] {
+    const open = this.#assembler?.take(line.file)
+    const entry: Entry = { file: line.file, text: line.bytes.toString('latin1'), start: line.start, bytes: line.lineBytes, offset: line.offset, lineCount: 1 }
+    const letter = badLineRecord({ topic: this.#options.deadLetterTopic!, entry, bytes: line.bytes, reason: `the line has ${line.lineBytes} bytes`, nowMs })
+    return [...(open === undefined ? [] : this.#recordOf(open, nowMs)), letter]
+  }
+
+  #addLine(records: SourceRecord[], line: PlacedLine, nowMs: number, monotonicMs: number): void {
+    if (line.start === 0 && this.#options.format?.hasHeader === true) return
+    const entries = this.#assembler?.add(line, monotonicMs) ?? [{ ...line, offset: line.offset(), lineCount: 1 }]
+    for (const entry of entries) records.push(...this.#recordOf(entry, nowMs))
+  }
+
+  #placed(file: TailedFile, bytes: Buffer, start: number, offset: PlacedLine['offset']): PlacedLine {
+    const place = { file, start, bytes: bytes.length, offset }
+    try {
+      return { ...place, text: decodeText(bytes, file.encoding, this.#options.invalidBytes, start === 0) }
+    } catch (error) {
+      return { ...place, text: bytes.toString('latin1'), error }
+    }
+  }
+
+  #recordOf(entry: Entry, nowMs: number): SourceRecord[] {
+    try {
+      if (entry.error !== undefined) throw entry.error
+      const parsed = this.#parsed(entry)
+      return parsed === null ? [] : [this.#record(entry, parsed, nowMs)]
+    } catch (error) {
+      return this.#bad(entry, error as Error, nowMs)
+    }
+  }
+
+  #parsed(entry: Entry): ParsedLine | null {
+    const { format, encoding, fieldTypes } = this.#options
+    if (format === null) return encoding === 'bytes' ? { value: Buffer.from(entry.text, 'latin1'), schema: bytesSchema } : { value: entry.text, schema: textSchema }
+    const parsed = format.parse(entry.text, format.hasHeader === true ? this.#headerOf(entry.file) : '')
+    return parsed === null ? null : { ...parsed, value: withTypes(parsed.value, fieldTypes) }
+  }
+
+  #record(entry: Entry, { value, schema: valueSchema }: ParsedLine, nowMs: number): SourceRecord {
+    const { topic, withFileHeaders, withPosition } = this.#options
+    const headers: ConnectHeader[] = withFileHeaders ? [...fileHeaders(entry.file)] : []
+    if (withPosition) headers.push(header('file.position', String(entry.start)))
+    return {
+      topic, value, valueSchema, timestamp: this.#timestamp(value) ?? nowMs, headers,
+      sourcePartition: sourcePartitionOf(entry.file.identity as FileIdentity), sourceOffset: entry.offset,
+    }
+  }
+
+  #timestamp(value: unknown): number | undefined {
+    const { timestampField: name } = this.#options
+    if (name === null) return undefined
+    const found = (value as Readonly<Record<string, unknown>> | null)?.[name]
+    const time = typeof found === 'string' ? Date.parse(found) : Number(found ?? Number.NaN)
+    if (Number.isInteger(time) && time >= 0) return time
+    throw dataError(`the field ${name} holds ${JSON.stringify(found) ?? 'nothing'}, which is no time: milliseconds since the epoch or ISO 8601 is expected`)
+  }
+
+  #bad(entry: Entry, error: Error, nowMs: number): SourceRecord[] {
+    const { badLine, warn, deadLetterTopic } = this.#options
+    const where = `${entry.file.path}, byte ${entry.start}`
+    if (badLine === 'fail') throw dataError(`${where}: ${error.message}. Set bad.line to skip or dead-letter to go on without such lines`, { cause: error })
+    if (badLine === 'skip') {
+      warn(`${where}: passed over: ${error.message}`)
+      return []
+    }
+    const bytes = entry.error === undefined ? undefined : Buffer.from(entry.text, 'latin1')
+    return [badLineRecord({ topic: deadLetterTopic!, entry, bytes, reason: error.message, nowMs })]
+  }
+
+  #headerOf(file: TailedFile): string {
+    const known = this.#headers.get(file)
+    if (known !== undefined && known.fingerprint === file.fingerprint) return known.text
+    const text = decodeText(file.firstLine(this.#options.maxLineBytes), file.encoding, 'replace', true)
+    this.#headers.set(file, { fingerprint: file.fingerprint, text })
+    return text
+  }
+}
