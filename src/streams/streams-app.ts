@@ -6,6 +6,7 @@ import { sourceTopicsInBroker } from './runtime/assignor.ts'
 import { StreamThread } from './runtime/stream-thread.ts'
 import { newThreadMetrics } from './runtime/thread-metrics.ts'
 import { setUpTopics } from './runtime/topic-setup.ts'
+import { topicInBroker } from './topology/internal-topics.ts'
 import type { Topology } from './topology/topology.ts'
 
 /**
@@ -111,8 +112,7 @@ export class StreamsApp {
     const targets = await this.#ends(this.#topics())
     for (;;) {
       await this.#committedUpTo(targets)
-      const internal = this.#topics().filter((topic) => topic.startsWith(`${this.#config.applicationId}-`) && topic.endsWith('-repartition'))
-      const ends = await this.#ends(internal)
+      const ends = await this.#ends(this.#topology.repartitionTopics.map(({ name }) => topicInBroker(this.#config.applicationId, this.#topology, name)))
       if ((await this.#behind(ends)).length === 0) return
       for (const [key, end] of ends) targets.set(key, end)
     }

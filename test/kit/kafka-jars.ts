@@ -19,7 +19,7 @@ export class KafkaUnavailable extends Error {
 /** `java` arguments before the main class: small and quick to start, because brokers share the machine with the tests. */
 export const javaOptions = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xms64m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-Dorg.slf4j.simpleLogger.showDateTime=true']
 
-const pomFile = join(dirname(fileURLToPath(import.meta.url)), 'kafka', 'pom.xml')
+const kitFolder = join(dirname(fileURLToPath(import.meta.url)), 'kafka')
 
 function cacheFolder(): string {
   return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'millrace-test', `kafka-${kafkaVersion}`)
@@ -27,9 +27,13 @@ function cacheFolder(): string {
 
 /** The class path of broker and tools; the first call on a machine fetches the jars. @throws KafkaUnavailable */
 export function kafkaClassPath(): string {
-  const libs = join(cacheFolder(), 'libs')
+  return classPathOf('libs', join(kitFolder, 'pom.xml'))
+}
+
+function classPathOf(folder: string, pomFile: string): string {
+  const libs = join(cacheFolder(), folder)
   if (!hasProgram('java')) throw new KafkaUnavailable('no Kafka: MILLRACE_TEST_KAFKA is not set, there is no Docker socket, and no java on PATH')
-  if (!existsSync(libs)) fetchJars(libs)
+  if (!existsSync(libs)) fetchJars(libs, pomFile)
   return join(libs, '*')
 }
 
@@ -43,7 +47,7 @@ function hasProgram(name: string): boolean {
 }
 
 /** Into a folder of its own first: two test runs may fetch at the same time, and the one that is later throws its copy away. */
-function fetchJars(libs: string): void {
+function fetchJars(libs: string, pomFile: string): void {
   if (!hasProgram('mvn')) throw new KafkaUnavailable('no Kafka: there is java, but no mvn on PATH to fetch the jars with')
   mkdirSync(cacheFolder(), { recursive: true })
   const fresh = mkdtempSync(join(cacheFolder(), 'fetch-'))
@@ -90,13 +94,29 @@ function formattedCheckpoint(): string {
 
 /** Runs one of Kafka's own tools, such as `org.apache.kafka.tools.TopicCommand`, and returns what it printed. Fails when the tool does. */
 export async function runKafkaTool(mainClass: string, options: readonly string[], input = ''): Promise<string> {
-  const tool = spawn('java', ['-Xmx128m', ...javaOptions, '-cp', kafkaClassPath(), mainClass, ...options])
+  return runJava(['-Xmx128m', ...javaOptions, '-cp', kafkaClassPath(), mainClass], options, input)
+}
+
+/** Compiles the Kafka Streams programs of `kafka/streams` in memory, and runs them to the end of their topics. The first call on a machine fetches jars. */
+export async function runKafkaStreams(options: readonly string[]): Promise<string> {
+  const folder = join(kitFolder, 'streams')
+  const libs = classPathOf('libs-streams', join(folder, 'pom.xml'))
+  const state = mkdtempSync(join(tmpdir(), 'millrace-kafka-streams-'))
+  try {
+    return await runJava(['-Xmx256m', ...javaOptions, `-Djava.io.tmpdir=${state}`, '-cp', libs, join(folder, 'Programs.java')], options)
+  } finally {
+    rmSync(state, { recursive: true, force: true })
+  }
+}
+
+async function runJava(program: readonly string[], options: readonly string[], input = ''): Promise<string> {
+  const tool = spawn('java', [...program, ...options])
   tool.stdin.on('error', () => undefined).end(input)
   const [stdout, stderr, status] = await Promise.all([
     text(tool.stdout),
     text(tool.stderr),
     new Promise<number | null>((resolve, reject) => tool.once('error', reject).once('close', resolve)),
   ])
-  if (status !== 0) throw new Error(`${mainClass} ended with ${status}:\n${stdout}\n${stderr}`)
+  if (status !== 0) throw new Error(`${program.at(-1)} ended with ${status}:\n${stdout}\n${stderr}`)
   return stdout
 }

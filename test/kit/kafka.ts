@@ -16,7 +16,7 @@ import { KafkaUnavailable } from './kafka-jars.ts'
 import { dockerBroker, JarBroker } from './kafka-process.ts'
 import type { BrokerProcess } from './kafka-process.ts'
 
-export { hasKafkaTools, KafkaUnavailable, runKafkaTool } from './kafka-jars.ts'
+export { hasKafkaTools, KafkaUnavailable, runKafkaStreams, runKafkaTool } from './kafka-jars.ts'
 
 export interface KafkaOptions {
   /** Default 1. Node ids are 1, 2, 3 …; the first three are controllers too. */

@@ -106,6 +106,18 @@ describe('an application', () => {
     expect(changelog!.configs.find(({ name }) => name === 'retention.ms')!.value).toBe(String(10 * 86_400_000 + 60_000))
   })
 
+  it('waits for the answers of a foreign-key join, too', async () => {
+    const [orders, customers] = ['orders', 'customers'].map((name) => topic(name, { key: stringSerde, value: stringSerde })) as [typeof words, typeof words]
+    const builder = new StreamsBuilder()
+    builder.table(orders).joinOn(builder.table(customers), (order) => order, (order, name) => `${order} ${name}`)
+      .toStream().to(topic('joined', { key: stringSerde, value: stringSerde }))
+    await createTopics(broker, { orders: 2, customers: 2, joined: 1 })
+    await write(broker, 'customers', [{ key: 'c', value: 'Ann' }])
+    await write(broker, 'orders', Array.from({ length: 20 }, (_, index) => ({ key: `o${index}`, value: 'c' })))
+    await runToEnd(builder.build())
+    expect(Object.keys(latest(await readAll(broker, 'joined')))).toHaveLength(20)
+  })
+
   it('does not wait for records that retention has taken meanwhile', async () => {
     await createTopics(broker, { words: 1, loud: 1 })
     await write(broker, 'words', [{ value: 'a' }])
