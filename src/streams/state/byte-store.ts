@@ -6,12 +6,14 @@
  *            └──rollback─▶ the content is that of the last commit
  * ```
  * All calls are synchronous: a read-modify-write of an operator must not interleave with another. Keys are ordered byte by
- * byte, as unsigned numbers. A value that is put belongs to the store from then on, so it must not be a view of something
- * larger; keys stay the caller's. A caller must not change what it was given.
+ * byte, as unsigned numbers. The store copies what it is given, and what it gives is the caller's own, but for `borrow`;
+ * only the keys of a scan must stay as they are until it ends.
  */
 export interface ByteStore {
   /** null when there is no such key. */
   get(key: Uint8Array): Uint8Array | null
+  /** As `get`, but the bytes are good only until the next call of this store: for who decodes them at once. */
+  borrow(key: Uint8Array): Uint8Array | null
   /** null as the value deletes. */
   put(key: Uint8Array, value: Uint8Array | null): void
   /** Entries of a range in key order. The store may be changed while the scan runs; changes behind its position are not seen. */

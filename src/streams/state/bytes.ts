@@ -48,6 +48,16 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true
 }
 
+/** Below 0, 0 or above: `a` is before, equal to or after `b`, byte by byte. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const common = Math.min(a.length, b.length)
+  for (let index = 0; index < common; index++) {
+    const difference = a[index]! - b[index]!
+    if (difference !== 0) return difference
+  }
+  return a.length - b.length
+}
+
 /**
  * The bytes in memory of their own: a view of a batch or of a pool would keep all of it alive. (Whether it is a view is not
  * asked: looking at the buffer of a small array costs more than the copy.)
@@ -56,6 +66,13 @@ export function copyBytes(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes)
 }
 
+/** Copies source[start, end) to target[at…); short stretches without a call into the runtime. */
+export function copyInto(target: Uint8Array, at: number, source: Uint8Array, start: number, end: number): void {
+  if (end - start > shortBytes) target.set(source.subarray(start, end), at)
+  else for (let index = start; index < end; index++) target[at + index - start] = source[index]!
+}
+
+const shortBytes = 64
 const twoTo32 = 0x1_0000_0000
 
 /** A safe integer as 8 bytes, big-endian, two's complement. */

@@ -1,7 +1,10 @@
-import { StreamRecord } from '../stream-record.ts'
+import type { StreamRecord } from '../stream-record.ts'
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
-import { bytesToText, copyBytes } from './bytes.ts'
-import { OrderedKeys } from './ordered-keys.ts'
+import { ByteRows } from './byte-rows.ts'
+import { compareBytes } from './bytes.ts'
+import { OrderedRows } from './ordered-rows.ts'
+import { RowOrigins } from './row-origins.ts'
+import { ScratchBytes } from './scratch-bytes.ts'
 
 /** Bytes that all caches of a task may hold together. */
 export class CacheBudget {
@@ -17,7 +20,10 @@ export class CacheBudget {
   }
 }
 
-/** A row on its way from the cache to the store and downstream. `record` is the one whose processing wrote it last. */
+/**
+ * A row on its way from the cache to the store and downstream. `record` is the one whose processing wrote it last, without
+ * key and value. The bytes are good until the listener sends something on.
+ */
 export interface FlushedRow {
   readonly key: Uint8Array
   readonly newValue: Uint8Array | null
@@ -36,39 +42,34 @@ export interface CachingOptions {
   readonly timed?: { readonly timeOf: (key: Uint8Array) => number; readonly segmentOf: (time: number) => number }
 }
 
-interface CachedRow {
-  readonly key: Uint8Array
-  value: Uint8Array | null
-  record: StreamRecord
-  /** Not yet in the store. */
-  dirty: boolean
-  /** Read or written since an eviction last passed by: it is spared once. */
-  used: boolean
-  /** Rows are ordered by segment, then by text (that of the key). */
-  readonly segment: number
-  readonly text: string
-}
-
 /**
  * A write-back cache in front of a store. Writes stay here until a flush (a commit, or the budget is used up), which
  * writes the last value of each key to the store and hands it to the operator that sends it on: only the last of several
  * updates of a key is seen downstream. Rows stay for reads after the flush; when there is no room, those go first that
  * were not used for longest (second chance: a use costs a flag and no move). Semantics: CachingKeyValueStore, CachingWindowStore and ThreadCache of Kafka Streams.
+ * ```
+ *   rows     table     key → value (none: deleted, and the store may not know yet)
+ *   flags    by row    dirty: not yet in the store · used: read or written since an eviction last passed by, spared once
+ *   origins  by row    the record that wrote it last
+ *   dirty    list      rows in the order in which they became so
+ * ```
  */
 export class CachingByteStore implements ByteStore {
   readonly #inner: ByteStore
   readonly #options: CachingOptions
-  /** In the order in which they came in or were spared. */
-  readonly #rows = new Map<string, CachedRow>()
-  // All rows that it has passed are gone or at the end: a new iterator would have to skip the holes they left, each time.
-  #oldest: Iterator<CachedRow, undefined> = this.#rows.values()
-  /** In the order in which they became so. */
-  #dirty: CachedRow[] = []
-  /** Keys of each segment; exists once something was scanned. */
-  #orders: Map<number, OrderedKeys> | null = null
-  // A read-modify-write comes with the same array twice: its text is made once.
-  #lastKey: Uint8Array | null = null
-  #lastText = ''
+  readonly #rows = new ByteRows()
+  #flags = new Uint8Array(16)
+  readonly #origins = new RowOrigins()
+  /** The row that an eviction looks at next: the hand goes round over the numbers of rows. */
+  #hand = 0
+  #dirty: number[] = []
+  /** While dirty rows are sent on they stay here, whatever is written meanwhile. */
+  #flushing = false
+  /** Rows of each segment; exists once something was scanned. */
+  #orders: Map<number, OrderedRows> | null = null
+  readonly #borrowed = new ScratchBytes()
+  readonly #flushedKey = new ScratchBytes()
+  readonly #flushedValue = new ScratchBytes()
   #onFlush: { readonly listener: (row: FlushedRow) => void; readonly withOldValues: boolean } | null = null
 
   constructor(inner: ByteStore, options: CachingOptions) {
@@ -82,28 +83,38 @@ export class CachingByteStore implements ByteStore {
   }
 
   get(key: Uint8Array): Uint8Array | null {
-    const row = this.#rows.get(this.#text(key))
-    if (row === undefined) return this.#inner.get(key)
-    row.used = true
-    return row.value
+    const row = this.#rows.find(key)
+    if (row < 0) return this.#inner.get(key)
+    this.#flags[row]! |= used
+    return this.#rows.value(row)
+  }
+
+  borrow(key: Uint8Array): Uint8Array | null {
+    const rows = this.#rows
+    const row = rows.find(key)
+    if (row < 0) return this.#inner.borrow(key)
+    this.#flags[row]! |= used
+    const length = rows.valueLength(row)
+    if (length < 0) return null
+    const start = rows.offset(row) + rows.keyLength(row)
+    return this.#borrowed.copy(rows.page(row), start, start + length)
   }
 
   put(key: Uint8Array, value: Uint8Array | null): void {
-    const text = this.#text(key)
-    const record = withoutContent(this.#options.currentRecord())
-    let row = this.#rows.get(text)
-    if (row === undefined) row = this.#insert({ key: copyBytes(key), value, record, dirty: false, used: false, segment: this.#segmentOf(key), text })
+    const rows = this.#rows
+    let row = rows.find(key)
+    if (row < 0) row = this.#insert(key, value)
     else {
-      this.#options.budget.usedBytes += (value?.length ?? 0) - (row.value?.length ?? 0)
-      row.value = value
-      row.record = record
-      row.used = true
+      this.#options.budget.usedBytes += (value?.length ?? 0) - Math.max(0, rows.valueLength(row))
+      rows.setValue(row, value)
+      this.#flags[row]! |= used
     }
-    if (!row.dirty) {
-      row.dirty = true
+    this.#origins.set(row, this.#options.currentRecord())
+    if ((this.#flags[row]! & dirty) === 0) {
+      this.#flags[row]! |= dirty
       this.#dirty.push(row)
     }
-    while (this.#options.budget.exceeded && this.#rows.size > 0) this.#evict()
+    if (!this.#flushing) this.#makeRoom()
   }
 
   *scan(range: ByteRange): Iterable<ByteEntry> {
@@ -111,30 +122,41 @@ export class CachingByteStore implements ByteStore {
     const direction = range.reverse ? -1 : 1
     let below = stored.next()
     for (const row of this.#cachedIn(range)) {
-      while (!below.done && this.#compare(below.value.key, row) * direction < 0) {
+      const key = this.#rows.key(row)
+      const value = this.#rows.value(row)
+      while (!below.done && this.#compare(below.value.key, key) * direction < 0) {
         yield below.value
         below = stored.next()
       }
-      if (!below.done && this.#compare(below.value.key, row) === 0) below = stored.next()
-      if (row.value !== null) yield { key: row.key, value: row.value }
+      if (!below.done && this.#compare(below.value.key, key) === 0) below = stored.next()
+      if (value !== null) yield { key, value }
     }
     for (; !below.done; below = stored.next()) yield below.value
   }
 
   count(): number {
     let count = this.#inner.count()
-    for (const { key, value } of this.#dirty) count += Number(value !== null) - Number(this.#inner.get(key) !== null)
+    for (const row of this.#dirty) count += Number(this.#rows.valueLength(row) >= 0) - Number(this.#inner.borrow(this.#keyOf(row)) !== null)
     return count
   }
 
   /** Writes what is dirty to the store and sends it on. Called before a commit; may lead to more processing. */
   flush(): void {
+    // What this leads to may write here again, but nothing leaves while rows are numbers in a list.
+    if (this.#flushing) return
     const rows = this.#dirty
     this.#dirty = []
-    for (const row of rows) {
-      row.dirty = false
-      this.#options.asRecord(row.record, () => this.#flushRow(row))
+    this.#flushing = true
+    try {
+      for (const row of rows) {
+        this.#flags[row]! &= ~dirty
+        const record = this.#origins.get(row)
+        this.#options.asRecord(record, () => this.#flushRow(row, record))
+      }
+    } finally {
+      this.#flushing = false
     }
+    this.#makeRoom()
   }
 
   commit(): void {
@@ -142,81 +164,97 @@ export class CachingByteStore implements ByteStore {
   }
 
   rollback(): void {
-    for (const row of [...this.#rows.values()]) this.#forget(row)
+    for (let row = 0; row < this.#rows.limit; row++) if (this.#rows.isRow(row)) this.#forget(row)
     this.#dirty = []
     this.#inner.rollback()
   }
 
-  #flushRow({ key, value, record }: CachedRow): void {
+  #flushRow(row: number, record: StreamRecord): void {
+    const key = this.#keyOf(row)
+    const newValue = this.#valueOf(row)
     if (this.#onFlush === null) {
-      this.#inner.put(key, value)
+      this.#inner.put(key, newValue)
       return
     }
     const { listener, withOldValues } = this.#onFlush
-    const before = value === null || withOldValues ? this.#inner.get(key) : null
+    const before = newValue === null || withOldValues ? this.#inner.get(key) : null
     // A row that was written and deleted between two flushes never existed for anyone else.
-    if (value === null && before === null) return
-    this.#inner.put(key, value)
-    listener({ key, newValue: value, oldValue: withOldValues ? before : null, record })
+    if (newValue === null && before === null) return
+    this.#inner.put(key, newValue)
+    listener({ key, newValue, oldValue: withOldValues ? before : null, record })
   }
 
-  #insert(row: CachedRow): CachedRow {
-    this.#rows.set(row.text, row)
-    if (this.#orders !== null) this.#orderOf(row.segment, this.#orders).add(row.text)
-    this.#options.budget.usedBytes += sizeOf(row)
+  /** Directly after a `find` without success. */
+  #insert(key: Uint8Array, value: Uint8Array | null): number {
+    const row = this.#rows.add(key, value)
+    if (row >= this.#flags.length) {
+      const larger = new Uint8Array(2 * row)
+      larger.set(this.#flags)
+      this.#flags = larger
+    }
+    this.#flags[row] = 0
+    if (this.#orders !== null) this.#orderOf(this.#segmentOf(key), this.#orders).add(row)
+    this.#options.budget.usedBytes += this.#sizeOf(row)
     return row
   }
 
-  /** Takes out the first row that was not used since the last time; what is dirty is flushed before. There is a row. */
+  #makeRoom(): void {
+    while (this.#options.budget.exceeded && this.#rows.count > 0) this.#evict()
+  }
+
+  /** Takes out the first row that was not used since the last time; if it is dirty, all that is dirty is flushed first, which makes room itself. There is a row. */
   #evict(): void {
     for (;;) {
-      const { done, value: row } = this.#oldest.next()
-      if (done) this.#oldest = this.#rows.values()
-      else if (row.used) {
-        row.used = false
-        this.#rows.delete(row.text)
-        this.#rows.set(row.text, row)
-      } else {
-        if (row.dirty) this.flush()
-        this.#forget(row)
+      if (this.#hand >= this.#rows.limit) this.#hand = 0
+      const row = this.#hand++
+      if (!this.#rows.isRow(row)) continue
+      if ((this.#flags[row]! & used) !== 0) this.#flags[row]! &= ~used
+      else {
+        // Written again while it was flushed, it is dirty again.
+        if ((this.#flags[row]! & dirty) !== 0) this.flush()
+        else this.#forget(row)
         return
       }
     }
   }
 
-  #forget(row: CachedRow): void {
-    if (!this.#rows.delete(row.text)) return
-    this.#orders?.get(row.segment)?.delete(row.text)
-    this.#options.budget.usedBytes -= sizeOf(row)
+  #forget(row: number): void {
+    this.#options.budget.usedBytes -= this.#sizeOf(row)
+    this.#orders?.get(this.#segmentOf(this.#keyOf(row)))?.delete(row)
+    this.#rows.remove(row)
   }
 
-  *#cachedIn(range: ByteRange): Iterable<CachedRow> {
+  *#cachedIn(range: ByteRange): Iterable<number> {
     const orders = (this.#orders ??= this.#sortRows())
-    const bounds = [range.from && bytesToText(range.from), range.to && bytesToText(range.to)] as const
     for (const segment of this.#segmentsIn(range, orders)) {
       const order = orders.get(segment)!
-      for (const text of range.reverse ? order.descending(...bounds) : order.ascending(...bounds)) {
-        const row = this.#rows.get(text)
-        if (row !== undefined && this.#isInTime(row.key, range)) yield row
+      for (const row of range.reverse ? order.descending(range.from, range.to) : order.ascending(range.from, range.to)) {
+        if (this.#isInTime(this.#keyOf(row), range)) yield row
       }
     }
   }
 
-  #sortRows(): Map<number, OrderedKeys> {
-    const orders = new Map<number, OrderedKeys>()
-    for (const { segment, text } of this.#rows.values()) this.#orderOf(segment, orders).add(text)
-    return orders
+  #sortRows(): Map<number, OrderedRows> {
+    const members = new Map<number, number[]>()
+    for (let row = 0; row < this.#rows.limit; row++) {
+      if (!this.#rows.isRow(row)) continue
+      const segment = this.#segmentOf(this.#keyOf(row))
+      const known = members.get(segment)
+      if (known === undefined) members.set(segment, [row])
+      else known.push(row)
+    }
+    return new Map([...members].map(([segment, rows]) => [segment, new OrderedRows(this.#rows, rows)]))
   }
 
-  #orderOf(segment: number, orders: Map<number, OrderedKeys>): OrderedKeys {
+  #orderOf(segment: number, orders: Map<number, OrderedRows>): OrderedRows {
     const known = orders.get(segment)
     if (known !== undefined) return known
-    const order = new OrderedKeys([])
+    const order = new OrderedRows(this.#rows, [])
     orders.set(segment, order)
     return order
   }
 
-  #segmentsIn({ fromTime, toTime, reverse }: ByteRange, orders: ReadonlyMap<number, OrderedKeys>): readonly number[] {
+  #segmentsIn({ fromTime, toTime, reverse }: ByteRange, orders: ReadonlyMap<number, OrderedRows>): readonly number[] {
     const { timed } = this.#options
     const sorted = [...orders.keys()].sort((a, b) => (reverse ? b - a : a - b))
     if (timed === undefined) return sorted
@@ -230,34 +268,35 @@ export class CachingByteStore implements ByteStore {
     return time >= (fromTime ?? 0) && time <= (toTime ?? Number.MAX_SAFE_INTEGER)
   }
 
-  #compare(key: Uint8Array, row: CachedRow): number {
-    const segment = this.#segmentOf(key)
-    if (segment !== row.segment) return segment - row.segment
-    const text = bytesToText(key)
-    return text < row.text ? -1 : text > row.text ? 1 : 0
-  }
-
-  #text(key: Uint8Array): string {
-    if (key !== this.#lastKey) {
-      this.#lastKey = key
-      this.#lastText = bytesToText(key)
-    }
-    return this.#lastText
+  #compare(key: Uint8Array, other: Uint8Array): number {
+    return this.#segmentOf(key) - this.#segmentOf(other) || compareBytes(key, other)
   }
 
   #segmentOf(key: Uint8Array): number {
     const { timed } = this.#options
     return timed === undefined ? 0 : timed.segmentOf(timed.timeOf(key))
   }
+
+  /** Good until the next row is asked for. */
+  #keyOf(row: number): Uint8Array {
+    const start = this.#rows.offset(row)
+    return this.#flushedKey.copy(this.#rows.page(row), start, start + this.#rows.keyLength(row))
+  }
+
+  /** As `#keyOf`; null when the row has none. */
+  #valueOf(row: number): Uint8Array | null {
+    const length = this.#rows.valueLength(row)
+    if (length < 0) return null
+    const start = this.#rows.offset(row) + this.#rows.keyLength(row)
+    return this.#flushedValue.copy(this.#rows.page(row), start, start + length)
+  }
+
+  #sizeOf(row: number): number {
+    return this.#rows.keyLength(row) + Math.max(0, this.#rows.valueLength(row)) + bytesPerRowOverhead
+  }
 }
 
-/** The record without what it shares with a batch, which a cached row would keep alive. */
-function withoutContent({ timestamp, headers, origin: { topic, partition, offset } }: StreamRecord): StreamRecord {
-  return new StreamRecord(null, null, timestamp, headers, { topic, partition, offset, rawKey: null, rawValue: null })
-}
-
+const dirty = 1
+const used = 2
+/** Table, flags, origin, and what of a block is left unused: an upper bound. */
 const bytesPerRowOverhead = 120
-
-function sizeOf({ key, value }: CachedRow): number {
-  return key.length + (value?.length ?? 0) + bytesPerRowOverhead
-}

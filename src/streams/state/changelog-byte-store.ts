@@ -14,6 +14,10 @@ export class ChangelogByteStore implements ByteStore {
     return this.#inner.get(key)
   }
 
+  borrow(key: Uint8Array): Uint8Array | null {
+    return this.#inner.borrow(key)
+  }
+
   put(key: Uint8Array, value: Uint8Array | null): void {
     this.#inner.put(key, value)
     this.#report(key, value)

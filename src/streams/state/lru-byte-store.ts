@@ -1,5 +1,5 @@
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
-import { bytesToText, textToBytes } from './bytes.ts'
+import { bytesToText, copyBytes, textToBytes } from './bytes.ts'
 
 /** Keeps the `maxEntries` keys that were read or written last; what is pushed out is reported, so that the changelog forgets it too. */
 export class LruByteStore implements ByteStore {
@@ -19,6 +19,11 @@ export class LruByteStore implements ByteStore {
   }
 
   get(key: Uint8Array): Uint8Array | null {
+    const value = this.borrow(key)
+    return value && copyBytes(value)
+  }
+
+  borrow(key: Uint8Array): Uint8Array | null {
     const text = bytesToText(key)
     const value = this.#values.get(text)
     if (value === undefined) return null
@@ -32,7 +37,7 @@ export class LruByteStore implements ByteStore {
     this.#remember()
     const text = bytesToText(key)
     this.#values.delete(text)
-    if (value !== null) this.#values.set(text, value)
+    if (value !== null) this.#values.set(text, copyBytes(value))
     if (this.#values.size > this.#maxEntries) this.#evictOldest()
   }
 
@@ -41,7 +46,7 @@ export class LruByteStore implements ByteStore {
     const keys = [...this.#values.keys()].filter((text) => text >= low && (high === undefined || text < high)).sort()
     for (const text of reverse ? keys.reverse() : keys) {
       const value = this.#values.get(text)
-      if (value !== undefined) yield { key: textToBytes(text), value }
+      if (value !== undefined) yield { key: textToBytes(text), value: copyBytes(value) }
     }
   }
 

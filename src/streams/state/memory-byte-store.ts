@@ -1,68 +1,163 @@
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
-import { bytesToText, textToBytes } from './bytes.ts'
-import { OrderedKeys } from './ordered-keys.ts'
+import { ByteRows } from './byte-rows.ts'
+import { copyInto } from './bytes.ts'
+import { OrderedRows } from './ordered-rows.ts'
+import { ScratchBytes } from './scratch-bytes.ts'
 
 /**
- * A byte store on the heap. Reads and writes of single keys go through a hash map; the sorted keys exist only once
- * something was scanned. The first change of a key since the last commit remembers what was there before.
+ * A byte store in memory. Reads and writes of single keys go through a hash table; the order of keys exists only once
+ * something was scanned. The first change of a row since the last commit notes what was there before:
+ * ```
+ *   changes  Int32Array × 3   row · where its bytes begin in `before` · how many they were (absent: there was no such key)
+ *   before   Uint8Array       values one after the other
+ * ```
+ * A row that is deleted stays, without a value, until the commit: put again meanwhile, it is not noted twice.
  */
 export class MemoryByteStore implements ByteStore {
-  readonly #values = new Map<string, Uint8Array>()
-  readonly #undo = new Map<string, Uint8Array | null>()
-  #order: OrderedKeys | null = null
-  // A read-modify-write comes with the same array twice: its text is made once.
-  #lastKey: Uint8Array | null = null
-  #lastText = ''
+  readonly #rows = new ByteRows()
+  /** Rows without a value. */
+  #deleted = 0
+  #order: OrderedRows | null = null
+  #changes = new Int32Array(3 * 8)
+  #changeCount = 0
+  #before = new Uint8Array(64)
+  #beforeLength = 0
+  /** By row number: 1 for a row among the changes. */
+  #changed = new Uint8Array(16)
+  readonly #borrowed = new ScratchBytes()
+  readonly #restored = new ScratchBytes()
+
+  /** Memory that the rows take, used or not. */
+  get heldBytes(): number {
+    return this.#rows.heldBytes + this.#changes.byteLength + this.#before.byteLength + this.#changed.byteLength
+  }
 
   get(key: Uint8Array): Uint8Array | null {
-    return this.#values.get(this.#text(key)) ?? null
+    const row = this.#rows.find(key)
+    return row < 0 ? null : this.#rows.value(row)
+  }
+
+  borrow(key: Uint8Array): Uint8Array | null {
+    const rows = this.#rows
+    const row = rows.find(key)
+    if (row < 0) return null
+    const length = rows.valueLength(row)
+    if (length < 0) return null
+    const start = rows.offset(row) + rows.keyLength(row)
+    return this.#borrowed.copy(rows.page(row), start, start + length)
   }
 
   put(key: Uint8Array, value: Uint8Array | null): void {
-    const text = this.#text(key)
-    const before = this.#values.get(text)
-    if (!this.#undo.has(text)) this.#undo.set(text, before ?? null)
-    this.#set(text, value, before !== undefined)
+    const rows = this.#rows
+    const row = rows.find(key)
+    if (row < 0) {
+      if (value !== null) this.#add(key, value)
+      return
+    }
+    if (!this.#isChanged(row)) this.#note(row)
+    if (value === null) {
+      if (rows.valueLength(row) >= 0) this.#deleted++
+    } else if (rows.valueLength(row) < 0) this.#deleted--
+    rows.setValue(row, value)
   }
 
   *scan({ from, to, reverse }: ByteRange): Iterable<ByteEntry> {
-    this.#order ??= new OrderedKeys(this.#values.keys())
-    const bounds = [from && bytesToText(from), to && bytesToText(to)] as const
-    for (const text of reverse ? this.#order.descending(...bounds) : this.#order.ascending(...bounds)) {
-      const value = this.#values.get(text)
-      if (value !== undefined) yield { key: textToBytes(text), value }
+    const order = (this.#order ??= new OrderedRows(this.#rows, this.#allRows()))
+    for (const row of reverse ? order.descending(from, to) : order.ascending(from, to)) {
+      const value = this.#rows.value(row)
+      if (value !== null) yield { key: this.#rows.key(row), value }
     }
   }
 
   count(): number {
-    return this.#values.size
+    return this.#rows.count - this.#deleted
   }
 
   commit(): void {
-    this.#undo.clear()
+    for (let index = 0; index < this.#changeCount; index++) {
+      const row = this.#changes[3 * index]!
+      this.#changed[row] = 0
+      if (this.#rows.valueLength(row) < 0) this.#remove(row)
+    }
+    this.#forgetChanges()
   }
 
   rollback(): void {
-    for (const [text, value] of this.#undo) this.#set(text, value, this.#values.has(text))
-    this.#undo.clear()
+    for (let index = 0; index < this.#changeCount; index++) {
+      const row = this.#changes[3 * index]!
+      const start = this.#changes[3 * index + 1]!
+      const length = this.#changes[3 * index + 2]!
+      this.#changed[row] = 0
+      if (length === absent) this.#remove(row)
+      else this.#rows.setValue(row, this.#restored.copy(this.#before, start, start + length))
+    }
+    this.#deleted = 0
+    this.#forgetChanges()
   }
 
-  #set(text: string, value: Uint8Array | null, existed: boolean): void {
-    if (value === null) {
-      if (!existed) return
-      this.#values.delete(text)
-      this.#order?.delete(text)
-    } else {
-      this.#values.set(text, value)
-      if (!existed) this.#order?.add(text)
-    }
+  #add(key: Uint8Array, value: Uint8Array): void {
+    const row = this.#rows.add(key, value)
+    this.#order?.add(row)
+    this.#addChange(row, absent)
   }
 
-  #text(key: Uint8Array): string {
-    if (key !== this.#lastKey) {
-      this.#lastKey = key
-      this.#lastText = bytesToText(key)
-    }
-    return this.#lastText
+  #isChanged(row: number): boolean {
+    return row < this.#changed.length && this.#changed[row] === 1
   }
+
+  #note(row: number): void {
+    const rows = this.#rows
+    const length = rows.valueLength(row)
+    this.#addChange(row, length)
+    if (this.#beforeLength + length > this.#before.length) this.#before = enlarged(this.#before, this.#beforeLength + length)
+    const start = rows.offset(row) + rows.keyLength(row)
+    copyInto(this.#before, this.#beforeLength, rows.page(row), start, start + length)
+    this.#beforeLength += length
+  }
+
+  #addChange(row: number, length: number): void {
+    if (row >= this.#changed.length) this.#changed = enlarged(this.#changed, row + 1)
+    this.#changed[row] = 1
+    const at = 3 * this.#changeCount++
+    if (at === this.#changes.length) {
+      const larger = new Int32Array(2 * at)
+      larger.set(this.#changes)
+      this.#changes = larger
+    }
+    this.#changes[at] = row
+    this.#changes[at + 1] = this.#beforeLength
+    this.#changes[at + 2] = length
+  }
+
+  #forgetChanges(): void {
+    this.#changeCount = 0
+    this.#beforeLength = 0
+    // One large transaction does not hold its memory for ever.
+    if (this.#before.length > keptBytes) this.#before = new Uint8Array(keptBytes)
+    if (this.#changes.length > keptChanges) this.#changes = new Int32Array(keptChanges)
+  }
+
+  /** A row without a value leaves the table. */
+  #remove(row: number): void {
+    if (this.#rows.valueLength(row) < 0) this.#deleted--
+    this.#order?.delete(row)
+    this.#rows.remove(row)
+  }
+
+  #allRows(): number[] {
+    const all: number[] = []
+    for (let row = 0; row < this.#rows.limit; row++) if (this.#rows.isRow(row)) all.push(row)
+    return all
+  }
+}
+
+/** Length of what was there before a key that was not. */
+const absent = -1
+const keptBytes = 1 << 20
+const keptChanges = 3 << 16
+
+function enlarged(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(Math.max(length, 2 * bytes.length))
+  larger.set(bytes)
+  return larger
 }

@@ -47,6 +47,10 @@ export class SegmentedByteStore implements ByteStore {
     return this.#segments.get(this.#segmentOf(this.#options.keys.timeOf(key)))?.rows.get(key) ?? null
   }
 
+  borrow(key: Uint8Array): Uint8Array | null {
+    return this.#segments.get(this.#segmentOf(this.#options.keys.timeOf(key)))?.rows.borrow(key) ?? null
+  }
+
   put(key: Uint8Array, value: Uint8Array | null): void {
     const time = this.#options.keys.timeOf(key)
     this.#observe(time)

@@ -1,0 +1,255 @@
+import { ByteHeap, isSameBlockSize } from './byte-heap.ts'
+import { copyInto } from './bytes.ts'
+
+/**
+ * A hash table from bytes to bytes without strings and without an object per row: nothing for the garbage collector to walk.
+ * ```
+ *   key ──hash──▶ slots   Int32Array        row number + 1, in the first free slot from `hash & mask` on; 0: free; half of them stay so
+ *                   │
+ *                   ▼
+ *                 rows    Int32Array × 4    hash · address of the block · key length · value length (noValue: none)
+ *                   │
+ *                   ▼
+ *                 heap    blocks            key bytes, value bytes
+ * ```
+ * A row keeps its number until it is removed: whoever keeps more about rows does so in arrays by row number. Numbers are
+ * given out again, the last removed first.
+ */
+export class ByteRows {
+  #slots = new Int32Array(initialSlots)
+  #rows = new Int32Array(initialSlots * 2)
+  readonly #heap = new ByteHeap()
+  #count = 0
+  /** Row numbers below this were given out at some time. */
+  #limit = 0
+  /** The row that was removed last; others are linked to it through their address. */
+  #firstFree = -1
+  /** Of the key that `find` was asked for last. */
+  #hash = 0
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** One more than the largest row number so far. */
+  get limit(): number {
+    return this.#limit
+  }
+
+  /** Memory that rows, slots and blocks take, used or not. */
+  get heldBytes(): number {
+    return this.#heap.heldBytes + this.#slots.byteLength + this.#rows.byteLength
+  }
+
+  /** The row of the key, or -1. */
+  find(key: Uint8Array): number {
+    const hash = hashOf(key)
+    this.#hash = hash
+    const slots = this.#slots
+    const rows = this.#rows
+    const mask = slots.length - 1
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const row = slots[slot]! - 1
+      if (row < 0) return -1
+      if (rows[row << 2] === hash && rows[(row << 2) + 2] === key.length && this.#hasKey(row, key)) return row
+    }
+  }
+
+  /** Adds a row directly after `find` has answered -1 for its key. `value` null: a row without a value. */
+  add(key: Uint8Array, value: Uint8Array | null): number {
+    if (this.#count << 1 >= this.#slots.length) this.#growSlots()
+    const row = this.#newRow()
+    const valueLength = value === null ? 0 : value.length
+    const address = this.#heap.allocate(key.length + valueLength)
+    const page = this.#heap.page(address)
+    const offset = this.#heap.offset(address)
+    page.set(key, offset)
+    if (value !== null) page.set(value, offset + key.length)
+    const at = row << 2
+    this.#rows[at] = this.#hash
+    this.#rows[at + 1] = address
+    this.#rows[at + 2] = key.length
+    this.#rows[at + 3] = value === null ? noValue : valueLength
+    this.#place(row, this.#hash)
+    this.#count++
+    return row
+  }
+
+  /** In place where the block has the right size; null takes the value away and keeps the row. */
+  setValue(row: number, value: Uint8Array | null): void {
+    const at = row << 2
+    const rows = this.#rows
+    const keyLength = rows[at + 2]!
+    const before = Math.max(0, rows[at + 3]!)
+    const length = value === null ? 0 : value.length
+    if (before !== length && !isSameBlockSize(keyLength + before, keyLength + length)) this.#move(row, keyLength, before, length)
+    rows[at + 3] = value === null ? noValue : length
+    if (value !== null) this.#heap.page(rows[at + 1]!).set(value, this.#heap.offset(rows[at + 1]!) + keyLength)
+  }
+
+  remove(row: number): void {
+    const at = row << 2
+    const rows = this.#rows
+    this.#vacate(this.#slotOf(row))
+    this.#heap.free(rows[at + 1]!, rows[at + 2]! + Math.max(0, rows[at + 3]!))
+    rows[at + 1] = this.#firstFree
+    rows[at + 2] = removed
+    this.#firstFree = row
+    this.#count--
+  }
+
+  /** False for a number whose row was removed. */
+  isRow(row: number): boolean {
+    return this.#rows[(row << 2) + 2] !== removed
+  }
+
+  keyLength(row: number): number {
+    return this.#rows[(row << 2) + 2]!
+  }
+
+  /** Below 0 (noValue): the row has none. */
+  valueLength(row: number): number {
+    return this.#rows[(row << 2) + 3]!
+  }
+
+  /** The bytes in which key and value lie, until the next change of the table. */
+  page(row: number): Uint8Array {
+    return this.#heap.page(this.#rows[(row << 2) + 1]!)
+  }
+
+  /** Where the key begins in the page; the value follows it. */
+  offset(row: number): number {
+    return this.#heap.offset(this.#rows[(row << 2) + 1]!)
+  }
+
+  /** A copy of the key. */
+  key(row: number): Uint8Array {
+    const offset = this.offset(row)
+    return copyOf(this.page(row), offset, offset + this.keyLength(row))
+  }
+
+  /** A copy of the value; null when the row has none. */
+  value(row: number): Uint8Array | null {
+    const length = this.valueLength(row)
+    if (length < 0) return null
+    const start = this.offset(row) + this.keyLength(row)
+    return copyOf(this.page(row), start, start + length)
+  }
+
+  /** Below 0, 0 or above: the key of the row is before, equal to or after `key`, byte by byte. */
+  compareKey(row: number, key: Uint8Array): number {
+    const page = this.page(row)
+    const offset = this.offset(row)
+    const length = this.keyLength(row)
+    const common = Math.min(length, key.length)
+    for (let index = 0; index < common; index++) {
+      const difference = page[offset + index]! - key[index]!
+      if (difference !== 0) return difference
+    }
+    return length - key.length
+  }
+
+  /** As `compareKey`, of two rows. */
+  compareRows(row: number, other: number): number {
+    const [page, otherPage] = [this.page(row), this.page(other)]
+    const [offset, otherOffset] = [this.offset(row), this.offset(other)]
+    const [length, otherLength] = [this.keyLength(row), this.keyLength(other)]
+    const common = Math.min(length, otherLength)
+    for (let index = 0; index < common; index++) {
+      const difference = page[offset + index]! - otherPage[otherOffset + index]!
+      if (difference !== 0) return difference
+    }
+    return length - otherLength
+  }
+
+  #hasKey(row: number, key: Uint8Array): boolean {
+    const page = this.page(row)
+    const offset = this.offset(row)
+    for (let index = 0; index < key.length; index++) if (page[offset + index] !== key[index]) return false
+    return true
+  }
+
+  #newRow(): number {
+    const reused = this.#firstFree
+    if (reused >= 0) {
+      this.#firstFree = this.#rows[(reused << 2) + 1]!
+      return reused
+    }
+    if (this.#limit << 2 >= this.#rows.length) {
+      const larger = new Int32Array(this.#rows.length * 2)
+      larger.set(this.#rows)
+      this.#rows = larger
+    }
+    return this.#limit++
+  }
+
+  #move(row: number, keyLength: number, before: number, valueLength: number): void {
+    const at = row << 2
+    const from = this.#rows[at + 1]!
+    const to = this.#heap.allocate(keyLength + valueLength)
+    const offset = this.#heap.offset(from)
+    copyInto(this.#heap.page(to), this.#heap.offset(to), this.#heap.page(from), offset, offset + keyLength)
+    this.#heap.free(from, keyLength + before)
+    this.#rows[at + 1] = to
+  }
+
+  #growSlots(): void {
+    this.#slots = new Int32Array(this.#slots.length * 2)
+    for (let row = 0; row < this.#limit; row++) if (this.isRow(row)) this.#place(row, this.#rows[row << 2]!)
+  }
+
+  #place(row: number, hash: number): void {
+    const slots = this.#slots
+    const mask = slots.length - 1
+    let slot = hash & mask
+    while (slots[slot] !== 0) slot = (slot + 1) & mask
+    slots[slot] = row + 1
+  }
+
+  #slotOf(row: number): number {
+    const mask = this.#slots.length - 1
+    let slot = this.#rows[row << 2]! & mask
+    while (this.#slots[slot] !== row + 1) slot = (slot + 1) & mask
+    return slot
+  }
+
+  /** Rows that the free slot would cut off from the place of their hash move up. */
+  #vacate(from: number): void {
+    const slots = this.#slots
+    const mask = slots.length - 1
+    let hole = from
+    for (let slot = (hole + 1) & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
+      const home = this.#rows[(slots[slot]! - 1) << 2]! & mask
+      if (((slot - home) & mask) < ((slot - hole) & mask)) continue
+      slots[hole] = slots[slot]!
+      hole = slot
+    }
+    slots[hole] = 0
+  }
+}
+
+/** The value length of a row without a value. */
+export const noValue = -1
+const removed = -1
+const initialSlots = 16
+
+/** Mixes four bytes at a time. */
+function hashOf(key: Uint8Array): number {
+  const { length } = key
+  let hash = length
+  let index = 0
+  for (; index + 4 <= length; index += 4) {
+    const word = key[index]! | (key[index + 1]! << 8) | (key[index + 2]! << 16) | (key[index + 3]! << 24)
+    hash = Math.imul(hash ^ word, 0x9e3779b1)
+    hash ^= hash >>> 15
+  }
+  for (; index < length; index++) hash = Math.imul(hash ^ key[index]!, 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return hash ^ (hash >>> 16)
+}
+
+function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const copy = new Uint8Array(end - start)
+  copyInto(copy, 0, bytes, start, end)
+  return copy
+}

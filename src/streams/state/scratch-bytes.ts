@@ -1,0 +1,42 @@
+import { copyInto } from './bytes.ts'
+
+/**
+ * Room for bytes that live until the next ones: keys and values on their way into a store or a batch, which copy them. The
+ * arrays given out are kept by length and share their memory, so nothing is allocated per record.
+ */
+export class ScratchBytes {
+  #bytes = new Uint8Array(initialBytes)
+  #views: (Uint8Array | undefined)[] = []
+
+  /** Where to write: at least `length` bytes, with what was written to it kept. */
+  room(length: number): Uint8Array {
+    if (length > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(length, this.#bytes.length * 2))
+      larger.set(this.#bytes)
+      this.#bytes = larger
+      this.#views = []
+    }
+    return this.#bytes
+  }
+
+  /** The first `length` bytes of the room. */
+  first(length: number): Uint8Array {
+    if (length > keptLengths) return this.room(length).subarray(0, length)
+    const known = this.#views[length]
+    if (known !== undefined) return known
+    const view = this.room(length).subarray(0, length)
+    this.#views[length] = view
+    return view
+  }
+
+  /** A copy of bytes[start, end). */
+  copy(bytes: Uint8Array, start: number, end: number): Uint8Array {
+    const length = end - start
+    copyInto(this.room(length), 0, bytes, start, end)
+    return this.first(length)
+  }
+}
+
+const initialBytes = 256
+/** Views of at most so many bytes are kept. */
+const keptLengths = 512

@@ -1,0 +1,93 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { ByteRows } from '../../../src/streams/state/byte-rows.ts'
+import { OrderedRows } from '../../../src/streams/state/ordered-rows.ts'
+
+const key = fc.oneof(fc.uint8Array({ maxLength: 3 }), fc.uint8Array({ minLength: 6, maxLength: 40 }))
+const value = fc.option(fc.oneof(fc.uint8Array({ maxLength: 20 }), fc.nat(300).map((length) => new Uint8Array(length).fill(length))))
+const command = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('put' as const), key, value }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('remove' as const), nth: fc.nat() }) },
+)
+
+describe('ByteRows', () => {
+  it('holds what a Map would, under growth, changes of size and removal', () => {
+    fc.assert(fc.property(fc.array(command, { maxLength: 200 }), (commands) => {
+      const rows = new ByteRows()
+      const order = new OrderedRows(rows, [])
+      const model = new Map<string, Uint8Array | null>()
+      for (const step of commands) {
+        if (step.do === 'put') {
+          const found = rows.find(step.key)
+          if (found >= 0) rows.setValue(found, step.value)
+          else order.add(rows.add(step.key, step.value))
+          model.set(hex(step.key), step.value)
+        } else if (model.size > 0) {
+          const text = [...model.keys()][step.nth % model.size]!
+          const row = rows.find(Buffer.from(text, 'hex'))
+          order.delete(row)
+          rows.remove(row)
+          model.delete(text)
+          expect(rows.find(Buffer.from(text, 'hex'))).toBe(-1)
+        }
+        expect(rows.count).toBe(model.size)
+      }
+      for (const [text, expected] of model) expect(hexOrNull(rows.value(rows.find(Buffer.from(text, 'hex'))))).toBe(hexOrNull(expected))
+      const sorted = [...model.keys()].sort()
+      expect([...order.ascending(undefined, undefined)].map((row) => hex(rows.key(row)))).toEqual(sorted)
+      expect([...order.descending(undefined, undefined)].map((row) => hex(rows.key(row)))).toEqual(sorted.toReversed())
+    }), { numRuns: 200 })
+  })
+
+  it('finds every key after the removals of others that met it in the same slots', () => {
+    const rows = new ByteRows()
+    const number = (index: number) => Buffer.from(`key-${index}`)
+    for (let index = 0; index < 20_000; index++) {
+      rows.find(number(index))
+      rows.add(number(index), number(index))
+    }
+    for (let index = 0; index < 20_000; index += 3) rows.remove(rows.find(number(index)))
+    for (let index = 0; index < 20_000; index++) {
+      const row = rows.find(number(index))
+      if (index % 3 === 0) expect(row).toBe(-1)
+      else if (!Buffer.from(rows.value(row)!).equals(number(index))) expect.fail(`key ${index} has another's value`)
+    }
+  })
+
+  it('gives the numbers and the memory of removed rows out again', () => {
+    const rows = new ByteRows()
+    const round = (generation: number) => {
+      for (let index = 0; index < 5_000; index++) {
+        const fresh = Buffer.from(`${generation}-${index}`)
+        rows.find(fresh)
+        rows.add(fresh, new Uint8Array(100))
+      }
+      for (let index = 0; index < 5_000; index++) rows.remove(rows.find(Buffer.from(`${generation}-${index}`)))
+    }
+    round(1)
+    const held = rows.heldBytes
+    for (let generation = 2; generation < 10; generation++) round(generation)
+    expect(rows.heldBytes).toBe(held)
+    expect(rows.limit).toBe(5_000)
+    expect(rows.count).toBe(0)
+  })
+
+  it('takes less than 100 bytes of memory for a row of 16 bytes of key and 16 of value', () => {
+    const rows = new ByteRows()
+    const bytes = Buffer.alloc(16)
+    for (let index = 0; index < 300_000; index++) {
+      bytes.writeUInt32LE(index)
+      rows.find(bytes)
+      rows.add(bytes, bytes)
+    }
+    expect(rows.heldBytes / rows.count).toBeLessThan(100)
+  })
+})
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
+}
+
+function hexOrNull(bytes: Uint8Array | null): string | null {
+  return bytes && hex(bytes)
+}
