@@ -31,6 +31,7 @@ const context: SourceTaskContext = {
   clock: systemClock,
   log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
   signal: abort.signal,
+  allOffsets: () => Promise.resolve([]),
   offsets: (partitions) => Promise.resolve(partitions.map(() => undefined)),
 }
 

@@ -59,6 +59,13 @@ export interface SourceSpans {
   sourceOffset(index: number): SourceOffset
 }
 
+/** A position without a record: for what was passed over, and to forget what is gone. */
+export interface SourcePosition {
+  readonly sourcePartition: SourcePartition
+  /** null: the source partition is forgotten. */
+  readonly sourceOffset: SourceOffset | null
+}
+
 export type TimestampType = 'create-time' | 'log-append-time'
 
 /** A record as a sink task gets it: converted, after the transforms. */

@@ -12,7 +12,7 @@
  */
 import type { Clock, TopicPartition } from '../core/index.ts'
 import type { ConfigSpec, RawConfig } from './config-spec.ts'
-import type { ConnectRecord, SinkRecord, SourceOffset, SourcePartition, SourceRecord, SourceSpans } from './connect-record.ts'
+import type { ConnectRecord, SinkRecord, SourceOffset, SourcePartition, SourcePosition, SourceRecord, SourceSpans } from './connect-record.ts'
 
 // ---------------------------------------------------------------------------------------------------- plugins
 
@@ -111,6 +111,8 @@ export interface SourceTaskContext extends PluginContext {
   readonly taskId: number
   /** Committed offsets, in the order asked; undefined where none is. For `start`, or when a new source partition appears. */
   offsets(partitions: readonly SourcePartition[]): Promise<readonly (SourceOffset | undefined)[]>
+  /** Every source partition of the connector, of all its tasks, that has a committed offset. For sources that must recognise what they know by other names. */
+  allOffsets(): Promise<readonly (readonly [SourcePartition, SourceOffset])[]>
   /** Present when `transaction.boundary=connector`. */
   readonly transaction?: TransactionContext
 }
@@ -142,7 +144,8 @@ export interface SourceTask<T = unknown> {
   stop(): void | Promise<void>
 }
 
-export type SourcePoll = readonly SourceRecord[] | SourceSpans | readonly SourceSpans[]
+/** In order, per source partition. */
+export type SourcePoll = SourceSpans | readonly (SourceRecord | SourceSpans | SourcePosition)[]
 
 export interface AppendedRecord extends TopicPartition {
   readonly offset: number

@@ -1,5 +1,5 @@
 /** Runs one source task without a worker: polls it, keeps what it gives, commits offsets when told, and forgets the rest at a crash. */
-import type { Clock, Log, RawConfig, SourceOffset, SourcePartition, SourcePlugin, SourcePoll, SourceRecord, SourceSpans, SourceTask } from 'millrace/connect'
+import type { Clock, Log, RawConfig, SourceOffset, SourcePartition, SourcePlugin, SourcePoll, SourcePosition, SourceRecord, SourceSpans, SourceTask } from 'millrace/connect'
 
 /** A clock whose timers fire at once, with the time moved on: waiting costs nothing. */
 export function hurryingClock(): Clock {
@@ -47,6 +47,7 @@ export class SourceHarness<C, T> {
   #task: SourceTask<T> | undefined
   #abort = new AbortController()
   #given: Given[] = []
+  #positions: (SourcePosition & { readonly behind: number })[] = []
   #committedCount = 0
 
   constructor(plugin: SourcePlugin<C, T>, config: RawConfig, clock: Clock = hurryingClock()) {
@@ -82,15 +83,19 @@ export class SourceHarness<C, T> {
     const spec = this.#plugin.taskConfig ?? (this.#plugin.config as never)
     const task = this.#plugin.createTask()
     const offsets = (partitions: readonly SourcePartition[]) => Promise.resolve(partitions.map((each) => this.committed.get(JSON.stringify(each))))
-    await task.start(spec.parse({ ...this.#config, ...taskConfigs[taskId] }), { ...context, taskId, offsets })
+    const allOffsets = () => Promise.resolve([...this.committed].map(([partition, offset]) => [JSON.parse(partition) as SourcePartition, offset] as const))
+    await task.start(spec.parse({ ...this.#config, ...taskConfigs[taskId] }), { ...context, taskId, offsets, allOffsets })
     this.#task = task
   }
 
   /** One poll. @returns how many records it gave */
   async poll(): Promise<number> {
-    const batch = records(await this.#task!.poll(this.#abort.signal))
-    for (const record of batch) this.#given.push(record)
-    return batch.length
+    const before = this.#given.length
+    for (const item of items(await this.#task!.poll(this.#abort.signal))) {
+      if (!('spans' in item) && !('topic' in item)) this.#positions.push({ ...item, behind: this.#given.length })
+      else this.#given.push(...recordsOf(item))
+    }
+    return this.#given.length - before
   }
 
   /** Polls until two polls in a row give nothing. */
@@ -98,11 +103,23 @@ export class SourceHarness<C, T> {
     for (let quiet = 0; quiet < 2; ) quiet = (await this.poll()) === 0 ? quiet + 1 : 0
   }
 
-  /** Commits the offsets of the first `count` records not committed yet. */
+  /** Commits the offsets of the first `count` records not committed yet, and of the positions without record between them. */
   commit(count = this.#given.length - this.#committedCount): void {
     const end = Math.min(this.#given.length, this.#committedCount + count)
-    for (const { partition, offset } of this.#given.slice(this.#committedCount, end)) this.committed.set(JSON.stringify(partition), offset)
-    this.#committedCount = end
+    for (; this.#committedCount < end; this.#committedCount++) {
+      this.#commitPositions()
+      const { partition, offset } = this.#given[this.#committedCount]!
+      this.committed.set(JSON.stringify(partition), offset)
+    }
+    this.#commitPositions()
+  }
+
+  #commitPositions(): void {
+    while (this.#positions[0] !== undefined && this.#positions[0].behind <= this.#committedCount) {
+      const { sourcePartition, sourceOffset } = this.#positions.shift()!
+      if (sourceOffset === null) this.committed.delete(JSON.stringify(sourcePartition))
+      else this.committed.set(JSON.stringify(sourcePartition), sourceOffset)
+    }
   }
 
   /** Tells the task what is committed, as the worker does after each commit. */
@@ -118,6 +135,7 @@ export class SourceHarness<C, T> {
   async crash(): Promise<void> {
     await this.stop()
     this.#given = this.#given.slice(0, this.#committedCount)
+    this.#positions = []
   }
 
   async stop(): Promise<void> {
@@ -127,10 +145,13 @@ export class SourceHarness<C, T> {
   }
 }
 
-function records(poll: SourcePoll | null): Given[] {
+function items(poll: SourcePoll | null): readonly (SourceSpans | SourceRecord | SourcePosition)[] {
   if (poll === null) return []
-  const items: readonly (SourceSpans | SourceRecord)[] = Array.isArray(poll) ? poll : [poll as SourceSpans]
-  return items.flatMap((item) => ('spans' in item ? Array.from({ length: item.recordCount }, (_, index) => spanAt(item, index)) : [givenBy(item)]))
+  return 'spans' in poll ? [poll] : poll
+}
+
+function recordsOf(item: SourceSpans | SourceRecord): Given[] {
+  return 'spans' in item ? Array.from({ length: item.recordCount }, (_, index) => spanAt(item, index)) : [givenBy(item)]
 }
 
 function spanAt(spans: SourceSpans, index: number): Given {

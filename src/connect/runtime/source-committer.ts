@@ -6,7 +6,8 @@ import type { SubmittedOffsets } from './submitted-offsets.ts'
 import { TopicWriter } from './topic-writer.ts'
 import type { TopicWriterOptions } from './topic-writer.ts'
 
-export type CommittedOffsets = readonly (readonly [SourcePartition, SourceOffset])[]
+/** null: forgotten. */
+export type CommittedOffsets = readonly (readonly [SourcePartition, SourceOffset | null])[]
 
 export interface SourceCommitterOptions {
   readonly broker: Broker

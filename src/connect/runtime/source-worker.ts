@@ -1,6 +1,6 @@
 import type { Clock, Header, Random } from '../../core/index.ts'
 import { isStreamError, sleep } from '../../core/index.ts'
-import type { ConnectRecord, SourceRecord, SourceSpans } from '../connect-record.ts'
+import type { ConnectRecord, SourceOffset, SourcePartition, SourcePosition, SourceRecord, SourceSpans } from '../connect-record.ts'
 import type { Log, SourcePoll, SourceTask, SourceTaskContext, TransactionContext } from '../connector.ts'
 import { schema as make } from '../schema.ts'
 import type { ErrorPolicy } from './error-policy.ts'
@@ -21,7 +21,7 @@ export interface SourceWorkerOptions {
   readonly name: string
   readonly task: SourceTask
   readonly taskConfig: unknown
-  readonly context: Omit<SourceTaskContext, 'offsets' | 'transaction'>
+  readonly context: Omit<SourceTaskContext, 'offsets' | 'allOffsets' | 'transaction'>
   readonly control: TaskControl
   readonly codec: RecordCodec
   /** null: none. */
@@ -95,6 +95,7 @@ export class SourceWorker {
     const full: SourceTaskContext = {
       ...context,
       offsets: (partitions) => offsets.offsets(partitions),
+      allOffsets: () => offsets.all(),
       ...(transaction !== null && { transaction }),
     }
     await this.#retrying('start', async () => { await task.start(taskConfig, full) })
@@ -137,8 +138,14 @@ export class SourceWorker {
     const { committer } = this.#options
     committer.begin()
     if ('spans' in polled) await this.#addSpans(polled)
-    else for (const each of polled) await ('spans' in each ? this.#addSpans(each) : this.#addRecord(each))
+    else for (const each of polled) await this.#add(each)
     await committer.writer.hasRoom()
+  }
+
+  async #add(item: SourceRecord | SourceSpans | SourcePosition): Promise<void> {
+    if ('spans' in item) return this.#addSpans(item)
+    if ('topic' in item) return this.#addRecord(item)
+    this.#options.submitted.submit(item.sourcePartition, item.sourceOffset, droppedTicket)
   }
 
   async #addSpans(spans: SourceSpans): Promise<void> {
@@ -230,7 +237,8 @@ export class SourceWorker {
       const metadata = ticket === droppedTicket ? null : (ticket as BatchTicket).metadata
       task.commitRecord?.(record, metadata && { topic: metadata.topic, partition: metadata.partition, offset: metadata.baseOffset + index })
     }
-    if (offsets.length > 0) await task.commit?.(offsets)
+    const stored = offsets.filter((each): each is readonly [SourcePartition, SourceOffset] => each[1] !== null)
+    if (stored.length > 0) await task.commit?.(stored)
   }
 
   #retrying<T>(step: string, call: () => Promise<T>): Promise<T> {

@@ -11,7 +11,8 @@ export const droppedTicket: Ticket = Object.freeze({ acknowledged: true })
 
 interface Submitted {
   readonly ticket: Ticket
-  offset: SourceOffset
+  /** null: to be forgotten. */
+  offset: SourceOffset | null
 }
 
 interface Queue {
@@ -29,7 +30,7 @@ export class SubmittedOffsets {
   #lastPartition: SourcePartition | undefined
   #lastQueue: Queue | undefined
 
-  submit(partition: SourcePartition, offset: SourceOffset, ticket: Ticket): void {
+  submit(partition: SourcePartition, offset: SourceOffset | null, ticket: Ticket): void {
     const { entries } = this.#queueOf(partition)
     const last = entries.at(-1)
     if (last?.ticket === ticket) last.offset = offset
@@ -37,8 +38,8 @@ export class SubmittedOffsets {
   }
 
   /** Takes out what can be committed now: the last offset of each acknowledged prefix. */
-  takeCommittable(): readonly (readonly [SourcePartition, SourceOffset])[] {
-    const committable: (readonly [SourcePartition, SourceOffset])[] = []
+  takeCommittable(): readonly (readonly [SourcePartition, SourceOffset | null])[] {
+    const committable: (readonly [SourcePartition, SourceOffset | null])[] = []
     for (const [identity, { partition, entries }] of this.#queues) {
       const pending = entries.findIndex(({ ticket }) => !ticket.acknowledged)
       const prefix = entries.splice(0, pending === -1 ? entries.length : pending)

@@ -53,3 +53,44 @@ describe('a source on a full disk', () => {
     expect(log.lines.filter((line) => line.includes('space'))).toHaveLength(1)
   })
 })
+
+describe('a source that gives positions without records', () => {
+  /** Each run tells what is stored, then moves `a` on and forgets `b`. */
+  function mover(seen: unknown[]): SourcePlugin {
+    return {
+      type: 'source', class: 'test.Mover', version: '1', config: configSpec({}),
+      createConnector: () => ({ start: () => {}, taskConfigs: () => [{}], stop: () => {} }),
+      createTask: () => {
+        let given = false
+        return {
+          start: async (_config, context) => { seen.push(await context.allOffsets()) },
+          poll: async (signal) => {
+            await sleep(systemClock, 1, signal)
+            if (given) return null
+            given = true
+            return [
+              { topic: 'moves', value: 'one', sourcePartition: { of: 'b' }, sourceOffset: { at: 1 } },
+              { sourcePartition: { of: 'a' }, sourceOffset: { at: seen.length } },
+              ...(seen.length > 1 ? [{ sourcePartition: { of: 'b' }, sourceOffset: null }] : []),
+            ]
+          },
+          stop: () => {},
+        }
+      },
+    }
+  }
+
+  it.each(['enabled', 'disabled'])('stores and forgets them with the records around them (exactly once: %s)', async (support) => {
+    const broker = await openEmbeddedBroker({ directory: '/data', fileSystem: new MemoryFileSystem() })
+    afterTest(() => broker.close())
+    const seen: unknown[] = []
+    for (let run = 0; run < 3; run++) {
+      const config = { 'task.host': 'in-process', 'value.converter': 'StringConverter', 'exactly.once.source.support': support, 'offset.flush.interval.ms': '10' }
+      const worker = ConnectWorker.open({ broker, plugins: [mover(seen)], log: memoryLog(), config })
+      await worker.start({ name: 'moves', config: { 'connector.class': 'Mover' } })
+      await until(async () => (await broker.topics.list()).includes('moves') && (await readTopic(broker, 'moves')).length > run, 'the record is there')
+      await worker.stop()
+    }
+    expect(seen).toEqual([[], [[{ of: 'b' }, { at: 1 }], [{ of: 'a' }, { at: 1 }]], [[{ of: 'a' }, { at: 2 }]]])
+  })
+})
