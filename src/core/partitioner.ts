@@ -2,6 +2,7 @@
  * Which partition a record goes to: the hash that Kafka's Java producer uses, so that a keyed record lands in the same
  * partition whoever writes it. Records without a key stick to one partition for a whole batch (`StickyPartitioner`).
  */
+import { javaHashCode } from './java-hash.ts'
 import type { Random } from './random.ts'
 import { randomInteger } from './random.ts'
 
@@ -34,8 +35,7 @@ export function partitionForKey(key: Uint8Array, partitionCount: number): number
 
 /** The partition of `__consumer_offsets` or `__transaction_state` that keeps a group or transactional id (Java's `String.hashCode`). */
 export function coordinatorPartition(id: string, partitionCount: number): number {
-  let hash = 0
-  for (let at = 0; at < id.length; at++) hash = (Math.imul(hash, 31) + id.charCodeAt(at)) | 0
+  const hash = javaHashCode(id)
   const positive = hash === -0x80000000 ? 0 : Math.abs(hash)
   return positive % partitionCount
 }

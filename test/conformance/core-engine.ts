@@ -1,5 +1,5 @@
 /** The recorded vectors of what the engine does: assignors, the consumer protocol, coordinator records, partitioning, topic configs. */
-import { coordinatorPartition, murmur2, partitionForKey, rangeAssignor, roundRobinAssignor } from '../../src/core/index.ts'
+import { cooperativeStickyAssignor, coordinatorPartition, murmur2, partitionForKey, rangeAssignor, roundRobinAssignor, stickyAssignor } from '../../src/core/index.ts'
 import type { Assignor, TopicPartition } from '../../src/core/index.ts'
 import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from '../../src/core/consumer-protocol.ts'
 import {
@@ -57,11 +57,23 @@ function compare(what: string, actual: unknown, expected: unknown): Outcome {
 
 // ---------------------------------------------------------------------------------------------------- assignors
 
-const assignors: Readonly<Record<string, Assignor>> = { range: rangeAssignor, roundrobin: roundRobinAssignor }
+const assignors: Readonly<Record<string, Assignor>> = { range: rangeAssignor, roundrobin: roundRobinAssignor, sticky: stickyAssignor, 'cooperative-sticky': cooperativeStickyAssignor }
+
+interface AssignedMember {
+  readonly memberId: string
+  readonly groupInstanceId?: string | null
+  readonly rackId?: string | null
+  readonly topics: readonly string[]
+  readonly owned?: readonly (readonly [string, number])[]
+  readonly generation?: number
+  readonly userData?: string | null
+}
 
 interface AssignorCase {
   readonly topics: Readonly<Record<string, number>>
-  readonly members: readonly { readonly memberId: string; readonly groupInstanceId?: string; readonly rackId?: string; readonly topics: readonly string[] }[]
+  readonly members: readonly AssignedMember[]
+  /** By partition, such as `orders-0`. */
+  readonly partitionRacks?: Readonly<Record<string, readonly string[]>>
   readonly assignment: Readonly<Record<string, readonly (readonly [string, number])[]>>
 }
 
@@ -70,7 +82,6 @@ function runAssignor(entry: Json): Outcome {
   const assignor = assignors[name]
   if (assignor === undefined) return { pending: `assignor ${name}` }
   const steps = (entry['steps'] ?? [entry]) as readonly AssignorCase[]
-  if (steps.some(({ members }) => members.some((member) => member.rackId !== undefined))) return { pending: 'racks in assignments' }
   for (const [index, step] of steps.entries()) {
     const outcome = compareAssignment(assignor, step, index)
     if (outcome !== undefined) return outcome
@@ -78,22 +89,31 @@ function runAssignor(entry: Json): Outcome {
   return undefined
 }
 
-function compareAssignment(assignor: Assignor, { topics, members, assignment }: AssignorCase, step: number): Outcome {
-  const input = {
-    members: members.map((member) => ({ memberId: member.memberId, groupInstanceId: member.groupInstanceId ?? null, topics: member.topics, userData: null, ownedPartitions: [] })),
-    partitionCounts: new Map(Object.entries(topics)),
-  }
-  const divided = assignor.assign(input)
-  for (const [memberId, expected] of Object.entries(assignment)) {
-    const outcome = compare(`step ${step}, ${memberId}`, sorted(pairs(divided.get(memberId) ?? [])), sorted(expected))
+function compareAssignment(assignor: Assignor, step: AssignorCase, index: number): Outcome {
+  const divided = assignor.assign({
+    members: step.members.map(memberOf),
+    partitionCounts: new Map(Object.entries(step.topics)),
+    ...(step.partitionRacks && { partitionRacks: racksByTopic(step.topics, step.partitionRacks) }),
+  })
+  for (const [memberId, expected] of Object.entries(step.assignment)) {
+    const outcome = compare(`step ${index}, ${memberId}`, inOrder(assignor, pairs(divided.get(memberId) ?? [])), inOrder(assignor, expected))
     if (outcome !== undefined) return outcome
   }
   return undefined
 }
 
-/** The order inside of a member's assignment is that of a hash table in Kafka, and means nothing. */
-function sorted(partitions: readonly (readonly [string, number])[]): readonly string[] {
-  return partitions.map(([topic, partition]) => `${topic}-${partition}`).sort()
+function memberOf({ memberId, groupInstanceId = null, rackId = null, topics, owned = [], generation = -1, userData = null }: AssignedMember) {
+  return { memberId, groupInstanceId, rackId, topics, generation, userData: fromBase64(userData), ownedPartitions: partitionsOf(owned) }
+}
+
+function racksByTopic(topics: Readonly<Record<string, number>>, racks: Readonly<Record<string, readonly string[]>>): ReadonlyMap<string, readonly (readonly string[])[]> {
+  return new Map(Object.entries(topics).map(([topic, count]) => [topic, Array.from({ length: count }, (_, partition) => racks[`${topic}-${partition}`] ?? [])]))
+}
+
+/** The order inside of a member's assignment counts where the next division depends on it; with the others it is that of a hash table, and means nothing. */
+function inOrder(assignor: Assignor, partitions: readonly (readonly [string, number])[]): readonly string[] {
+  const names = partitions.map(([topic, partition]) => `${topic}-${partition}`)
+  return assignor.name.endsWith('sticky') ? names : names.sort()
 }
 
 // ---------------------------------------------------------------------------------------------------- consumer protocol
@@ -117,8 +137,15 @@ function runConsumerProtocol(entry: Json): Outcome {
     case 'assignment': return compare('encoded', toHex(encodeAssignment({ partitions: partitionsOf(json.partitions), userData: fromBase64(json.userData) }, version)), hex) ?? compare('decoded', assignmentJson(hex), entry['decoded'])
     case 'subscription-decode': return runDecode(entry, () => subscriptionJson(hex))
     case 'assignment-decode': return runDecode(entry, () => assignmentJson(hex))
-    default: return { pending: 'assignor sticky' }
+    case 'sticky-user-data': return compareUserData(stickyAssignor, json, hex)
+    case 'cooperative-sticky-user-data': return compareUserData(cooperativeStickyAssignor, json, hex)
+    default: return { pending: `consumer protocol ${kind}` }
   }
+}
+
+function compareUserData(assignor: Assignor, json: unknown, hex: string): Outcome {
+  const { partitions, generation } = json as { readonly partitions: readonly (readonly [string, number])[]; readonly generation: number }
+  return compare('user data', toHex(assignor.userData!([], { partitions: partitionsOf(partitions), generation })!), hex)
 }
 
 /** What Kafka refuses is refused, what it reads is read. */

@@ -21,3 +21,11 @@ it('a topic that does not exist is given to nobody, and every member is answered
     expect(assignor.assign({ members: [member('a', ['missing'])], partitionCounts: new Map() })).toEqual(new Map([['a', []]]))
   }
 })
+
+it('range gives members what is near them, and keeps topics of the same members together', () => {
+  const racks = [['r0'], ['r1'], ['r0'], ['r1']]
+  const near = (memberId: string, rackId: string) => ({ ...member(memberId, ['t', 'u']), rackId })
+  const partitionCounts = new Map([['t', 4], ['u', 4]])
+  const input = { members: [near('a', 'r1'), near('b', 'r0')], partitionCounts, partitionRacks: new Map([['t', racks], ['u', racks]]) }
+  expect(rangeAssignor.assign(input).get('a')!.map(({ topic, partition }) => `${topic}-${partition}`)).toEqual(['t-1', 't-3', 'u-1', 'u-3'])
+})

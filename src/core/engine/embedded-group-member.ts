@@ -1,5 +1,5 @@
 import type {
-  Assignor, CommittedOffset, GroupMember, GroupMetadata, GroupOptions, PartitionPosition, ReadOptions, ReadResult, RebalanceEvent,
+  Assignor, CommittedOffset, GroupMember, GroupMetadata, GroupOptions, LastAssignment, PartitionPosition, ReadOptions, ReadResult, RebalanceEvent,
 } from '../broker.ts'
 import { rangeAssignor } from '../assignors.ts'
 import type { Clock } from '../clock.ts'
@@ -33,6 +33,8 @@ export class EmbeddedGroupMember implements GroupMember {
   readonly #left: AbortController
   #identity: MemberIdentity = { memberId: '', generation: -1 }
   #assignment: readonly TopicPartition[] = []
+  /** What it had before it gave everything up, for sticky assignors; null: it never had anything, or lost it. */
+  #last: LastAssignment | null = null
   /** Of assigned partitions; absent until it was looked up. */
   readonly #positions = new Map<string, PartitionPosition>()
   readonly #paused = new Set<string>()
@@ -232,6 +234,7 @@ export class EmbeddedGroupMember implements GroupMember {
     const given = this.#assignment
     const change = status === 'removed' ? { lost: given, revoked: [] } : { lost: [], revoked: given }
     if (given.length > 0) await this.#tell({ generation: this.generation, assigned: [], ...change })
+    this.#last = status === 'removed' ? null : { partitions: given, generation: this.generation }
     if (status === 'removed') this.#identity = { memberId: '', generation: -1 }
     this.#assignment = []
     this.#positions.clear()
@@ -242,7 +245,7 @@ export class EmbeddedGroupMember implements GroupMember {
 
   #startJoining(): void {
     const owned = { partitions: this.#assignment, generation: this.generation }
-    this.#joining = joinRound(this.#engine, { options: this.#options, assignors: this.#assignors, identity: this.#identity, owned, signal: this.#left.signal })
+    this.#joining = joinRound(this.#engine, { options: this.#options, assignors: this.#assignors, identity: this.#identity, owned, last: this.#last, signal: this.#left.signal })
     this.#joining.catch(() => undefined)
   }
 

@@ -1,4 +1,4 @@
-import type { Assignor, GroupOptions } from '../broker.ts'
+import type { Assignor, GroupOptions, LastAssignment } from '../broker.ts'
 import { StreamError, isStreamError } from '../errors.ts'
 import type { TopicPartition } from '../record.ts'
 import { consumerProtocolType, decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from '../consumer-protocol.ts'
@@ -14,7 +14,9 @@ export interface JoinInput {
   readonly options: GroupOptions
   readonly assignors: readonly Assignor[]
   readonly identity: MemberIdentity
-  readonly owned: { readonly partitions: readonly TopicPartition[]; readonly generation: number }
+  readonly owned: LastAssignment
+  /** What the member had, even if it gave it up since; null: nothing so far. */
+  readonly last: LastAssignment | null
   /** The member leaves. */
   readonly signal: AbortSignal
 }
@@ -67,7 +69,7 @@ export async function joinRound(engine: EngineApi, input: JoinInput): Promise<Jo
   }
 }
 
-function joinRequest({ options, assignors, owned }: JoinInput, memberId: string): JoinRequest {
+function joinRequest({ options, assignors, owned, last }: JoinInput, memberId: string): JoinRequest {
   return {
     groupId: options.groupId,
     memberId,
@@ -81,7 +83,7 @@ function joinRequest({ options, assignors, owned }: JoinInput, memberId: string)
       name: assignor.name,
       metadata: encodeSubscription({
         topics: options.topics,
-        userData: assignor.userData?.(options.topics) ?? null,
+        userData: assignor.userData?.(options.topics, last) ?? null,
         ownedPartitions: owned.partitions,
         generation: owned.generation,
         rackId: null,

@@ -5,7 +5,7 @@
  *                                             └──"removed"──▶ outside
  * ```
  */
-import type { AssignmentInput, Assignor, GroupMetadata, GroupOptions } from '../broker.ts'
+import type { AssignmentInput, Assignor, GroupMetadata, GroupOptions, LastAssignment } from '../broker.ts'
 import type { Timer } from '../clock.ts'
 import { consumerProtocolType, decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from '../consumer-protocol.ts'
 import { isStreamError, StreamError } from '../errors.ts'
@@ -43,6 +43,8 @@ export class GroupMembership {
   #hasLeft = false
   /** Of the leader: what the assignment was made for. */
   #assignedCounts: ReadonlyMap<string, number> | null = null
+  /** For sticky assignors. */
+  #last: LastAssignment | null = null
   #nextTopicCheck = 0
 
   constructor(cluster: KafkaCluster, lane: KafkaLane, settings: MembershipSettings, notify: () => void) {
@@ -78,8 +80,10 @@ export class GroupMembership {
 
   /** After 'removed': the next join is that of a new member. */
   forget(): void {
+    this.#noteLeft()
     this.#memberId = ''
     this.#generation = -1
+    this.#last = null
   }
 
   // -------------------------------------------------------------------------------------------------- joining
@@ -91,6 +95,7 @@ export class GroupMembership {
       this.#ensureIn()
       try {
         const assignment = await this.#joinOnce(owned)
+        if (this.#settings.groupInstanceId === undefined) this.#cluster.memberships?.joined(this.#settings.groupId, this.#memberId)
         this.#news = null
         this.#scheduleHeartbeat()
         return assignment
@@ -112,7 +117,7 @@ export class GroupMembership {
     const { groupId, topics, assignors, sessionTimeoutMs, rebalanceTimeoutMs, groupInstanceId = null } = this.#settings
     const protocols = assignors.map((assignor) => ({
       name: assignor.name,
-      metadata: encodeSubscription({ topics, userData: assignor.userData?.(topics) ?? null, ownedPartitions: owned, generation: this.#generation, rackId: null }),
+      metadata: encodeSubscription({ topics, userData: assignor.userData?.(topics, this.#last) ?? null, ownedPartitions: owned, generation: this.#generation, rackId: null }),
     }))
     const timeoutMs = rebalanceTimeoutMs + this.#cluster.requestTimeoutMs
     const joined = await this.#cluster.withCoordinator('group', groupId, async (nodeId) => {
@@ -129,7 +134,9 @@ export class GroupMembership {
       const request = { groupId, generationId: joined.generationId, memberId: joined.memberId, groupInstanceId, assignments }
       const answer = await this.#joinLane.send(nodeId, syncGroup, request, timeoutMs)
       throwIfError(answer.errorCode, `taking the assignment of group ${groupId}`)
-      return decodeAssignment(answer.assignment).partitions
+      const { partitions } = decodeAssignment(answer.assignment)
+      this.#last = { partitions, generation: joined.generationId }
+      return partitions
     }, { timeoutMs })
   }
 
@@ -142,8 +149,7 @@ export class GroupMembership {
       throw new StreamError('INCONSISTENT_GROUP_PROTOCOL', `group ${this.#settings.groupId} chose the assignor ${protocolName}, which this member does not have`)
     }
     const members: AssignmentInput['members'] = joined.map(({ memberId, groupInstanceId, metadata }) => {
-      const { topics, userData, ownedPartitions } = decodeSubscription(metadata)
-      return { memberId, groupInstanceId, topics, userData, ownedPartitions }
+      return { memberId, groupInstanceId, ...decodeSubscription(metadata) }
     })
     this.#assignedCounts = await this.#partitionCounts(members.flatMap(({ topics }) => topics))
     this.#nextTopicCheck = this.#cluster.clock.monotonic() + topicCheckMs
@@ -221,18 +227,28 @@ export class GroupMembership {
     this.#cluster.closeLane(this.#joinLane)
     const { groupId, groupInstanceId } = this.#settings
     if (this.#memberId === '' || groupInstanceId !== undefined) return
-    try {
-      await this.#cluster.withCoordinator('group', groupId, async (nodeId) => {
-        const answer = await this.#lane.send(nodeId, leaveGroup, { groupId, members: [{ memberId: this.#memberId, groupInstanceId: null }] }, this.#cluster.requestTimeoutMs)
-        throwIfError(answer.errorCode, `leaving group ${groupId}`)
-      }, { timeoutMs: leavePatienceMs })
-    } catch (error) {
-      if (!isStreamError(error)) throw error // a coordinator that cannot be told will notice that the heartbeats have ended
-    }
+    await removeMember(this.#cluster, this.#lane, groupId, this.#memberId)
+    this.#noteLeft()
+  }
+
+  #noteLeft(): void {
+    if (this.#memberId !== '') this.#cluster.memberships?.left(this.#settings.groupId, this.#memberId)
   }
 
   #ensureIn(): void {
     if (this.#hasLeft) throw new StreamError('CLOSED', `this member has left group ${this.#settings.groupId}`)
+  }
+}
+
+/** Makes a member leave, so that the others rebalance at once. A coordinator that cannot be told will notice that the heartbeats have ended. */
+export async function removeMember(cluster: KafkaCluster, lane: KafkaLane, groupId: string, memberId: string): Promise<void> {
+  try {
+    await cluster.withCoordinator('group', groupId, async (nodeId) => {
+      const answer = await lane.send(nodeId, leaveGroup, { groupId, members: [{ memberId, groupInstanceId: null }] }, cluster.requestTimeoutMs)
+      throwIfError(answer.errorCode, `leaving group ${groupId}`)
+    }, { timeoutMs: leavePatienceMs })
+  } catch (error) {
+    if (!isStreamError(error)) throw error
   }
 }
 

@@ -23,7 +23,7 @@ describe('the tasks of a topology', () => {
 
 describe('the assignor', () => {
   const member = (memberId: string, tasks: readonly string[]) => ({
-    memberId, groupInstanceId: null, topics: [], ownedPartitions: [], userData: taskAssignor(topology(), 'app', () => tasks).userData!([]),
+    memberId, groupInstanceId: null, topics: [], ownedPartitions: [], userData: taskAssignor(topology(), 'app', () => tasks).userData!([], null),
   })
 
   it('gives every partition to one member, tasks whole', () => {
