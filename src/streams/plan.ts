@@ -10,6 +10,9 @@ import type { TableRows, TopologyNode } from './topology/node.ts'
 /** Behind this symbol every stream and table keeps its plan, out of sight of the program. */
 export const planKey: unique symbol = Symbol('millrace.plan')
 
+/** Where streams and tables say the type of their keys, first of all that they have: the compiler compares it first. */
+export const keys: unique symbol = Symbol('millrace.keys')
+
 /** Behind this one every grouped stream keeps its group. */
 export const groupKey: unique symbol = Symbol('millrace.group')
 

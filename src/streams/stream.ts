@@ -6,7 +6,7 @@ import type { GlobalJoinOptions, GlobalTable, GlobalTablePlan } from './global-t
 import { GroupedStream } from './grouped-stream.ts'
 import { asksForStore } from './options.ts'
 import type { DynamicSinkOptions, GroupedOptions, NameOption, RepartitionOptions, SinkOptions, StoreOptions } from './options.ts'
-import { addOperator, planKey } from './plan.ts'
+import { addOperator, keys, planKey } from './plan.ts'
 import type { NodeFields, StreamPlan, TablePlan } from './plan.ts'
 import { addProcessor } from './processing.ts'
 import type { ProcessOptions } from './processing.ts'
@@ -41,6 +41,8 @@ export interface SinkTopic<K, V> {
  * program and gives a new stream; using one stream twice sends every record both ways. Semantics: Kafka Streams' KStream.
  */
 export class Stream<K, V> {
+  /** Only for the compiler, which names it where keys do not fit: nothing is here. */
+  declare readonly [keys]: K
   readonly [planKey]: StreamPlan
 
   constructor(plan: StreamPlan) {
@@ -191,17 +193,17 @@ export class Stream<K, V> {
    * With a stream: every pair of records of one key that lie within the windows. With a table: each record with the row of
    * its key at that moment; with a global table, the row that `on` names. What has no partner is left out.
    */
-  join<V2, R>(other: Stream<K, V2>, joiner: (value: V, other: V2, key: K) => R, options: StreamJoinOptions<K, V, V2>): Stream<K, R>
-  join<V2, R>(table: Table<K, V2, null>, joiner: (value: V, row: V2, key: K) => R, options?: JoinOptions<K, V>): Stream<K, R>
   join<GK, V2, R>(table: GlobalTable<GK, V2>, joiner: (value: V, row: V2, key: K) => R, options: GlobalJoinOptions<K, V, GK>): Stream<K, R>
+  join<V2, R>(table: Table<K, V2, null>, joiner: (value: V, row: V2, key: K) => R, options?: JoinOptions<K, V>): Stream<K, R>
+  join<V2, R>(other: Stream<K, V2>, joiner: (value: V, other: V2, key: K) => R, options: StreamJoinOptions<K, V, V2>): Stream<K, R>
   join(other: JoinPartner, joiner: (...sides: never[]) => unknown, options: AnyJoinOptions = {}): unknown {
     return this.#join('inner', other, joiner as Joiner, options)
   }
 
   /** As `join`; a record of this stream without a partner is joined with null (with a stream: once its window has closed). */
-  leftJoin<V2, R>(other: Stream<K, V2>, joiner: (value: V, other: V2 | null, key: K) => R, options: StreamJoinOptions<K, V, V2>): Stream<K, R>
-  leftJoin<V2, R>(table: Table<K, V2, null>, joiner: (value: V, row: V2 | null, key: K) => R, options?: JoinOptions<K, V>): Stream<K, R>
   leftJoin<GK, V2, R>(table: GlobalTable<GK, V2>, joiner: (value: V, row: V2 | null, key: K) => R, options: GlobalJoinOptions<K, V, GK>): Stream<K, R>
+  leftJoin<V2, R>(table: Table<K, V2, null>, joiner: (value: V, row: V2 | null, key: K) => R, options?: JoinOptions<K, V>): Stream<K, R>
+  leftJoin<V2, R>(other: Stream<K, V2>, joiner: (value: V, other: V2 | null, key: K) => R, options: StreamJoinOptions<K, V, V2>): Stream<K, R>
   leftJoin(other: JoinPartner, joiner: (...sides: never[]) => unknown, options: AnyJoinOptions = {}): unknown {
     return this.#join('left', other, joiner as Joiner, options)
   }
@@ -212,8 +214,8 @@ export class Stream<K, V> {
   }
 
   /** Writes the records to a topic; a null value becomes a tombstone. With a function, each record says its topic. */
-  to(topic: SinkTopic<K, V>, options?: SinkOptions<K, V>): void
   to(topic: RecordCallback<K, V, string>, options?: DynamicSinkOptions<K, V>): void
+  to(topic: SinkTopic<K, V>, options?: SinkOptions<K, V>): void
   to(topic: SinkTopic<K, V> | RecordCallback<K, V, string>, options: DynamicSinkOptions<K, V> = {}): void {
     const { context, node, keySerde, valueSerde } = this[planKey]
     const name = context.names.processor('KSTREAM-SINK-', options.name)

@@ -2,7 +2,7 @@ import { foreignKeyJoin } from './foreign-key-join.ts'
 import { GroupedTable } from './grouped-table.ts'
 import { asksForStore } from './options.ts'
 import type { AnyStoreOptions, GroupedOptions, NameOption, StoreOptions } from './options.ts'
-import { addOperator, planKey } from './plan.ts'
+import { addOperator, keys, planKey } from './plan.ts'
 import type { NodeFields, TablePlan } from './plan.ts'
 import { storeRequest, tableStoreSpec } from './store-request.ts'
 import type { RecordCallback, Stream } from './stream.ts'
@@ -21,6 +21,8 @@ import type { ValueTransformerFactory } from './value-transformer.ts'
  * never where they cannot. Immutable: every method adds an operator and gives a new table. Semantics: Kafka Streams' KTable.
  */
 export class Table<K, V, Gone extends null = null> {
+  /** Only for the compiler, which names it where keys do not fit: nothing is here. */
+  declare readonly [keys]: K
   readonly [planKey]: TablePlan
 
   constructor(plan: TablePlan) {
