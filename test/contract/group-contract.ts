@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { roundRobinAssignor } from '../../src/core/index.ts'
+import { cooperativeStickyAssignor, roundRobinAssignor, stickyAssignor } from '../../src/core/index.ts'
 import type { Broker } from '../../src/core/index.ts'
 import { PollingMember, appendAll, codeOf, createTopic, decode, eventually, freshName, recordOf } from './contract-kit.ts'
 import type { Promises } from './broker-suite.ts'
@@ -78,6 +78,57 @@ export function groupContract(promises: Promises): void {
     await second.leave()
     await eventually(async () => expect(first.assigned).toEqual(partitionsOf(topic, 4)))
     await first.leave()
+  })
+
+  promises('with the cooperative assignor only what moves is revoked, and the rest is read on', async (broker, another) => {
+    const topic = await topicWith(broker, 4, ['a'])
+    const options = { groupId: freshName('group'), topics: [topic], offsetReset: 'earliest' as const, assignors: [cooperativeStickyAssignor] }
+    const first = await PollingMember.join(broker, options)
+    await eventually(async () => expect(first.values).toHaveLength(4))
+    await first.member.commit([...first.positions.values()])
+    const second = await PollingMember.join(another, options)
+    await eventually(async () => {
+      expect(first.assigned).toHaveLength(2)
+      expect([...first.assigned, ...second.assigned].sort()).toEqual(partitionsOf(topic, 4))
+    })
+    const [joined, ...later] = first.events
+    expect(joined!.assigned).toHaveLength(4)
+    expect(later.flatMap(({ revoked }) => revoked)).toHaveLength(2)
+    expect(later.flatMap(({ assigned, lost }) => [...assigned, ...lost])).toEqual([])
+    await second.leave()
+    await eventually(async () => expect(first.assigned).toEqual(partitionsOf(topic, 4)))
+    expect(first.events.flatMap(({ revoked }) => revoked)).toHaveLength(2)
+    expect([...first.values, ...second.values]).toEqual(['a', 'a', 'a', 'a'])
+    await first.leave()
+  })
+
+  promises('what a cooperative member gives up it can commit first, and the next owner goes on from there', async (broker, another) => {
+    const topic = await topicWith(broker, 2, ['a', 'b'])
+    const groupId = freshName('group')
+    const first = await PollingMember.join(broker, {
+      groupId, topics: [topic], offsetReset: 'earliest', assignors: [cooperativeStickyAssignor],
+      async onRebalance({ revoked }) {
+        if (revoked.length > 0) await first.member.commit(revoked.map(({ topic: name, partition }) => ({ topic: name, partition, offset: 1 })))
+      },
+    })
+    await eventually(async () => expect(first.values).toHaveLength(4))
+    const second = await PollingMember.join(another, { groupId, topics: [topic], offsetReset: 'earliest', assignors: [cooperativeStickyAssignor] })
+    await eventually(async () => expect(second.values).toEqual(['b']))
+    expect(first.assigned).toHaveLength(1)
+    await Promise.all([first.leave(), second.leave()])
+  })
+
+  promises('the sticky assignor leaves a member what it had when another one joins', async (broker, another) => {
+    const topic = await topicWith(broker, 6)
+    const options = { groupId: freshName('group'), topics: [topic], assignors: [stickyAssignor] }
+    const [first, second] = [await PollingMember.join(broker, options), await PollingMember.join(another, options)]
+    await eventually(async () => expect([first.assigned.length, second.assigned.length]).toEqual([3, 3]))
+    const [firstHad, secondHad] = [first.assigned, second.assigned]
+    const third = await PollingMember.join(broker, options)
+    await eventually(async () => expect([first, second, third].map(({ assigned }) => assigned.length)).toEqual([2, 2, 2]))
+    expect(firstHad).toEqual(expect.arrayContaining([...first.assigned]))
+    expect(secondHad).toEqual(expect.arrayContaining([...second.assigned]))
+    await Promise.all([first.leave(), second.leave(), third.leave()])
   })
 
   promises('a static member that comes back has its partitions again, and the others notice nothing', async (broker, another) => {

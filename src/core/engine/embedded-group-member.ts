@@ -17,10 +17,12 @@ const defaultMaxWaitMs = 500
 const nothing: ReadResult = { partitions: [] }
 
 /**
- * A member of a consumer group on the embedded engine, in its process or in another thread; eager rebalancing:
+ * A member of a consumer group on the embedded engine, in its process or in another thread:
  * ```
- *   stable ──(the group moved)──▶ revoke everything: onRebalance({ revoked }) ──▶ joining ──▶ onRebalance({ assigned }) ──▶ stable
- *   stable ──(removed)──▶ onRebalance({ lost }) ──▶ joining as a new member
+ *   eager         stable ──(the group moved)──▶ onRebalance({ revoked: everything }) ──▶ joining ──▶ onRebalance({ assigned }) ──▶ stable
+ *   cooperative   stable ──(the group moved)──▶ joining, and reading on ──▶ onRebalance({ revoked: what goes }), onRebalance({ assigned: what is new })
+ *                   ──▶ stable, or joining again when something went
+ *   both          stable ──(removed)──▶ onRebalance({ lost }) ──▶ joining as a new member
  * ```
  * All of it happens inside `read`; only the exchange with the coordinator goes on between two reads.
  */
@@ -29,11 +31,13 @@ export class EmbeddedGroupMember implements GroupMember {
   readonly #clock: Clock
   readonly #options: GroupOptions
   readonly #assignors: readonly Assignor[]
+  /** All assignors must agree to it. */
+  readonly #isCooperative: boolean
   readonly #reader: EmbeddedReader
   readonly #left: AbortController
   #identity: MemberIdentity = { memberId: '', generation: -1 }
   #assignment: readonly TopicPartition[] = []
-  /** What it had before it gave everything up, for sticky assignors; null: it never had anything, or lost it. */
+  /** The newest assignment, for sticky assignors, also after it was given up; null: there was none, or it was lost. */
   #last: LastAssignment | null = null
   /** Of assigned partitions; absent until it was looked up. */
   readonly #positions = new Map<string, PartitionPosition>()
@@ -43,6 +47,10 @@ export class EmbeddedGroupMember implements GroupMember {
   /** What the coordinator wants of this member, until it was done. */
   #pendingEvent: MemberEvent | null = null
   #joining: Promise<JoinedRound> | null = null
+  /** The round that is going on has ended, well or badly: the next step of a read takes it up. */
+  #hasJoined = false
+  /** While joining, the group turned out to have gone on without this member: others own its partitions. */
+  #isDisowned = false
   #positioning: Promise<void> | null = null
   /** Ends the watch of the current generation. */
   #watch = new AbortController()
@@ -56,6 +64,7 @@ export class EmbeddedGroupMember implements GroupMember {
     this.#options = options
     this.#left = left
     this.#assignors = options.assignors ?? [rangeAssignor]
+    this.#isCooperative = this.#assignors.every(({ rebalanceProtocol }) => rebalanceProtocol === 'cooperative')
     this.#reader = new EmbeddedReader(engine)
   }
 
@@ -104,8 +113,8 @@ export class EmbeddedGroupMember implements GroupMember {
     for (;;) {
       this.#checkIn()
       const remainingMs = Math.max(0, deadline - this.#clock.monotonic())
-      if (this.#pendingEvent !== null && this.#joining === null) await this.#giveUpAssignment()
-      if (this.#joining !== null) {
+      if (this.#pendingEvent !== null && this.#joining === null) await this.#joinAgain()
+      if (this.#joining !== null && !this.#readsOn()) {
         if (!(await settledWithin(this.#joining, this.#clock, remainingMs, options.signal))) return nothing
         await this.#adopt(await this.#takeJoined())
         continue
@@ -117,7 +126,7 @@ export class EmbeddedGroupMember implements GroupMember {
         continue
       }
       const result = await this.#readAssigned(remainingMs, options)
-      const moved = this.#pendingEvent !== null && !options.signal.aborted && this.#clock.monotonic() < deadline
+      const moved = (this.#pendingEvent !== null || this.#hasJoined) && !options.signal.aborted && this.#clock.monotonic() < deadline
       if (result.partitions.length > 0 || !moved) return result
     }
   }
@@ -227,26 +236,52 @@ export class EmbeddedGroupMember implements GroupMember {
 
   // ---------------------------------------------------------------------------------------------------- rebalancing
 
-  async #giveUpAssignment(): Promise<void> {
+  /** A cooperative member that others wait for goes on with what it owns until it is told what to give up. */
+  #readsOn(): boolean {
+    return this.#isCooperative && !this.#hasJoined && !this.#isDisowned
+  }
+
+  async #joinAgain(): Promise<void> {
     const status = await this.#engine.memberStatus(this.#options.groupId, this.memberId)
     this.#pendingEvent = null
     this.#watch.abort()
-    const given = this.#assignment
-    const change = status === 'removed' ? { lost: given, revoked: [] } : { lost: [], revoked: given }
-    if (given.length > 0) await this.#tell({ generation: this.generation, assigned: [], ...change })
-    this.#last = status === 'removed' ? null : { partitions: given, generation: this.generation }
-    if (status === 'removed') this.#identity = { memberId: '', generation: -1 }
-    this.#assignment = []
-    this.#positions.clear()
-    this.#paused.clear()
-    this.#gone.clear()
+    if (status === 'removed') {
+      await this.#giveUp({ revoked: [], lost: this.#assignment })
+      this.#identity = { memberId: '', generation: -1 }
+      this.#last = null
+    } else if (!this.#isCooperative) {
+      await this.#giveUp({ revoked: this.#assignment, lost: [] })
+    }
     this.#startJoining()
+  }
+
+  async #giveUp(change: { readonly revoked: readonly TopicPartition[]; readonly lost: readonly TopicPartition[] }): Promise<void> {
+    const given = new Set([...change.revoked, ...change.lost].map(keyOf))
+    if (given.size > 0) await this.#tell({ generation: this.generation, assigned: [], ...change })
+    this.#assignment = this.#assignment.filter((target) => !given.has(keyOf(target)))
+    for (const key of given) {
+      this.#positions.delete(key)
+      this.#paused.delete(key)
+      this.#gone.delete(key)
+    }
   }
 
   #startJoining(): void {
     const owned = { partitions: this.#assignment, generation: this.generation }
-    this.#joining = joinRound(this.#engine, { options: this.#options, assignors: this.#assignors, identity: this.#identity, owned, last: this.#last, signal: this.#left.signal })
-    this.#joining.catch(() => undefined)
+    const known = this.memberId
+    this.#hasJoined = false
+    this.#isDisowned = false
+    const wake = (this.#wake = new AbortController())
+    const onJoined = (identity: MemberIdentity) => {
+      this.#isDisowned ||= known !== '' && identity.memberId !== known
+      if (this.#isCooperative) this.#identity = identity
+    }
+    const settled = () => {
+      this.#hasJoined = true
+      wake.abort()
+    }
+    this.#joining = joinRound(this.#engine, { options: this.#options, assignors: this.#assignors, identity: this.#identity, owned, last: this.#last, signal: this.#left.signal, onJoined })
+    this.#joining.then(settled, settled)
   }
 
   /** After a failure the next read tries again from the beginning. */
@@ -259,17 +294,29 @@ export class EmbeddedGroupMember implements GroupMember {
     }
   }
 
+  /**
+   * 1. what another member owns by now, or is to own, is given up
+   * 2. what is new is taken up
+   * 3. a cooperative member that gave something up joins again, so that the one it is meant for gets it
+   */
   async #adopt(round: JoinedRound): Promise<void> {
     this.#joining = null
+    this.#hasJoined = false
     this.#identity = round.identity
+    const kept = new Set(round.assignment.map(keyOf))
+    const going = this.#assignment.filter((target) => this.#isDisowned || !kept.has(keyOf(target)))
+    await this.#giveUp(this.#isDisowned ? { revoked: [], lost: going } : { revoked: going, lost: [] })
+    const before = new Set(this.#assignment.map(keyOf))
     this.#assignment = round.assignment
-    this.#wake = new AbortController()
-    this.#watchGroup(round)
-    await this.#tell({ generation: this.generation, assigned: round.assignment, revoked: [], lost: [] })
+    this.#last = { partitions: round.assignment, generation: this.generation }
+    if (going.length > 0 && !this.#isDisowned) this.#startJoining()
+    else this.#watchGroup(round)
+    await this.#tell({ generation: this.generation, assigned: round.assignment.filter((target) => !before.has(keyOf(target))), revoked: [], lost: [] })
   }
 
   #watchGroup(round: JoinedRound): void {
     this.#watch = new AbortController()
+    this.#wake = new AbortController()
     const { signal } = this.#watch
     const request = { groupId: this.#options.groupId, topics: this.#options.topics, partitionCounts: round.partitionCounts, ...round.identity }
     const noteEvent = (event: MemberEvent) => {

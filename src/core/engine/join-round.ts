@@ -19,6 +19,8 @@ export interface JoinInput {
   readonly last: LastAssignment | null
   /** The member leaves. */
   readonly signal: AbortSignal
+  /** The coordinator has answered: from now on the member commits in this generation. */
+  onJoined(identity: MemberIdentity): void
 }
 
 export interface JoinedRound {
@@ -52,8 +54,9 @@ export async function joinRound(engine: EngineApi, input: JoinInput): Promise<Jo
     for (;;) {
       if (signal.aborted) throw new StreamError('CLOSED', `the member left group '${options.groupId}' while it was joining`)
       try {
-        const answer = await engine.joinGroup(joinRequest(input, memberId), signal)
+        const answer = await engine.joinGroup(joinRequest(knownAs(input, memberId), memberId), signal)
         memberId = answer.memberId
+        input.onJoined({ memberId, generation: answer.generation })
         if (signal.aborted) leave()
         return await syncRound(engine, input, answer)
       } catch (error) {
@@ -67,6 +70,11 @@ export async function joinRound(engine: EngineApi, input: JoinInput): Promise<Jo
   } finally {
     signal.removeEventListener('abort', leave)
   }
+}
+
+/** A member that the group does not know owns nothing there any more. */
+function knownAs(input: JoinInput, memberId: string): JoinInput {
+  return memberId === '' ? { ...input, owned: { partitions: [], generation: -1 }, last: null } : input
 }
 
 function joinRequest({ options, assignors, owned, last }: JoinInput, memberId: string): JoinRequest {
