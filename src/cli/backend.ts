@@ -7,6 +7,8 @@ export interface BackendOptions {
   readonly data: string
   readonly kafka?: string
   readonly commandConfig?: string
+  /** Settings of the connection to Kafka from elsewhere; those of --command-config go before them. */
+  readonly clientProperties?: Readonly<Record<string, string>>
 }
 
 /** Options that every command about a log has. */
@@ -38,10 +40,10 @@ export async function withNewBroker<T>(options: BackendOptions, use: (broker: Br
   }
 }
 
-async function openBroker({ data, kafka, commandConfig }: BackendOptions): Promise<Broker> {
+async function openBroker({ data, kafka, commandConfig, clientProperties }: BackendOptions): Promise<Broker> {
   if (kafka === undefined) return openEmbeddedBroker({ directory: data })
   const properties = commandConfig === undefined ? {} : await readProperties(commandConfig)
-  return openKafkaBroker(kafkaOptionsFromProperties({ ...properties, 'bootstrap.servers': kafka }, { readFile: readTextFile }))
+  return openKafkaBroker(kafkaOptionsFromProperties({ ...clientProperties, ...properties, 'bootstrap.servers': kafka }, { readFile: readTextFile }))
 }
 
 async function readProperties(file: string): Promise<Readonly<Record<string, string>>> {

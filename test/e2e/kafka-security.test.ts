@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { kafkaOptionsFromProperties, openKafkaBroker } from '../../src/core/index.ts'
+import { kafkaOptionsFromProperties, openKafkaBroker, openSharedBroker, shareBroker } from '../../src/core/index.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { hasKafkaTools, runKafkaTool } from '../kit/kafka.ts'
 import { describeWithOwnKafka } from '../kit/kafka-describe.ts'
@@ -68,10 +68,25 @@ describeWithOwnKafka({ properties }, 'TLS and SASL with a real broker', (cluster
   }, 60_000)
 
   it('a token opens the way by OAUTHBEARER', async () => {
-    const seconds = Math.floor(systemClock.now() / 1_000)
-    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
-    const token = `${part({ alg: 'none' })}.${part({ sub: 'alice', iat: seconds, exp: seconds + 600 })}.`
-    expect(await roundTrip(clientProperties('OAUTHBEARER', `LoginModule required token="${token}";`))).toMatchObject({ offset: 0 })
+    expect(await roundTrip(clientProperties('OAUTHBEARER', `LoginModule required token="${unsignedToken()}";`))).toMatchObject({ offset: 0 })
+  }, 60_000)
+
+  it('a function that fetches tokens serves the other threads too', async () => {
+    const given = clientProperties('OAUTHBEARER', '')
+    const { ssl, brokers } = kafkaOptionsFromProperties({ ...given, 'sasl.mechanism': 'PLAIN', 'sasl.jaas.config': login('unused') }, { readFile: (path) => readFileSync(path, 'utf8') })
+    let fetched = 0
+    const token = () => {
+      fetched++
+      return Promise.resolve(unsignedToken())
+    }
+    const broker = await openKafkaBroker({ brokers, ssl: ssl!, sasl: { mechanism: 'OAUTHBEARER', token } })
+    const before = fetched
+    const shared = shareBroker(broker)
+    const other = await openSharedBroker(shared.handle)
+    expect((await other.describeCluster()).nodes).toHaveLength(1)
+    expect(fetched).toBeGreaterThan(before)
+    await Promise.all([other.close(), broker.close()])
+    shared.close()
   }, 60_000)
 
   it('a wrong password is refused at once, and never shown', async () => {
@@ -93,6 +108,12 @@ describeWithOwnKafka({ properties }, 'TLS and SASL with a real broker', (cluster
     await expect(openKafkaBroker(options)).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' })
   }, 60_000)
 })
+
+function unsignedToken(): string {
+  const seconds = Math.floor(systemClock.now() / 1_000)
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  return `${part({ alg: 'none' })}.${part({ sub: 'alice', iat: seconds, exp: seconds + 600 })}.`
+}
 
 function makeCertificate(): void {
   const key = join(home, 'key.pem')

@@ -31,7 +31,7 @@ export const importTable: readonly ImportRow[] = [
   { name: 'streams/topology', files: /^src\/streams\/topology\//, allowed: [coreIndex, /^src\/streams\/topology\//, /^src\/streams\/(?!index\.ts$)[^/]+$/] },
   { name: 'streams/state', files: /^src\/streams\/state\//, allowed: [coreIndex, /^src\/streams\/state\//, /^src\/streams\/(?!index\.ts$)[^/]+$/, /^src\/streams\/topology\//] },
   { name: 'streams/operators', files: /^src\/streams\/operators\//, allowed: [coreIndex, /^rxjs$/, /^node:util$/, /^src\/streams\/(operators|topology|state)\//, /^src\/streams\/(?!index\.ts$)[^/]+$/] },
-  { name: 'streams/testing', files: /^src\/streams\/testing\//, allowed: [coreIndex, streams, /^rxjs$/] },
+  { name: 'streams/testing', files: /^src\/streams\/testing\//, allowed: [coreIndex, streams, /^rxjs$/, /^zod$/, /^fast-check$/] },
   { name: 'streams', files: streams, allowed: [coreIndex, streams, /^rxjs$/, /^zod$/, nodeWithoutDisk] },
   { name: 'connect', files: /^src\/connect\//, allowed: [coreIndex, /^src\/connect\//, /^zod$/, node] },
   { name: 'cli', files: /^src\/cli\//, allowed: [/^src\/(core|streams|connect)\/index\.ts$/, /^src\/cli\//, node, /^commander$/, /^jiti$/, /^zod$/] },

@@ -1,6 +1,6 @@
 /** What runs in a task's thread: loads the plugin, reaches the log through the port, runs the task, and says how it ended. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { assert, openPortBroker, systemClock, systemRandom } from '../../core/index.ts'
+import { assert, openSharedBroker, systemClock, systemRandom } from '../../core/index.ts'
 import type { ConnectorPlugin, Log } from '../connector.ts'
 import { connectorError } from '../errors.ts'
 import { loadModule, PluginRegistry } from './plugin-registry.ts'
@@ -14,7 +14,7 @@ import { workerConfig } from './worker-config.ts'
 
 assert(parentPort !== null, 'task-worker runs in a thread')
 const worker = parentPort
-const { spec, isPaused, brokerPort } = workerData as TaskThreadData
+const { spec, isPaused, broker: brokerHandle } = workerData as TaskThreadData
 const say = (message: FromThread) => worker.postMessage(message)
 
 /** Progress is of interest to people: ten times a second is enough. */
@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   giveSignsOfLife()
   const progress = throttledProgress()
   try {
-    const broker = openPortBroker({ port: brokerPort })
+    const broker = await openSharedBroker(brokerHandle)
     const registry = new PluginRegistry({ modules: workerConfig.parse(spec.workerConfig)['plugin.path'] })
     await runTask(spec, { broker, registry, plugin: await findPlugin(spec), control, clock: systemClock, random: systemRandom, log: remoteLog(), report: progress.report })
     await broker.close()

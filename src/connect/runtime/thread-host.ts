@@ -1,6 +1,6 @@
-import { MessageChannel, Worker } from 'node:worker_threads'
-import { isStreamError, servePort } from '../../core/index.ts'
-import type { PortServer, Timer } from '../../core/index.ts'
+import { Worker } from 'node:worker_threads'
+import { isStreamError, shareBroker } from '../../core/index.ts'
+import type { SharedBroker, Timer } from '../../core/index.ts'
 import { connectorError } from '../errors.ts'
 import { hostInProcess } from './in-process-host.ts'
 import type { HostedTask, HostedTaskOptions, TaskHost } from './task-host.ts'
@@ -17,8 +17,9 @@ export interface ThreadHostOptions {
 }
 
 /**
- * Runs each task in a thread of its own, which reaches the log through a port: whatever the task does (an uncaught error,
- * `process.exit`, running out of memory) ends that thread only, and its transactions and group membership with it.
+ * Runs each task in a thread of its own, which reaches the log through a port, or a cluster by a client of its own. Whatever the
+ * task does (an uncaught error, `process.exit`, running out of memory) ends that thread only, and its transactions and group
+ * membership with it.
  */
 export function threadHost(options: ThreadHostOptions): TaskHost {
   const isSource = import.meta.url.endsWith('.ts')
@@ -28,15 +29,11 @@ export function threadHost(options: ThreadHostOptions): TaskHost {
 }
 
 function hostInThread(options: HostedTaskOptions, { workerUrl, maxMemoryMiB, stallTimeoutMs }: Required<ThreadHostOptions>): HostedTask {
-  const { port1, port2 } = new MessageChannel()
-  const server = tryServe(options, port1)
-  if (server === undefined) {
-    port1.close()
-    return hostInProcess(options)
-  }
-  const workerData: TaskThreadData = { spec: options.spec, isPaused: options.isPaused, brokerPort: port2 }
+  const shared = tryShare(options)
+  if (shared === undefined) return hostInProcess(options)
+  const workerData: TaskThreadData = { spec: options.spec, isPaused: options.isPaused, broker: shared.handle }
   const thread = new Worker(workerUrl, {
-    workerData, transferList: [port2], name: taskName(options.spec), resourceLimits: { maxOldGenerationSizeMb: maxMemoryMiB }, execArgv: [],
+    workerData, transferList: [...shared.transferList], name: taskName(options.spec), resourceLimits: { maxOldGenerationSizeMb: maxMemoryMiB }, execArgv: [],
   })
   const tell = (message: ToThread) => thread.postMessage(message)
   const watch = watchStalls(thread, options, stallTimeoutMs)
@@ -44,7 +41,7 @@ function hostInThread(options: HostedTaskOptions, { workerUrl, maxMemoryMiB, sta
     done: Promise.race([outcomeOf(thread, options, maxMemoryMiB), watch.stalled]).finally(async () => {
       watch.cancel()
       await thread.terminate()
-      server.close()
+      shared.close()
     }),
     pause: () => tell({ kind: 'pause' }),
     resume: () => tell({ kind: 'resume' }),
@@ -53,13 +50,13 @@ function hostInThread(options: HostedTaskOptions, { workerUrl, maxMemoryMiB, sta
   }
 }
 
-/** undefined: the broker has no engine in this process that could be served. */
-function tryServe({ broker, log, spec }: HostedTaskOptions, port: MessageChannel['port1']): PortServer | undefined {
+/** undefined: the broker cannot be used from another thread. */
+function tryShare({ broker, log, spec }: HostedTaskOptions): SharedBroker | undefined {
   try {
-    return servePort(broker, port)
+    return shareBroker(broker)
   } catch (error) {
     if (!isStreamError(error, 'UNSUPPORTED')) throw error
-    log.debug(`${taskName(spec)}: runs inside the worker, since its broker cannot be reached from a thread`)
+    log.warn(`${taskName(spec)}: runs inside the worker, since its broker cannot be reached from a thread: ${error.message}`)
     return undefined
   }
 }

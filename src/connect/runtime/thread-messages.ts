@@ -1,15 +1,13 @@
 /** What the worker and a task's thread say to each other, as plain data. */
-import type { MessagePort } from 'node:worker_threads'
 import { isStreamError, StreamError } from '../../core/index.ts'
-import type { ErrorCode } from '../../core/index.ts'
+import type { BrokerHandle, ErrorCode } from '../../core/index.ts'
 import type { Log } from '../connector.ts'
 import type { TaskProgress, TaskSpec } from './task-spec.ts'
 
 export interface TaskThreadData {
   readonly spec: TaskSpec
   readonly isPaused: boolean
-  /** The other end is served by the worker's broker. */
-  readonly brokerPort: MessagePort
+  readonly broker: BrokerHandle
 }
 
 export type ToThread = { readonly kind: 'pause' | 'resume' | 'stop' }

@@ -8,7 +8,7 @@ const positive = z.number().min(1, 'Value must be at least 1')
  * A worker's config: upstream's names. Where upstream requires a key, there is a default that suits the embedded engine.
  */
 export const workerConfig = configSpec({
-  'bootstrap.servers': option.list({ doc: 'Brokers of the Kafka cluster; empty: the embedded engine.', default: [], importance: 'high' }),
+  'bootstrap.servers': option.list({ doc: 'Brokers of the Kafka cluster; empty: the embedded engine. Settings of the connection stand beside it under Kafka\'s names: security.protocol, ssl.…, sasl.…', default: [], importance: 'high' }),
   'group.id': option.string({ doc: 'Names the worker or the cluster of workers; part of transactional ids.', default: 'connect', importance: 'high' }),
   'key.converter': option.class({ doc: 'Converter of record keys.', default: 'org.apache.kafka.connect.json.JsonConverter', importance: 'high' }),
   'value.converter': option.class({ doc: 'Converter of record values.', default: 'org.apache.kafka.connect.json.JsonConverter', importance: 'high' }),
@@ -39,7 +39,7 @@ export const workerConfig = configSpec({
   'restart.backoff.ms': option.long({ doc: 'The wait before the first restart.', default: 1000, importance: 'low', check: positive }),
   'restart.backoff.max.ms': option.long({ doc: 'The longest wait between restarts.', default: 60_000, importance: 'low', check: positive }),
   'restart.max.attempts': option.int({ doc: 'Restarts in a row before a task stays failed; -1: no end.', default: 10, importance: 'low', check: z.number().min(-1, 'Value must be at least -1') }),
-}, { prefixes: ['key.converter.', 'value.converter.', 'header.converter.', 'producer.', 'consumer.', 'admin.', 'config.providers.', 'offset.storage.'] })
+}, { prefixes: ['key.converter.', 'value.converter.', 'header.converter.', 'producer.', 'consumer.', 'admin.', 'config.providers.', 'offset.storage.', 'security.', 'sasl.', 'ssl.'] })
 
 export type WorkerConfig = ConfigOf<typeof workerConfig>
 

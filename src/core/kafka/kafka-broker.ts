@@ -1,15 +1,19 @@
 import type { Broker, ClusterDescription, GroupAdmin, GroupMember, GroupOptions, Producer, ProducerOptions, Reader, ReaderOptions, TopicAdmin } from '../broker.ts'
 import { StreamError } from '../errors.ts'
 import { describeKafkaCluster } from './describe-cluster.ts'
+import { removeMember } from './group-membership.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
 import { KafkaGroupAdmin } from './kafka-group-admin.ts'
 import { joinKafkaGroup } from './kafka-group-member.ts'
 import { openKafkaProducer } from './kafka-producer.ts'
 import { KafkaReader } from './kafka-reader.ts'
 import { KafkaTopicAdmin } from './kafka-topic-admin.ts'
+import type { KafkaBrokerOptions } from './open-kafka-broker.ts'
 
 /** The seam over an Apache Kafka cluster. Closing it closes what was opened from it. */
 export class KafkaBroker implements Broker {
+  /** How it was opened: another thread opens its own in the same way. */
+  readonly options: KafkaBrokerOptions
   readonly topics: TopicAdmin
   readonly groups: GroupAdmin
   readonly #cluster: KafkaCluster
@@ -18,8 +22,9 @@ export class KafkaBroker implements Broker {
   readonly #members = new Set<GroupMember>()
   #closing: Promise<void> | undefined
 
-  constructor(cluster: KafkaCluster) {
+  constructor(cluster: KafkaCluster, options: KafkaBrokerOptions) {
     this.#cluster = cluster
+    this.options = options
     this.topics = new KafkaTopicAdmin(cluster)
     this.groups = new KafkaGroupAdmin(cluster)
   }
@@ -45,6 +50,13 @@ export class KafkaBroker implements Broker {
   async describeCluster(): Promise<ClusterDescription> {
     this.#ensureOpen()
     return describeKafkaCluster(this.#cluster)
+  }
+
+  /** For a member whose thread has died. */
+  async removeMember(groupId: string, memberId: string): Promise<void> {
+    const lane = this.#cluster.openLane()
+    await removeMember(this.#cluster, lane, groupId, memberId)
+    this.#cluster.closeLane(lane)
   }
 
   close(): Promise<void> {

@@ -50,4 +50,5 @@ export interface KafkaClientOptions {
 
 export type SaslOptions =
   | { readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'; readonly username: string; readonly password: string }
-  | { readonly mechanism: 'OAUTHBEARER'; readonly token: () => Promise<string> }
+  /** A function is asked for a token with every connection. */
+  | { readonly mechanism: 'OAUTHBEARER'; readonly token: string | (() => Promise<string>) }

@@ -28,6 +28,13 @@ export interface KafkaClusterOptions {
   readonly operationTimeoutMs: number
   /** An append that was not acknowledged for so long fails. */
   readonly deliveryTimeoutMs: number
+  readonly memberships?: MembershipWatcher | undefined
+}
+
+/** Is told of members of groups that leave when they are done, so that somebody can make them leave when their thread dies. */
+export interface MembershipWatcher {
+  joined(groupId: string, memberId: string): void
+  left(groupId: string, memberId: string): void
 }
 
 export type CoordinatorType = 'group' | 'transaction'
@@ -55,6 +62,7 @@ export class KafkaCluster {
   readonly requestTimeoutMs: number
   readonly operationTimeoutMs: number
   readonly deliveryTimeoutMs: number
+  readonly memberships: MembershipWatcher | undefined
   readonly #client: KafkaClient
   readonly #clientId: string
   readonly #bootstrap: readonly KafkaNodeAddress[]
@@ -73,6 +81,7 @@ export class KafkaCluster {
     this.requestTimeoutMs = options.requestTimeoutMs
     this.operationTimeoutMs = options.operationTimeoutMs
     this.deliveryTimeoutMs = options.deliveryTimeoutMs
+    this.memberships = options.memberships
     this.#client = options.client
     this.#clientId = options.clientId
     this.#bootstrap = options.bootstrap

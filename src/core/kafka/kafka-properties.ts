@@ -45,6 +45,8 @@ export function kafkaOptionsFromProperties(properties: Properties, context: Prop
     ...milliseconds(properties, 'delivery.timeout.ms', 'deliveryTimeoutMs'),
     ...milliseconds(properties, 'socket.connection.setup.timeout.ms', 'connectionTimeoutMs'),
     ...(protocol.endsWith('SSL') ? { ssl: tlsOptions(properties, context) } : {}),
+    // Kafka's way to say that the name in the certificate does not matter
+    ...(properties['ssl.endpoint.identification.algorithm'] === '' ? { checkServerName: false } : {}),
     ...(protocol.startsWith('SASL') ? { sasl: saslOptions(properties) } : {}),
   }
 }
@@ -73,8 +75,6 @@ function tlsOptions(properties: Properties, context: PropertiesContext): Connect
     ...(key === undefined ? {} : { key: unfolded(key) }),
     ...(cert === undefined ? {} : { cert: unfolded(cert) }),
     ...(passphrase === undefined ? {} : { passphrase }),
-    // Kafka's way to say that the name in the certificate does not matter
-    ...(properties['ssl.endpoint.identification.algorithm'] === '' ? { checkServerIdentity: () => undefined } : {}),
   }
 }
 
@@ -109,7 +109,7 @@ function saslOptions(properties: Properties): SaslOptions {
   if (mechanism === 'OAUTHBEARER') {
     const token = jaas.get('token')
     if (token === undefined) throw invalid('sasl.jaas.config', 'needs token="…" for OAUTHBEARER; a program can give openKafkaBroker a function that fetches tokens')
-    return { mechanism, token: () => Promise.resolve(token) }
+    return { mechanism, token }
   }
   const username = jaas.get('username')
   const password = jaas.get('password')

@@ -204,7 +204,8 @@ class KafkaJsBackedConnection implements KafkaConnection {
 function saslFor(sasl: SaslOptions): KafkaJsSasl {
   const mechanism = sasl.mechanism.toLowerCase()
   if (sasl.mechanism !== 'OAUTHBEARER') return { mechanism, username: sasl.username, password: sasl.password }
-  return { mechanism, oauthBearerProvider: async () => ({ value: await sasl.token() }) }
+  const { token } = sasl
+  return { mechanism, oauthBearerProvider: async () => ({ value: typeof token === 'string' ? token : await token() }) }
 }
 
 function connectionError(error: unknown, address: KafkaNodeAddress, options: KafkaClientOptions): StreamError {

@@ -8,6 +8,7 @@ import type { Random } from '../random.ts'
 import { KafkaBroker } from './kafka-broker.ts'
 import type { KafkaClient, KafkaNodeAddress, SaslOptions } from './kafka-client.ts'
 import { KafkaCluster } from './kafka-cluster.ts'
+import type { MembershipWatcher } from './kafka-cluster.ts'
 import { kafkaJsClient } from './kafkajs-client.ts'
 
 export interface KafkaBrokerOptions {
@@ -17,6 +18,8 @@ export interface KafkaBrokerOptions {
   readonly clientId?: string
   /** TLS: true for the system's certificates, or options of `tls.connect`. Default false. */
   readonly ssl?: boolean | ConnectionOptions
+  /** With `ssl`: whether the name in the broker's certificate must be the one that was connected to. Default true. */
+  readonly checkServerName?: boolean
   /** Default: no authentication. */
   readonly sasl?: SaslOptions
   /** Default 10 s. */
@@ -35,23 +38,32 @@ export interface KafkaBrokerOptions {
 
 /** Connects to an Apache Kafka cluster (2.5 or later). @throws BACKEND_UNAVAILABLE when no broker answers, NOT_AUTHORIZED, INVALID_ARGUMENT */
 export async function openKafkaBroker(options: KafkaBrokerOptions): Promise<Broker> {
+  return openWatchedKafkaBroker(options)
+}
+
+export async function openWatchedKafkaBroker(options: KafkaBrokerOptions, memberships?: MembershipWatcher): Promise<KafkaBroker> {
   const bootstrap = options.brokers.map(parseAddress)
   if (bootstrap.length === 0) throw new StreamError('INVALID_ARGUMENT', 'brokers: name at least one broker, such as localhost:9092')
   const { clientId = 'millrace', clock = systemClock, random = systemRandom, requestTimeoutMs = 30_000, operationTimeoutMs = 60_000, deliveryTimeoutMs = 120_000 } = options
   const client = options.client ?? kafkaJsClient({
-    ssl: options.ssl ?? false,
+    ssl: tlsOptions(options),
     sasl: options.sasl ?? null,
     connectionTimeoutMs: options.connectionTimeoutMs ?? 10_000,
     clock,
   })
-  const cluster = new KafkaCluster({ client, bootstrap, clientId, clock, random, requestTimeoutMs, operationTimeoutMs, deliveryTimeoutMs })
+  const cluster = new KafkaCluster({ client, bootstrap, clientId, clock, random, requestTimeoutMs, operationTimeoutMs, deliveryTimeoutMs, memberships })
   try {
     await cluster.refresh([])
   } catch (error) {
     cluster.close()
     throw error
   }
-  return new KafkaBroker(cluster)
+  return new KafkaBroker(cluster, options)
+}
+
+function tlsOptions({ ssl = false, checkServerName = true }: KafkaBrokerOptions): boolean | ConnectionOptions {
+  if (ssl === false || checkServerName) return ssl
+  return { ...(ssl === true ? {} : ssl), checkServerIdentity: () => undefined }
 }
 
 /** `host:port`, and `[address]:port` for IPv6. */
