@@ -5,12 +5,14 @@
  * ```
  *   __consumer_offsets    key 1: group, topic, partition  → offset, metadata, commit time
  *                         key 2: group                    → generation, leader, members with subscription and assignment
+ *                         others: next-group-records.ts
  *   __transaction_state   key 0: transactional id         → producer id and epoch, status, partitions
  * ```
  * A null value (a tombstone) forgets the key.
  */
 import type { TopicPartition } from '../record.ts'
 import { StreamError } from '../errors.ts'
+import { nextGroupKind, nextGroupSchemas } from './next-group-records.ts'
 import { decodeStruct, encodeStruct } from './struct-codec.ts'
 import type { FieldSchema, FieldValue, StructSchema, StructValue } from './struct-codec.ts'
 import type { TransactionState, TransactionStatus } from './transaction-state.ts'
@@ -124,7 +126,7 @@ export interface StoredMember {
 /** What a key of `__consumer_offsets` is about; kinds written by newer brokers are `other`. */
 export type OffsetsTopicKey =
   | { readonly kind: 'offset'; readonly groupId: string; readonly topic: string; readonly partition: number }
-  | { readonly kind: 'group'; readonly groupId: string }
+  | { readonly kind: 'group' | 'next-group'; readonly groupId: string }
   | { readonly kind: 'other' }
 
 const offsetKeyKind = 1
@@ -143,6 +145,7 @@ export function encodeGroupKey(groupId: string): Uint8Array {
 export function decodeOffsetsTopicKey(bytes: Uint8Array): OffsetsTopicKey {
   const kind = bytes.length >= 2 ? (bytes[0]! << 8) | bytes[1]! : -1
   if (kind === groupKeyKind) return { kind: 'group', groupId: textOf(decodeStruct(groupMetadataKeySchema, bytes), 'group') }
+  if (kind === nextGroupKind) return { kind: 'next-group', groupId: textOf(decodeStruct(nextGroupSchemas.ConsumerGroupMetadata.key, bytes), 'groupId') }
   if (kind !== offsetKeyKind && kind !== 0) return { kind: 'other' }
   const key = decodeStruct(offsetCommitKeySchema, bytes)
   return { kind: 'offset', groupId: textOf(key, 'group'), topic: textOf(key, 'topic'), partition: numberOf(key, 'partition') }
@@ -151,7 +154,7 @@ export function decodeOffsetsTopicKey(bytes: Uint8Array): OffsetsTopicKey {
 /** Version 1, the only one with an expiry of its own, is used when there is one: so does Kafka. */
 export function encodeOffsetValue(value: OffsetCommitValue, topicId: Uint8Array | null): Uint8Array {
   const version = value.expireTimestamp >= 0 ? 1 : offsetCommitValueSchema.newestVersion
-  return encodeStruct(offsetCommitValueSchema, version, { ...value, topicId })
+  return encodeStruct(offsetCommitValueSchema, version, { ...value, ...(topicId && { topicId }) })
 }
 
 export function decodeOffsetValue(bytes: Uint8Array): OffsetCommitValue {
@@ -183,6 +186,11 @@ export function decodeGroupValue(bytes: Uint8Array): GroupMetadataValue {
     currentStateTimestamp: numberOf(value, 'currentStateTimestamp'),
     members: (value['members'] as readonly StructValue[]).map(storedMember),
   }
+}
+
+/** How far a group of the next-generation protocol has come. */
+export function decodeNextGroupEpoch(bytes: Uint8Array): number {
+  return numberOf(decodeStruct(nextGroupSchemas.ConsumerGroupMetadata.value, bytes), 'epoch')
 }
 
 function storedMember(value: StructValue): StoredMember {

@@ -6,7 +6,7 @@ import { randomUuid } from '../random.ts'
 import { consumerProtocolType, decodeAssignment, decodeSubscription } from '../consumer-protocol.ts'
 import type { TopicPartition } from '../record.ts'
 import { validateGroupId, validateSessionTimeout } from '../validate.ts'
-import { decodeGroupValue, encodeGroupKey, encodeGroupValue } from './coordinator-records.ts'
+import { decodeGroupValue, decodeNextGroupEpoch, encodeGroupKey, encodeGroupValue } from './coordinator-records.ts'
 import type { CommitRequest, FetchOffsetsRequest, JoinAnswer, JoinRequest, MemberEvent, SyncRequest, WatchRequest } from './engine-api.ts'
 import { Group, unknownMember } from './group.ts'
 import { completeJoin, completeSync, metadataOf, moveTo, newGroupState, noAssignment, sameProtocols, sharesProtocol, staticMember, withMember, withMemberReplaced } from './group-state.ts'
@@ -41,12 +41,18 @@ export class GroupCoordinator {
 
   /**
    * A group's record, at start. Members lived in a process that is gone, so a group comes back empty, with its generation;
-   * only when all of them are static it comes back as it was, and waits for them for a session time-out.
+   * only when all of them are static it comes back as it was, and waits for them for a session time-out. A group of the
+   * next-generation protocol goes on from its epoch, as a classic one.
    */
-  restore(groupId: string, value: Uint8Array | null): void {
+  restore(groupId: string, value: Uint8Array | null, kind: 'group' | 'next-group'): void {
     this.#groups.get(groupId)?.close()
     this.#groups.delete(groupId)
     if (value === null) return
+    if (kind === 'next-group') {
+      const state = { ...newGroupState(groupId, this.#clock.now()), generation: decodeNextGroupEpoch(value), protocolType: consumerProtocolType }
+      this.#groups.set(groupId, new Group(this.#clock, state))
+      return
+    }
     const stored = decodeGroupValue(value)
     // Members that died with their process kept the group in use until now.
     const emptySince = stored.members.length > 0 ? this.#clock.now() : stored.currentStateTimestamp

@@ -100,7 +100,7 @@ export class LocalEngine implements EngineApi {
     const log = await LogEngine.open(options)
     try {
       const engine = new LocalEngine(log, options)
-      engine.offsetsTopic.replay((batch) => engine.#offsets.replay(batch, (groupId, value) => engine.groups.restore(groupId, value)))
+      engine.offsetsTopic.replay((batch) => engine.#offsets.replay(batch, (groupId, value, kind) => engine.groups.restore(groupId, value, kind)))
       engine.groups.startSessions()
       await engine.transactions.recover()
       return engine

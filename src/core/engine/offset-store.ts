@@ -30,7 +30,7 @@ export class OffsetStore {
   }
 
   /** One batch of the offsets topic at start; `visitGroup` gets the records that are about groups. */
-  replay(batch: RecordBatchView, visitGroup: (groupId: string, value: Uint8Array | null) => void): void {
+  replay(batch: RecordBatchView, visitGroup: (groupId: string, value: Uint8Array | null, kind: 'group' | 'next-group') => void): void {
     if (batch.isControl) {
       const marker = readMarker(batch)
       if (marker !== null) this.completeTransaction(batch.producerId, marker.type)
@@ -39,7 +39,7 @@ export class OffsetStore {
     for (const { key, value } of batch) {
       if (key === null) continue
       const parsed = decodeOffsetsTopicKey(key)
-      if (parsed.kind === 'group') visitGroup(parsed.groupId, value)
+      if (parsed.kind === 'group' || parsed.kind === 'next-group') visitGroup(parsed.groupId, value, parsed.kind)
       if (parsed.kind !== 'offset') continue
       const target = { topic: parsed.topic, partition: parsed.partition }
       const offsets = batch.isTransactional ? this.#pendingOffsets(batch.producerId, parsed.groupId) : this.#committedOffsets(parsed.groupId)

@@ -15,6 +15,8 @@ export interface FieldSchema {
   readonly type: FieldType
   /** A list of structures, or with `type` alone true, of plain values. */
   readonly list?: true | readonly FieldSchema[]
+  /** One structure, which may be null; its default has the defaults of all its fields. */
+  readonly struct?: readonly FieldSchema[]
   /** First and last version that has the field. Default: all. */
   readonly since?: number
   readonly until?: number
@@ -35,6 +37,8 @@ export interface StructSchema {
 }
 
 const noUuid = new Uint8Array(16)
+/** What precedes a structure that may be null: an int8, or an unsigned varint inside of a tagged field. */
+const [absent, present, absentInTag] = [-1, 1, 0]
 
 /** The version, then the fields; missing ones take their defaults. */
 export function encodeStruct(schema: StructSchema, version: number, value: StructValue): Uint8Array {
@@ -45,11 +49,11 @@ export function encodeStruct(schema: StructSchema, version: number, value: Struc
 }
 
 /** @throws CORRUPT_RECORD for unknown versions too */
-export function decodeStruct(schema: StructSchema, bytes: Uint8Array): StructValue & { readonly version: number } {
+export function decodeStruct(schema: StructSchema, bytes: Uint8Array): StructValue {
   const reader = new FieldReader(bytes, schema.name)
   const version = reader.int16()
   if (version < 0 || version > schema.newestVersion) throw reader.corrupt(`version ${version} is not known`)
-  return { ...readFields(reader, schema.fields, { version, flexible: isFlexible(schema, version) }), version }
+  return readFields(reader, schema.fields, { version, flexible: isFlexible(schema, version) })
 }
 
 interface Form {
@@ -67,6 +71,7 @@ function isPresent(field: FieldSchema, version: number): boolean {
 
 function defaultOf(field: FieldSchema): FieldValue {
   if (field.default !== undefined) return field.default
+  if (field.struct) return Object.fromEntries(field.struct.map((inner) => [inner.name, defaultOf(inner)]))
   if (field.nullable) return null
   if (field.list) return []
   switch (field.type) {
@@ -89,23 +94,33 @@ function writeFields(writer: FieldWriter, fields: readonly FieldSchema[], value:
 
 function writeTaggedFields(writer: FieldWriter, present: readonly FieldSchema[], value: StructValue, form: Form): void {
   const tagged = present
-    .filter((field) => field.tag !== undefined && !sameValue(value[field.name] ?? defaultOf(field), defaultOf(field)))
+    .filter((field) => field.tag !== undefined && value[field.name] !== undefined && !sameValue(value[field.name]!, defaultOf(field)))
     .sort((a, b) => a.tag! - b.tag!)
   writer.unsignedVarint(tagged.length)
   for (const field of tagged) {
     const content = new FieldWriter()
-    writeField(content, field, value[field.name]!, form)
+    writeTagged(content, field, value[field.name]!, form)
     const bytes = content.finish()
     writer.unsignedVarint(field.tag!).unsignedVarint(bytes.length).raw(bytes)
   }
 }
 
+function writeTagged(writer: FieldWriter, field: FieldSchema, value: FieldValue, form: Form): void {
+  if (!field.struct) return writeField(writer, field, value, form)
+  writer.unsignedVarint(value === null ? absentInTag : present)
+  if (value !== null) writeFields(writer, field.struct, value as StructValue, form)
+}
+
 function sameValue(a: FieldValue, b: FieldValue): boolean {
   if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b) === 0
-  return a === b
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b
+  const [inA, inB] = [a as StructValue, b as StructValue]
+  const fields = Object.keys(inA)
+  return fields.length === Object.keys(inB).length && fields.every((field) => field in inB && sameValue(inA[field]!, inB[field]!))
 }
 
 function writeField(writer: FieldWriter, field: FieldSchema, value: FieldValue, form: Form): void {
+  if (field.struct) return writeStruct(writer, field.struct, value as StructValue | null, form)
   if (!field.list) return writePlain(writer, field.type, value, form)
   const items = value as readonly FieldValue[] | null
   if (form.flexible) writer.unsignedVarint(items === null ? 0 : items.length + 1)
@@ -114,6 +129,11 @@ function writeField(writer: FieldWriter, field: FieldSchema, value: FieldValue, 
     if (field.list === true) writePlain(writer, field.type, item, form)
     else writeFields(writer, field.list, item as StructValue, form)
   }
+}
+
+function writeStruct(writer: FieldWriter, fields: readonly FieldSchema[], value: StructValue | null, form: Form): void {
+  writer.int8(value === null ? absent : present)
+  if (value !== null) writeFields(writer, fields, value, form)
 }
 
 function writePlain(writer: FieldWriter, type: FieldType, value: FieldValue, form: Form): void {
@@ -146,11 +166,17 @@ function readTaggedFields(reader: FieldReader, fields: readonly FieldSchema[], v
     const tag = reader.unsignedVarint()
     const content = reader.raw(reader.unsignedVarint())
     const field = fields.find((candidate) => candidate.tag === tag && isPresent(candidate, form.version))
-    if (field) value[field.name] = readField(new FieldReader(content, field.name), field, form)
+    if (field) value[field.name] = readTagged(new FieldReader(content, field.name), field, form)
   }
 }
 
+function readTagged(reader: FieldReader, field: FieldSchema, form: Form): FieldValue {
+  if (!field.struct) return readField(reader, field, form)
+  return reader.unsignedVarint() === absentInTag ? null : readFields(reader, field.struct, form)
+}
+
 function readField(reader: FieldReader, field: FieldSchema, form: Form): FieldValue {
+  if (field.struct) return reader.int8() === absent ? null : readFields(reader, field.struct, form)
   const value = field.list ? readList(reader, field, field.list, form) : readPlain(reader, field.type, form)
   if (value === null && !field.nullable) throw reader.corrupt(`${field.name} is null`)
   return value

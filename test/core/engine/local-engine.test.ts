@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { openEmbeddedBroker, partitionForKey, rangeAssignor, seededRandom } from '../../../src/core/index.ts'
 import type { Broker } from '../../../src/core/index.ts'
+import { LocalEngine } from '../../../src/core/engine/local-engine.ts'
+import { nextGroupKind, nextGroupSchemas } from '../../../src/core/engine/next-group-records.ts'
+import { encodeStruct } from '../../../src/core/engine/struct-codec.ts'
 import { ManualClock } from '../../kit/manual-clock.ts'
 import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
 import { PollingMember, appendAll, codeOf, createTopic, encode, errorOf, eventually, readValues, recordOf, visibleValues } from '../../contract/contract-kit.ts'
@@ -40,6 +43,26 @@ describe('a directory that is opened again', () => {
       await broker.close()
     }
     expect(new Set(ids).size).toBe(9)
+  })
+
+  it('goes on from the epoch of a group that a broker kept with the next-generation protocol', async () => {
+    const disk = new MemoryFileSystem()
+    const first = await open(disk)
+    const topic = await createTopic(first)
+    await first.groups.setOffsets('g', [{ topic, partition: 0, offset: 0 }])
+    await first.close()
+    const engine = await LocalEngine.open({
+      directory: '/data', fileSystem: disk, clock: new ManualClock(), random: seededRandom(1), internalTopicPartitions: 50, offsetsRetentionMs: day,
+    })
+    const { key, value } = nextGroupSchemas.ConsumerGroupMetadata
+    await engine.offsetsTopic.write('g', [{ key: encodeStruct(key, nextGroupKind, { groupId: 'g' }), value: encodeStruct(value, 0, { epoch: 41 }) }])
+    await engine.close()
+    const second = await open(disk)
+    expect(await second.groups.describe('g')).toMatchObject({ state: 'empty', generation: 41, offsets: [{ topic, partition: 0, offset: 0 }] })
+    const member = await PollingMember.join(second, { groupId: 'g', topics: [topic] })
+    expect(member.member.generation).toBe(42)
+    await member.leave()
+    await second.close()
   })
 
   it('goes on with the next generation of a group, and the next epoch of a transactional id', async () => {
