@@ -26,6 +26,8 @@ export interface OptionSettings<T> {
   /** A further rule on the parsed value, such as `z.number().min(1)`; its message is shown. */
   readonly check?: z.ZodType
   readonly group?: string
+  /** Place inside the group, for tools that draw forms. */
+  readonly order?: number
   readonly displayName?: string
   readonly width?: ConfigWidth
   /** Options whose meaning depends on this one. */
@@ -34,6 +36,8 @@ export interface OptionSettings<T> {
   readonly recommended?: (config: RawConfig) => readonly T[]
   /** False hides it in tools. Default always. */
   readonly visible?: (config: RawConfig) => boolean
+  /** For `oneOf`: the words are told apart by case, too. */
+  readonly exactCase?: boolean
 }
 
 export interface ConfigOption<T> {
@@ -119,8 +123,9 @@ export const option = {
   password: maker('password', schemas.password),
   /** One of the words given, in any case; the parsed value is the word as given here. */
   oneOf<const W extends string, const S extends OptionSettings<W>>(words: readonly W[], settings: S & OptionSettings<W>): ConfigOption<OrNull<W, S>> {
-    const complaint = `String must be one of (case insensitive): ${words.join(', ')}`
-    const schema = parsed(complaint, (text) => words.find((word) => word.toLowerCase() === text.toLowerCase()))
+    const isExact = settings.exactCase === true
+    const complaint = `String must be one of${isExact ? '' : ' (case insensitive)'}: ${words.join(', ')}`
+    const schema = parsed(complaint, (text) => words.find((word) => word === text || (!isExact && word.toLowerCase() === text.toLowerCase())))
     return makeOption<W, S>('string', schema, { recommended: () => words, ...settings })
   },
   /** Any zod schema that reads text: `option.custom('string', z.string().transform(readDuration), { … })`. */
@@ -139,7 +144,7 @@ type Parsed<O extends ConfigOptions> = { readonly [K in keyof O]: O[K] extends C
 /** The state of one option after validation: parsed value or the complaints. */
 export interface OptionCheck {
   readonly name: string
-  /** As written or, when absent, the default as text; passwords hidden. */
+  /** As text, the default when absent, null when it could not be read; passwords hidden. */
   readonly text: string | null
   readonly value: unknown
   readonly errors: readonly string[]
@@ -211,7 +216,18 @@ function checkOption(name: string, { schema, settings, type }: ConfigOption<unkn
   const result = schema.safeParse(written)
   const complaints = result.success ? checkRule(settings.check, result.data) : result.error.issues.map((issue) => issue.message)
   const shown = result.success && type !== 'password' ? shownValue(result.data) : text
-  return { name, text, value: result.data ?? null, errors: complaints.map((complaint) => `Invalid value ${shown} for configuration ${name}: ${complaint}`) }
+  const errors = complaints.map((complaint) => `Invalid value ${shown} for configuration ${name}: ${complaint}`)
+  if (!result.success && settings.check !== undefined && numeric.includes(type)) errors.push(`Invalid value null for configuration ${name}: Value must be non-null`)
+  return { name, text: checkedText(type, text, result), value: result.data ?? null, errors }
+}
+
+/** Types of which upstream checks the range even of what it could not read. */
+const numeric: readonly ConfigType[] = ['int', 'short', 'long', 'double']
+
+/** As upstream shows it: what was read rather than what was written, and null for what is no number. */
+function checkedText(type: ConfigType, text: string, result: { readonly success: boolean; readonly data?: unknown }): string | null {
+  if (result.success) return type === 'password' ? text : configText(result.data)
+  return type === 'string' || type === 'list' || type === 'password' ? text : null
 }
 
 /** As upstream shows a value that was parsed and then refused. */

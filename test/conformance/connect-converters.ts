@@ -35,7 +35,7 @@ interface ConverterCase {
 
 const makers: Readonly<Record<string, (config: ConverterCase['config']) => Converter>> = {
   StringConverter: (config) => stringConverter(stringConverterConfig.parse(config)),
-  JsonConverter: (config) => jsonConverter(jsonConverterConfig.parse(config)),
+  JsonConverter: (config) => jsonConverter(jsonConverterConfig.parse({ 'converter.type': 'value', ...config })),
   ByteArrayConverter: byteArrayConverter,
   BooleanConverter: booleanConverter,
   ShortConverter: shortConverter,

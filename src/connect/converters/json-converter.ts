@@ -10,13 +10,19 @@ import type { JsonNode } from './json-text.ts'
 import { writeJson } from './json-writer.ts'
 import type { JsonWriterOptions } from './json-writer.ts'
 
+const inGroup = (group: 'Schemas' | 'Serialization', order: number, displayName: string) => ({ group, order, displayName, width: 'medium' } as const)
+
 export const jsonConverterConfig = configSpec({
-  'converter.type': option.string({ doc: 'Whether it converts keys, values or headers; set by the worker.', default: null, importance: 'low' }),
-  'schemas.enable': option.boolean({ doc: 'Include schemas in each record: {"schema": …, "payload": …}.', default: true, importance: 'high' }),
-  'schemas.cache.size': option.int({ doc: 'Schemas that are kept ready for writing and reading.', default: 1000, importance: 'high' }),
-  'schema.content': option.string({ doc: 'A schema, as JSON, for bodies that are bare payloads; empty: each record brings its own.', default: null, importance: 'high' }),
-  'decimal.format': option.oneOf(['NUMERIC', 'BASE64'], { doc: 'How decimals are written: as numbers, or as base64 of their bytes.', default: 'BASE64', importance: 'low' }),
-  'replace.null.with.default': option.boolean({ doc: 'Whether null becomes the default where the schema has one.', default: true, importance: 'low' }),
+  'converter.type': option.string({ doc: 'Whether it converts keys, values or headers; set by the worker.', importance: 'low' }),
+  'schemas.enable': option.boolean({ doc: 'Include schemas in each record: {"schema": …, "payload": …}.', default: true, importance: 'high', ...inGroup('Schemas', 0, 'Enable Schemas') }),
+  'schemas.cache.size': option.int({ doc: 'Schemas that are kept ready for writing and reading.', default: 1000, importance: 'high', ...inGroup('Schemas', 1, 'Schema Cache Size') }),
+  'schema.content': option.string({
+    doc: 'A schema, as JSON, for bodies that are bare payloads; empty: each record brings its own.', default: null, importance: 'high', ...inGroup('Schemas', 2, 'Schema Content'),
+  }),
+  'decimal.format': option.oneOf(['NUMERIC', 'BASE64'], {
+    doc: 'How decimals are written: as numbers, or as base64 of their bytes.', default: 'BASE64', importance: 'low', recommended: () => [], ...inGroup('Serialization', 0, 'Decimal Format'),
+  }),
+  'replace.null.with.default': option.boolean({ doc: 'Whether null becomes the default where the schema has one.', default: true, importance: 'low', ...inGroup('Serialization', 1, 'Replace null with default') }),
 })
 
 const needsEnvelope =

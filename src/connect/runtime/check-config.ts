@@ -1,16 +1,19 @@
-import type { ConfigSpec, RawConfig } from '../config-spec.ts'
+import type { RawConfig } from '../config-spec.ts'
 import { unknownKeys } from '../config-spec.ts'
 import type { Secrets } from '../config-providers/secrets.ts'
-import type { ConnectorPlugin } from '../connector.ts'
-import { configError, describeError } from '../errors.ts'
+import type { ConnectorPlugin, Log } from '../connector.ts'
+import { configError } from '../errors.ts'
 import { createCodec } from './codec-config.ts'
-import { sinkConfig, sourceConfig } from './connector-config.ts'
+import { errorsOf } from './config-infos.ts'
+import { sourceConfig } from './connector-config.ts'
 import type { NamedConfig, SinkConfig, SourceConfig } from './connector-config.ts'
 import { PluginRegistry } from './plugin-registry.ts'
 import type { InstalledPlugin } from './plugin-registry.ts'
 import { isExactlyOnce } from './run-task.ts'
 import { TopicCreation } from './topic-creation.ts'
 import { createTransformChain } from './transform-chain.ts'
+import { baseSpec, complaintsOf, validateConnector } from './validate-connector.ts'
+import type { ValidationContext } from './validate-connector.ts'
 import { workerConfig } from './worker-config.ts'
 import type { WorkerConfig } from './worker-config.ts'
 
@@ -20,27 +23,37 @@ export interface CheckedConfig {
   readonly config: SourceConfig | SinkConfig
 }
 
-/** Everything that can be said about a connector's config before it runs. @throws INVALID_CONFIG with all of it, PLUGIN_NOT_FOUND */
-export async function checkConnectorConfig(given: NamedConfig, registry: PluginRegistry, { worker, secrets }: { readonly worker: RawConfig; readonly secrets: Secrets }): Promise<CheckedConfig> {
+/** Whether what upstream would ignore without a word is refused. */
+export type Strictness = 'strict' | 'as-upstream'
+
+export interface CheckContext extends ValidationContext {
+  readonly secrets: Secrets
+  readonly log: Log
+}
+
+/**
+ * Everything that can be said about a connector's config before it runs. Keys that nobody knows and transforms that cannot be made
+ * are refused when it is strict; else they are warned of, as upstream takes them.
+ * @throws INVALID_CONFIG with all of it, PLUGIN_NOT_FOUND
+ */
+export async function checkConnectorConfig(given: NamedConfig, context: CheckContext, strictness: Strictness = 'strict'): Promise<CheckedConfig> {
+  const { secrets, registry, worker, log } = context
   const name = given.name.trim()
+  if ((given.config['name'] ?? name) !== name) throw configError(`Connector name configuration (${given.config['name']}) doesn't match connector name in the URL (${name})`)
   const written: RawConfig = { ...given.config, name }
+  const { installed, infos } = await validateConnector(written, context)
   const raw = secrets.resolve(written)
-  if (name === '') throw configError('a connector needs a name: give {"name": "…", "config": {…}}')
-  if ((given.config['name'] ?? given.name) !== given.name) throw configError(`Connector name configuration (${given.config['name']}) doesn't match connector name (${given.name})`)
-  const className = raw['connector.class']
-  if (className === null || className === undefined || className === '') throw configError(`connector ${name}: connector.class is missing: say which connector it is`)
-  const installed = await registry.connector(className)
   const { plugin } = installed
-  await registry.loadGiven()
-  const base: ConfigSpec<SourceConfig | SinkConfig> = plugin.type === 'source' ? sourceConfig : sinkConfig
-  const complaints = [
+  const base = baseSpec(plugin)
+  const doubts = [
     ...unknownKeys(raw, [base, plugin.config]).values(),
-    ...[base, plugin.config].flatMap((spec) => spec.check(raw).flatMap(({ errors }) => errors)),
     ...complaintsOf(() => createCodec(registry, raw, worker)),
     ...complaintsOf(() => createTransformChain(registry, raw)?.close()),
-    ...(plugin.type === 'source' ? sourceComplaints(raw, worker, plugin) : []),
   ]
-  if (complaints.length > 0) throw invalid(name, complaints.map((each) => secrets.redact(each)))
+  const isStrict = strictness === 'strict'
+  const complaints = [...(isStrict ? doubts : []), ...errorsOf(infos), ...(plugin.type === 'source' ? sourceComplaints(raw, worker, plugin) : [])]
+  if (complaints.length > 0) throw invalid(name, complaints.map((each) => secrets.redact(each)), isStrict)
+  for (const doubt of doubts) log.warn(`connector ${name}: ${secrets.redact(doubt)}`)
   return { named: { name, config: written }, installed, config: base.parse(raw) }
 }
 
@@ -55,19 +68,14 @@ function sourceComplaints(raw: RawConfig, worker: RawConfig, plugin: ConnectorPl
   })
 }
 
-function complaintsOf(step: () => unknown): readonly string[] {
-  try {
-    step()
-    return []
-  } catch (error) {
-    return [describeError(error)]
-  }
-}
-
-/** Upstream's beginning, which tools match on. */
-function invalid(name: string, complaints: readonly string[]) {
-  const distinct = [...new Set(complaints.flatMap((each) => each.split('\n')))]
-  return configError(`Connector configuration is invalid and contains the following ${distinct.length} error(s):\n${distinct.join('\n')}`, { details: { connector: name, complaints: distinct } })
+/** Upstream's sentences, which tools match on. */
+function invalid(name: string, complaints: readonly string[], isStrict: boolean) {
+  const shown = isStrict ? [...new Set(complaints)] : complaints
+  const text = [
+    `Connector configuration is invalid and contains the following ${shown.length} error(s):`, ...shown,
+    'You can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`',
+  ]
+  return configError(text.join('\n'), { details: { connector: name, complaints: shown } })
 }
 
 /** @throws INVALID_CONFIG with every complaint */

@@ -1,23 +1,26 @@
 import type { Broker, Clock, Random } from '../../core/index.ts'
 import { nearestName, StreamError, systemClock, systemRandom } from '../../core/index.ts'
 import type { RawConfig } from '../config-spec.ts'
-import { Secrets } from '../config-providers/secrets.ts'
-import type { AnyPlugin, ConnectorPlugin, Log } from '../connector.ts'
-import { configError } from '../errors.ts'
-import { checkConnectorConfig, checkWorkerConfig } from './check-config.ts'
-import type { CheckedConfig } from './check-config.ts'
+import type { AnyPlugin, Log } from '../connector.ts'
+import { describeError } from '../errors.ts'
 import type { NamedConfig } from './connector-config.ts'
-import { hostInProcess } from './in-process-host.ts'
-import { consoleLog } from './log.ts'
-import { PluginRegistry } from './plugin-registry.ts'
-import type { InstalledPlugin } from './plugin-registry.ts'
-import { RunningConnector } from './running-connector.ts'
-import type { ConnectorStatus } from './running-connector.ts'
-import type { RestartPolicy, SupervisedTaskOptions } from './supervised-task.ts'
-import type { TaskHost } from './task-host.ts'
-import type { TaskSpec } from './task-spec.ts'
-import { threadHost } from './thread-host.ts'
-import type { WorkerConfig } from './worker-config.ts'
+import type { TargetState } from './herder/config-records.ts'
+import { soloCluster } from './herder/cluster.ts'
+import { ConfigStore } from './herder/config-store.ts'
+import { Herder } from './herder/herder.ts'
+import { StatusStore } from './herder/status-store.ts'
+import { checkConnectorConfig } from './check-config.ts'
+import type { TaskStatus } from './supervised-task.ts'
+import { WorkerParts } from './worker-parts.ts'
+
+export type ConnectorState = 'UNASSIGNED' | 'RUNNING' | 'PAUSED' | 'FAILED' | 'STOPPED'
+
+export interface ConnectorStatus {
+  readonly name: string
+  readonly type: 'source' | 'sink' | 'unknown'
+  readonly connector: { readonly state: ConnectorState; readonly trace?: string; readonly waitingFor?: string }
+  readonly tasks: readonly TaskStatus[]
+}
 
 export interface ConnectWorkerOptions {
   /** Stays open when the worker stops. */
@@ -36,7 +39,7 @@ export interface ConnectWorkerOptions {
 }
 
 /**
- * Runs connectors on a log that is open already: plans, hosts, supervises and stops them.
+ * Runs connectors on a log that is open already: plans, hosts, supervises and stops them. Their configs are kept in memory.
  * ```ts
  * import { openEmbeddedBroker } from 'millrace'
  * import { ConnectWorker } from 'millrace/connect'
@@ -49,125 +52,134 @@ export interface ConnectWorkerOptions {
  * ```
  */
 export class ConnectWorker {
-  readonly #options: ConnectWorkerOptions
-  /** With its secrets filled in. */
-  readonly #raw: RawConfig
-  readonly #secrets: Secrets
-  readonly #config: WorkerConfig
-  readonly #registry: PluginRegistry
-  readonly #log: Log
-  readonly #connectors = new Map<string, RunningConnector>()
+  readonly #parts: WorkerParts
+  readonly #configs: ConfigStore
+  readonly #herder: Herder
+  #workerId = 'millrace'
   #isStopped = false
 
-  private constructor(options: ConnectWorkerOptions, secrets: Secrets, raw: RawConfig, config: WorkerConfig) {
-    this.#options = options
-    this.#secrets = secrets
-    this.#raw = raw
-    this.#config = config
-    this.#log = secrets.redactingLog(options.log ?? consoleLog)
-    this.#registry = new PluginRegistry({ plugins: options.plugins ?? [], modules: config['plugin.path'] })
+  private constructor(options: ConnectWorkerOptions, parts: WorkerParts) {
+    this.#parts = parts
+    this.#configs = ConfigStore.inMemory((change) => this.#herder.changed(change))
+    const { clock, log, secrets, runner, offsets, loggers } = parts
+    this.#herder = new Herder({
+      mode: 'standalone', configs: this.#configs, statuses: StatusStore.inMemory(), runner, offsets, loggers, clock, log,
+      cluster: soloCluster(() => this.#workerId), redact: (text) => secrets.redact(text),
+      check: (named) => checkConnectorConfig(named, parts, 'as-upstream'), onChange: options.onChange ?? (() => {}),
+    })
+    parts.onLocalChange = (connector, task) => this.#herder.localChange(connector, task)
   }
 
   /** @throws INVALID_CONFIG naming every key that is unknown or wrong */
   static open(options: ConnectWorkerOptions): ConnectWorker {
-    const secrets = Secrets.from(options.config ?? {})
-    const raw = secrets.resolve(options.config ?? {})
-    return new ConnectWorker(options, secrets, raw, checkWorkerConfig(raw))
+    const { broker, config = {}, plugins = [], log, clock = systemClock, random = systemRandom, taskWorkerUrl } = options
+    return new ConnectWorker(options, WorkerParts.of({ broker, config, plugins, clock, random, ...(log && { log }), ...(taskWorkerUrl && { taskWorkerUrl }) }))
+  }
+
+  /** For a REST API: what people and tools ask. */
+  get herder(): Herder {
+    return this.#herder
+  }
+
+  /** For a REST API: what the worker is made of. */
+  get parts(): WorkerParts {
+    return this.#parts
+  }
+
+  /** How statuses name this worker; `host:port` of its REST API when it has one. */
+  set workerId(id: string) {
+    this.#workerId = id
   }
 
   /**
    * Checks the config, then starts the connector; resolves before it runs, see `status`.
    * @throws INVALID_CONFIG with every complaint, PLUGIN_NOT_FOUND, CLOSED
    */
-  async start(named: NamedConfig): Promise<void> {
+  async start(named: NamedConfig, target?: TargetState): Promise<void> {
     if (this.#isStopped) throw new StreamError('CLOSED', 'the Connect worker was stopped')
-    const checked = await this.#checked(named)
-    if (this.#connectors.has(checked.named.name)) throw configError(`Connector ${checked.named.name} already exists`)
-    const connector = new RunningConnector(this.#connectorOptions(checked))
-    this.#connectors.set(checked.named.name, connector)
-    connector.start()
+    const { named: { name, config } } = await checkConnectorConfig(named, this.#parts)
+    if (this.#configs.state.get(name) !== undefined) throw new StreamError('INVALID_CONFIG', `Connector ${name} already exists`)
+    await this.#configs.putConnector(name, config, target)
+    await this.#herder.reconcile()
   }
 
   /** What `start` checks. @throws INVALID_CONFIG, PLUGIN_NOT_FOUND */
   async check(named: NamedConfig): Promise<void> {
-    await this.#checked(named)
+    await checkConnectorConfig(named, this.#parts)
   }
 
   /** In the order they were started. */
   status(): readonly ConnectorStatus[] {
-    return [...this.#connectors.values()].map(({ status }) => this.#redacted(status))
+    return this.#configs.state.names().map((name) => this.#statusOf(name))
   }
 
   /** Set when a connector, or every task of one, has failed for good. */
   failure(): unknown {
-    const failure = [...this.#connectors.values()].map((connector) => connector.failure).find((each) => each !== undefined)
-    return failure === undefined ? undefined : this.#secrets.redactError(failure)
+    const failure = this.#configs.state.names().map((name) => this.#failureOf(name)).find((each) => each !== undefined)
+    return failure === undefined ? undefined : this.#parts.secrets.redactError(failure)
   }
 
   /** Tasks commit and rest. @throws INVALID_ARGUMENT for an unknown name */
-  pause(name: string): void {
-    this.#named(name).pause()
+  async pause(name: string): Promise<void> {
+    await this.#setTarget(name, 'PAUSED')
   }
 
-  resume(name: string): void {
-    this.#named(name).resume()
+  async resume(name: string): Promise<void> {
+    await this.#setTarget(name, 'STARTED')
   }
 
   /** Stops the connector and forgets it; its offsets stay. @throws INVALID_ARGUMENT for an unknown name */
   async remove(name: string): Promise<void> {
-    await this.#named(name).stop()
-    this.#connectors.delete(name)
+    this.#checkName(name)
+    await this.#herder.remove(name)
   }
 
   /** Stops every connector: sources before sinks have no meaning across a log, so all at once. Safe to call twice. */
   async stop(): Promise<void> {
     this.#isStopped = true
-    await Promise.all([...this.#connectors.values()].map((connector) => connector.stop()))
+    await this.#herder.stop()
   }
 
-  #checked(named: NamedConfig): Promise<CheckedConfig> {
-    return checkConnectorConfig(named, this.#registry, { worker: this.#raw, secrets: this.#secrets })
+  async #setTarget(name: string, target: TargetState): Promise<void> {
+    this.#checkName(name)
+    await this.#herder.setTarget(name, target)
   }
 
-  #redacted(status: ConnectorStatus): ConnectorStatus {
-    const hide = <T extends { readonly trace?: string; readonly waitingFor?: string }>(part: T): T => ({
-      ...part,
-      ...(part.trace !== undefined && { trace: this.#secrets.redact(part.trace) }),
-      ...(part.waitingFor !== undefined && { waitingFor: this.#secrets.redact(part.waitingFor) }),
-    })
-    return { ...status, connector: hide(status.connector), tasks: status.tasks.map(hide) }
-  }
-
-  #named(name: string): RunningConnector {
-    const connector = this.#connectors.get(name)
-    if (connector !== undefined) return connector
-    const nearest = nearestName(name, this.#connectors.keys())
-    throw new StreamError('INVALID_ARGUMENT', `Connector ${name} not found${nearest === undefined ? '' : `; did you mean ${nearest}?`}`)
-  }
-
-  #connectorOptions({ named, installed, config }: CheckedConfig) {
-    const clock = this.#options.clock ?? systemClock
-    const random = this.#options.random ?? systemRandom
-    const onChange = this.#options.onChange ?? (() => {})
-    const [log, worker] = [this.#log, this.#config]
+  #statusOf(name: string): ConnectorStatus {
+    const { runner, secrets } = this.#parts
+    const stored = this.#configs.state.get(name)!
+    const local = runner.connectors().get(name)
+    const tasks = runner.tasksOf(name)
+    const { state, failure, waitingFor } = local?.instance.status ?? { state: 'UNASSIGNED' as const }
+    const shown = stored.target === 'STARTED' || state === 'FAILED' ? state : stored.target
     return {
-      named, installed, clock, random, log, workerConfig: this.#raw, resolve: (raw: RawConfig) => this.#secrets.resolve(raw),
-      maxTasks: config['tasks.max'], enforcesMaxTasks: config['tasks.max.enforce'], retryMaxDelayMs: config['errors.retry.delay.max.ms'],
-      task: { clock, random, log, onChange, gracefulMs: worker['task.shutdown.graceful.timeout.ms'], restart: restartPolicy(config['restart.policy'] ?? worker['restart.policy'], worker) },
-      launch: (spec: TaskSpec) => this.#launcher(spec, installed, config['task.host'] ?? worker['task.host']),
+      name,
+      type: local?.checked.installed.plugin.type ?? tasks[0]?.checked.installed.plugin.type ?? 'unknown',
+      connector: {
+        state: shown,
+        ...(failure !== undefined && { trace: secrets.redact(describeError(failure)) }),
+        ...(waitingFor !== undefined && { waitingFor: secrets.redact(waitingFor) }),
+      },
+      tasks: tasks.map(({ supervised: { status } }) => ({
+        ...status,
+        ...(status.trace !== undefined && { trace: secrets.redact(status.trace) }),
+        ...(status.waitingFor !== undefined && { waitingFor: secrets.redact(status.waitingFor) }),
+      })),
     }
   }
 
-  #launcher(spec: TaskSpec, installed: InstalledPlugin<ConnectorPlugin>, where: 'thread' | 'in-process'): SupervisedTaskOptions['launch'] {
-    const { broker, clock = systemClock, random = systemRandom, taskWorkerUrl } = this.#options
-    const inThread = threadHost({ maxMemoryMiB: this.#config['task.max.memory.mb'], stallTimeoutMs: this.#config['task.stall.timeout.ms'], ...(taskWorkerUrl && { workerUrl: taskWorkerUrl }) })
-    // a plugin that is an object of this process cannot cross into a thread
-    const host: TaskHost = where === 'in-process' || installed.module === null ? hostInProcess : inThread
-    return (start) => host({ ...start, spec: { ...spec, connectorConfig: this.#secrets.resolve(spec.connectorConfig), taskConfig: this.#secrets.resolve(spec.taskConfig) }, installed, registry: this.#registry, broker, clock, random, log: this.#log })
+  #failureOf(name: string): unknown {
+    const { runner } = this.#parts
+    const connector = runner.connectors().get(name)?.instance.status
+    if (connector?.state === 'FAILED') return connector.failure
+    const tasks = runner.tasksOf(name)
+    return tasks.length > 0 && tasks.every(({ supervised }) => supervised.failure !== undefined) ? tasks[0]!.supervised.failure : undefined
   }
-}
 
-function restartPolicy(policy: 'backoff' | 'none', worker: WorkerConfig): RestartPolicy {
-  const attempts = worker['restart.max.attempts']
-  return { isEnabled: policy === 'backoff', firstMs: worker['restart.backoff.ms'], maxMs: worker['restart.backoff.max.ms'], maxAttempts: attempts < 0 ? Infinity : attempts }
+  #checkName(name: string): void {
+    const names = this.#configs.state.names()
+    if (names.includes(name)) return
+    const nearest = nearestName(name, names)
+    throw new StreamError('INVALID_ARGUMENT', `Connector ${name} not found${nearest === undefined ? '' : `; did you mean ${nearest}?`}`)
+  }
 }

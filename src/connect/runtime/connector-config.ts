@@ -5,32 +5,54 @@ import type { ConfigOf } from '../config-spec.ts'
 
 const atLeast = (min: number) => z.number().min(min, `Value must be at least ${min}`)
 
+/** Upstream gives tools no list of words for its own options. */
+const none = () => []
+
+const validName = z.string().min(1, 'String may not be empty').refine((name) => !/\p{Cc}/u.test(name), 'String may not contain control sequences')
+
+const distinctAliases = z.array(z.string()).refine((aliases) => new Set(aliases).size === aliases.length, 'Duplicate alias provided.')
+
 const common = {
-  'name': option.string({ doc: 'Globally unique name of the connector.', importance: 'high', group: 'Common', check: z.string().min(1, 'String may not be empty') }),
-  'connector.class': option.class({ doc: 'Name or alias of the class of this connector.', importance: 'high', group: 'Common' }),
-  'tasks.max': option.int({ doc: 'Maximum number of tasks for this connector.', default: 1, importance: 'high', group: 'Common', check: atLeast(1) }),
-  'tasks.max.enforce': option.boolean({ doc: 'Whether a connector that makes more tasks than tasks.max is refused.', default: true, importance: 'low', group: 'Common' }),
-  'key.converter': option.class({ doc: 'Converter of record keys; absent: that of the worker.', default: null, importance: 'low', group: 'Common' }),
-  'value.converter': option.class({ doc: 'Converter of record values; absent: that of the worker.', default: null, importance: 'low', group: 'Common' }),
-  'header.converter': option.class({ doc: 'Converter of header values; absent: that of the worker.', default: null, importance: 'low', group: 'Common' }),
-  'transforms': option.list({ doc: 'Aliases of the transforms that records go through, in order.', default: [], importance: 'low', group: 'Transforms' }),
-  'predicates': option.list({ doc: 'Aliases of the predicates that transforms use.', default: [], importance: 'low', group: 'Predicates' }),
+  'name': option.string({ doc: 'Globally unique name of the connector.', importance: 'high', group: 'Common', order: 1, width: 'medium', displayName: 'Connector name', check: validName }),
+  'connector.class': option.string({
+    doc: 'Class of this connector: its whole name, or its last part with or without "Connector" at the end.', importance: 'high', group: 'Common', order: 2, width: 'long', displayName: 'Connector class',
+  }),
+  'connector.plugin.version': option.string({ doc: 'Version of the connector; absent: the newest.', default: null, group: 'Common', order: 3, width: 'medium', displayName: 'Connector version' }),
+  'tasks.max': option.int({ doc: 'Maximum number of tasks for this connector.', default: 1, importance: 'high', group: 'Common', order: 4, width: 'short', displayName: 'Tasks max', check: atLeast(1) }),
+  'tasks.max.enforce': option.boolean({
+    doc: 'Whether a connector that makes more tasks than tasks.max is refused.', default: true, importance: 'low', group: 'Common', order: 5, width: 'short', displayName: 'Enforce tasks max',
+  }),
+  'key.converter': option.class({ doc: 'Converter of record keys; absent: that of the worker.', default: null, importance: 'low', group: 'Common', order: 6, width: 'short', displayName: 'Key converter class' }),
+  'key.converter.plugin.version': option.string({ doc: 'Version of the key converter.', default: null, importance: 'low', group: 'Common', order: 7, width: 'short', displayName: 'Key converter version' }),
+  'value.converter': option.class({ doc: 'Converter of record values; absent: that of the worker.', default: null, importance: 'low', group: 'Common', order: 8, width: 'short', displayName: 'Value converter class' }),
+  'value.converter.plugin.version': option.string({ doc: 'Version of the value converter.', default: null, importance: 'low', group: 'Common', order: 9, width: 'short', displayName: 'Value converter version' }),
+  'header.converter': option.class({ doc: 'Converter of header values; absent: that of the worker.', default: null, importance: 'low', group: 'Common', order: 10, width: 'short', displayName: 'Header converter class' }),
+  'header.converter.plugin.version': option.string({ doc: 'Version of the header converter.', default: null, importance: 'low', group: 'Common', order: 11, width: 'short', displayName: 'Header converter version' }),
+  'transforms': option.list({
+    doc: 'Aliases of the transforms that records go through, in order.', default: [], importance: 'low', group: 'Transforms', order: 12, width: 'long', displayName: 'Transforms', check: distinctAliases,
+  }),
+  'predicates': option.list({
+    doc: 'Aliases of the predicates that transforms use.', default: [], importance: 'low', group: 'Predicates', order: 13, width: 'long', displayName: 'Predicates', check: distinctAliases,
+  }),
   'config.action.reload': option.oneOf(['none', 'restart'], {
-    doc: 'Taken from configs of Kafka Connect and without effect: secrets are looked up each time a task starts.', default: 'restart', importance: 'low', group: 'Common',
+    doc: 'What to do when a secret that a config provider gave has run out (its ttl.ms): restart the connector with the new one, or nothing.', default: 'restart', importance: 'low', group: 'Common',
+    order: 14, width: 'medium', displayName: 'Reload Action', recommended: none,
   }),
   'errors.retry.timeout': option.long({
-    doc: 'Taken from configs of Kafka Connect and without effect: a retriable error is always waited out.', default: 0, group: 'Error Handling', displayName: 'Retry Timeout for Errors',
+    doc: 'How long a retriable error of one operation is waited out, in milliseconds; -1: for ever, 0: it is not. Absent: for ever.', default: 0, group: 'Error Handling', order: 1, width: 'medium',
+    displayName: 'Retry Timeout for Errors',
   }),
   'errors.retry.delay.max.ms': option.long({
-    doc: 'The longest wait between two tries.', default: 60_000, group: 'Error Handling', displayName: 'Maximum Delay Between Retries for Errors', check: atLeast(1),
+    doc: 'The longest wait between two tries.', default: 60_000, group: 'Error Handling', order: 2, width: 'medium', displayName: 'Maximum Delay Between Retries for Errors',
   }),
   'errors.tolerance': option.oneOf(['none', 'all'], {
-    doc: 'none: a record that fails makes the task fail. all: it is skipped, and reported if that is configured.', default: 'none', group: 'Error Handling',
-    displayName: 'Error Tolerance',
+    doc: 'none: a record that fails makes the task fail. all: it is skipped, and reported if that is configured.', default: 'none', group: 'Error Handling', order: 3, width: 'short',
+    displayName: 'Error Tolerance', exactCase: true, recommended: none,
   }),
-  'errors.log.enable': option.boolean({ doc: 'Write each error and what failed to the log.', default: false, group: 'Error Handling', displayName: 'Log Errors' }),
+  'errors.log.enable': option.boolean({ doc: 'Write each error and what failed to the log.', default: false, group: 'Error Handling', order: 4, width: 'short', displayName: 'Log Errors' }),
   'errors.log.include.messages': option.boolean({
-    doc: 'Taken from configs of Kafka Connect and without effect: records are never written to the log, since they may hold secrets.', default: false, group: 'Error Handling', displayName: 'Log Error Details',
+    doc: 'With errors.log.enable: write the record that failed to the log, too: where it came from and, of a source, its key and value, which may hold secrets.', default: false, group: 'Error Handling', order: 5,
+    width: 'short', displayName: 'Log Error Details',
   }),
   'task.host': option.oneOf(['thread', 'in-process'], {
     doc: 'Where tasks run: each in a thread of its own, so that a crash or a leak stays there, or inside the worker. Absent: as the worker says.',
@@ -46,33 +68,39 @@ const prefixes = ['key.converter.', 'value.converter.', 'header.converter.', 'tr
 
 export const sourceConfig = configSpec({
   ...common,
-  'topic.creation.groups': option.list({ doc: 'Groups of settings for topics that are created, in the order they are tried.', default: [], importance: 'low', group: 'Topic Creation' }),
+  'topic.creation.groups': option.list({ doc: 'Groups of settings for topics that are created, in the order they are tried.', default: [], importance: 'low', group: 'Topic Creation', order: 1, width: 'long', displayName: 'Topic Creation Groups' }),
   'exactly.once.support': option.oneOf(['requested', 'required'], {
-    doc: 'required: refuse to start unless records and offsets go to the log in one transaction.', default: 'requested', group: 'Exactly Once Support',
+    doc: 'required: refuse to start unless records and offsets go to the log in one transaction.', default: 'requested', group: 'Exactly Once Support', order: 2, width: 'short',
+    displayName: 'Exactly once support', recommended: none,
   }),
   'transaction.boundary': option.oneOf(['poll', 'interval', 'connector'], {
-    doc: 'When transactions end: after each batch, by time, or where the connector says.', default: 'poll', group: 'Exactly Once Support',
+    doc: 'When transactions end: after each batch, by time, or where the connector says.', default: 'poll', group: 'Exactly Once Support', order: 3, width: 'short',
+    displayName: 'Transaction Boundary', recommended: none,
   }),
   'transaction.boundary.interval.ms': option.long({
     doc: 'With transaction.boundary=interval: the time between two ends. Absent: the worker\'s offset.flush.interval.ms.', default: null, importance: 'low',
-    group: 'Exactly Once Support', check: atLeast(0),
+    group: 'Exactly Once Support', order: 4, width: 'short', displayName: 'Transaction boundary interval', check: atLeast(0),
   }),
-  'offsets.storage.topic': option.string({ doc: 'Topic of this connector\'s offsets; absent: that of the worker.', default: null, importance: 'low', group: 'offsets.topic' }),
+  'offsets.storage.topic': option.string({ doc: 'Topic of this connector\'s offsets; absent: that of the worker.', default: null, importance: 'low', group: 'offsets.topic', order: 1, width: 'long', displayName: 'Offsets topic' }),
 }, { prefixes: [...prefixes, 'topic.creation.'] })
+
+const topicRegex = z.string().refine((pattern) => wholeNameRegex(pattern) !== null, 'Must be a valid regex.')
 
 export const sinkConfig = configSpec({
   ...common,
-  'topics': option.list({ doc: 'Topics to read, separated by commas.', default: [], importance: 'high', group: 'Common' }),
-  'topics.regex': option.string({ doc: 'Regular expression of the topics to read; the whole name must match.', default: '', importance: 'high', group: 'Common' }),
+  'topics': option.list({ doc: 'Topics to read, separated by commas.', default: [], importance: 'high', group: 'Common', order: 4, width: 'long', displayName: 'Topics' }),
+  'topics.regex': option.string({
+    doc: 'Regular expression of the topics to read; the whole name must match.', default: '', importance: 'high', group: 'Common', order: 4, width: 'long', displayName: 'Topics regex', check: topicRegex,
+  }),
   'errors.deadletterqueue.topic.name': option.string({
-    doc: 'Topic for records that could not be handled; empty: they are not kept.', default: '', group: 'Error Handling', displayName: 'Dead Letter Queue Topic Name',
+    doc: 'Topic for records that could not be handled; empty: they are not kept.', default: '', group: 'Error Handling', order: 6, width: 'medium', displayName: 'Dead Letter Queue Topic Name',
   }),
   'errors.deadletterqueue.topic.replication.factor': option.short({
-    doc: 'Replicas of the dead-letter topic when it is created.', default: 3, group: 'Error Handling', displayName: 'Dead Letter Queue Topic Replication Factor',
+    doc: 'Replicas of the dead-letter topic when it is created.', default: 3, group: 'Error Handling', order: 7, width: 'medium', displayName: 'Dead Letter Queue Topic Replication Factor',
   }),
   'errors.deadletterqueue.context.headers.enable': option.boolean({
     doc: 'Add headers that say where the record came from and what went wrong; their names begin with __connect.errors.', default: false,
-    group: 'Error Handling', displayName: 'Enable Error Context Headers',
+    group: 'Error Handling', order: 8, width: 'medium', displayName: 'Enable Error Context Headers',
   }),
   'errors.sink.bisect': option.boolean({
     doc: 'When the connector refuses a batch, hand it over again in halves until the records to blame are found, and treat only these as failed. Records before them may be handed over more than once.',
@@ -82,25 +110,22 @@ export const sinkConfig = configSpec({
   prefixes,
   rules: (config) => {
     const named = config.topics.length > 0
-    const matched = config['topics.regex'] !== ''
-    if (named === matched) {
-      const complaint = named
-        ? 'topics and topics.regex are mutually exclusive options, but both are set.'
-        : 'Must configure one of topics or topics.regex'
-      return { topics: complaint }
+    if (named === (config['topics.regex'] !== '')) {
+      const complaint = named ? 'topics and topics.regex are mutually exclusive options, but both are set.' : 'Must configure one of topics or topics.regex'
+      return { 'topics': complaint, 'topics.regex': complaint }
     }
-    const deadLetters = config['errors.deadletterqueue.topic.name']
-    if (!config.topics.includes(deadLetters)) return regexComplaints(config['topics.regex'], deadLetters)
-    return { topics: `The DLQ topic '${deadLetters}' may not be included in the list of topics ("topics=${config.topics.join(',')}") consumed by the connector` }
+    return deadLetterComplaints(config.topics, config['topics.regex'], config['errors.deadletterqueue.topic.name'])
   },
 })
 
-function regexComplaints(pattern: string, deadLetters: string): Readonly<Record<string, string>> {
-  if (pattern === '') return {}
-  const regex = wholeNameRegex(pattern)
-  if (regex === null) return { 'topics.regex': `Invalid value ${pattern} for configuration topics.regex: Must be a valid regex` }
-  if (deadLetters === '' || !regex.test(deadLetters)) return {}
-  return { 'topics.regex': `The DLQ topic '${deadLetters}' may not be included in the regex matching the topics ("topics.regex=${pattern}") consumed by the connector` }
+/** A connector must not read what it refused itself, over and over. */
+function deadLetterComplaints(topics: readonly string[], pattern: string, deadLetters: string): Readonly<Record<string, string>> {
+  if (deadLetters === '') return {}
+  if (topics.includes(deadLetters)) {
+    return { topics: `The DLQ topic '${deadLetters}' may not be included in the list of topics ('topics=[${topics.join(', ')}]') consumed by the connector` }
+  }
+  if (pattern === '' || wholeNameRegex(pattern)?.test(deadLetters) !== true) return {}
+  return { 'topics.regex': `The DLQ topic '${deadLetters}' may not be included in the regex matching the topics ('topics.regex=${pattern}') consumed by the connector` }
 }
 
 /** null when it is no regular expression. */

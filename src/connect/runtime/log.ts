@@ -1,8 +1,8 @@
 import type { Log } from '../connector.ts'
 
-/** Writes warnings and errors, and what is worth knowing, to standard error; debugging text nowhere. */
+/** Writes to standard error. What is for debugging a worker keeps back, unless its loggers say otherwise. */
 export const consoleLog: Log = {
-  debug: () => {},
+  debug: (text) => { console.error(`debug: ${text}`) },
   info: (text) => { console.error(text) },
   warn: (text) => { console.error(`warning: ${text}`) },
   error: (text) => { console.error(`error: ${text}`) },

@@ -46,18 +46,51 @@ export class PluginRegistry {
   }
 
   /** Loads modules until one has it: a program without PostgreSQL does not load its driver. @throws PLUGIN_NOT_FOUND with the nearest name */
-  async connector(name: string): Promise<InstalledPlugin<ConnectorPlugin>> {
+  async connector(name: string, version?: string): Promise<InstalledPlugin<ConnectorPlugin>> {
     for (;;) {
-      const known = this.#connectors()
-      if (known.some(({ plugin }) => answersTo(plugin, name)) || this.#unloaded.length === 0) return find('connector class', name, known, ({ plugin }) => plugin)
+      const known = this.#connectors().filter(({ plugin }) => version === undefined || plugin.version === version)
+      if (known.some(({ plugin }) => answersTo(plugin, name))) return newest(find('connector class', name, known, ({ plugin }) => plugin), known)
+      if (this.#unloaded.length === 0) throw await this.#noConnector(name, version)
       await this.#loadNext()
     }
+  }
+
+  /** Upstream's beginning, which tools match on. */
+  async #noConnector(name: string, version: string | undefined): Promise<StreamError> {
+    const known = this.#connectors().map(({ plugin }) => plugin)
+    const nearest = nearestName(name, known.flatMap((each) => [...namesOf(each), ...shortNamesOf(each)]))
+    const wanted = version === undefined ? name : `${name} in version ${version}`
+    const list = known.map((each) => `${each.class} (${each.type}, ${each.version})`).toSorted().join(', ')
+    const hint = nearest === undefined || nearest === name ? '' : `; did you mean ${nearest}?`
+    return new StreamError('PLUGIN_NOT_FOUND', `Failed to find any class that implements Connector and which name matches ${wanted}, available connectors are: ${list}${hint}`, { details: { name } })
+  }
+
+  /** Of a connector class that is loaded, sorted. */
+  versionsOf(className: string): readonly string[] {
+    return [...new Set(this.#connectors().filter(({ plugin }) => plugin.class === className).map(({ plugin }) => plugin.version))].toSorted()
   }
 
   /** Every connector; loads every module. */
   async connectors(): Promise<readonly InstalledPlugin<ConnectorPlugin>[]> {
     while (this.#unloaded.length > 0) await this.#loadNext()
     return this.#connectors()
+  }
+
+  converters(): readonly ConverterPlugin[] {
+    return builtInConverters
+  }
+
+  headerConverters(): readonly HeaderConverterPlugin[] {
+    return builtInHeaderConverters
+  }
+
+  /** Of the modules that are loaded. */
+  transforms(): readonly TransformPlugin[] {
+    return [...this.#installed.map(({ plugin }) => plugin).filter((plugin) => plugin.type === 'transformation'), ...transformPlugins]
+  }
+
+  predicates(): readonly PredicatePlugin[] {
+    return [...this.#installed.map(({ plugin }) => plugin).filter((plugin) => plugin.type === 'predicate'), ...predicatePlugins]
   }
 
   /** @throws PLUGIN_NOT_FOUND */
@@ -72,14 +105,12 @@ export class PluginRegistry {
 
   /** @throws PLUGIN_NOT_FOUND */
   transform(name: string): TransformPlugin {
-    const own = this.#installed.map(({ plugin }) => plugin).filter((plugin) => plugin.type === 'transformation')
-    return find('transform', name, [...own, ...transformPlugins], (each) => each)
+    return find('transform', name, this.transforms(), (each) => each)
   }
 
   /** @throws PLUGIN_NOT_FOUND */
   predicate(name: string): PredicatePlugin {
-    const own = this.#installed.map(({ plugin }) => plugin).filter((plugin) => plugin.type === 'predicate')
-    return find('predicate', name, [...own, ...predicatePlugins], (each) => each)
+    return find('predicate', name, this.predicates(), (each) => each)
   }
 
   #connectors(): readonly InstalledPlugin<ConnectorPlugin>[] {
@@ -101,6 +132,12 @@ function moduleUrl(module: string): string {
   } catch (cause) {
     throw new StreamError('PLUGIN_NOT_FOUND', `plugin.path: there is no module at ${path}`, { cause, details: { module } })
   }
+}
+
+/** Of the same class, the highest version. */
+function newest(found: InstalledPlugin<ConnectorPlugin>, among: readonly InstalledPlugin<ConnectorPlugin>[]): InstalledPlugin<ConnectorPlugin> {
+  const same = among.filter(({ plugin }) => plugin.class === found.plugin.class)
+  return same.reduce((best, each) => (each.plugin.version.localeCompare(best.plugin.version, 'en', { numeric: true }) > 0 ? each : best), found)
 }
 
 function answersTo(named: Named, name: string): boolean {

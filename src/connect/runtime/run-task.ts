@@ -1,5 +1,6 @@
 /** Puts one task together from its spec and runs it: the same in a thread of its own and inside the worker. */
 import type { Broker, Clock, Random } from '../../core/index.ts'
+import type { RawConfig } from '../config-spec.ts'
 import type { ConnectorPlugin, Log, PluginContext, SinkPlugin, SourcePlugin } from '../connector.ts'
 import { createCodec } from './codec-config.ts'
 import { sinkConfig, sourceConfig, wholeNameRegex } from './connector-config.ts'
@@ -35,7 +36,7 @@ export interface TaskEnvironment {
   readonly report: (progress: TaskProgress) => void
 }
 
-type Change = { readonly records?: number; readonly waitingFor?: string | null }
+type Change = { readonly records?: number; readonly waitingFor?: string | null; readonly topicRecords?: Readonly<Record<string, number>> }
 
 /** Resolves when the task has stopped cleanly. @throws what made it fail */
 export async function runTask(spec: TaskSpec, environment: TaskEnvironment): Promise<void> {
@@ -49,8 +50,8 @@ function common(spec: TaskSpec, config: SourceConfig | SinkConfig, { registry, c
   const errors = new ErrorPolicy({ tolerance: config['errors.tolerance'], logEnabled: config['errors.log.enable'], log })
   const context: PluginContext & { readonly taskId: number } = { connectorName: spec.connector, taskId: spec.taskId, clock, log, signal: control.stopSignal }
   let known = noProgress
-  const progress = ({ records = 0, waitingFor = known.waitingFor }: Change) => {
-    known = { records: known.records + records, skipped: errors.skipped, waitingFor }
+  const progress = ({ records = 0, waitingFor = known.waitingFor, topicRecords = known.topicRecords }: Change) => {
+    known = { records: known.records + records, skipped: errors.skipped, waitingFor, topicRecords }
     report(known)
   }
   const worker = workerConfig.parse(spec.workerConfig)
@@ -101,7 +102,8 @@ export function isExactlyOnce(worker: WorkerConfig): boolean {
   return worker['exactly.once.source.support'] === 'enabled'
 }
 
-async function createOffsetsTopic(broker: Broker, topic: string, worker: WorkerConfig): Promise<void> {
+/** Makes the topic of source offsets if it is missing. */
+export async function createOffsetsTopic(broker: Broker, topic: string, worker: WorkerConfig): Promise<void> {
   const replicationFactor = worker['offset.storage.replication.factor']
   await describeOrCreate(broker, topic, {
     topic, partitions: worker['offset.storage.partitions'], configs: { 'cleanup.policy': 'compact' }, ...(replicationFactor !== null && { replicationFactor }),
@@ -121,6 +123,8 @@ async function runSink(spec: TaskSpec, plugin: SinkPlugin, environment: TaskEnvi
       findTopics: () => findTopics(broker, config),
       join: (topics, onRebalance) => broker.joinGroup({
         groupId: consumer.groupId, topics, offsetReset: consumer.offsetReset, clientId: `connector-consumer-${spec.connector}-${spec.taskId}`, onRebalance,
+        ...(consumer.groupInstanceId !== null && { groupInstanceId: `${consumer.groupInstanceId}-${spec.taskId}` }),
+        ...(consumer.sessionTimeoutMs !== null && { sessionTimeoutMs: consumer.sessionTimeoutMs }),
       }),
       startOffsets: (partitions) => broker.topics.listOffsets(partitions.map(({ topic, partition }) => ({ topic, partition, at: 'earliest' }))),
       bisects: config['errors.sink.bisect'],
@@ -141,6 +145,11 @@ async function findTopics(broker: Broker, config: SinkConfig): Promise<readonly 
   return existing.filter((topic) => (regex === null ? config.topics.includes(topic) : regex.test(topic)))
 }
 
+/** The consumer group of a sink connector. */
+export function sinkGroup(connector: string, connectorConfig: RawConfig): string {
+  return connectorConfig['consumer.override.group.id'] ?? `connect-${connector}`
+}
+
 const defaultBatchRecords = 500
 const defaultReadBytes = 1024 * 1024
 const defaultTopicCheckIntervalMs = 5000
@@ -151,7 +160,10 @@ function consumerSettings({ connector, connectorConfig }: TaskSpec) {
   const number = (key: string, otherwise: number) => Math.max(1, Math.trunc(Number(own(key) ?? otherwise)) || otherwise)
   const reset = own('auto.offset.reset')
   return {
-    groupId: own('group.id') ?? `connect-${connector}`,
+    groupId: sinkGroup(connector, connectorConfig),
+    /** Each task of the connector adds its number: a static member, whose partitions wait for it while its worker starts again. */
+    groupInstanceId: own('group.instance.id') ?? null,
+    sessionTimeoutMs: own('session.timeout.ms') === undefined ? null : number('session.timeout.ms', 45_000),
     offsetReset: reset === 'latest' || reset === 'none' ? reset : 'earliest',
     maxBatchRecords: number('max.poll.records', defaultBatchRecords),
     maxReadBytes: number('fetch.max.bytes', defaultReadBytes),

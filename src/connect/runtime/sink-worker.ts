@@ -45,7 +45,7 @@ export interface SinkWorkerOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  readonly progress: (change: { readonly records?: number; readonly waitingFor?: string | null }) => void
+  readonly progress: (change: { readonly records?: number; readonly waitingFor?: string | null; readonly topicRecords?: Readonly<Record<string, number>> }) => void
 }
 
 const tickMs = 1000
@@ -78,6 +78,7 @@ export class SinkWorker {
   #nextCommitMs: number
   #nextTopicCheckMs = 0
   #topics: readonly string[] = []
+  readonly #topicRecords = new Map<string, number>()
   #isWorkerPaused = false
   /** While a batch waits to be handed over again. */
   #isResting = false
@@ -224,8 +225,13 @@ export class SinkWorker {
     this.#rejected.throwFailure()
     if (!isCurrent()) return
     for (const position of positions) this.#positions.delivered(position, position.offset)
-    if (records.length > 0) progress({ records: records.length })
+    if (records.length > 0) progress({ records: records.length, topicRecords: this.#countTopics(records) })
     this.#applySeeks()
+  }
+
+  #countTopics(records: readonly SinkRecord[]): Readonly<Record<string, number>> {
+    for (const { originalTopic } of records) this.#topicRecords.set(originalTopic, (this.#topicRecords.get(originalTopic) ?? 0) + 1)
+    return Object.fromEntries(this.#topicRecords)
   }
 
   /** Where that is asked for, a batch that the task refuses is halved until the records to blame are found; the others may be handed over twice. */

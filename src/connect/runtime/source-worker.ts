@@ -36,7 +36,7 @@ export interface SourceWorkerOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  readonly progress: (change: { readonly records?: number; readonly waitingFor?: string | null }) => void
+  readonly progress: (change: { readonly records?: number; readonly waitingFor?: string | null; readonly topicRecords?: Readonly<Record<string, number>> }) => void
 }
 
 /** What a task asked for through `context.transaction`. */
@@ -230,7 +230,7 @@ export class SourceWorker {
 
   async #tell(offsets: CommittedOffsets): Promise<void> {
     const { task, committer, progress } = this.#options
-    progress({ records: committer.visibleRecords - this.#reported })
+    progress({ records: committer.visibleRecords - this.#reported, topicRecords: committer.writer.acknowledgedByTopic() })
     this.#reported = committer.visibleRecords
     const pending = this.#deliveries.findIndex(({ ticket }) => !ticket.acknowledged)
     for (const { record, ticket, index } of this.#deliveries.splice(0, pending === -1 ? this.#deliveries.length : pending)) {

@@ -1,9 +1,8 @@
 import { isStreamError, StreamError } from '../../core/index.ts'
 import type { RawConfig } from '../config-spec.ts'
 import { ConnectWorker } from './connect-worker.ts'
-import type { ConnectWorkerOptions } from './connect-worker.ts'
+import type { ConnectorStatus, ConnectWorkerOptions } from './connect-worker.ts'
 import type { NamedConfig } from './connector-config.ts'
-import type { ConnectorStatus } from './running-connector.ts'
 
 export interface StandaloneHandle {
   readonly worker: ConnectWorker

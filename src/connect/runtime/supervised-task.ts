@@ -93,6 +93,11 @@ export class SupervisedTask {
     }
   }
 
+  /** How many records of each topic it wrote or took since it was started the last time. */
+  get topicRecords(): Readonly<Record<string, number>> {
+    return this.#progress.topicRecords
+  }
+
   /** What it failed with for good. */
   get failure(): unknown {
     return this.#state === 'FAILED' ? this.#failure : undefined
@@ -191,7 +196,8 @@ export class SupervisedTask {
   }
 }
 
-function traceOf(error: unknown): string {
+/** The error with its stack and its causes. */
+export function traceOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const own = error.stack ?? error.message
   return error.cause === undefined ? own : `${own}\nCaused by: ${traceOf(error.cause)}`

@@ -20,9 +20,11 @@ export interface TaskProgress {
   readonly skipped: number
   /** What a retriable error says that it waits out now; null: nothing. */
   readonly waitingFor: string | null
+  /** How many records of each topic it wrote (source) or took (sink) since it started. */
+  readonly topicRecords: Readonly<Record<string, number>>
 }
 
-export const noProgress: TaskProgress = Object.freeze({ records: 0, skipped: 0, waitingFor: null })
+export const noProgress: TaskProgress = Object.freeze({ records: 0, skipped: 0, waitingFor: null, topicRecords: Object.freeze({}) })
 
 export function taskName({ connector, taskId, type }: Pick<TaskSpec, 'connector' | 'taskId' | 'type'>): string {
   return `${type === 'source' ? 'SourceTask' : 'SinkTask'} ${connector}-${taskId}`

@@ -31,6 +31,8 @@ interface OpenTopic {
   /** Where records without key and partition go, until the batch is full. */
   sticky: number
   readonly batches: Map<number, OpenBatch>
+  /** Records of it that are in the log. */
+  acknowledged: number
 }
 
 interface OpenBatch {
@@ -56,6 +58,11 @@ export class TopicWriter {
     return this.#acknowledged
   }
 
+  /** The same, by topic. */
+  acknowledgedByTopic(): Readonly<Record<string, number>> {
+    return Object.fromEntries([...this.#topics].filter(([, { acknowledged }]) => acknowledged > 0).map(([topic, { acknowledged }]) => [topic, acknowledged]))
+  }
+
   isOpen(topic: string): boolean {
     return this.#topics.has(topic)
   }
@@ -64,7 +71,7 @@ export class TopicWriter {
   async open(topic: string): Promise<void> {
     const { broker, creation } = this.#options
     const description = await describeOrCreate(broker, topic, creation?.specOf(topic) ?? null)
-    this.#topics.set(topic, { partitionCount: description.partitions.length, maxRecordBytes: maxRecordBytes(description), sticky: 0, batches: new Map() })
+    this.#topics.set(topic, { partitionCount: description.partitions.length, maxRecordBytes: maxRecordBytes(description), sticky: 0, batches: new Map(), acknowledged: 0 })
   }
 
   /** @throws RECORD_TOO_LARGE, UNKNOWN_TOPIC_OR_PARTITION for a partition that does not exist: nothing was added */
@@ -136,6 +143,7 @@ export class TopicWriter {
       ticket.metadata = await this.#options.producer.appendBatch(target, batch)
       ticket.acknowledged = true
       this.#acknowledged += batch.recordCount
+      this.#topics.get(target.topic)!.acknowledged += batch.recordCount
     } catch (error) {
       this.#failure ??= error ?? new Error('append failed')
     }

@@ -19,12 +19,16 @@ interface Link {
 }
 
 /** What belongs to the place in the chain rather than to the transform. */
-const linkConfig = configSpec({
-  type: option.class({ doc: 'Class of the transform.' }),
-  predicate: option.string({ doc: 'Alias of the predicate that decides whether it applies.', default: null }),
-  negate: option.boolean({ doc: 'Whether it applies where the predicate does not hold.', default: false }),
+export const linkConfig = configSpec({
+  'type': option.class({ doc: 'Class of the transform.' }),
+  'plugin.version': option.string({ doc: 'Version of the transform.', default: null }),
+  'predicate': option.string({ doc: 'Alias of the predicate that decides whether it applies.', default: null }),
+  'negate': option.boolean({ doc: 'Whether it applies where the predicate does not hold.', default: false }),
 })
-const predicateLinkConfig = configSpec({ type: option.class({ doc: 'Class of the predicate.' }) })
+export const predicateLinkConfig = configSpec({
+  'type': option.class({ doc: 'Class of the predicate.' }),
+  'plugin.version': option.string({ doc: 'Version of the predicate.', default: null }),
+})
 
 /** null: the connector has none. @throws INVALID_CONFIG with every complaint, each under its key; PLUGIN_NOT_FOUND */
 export function createTransformChain(registry: PluginRegistry, config: RawConfig): TransformChain | null {

@@ -42,14 +42,14 @@ describe('a task in a thread', () => {
     const { worker } = openWorker(broker)
     await worker.start({ name: 'count', config: { ...source, last: '1000000' } })
     await until(() => (worker.status()[0]!.tasks[0]?.records ?? 0) > 0, 'it has begun')
-    worker.pause('count')
+    await worker.pause('count')
     await until(async () => {
       const before = (await values(broker)).length
       await sleep(systemClock, 50)
       return before === (await values(broker)).length
     }, 'it rests')
     const rested = (await values(broker)).length
-    worker.resume('count')
+    await worker.resume('count')
     await until(async () => (await values(broker)).length > rested, 'it goes on')
   })
 

@@ -1,0 +1,137 @@
+import { sleep } from '../../../core/index.ts'
+import type { Clock, Random } from '../../../core/index.ts'
+import type { RawConfig } from '../../config-spec.ts'
+import type { ConnectorContext, Log, SinkConnector, SourceConnector } from '../../connector.ts'
+import { configError, describeError } from '../../errors.ts'
+import type { CheckedConfig } from '../check-config.ts'
+import { retrying } from '../retry.ts'
+
+export interface InstanceOptions {
+  readonly checked: CheckedConfig
+  /** Fills in secrets. */
+  readonly resolve: (config: RawConfig) => RawConfig
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly gracefulMs: number
+  /** Keeps what the connector plans, one config a task; each is laid over the connector's. */
+  readonly onPlan: (tasks: readonly RawConfig[]) => Promise<void>
+  readonly onChange: () => void
+}
+
+export interface InstanceStatus {
+  readonly state: 'UNASSIGNED' | 'RUNNING' | 'FAILED'
+  readonly failure?: unknown
+  readonly waitingFor?: string
+}
+
+/**
+ * One connector's planner, from its start to its end; the tasks it plans run elsewhere.
+ * ```
+ *   UNASSIGNED ──start, first plan──▶ RUNNING ◀─ plans anew when it asks
+ *        └────────── fails ─────────▶ FAILED
+ * ```
+ */
+export class ConnectorInstance {
+  readonly #options: InstanceOptions
+  readonly #stopping = new AbortController()
+  readonly #connector: SourceConnector | SinkConnector
+  #status: InstanceStatus = { state: 'UNASSIGNED' }
+  /** Everything that asks the connector runs one after the other. */
+  #work: Promise<void> = Promise.resolve()
+  #stopped: Promise<void> | undefined
+
+  constructor(options: InstanceOptions) {
+    this.#options = options
+    this.#connector = options.checked.installed.plugin.createConnector()
+  }
+
+  get status(): InstanceStatus {
+    return this.#status
+  }
+
+  /** Resolves when it has planned for the first time, or has failed; never rejects. */
+  start(): Promise<void> {
+    this.#then(async () => {
+      const { checked: { installed, named }, resolve } = this.#options
+      const config = installed.plugin.config.parse(resolve(named.config))
+      await this.#retrying('start', async () => { await this.#connector.start(config, this.#context()) })
+      await this.#plan()
+      if (!this.#stopping.signal.aborted) this.#become({ state: 'RUNNING' })
+    })
+    return this.#work
+  }
+
+  /** Stops the planner; what it does not heed in time is left behind. Safe to call twice. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#workInTime()
+    try {
+      await this.#connector.stop()
+    } catch (error) {
+      this.#options.log.warn(`connector ${this.#name}: did not stop cleanly: ${describeError(error)}`)
+    }
+  }
+
+  get #name(): string {
+    return this.#options.checked.named.name
+  }
+
+  async #workInTime(): Promise<void> {
+    const { clock, log, gracefulMs } = this.#options
+    const inTime = new AbortController()
+    const done = this.#work.then(() => inTime.abort())
+    await Promise.race([done, sleep(clock, gracefulMs, inTime.signal)])
+    if (!inTime.signal.aborted) log.warn(`connector ${this.#name}: is still busy after ${gracefulMs} ms and is left behind`)
+  }
+
+  async #plan(): Promise<void> {
+    const { checked: { config }, onPlan } = this.#options
+    const maxTasks = config['tasks.max']
+    const tasks = await this.#retrying('taskConfigs', async () => this.#connector.taskConfigs(maxTasks))
+    if (config['tasks.max.enforce'] && tasks.length > maxTasks) {
+      throw configError(`connector ${this.#name} made ${tasks.length} tasks, but tasks.max is ${maxTasks}; raise it, or set tasks.max.enforce=false`)
+    }
+    if (!this.#stopping.signal.aborted) await this.#retrying('keeping its tasks', () => onPlan(tasks))
+  }
+
+  #context(): ConnectorContext {
+    const { clock, log } = this.#options
+    return {
+      connectorName: this.#name, clock, log, signal: this.#stopping.signal,
+      requestTaskReconfiguration: () => this.#then(() => this.#plan()),
+      raiseError: (error) => this.#fail(error),
+    }
+  }
+
+  #then(step: () => Promise<void>): void {
+    this.#work = this.#work.then(async () => {
+      if (!this.#stopping.signal.aborted) await step()
+    }).catch((error: unknown) => {
+      if (!this.#stopping.signal.aborted) this.#fail(error)
+    })
+  }
+
+  #fail(failure: unknown): void {
+    this.#options.log.error(`connector ${this.#name}: failed: ${describeError(failure)}`)
+    this.#become({ state: 'FAILED', failure })
+  }
+
+  #become(status: InstanceStatus): void {
+    this.#status = status
+    this.#options.onChange()
+  }
+
+  #retrying<T>(step: string, call: () => Promise<T>): Promise<T> {
+    const { clock, random, log, checked: { config } } = this.#options
+    return retrying(`connector ${this.#name}: ${step}`, call, {
+      clock, random, log, signal: this.#stopping.signal, maxDelayMs: config['errors.retry.delay.max.ms'],
+      waiting: (reason) => this.#become(reason === null ? { state: this.#status.state } : { state: this.#status.state, waitingFor: reason }),
+    })
+  }
+}

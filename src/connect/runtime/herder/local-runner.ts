@@ -1,0 +1,149 @@
+import type { Broker, Clock, Random } from '../../../core/index.ts'
+import type { RawConfig } from '../../config-spec.ts'
+import type { Secrets } from '../../config-providers/secrets.ts'
+import type { ConnectorPlugin, Log } from '../../connector.ts'
+import type { CheckedConfig } from '../check-config.ts'
+import { hostInProcess } from '../in-process-host.ts'
+import type { InstalledPlugin, PluginRegistry } from '../plugin-registry.ts'
+import { SupervisedTask } from '../supervised-task.ts'
+import type { RestartPolicy, SupervisedTaskOptions } from '../supervised-task.ts'
+import type { TaskHost } from '../task-host.ts'
+import { taskName } from '../task-spec.ts'
+import type { TaskSpec } from '../task-spec.ts'
+import { threadHost } from '../thread-host.ts'
+import { baseSpec } from '../validate-connector.ts'
+import type { WorkerConfig } from '../worker-config.ts'
+import { ConnectorInstance } from './connector-instance.ts'
+
+export interface LocalRunnerOptions {
+  readonly broker: Broker
+  readonly registry: PluginRegistry
+  readonly secrets: Secrets
+  /** Secrets filled in. */
+  readonly workerRaw: RawConfig
+  readonly worker: WorkerConfig
+  readonly clock: Clock
+  readonly random: Random
+  /** For one connector and its tasks. */
+  readonly logOf: (connector: string) => Log
+  /** What a task's thread runs. Default: the file beside thread-host. */
+  readonly taskWorkerUrl?: URL
+  /** A connector's or a task's status may have changed. */
+  readonly onChange: (connector: string, task: number | null) => void
+}
+
+export interface LocalConnector {
+  readonly checked: CheckedConfig
+  /** To tell whether the config changed. */
+  readonly text: string
+  readonly instance: ConnectorInstance
+}
+
+export interface LocalTask {
+  readonly connector: string
+  readonly checked: CheckedConfig
+  readonly text: string
+  readonly supervised: SupervisedTask
+}
+
+/** The connectors and tasks that run on this worker; somebody else decides which these are. */
+export class LocalRunner {
+  readonly #options: LocalRunnerOptions
+  readonly #connectors = new Map<string, LocalConnector>()
+  readonly #tasks = new Map<string, LocalTask & { readonly task: number }>()
+
+  constructor(options: LocalRunnerOptions) {
+    this.#options = options
+  }
+
+  connectors(): ReadonlyMap<string, LocalConnector> {
+    return this.#connectors
+  }
+
+  /** Of one connector, by number. */
+  tasksOf(connector: string): readonly (LocalTask & { readonly task: number })[] {
+    return this.tasks().filter((each) => each.connector === connector).toSorted((a, b) => a.task - b.task)
+  }
+
+  tasks(): readonly (LocalTask & { readonly task: number })[] {
+    return [...this.#tasks.values()]
+  }
+
+  task(connector: string, task: number): LocalTask | undefined {
+    return this.#tasks.get(taskKey(connector, task))
+  }
+
+  /** Finds the plugin and reads the config. @throws PLUGIN_NOT_FOUND, INVALID_CONFIG */
+  async prepare(name: string, config: RawConfig): Promise<CheckedConfig> {
+    const { registry, secrets } = this.#options
+    const raw = secrets.resolve(config)
+    const installed = await registry.connector(raw['connector.class'] ?? '', raw['connector.plugin.version'] ?? undefined)
+    return { named: { name, config }, installed, config: baseSpec(installed.plugin).parse(raw) }
+  }
+
+  /** Resolves when it has planned for the first time, or has failed. */
+  startConnector(checked: CheckedConfig, onPlan: (tasks: readonly RawConfig[]) => Promise<void>): Promise<void> {
+    const { secrets, clock, random, logOf, worker, onChange } = this.#options
+    const { name, config } = checked.named
+    const instance = new ConnectorInstance({
+      checked, clock, random, log: logOf(name), gracefulMs: worker['task.shutdown.graceful.timeout.ms'], resolve: (raw) => secrets.resolve(raw),
+      onPlan, onChange: () => onChange(name, null),
+    })
+    this.#connectors.set(name, { checked, text: JSON.stringify(config), instance })
+    return instance.start()
+  }
+
+  async stopConnector(name: string): Promise<void> {
+    const local = this.#connectors.get(name)
+    this.#connectors.delete(name)
+    await local?.instance.stop()
+  }
+
+  startTask(checked: CheckedConfig, task: number, taskConfig: RawConfig, { isPaused }: { readonly isPaused: boolean }): void {
+    const { clock, random, logOf, worker, workerRaw, onChange } = this.#options
+    const { named: { name, config }, installed } = checked
+    const spec: TaskSpec = {
+      connector: name, taskId: task, type: installed.plugin.type, plugin: { class: installed.plugin.class, module: installed.module }, connectorConfig: config, taskConfig, workerConfig: workerRaw,
+    }
+    const supervised = new SupervisedTask({
+      id: task, name: taskName(spec), clock, random, log: logOf(name), gracefulMs: worker['task.shutdown.graceful.timeout.ms'],
+      restart: restartPolicy(checked.config['restart.policy'] ?? worker['restart.policy'], worker),
+      launch: this.#launcher(spec, installed, checked.config['task.host'] ?? worker['task.host']),
+      onChange: () => onChange(name, task),
+    }, { isPaused })
+    this.#tasks.set(taskKey(name, task), { connector: name, task, checked, text: JSON.stringify(taskConfig), supervised })
+    supervised.start()
+  }
+
+  async stopTask(connector: string, task: number): Promise<void> {
+    const key = taskKey(connector, task)
+    const local = this.#tasks.get(key)
+    await local?.supervised.stop()
+    if (this.#tasks.get(key) === local) this.#tasks.delete(key)
+  }
+
+  /** Stops everything at once; what stopped how can still be looked at. */
+  async stopAll(): Promise<void> {
+    await Promise.all([...this.connectors().values()].map(({ instance }) => instance.stop()).concat(this.tasks().map(({ supervised }) => supervised.stop())))
+  }
+
+  #launcher(spec: TaskSpec, installed: InstalledPlugin<ConnectorPlugin>, where: 'thread' | 'in-process'): SupervisedTaskOptions['launch'] {
+    const { broker, clock, random, taskWorkerUrl, worker, registry, secrets, logOf } = this.#options
+    const inThread = threadHost({ maxMemoryMiB: worker['task.max.memory.mb'], stallTimeoutMs: worker['task.stall.timeout.ms'], ...(taskWorkerUrl && { workerUrl: taskWorkerUrl }) })
+    // a plugin that is an object of this process cannot cross into a thread
+    const host: TaskHost = where === 'in-process' || installed.module === null ? hostInProcess : inThread
+    return (start) => host({
+      ...start, installed, registry, broker, clock, random, log: logOf(spec.connector),
+      spec: { ...spec, connectorConfig: secrets.resolve(spec.connectorConfig), taskConfig: secrets.resolve(spec.taskConfig) },
+    })
+  }
+}
+
+function taskKey(connector: string, task: number): string {
+  return `${connector}-${task}`
+}
+
+function restartPolicy(policy: 'backoff' | 'none', worker: WorkerConfig): RestartPolicy {
+  const attempts = worker['restart.max.attempts']
+  return { isEnabled: policy === 'backoff', firstMs: worker['restart.backoff.ms'], maxMs: worker['restart.backoff.max.ms'], maxAttempts: attempts < 0 ? Infinity : attempts }
+}
