@@ -1,5 +1,5 @@
 import type { Broker, Reader } from 'millrace'
-import { deadLetterTopic } from './pipeline.ts'
+import { deadLetterTopic } from './log-place.ts'
 import { perMinute } from './topology.ts'
 import { TopPaths } from './top-paths.ts'
 

@@ -1,5 +1,5 @@
 /**
- * `npm run demo:crash -- [--kills 20] [--seed N] [--postgres URL]`
+ * `npm run demo:crash -- [--kills 20] [--seed N] [--kafka HOST:PORT [--anew]] [--postgres URL]`
  *
  * A log grows and rotates while the process that counts it is killed with SIGKILL at random moments: while it starts,
  * restores, reads, commits. In the end the table must be what a plain count over the same files gives: no line lost, none
@@ -7,11 +7,11 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Random, randomInteger, seededRandom, sleep, systemClock, systemRandom } from 'millrace'
 import { AccessLogWriter } from './access-log-writer.ts'
+import { type LogPlace, beginAnew } from './log-place.ts'
 import { outputFile } from './pipeline.ts'
 import { plainCount } from './plain-count.ts'
 import { type Table, differences, dropPostgresTables, readFileTable, readPostgresTable, readTopics } from './result-tables.ts'
@@ -20,11 +20,14 @@ const { values: options } = parseArgs({
   options: {
     kills: { type: 'string', default: '20' },
     seed: { type: 'string' },
+    kafka: { type: 'string' },
+    anew: { type: 'boolean', default: false },
     postgres: { type: 'string' },
     data: { type: 'string', default: join('.millrace', 'crash-demo') },
   },
 })
 
+const place: LogPlace = { dataDirectory: options.data, kafka: options.kafka }
 const kills = Number(options.kills)
 const seed = options.seed === undefined ? randomInteger(systemRandom, 2 ** 31) : Number(options.seed)
 const logDirectory = join(options.data, 'log')
@@ -42,7 +45,7 @@ process.exitCode = await main()
 
 async function main(): Promise<number> {
   const random = seededRandom(seed)
-  rmSync(options.data, { recursive: true, force: true })
+  await beginAnew(place, options.anew)
   if (options.postgres !== undefined) await dropPostgresTables(options.postgres)
   console.log(`seed ${seed}: ${kills} kills at random moments (the same again: npm run demo:crash -- --seed ${seed})`)
 
@@ -86,8 +89,9 @@ async function runAndKill(kill: number, random: Random): Promise<void> {
 }
 
 function startPipeline(): ChildProcess {
+  const kafka = options.kafka === undefined ? [] : ['--kafka', options.kafka]
   const postgres = options.postgres === undefined ? [] : ['--postgres', options.postgres]
-  return fork(new URL('./pipeline-process.js', import.meta.url), ['--log', join(logDirectory, 'access.log*'), '--data', options.data, ...postgres])
+  return fork(new URL('./pipeline-process.js', import.meta.url), ['--log', join(logDirectory, 'access.log*'), '--data', options.data, ...kafka, ...postgres])
 }
 
 async function stop(child: ChildProcess): Promise<number | null> {
@@ -120,7 +124,7 @@ async function report(expected: ReturnType<typeof plainCount>, drained: boolean,
   const complaints: string[] = []
   if (exitCode !== 0) complaints.push(`SIGTERM must end the pipeline with exit code 0, not ${exitCode}`)
   if (!drained) complaints.push(`the tables were not complete after ${patienceMs / 1000} s`)
-  const { table: topicTable, deadLetters } = await readTopics(options.data)
+  const { table: topicTable, deadLetters } = await readTopics(place)
   const tables = [{ name: 'topic', table: topicTable }, ...(await outsideTables())]
   for (const { name, table } of tables) complaints.push(...differences(expected.hits, table).map((difference) => `${name}: ${difference}`))
   if (deadLetters !== expected.badLines) complaints.push(`${expected.badLines} bad lines, but ${deadLetters} dead letters`)

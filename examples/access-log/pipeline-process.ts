@@ -4,12 +4,12 @@ import { parseArgs } from 'node:util'
 import { startPipeline } from './pipeline.ts'
 
 const { values: options } = parseArgs({
-  options: { log: { type: 'string' }, data: { type: 'string' }, postgres: { type: 'string' } },
+  options: { log: { type: 'string' }, data: { type: 'string' }, kafka: { type: 'string' }, postgres: { type: 'string' } },
 })
-if (options.log === undefined || options.data === undefined) throw new Error('usage: pipeline-process --log FILE --data DIRECTORY [--postgres URL]')
+if (options.log === undefined || options.data === undefined) throw new Error('usage: pipeline-process --log FILE --data DIRECTORY [--kafka HOST:PORT] [--postgres URL]')
 
 const terminated = once(process, 'SIGTERM')
-const pipeline = await startPipeline({ logFile: options.log, dataDirectory: options.data, postgresUrl: options.postgres })
+const pipeline = await startPipeline({ logFile: options.log, dataDirectory: options.data, kafka: options.kafka, postgresUrl: options.postgres })
 process.send?.('working')
 await Promise.race([terminated, pipeline.finished])
 await pipeline.close()

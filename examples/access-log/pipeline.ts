@@ -4,18 +4,15 @@
  */
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Broker, type TopicSpec, openEmbeddedBroker } from 'millrace'
+import type { Broker, TopicSpec } from 'millrace'
 import { ConnectWorker, type NamedConfig, parseConnectorFile } from 'millrace/connect'
 import { StreamsApp } from 'millrace/streams'
-import topology, { accessLog, perMinute } from './topology.ts'
+import { type LogPlace, applicationId, deadLetterTopic, offsetsTopic, openLog, topics } from './log-place.ts'
+import topology from './topology.ts'
 
-export const deadLetterTopic = 'access-log-dead-letters'
-
-export interface PipelineOptions {
+export interface PipelineOptions extends LogPlace {
   /** Path, or a pattern that takes in files that were rotated before the first start: `access.log*`. */
   readonly logFile: string
-  /** Topics and state in `broker/`, and the file sink's `hits-per-minute.jsonl`. */
-  readonly dataDirectory: string
   readonly postgresUrl?: string | undefined
 }
 
@@ -27,28 +24,31 @@ export interface Pipeline {
   close(): Promise<void>
 }
 
+/** There is one, and after a kill it goes on at once: on a cluster others would wait whether it comes back. */
+const instanceId = 'access-log'
+
 /** Retention goes by the time of a record, and a log may tell of last year. */
 const keepForever = { 'retention.ms': '-1' }
 
-export const brokerDirectory = (dataDirectory: string) => join(dataDirectory, 'broker')
 export const outputFile = (dataDirectory: string) => join(dataDirectory, 'hits-per-minute.jsonl')
 
 export async function startPipeline(options: PipelineOptions): Promise<Pipeline> {
   mkdirSync(options.dataDirectory, { recursive: true })
-  const broker = await openEmbeddedBroker({ directory: brokerDirectory(options.dataDirectory) })
-  await createMissing(broker, [accessLog.name, perMinute.name, deadLetterTopic].map((topic) => ({ topic, configs: keepForever })))
+  const broker = await openLog(options)
+  await createMissing(broker, topics.map((topic) => ({ topic, configs: keepForever })))
   const app = new StreamsApp(topology, {
-    applicationId: 'hits-per-minute',
+    applicationId,
     broker,
+    instanceId,
     onDeserializationError: 'dead-letter',
     deadLetterTopic,
     windowChangelogRetention: '36500d',
   })
-  const worker = ConnectWorker.open({ broker })
+  const worker = ConnectWorker.open({ broker, config: { 'group.id': applicationId, 'offset.storage.topic': offsetsTopic } })
   await app.start()
   await worker.start(connector('file-source', { path: options.logFile }))
-  await worker.start(connector('file-sink', { file: outputFile(options.dataDirectory) }))
-  if (options.postgresUrl !== undefined) await worker.start(connector('postgres-sink', { 'connection.url': options.postgresUrl }))
+  await worker.start(connector('file-sink', { 'file': outputFile(options.dataDirectory), 'consumer.override.group.instance.id': instanceId }))
+  if (options.postgresUrl !== undefined) await worker.start(connector('postgres-sink', { 'connection.url': options.postgresUrl, 'consumer.override.group.instance.id': instanceId }))
   return {
     broker,
     finished: app.finished(),

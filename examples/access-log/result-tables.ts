@@ -1,9 +1,8 @@
 /** The answer, as it can be read in four places: each a table from `path minute` to hits, where a later row replaces an earlier one. */
 import { existsSync, readFileSync } from 'node:fs'
 import { Client } from 'pg'
-import { openEmbeddedBroker } from 'millrace'
 import { openResults, readCommitted } from './counts-reader.ts'
-import { brokerDirectory, deadLetterTopic } from './pipeline.ts'
+import { type LogPlace, deadLetterTopic, openLog } from './log-place.ts'
 import { perMinute } from './topology.ts'
 
 export type Table = ReadonlyMap<string, number>
@@ -47,16 +46,22 @@ async function withPostgres<T>(url: string, use: (client: Client) => Promise<T>)
   }
 }
 
-/** The counts and the number of dead letters. Nobody else may have the directory open. */
-export async function readTopics(dataDirectory: string): Promise<{ table: Table; deadLetters: number }> {
+/** The counts and the number of dead letters. Nobody else may have a directory open. */
+export async function readTopics(place: LogPlace): Promise<{ table: Table; deadLetters: number }> {
   const rows: Row[] = []
   let deadLetters = 0
-  const broker = await openEmbeddedBroker({ directory: brokerDirectory(dataDirectory) })
+  const broker = await openLog(place)
   try {
-    await readCommitted(await openResults(broker), (topic, value) => {
-      if (topic === deadLetterTopic) deadLetters++
-      else if (value !== null) rows.push(perMinute.valueSerde.deserialize(value))
-    })
+    const reader = await openResults(broker)
+    const ends = await broker.topics.listOffsets(reader.positions().map(({ topic, partition }) => ({ topic, partition, at: 'latest' })), { isolation: 'read-uncommitted' })
+    const isAtEnd = () => ends.every((end) => reader.positions().some(({ topic, offset }) => topic === end.topic && offset >= end.offset))
+    // a cluster answers a commit a moment before all of it can be read
+    while (!isAtEnd()) {
+      await readCommitted(reader, (topic, value) => {
+        if (topic === deadLetterTopic) deadLetters++
+        else if (value !== null) rows.push(perMinute.valueSerde.deserialize(value))
+      })
+    }
   } finally {
     await broker.close()
   }

@@ -9,6 +9,7 @@ import { formatAccessLine, parseAccessLine } from '../../examples/access-log/acc
 import { logFiles } from '../../examples/access-log/access-log-writer.ts'
 import { plainCount } from '../../examples/access-log/plain-count.ts'
 import { differences, readFileTable } from '../../examples/access-log/result-tables.ts'
+import { describeWith } from '../kit/services.ts'
 
 const program = (name: string) => join('dist', 'examples', 'access-log', name)
 const directory = mkdtempSync(join(tmpdir(), 'access-log-'))
@@ -50,6 +51,25 @@ it('holds what a plain count gives after kills at random moments', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [program('crash-demo.js'), '--kills', '4', '--data', join(directory, 'crash')])
   expect(stdout).toMatch(/equal: after 4 kills topic and file hold what a plain count gives/)
 }, 120_000)
+
+await describeWith('kafka', 'the same program on Apache Kafka', ({ bootstrapServers }) => {
+  const run = (name: string, ...args: string[]) => promisify(execFile)(process.execPath, [program(name), ...args, '--kafka', bootstrapServers])
+
+  it('counts there what it counts in a directory, and begins anew only when it may delete topics', async () => {
+    const data = join(directory, 'demo-on-kafka')
+    const { stdout } = await run('main.js', '--seconds', '2', '--data', data)
+    const expected = plainCount(join(data, 'log'))
+    expect(differences(expected.hits, readFileTable(join(data, 'hits-per-minute.jsonl')))).toEqual([])
+    expect(stdout).toContain(`${expected.goodLines.toLocaleString('en-US')} hits counted  ${expected.badLines} bad lines`)
+    expect(stdout).toContain(`npx millrace topics --list --kafka ${bootstrapServers}`)
+    await expect(run('crash-demo.js', '--kills', '1', '--data', join(directory, 'refused'))).rejects.toMatchObject({ stderr: expect.stringMatching(/has the topics access-log.* already: add --anew/) as string })
+  }, 120_000)
+
+  it('holds what a plain count gives after kills at random moments', async () => {
+    const { stdout } = await run('crash-demo.js', '--kills', '4', '--anew', '--data', join(directory, 'crash-on-kafka'))
+    expect(stdout).toMatch(/equal: after 4 kills topic and file hold what a plain count gives/)
+  }, 180_000)
+})
 
 /** Runs the program until it prints what is waited for, then asks it to stop; its exit code. */
 async function follow(log: string, data: string, awaited: string): Promise<number | null> {
