@@ -1,4 +1,5 @@
 /** The nouns of the log, as every layer names them. */
+import type { Serde } from './serde.ts'
 
 export interface TopicPartition {
   readonly topic: string
@@ -40,6 +41,10 @@ export interface RecordView {
   readonly key: Uint8Array | null
   readonly value: Uint8Array | null
   readonly headers: readonly Header[]
+  /** `serde.deserialize(key)`, null for a null key; without a view being made where the serde can. */
+  keyAs?<T>(serde: Serde<T>): T | null
+  /** As `keyAs`, of the value. */
+  valueAs?<T>(serde: Serde<T>): T | null
 }
 
 export function partitionKey(topic: string, partition: number): string {

@@ -1,4 +1,5 @@
 import { StreamError } from './errors.ts'
+import { bytesOf, textOf, writeText } from './text-bytes.ts'
 
 /**
  * Turns values into bytes and back. Neither function ever sees null: a null key or value (a tombstone) stays null without
@@ -13,49 +14,73 @@ export interface Serde<T> {
    * deserialised. Absent or false: null is passed on, as Kafka Streams does. In tables a null value always deletes.
    */
   readonly rejectsNull?: boolean
+  /** The schema that it was made from, for tools that make examples of its values. */
+  readonly schema?: StandardSchema<T>
+  /**
+   * As `deserialize` of bytes[start, end), without an array being made for it. What it gives shares no memory with `bytes`.
+   * Optional, for speed; it must agree with `deserialize`.
+   */
+  deserializeRange?(bytes: Uint8Array, start: number, end: number): T
+  /**
+   * Writes what `serialize` gives to bytes[at…) and answers where it ends; -1: not enough room, or not this time, and
+   * `serialize` is asked. Optional, for speed.
+   */
+  serializeInto?(value: T, bytes: Uint8Array, at: number): number
 }
 
-const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-/** Works on any Uint8Array, without making a Buffer of it first. */
-const { utf8Slice } = Buffer.prototype as unknown as { readonly utf8Slice: (this: Uint8Array, start: number, end: number) => string }
-
-/** Several times as fast as the strict decoder, which is asked only when a replacement character hints at bytes that are no UTF-8. */
-function textOf(bytes: Uint8Array): string {
-  const text = utf8Slice.call(bytes, 0, bytes.length)
-  return text.includes('\ufffd') ? strictDecoder.decode(bytes) : text
+/** What `serde` reads from bytes[start, end), which will be overwritten: nothing of it is kept alive. */
+export function deserializeCopy<T>(serde: Serde<T>, bytes: Uint8Array, start: number, end: number): T {
+  if (serde.deserializeRange !== undefined) return serde.deserializeRange(bytes, start, end)
+  return serde.deserialize(new Uint8Array(bytes.subarray(start, end)))
 }
 
-function bytesOf(text: string): Uint8Array {
-  return Buffer.from(text)
-}
-
-function checkLength(bytes: Uint8Array, length: number, what: string): void {
-  if (bytes.length === length) return
-  throw new StreamError('DESERIALIZATION_FAILED', `${what} has ${length} bytes, but the data has ${bytes.length}`)
+function checkLength(found: number, length: number, what: string): void {
+  if (found !== length) throw new StreamError('DESERIALIZATION_FAILED', `${what} has ${length} bytes, but the data has ${found}`)
 }
 
 function readInt32(bytes: Uint8Array, position: number): number {
   return (bytes[position]! << 24) | (bytes[position + 1]! << 16) | (bytes[position + 2]! << 8) | bytes[position + 3]!
 }
 
+function writeInt32(bytes: Uint8Array, position: number, value: number): void {
+  bytes[position] = value >>> 24
+  bytes[position + 1] = value >>> 16
+  bytes[position + 2] = value >>> 8
+  bytes[position + 3] = value
+}
+
 /** UTF-8 text. Bytes that are not UTF-8 are refused. */
-export const stringSerde: Serde<string> = { serialize: bytesOf, deserialize: textOf }
+export const stringSerde: Serde<string> = {
+  serialize: bytesOf,
+  deserialize: (bytes) => textOf(bytes, 0, bytes.length),
+  deserializeRange: textOf,
+  serializeInto: writeText,
+}
 
 /** Kafka's LongSerializer: 8 bytes, big-endian. Only integers that a number holds exactly. */
 export const longSerde: Serde<number> = {
   serialize(value) {
-    if (!Number.isSafeInteger(value)) throw new StreamError('SERIALIZATION_FAILED', `${value} is not an integer that fits a long without loss`)
-    const bytes = Buffer.allocUnsafe(8)
-    bytes.writeInt32BE(Math.floor(value / 0x1_0000_0000), 0)
-    bytes.writeUInt32BE(value >>> 0, 4)
+    const bytes = new Uint8Array(8)
+    writeLong(value, bytes, 0)
     return bytes
   },
-  deserialize(bytes) {
-    checkLength(bytes, 8, 'a long')
-    const value = readInt32(bytes, 0) * 0x1_0000_0000 + (readInt32(bytes, 4) >>> 0)
-    if (!Number.isSafeInteger(value)) throw new StreamError('DESERIALIZATION_FAILED', `the long ${Buffer.from(bytes).readBigInt64BE()} does not fit a number without loss`)
-    return value
-  },
+  deserialize: (bytes) => readLong(bytes, 0, bytes.length),
+  deserializeRange: readLong,
+  serializeInto: (value, bytes, at) => (at + 8 > bytes.length ? -1 : writeLong(value, bytes, at)),
+}
+
+function writeLong(value: number, bytes: Uint8Array, at: number): number {
+  if (!Number.isSafeInteger(value)) throw new StreamError('SERIALIZATION_FAILED', `${value} is not an integer that fits a long without loss`)
+  writeInt32(bytes, at, Math.floor(value / 0x1_0000_0000))
+  writeInt32(bytes, at + 4, value)
+  return at + 8
+}
+
+function readLong(bytes: Uint8Array, start: number, end: number): number {
+  checkLength(end - start, 8, 'a long')
+  const value = readInt32(bytes, start) * 0x1_0000_0000 + (readInt32(bytes, start + 4) >>> 0)
+  if (Number.isSafeInteger(value)) return value
+  throw new StreamError('DESERIALIZATION_FAILED', `the long ${Buffer.from(bytes.subarray(start, end)).readBigInt64BE()} does not fit a number without loss`)
 }
 
 /** Kafka's IntegerSerializer: 4 bytes, big-endian. */
@@ -67,7 +92,7 @@ export const integerSerde: Serde<number> = {
     return bytes
   },
   deserialize(bytes) {
-    checkLength(bytes, 4, 'an integer')
+    checkLength(bytes.length, 4, 'an integer')
     return readInt32(bytes, 0)
   },
 }
@@ -80,7 +105,7 @@ export const doubleSerde: Serde<number> = {
     return bytes
   },
   deserialize(bytes) {
-    checkLength(bytes, 8, 'a double')
+    checkLength(bytes.length, 8, 'a double')
     return new DataView(bytes.buffer, bytes.byteOffset, 8).getFloat64(0)
   },
 }
@@ -89,18 +114,23 @@ export const doubleSerde: Serde<number> = {
 export const bytesSerde: Serde<Uint8Array> = {
   serialize: bytes => bytes,
   deserialize: bytes => bytes,
+  deserializeRange: (bytes, start, end) => new Uint8Array(bytes.subarray(start, end)),
 }
 
 /** Compact JSON in member order. Nothing checks the type: use `zodSerde` where data comes from outside. */
 export function jsonSerde<T = unknown>(): Serde<T> {
   return {
-    serialize(value) {
-      const text = JSON.stringify(value) as string | undefined
-      if (text === undefined) throw new StreamError('SERIALIZATION_FAILED', `a value of type ${typeof value} has no JSON form`)
-      return bytesOf(text)
-    },
-    deserialize: bytes => JSON.parse(textOf(bytes)) as T,
+    serialize: (value) => bytesOf(jsonOf(value)),
+    deserialize: (bytes) => JSON.parse(textOf(bytes, 0, bytes.length)) as T,
+    deserializeRange: (bytes, start, end) => JSON.parse(textOf(bytes, start, end)) as T,
+    serializeInto: (value, bytes, at) => writeText(jsonOf(value), bytes, at),
   }
+}
+
+function jsonOf(value: unknown): string {
+  const text = JSON.stringify(value) as string | undefined
+  if (text === undefined) throw new StreamError('SERIALIZATION_FAILED', `a value of type ${typeof value} has no JSON form`)
+  return text
 }
 
 // ------------------------------------------------------------------------------------------------ schemas
@@ -130,11 +160,14 @@ export interface SchemaIssue {
  * @throws DESERIALIZATION_FAILED naming the path of each problem
  */
 export function zodSerde<T>(schema: StandardSchema<T>): Serde<T> {
-  const format: Serde<unknown> = isStringSchema(schema) ? stringSerde : jsonSerde()
+  const format = (isStringSchema(schema) ? stringSerde : jsonSerde()) as Required<Serde<unknown>>
   return {
-    serialize: value => format.serialize(value),
-    deserialize: bytes => validateWith(schema, format.deserialize(bytes)),
+    serialize: (value) => format.serialize(value),
+    deserialize: (bytes) => validateWith(schema, format.deserialize(bytes)),
+    deserializeRange: (bytes, start, end) => validateWith(schema, format.deserializeRange(bytes, start, end)),
+    serializeInto: (value, bytes, at) => format.serializeInto(value, bytes, at),
     rejectsNull: !acceptsNull(schema),
+    schema,
   }
 }
 

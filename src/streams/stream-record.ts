@@ -1,4 +1,4 @@
-import type { Header } from '../core/index.ts'
+import type { Header, RecordView } from '../core/index.ts'
 
 /** Where a record was read from. Inside a punctuator there is none: topic '', partition and offset -1. */
 export interface RecordOrigin {
@@ -8,6 +8,31 @@ export interface RecordOrigin {
   /** The bytes as read, for dead letters; null inside a punctuator. */
   readonly rawKey: Uint8Array | null
   readonly rawValue: Uint8Array | null
+}
+
+/** The origin of a record that was read: the raw bytes are looked up when somebody asks. */
+export class InputOrigin implements RecordOrigin {
+  readonly topic: string
+  readonly partition: number
+  readonly #view: RecordView
+
+  constructor(topic: string, partition: number, view: RecordView) {
+    this.topic = topic
+    this.partition = partition
+    this.#view = view
+  }
+
+  get offset(): number {
+    return this.#view.offset
+  }
+
+  get rawKey(): Uint8Array | null {
+    return this.#view.key
+  }
+
+  get rawValue(): Uint8Array | null {
+    return this.#view.value
+  }
 }
 
 /**

@@ -21,6 +21,22 @@ describe('a serde', () => {
     }))
   })
 
+  it.each<[string, Serde<never>, fc.Arbitrary<unknown>]>([
+    ['string', stringSerde as Serde<never>, fc.string({ unit: 'grapheme' })],
+    ['long', longSerde as Serde<never>, fc.maxSafeInteger()],
+    ['json', jsonSerde<never>(), fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as unknown)],
+    ['zod', zodSerde(z.number()) as Serde<never>, fc.integer()],
+  ])('%s does the same in the middle of other bytes', (_name, serde, values) => {
+    fc.assert(fc.property(values, fc.nat(200), (value, room) => {
+      const alone = serde.serialize(value as never)
+      const around = new Uint8Array(room).fill(0xff)
+      const end = serde.serializeInto!(value as never, around, 3)
+      if (end < 0) return
+      expect(hex(around.subarray(3, end))).toBe(hex(alone))
+      expect(serde.deserializeRange!(around, 3, end)).toEqual(value)
+    }))
+  })
+
   it('writes the bytes of Kafka\'s serialisers', () => {
     expect(hex(longSerde.serialize(258))).toBe('0000000000000102')
     expect(hex(longSerde.serialize(-1))).toBe('ffffffffffffffff')

@@ -1,5 +1,6 @@
 import { StreamError } from '../errors.ts'
 import type { Header, RecordView } from '../record.ts'
+import type { Serde } from '../serde.ts'
 import { readVarint, readVarlong } from './varint.ts'
 import type { ByteCursor } from './varint.ts'
 
@@ -56,6 +57,20 @@ export class LazyRecord implements RecordView {
     if (this.#valueLength < 0) return null
     const at = this.#valueAt()
     return this.#bytes.subarray(at, at + this.#valueLength)
+  }
+
+  keyAs<T>(serde: Serde<T>): T | null {
+    if (this.#keyLength < 0) return null
+    if (serde.deserializeRange === undefined) return serde.deserialize(this.key!)
+    const at = this.#afterVarint(this.#bodyAt)
+    return serde.deserializeRange(this.#bytes, at, at + this.#keyLength)
+  }
+
+  valueAs<T>(serde: Serde<T>): T | null {
+    if (this.#valueLength < 0) return null
+    if (serde.deserializeRange === undefined) return serde.deserialize(this.value!)
+    const at = this.#valueAt()
+    return serde.deserializeRange(this.#bytes, at, at + this.#valueLength)
   }
 
   /** @throws CORRUPT_RECORD when the bytes after the value are not exactly the headers */

@@ -1,11 +1,13 @@
 /** The store of a table as the operators of tables see it, whatever its type: rows with a timestamp by key. */
+import { deserializeCopy } from '../../core/index.ts'
 import type { Change } from '../change.ts'
+import { copyBytes } from '../state/bytes.ts'
 import type { FlushedRow } from '../state/caching-byte-store.ts'
 import { KeyValueStore } from '../state/key-value-store.ts'
 import type { OpenStore } from '../state/open-store.ts'
 import { SessionStore } from '../state/session-store.ts'
-import { sessionEndOf, sessionKeys, sessionStartOf, windowKeys, windowStartOf } from '../state/store-keys.ts'
-import { timestampOf } from '../state/value-and-timestamp.ts'
+import { sessionEndOf, sessionKeys, sessionStartOf, windowStartOf, windowSuffix } from '../state/store-keys.ts'
+import { timestampBytes, timestampOf } from '../state/value-and-timestamp.ts'
 import type { ValueAndTimestamp } from '../state/value-and-timestamp.ts'
 import { VersionedStore, notPut, validForever } from '../state/versioned-store.ts'
 import { WindowStore } from '../state/window-store.ts'
@@ -68,19 +70,19 @@ function rowDecoder(store: OpenStore): (row: FlushedRow) => StreamRecord<unknown
   const { spec, view } = store
   const change = (row: FlushedRow): Change<unknown> => ({ newValue: valueOf(row.newValue), oldValue: valueOf(row.oldValue), isLatest: true })
   if (view instanceof SessionStore) {
-    const valueOnly = (bytes: Uint8Array | null) => (bytes === null ? null : spec.valueSerde.deserialize(bytes))
+    const valueOnly = (bytes: Uint8Array | null) => (bytes === null ? null : deserializeCopy(spec.valueSerde, bytes, 0, bytes.length))
     return (row) => {
-      const session = { key: spec.keySerde.deserialize(sessionKeys.baseOf(row.key)), start: sessionStartOf(row.key), end: sessionEndOf(row.key) }
+      const session = { key: spec.keySerde.deserialize(copyBytes(sessionKeys.baseOf(row.key))), start: sessionStartOf(row.key), end: sessionEndOf(row.key) }
       return row.record.at(session, { newValue: valueOnly(row.newValue), oldValue: valueOnly(row.oldValue), isLatest: true }, session.end)
     }
   }
-  const valueOf = (bytes: Uint8Array | null) => (bytes === null ? null : spec.valueSerde.deserialize(bytes.subarray(8)))
+  const valueOf = (bytes: Uint8Array | null) => (bytes === null ? null : deserializeCopy(spec.valueSerde, bytes, timestampBytes, bytes.length))
   const keyOf = view instanceof WindowStore
     ? (key: Uint8Array): unknown => {
         const start = windowStartOf(key)
-        return { key: spec.keySerde.deserialize(windowKeys.baseOf(key)), start, end: start + (spec.windowSizeMs ?? 0) }
+        return { key: deserializeCopy(spec.keySerde, key, 0, key.length - windowSuffix), start, end: start + (spec.windowSizeMs ?? 0) }
       }
-    : (key: Uint8Array) => spec.keySerde.deserialize(key)
+    : (key: Uint8Array) => deserializeCopy(spec.keySerde, key, 0, key.length)
   return (row) => row.record.at(keyOf(row.key), change(row), row.newValue === null ? row.record.timestamp : timestampOf(row.newValue))
 }
 

@@ -22,40 +22,37 @@ export function windowAggregate(node: NodeOf<'windowAggregate'>, context: Operat
     const table = keptTable(node, node.store, sendOldValues, output, context)
     const emitFinal = finalResults(node, context, output, node.emit, finalWindows(node, context))
     let observedTime = -1
+    const update = (record: StreamRecord, window: Windowed<unknown>, closeTime: number) => {
+      if (window.end <= closeTime) {
+        context.dropped(node, 'window closed')
+        return
+      }
+      const row = table.getToUpdate(window)
+      const timestamp = row === null ? record.timestamp : Math.max(row.timestamp, record.timestamp)
+      const oldValue = sendOldValues && row !== null ? table.getToUpdate(window)!.value : null
+      const newValue = aggregateNext(node, row?.value ?? null, record)
+      if (emitFinal === null) table.update(record, window, { newValue, oldValue }, timestamp)
+      else table.put(window, newValue, timestamp)
+    }
     return (record) => {
-      if (record.key === null) {
+      const { key, timestamp } = record
+      if (key === null) {
         context.dropped(node, 'null key')
         return
       }
       context.enter(record)
-      observedTime = Math.max(observedTime, record.timestamp)
+      observedTime = Math.max(observedTime, timestamp)
       const closeTime = observedTime - graceMs
       emitFinal?.(closeTime, record)
-      for (const window of windowsFor(windows, record)) {
-        if (window.end <= closeTime) {
-          context.dropped(node, 'window closed')
-          continue
-        }
-        const row = table.getToUpdate(window)
-        const timestamp = row === null ? record.timestamp : Math.max(row.timestamp, record.timestamp)
-        const oldValue = sendOldValues && row !== null ? table.getToUpdate(window)!.value : null
-        const newValue = aggregateNext(node, row?.value ?? null, record)
-        if (emitFinal === null) table.update(record, window, { newValue, oldValue }, timestamp)
-        else table.put(window, newValue, timestamp)
+      if (windows.type === 'unlimited') {
+        if (timestamp >= windows.startMs) update(record, { key, start: windows.startMs, end: Number.POSITIVE_INFINITY }, closeTime)
+        return
       }
+      const { sizeMs, advanceMs } = windows
+      const first = Math.floor(Math.max(0, timestamp - sizeMs + advanceMs) / advanceMs) * advanceMs
+      for (let start = first; start <= timestamp; start += advanceMs) update(record, { key, start, end: start + sizeMs }, closeTime)
     }
   })
-}
-
-/** The windows that hold the record's timestamp, by start. */
-function* windowsFor(windows: NodeOf<'windowAggregate'>['windows'], { key, timestamp }: StreamRecord): Iterable<Windowed<unknown>> {
-  if (windows.type === 'unlimited') {
-    if (timestamp >= windows.startMs) yield { key, start: windows.startMs, end: Number.POSITIVE_INFINITY }
-    return
-  }
-  const { sizeMs, advanceMs } = windows
-  const first = Math.floor(Math.max(0, timestamp - sizeMs + advanceMs) / advanceMs) * advanceMs
-  for (let start = first; start <= timestamp; start += advanceMs) yield { key, start, end: start + sizeMs }
 }
 
 /** Windows whose end passed the close time since it was last asked: [start, end) with end <= close time. */

@@ -1,6 +1,6 @@
 import { StreamError } from '../../core/index.ts'
 import type { RecordBatch, RecordView } from '../../core/index.ts'
-import { StreamRecord } from '../stream-record.ts'
+import { InputOrigin, StreamRecord } from '../stream-record.ts'
 import type { RecordOrigin } from '../stream-record.ts'
 import type { SourceNode } from '../topology/node.ts'
 
@@ -119,13 +119,12 @@ export class RecordQueue {
   /** null: the record is left out. */
   #decode(view: RecordView): StreamRecord | null {
     const { source, topic, partition } = this.#options
-    const { key: rawKey, value: rawValue } = view
-    const origin = { topic, partition, offset: view.offset, rawKey, rawValue }
+    const origin = new InputOrigin(topic, partition, view)
     let key: unknown = null
     let value: unknown = null
     try {
-      key = read(rawKey, source.keySerde, source.rejectsNullKey, 'key')
-      value = read(rawValue, source.valueSerde, source.rejectsNullValue, 'value')
+      key = readKey(view, source)
+      value = readValue(view, source)
     } catch (error) {
       if (this.#options.onDeserializationError(view, origin, error)) return null
       throw deserializationFailure(this.#options, origin, error)
@@ -157,10 +156,24 @@ export class RecordQueue {
   }
 }
 
-function read(bytes: Uint8Array | null, serde: SourceNode['keySerde'], rejectsNull: boolean, what: string): unknown {
-  if (bytes !== null) return serde.deserialize(bytes)
-  if (rejectsNull) throw new StreamError('DESERIALIZATION_FAILED', `the ${what} is null, which the topic's schema does not take`)
-  return null
+function readKey(view: RecordView, { keySerde, rejectsNullKey }: SourceNode): unknown {
+  const key = view.keyAs === undefined ? deserialized(view.key, keySerde) : view.keyAs(keySerde)
+  if (key === null && rejectsNullKey && view.key === null) throw nullRefused('key')
+  return key
+}
+
+function readValue(view: RecordView, { valueSerde, rejectsNullValue }: SourceNode): unknown {
+  const value = view.valueAs === undefined ? deserialized(view.value, valueSerde) : view.valueAs(valueSerde)
+  if (value === null && rejectsNullValue && view.value === null) throw nullRefused('value')
+  return value
+}
+
+function deserialized(bytes: Uint8Array | null, serde: SourceNode['keySerde']): unknown {
+  return bytes === null ? null : serde.deserialize(bytes)
+}
+
+function nullRefused(what: string): StreamError {
+  return new StreamError('DESERIALIZATION_FAILED', `the ${what} is null, which the topic's schema does not take`)
 }
 
 function deserializationFailure({ source, topic, partition }: RecordQueueOptions, { offset }: RecordOrigin, error: unknown): StreamError {

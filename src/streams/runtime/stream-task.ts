@@ -92,11 +92,15 @@ export class StreamTask {
     if (this.#failure !== null) throw this.#failure
     const queue = this.#inputs.choose()
     if (queue === null) return false
-    this.#guard(() => {
+    // As #guard, without a function made for each record.
+    try {
       const record = this.#inputs.take(queue)
       this.#context.begin(record, nowMs, this.#inputs.streamTime)
       this.#source(queue.source.name).next(record)
-    })
+    } catch (error) {
+      this.#failure ??= error
+    }
+    if (this.#failure !== null) throw this.#failure
     return true
   }
 

@@ -25,6 +25,7 @@ export class TaskContext implements OperatorContext {
   #punctuators = newPunctuators()
   #closers: (() => void)[] = []
   readonly #shared = new Map<string, unknown>()
+  readonly #changelogTopics = new Map<StoreSpec, string>()
   #pipeline: Pipeline | null = null
   #current: StreamRecord = idleRecord(0)
   #now = 0
@@ -180,9 +181,12 @@ export class TaskContext implements OperatorContext {
     return failures
   }
 
-  #changelogTopic({ name, changelog }: StoreSpec): string | null {
-    if (changelog === null) return null
-    return changelog.sourceTopic ?? `${this.applicationId}-${name}-changelog`
+  #changelogTopic(store: StoreSpec): string | null {
+    const known = this.#changelogTopics.get(store)
+    if (known !== undefined || store.changelog === null) return known ?? null
+    const topic = store.changelog.sourceTopic ?? `${this.applicationId}-${store.name}-changelog`
+    this.#changelogTopics.set(store, topic)
+    return topic
   }
 
   #asRecord(record: StreamRecord, work: () => void): void {

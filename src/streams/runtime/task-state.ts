@@ -23,7 +23,7 @@ export class TaskState {
     const cacheBudget = cacheMaxBytes > 0 ? new CacheBudget(cacheMaxBytes) : null
     const full: StoreHost = {
       cacheBudget,
-      log: (...row) => host.log(...row),
+      log: (store, key, value, timestamp, headers) => host.log(store, key, value, timestamp, headers),
       // What was refused once is in the changelog all the same, and was counted.
       expired: (store) => { if (!this.#restoring) host.expired(store) },
       currentRecord: () => host.currentRecord(),

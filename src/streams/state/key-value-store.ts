@@ -1,6 +1,7 @@
 import type { Serde } from '../../core/index.ts'
 import type { ByteEntry, ByteStore } from './byte-store.ts'
 import { keyAfter, prefixEnd } from './bytes.ts'
+import { ScratchBytes } from './scratch-bytes.ts'
 
 export interface KeyValue<K, V> {
   readonly key: K
@@ -26,8 +27,9 @@ export class KeyValueStore<K, V> implements ReadOnlyKeyValueStore<K, V> {
   readonly #bytes: ByteStore
   readonly #keySerde: Serde<K>
   readonly #valueSerde: Serde<V>
+  readonly #scratch = new ScratchBytes()
   // A get is often followed by a put of the same key.
-  #lastKey: unknown = undefined
+  #lastKey: unknown = none
   #lastKeyBytes: Uint8Array = new Uint8Array(0)
 
   constructor(bytes: ByteStore, keySerde: Serde<K>, valueSerde: Serde<V>) {
@@ -37,7 +39,7 @@ export class KeyValueStore<K, V> implements ReadOnlyKeyValueStore<K, V> {
   }
 
   get(key: K): V | null {
-    const value = this.#bytes.get(this.#keyBytes(key))
+    const value = this.#bytes.borrow(this.#keyBytes(key))
     return value === null ? null : this.#valueSerde.deserialize(value)
   }
 
@@ -99,12 +101,15 @@ export class KeyValueStore<K, V> implements ReadOnlyKeyValueStore<K, V> {
     return { key: this.#keySerde.deserialize(key), value: this.#valueSerde.deserialize(value) }
   }
 
+  /** Good until the next one. */
   #keyBytes(key: K): Uint8Array {
-    if (typeof key === 'object') return this.#keySerde.serialize(key)
-    if (key !== this.#lastKey) {
-      this.#lastKeyBytes = this.#keySerde.serialize(key)
+    if (key !== this.#lastKey || typeof key === 'object') {
+      this.#lastKey = none
+      this.#lastKeyBytes = this.#scratch.of(this.#keySerde, key)
       this.#lastKey = key
     }
     return this.#lastKeyBytes
   }
 }
+
+const none = Symbol('no key')

@@ -1,9 +1,9 @@
+import { deserializeCopy } from '../../core/index.ts'
 import type { Header, Serde } from '../../core/index.ts'
 import { noHeaders } from '../stream-record.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { StoreSpec } from '../topology/node.ts'
 import type { ByteStore } from './byte-store.ts'
-import { copyBytes } from './bytes.ts'
 import { CachingByteStore } from './caching-byte-store.ts'
 import type { CacheBudget, FlushedRow } from './caching-byte-store.ts'
 import { ChangelogByteStore } from './changelog-byte-store.ts'
@@ -12,18 +12,19 @@ import { KeyValueStore } from './key-value-store.ts'
 import { LruByteStore } from './lru-byte-store.ts'
 import { MemoryByteStore } from './memory-byte-store.ts'
 import { OuterJoinStore } from './outer-join-store.ts'
+import { ScratchBytes } from './scratch-bytes.ts'
 import { SegmentedByteStore } from './segmented-byte-store.ts'
 import { SessionStore } from './session-store.ts'
 import { sessionKeys, windowKeys } from './store-keys.ts'
 import type { TimedKeys } from './store-keys.ts'
 import { SuppressBuffer } from './suppress-buffer.ts'
-import { joinTimestamp, timestampOf, valueAndTimestampSerde, withoutTimestamp } from './value-and-timestamp.ts'
+import { joinTimestamp, timestampBytes, timestampOf, valueAndTimestampSerde } from './value-and-timestamp.ts'
 import { VersionedStore } from './versioned-store.ts'
 import { WindowStore } from './window-store.ts'
 
 /** What a store needs from the task it belongs to. */
 export interface StoreHost {
-  /** Adds a record to the changelog of the store. */
+  /** Adds a record to the changelog of the store, which copies the bytes. */
   log(store: StoreSpec, key: Uint8Array, value: Uint8Array | null, timestamp: number, headers: readonly Header[]): void
   /** A row was refused because it is too old. */
   expired(store: StoreSpec): void
@@ -145,7 +146,7 @@ function openJoinBuffer(spec: StoreSpec, host: StoreHost): OpenStore {
   return {
     ...uncached(spec, view),
     restore(key, value) {
-      base.put(key, value && copyBytes(value))
+      base.put(key, value)
       view.restored(value)
     },
   }
@@ -158,7 +159,7 @@ function openSuppressBuffer(spec: StoreSpec, host: StoreHost): OpenStore {
     newRowBytes: host.cacheBudget === null ? (spec.newRowBytes ?? 0) : 0,
     log: (key, value) => { if (spec.changelog !== null) host.log(spec, key, value, noTimestamp, value === null ? noHeaders : suppressHeaders) },
   })
-  return { ...uncached(spec, view), flush: () => view.flush(), restore: (key, value) => view.restore(key, value && copyBytes(value)) }
+  return { ...uncached(spec, view), flush: () => view.flush(), restore: (key, value) => view.restore(key, value) }
 }
 
 /** Of a view that has no write-back cache below it, all but how it is restored. */
@@ -206,7 +207,7 @@ function assemble(spec: StoreSpec, { base, cache, top }: Layers, view: StoreView
     flush: () => cache?.flush(),
     commit: () => top.commit(),
     rollback: () => top.rollback(),
-    restore: (key, value, timestamp) => base.put(key, value && (stamped ? joinTimestamp(timestamp, value) : copyBytes(value))),
+    restore: (key, value, timestamp) => base.put(key, value && (stamped ? joinTimestamp(timestamp, value) : value)),
   }
 }
 
@@ -217,10 +218,11 @@ function reporter(spec: StoreSpec, host: StoreHost): Layers['report'] {
     return (key, value) => host.log(spec, key, value, host.currentRecord().timestamp, host.currentRecord().headers)
   }
   if (!isTimestamped(spec)) return (key, value) => host.log(spec, key, value, host.currentRecord().timestamp, noHeaders)
+  const scratch = new ScratchBytes()
   return (key, value) =>
     value === null
       ? host.log(spec, key, null, host.currentRecord().timestamp, noHeaders)
-      : host.log(spec, key, withoutTimestamp(value), timestampOf(value), noHeaders)
+      : host.log(spec, key, scratch.copy(value, timestampBytes, value.length), timestampOf(value), noHeaders)
 }
 
 function openSegments(spec: StoreSpec, host: StoreHost, keys: TimedKeys): Segments {
@@ -241,9 +243,9 @@ function rowSerde(spec: StoreSpec) {
   return isTimestamped(spec) ? valueAndTimestampSerde(spec.valueSerde) : copyingSerde(spec.valueSerde)
 }
 
-/** Serdes may give views, of a pool or of what they were given; what a store keeps must not be one. */
+/** Serdes may give views of what they were given; what a store lends must not leave it as one. */
 function copyingSerde(serde: Serde<unknown>): Serde<unknown> {
-  return { serialize: (value) => copyBytes(serde.serialize(value)), deserialize: (bytes) => serde.deserialize(bytes) }
+  return { serialize: (value) => serde.serialize(value), deserialize: (bytes) => deserializeCopy(serde, bytes, 0, bytes.length) }
 }
 
 function isTimestamped(spec: StoreSpec): boolean {

@@ -1,3 +1,4 @@
+import type { Serde } from '../../core/index.ts'
 import { copyInto } from './bytes.ts'
 
 /**
@@ -27,6 +28,20 @@ export class ScratchBytes {
     const view = this.room(length).subarray(0, length)
     this.#views[length] = view
     return view
+  }
+
+  /** Writes the serialised value from `at` on; gives where it ends. */
+  write<T>(serde: Serde<T>, value: T, at: number): number {
+    const end = serde.serializeInto?.(value, this.#bytes, at) ?? -1
+    if (end >= 0) return end
+    const bytes = serde.serialize(value)
+    copyInto(this.room(at + bytes.length), at, bytes, 0, bytes.length)
+    return at + bytes.length
+  }
+
+  /** The serialised value. */
+  of<T>(serde: Serde<T>, value: T): Uint8Array {
+    return this.first(this.write(serde, value, 0))
   }
 
   /** A copy of bytes[start, end). */

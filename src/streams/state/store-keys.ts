@@ -21,15 +21,20 @@ export interface TimedKeys {
   fromByTime(timeKey: Uint8Array): Uint8Array
 }
 
-const windowSuffix = 12
+/** Bytes after the key in a window's key. */
+export const windowSuffix = 12
 const sessionSuffix = 16
 
 export function windowKey(key: Uint8Array, start: number, sequence = 0): Uint8Array {
   const bytes = new Uint8Array(key.length + windowSuffix)
   bytes.set(key)
-  writeInt64(bytes, key.length, start)
-  writeInt32(bytes, key.length + 8, sequence)
+  writeWindowSuffix(bytes, key.length, start, sequence)
   return bytes
+}
+
+export function writeWindowSuffix(bytes: Uint8Array, at: number, start: number, sequence: number): void {
+  writeInt64(bytes, at, start)
+  writeInt32(bytes, at + 8, sequence)
 }
 
 export function windowStartOf(key: Uint8Array): number {

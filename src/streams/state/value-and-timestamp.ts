@@ -1,5 +1,7 @@
+import { deserializeCopy } from '../../core/index.ts'
 import type { Serde } from '../../core/index.ts'
 import { readInt64, writeInt64 } from './bytes.ts'
+import { ScratchBytes } from './scratch-bytes.ts'
 
 /** A row of a timestamped store: the value, and the largest timestamp of the records that led to it. */
 export interface ValueAndTimestamp<V> {
@@ -8,13 +10,22 @@ export interface ValueAndTimestamp<V> {
   readonly timestamp: number
 }
 
-const timestampBytes = 8
+/** Of the timestamp in front of a stored row. */
+export const timestampBytes = 8
 
-/** 8 bytes of timestamp, big-endian, then the value: the layout of Kafka Streams' timestamped stores. */
+/**
+ * 8 bytes of timestamp, big-endian, then the value: the layout of Kafka Streams' timestamped stores. For stores, which copy
+ * what they are given: the bytes are good until the next ones are asked for.
+ */
 export function valueAndTimestampSerde<V>(valueSerde: Serde<V>): Serde<ValueAndTimestamp<V>> {
+  const scratch = new ScratchBytes()
   return {
-    serialize: ({ value, timestamp }) => joinTimestamp(timestamp, valueSerde.serialize(value)),
-    deserialize: (bytes) => ({ value: valueSerde.deserialize(bytes.subarray(timestampBytes)), timestamp: readInt64(bytes, 0) }),
+    serialize({ value, timestamp }) {
+      const end = scratch.write(valueSerde, value, timestampBytes)
+      writeInt64(scratch.room(end), 0, timestamp)
+      return scratch.first(end)
+    },
+    deserialize: (bytes) => ({ value: deserializeCopy(valueSerde, bytes, timestampBytes, bytes.length), timestamp: readInt64(bytes, 0) }),
   }
 }
 
@@ -28,8 +39,4 @@ export function joinTimestamp(timestamp: number, value: Uint8Array): Uint8Array 
 /** The timestamp in front of a stored row. */
 export function timestampOf(bytes: Uint8Array): number {
   return readInt64(bytes, 0)
-}
-
-export function withoutTimestamp(bytes: Uint8Array): Uint8Array {
-  return bytes.subarray(timestampBytes)
 }

@@ -4,7 +4,8 @@ import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
 import { equalBytes, keyAfter } from './bytes.ts'
 import type { KeyValue } from './key-value-store.ts'
 import type { SegmentedByteStore } from './segmented-byte-store.ts'
-import { windowKey, windowKeys, windowSequenceOf, windowStartOf } from './store-keys.ts'
+import { ScratchBytes } from './scratch-bytes.ts'
+import { windowKey, windowKeys, windowSequenceOf, windowStartOf, windowSuffix, writeWindowSuffix } from './store-keys.ts'
 
 export interface WindowValue<V> {
   /** Start of the window, milliseconds since the epoch. */
@@ -46,10 +47,11 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
   readonly #segments: SegmentedByteStore
   readonly #options: WindowStoreOptions<K, V>
   #sequence = 0
-  #lastKey: unknown = undefined
-  #lastKeyBytes: Uint8Array = new Uint8Array(0)
-  #lastRowBase: Uint8Array | null = null
+  readonly #scratch = new ScratchBytes()
+  // A read-modify-write asks for the same row twice.
+  #lastKey: unknown = none
   #lastStart = -1
+  #lastSequence = -1
   #lastRowKey: Uint8Array = new Uint8Array(0)
 
   /** `bytes` may have a cache and a changelog around `segments`. */
@@ -64,10 +66,10 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
     if (this.#options.retainDuplicates) {
       if (value === null) return
       this.#sequence = (this.#sequence + 1) & 0x7fff_ffff
-      this.#bytes.put(windowKey(this.#keyBytes(key), start, this.#sequence), this.#options.valueSerde.serialize(value))
+      this.#bytes.put(this.#rowKey(key, start, this.#sequence), this.#options.valueSerde.serialize(value))
       return
     }
-    this.#bytes.put(this.#rowKey(key, start), value === null ? null : this.#options.valueSerde.serialize(value))
+    this.#bytes.put(this.#rowKey(key, start, 0), value === null ? null : this.#options.valueSerde.serialize(value))
   }
 
   /** A restored row had this key: later duplicates must not meet it. */
@@ -81,7 +83,7 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
 
   /** As fetchOne, for the aggregation itself, which knows by its own clock whether the window takes records: also out of retention. */
   fetchToUpdate(key: K, start: number): V | null {
-    const value = this.#bytes.get(this.#rowKey(key, start))
+    const value = this.#bytes.borrow(this.#rowKey(key, start, 0))
     return value === null ? null : this.#options.valueSerde.deserialize(value)
   }
 
@@ -123,7 +125,7 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
   }
 
   *#ofKey(key: K, from: number, to: number, reverse: boolean): Iterable<WindowValue<V>> {
-    const keyBytes = this.#keyBytes(key)
+    const keyBytes = this.#options.keySerde.serialize(key)
     for (const entry of this.#bytes.scan(timeRange(keyBytes, keyBytes, Math.max(0, from), to, reverse))) {
       if (!equalBytes(windowKeys.baseOf(entry.key), keyBytes)) continue
       yield { start: windowStartOf(entry.key), value: this.#options.valueSerde.deserialize(entry.value) }
@@ -151,25 +153,23 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
     }
   }
 
-  #rowKey(key: K, start: number): Uint8Array {
-    const keyBytes = this.#keyBytes(key)
-    if (keyBytes !== this.#lastRowBase || start !== this.#lastStart) {
-      this.#lastRowKey = windowKey(keyBytes, start)
-      this.#lastRowBase = keyBytes
+  /** Good until the next one. */
+  #rowKey(key: K, start: number, sequence: number): Uint8Array {
+    if (key !== this.#lastKey || start !== this.#lastStart || sequence !== this.#lastSequence || typeof key === 'object') {
+      const scratch = this.#scratch
+      this.#lastKey = none
+      const keyLength = scratch.write(this.#options.keySerde, key, 0)
+      writeWindowSuffix(scratch.room(keyLength + windowSuffix), keyLength, start, sequence)
+      this.#lastRowKey = scratch.first(keyLength + windowSuffix)
+      this.#lastKey = key
       this.#lastStart = start
+      this.#lastSequence = sequence
     }
     return this.#lastRowKey
   }
-
-  #keyBytes(key: K): Uint8Array {
-    if (typeof key === 'object') return this.#options.keySerde.serialize(key)
-    if (key !== this.#lastKey) {
-      this.#lastKeyBytes = this.#options.keySerde.serialize(key)
-      this.#lastKey = key
-    }
-    return this.#lastKeyBytes
-  }
 }
+
+const none = Symbol('no key')
 
 function timeRange(keyFrom: Uint8Array, keyTo: Uint8Array, from: number, to: number, reverse: boolean): ByteRange {
   return {

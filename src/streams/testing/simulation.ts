@@ -2,6 +2,7 @@ import { StreamError, partitionForKey } from '../../core/index.ts'
 import type { Header } from '../../core/index.ts'
 import { GlobalStores } from '../runtime/global-stores.ts'
 import type { RecordCollector } from '../runtime/record-collector.ts'
+import { copyBytes } from '../state/bytes.ts'
 import { StreamTask } from '../runtime/stream-task.ts'
 import type { TaskConfig } from '../runtime/task-config.ts'
 import type { OpenStore } from '../state/open-store.ts'
@@ -145,7 +146,7 @@ export class Simulation {
   #collector(): RecordCollector {
     return {
       send: (topic, partition, key, value, timestamp, headers) => {
-        this.#uncommitted.push({ topic, partition: partition ?? this.#partitionOf(key), key, value, timestamp, headers })
+        this.#uncommitted.push({ topic, partition: partition ?? this.#partitionOf(key), key: key && copyBytes(key), value: value && copyBytes(value), timestamp, headers })
       },
       partitionCount: () => this.#options.partitions,
     }

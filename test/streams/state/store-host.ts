@@ -27,7 +27,7 @@ export class TestStoreHost implements StoreHost {
   }
 
   log(_store: StoreSpec, key: Uint8Array, value: Uint8Array | null, timestamp: number): void {
-    this.logged.push({ key, value, timestamp })
+    this.logged.push({ key: new Uint8Array(key), value: value && new Uint8Array(value), timestamp })
   }
 
   expired(): void {

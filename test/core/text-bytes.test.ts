@@ -1,0 +1,26 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { bytesOf, textOf, writeText } from '../../src/core/text-bytes.ts'
+
+const text = fc.oneof(fc.string({ maxLength: 80 }), fc.string({ unit: 'binary', maxLength: 80 }), fc.constant('a\ud800b'))
+
+describe('text and bytes', () => {
+  it('writes the UTF-8 that Buffer does, in place and in bytes of its own', () => {
+    fc.assert(fc.property(text, fc.nat(300), fc.nat(5), (written, room, at) => {
+      const expected = Buffer.from(written)
+      expect(Buffer.from(bytesOf(written)).equals(expected)).toBe(true)
+      const bytes = new Uint8Array(room)
+      const end = writeText(written, bytes, at)
+      if (end < 0) expect(at + 3 * written.length).toBeGreaterThan(room)
+      else expect(Buffer.from(bytes.subarray(at, end)).equals(expected)).toBe(true)
+    }))
+  })
+
+  it('reads what it wrote, from the middle of other bytes, and refuses what is not UTF-8', () => {
+    fc.assert(fc.property(fc.string({ unit: 'grapheme', maxLength: 80 }), (written) => {
+      const bytes = Buffer.concat([Buffer.from([0xff]), bytesOf(written), Buffer.from([0xff])])
+      expect(textOf(bytes, 1, bytes.length - 1)).toBe(written)
+      expect(() => textOf(bytes, 0, bytes.length)).toThrow(TypeError)
+    }))
+  })
+})
