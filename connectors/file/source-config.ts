@@ -13,6 +13,9 @@ const options = {
   file: option.string({ doc: 'Another name for `path`, for one file.', default: null }),
   exclude: option.list({ doc: 'Files not to read although `path` names them: paths or globs.', default: [] }),
   topic: option.string({ doc: 'The topic that gets one record a line.', check: z.string().min(1) }),
+  compressed: option.boolean({ doc: 'Read files whose names end in .gz or .zst, too: each once, when it is whole. Node before 22.15 reads .zst only up to 64 MiB.', default: true }),
+  'compressed.max.bytes': option.long({ doc: 'Most bytes that a compressed file may inflate to. They are kept in a nameless temporary file while they are read.', default: 10 * 1024 ** 3, check: positive }),
+  'temporary.folder': option.string({ doc: 'Where that file is made. Default: the folder of the system.', default: null }),
   'start.position': option.oneOf(['beginning', 'end'], {
     doc: 'Where to begin in files that exist at the first start and have no stored position. Files that come later are read from their beginning.',
     default: 'beginning',

@@ -1,5 +1,6 @@
 import type { SourceRecord, SourceSpans, SourceTask, SourceTaskContext } from 'millrace/connect'
 import { createHash } from 'node:crypto'
+import { tmpdir } from 'node:os'
 import { entryRuleOf, lineFormatOf } from './formats/format-config.ts'
 import { parseFieldTypes } from './formats/field-types.ts'
 import { LineRecords } from './lines/line-records.ts'
@@ -40,13 +41,14 @@ interface Batch {
 export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
   readonly #arena = new SpanArena()
   #started: Started | undefined
+  readonly #stopping = new AbortController()
   #nextRescanMs = 0
 
   start(config: FileSourceTaskConfig, context: SourceTaskContext): void {
     const include = pathsOf(config).map(pathPattern)
     const turnBytes = Math.floor(config['batch.bytes'] / 4)
     const options = {
-      scope: { include, exclude: config.exclude.map(pathPattern) },
+      scope: { include, exclude: config.exclude.map(pathPattern), compressed: config.compressed },
       isOurs: (base: string) => shareOf(base, config['task.shares']) === config['task.share'],
       isSpokesman: config['task.share'] === 0,
       startAtEnd: config['start.position'] === 'end',
@@ -56,8 +58,9 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
       partialFlushMs: config['partial.flush.ms'] === 0 ? Number.POSITIVE_INFINITY : config['partial.flush.ms'],
       turnBytes,
       encoding: config.encoding,
+      spool: { folder: config['temporary.folder'] ?? tmpdir(), maxBytes: config['compressed.max.bytes'], signal: this.#stopping.signal },
     }
-    const tailer = new FileTailer(options, (partitions) => context.offsets(partitions), context.log)
+    const tailer = new FileTailer(options, context, context.log)
     const hints = new ChangeHints(context.clock)
     if (config.watch) hints.start(include, context.log)
     const buffer = Buffer.allocUnsafe(config['batch.bytes'] + guardBytes)
@@ -84,6 +87,7 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
   async stop(): Promise<void> {
     const started = this.#started
     this.#started = undefined
+    this.#stopping.abort()
     started?.tailer.close()
     await started?.hints.close()
   }

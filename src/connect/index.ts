@@ -1,5 +1,6 @@
 /** All that an author of connectors, and an embedder of a Connect worker, needs. */
 export type { Clock, Timer, TopicPartition } from '../core/index.ts'
+export { zstdCodec } from '../core/index.ts'
 export { durationMs, isStreamError, sleep, StreamError, systemClock } from '../core/index.ts'
 export type { Duration } from '../core/index.ts'
 export * from './config-spec.ts'

@@ -3,6 +3,8 @@ import type { BigIntStats } from 'node:fs'
 import { join } from 'node:path'
 import type { Complaints } from '../complaints.ts'
 import type { PathPattern } from './path-pattern.ts'
+import { compressionOf } from './compressed-file.ts'
+import type { Compression } from './compressed-file.ts'
 import { isCompressedName, rotationBase } from './rotation-names.ts'
 
 export interface FoundFile {
@@ -15,11 +17,14 @@ export interface FoundFile {
   readonly modifiedNs: bigint
   /** `wanted`: a pattern names it. `rotated`: a pattern names the file that it was before it was rotated away. */
   readonly role: 'wanted' | 'rotated'
+  readonly compression: Compression | undefined
 }
 
 export interface SearchScope {
   readonly include: readonly PathPattern[]
   readonly exclude: readonly PathPattern[]
+  /** Whether files compressed with gzip or zstd are read, too. */
+  readonly compressed: boolean
 }
 
 /**
@@ -33,14 +38,14 @@ export function findFiles(scope: SearchScope, complaints: Complaints): FoundFile
   for (const [root, depth] of depths) listFiles(root, depth, complaints, (path) => {
     const role = roleOf(path, scope)
     if (role === undefined) return
-    if (!isCompressedName(path)) paths.set(path, role)
-    else if (role === 'wanted') complaints.say(`compressed:${path}`, `${path} is not read: it is compressed`)
+    if (!isCompressedName(path) || (scope.compressed && compressionOf(path) !== undefined)) paths.set(path, role)
+    else if (role === 'wanted') complaints.say(`compressed:${path}`, `${path} is not read: it is compressed${scope.compressed ? ' in another way than gzip or zstd' : ', and compressed=false'}`)
   })
   return [...paths].toSorted(([a], [b]) => (a < b ? -1 : 1)).flatMap(([path, role]) => foundFile(path, role, complaints))
 }
 
 /** Says which patterns name no file, and why that may be: a slip in a path must not look like a quiet log. */
-export function complainOfNothing({ include }: SearchScope, found: readonly FoundFile[], complaints: Complaints): void {
+export function complainOfNothing({ include }: Pick<SearchScope, 'include'>, found: readonly FoundFile[], complaints: Complaints): void {
   for (const pattern of include) {
     const key = `nothing:${pattern.text}`
     if (found.some(({ path, role }) => role === 'wanted' && pattern.matches(path))) complaints.settle(key, `${pattern.text}: found a file`)
@@ -83,7 +88,7 @@ function foundFile(path: string, role: FoundFile['role'], complaints: Complaints
     const stats: BigIntStats | undefined = statSync(path, { bigint: true, throwIfNoEntry: false })
     if (stats === undefined || !stats.isFile()) return []
     const [device, inode] = [String(stats.dev), String(stats.ino)]
-    return [{ path, role, device, inode, key: `${device}:${inode}`, size: Number(stats.size), modifiedNs: stats.mtimeNs }]
+    return [{ path, role, device, inode, key: `${device}:${inode}`, size: Number(stats.size), modifiedNs: stats.mtimeNs, compression: compressionOf(path) }]
   } catch (error) {
     complaints.say(`file:${path}`, `${path} cannot be looked at (${(error as NodeJS.ErrnoException).code}): trying again`)
     return []

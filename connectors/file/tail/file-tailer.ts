@@ -8,14 +8,18 @@
  * their beginnings; (4) ask for their stored offsets, all at once; (5) decide where to begin, oldest file first;
  * (6) forget files that are gone and drained.
  */
-import type { Log, SourceOffset, SourcePartition } from 'millrace/connect'
+import type { Log, SourceOffset, SourcePartition, SourcePosition } from 'millrace/connect'
 import { Complaints } from '../complaints.ts'
 import type { FileEncoding } from '../lines/text-decoder.ts'
 import { admit, storedPosition } from './admission.ts'
 import type { Admission, Newcomer } from './admission.ts'
+import { CompressedNewcomers } from './compressed-newcomers.ts'
+import type { CompressedOutcome, StoredOffset } from './compressed-newcomers.ts'
+import type { SpoolOptions } from './compressed-file.ts'
 import { complainOfNothing, findFiles } from './file-finder.ts'
 import type { FoundFile, SearchScope } from './file-finder.ts'
 import { sourcePartitionOf } from './file-identity.ts'
+import type { FileIdentity } from './file-identity.ts'
 import type { SpanArena } from './line-splitter.ts'
 import { LogFamily } from './log-family.ts'
 import type { FamilyOptions, FamilyTurn, Member } from './log-family.ts'
@@ -33,9 +37,14 @@ export interface TailerOptions extends FamilyOptions {
   readonly startAtEnd: boolean
   readonly maxOpenFiles: number
   readonly encoding: FileEncoding
+  readonly spool: SpoolOptions
 }
 
-export type StoredOffsets = (partitions: readonly SourcePartition[]) => Promise<readonly (SourceOffset | undefined)[]>
+/** What is committed: asked for one by one, or all of it. */
+export interface StoredOffsets {
+  offsets(partitions: readonly SourcePartition[]): Promise<readonly (SourceOffset | undefined)[]>
+  allOffsets(): Promise<readonly StoredOffset[]>
+}
 
 interface Candidate {
   readonly found: FoundFile
@@ -53,6 +62,8 @@ export class FileTailer {
   readonly #families = new Map<string, LogFamily>()
   readonly #members = new Map<string, { readonly member: Member; readonly family: LogFamily }>()
   readonly #ignored = new Set<string>()
+  readonly #compressed: CompressedNewcomers
+  #positions: SourcePosition[] = []
   #rotation: LogFamily[] = []
   #next = 0
   #rescans = 0
@@ -64,6 +75,7 @@ export class FileTailer {
     this.#options = options
     this.#storedOffsets = storedOffsets
     this.#complaints = new Complaints(log)
+    this.#compressed = new CompressedNewcomers(options.spool, options.encoding)
   }
 
   /** Bytes that stand in the files and were not given. */
@@ -76,6 +88,16 @@ export class FileTailer {
   /** Folders to watch for changes. */
   get folders(): readonly string[] {
     return [...new Set(this.#options.scope.include.map(({ root }) => root))]
+  }
+
+  /** The files that are followed now. */
+  get files(): readonly Member[] {
+    return [...this.#members.values()].map(({ member }) => member)
+  }
+
+  /** Positions of files that hold nothing to give, to be stored all the same. */
+  takePositions(): readonly SourcePosition[] {
+    return this.#positions.splice(0)
   }
 
   /** Some files wait for others to be closed: look again soon. */
@@ -91,7 +113,8 @@ export class FileTailer {
     this.#noteSeen(found)
     if (this.#rescans === 0) for (const { key } of found) this.#firstFound.add(key)
     const newcomers = found.filter(({ key }) => !this.#members.has(key) && !this.#ignored.has(key))
-    await this.#admitAll(newcomers, found)
+    await this.#admitAll(newcomers.filter(({ compression }) => compression === undefined), found)
+    await this.#admitCompressed(newcomers.filter(({ compression }) => compression !== undefined), found)
     this.#forgetGone(new Set(found.map(({ key }) => key)))
     this.#rotation = [...this.#families.values()]
     this.#rescans++
@@ -112,6 +135,7 @@ export class FileTailer {
 
   close(): void {
     for (const { member } of this.#members.values()) member.file.close()
+    this.#compressed.close()
     this.#members.clear()
     this.#families.clear()
     this.#rotation = []
@@ -125,7 +149,11 @@ export class FileTailer {
     for (const { key, path, size, modifiedNs } of found) {
       const member = this.#members.get(key)?.member
       if (member === undefined || member.listed) continue
-      const changed = modifiedNs !== member.modifiedNs || size !== member.file.position
+      if (member.file.isSpooled && !member.file.isOpen && member.modifiedNs !== modifiedNs) {
+        this.#remove(key) // written anew: looked at as a new file
+        continue
+      }
+      const changed = !member.file.isSpooled && (modifiedNs !== member.modifiedNs || size !== member.file.position)
       member.listed = true
       member.file.path = path
       member.modifiedNs = modifiedNs
@@ -144,7 +172,7 @@ export class FileTailer {
     }
     candidates.sort((a, b) => Number(a.file.path !== a.family) - Number(b.file.path !== b.family))
     const questions = candidates.flatMap((candidate) => candidate.questions)
-    const answers = questions.length === 0 ? [] : [...await this.#storedOffsets(questions)]
+    const answers = questions.length === 0 ? [] : [...await this.#storedOffsets.offsets(questions)]
     for (const candidate of candidates) {
       const stored = answers.splice(0, candidate.questions.length).map(storedPosition)
       try {
@@ -153,6 +181,34 @@ export class FileTailer {
         this.#complain(candidate.file, error)
       }
     }
+  }
+
+  async #admitCompressed(newcomers: readonly FoundFile[], found: readonly FoundFile[]): Promise<void> {
+    if (newcomers.length === 0) return
+    const byPath = new Map(found.map((file) => [file.path, file]))
+    const stored = await this.#storedOffsets.allOffsets()
+    for (const newcomer of newcomers.toSorted(compareAge)) {
+      const path = this.#familyOf(newcomer, byPath)
+      try {
+        if (!this.#makeRoom()) this.#isCrowded = true
+        else this.#carryOutCompressed(newcomer, path, await this.#compressed.consider(newcomer, this.#families.get(path), stored))
+      } catch (error) {
+        const { message, code } = error as NodeJS.ErrnoException
+        this.#complaints.say(`file:${newcomer.path}`, `${newcomer.path} cannot be inflated: ${message} (${code}); it is tried again when it has changed`)
+      }
+    }
+  }
+
+  #carryOutCompressed(found: FoundFile, path: string, outcome: CompressedOutcome): void {
+    if (outcome.kind === 'ignore') this.#ignored.add(found.key)
+    if (outcome.kind === 'wait') this.#isCrowded ||= outcome.soon
+    if (outcome.kind !== 'read') return
+    const { file, from, known } = outcome
+    if (file.isOpen) {
+      file.seek(from.position)
+      if (known && file.unreadBytes === 0) this.#positions.push({ sourcePartition: sourcePartitionOf(file.identity as FileIdentity), sourceOffset: file.offset() })
+    }
+    this.#admit(found, path, file, known)
   }
 
   /** Opens a newcomer and says whose offsets matter: its own, and those of the log's present file, in case it is a copy of that. */
@@ -198,8 +254,11 @@ export class FileTailer {
     }
     if (admission.kind === 'read') file.seek(admission.from.position)
     else file.seekEnd(this.#options.turnBytes)
+    this.#admit(found, path, file, admission.kind === 'read' && admission.from.guard !== undefined)
+  }
+
+  #admit(found: FoundFile, path: string, file: TailedFile, known: boolean): void {
     const family = this.#families.get(path) ?? new LogFamily(path)
-    const known = admission.kind === 'read' && admission.from.guard !== undefined
     const member: Member = { file, modifiedNs: found.modifiedNs, listed: true, known, quietSinceMs: undefined, quietBytes: 0, quietAsPresent: true }
     this.#families.set(path, family)
     this.#members.set(file.key, { member, family })
@@ -208,14 +267,20 @@ export class FileTailer {
 
   /** Forgets files that were drained, closed, and are in no folder any more. */
   #forgetGone(found: ReadonlySet<string>): void {
-    for (const [key, { member, family }] of this.#members) {
+    for (const [key, { member }] of this.#members) {
       if (found.has(key) || member.file.isOpen) continue
-      this.#members.delete(key)
-      family.remove(member)
-      if (family.members.length === 0) this.#families.delete(family.path)
+      this.#remove(key)
     }
+    this.#compressed.retain(found)
     for (const key of this.#ignored) if (!found.has(key)) this.#ignored.delete(key)
     for (const key of this.#firstFound) if (!found.has(key) || this.#members.has(key)) this.#firstFound.delete(key)
+  }
+
+  #remove(key: string): void {
+    const { member, family } = this.#members.get(key)!
+    this.#members.delete(key)
+    family.remove(member)
+    if (family.members.length === 0) this.#families.delete(family.path)
   }
 
   #open(file: TailedFile): boolean {

@@ -48,7 +48,7 @@ export class LogFamily {
   }
 
   isPresent(member: Member): boolean {
-    return member.listed && member.file.path === this.path
+    return member.listed && member.file.path === this.path && !member.file.isSpooled
   }
 
   /** The time that tells which rotated files are newer than the last look: that of the newest known file that is no longer the present one. */
@@ -121,7 +121,7 @@ export class LogFamily {
   #whenQuiet(member: Member, options: FamilyOptions, nowMs: number): FamilyTurn {
     const { file } = member
     const isPresent = this.isPresent(member)
-    const patienceMs = isPresent ? options.partialFlushMs : options.rotatedIdleMs
+    const patienceMs = isPresent ? options.partialFlushMs : file.isSpooled ? 0 : options.rotatedIdleMs
     if (isPresent && file.fingerprint === undefined) return 'nothing' // its first line is what the file is known by
     const isAsBefore = member.quietBytes === file.unreadBytes && member.quietAsPresent === isPresent
     member.quietBytes = file.unreadBytes

@@ -8,7 +8,8 @@ const addedBeforeExtension = /^(.+?)[._-]\d[\d._:T-]*(\.[A-Za-z][A-Za-z0-9]*)$/
 const compressed = /\.(?:gz|zst|bz2|xz|lz4|Z|zip)$/
 
 /** The path without what rotation added; the path itself where nothing was. */
-export function rotationBase(path: string): string {
+export function rotationBase(compressedPath: string): string {
+  const path = compressedPath.replace(compressed, '')
   const folder = path.lastIndexOf('/') + 1
   const name = path.slice(folder)
   return path.slice(0, folder) + (addedAtEnd.exec(name)?.[1] ?? name.replace(addedBeforeExtension, '$1$2'))
@@ -16,7 +17,7 @@ export function rotationBase(path: string): string {
 
 /** True where rotation added something at the end: a name that a log of its own hardly has. */
 export function isRotatedAtEnd(path: string): boolean {
-  return addedAtEnd.test(path.slice(path.lastIndexOf('/') + 1))
+  return addedAtEnd.test(path.slice(path.lastIndexOf('/') + 1).replace(compressed, ''))
 }
 
 export function isCompressedName(path: string): boolean {
@@ -36,7 +37,7 @@ export function compareRotationAge(a: string, b: string): number {
 
 /** What rotation added, without the sign before it; empty for the log's present file. */
 function rotationMark(path: string): string {
-  const name = path.slice(path.lastIndexOf('/') + 1)
+  const name = path.slice(path.lastIndexOf('/') + 1).replace(compressed, '')
   const base = addedAtEnd.exec(name)?.[1]
   if (base !== undefined) return name.slice(base.length + 1)
   return /[._-](\d[\d._:T-]*)\.[A-Za-z][A-Za-z0-9]*$/.exec(name)?.[1] ?? ''

@@ -97,6 +97,7 @@ export class TailedFile {
   readonly #guard = Buffer.alloc(guardBytes)
   #encoding: FileEncoding
   #ends: LineEnds
+  #spooled = false
 
   constructor({ key, device, inode, path }: { readonly key: string; readonly device: string; readonly inode: string; readonly path: string }, encoding: FileEncoding = 'bytes') {
     this.key = key
@@ -105,6 +106,20 @@ export class TailedFile {
     this.path = path
     this.#encoding = encoding
     this.#ends = lineEnds(encoding)
+  }
+
+  /** The inflated content of a compressed file; `handle` undefined: it was read to its end before, and need not be opened. */
+  static ofSpool(found: { readonly key: string; readonly device: string; readonly inode: string; readonly path: string }, encoding: FileEncoding, handle: number | undefined): TailedFile {
+    const file = new TailedFile(found, encoding)
+    file.#spooled = true
+    file.#handle = handle
+    if (handle !== undefined) file.#size = fstatSync(handle).size
+    return file
+  }
+
+  /** It never grows, and once closed it is never opened again. */
+  get isSpooled(): boolean {
+    return this.#spooled
   }
 
   /** How its bytes are to be understood; a byte order mark has decided, where that was left to it. */
@@ -132,6 +147,7 @@ export class TailedFile {
   /** Opens the file under its path. False when another file has taken the name. @throws what the system says */
   open(): boolean {
     if (this.#handle !== undefined) return true
+    if (this.#spooled) return false
     const handle = openSync(this.path, 'r')
     const stats = fstatSync(handle, { bigint: true })
     if (`${stats.dev}:${stats.ino}` !== this.key) {
@@ -156,7 +172,7 @@ export class TailedFile {
       this.#encoding = head[0] === 0xfe && head[1] === 0xff ? 'utf-16be' : 'utf-16le'
       this.#ends = lineEnds(this.#encoding)
     }
-    this.fingerprint = final && head.length > 0 ? finalFingerprintOf(head) : fingerprintOf(head)
+    this.fingerprint = (final || this.#spooled) && head.length > 0 ? finalFingerprintOf(head) : fingerprintOf(head)
     return this.fingerprint
   }
 
@@ -204,7 +220,7 @@ export class TailedFile {
 
   /** The offset to store for the present position. */
   offset(): SourceOffset {
-    return { ...this.storedPosition(), path: this.path }
+    return { ...this.storedPosition(), path: this.path, ...(this.#spooled && this.#position >= this.#size ? { done: true } : {}) }
   }
 
   /** True if both hold something now, begin alike and go on so as far as the shorter one reaches. */

@@ -107,12 +107,12 @@ describe('reading lines', () => {
     expect(source.given[0]!.headers).toMatchObject({ 'file.path': at('access.log'), 'file.inode': source.given[0]!.partition['inode'] })
   })
 
-  it('leaves out excluded and compressed files', async () => {
+  it('leaves out excluded and, when told so, compressed files', async () => {
     for (const name of ['a.log', 'b.log', 'c.log.gz']) append(name, 0, 1)
-    const source = await started({ path: at('*'), exclude: at('b.*') })
+    const source = await started({ path: at('*'), exclude: at('b.*'), compressed: 'false' })
     await source.drain()
     expect(source.given).toHaveLength(1)
-    expect(source.log.lines).toEqual([`warn ${at('c.log.gz')} is not read: it is compressed`])
+    expect(source.log.lines).toEqual([`warn ${at('c.log.gz')} is not read: it is compressed, and compressed=false`])
   })
 
   it('notices growth at once when it watches', async () => {
