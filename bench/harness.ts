@@ -34,6 +34,8 @@ export interface BenchResult {
   readonly cpuSeconds: number
   /** Speed of the case over speed of the calibration: 1 is as fast, 0.5 takes twice as long. */
   readonly ratio: number
+  /** The same of CPU seconds, which a busy machine disturbs less; null where the calibration answered its seconds itself. */
+  readonly cpuRatio: number | null
   readonly against: string
 }
 
@@ -48,7 +50,7 @@ const repetitions = 5
 /** The median of five runs, each followed by one of the calibration; prints the line. */
 export async function bench(benchCase: BenchCase): Promise<BenchResult> {
   const runs: Timing[] = []
-  const calibrations: number[] = []
+  const calibrations: Timing[] = []
   for (let i = 0; i < warmUps + repetitions; i++) {
     await benchCase.prepare?.()
     const timing = await timed(() => benchCase.run())
@@ -56,12 +58,14 @@ export async function bench(benchCase: BenchCase): Promise<BenchResult> {
     const calibration = await timed(() => benchCase.against.run())
     if (i < warmUps) continue
     runs.push(timing)
-    calibrations.push(calibration.seconds)
+    calibrations.push(calibration)
   }
-  const { seconds, cpuSeconds } = runs.toSorted((a, b) => a.seconds - b.seconds)[repetitions >> 1]!
-  const limit = calibrations.toSorted((a, b) => a - b)[repetitions >> 1]!
+  const seconds = median(runs.map((run) => run.seconds))
+  const cpuSeconds = median(runs.map((run) => run.cpuSeconds))
+  const limit = median(calibrations.map((run) => run.seconds))
+  const cpuLimit = median(calibrations.map((run) => run.cpuSeconds))
   const { name, records, bytes } = benchCase
-  const result = { name, records, bytes, seconds: rounded(seconds), cpuSeconds: rounded(cpuSeconds), ratio: rounded(limit / seconds), against: benchCase.against.name }
+  const result = { name, records, bytes, seconds: rounded(seconds), cpuSeconds: rounded(cpuSeconds), ratio: rounded(limit / seconds), cpuRatio: cpuLimit > 0 ? rounded(cpuLimit / cpuSeconds) : null, against: benchCase.against.name }
   console.log(JSON.stringify(result))
   return result
 }
@@ -71,7 +75,12 @@ async function timed(run: () => void | number | Promise<void | number>): Promise
   const start = performance.now()
   const answered = await run()
   const { user, system } = process.cpuUsage(cpu)
-  return { seconds: typeof answered === 'number' ? answered : (performance.now() - start) / 1000, cpuSeconds: (user + system) / 1e6 }
+  if (typeof answered === 'number') return { seconds: answered, cpuSeconds: 0 }
+  return { seconds: (performance.now() - start) / 1000, cpuSeconds: (user + system) / 1e6 }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1]!
 }
 
 function rounded(value: number): number {

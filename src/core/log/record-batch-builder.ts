@@ -16,6 +16,15 @@ export interface RecordBatchBuilderOptions {
 
 const initialBytes = 4096
 const maxBatchBytes = 2147483647
+/** Of a record without headers, beside key and value: attributes, two deltas, two lengths, the count of headers. */
+const minFramingBytes = 6
+const maxFramingBytes = 1 + 10 + 5 + 5 + 5 + 1
+/** Varints of at least 0 and less than this take one byte or two. */
+const shortVarints = 8192
+/** Called directly: V8 looks `bytes.set` up through the prototypes each time, which costs a third of the copy. */
+const setBytes = Reflect.get(Uint8Array.prototype, 'set') as (this: Uint8Array, source: Uint8Array, at: number) => void
+const noHeaders: readonly Header[] = []
+const noBytes = new Uint8Array(0)
 
 /**
  * Encodes records one after the other into one reused buffer: no object and no buffer per record.
@@ -27,6 +36,10 @@ export class RecordBatchBuilder {
   readonly #maxBytes: number
   readonly #compression: CompressionName
   #bytes: Uint8Array
+  /** No batch ends beyond. */
+  #limit: number
+  /** What the last batch took, and a little more. */
+  #usualBytes = Infinity
   #end = batchHeaderBytes
   #count = 0
   #baseTimestamp = -1
@@ -35,7 +48,8 @@ export class RecordBatchBuilder {
   constructor(options: RecordBatchBuilderOptions) {
     this.#maxBytes = options.maxBytes
     this.#compression = options.compression ?? 'none'
-    this.#bytes = Buffer.allocUnsafeSlow(Math.max(batchHeaderBytes, Math.min(options.maxBytes, initialBytes)))
+    this.#bytes = uninitialised(Math.max(batchHeaderBytes, Math.min(options.maxBytes, initialBytes)))
+    this.#limit = Math.min(options.maxBytes, this.#bytes.length)
   }
 
   get recordCount(): number {
@@ -52,19 +66,61 @@ export class RecordBatchBuilder {
    * @throws INVALID_TIMESTAMP below -1 (no timestamp) or not an integer, RECORD_TOO_LARGE beyond what the format can express
    */
   add(key: Uint8Array | null, value: Uint8Array | null, timestamp: number, headers?: readonly Header[]): boolean {
-    ensureTimestamp(timestamp)
-    if (this.#count === 0) this.#baseTimestamp = this.#maxTimestamp = timestamp
-    const timestampDelta = timestamp - this.#baseTimestamp
-    const keyLength = key === null ? -1 : key.length
-    const valueLength = value === null ? -1 : value.length
-    let length = 1 + varintSize(timestampDelta) + varintSize(this.#count) + varintSize(keyLength) + varintSize(valueLength)
-    if (keyLength > 0) length += keyLength
-    if (valueLength > 0) length += valueLength
-    const encodedHeaders = headers === undefined || headers.length === 0 ? null : headers.map(encodeHeaderKey)
-    length += encodedHeaders === null ? 1 : headersSize(headers!, encodedHeaders)
-    if (!this.#makeRoom(varintSize(length) + length)) return false
+    if (!(Number.isSafeInteger(timestamp) && timestamp >= -1)) throw notATimestamp(timestamp)
+    const count = this.#count
+    if (count === 0) this.#baseTimestamp = this.#maxTimestamp = timestamp
+    const keyLength = key === null ? 0 : key.length
+    const valueLength = value === null ? 0 : value.length
+    const payload = keyLength + valueLength
+    const lengthBytes = lengthBytesOf(payload)
+    const start = this.#end + lengthBytes
+    const isPlain = lengthBytes > 0 && count < shortVarints && start + payload + maxFramingBytes <= this.#limit && (headers === undefined || headers.length === 0)
+    if (!isPlain) return this.#addExactly(key, value, timestamp, headers ?? noHeaders)
+    const bytes = this.#bytes
+    const delta = timestamp - this.#baseTimestamp
+    bytes[start] = 0
+    let at = delta >= 0 && delta < shortVarints ? writeShortVarint(bytes, start + 1, delta) : writeVarint(bytes, start + 1, delta)
+    at = writeShortVarint(bytes, at, count)
+    if (key === null) bytes[at++] = 1 // -1
+    else {
+      at = writeShortVarint(bytes, at, keyLength)
+      setBytes.call(bytes, key, at)
+      at += keyLength
+    }
+    if (value === null) bytes[at++] = 1
+    else {
+      at = writeShortVarint(bytes, at, valueLength)
+      setBytes.call(bytes, value, at)
+      at += valueLength
+    }
+    bytes[at++] = 0
+    const length = at - start
+    if (lengthBytes === 1) bytes[start - 1] = length << 1
+    else {
+      bytes[start - 2] = ((length << 1) & 127) | 128
+      bytes[start - 1] = length >>> 6
+    }
     if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
-    this.#write(length, timestampDelta, key, value, headers, encodedHeaders)
+    this.#end = at
+    this.#count = count + 1
+    return true
+  }
+
+  /** For what is large, not known to fit, or has headers: the length is reckoned before anything is written. */
+  #addExactly(key: Uint8Array | null, value: Uint8Array | null, timestamp: number, headers: readonly Header[]): boolean {
+    const delta = timestamp - this.#baseTimestamp
+    const encodedKeys = headers.map(encodeHeaderKey)
+    const length = 1 + varintSize(delta) + varintSize(this.#count) + sizeOf(key) + sizeOf(value) + headersSize(headers, encodedKeys)
+    if (!this.#makeRoom(this.#end + varintSize(length) + length)) return false
+    const bytes = this.#bytes
+    let at = writeVarint(bytes, this.#end, length)
+    bytes[at] = 0
+    at = writeVarint(bytes, at + 1, delta)
+    at = writeVarint(bytes, at, this.#count)
+    at = writeBytes(bytes, at, key)
+    at = writeBytes(bytes, at, value)
+    this.#end = writeHeaders(bytes, at, headers, encodedKeys)
+    if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
     this.#count++
     return true
   }
@@ -72,7 +128,7 @@ export class RecordBatchBuilder {
   /** The batch, in bytes of its own; the builder is empty again. @throws nothing; an empty builder is a bug of the caller */
   build(): UnsealedBatch {
     assert(this.#count > 0, 'build() of an empty RecordBatchBuilder')
-    const bytes = this.#finishedBytes()
+    const bytes = this.#compression === 'none' ? this.#takeBytes() : this.#compressed()
     writeUncheckedHeader(bytes, {
       baseOffset: 0, leaderEpoch: 0, attributes: compressionNames.indexOf(this.#compression), lastOffsetDelta: this.#count - 1,
       baseTimestamp: this.#baseTimestamp, maxTimestamp: this.#maxTimestamp,
@@ -84,47 +140,78 @@ export class RecordBatchBuilder {
     return batch
   }
 
-  #finishedBytes(): Uint8Array {
-    if (this.#compression === 'none') return copyOf(this.#bytes, this.#end)
+  /** Gives back the bytes of a batch from `build` that nobody looks at any more: the next one is written there, not into new memory. */
+  reuse(bytes: Uint8Array): void {
+    const whole = new Uint8Array(bytes.buffer)
+    if (this.#count === 0 && whole.length > this.#bytes.length) this.#writeInto(whole)
+  }
+
+  #writeInto(bytes: Uint8Array): void {
+    this.#bytes = bytes
+    this.#limit = Math.min(this.#maxBytes, bytes.length)
+  }
+
+  /** A buffer that is nearly full is handed over; what is in a larger one is copied, so that a small batch holds little memory. */
+  #takeBytes(): Uint8Array {
+    const bytes = this.#bytes
+    const end = this.#end
+    this.#usualBytes = end + (end >>> 3)
+    if (bytes.length - end <= end / 4) {
+      this.#writeInto(noBytes)
+      return bytes.subarray(0, end)
+    }
+    const copy = uninitialised(end)
+    copy.set(bytes.subarray(0, end))
+    return copy
+  }
+
+  #compressed(): Uint8Array {
     const records = compressionCodec(compressionNames.indexOf(this.#compression)).deflate(this.#bytes.subarray(batchHeaderBytes, this.#end))
-    const bytes = Buffer.allocUnsafeSlow(batchHeaderBytes + records.length)
+    const bytes = uninitialised(batchHeaderBytes + records.length)
     bytes.set(records, batchHeaderBytes)
     return bytes
   }
 
-  #makeRoom(bytes: number): boolean {
-    const needed = this.#end + bytes
-    if (needed <= this.#bytes.length && needed <= this.#maxBytes) return true
+  /** For a batch that ends at `needed`. False: what is there must be built first. */
+  #makeRoom(needed: number): boolean {
     if (this.#count > 0 && needed > this.#maxBytes) return false
-    if (needed > maxBatchBytes) throw new StreamError('RECORD_TOO_LARGE', `a record of ${bytes} bytes does not fit the batch format, which ends at ${maxBatchBytes} bytes`)
+    if (needed > maxBatchBytes) throw new StreamError('RECORD_TOO_LARGE', `a record of ${needed - this.#end} bytes does not fit the batch format, which ends at ${maxBatchBytes} bytes`)
     if (needed > this.#bytes.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(this.#maxBytes, this.#bytes.length * 2)))
+      const larger = uninitialised(Math.max(needed, Math.min(this.#maxBytes, this.#bytes.length === 0 ? this.#usualBytes : 2 * this.#bytes.length)))
       larger.set(this.#bytes.subarray(0, this.#end))
-      this.#bytes = larger
+      this.#writeInto(larger)
     }
     return true
   }
-
-  #write(
-    length: number, timestampDelta: number, key: Uint8Array | null, value: Uint8Array | null,
-    headers: readonly Header[] | undefined, encodedKeys: readonly Uint8Array[] | null,
-  ): void {
-    const bytes = this.#bytes
-    let at = writeVarint(bytes, this.#end, length)
-    bytes[at++] = 0
-    at = writeVarint(bytes, at, timestampDelta)
-    at = writeVarint(bytes, at, this.#count)
-    at = writeBytes(bytes, at, key)
-    at = writeBytes(bytes, at, value)
-    if (encodedKeys === null) bytes[at++] = 0
-    else at = writeHeaders(bytes, at, headers!, encodedKeys)
-    this.#end = at
-  }
 }
 
-function ensureTimestamp(timestamp: number): void {
-  if (Number.isSafeInteger(timestamp) && timestamp >= -1) return
-  throw new StreamError('INVALID_TIMESTAMP', `${timestamp} is not a timestamp: give milliseconds since the epoch, as an integer of at least 0`)
+function uninitialised(sizeBytes: number): Uint8Array {
+  return new Uint8Array(Buffer.allocUnsafeSlow(sizeBytes).buffer)
+}
+
+function notATimestamp(timestamp: number): StreamError {
+  return new StreamError('INVALID_TIMESTAMP', `${timestamp} is not a timestamp: give milliseconds since the epoch, as an integer of at least 0`)
+}
+
+/** Bytes that the length of a record takes, where that follows from its payload alone; 0 where it depends on its framing. */
+function lengthBytesOf(payload: number): number {
+  if (payload + maxFramingBytes < 64) return 1
+  return payload + minFramingBytes >= 64 && payload + maxFramingBytes < 8192 ? 2 : 0
+}
+
+/** As `writeVarint`, for the values that records are made of: small enough that the compiler puts it in place of each call. */
+function writeShortVarint(bytes: Uint8Array, at: number, value: number): number {
+  if (value < 64) {
+    bytes[at] = value << 1
+    return at + 1
+  }
+  bytes[at] = ((value << 1) & 127) | 128
+  bytes[at + 1] = value >>> 6
+  return at + 2
+}
+
+function sizeOf(part: Uint8Array | null): number {
+  return part === null ? 1 : varintSize(part.length) + part.length
 }
 
 function writeBytes(bytes: Uint8Array, at: number, part: Uint8Array | null): number {
@@ -133,7 +220,7 @@ function writeBytes(bytes: Uint8Array, at: number, part: Uint8Array | null): num
     return at + 1
   }
   const start = writeVarint(bytes, at, part.length)
-  bytes.set(part, start)
+  setBytes.call(bytes, part, start)
   return start + part.length
 }
 
@@ -145,7 +232,7 @@ function headersSize(headers: readonly Header[], encodedKeys: readonly Uint8Arra
   let size = varintSize(headers.length)
   for (const [i, { value }] of headers.entries()) {
     const keyLength = encodedKeys[i]!.length
-    size += varintSize(keyLength) + keyLength + (value === null ? 1 : varintSize(value.length) + value.length)
+    size += varintSize(keyLength) + keyLength + sizeOf(value)
   }
   return size
 }
@@ -157,10 +244,4 @@ function writeHeaders(bytes: Uint8Array, from: number, headers: readonly Header[
     at = writeBytes(bytes, at, value)
   }
   return at
-}
-
-function copyOf(bytes: Uint8Array, end: number): Uint8Array {
-  const copy = Buffer.allocUnsafeSlow(end)
-  copy.set(bytes.subarray(0, end))
-  return copy
 }

@@ -62,10 +62,18 @@ export function writeUnsignedVarint(bytes: Uint8Array, at: number, value: number
 
 /** An int32. @throws CORRUPT_RECORD when it does not end before `cursor.end` or within five bytes */
 export function readVarint(cursor: ByteCursor): number {
-  const first = cursor.bytes[cursor.at]!
-  if (first < 128 && cursor.at < cursor.end) {
-    cursor.at++
-    return (first >>> 1) ^ -(first & 1)
+  const { bytes, at } = cursor
+  const first = bytes[at]!
+  if (at + 1 < cursor.end) {
+    if (first < 128) {
+      cursor.at = at + 1
+      return (first >>> 1) ^ -(first & 1)
+    }
+    const second = bytes[at + 1]!
+    if (second < 128) {
+      cursor.at = at + 2
+      return ((first & 127) >>> 1 | second << 6) ^ -(first & 1)
+    }
   }
   const raw = readUnsignedVarint(cursor)
   return (raw >>> 1) ^ -(raw & 1)
@@ -90,12 +98,13 @@ export function readUnsignedVarint(cursor: ByteCursor): number {
 
 /** An int64 as a number: exact within ±(2^53 − 1). @throws CORRUPT_RECORD as `readVarint`, within ten bytes */
 export function readVarlong(cursor: ByteCursor): number {
+  const first = cursor.bytes[cursor.at]!
+  const second = first < 128 ? 0 : cursor.bytes[cursor.at + 1]!
+  return second < 128 ? readVarint(cursor) : readLongerVarlong(cursor)
+}
+
+function readLongerVarlong(cursor: ByteCursor): number {
   const { bytes, end } = cursor
-  const first = bytes[cursor.at]!
-  if (first < 128 && cursor.at < end) {
-    cursor.at++
-    return (first >>> 1) ^ -(first & 1)
-  }
   let at = cursor.at
   let low = 0
   for (let shift = 0; shift < 28; shift += 7) {

@@ -6,6 +6,20 @@ import { RecordBatchView, sealBatch } from '../../../src/core/log/record-batch.t
 const bytes = (text: string) => new TextEncoder().encode(text)
 const text = (part: Uint8Array | null) => (part === null ? null : new TextDecoder().decode(part))
 
+/** From the format's definition, with the sizes that varints take by theirs. */
+function expectedSize(timestamps: readonly number[], keySize: number, valueSize: number): number {
+  const varint = (value: number) => {
+    let zigzag = value >= 0 ? BigInt(value) * 2n : BigInt(-value) * 2n - 1n
+    let size = 1
+    while ((zigzag >>= 7n) > 0n) size++
+    return size
+  }
+  return timestamps.reduce((sum, timestamp, i) => {
+    const length = 1 + varint(timestamp - timestamps[0]!) + varint(i) + varint(keySize) + Math.max(0, keySize) + varint(valueSize) + valueSize + 1
+    return sum + varint(length) + length
+  }, 0)
+}
+
 describe('RecordBatchBuilder', () => {
   it('encodes records that read back as they were, nulls and empties told apart', () => {
     const builder = new RecordBatchBuilder({ maxBytes: 10_000 })
@@ -38,6 +52,42 @@ describe('RecordBatchBuilder', () => {
     builder.add(null, bytes('other'), 0)
     builder.build()
     expect(text([...new RecordBatchView(first.bytes)][0]!.value)).toBe('first')
+  })
+
+  it('writes into bytes that are given back, and leaves alone those that are not', () => {
+    const builder = new RecordBatchBuilder({ maxBytes: 10_000 })
+    const build = (value: string) => (builder.add(null, bytes(value), 0), builder.build().bytes)
+    const first = build('a'.repeat(4000))
+    const kept = build('b'.repeat(4000))
+    builder.reuse(first)
+    const third = build('c'.repeat(4000))
+    expect(third.buffer).toBe(first.buffer)
+    expect([kept, third].map((batch) => text([...new RecordBatchView(batch)][0]!.value)![0])).toEqual(['b', 'c'])
+    builder.add(null, bytes('being filled'), 0)
+    builder.reuse(third)
+    expect(text([...new RecordBatchView(builder.build().bytes)][0]!.value)).toBe('being filled')
+  })
+
+  it('encodes lengths, deltas and counts of every size in the fewest bytes', () => {
+    const sizes = [0, 1, 26, 27, 28, 29, 36, 57, 58, 59, 60, 61, 63, 64, 65, 8150, 8160, 8164, 8165, 8180, 8185, 8191, 8192, 8193, 70_000]
+    const timestamps = [1000, 1063, 1064, 999, 936, 935, 9191, 9192, 0, -1, 2 ** 33, 2 ** 52]
+    for (const valueSize of sizes) {
+      for (const keySize of [-1, 0, 5, 63, 64, 8192]) {
+        const builder = new RecordBatchBuilder({ maxBytes: 1_000_000 })
+        const key = keySize < 0 ? null : new Uint8Array(keySize).fill(1)
+        for (const timestamp of timestamps) builder.add(key, new Uint8Array(valueSize).fill(2), timestamp)
+        const batch = builder.build().bytes
+        const view = new RecordBatchView(batch)
+        expect([...view].map((record) => [record.timestamp, record.key?.length ?? -1, record.value!.length])).toEqual(timestamps.map((timestamp) => [timestamp, keySize, valueSize]))
+        expect(batch.length).toBe(61 + expectedSize(timestamps, keySize, valueSize))
+      }
+    }
+  })
+
+  it('goes on with more records than a delta of two bytes can tell', () => {
+    const builder = new RecordBatchBuilder({ maxBytes: 1_000_000 })
+    for (let i = 0; i < 9000; i++) builder.add(null, bytes(String(i)), i)
+    expect([...new RecordBatchView(builder.build().bytes)].every((record, i) => record.offset === i && text(record.value) === String(i))).toBe(true)
   })
 
   it('compresses the records when asked to', () => {
