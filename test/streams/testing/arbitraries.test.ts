@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { doubleSerde, jsonSerde, longSerde, stringSerde } from '../../../src/core/index.ts'
 import type { Serde } from '../../../src/core/index.ts'
-import { arbitraryKey, arbitraryRecords, arbitraryValue } from '../../../src/streams/testing/index.ts'
+import { arbitraryKey, arbitraryRecords, arbitraryValue } from '../../../src/streams/testing/arbitraries.ts'
 import { topic } from '../../../src/streams/topic.ts'
 
 const seed = 7
