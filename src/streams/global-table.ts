@@ -42,7 +42,7 @@ export function streamGlobalJoin<K, R>(stream: StreamPlan, table: GlobalTablePla
   const name = context.names.processor('KSTREAM-LEFTJOIN-', given)
   const node = new GraphNode(name, (writer, parents) => {
     writer.addNode({ kind: 'streamTableJoin', name, parents, stores: [], join, joiner, rows: { from: 'store', store: table.store.name }, selector: on })
-  })
+  }, { takesNullKeys: join === 'left' })
   context.graph.add(node, stream.node)
   return context.stream({ ...stream, node, valueSerde: null })
 }

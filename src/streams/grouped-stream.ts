@@ -6,7 +6,7 @@ import type { AnyStoreOptions, StoreOptions } from './options.ts'
 import { groupKey } from './plan.ts'
 import type { StreamPlan } from './plan.ts'
 import { SessionWindowedStream } from './session-windowed-stream.ts'
-import { storeRequest, tableStoreSpec } from './store-request.ts'
+import { skipNumberOfCount, storeRequest, tableStoreSpec } from './store-request.ts'
 import type { Table } from './table.ts'
 import type { Aggregator, Initializer } from './topology/node.ts'
 import { WindowedStream } from './windowed-stream.ts'
@@ -28,6 +28,7 @@ export class GroupedStream<K, V> {
 
   /** Number of records per key. */
   count(options: StoreOptions<K, number> = {}): Table<K, number, never> {
+    skipNumberOfCount(this[groupKey].plan.context, options)
     return this.#aggregate('AGGREGATE', options, { initializer: countInitializer, aggregator: countAggregator }, longSerde)
   }
 

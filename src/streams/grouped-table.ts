@@ -62,7 +62,8 @@ export class GroupedTable<K, V> {
     valueSerde: Serde<unknown> | Serde<number> | null,
   ): Table<K, A, Gone> {
     const { context, node: parent, ...plan } = this.#plan
-    const request = storeRequest(context, options, `KTABLE-${kind}-`)
+    // Stores of a reduce are named as those of an aggregate, as upstream.
+    const request = storeRequest(context, options, 'KTABLE-AGGREGATE-')
     const inputKeySerde = plan.keySerde ?? context.defaultKeySerde
     const fallback = { keySerde: inputKeySerde, valueSerde: (valueSerde ?? context.defaultValueSerde) as Serde<unknown> }
     const spec = tableStoreSpec(request, fallback)

@@ -23,6 +23,8 @@ export interface BuilderContext {
   /** Where nothing else is known. */
   readonly defaultKeySerde: Serde<unknown>
   readonly defaultValueSerde: Serde<unknown>
+  /** Where an operator does not say it. */
+  readonly storeType: 'persistent' | 'inMemory'
   /** Made here, because streams make tables and tables make streams. */
   stream<K, V>(plan: StreamPlan): Stream<K, V>
   table<K, V, Gone extends null>(plan: TablePlan): Table<K, V, Gone>

@@ -19,10 +19,11 @@ export function addProcessor<K, V>(plan: StreamPlan, factory: ProcessorFactory<n
   // Upstream uses up no number here when the program gives a name.
   const name = options.name === undefined ? context.names.processor(keepsKeys ? 'KSTREAM-PROCESSVALUES-' : 'KSTREAM-PROCESSOR-') : checkedName(options.name)
   const { stores = [] } = options
+  // Repartition topics stay below: upstream does not merge them behind a processor, and moves them up past it, which is wrong.
   const node = new GraphNode(name, (writer, parents) => {
     for (const spec of ownStores(stores)) writer.addStore(spec)
     writer.addNode({ kind: 'processor', name, parents, stores: stores.map(storeName), factory, keepsKeys })
-  }, keepsKeys ? { changesValue: true } : { changesKey: true })
+  }, { changesValue: true })
   context.graph.add(node, plan.node)
   const changed = keepsKeys ? { valueSerde: null } : { keySerde: null, valueSerde: null, repartitionRequired: true }
   return context.stream({ ...plan, ...changed, node })

@@ -3,7 +3,7 @@ import type { Serde } from '../core/index.ts'
 import { addAggregate, countAggregator, countInitializer } from './aggregate.ts'
 import type { AggregateFunction, Group } from './grouped-stream.ts'
 import type { AnyStoreOptions, RetentionOption, WindowStoreOptions } from './options.ts'
-import { storeRequest, storeSpec, windowRetentionMs } from './store-request.ts'
+import { skipNumberOfCount, storeRequest, storeSpec, windowRetentionMs } from './store-request.ts'
 import type { Table } from './table.ts'
 import type { Aggregator, EmitStrategy, Initializer, SessionMerger } from './topology/node.ts'
 import { sessionWindowedSerde } from './windowed-serde.ts'
@@ -33,6 +33,7 @@ export class SessionWindowedStream<K, V> {
 
   /** Number of records per key and session. */
   count(options: WindowStoreOptions<K, number> = {}): Table<Windowed<K>, number> {
+    skipNumberOfCount(this.#group.plan.context, options)
     const merger: SessionMerger = (_key, left, right) => (left as number) + (right as number)
     return this.#aggregate('AGGREGATE', options, { initializer: countInitializer, aggregator: countAggregator, merger }, longSerde)
   }

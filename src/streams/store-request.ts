@@ -1,5 +1,6 @@
 import { StreamError, durationMs } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
+import { asksForStore } from './options.ts'
 import type { AnyStoreOptions, RetentionOption } from './options.ts'
 import type { BuilderContext } from './plan.ts'
 import { serdeOf } from './topic.ts'
@@ -28,13 +29,18 @@ export function storeRequest(context: BuilderContext, options: AnyStoreOptions &
     name: options.store === undefined ? context.names.store(prefix) : checkedName(options.store),
     keySerde: options.key === undefined ? null : serdeOf(options.key, 'key'),
     valueSerde: options.value === undefined ? null : serdeOf(options.value, 'value'),
-    persistent: options.type !== 'inMemory',
+    persistent: (options.type ?? context.storeType) !== 'inMemory',
     caching: options.caching ?? true,
     changelog: changelogOf(options.logging ?? true),
     retentionMs: options.retention === undefined ? null : durationMs(options.retention, 'retention'),
     maxEntries: maxEntriesOf(options),
     versions: versionsOf(options),
   }
+}
+
+/** A count whose options speak of a store but give it no name uses up one number more, as upstream: names after it stay equal. */
+export function skipNumberOfCount(context: BuilderContext, options: AnyStoreOptions & RetentionOption): void {
+  if (options.store === undefined && (asksForStore(options) || options.retention !== undefined)) context.names.store('KSTREAM-AGGREGATE-')
 }
 
 function maxEntriesOf({ maxEntries, history }: AnyStoreOptions): number | null {

@@ -66,12 +66,14 @@ export function streamStreamJoin<K, R>(leftStream: StreamPlan, rightStream: Stre
     if (!joinsItself) writer.addNode({ kind: 'joinWindow', name: names.right.windowed, parents, stores: [], store: stores.right.name })
   })
   context.graph.add(rightWindow, right.node)
+  // With a window beside the record's own time, an outer side may find nothing, for which rows must be parked.
+  const meetsItself = join === 'inner' || (options.within.beforeMs >= 0 && options.within.afterMs >= 0)
   const joinItself = () => { joinsItself = true }
   const node = new GraphNode(names.merge, (writer) => {
     if (joinsItself) writeSelfJoin(writer, names, stores, request)
     else writeJoin(writer, names, stores, request)
     writer.copartition(sources)
-  }, { takesNullKeys: join !== 'inner', ...(join === 'inner' ? { joinItself } : {}) })
+  }, { takesNullKeys: join !== 'inner', ...(meetsItself ? { joinItself } : {}) })
   context.graph.add(node, left.node, right.node)
   return context.stream({ context, node, sources, keySerde: left.keySerde, valueSerde: null, repartitionRequired: false })
 }
@@ -116,12 +118,12 @@ interface JoinStores {
 }
 
 function storesOf(left: StreamPlan, right: StreamPlan, names: JoinNames, { options }: StreamJoin): JoinStores {
-  const { defaultKeySerde, defaultValueSerde } = left.context
+  const { defaultKeySerde, defaultValueSerde, storeType } = left.context
   const keySerde = left.keySerde ?? defaultKeySerde
   const valueSerdes = { left: left.valueSerde ?? defaultValueSerde, right: right.valueSerde ?? defaultValueSerde }
   const { within, logging = true } = options
   const windowSizeMs = within.beforeMs + within.afterMs
-  const store = (name: string, valueSerde: Serde<unknown>) => storeSpec(request(name, logging), { keySerde, valueSerde }, {
+  const store = (name: string, valueSerde: Serde<unknown>) => storeSpec(request(name, logging, storeType), { keySerde, valueSerde }, {
     type: 'window', retentionMs: windowsRetentionMs(within), windowSizeMs, retainDuplicates: true,
   })
   return {
@@ -130,15 +132,15 @@ function storesOf(left: StreamPlan, right: StreamPlan, names: JoinNames, { optio
     outer: names.outerStore === null
       ? null
       : Object.freeze({
-          ...storeSpec(request(names.outerStore, logging === false ? false : true), { keySerde, valueSerde: valueSerdes.left }, { type: 'outer-join' }),
+          ...storeSpec(request(names.outerStore, logging === false ? false : true, storeType), { keySerde, valueSerde: valueSerdes.left }, { type: 'outer-join' }),
           rightValueSerde: valueSerdes.right,
         }),
   }
 }
 
-function request(name: string, logging: boolean | Readonly<Record<string, string>>): StoreRequest {
+function request(name: string, logging: boolean | Readonly<Record<string, string>>, type: 'persistent' | 'inMemory'): StoreRequest {
   const changelog = logging === false ? null : Object.freeze({ sourceTopic: null, topicConfig: Object.freeze(logging === true ? {} : { ...logging }) })
-  return { name, keySerde: null, valueSerde: null, persistent: true, caching: false, changelog, retentionMs: null, maxEntries: null, versions: null }
+  return { name, keySerde: null, valueSerde: null, persistent: type === 'persistent', caching: false, changelog, retentionMs: null, maxEntries: null, versions: null }
 }
 
 function writeJoin(writer: TopologyWriter, names: JoinNames, stores: JoinStores, { join, joiner, options }: StreamJoin): void {
@@ -152,7 +154,7 @@ function writeJoin(writer: TopologyWriter, names: JoinNames, stores: JoinStores,
   if (stores.outer !== null) writer.addStore(stores.outer, left.join, right.join)
 }
 
-function writeSelfJoin(writer: TopologyWriter, { left, merge }: JoinNames, stores: JoinStores, { joiner, options }: StreamJoin): void {
-  writer.addNode({ kind: 'selfJoin', name: merge, parents: [left.windowed], stores: [], joiner, windows: options.within, store: stores.left.name })
+function writeSelfJoin(writer: TopologyWriter, { left, merge }: JoinNames, stores: JoinStores, { join, joiner, options }: StreamJoin): void {
+  writer.addNode({ kind: 'selfJoin', join, name: merge, parents: [left.windowed], stores: [], joiner, windows: options.within, store: stores.left.name })
   writer.addStore(stores.left, left.windowed, merge)
 }

@@ -37,6 +37,8 @@ export interface StreamsBuilderOptions {
   /** Where neither topic nor operator says how keys (values) are written. Default: JSON. */
   readonly defaultKey?: Format<never>
   readonly defaultValue?: Format<never>
+  /** Of the stores of operators that do not say it. Default `persistent`. Semantics: `dsl.store.suppliers.class`. */
+  readonly storeType?: 'persistent' | 'inMemory'
 }
 
 /**
@@ -53,6 +55,7 @@ export class StreamsBuilder {
       names: new NameCounter(),
       defaultKeySerde: options.defaultKey === undefined ? fallbackSerde : serdeOf(options.defaultKey, 'defaultKey'),
       defaultValueSerde: options.defaultValue === undefined ? fallbackSerde : serdeOf(options.defaultValue, 'defaultValue'),
+      storeType: options.storeType ?? 'persistent',
       stream: plan => new Stream(plan),
       table: plan => new Table(plan),
     }

@@ -4,6 +4,7 @@ import type { TablePlan } from './plan.ts'
 import { storeRequest, storeSpec } from './store-request.ts'
 import type { Table } from './table.ts'
 import { GraphNode } from './topology/graph.ts'
+import { checkedName } from './topology/names.ts'
 import type { GraphTraits } from './topology/graph.ts'
 import type { SuppressNode } from './topology/node.ts'
 
@@ -28,7 +29,8 @@ export interface SuppressOptions extends SuppressBounds {
 export function suppress<K, V, Gone extends null>(plan: TablePlan, options: SuppressOptions): Table<K, V, Gone> {
   const { context } = plan
   if (plan.historyMs !== null) throw new StreamError('TOPOLOGY_INVALID', 'suppress: a table that keeps rows of the past cannot hold changes back; leave out `history`, or suppress before')
-  const name = context.names.processor('KTABLE-SUPPRESS-', options.name)
+  // Upstream uses up no number here when the program gives a name.
+  const name = options.name === undefined ? context.names.processor('KTABLE-SUPPRESS-') : checkedName(options.name)
   const storeOptions = { logging: options.logging ?? true, ...(options.name === undefined ? {} : { store: `${options.name}-store` }) }
   const request = { ...storeRequest(context, storeOptions, 'KTABLE-SUPPRESS-'), persistent: false, caching: false }
   const serdes = { keySerde: plan.keySerde ?? context.defaultKeySerde, valueSerde: plan.valueSerde ?? context.defaultValueSerde }

@@ -46,10 +46,8 @@ export function tableJoin<K, R>(left: TablePlan, right: TablePlan, { join, joine
     historyMs: spec?.historyMs ?? null,
     rows: (): TableRows => (spec === null ? { from: 'join', join, ...rows, joiner } : { from: 'store', store: spec.name }),
     sendOldValues() {
-      if (spec === null) {
-        left.sendOldValues(true)
-        right.sendOldValues(true)
-      }
+      left.sendOldValues(true)
+      right.sendOldValues(true)
       sendOldValues = true
       return true
     },

@@ -4,7 +4,7 @@ import { addAggregate, countAggregator, countInitializer } from './aggregate.ts'
 import type { AggregateFunction, Deleted, Group } from './grouped-stream.ts'
 import type { AnyStoreOptions, RetentionOption, WindowStoreOptions } from './options.ts'
 import type { NodeFields } from './plan.ts'
-import { storeRequest, storeSpec, windowRetentionMs } from './store-request.ts'
+import { skipNumberOfCount, storeRequest, storeSpec, windowRetentionMs } from './store-request.ts'
 import type { Table } from './table.ts'
 import type { Aggregator, EmitStrategy, Initializer } from './topology/node.ts'
 import { timeWindowedSerde } from './windowed-serde.ts'
@@ -39,6 +39,7 @@ export class WindowedStream<K, V> {
 
   /** Number of records per key and window. */
   count(options: WindowStoreOptions<K, number> = {}): Table<Windowed<K>, number, never> {
+    if (this.#windows.type !== 'sliding') skipNumberOfCount(this.#group.plan.context, options)
     return this.#aggregate('AGGREGATE', options, { initializer: countInitializer, aggregator: countAggregator }, longSerde)
   }
 

@@ -44,7 +44,7 @@ export function programOf(scenario: Scenario, onEffect: (text: string) => void):
 }
 
 class Program {
-  readonly builder = new StreamsBuilder({ defaultKey: stringSerde as never, defaultValue: stringSerde as never })
+  readonly builder: StreamsBuilder
   readonly #scenario: Scenario
   readonly #onEffect: (text: string) => void
   readonly #results = new Map<string, unknown>()
@@ -53,6 +53,8 @@ class Program {
   constructor(scenario: Scenario, onEffect: (text: string) => void) {
     this.#scenario = scenario
     this.#onEffect = onEffect
+    const storeType = scenario.config?.['dsl.store.suppliers.class'] === 'inMemory' ? 'inMemory' : 'persistent'
+    this.builder = new StreamsBuilder({ defaultKey: stringSerde as never, defaultValue: stringSerde as never, storeType })
   }
 
   apply(operation: Operation): void {

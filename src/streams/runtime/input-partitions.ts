@@ -2,6 +2,7 @@ import { StreamError, partitionKey } from '../../core/index.ts'
 import type { CommittedOffset, RecordBatch, TopicPartition } from '../../core/index.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { SourceNode } from '../topology/node.ts'
+import { QueuesByTime } from './queues-by-time.ts'
 import { RecordQueue } from './record-queue.ts'
 import type { StreamTaskOptions } from './stream-task-options.ts'
 import type { TaskContext } from './task-context.ts'
@@ -18,6 +19,7 @@ export class InputPartitions {
   readonly #context: TaskContext
   readonly #queues = new Map<string, RecordQueue>()
   readonly #list: RecordQueue[] = []
+  readonly #byTime = new QueuesByTime()
   readonly #committed = new Map<RecordQueue, Committed>()
   #prepared = new Map<RecordQueue, Committed>()
   #streamTime = -1
@@ -34,24 +36,26 @@ export class InputPartitions {
   }
 
   add(partition: TopicPartition, batches: Iterable<RecordBatch>, nextOffset: number): void {
-    this.#queueOf(partition).add(batches, nextOffset)
+    const queue = this.#queueOf(partition)
+    const wasEmpty = queue.head === null
+    queue.add(batches, nextOffset)
+    if (wasEmpty && queue.head !== null) this.#byTime.add(queue)
   }
 
   buffered(partition: TopicPartition): number {
     return this.#queueOf(partition).buffered
   }
 
-  /** The queue whose head has the smallest timestamp; among equals the one that is listed first. */
+  /** The queue whose head has the smallest timestamp. */
   choose(): RecordQueue | null {
-    let chosen: RecordQueue | null = null
-    for (const queue of this.#list) {
-      if (queue.head !== null && (chosen === null || queue.head.timestamp < chosen.head!.timestamp)) chosen = queue
-    }
-    return chosen
+    return this.#byTime.first
   }
 
+  /** Takes the head of the queue that `choose` gave. */
   take(queue: RecordQueue): StreamRecord {
+    this.#byTime.removeFirst()
     const record = queue.take()
+    if (queue.head !== null) this.#byTime.add(queue)
     if (record.timestamp > this.#streamTime) this.#streamTime = record.timestamp
     return record
   }
@@ -77,6 +81,7 @@ export class InputPartitions {
 
   rollback(): void {
     this.#streamTime = -1
+    this.#byTime.clear()
     this.#prepared.clear()
     for (const [queue, { partitionTime }] of this.#committed) {
       queue.clear()

@@ -96,11 +96,16 @@ function compareNames(a: string, b: string): number {
 
 interface Branch {
   readonly node: TopologyNode
+  parent: Branch | null
   left: Branch | null
   right: Branch | null
+  red: boolean
 }
 
-/** A search tree that compares when it adds, and never again. */
+/**
+ * A search tree that compares when it adds, and never again. Counts change in between, so what is compared with what shows:
+ * the tree is balanced as Java's TreeMap is, a red-black tree.
+ */
 class SortedNodes {
   readonly #compare: (a: TopologyNode, b: TopologyNode) => number
   #root: Branch | null = null
@@ -110,15 +115,18 @@ class SortedNodes {
   }
 
   add(node: TopologyNode): void {
-    const added: Branch = { node, left: null, right: null }
-    if (this.#root === null) this.#root = added
-    for (let branch: Branch | null = this.#root; branch !== null;) {
+    let parent: Branch | null = null
+    let side: 'left' | 'right' = 'left'
+    for (let branch = this.#root; branch !== null; branch = branch[side]) {
       const order = this.#compare(node, branch.node)
       if (order === 0) return
-      const side = order < 0 ? 'left' : 'right'
-      if (branch[side] === null) branch[side] = added
-      branch = branch[side] === added ? null : branch[side]
+      parent = branch
+      side = order < 0 ? 'left' : 'right'
     }
+    const added: Branch = { node, parent, left: null, right: null, red: true }
+    if (parent === null) this.#root = added
+    else parent[side] = added
+    this.#balance(added)
   }
 
   list(): readonly TopologyNode[] {
@@ -131,5 +139,44 @@ class SortedNodes {
     }
     visit(this.#root)
     return listed
+  }
+
+  /** No red branch has a red parent. */
+  #balance(added: Branch): void {
+    let branch = added
+    while (branch.parent?.red === true) {
+      const grandparent: Branch = branch.parent.parent!
+      const side = branch.parent === grandparent.left ? 'left' : 'right'
+      const other = side === 'left' ? 'right' : 'left'
+      const uncle = grandparent[other]
+      if (uncle?.red === true) {
+        branch.parent.red = false
+        uncle.red = false
+        grandparent.red = true
+        branch = grandparent
+        continue
+      }
+      if (branch === branch.parent[other]) {
+        branch = branch.parent
+        this.#rotate(branch, side)
+      }
+      branch.parent!.red = false
+      grandparent.red = true
+      this.#rotate(grandparent, other)
+    }
+    this.#root!.red = false
+  }
+
+  /** The child on the other side takes the place of the branch, which goes down to `side`. */
+  #rotate(branch: Branch, side: 'left' | 'right'): void {
+    const other = side === 'left' ? 'right' : 'left'
+    const child = branch[other]!
+    branch[other] = child[side]
+    if (child[side] !== null) child[side].parent = branch
+    child.parent = branch.parent
+    if (branch.parent === null) this.#root = child
+    else branch.parent[branch === branch.parent.left ? 'left' : 'right'] = child
+    child[side] = branch
+    branch.parent = child
   }
 }

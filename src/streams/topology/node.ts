@@ -289,6 +289,7 @@ export interface StreamJoinNode extends NodeBase {
 /** A stream joined with itself, behind one `joinWindow`. */
 export interface SelfJoinNode extends NodeBase {
   readonly kind: 'selfJoin'
+  readonly join: 'inner' | 'left' | 'outer'
   readonly joiner: Joiner
   readonly windows: JoinWindows
   readonly store: string
