@@ -15,6 +15,5 @@ export function kafkaContractBackend(bootstrapServers: () => string): ContractBa
       const stop = async () => void await Promise.all(clients.map((client) => client.close()))
       return Promise.resolve({ connect, stop })
     },
-    skips: { 'with the cooperative assignor only what moves is revoked, and the rest is read on': 'members on Kafka rebalance eagerly, whatever the assignor' },
   }
 }

@@ -65,7 +65,7 @@ export class KafkaFetcher {
   readonly #cluster: KafkaCluster
   readonly #lane: KafkaLane
   readonly #outOfRange: OutOfRangePolicy
-  #partitions = new Map<string, AssignedPartition>()
+  readonly #partitions = new Map<string, AssignedPartition>()
   readonly #polls = new Map<number, Promise<void>>()
   #lookup: Promise<void> | null = null
   #failure: unknown = null
@@ -81,12 +81,23 @@ export class KafkaFetcher {
   }
 
   assign(positions: readonly PartitionPosition[]): void {
+    this.#partitions.clear()
+    this.add(positions)
+  }
+
+  /** To what is assigned already. */
+  add(positions: readonly PartitionPosition[]): void {
     this.#failure = null
     this.#isFresh = true
-    this.#partitions = new Map(positions.map(({ topic, partition, offset }) => {
+    for (const { topic, partition, offset } of positions) {
       const key = partitionKey(topic, partition)
-      return [key, { topic, partition, offset, key, isPaused: false, fetched: null, failures: 0, resumeAt: -Infinity }]
-    }))
+      this.#partitions.set(key, { topic, partition, offset, key, isPaused: false, fetched: null, failures: 0, resumeAt: -Infinity })
+    }
+  }
+
+  remove(partitions: readonly TopicPartition[]): void {
+    this.#failure = null
+    for (const { topic, partition } of partitions) this.#partitions.delete(partitionKey(topic, partition))
   }
 
   positions(): readonly PartitionPosition[] {

@@ -31,10 +31,12 @@ export async function joinKafkaGroup(cluster: KafkaCluster, options: GroupOption
 }
 
 /**
- * A member of a consumer group of the cluster, with eager rebalancing, all of it inside `read`:
+ * A member of a consumer group of the cluster; all of its rebalancing happens inside `read`:
  * ```
- *   stable ──(the group moves)──▶ onRebalance({ revoked }) ──▶ joining ──▶ onRebalance({ assigned }) ──▶ positions ──▶ stable
- *   stable ──(removed)──▶ onRebalance({ lost }) ──▶ joining as a new member
+ *   eager         stable ──(the group moves)──▶ onRebalance({ revoked: everything }) ──▶ joining ──▶ onRebalance({ assigned }) ──▶ positions ──▶ stable
+ *   cooperative   stable ──(the group moves)──▶ joining, and reading on ──▶ onRebalance({ revoked: what goes }), onRebalance({ assigned: what is new })
+ *                   ──▶ positions of what is new ──▶ stable, or joining again when something went
+ *   both          stable ──(removed)──▶ onRebalance({ lost }) ──▶ joining as a new member
  * ```
  * Only the exchange with the coordinator goes on between two reads.
  */
@@ -47,13 +49,20 @@ class KafkaGroupMember implements GroupMember {
   readonly #fetcher: KafkaFetcher
   readonly #membership: GroupMembership
   readonly #topics: KafkaTopicAdmin
+  /** All assignors must agree to it. */
+  readonly #isCooperative: boolean
   readonly #paused = new Set<string>()
   /** Of assigned partitions, before the fetcher has them: those that the caller chose. */
   readonly #sought = new Map<string, PartitionPosition>()
   #assignment: readonly TopicPartition[] = []
+  /** Under which the assignment was given: a join under another one means that others own it by now. */
+  #ownedAs = ''
   #joining: Promise<readonly TopicPartition[]> | null = null
+  /** The join that is going on has ended, well or badly: the next step of a read takes it up. */
+  #hasJoined = false
+  /** Of the assignment: the fetcher does not have them yet. */
+  #unplaced: readonly TopicPartition[] = []
   #positioning: Promise<readonly PartitionPosition[]> | null = null
-  #hasPositions = false
   #wake: () => void = () => undefined
   #leaving: Promise<void> | undefined
 
@@ -65,9 +74,11 @@ class KafkaGroupMember implements GroupMember {
     this.#fetchLane = cluster.openLane(options.clientId)
     this.#topics = new KafkaTopicAdmin(cluster)
     this.#fetcher = new KafkaFetcher(cluster, this.#fetchLane, async (position, _isolation, cause) => (await this.#reset([position], cause))[0]!.offset)
+    const { assignors = [rangeAssignor] } = options
+    this.#isCooperative = assignors.every(({ rebalanceProtocol }) => rebalanceProtocol === 'cooperative')
     const settings = {
       ...options,
-      assignors: options.assignors ?? [rangeAssignor],
+      assignors,
       sessionTimeoutMs: options.sessionTimeoutMs ?? defaultSessionTimeoutMs,
       rebalanceTimeoutMs: options.rebalanceTimeoutMs ?? defaultRebalanceTimeoutMs,
     }
@@ -105,7 +116,7 @@ class KafkaGroupMember implements GroupMember {
       const isReady = await this.#prepare(deadline, options.signal)
       if (!isReady) return nothing
       const result = await this.#fetch(options, Math.max(0, deadline - this.#cluster.clock.monotonic()))
-      const mayGoOn = this.#membership.news !== null && options.signal?.aborted !== true && this.#cluster.clock.monotonic() < deadline
+      const mayGoOn = this.#groupHasMoved() && options.signal?.aborted !== true && this.#cluster.clock.monotonic() < deadline
       if (result.partitions.length > 0 || !mayGoOn) return result
       this.#ensureIn()
     }
@@ -114,21 +125,36 @@ class KafkaGroupMember implements GroupMember {
   /** Whatever the group wants before records can be read; false when it takes longer than the caller waits. */
   async #prepare(deadline: number, signal: AbortSignal | undefined): Promise<boolean> {
     for (;;) {
-      if (this.#membership.news !== null && this.#joining === null) await this.#giveUpAssignment()
-      if (this.#joining !== null) {
+      if (this.#membership.news !== null && this.#joining === null) await this.#joinAgain()
+      if (this.#joining !== null && !this.#readsOn()) {
         if (!(await this.#settledBy(this.#joining, deadline, signal))) return false
         await this.#adopt(await this.#takeJoined())
         continue
       }
-      if (this.#hasPositions) return true
+      if (this.#unplaced.length === 0) return true
       this.#positioning ??= this.#findPositions()
       if (!(await this.#settledBy(this.#positioning, deadline, signal))) return false
       await this.#takePositions()
     }
   }
 
+  /** A cooperative member that others wait for goes on with what it owns until it is told what to give up. */
+  #readsOn(): boolean {
+    return this.#isCooperative && !this.#hasJoined && !this.#isDisowned()
+  }
+
+  /** The group has gone on without this member, which joined again as a new one. */
+  #isDisowned(): boolean {
+    return this.#membership.memberId !== this.#ownedAs
+  }
+
+  #groupHasMoved(): boolean {
+    return this.#hasJoined || (this.#membership.news !== null && this.#joining === null)
+  }
+
   /** Ends early when the group moves. */
   async #fetch(options: ReadOptions, maxWaitMs: number): Promise<ReadResult> {
+    if (this.#groupHasMoved()) return nothing
     const news = new AbortController()
     this.#wake = () => news.abort()
     const abort = eitherSignal(news.signal, options.signal)
@@ -147,23 +173,42 @@ class KafkaGroupMember implements GroupMember {
 
   // -------------------------------------------------------------------------------------------------- rebalancing
 
-  async #giveUpAssignment(): Promise<void> {
-    const { news, generation } = this.#membership
+  async #joinAgain(): Promise<void> {
+    const { news } = this.#membership
     if (news === 'fenced') {
       throw new StreamError('FENCED_INSTANCE_ID', `another member joined group ${this.#options.groupId} with the group instance id ${this.#options.groupInstanceId}; leave with this one`)
     }
-    const given = this.#assignment
-    const change = news === 'removed' ? { lost: given, revoked: [] } : { lost: [], revoked: given }
-    if (given.length > 0) await this.#options.onRebalance?.({ generation, assigned: [], ...change })
-    if (news === 'removed') this.#membership.forget()
-    this.#assignment = []
-    this.#fetcher.assign([])
+    if (news === 'removed') {
+      await this.#giveUp(this.#assignment, 'lost')
+      this.#membership.forget()
+    } else if (!this.#isCooperative) {
+      await this.#giveUp(this.#assignment, 'revoked')
+    }
     this.#startJoining()
   }
 
+  async #giveUp(going: readonly TopicPartition[], how: 'revoked' | 'lost'): Promise<void> {
+    if (going.length === 0) return
+    await this.#options.onRebalance?.({ generation: this.generation, assigned: [], revoked: [], lost: [], [how]: going })
+    const gone = new Set(going.map(keyOf))
+    const stays = (target: TopicPartition) => !gone.has(keyOf(target))
+    this.#assignment = this.#assignment.filter(stays)
+    this.#unplaced = this.#unplaced.filter(stays)
+    this.#fetcher.remove(going)
+    for (const key of gone) {
+      this.#paused.delete(key)
+      this.#sought.delete(key)
+    }
+  }
+
   #startJoining(): void {
+    this.#hasJoined = false
+    const settled = () => {
+      this.#hasJoined = true
+      this.#wake()
+    }
     this.#joining = this.#membership.join(this.#assignment)
-    this.#joining.catch(() => undefined) // told by the read that waits for it
+    this.#joining.then(settled, settled) // a failure is told by the read that takes it up
   }
 
   /** After a failure the next read joins again. */
@@ -176,21 +221,33 @@ class KafkaGroupMember implements GroupMember {
     }
   }
 
+  /**
+   * 1. what another member owns by now, or is to own, is given up
+   * 2. what is new is taken up
+   * 3. a cooperative member that gave something up joins again, so that the one it is meant for gets it
+   */
   async #adopt(assignment: readonly TopicPartition[]): Promise<void> {
     this.#joining = null
+    this.#hasJoined = false
+    const isDisowned = this.#isDisowned()
+    const given = new Set(assignment.map(keyOf))
+    const going = this.#assignment.filter((target) => isDisowned || !given.has(keyOf(target)))
+    await this.#giveUp(going, isDisowned ? 'lost' : 'revoked')
+    const kept = new Set(this.#assignment.map(keyOf))
+    const added = assignment.filter((target) => !kept.has(keyOf(target)))
     this.#assignment = assignment
-    this.#paused.clear()
-    this.#sought.clear()
-    this.#hasPositions = false
+    this.#ownedAs = this.memberId
+    this.#unplaced = [...this.#unplaced, ...added]
     this.#positioning = null
-    await this.#options.onRebalance?.({ generation: this.generation, assigned: assignment, revoked: [], lost: [] })
+    if (going.length > 0 && !isDisowned) this.#startJoining()
+    await this.#options.onRebalance?.({ generation: this.generation, assigned: added, revoked: [], lost: [] })
   }
 
   // -------------------------------------------------------------------------------------------------- positions
 
   /** Committed offsets, and where there are none, what `offsetReset` says. */
   async #findPositions(): Promise<readonly PartitionPosition[]> {
-    const missing = this.#assignment.filter((target) => !this.#sought.has(keyOf(target)))
+    const missing = this.#unplaced.filter((target) => !this.#sought.has(keyOf(target)))
     const committed = missing.length === 0 ? [] : await fetchCommitted(this.#cluster, this.#lane, this.#options.groupId, missing)
     const found = new Set(committed.map(keyOf))
     return [...committed, ...await this.#reset(missing.filter((target) => !found.has(keyOf(target))))]
@@ -199,9 +256,11 @@ class KafkaGroupMember implements GroupMember {
   async #takePositions(): Promise<void> {
     try {
       const found = await this.#positioning!
-      this.#fetcher.assign([...found.filter((position) => !this.#sought.has(keyOf(position))), ...this.#sought.values()])
-      this.#fetcher.pause(this.#assignment.filter((target) => this.#paused.has(keyOf(target))))
-      this.#hasPositions = true
+      const placed = [...found.filter((position) => !this.#sought.has(keyOf(position))), ...this.#sought.values()]
+      this.#fetcher.add(placed)
+      this.#fetcher.pause(this.#unplaced.filter((target) => this.#paused.has(keyOf(target))))
+      this.#unplaced = []
+      this.#sought.clear()
     } finally {
       this.#positioning = null
     }
@@ -223,20 +282,26 @@ class KafkaGroupMember implements GroupMember {
   pause(partitions: readonly TopicPartition[]): void {
     this.#ensureAssigned(partitions)
     for (const target of partitions) this.#paused.add(keyOf(target))
-    if (this.#hasPositions) this.#fetcher.pause(partitions)
+    this.#fetcher.pause(this.#placed(partitions))
   }
 
   resume(partitions: readonly TopicPartition[]): void {
     this.#ensureAssigned(partitions)
     for (const target of partitions) this.#paused.delete(keyOf(target))
-    if (this.#hasPositions) this.#fetcher.resume(partitions)
+    this.#fetcher.resume(this.#placed(partitions))
   }
 
   seek(position: PartitionPosition): void {
     validatePositions([position])
     this.#ensureAssigned([position])
-    if (this.#hasPositions) this.#fetcher.seek(position)
+    if (this.#placed([position]).length > 0) this.#fetcher.seek(position)
     else this.#sought.set(keyOf(position), position)
+  }
+
+  #placed(partitions: readonly TopicPartition[]): readonly TopicPartition[] {
+    if (this.#unplaced.length === 0) return partitions
+    const unplaced = new Set(this.#unplaced.map(keyOf))
+    return partitions.filter((target) => !unplaced.has(keyOf(target)))
   }
 
   // -------------------------------------------------------------------------------------------------- offsets
@@ -244,7 +309,7 @@ class KafkaGroupMember implements GroupMember {
   async commit(nextOffsets: readonly CommittedOffset[]): Promise<void> {
     this.#ensureIn()
     validateOffsets(nextOffsets)
-    if (this.#joining !== null) throw new StreamError('REBALANCE_IN_PROGRESS', `group ${this.#options.groupId} is rebalancing: the partitions are not this member's any more`)
+    if (this.#joining !== null && !this.#readsOn()) throw new StreamError('REBALANCE_IN_PROGRESS', `group ${this.#options.groupId} is rebalancing: the partitions are not this member's any more`)
     try {
       await commitOffsets(this.#cluster, this.#lane, this.metadata(), nextOffsets)
     } catch (error) {
