@@ -53,6 +53,13 @@ const options = {
     default: 0,
     check: z.number().min(0),
   }),
+  'cleanup.policy': option.oneOf(['none', 'move', 'delete'], {
+    doc: 'What becomes of a file that was read to its end when all of it is committed, and it has not changed for cleanup.idle.ms. For files that are put into a folder whole, such as exports; not for a log whose writer goes on.',
+    default: 'none',
+  }),
+  'cleanup.folder': option.string({ doc: 'Where cleanup.policy=move moves files. A file of the same name there is kept; the new one gets a number.', default: null }),
+  'cleanup.idle.ms': option.int({ doc: 'How long a file must be unchanged before it is moved or deleted.', default: 60_000, check: z.number().min(0) }),
+  'forget.after.ms': option.long({ doc: 'How long the position of a file that is gone is kept. A compressed file that is made of it in that time is recognised.', default: 86_400_000, check: z.number().min(0) }),
   'max.open.files': option.int({ doc: 'Most files open at a time, a task. The quietest are closed; their growth is noticed at a rescan.', default: 1_000, check: positive }),
   'batch.bytes': option.int({
     doc: 'Most bytes that one poll takes. Each log gives at most a quarter of it before the next one has its turn.',
@@ -64,6 +71,7 @@ const options = {
 export const fileSourceConfig = configSpec(options, {
   rules: (config) => ({
     ...(pathsOf(config).length === 0 ? { path: 'path must name at least one file to read' } : {}),
+    ...(config['cleanup.policy'] === 'move' && config['cleanup.folder'] === null ? { 'cleanup.folder': 'cleanup.policy=move needs the name of a folder' } : {}),
     ...deadLetterRule(config),
     ...formatRules(config),
   }),

@@ -1,14 +1,17 @@
-import type { SourceRecord, SourceSpans, SourceTask, SourceTaskContext } from 'millrace/connect'
+import type { SourcePoll, SourcePosition, SourceSpans, SourceTask, SourceTaskContext } from 'millrace/connect'
 import { createHash } from 'node:crypto'
 import { tmpdir } from 'node:os'
+import { resolve } from 'node:path'
 import { entryRuleOf, lineFormatOf } from './formats/format-config.ts'
 import { parseFieldTypes } from './formats/field-types.ts'
+import type { LineItem } from './lines/line-records.ts'
 import { LineRecords } from './lines/line-records.ts'
-import { LineSpans } from './lines/line-spans.ts'
+import { LineSpans, partitionOf } from './lines/line-spans.ts'
 import { pathsOf } from './source-config.ts'
 import type { FileSourceTaskConfig } from './source-config.ts'
 import { ChangeHints } from './tail/change-hints.ts'
 import { guardBytes } from './tail/file-identity.ts'
+import { Housekeeper } from './tail/housekeeper.ts'
 import { FileTailer } from './tail/file-tailer.ts'
 import { SpanArena } from './tail/line-splitter.ts'
 import { pathPattern } from './tail/path-pattern.ts'
@@ -17,11 +20,15 @@ import type { LineBlock, OverlongLine } from './tail/tailed-file.ts'
 /** How long a poll that finds nothing waits at most: the worker wants to be asked back from time to time. */
 const longestPollMs = 1_000
 
+/** Between two looks for stored positions of files that are gone. */
+const longestCollectMs = 600_000
+
 interface Started {
   readonly config: FileSourceTaskConfig
   readonly context: SourceTaskContext
   readonly tailer: FileTailer
   readonly hints: ChangeHints
+  readonly housekeeper: Housekeeper
   /** For lines that are passed on as they are; */
   readonly spans: LineSpans
   /** for all others. */
@@ -31,9 +38,10 @@ interface Started {
   readonly roomForTurn: number
 }
 
+type SourceItem = SourceSpans | LineItem
+
 interface Batch {
-  /** Of one kind only. */
-  readonly items: (SourceSpans | SourceRecord)[]
+  readonly items: SourceItem[]
   readonly busy: boolean
 }
 
@@ -43,6 +51,7 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
   #started: Started | undefined
   readonly #stopping = new AbortController()
   #nextRescanMs = 0
+  #nextCollectMs = 0
 
   start(config: FileSourceTaskConfig, context: SourceTaskContext): void {
     const include = pathsOf(config).map(pathPattern)
@@ -64,20 +73,29 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
     const hints = new ChangeHints(context.clock)
     if (config.watch) hints.start(include, context.log)
     const buffer = Buffer.allocUnsafe(config['batch.bytes'] + guardBytes)
-    this.#started = { config, context, tailer, hints, spans: lineSpansOf(config), records: lineRecordsOf(config, context), buffer, roomForTurn: turnBytes + guardBytes }
+    const housekeeper = new Housekeeper({
+      policy: config['cleanup.policy'],
+      folder: config['cleanup.folder'] === null ? null : resolve(config['cleanup.folder']),
+      idleMs: config['cleanup.idle.ms'],
+      forgetAfterMs: config['forget.after.ms'],
+      isOurs: options.isOurs,
+    }, context.log)
+    this.#started = { config, context, tailer, hints, housekeeper, spans: lineSpansOf(config), records: lineRecordsOf(config, context), buffer, roomForTurn: turnBytes + guardBytes }
     this.#nextRescanMs = context.clock.monotonic()
   }
 
-  async poll(signal: AbortSignal): Promise<readonly SourceRecord[] | readonly SourceSpans[] | null> {
+  async poll(signal: AbortSignal): Promise<SourcePoll | null> {
     const { config, context: { clock }, tailer, hints } = this.#running()
     const deadlineMs = clock.monotonic() + longestPollMs
     for (;;) {
       if (hints.takeNamesChanged() || clock.monotonic() >= this.#nextRescanMs) {
         await tailer.rescan()
+        const positions = [...tailer.takePositions(), ...await this.#keepHouse()]
         this.#nextRescanMs = clock.monotonic() + config[tailer.isCrowded ? 'poll.interval.ms' : 'rescan.interval.ms']
+        if (positions.length > 0) return positions
       }
       const { items, busy } = this.#takeBatch()
-      if (items.length > 0) return items as SourceRecord[] | SourceSpans[]
+      if (items.length > 0) return items
       const leftMs = deadlineMs - clock.monotonic()
       if (leftMs <= 0 || signal.aborted) return null
       await hints.wait(busy ? 0 : Math.min(leftMs, config['poll.interval.ms']), signal)
@@ -92,11 +110,24 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
     await started?.hints.close()
   }
 
+  /** Needs all stored offsets, so it is done at times, not at every look; cleaning up waits for commits, so that it is done at each. */
+  async #keepHouse(): Promise<readonly SourcePosition[]> {
+    const { config, context, tailer, housekeeper } = this.#running()
+    const nowMs = context.clock.monotonic()
+    const isCollectDue = nowMs >= this.#nextCollectMs
+    if (config['cleanup.policy'] === 'none' && !isCollectDue) return []
+    const stored = await context.allOffsets()
+    if (config['cleanup.policy'] !== 'none') housekeeper.clean(tailer.files, stored, nowMs)
+    if (!isCollectDue) return []
+    this.#nextCollectMs = nowMs + Math.max(1, Math.min(longestCollectMs, config['forget.after.ms'] / 4))
+    return housekeeper.collect(tailer.files, stored, nowMs)
+  }
+
   /** Turns of one log after the other, until the buffer is full or nobody has anything. */
   #takeBatch(): Batch {
     const { context: { clock }, tailer, records, buffer, roomForTurn } = this.#running()
     const nowMs = clock.now()
-    const items: (SourceSpans | SourceRecord)[] = []
+    const items: SourceItem[] = []
     let busy = false
     this.#arena.clear()
     let at = 0
@@ -113,16 +144,16 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
     return { items, busy }
   }
 
-  #linesOf(block: LineBlock, nowMs: number): readonly (SourceSpans | SourceRecord)[] {
+  #linesOf(block: LineBlock, nowMs: number): readonly SourceItem[] {
     const { records, spans, context } = this.#running()
     return records === undefined ? spans.ofBlock(block, nowMs) : records.ofBlock(block, nowMs, context.clock.monotonic())
   }
 
-  #overlong(line: OverlongLine, nowMs: number): readonly (SourceSpans | SourceRecord)[] {
+  #overlong(line: OverlongLine, nowMs: number): readonly SourceItem[] {
     const { config, context, records, spans } = this.#running()
     const policy = config['line.too.long']
     context.log.warn(`${line.file.path}: the line at byte ${line.start} has ${line.lineBytes} bytes, more than max.line.bytes=${config['max.line.bytes']}: ${policy}`)
-    if (policy === 'skip') return []
+    if (policy === 'skip') return records?.ofSkipped(line, nowMs) ?? [{ sourcePartition: partitionOf(line.file), sourceOffset: line.offset }]
     if (records === undefined) return [spans.ofOverlong(line, policy, nowMs)]
     if (policy === 'truncate') return records.ofTruncated(line, nowMs, context.clock.monotonic())
     return records.ofDeadLetter(line, nowMs)

@@ -1,6 +1,6 @@
 /** Lines → entries → records, for everything that is more than passing bytes on. */
 import { dataError, schema } from 'millrace/connect'
-import type { ConnectHeader, SourceRecord } from 'millrace/connect'
+import type { ConnectHeader, SourcePosition, SourceRecord } from 'millrace/connect'
 import { withTypes } from '../formats/field-types.ts'
 import type { FieldTypes } from '../formats/field-types.ts'
 import type { LineFormat, ParsedLine } from '../formats/line-format.ts'
@@ -35,6 +35,9 @@ export interface LineRecordsOptions {
   readonly warn: (text: string) => void
 }
 
+/** A line that gives no record still moves the position. */
+export type LineItem = SourceRecord | SourcePosition
+
 const textSchema = schema.string()
 const bytesSchema = schema.bytes()
 
@@ -53,8 +56,8 @@ export class LineRecords {
     return this.#assembler?.isEmpty === false
   }
 
-  ofBlock(block: LineBlock, nowMs: number, monotonicMs: number): SourceRecord[] {
-    const records: SourceRecord[] = []
+  ofBlock(block: LineBlock, nowMs: number, monotonicMs: number): LineItem[] {
+    const records: LineItem[] = []
     for (let index = 0; index < block.recordCount; index++) {
       const begin = block.spans[2 * index]!
       const bytes = block.bytes.subarray(begin, block.spans[2 * index + 1])
@@ -64,27 +67,39 @@ export class LineRecords {
   }
 
   /** The beginning of a line that is too long, as a line of its own. */
-  ofTruncated(line: OverlongLine, nowMs: number, monotonicMs: number): SourceRecord[] {
-    const records: SourceRecord[] = []
+  ofTruncated(line: OverlongLine, nowMs: number, monotonicMs: number): LineItem[] {
+    const records: LineItem[] = []
     this.#addLine(records, this.#placed(line.file, line.bytes, line.start, () => line.offset), nowMs, monotonicMs)
     return records
   }
 
   /** What has waited long enough for a line that goes on with it. */
-  flush(nowMs: number, monotonicMs: number): SourceRecord[] {
+  flush(nowMs: number, monotonicMs: number): LineItem[] {
     return (this.#assembler?.flush(monotonicMs) ?? []).flatMap((entry) => this.#recordOf(entry, nowMs))
   }
 
-  /** The beginning of a line that is too long, as a dead letter, behind what its file still owes. */
-  ofDeadLetter(line: OverlongLine, nowMs: number): SourceRecord[] {
-    const open = this.#assembler?.take(line.file)
-    const entry: Entry = { file: line.file, text: line.bytes.toString('latin1'), start: line.start, bytes: line.lineBytes, offset: line.offset, lineCount: 1 }
-    const letter = badLineRecord({ topic: this.#options.deadLetterTopic!, entry, bytes: line.bytes, reason: `the line has ${line.lineBytes} bytes`, nowMs })
-    return [...(open === undefined ? [] : this.#recordOf(open, nowMs)), letter]
+  /** Nothing of a line that is too long, behind what its file still owes. */
+  ofSkipped(line: OverlongLine, nowMs: number): LineItem[] {
+    return [...this.#owed(line.file, nowMs), positionOf(line)]
   }
 
-  #addLine(records: SourceRecord[], line: PlacedLine, nowMs: number, monotonicMs: number): void {
-    if (line.start === 0 && this.#options.format?.hasHeader === true) return
+  /** The beginning of a line that is too long, as a dead letter, behind what its file still owes. */
+  ofDeadLetter(line: OverlongLine, nowMs: number): LineItem[] {
+    const entry: Entry = { file: line.file, text: line.bytes.toString('latin1'), start: line.start, bytes: line.lineBytes, offset: line.offset, lineCount: 1 }
+    const letter = badLineRecord({ topic: this.#options.deadLetterTopic!, entry, bytes: line.bytes, reason: `the line has ${line.lineBytes} bytes`, nowMs })
+    return [...this.#owed(line.file, nowMs), letter]
+  }
+
+  #owed(file: TailedFile, nowMs: number): LineItem[] {
+    const open = this.#assembler?.take(file)
+    return open === undefined ? [] : this.#recordOf(open, nowMs)
+  }
+
+  #addLine(records: LineItem[], line: PlacedLine, nowMs: number, monotonicMs: number): void {
+    if (line.start === 0 && this.#options.format?.hasHeader === true) {
+      records.push(positionOf({ file: line.file, offset: line.offset() }))
+      return
+    }
     const entries = this.#assembler?.add(line, monotonicMs) ?? [{ ...line, offset: line.offset(), lineCount: 1 }]
     for (const entry of entries) records.push(...this.#recordOf(entry, nowMs))
   }
@@ -98,11 +113,11 @@ export class LineRecords {
     }
   }
 
-  #recordOf(entry: Entry, nowMs: number): SourceRecord[] {
+  #recordOf(entry: Entry, nowMs: number): LineItem[] {
     try {
       if (entry.error !== undefined) throw entry.error
       const parsed = this.#parsed(entry)
-      return parsed === null ? [] : [this.#record(entry, parsed, nowMs)]
+      return [parsed === null ? positionOf(entry) : this.#record(entry, parsed, nowMs)]
     } catch (error) {
       return this.#bad(entry, error as Error, nowMs)
     }
@@ -134,13 +149,13 @@ export class LineRecords {
     throw dataError(`the field ${name} holds ${JSON.stringify(found) ?? 'nothing'}, which is no time: milliseconds since the epoch or ISO 8601 is expected`)
   }
 
-  #bad(entry: Entry, error: Error, nowMs: number): SourceRecord[] {
+  #bad(entry: Entry, error: Error, nowMs: number): LineItem[] {
     const { badLine, warn, deadLetterTopic } = this.#options
     const where = `${entry.file.path}, byte ${entry.start}`
     if (badLine === 'fail') throw dataError(`${where}: ${error.message}. Set bad.line to skip or dead-letter to go on without such lines`, { cause: error })
     if (badLine === 'skip') {
       warn(`${where}: passed over: ${error.message}`)
-      return []
+      return [positionOf(entry)]
     }
     const bytes = entry.error === undefined ? undefined : Buffer.from(entry.text, 'latin1')
     return [badLineRecord({ topic: deadLetterTopic!, entry, bytes, reason: error.message, nowMs })]
@@ -153,4 +168,8 @@ export class LineRecords {
     this.#headers.set(file, { fingerprint: file.fingerprint, text })
     return text
   }
+}
+
+function positionOf({ file, offset }: Pick<Entry, 'file' | 'offset'>): SourcePosition {
+  return { sourcePartition: sourcePartitionOf(file.identity as FileIdentity), sourceOffset: offset }
 }

@@ -128,6 +128,18 @@ describe('lines that belong together', () => {
     expect(values(bytes)).toEqual(['  0\n  1', '  2\n  3', '  4\n  5', '  6\n  7'])
   })
 
+  it.each(['skip', 'dead-letter'])('are given before a line that is too long, so that its position does not pass over them: %s', async (policy) => {
+    writeFileSync(log(), `A\n a\n${'x'.repeat(200)}\n b\nC\n`)
+    const source = await started({ 'multiline.pattern': String.raw`^\S`, 'max.line.bytes': '100', 'line.too.long': policy, 'dead.letter.topic': 'dead', 'batch.bytes': '4096' })
+    await source.poll()
+    expect(source.given.filter(({ topic }) => topic === 'lines').map(({ value }) => value)).toEqual(['A\n a', ' b'])
+    source.commit(policy === 'skip' ? 1 : 2)
+    await source.crash()
+    await source.start()
+    await source.poll()
+    expect(source.given.filter(({ topic }) => topic === 'lines').map(({ value }) => value)).toEqual(['A\n a', ' b'])
+  })
+
   it('of two files are kept apart', async () => {
     writeFileSync(join(folder, 'a.log'), 'A\n a\n')
     writeFileSync(join(folder, 'b.log'), 'B\n b\n')
