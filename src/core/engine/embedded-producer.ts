@@ -10,6 +10,7 @@ import type { Random } from '../random.ts'
 import { partitionKey } from '../record.ts'
 import type { ProducerRecord, RecordMetadata, TopicPartition } from '../record.ts'
 import { ByteGate } from './byte-gate.ts'
+import { OpenBatch } from './open-batch.ts'
 import type { EngineApi } from './engine-api.ts'
 import type { ProducerIdentity } from './transaction-state.ts'
 import { validateRecord, validateTarget } from '../validate.ts'
@@ -24,14 +25,6 @@ const defaultTransactionTimeoutMs = 60_000
 
 /** After one of these the log will not take anything from this producer any more. */
 const fatalCodes: ReadonlySet<ErrorCode> = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH', 'OUT_OF_ORDER_SEQUENCE', 'INVALID_PRODUCER_ID_MAPPING'])
-
-/** Records of single `append` calls on their way into one batch. */
-interface OpenBatch {
-  readonly target: TopicPartition
-  readonly builder: RecordBatchBuilder
-  readonly sent: Promise<BatchMetadata>
-  readonly resolve: (metadata: Promise<BatchMetadata>) => void
-}
 
 interface PartitionCount {
   readonly count: number
@@ -65,7 +58,8 @@ export class EmbeddedProducer implements Producer {
   readonly #gate: ByteGate
   readonly #partitionCounts = new Map<string, PartitionCount>()
   readonly #sequences = new Map<string, PartitionSequence>()
-  readonly #openBatches = new Map<string, OpenBatch>()
+  /** By topic, then by partition. */
+  readonly #openBatches = new Map<string, Map<number, OpenBatch>>()
   /** One per batch that is not acknowledged yet; never rejects. */
   readonly #inFlight = new Set<Promise<unknown>>()
   /** The last append that waits for room or for its topic's number of partitions; never rejects. */
@@ -111,37 +105,42 @@ export class EmbeddedProducer implements Producer {
 
   // ---------------------------------------------------------------------------------------------------- appending
 
-  async append(record: ProducerRecord): Promise<RecordMetadata> {
-    validateRecord(record)
-    this.#checkAppend()
-    const sizeBytes = (record.key?.length ?? 0) + (record.value?.length ?? 0)
-    return this.#admit(record.topic, sizeBytes, () => this.#addToBatch(record))
+  append(record: ProducerRecord): Promise<RecordMetadata> {
+    try {
+      validateRecord(record)
+      this.#checkAppend()
+      const payloadBytes = (record.key?.length ?? 0) + (record.value?.length ?? 0)
+      const known = this.#admission === null ? this.#partitionCounts.get(record.topic) : undefined
+      const room = known === undefined ? null : this.#gate.enter(payloadBytes)
+      if (known !== undefined && room === undefined) return this.#addToBatch(record, payloadBytes, known)
+      return this.#admit(record.topic, room ?? null, payloadBytes, () => this.#addToBatch(record, payloadBytes, this.#partitionCounts.get(record.topic)!))
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
   }
 
   async appendBatch(target: TopicPartition, batch: UnsealedBatch): Promise<BatchMetadata> {
     validateTarget(target)
     this.#checkAppend()
-    return this.#admit(null, batch.bytes.length, () => {
-      this.#sendOpenBatch(partitionKey(target.topic, target.partition))
-      return this.#send(target, batch)
-    })
+    const sizeBytes = batch.bytes.length
+    const send = () => {
+      this.#sendOpenBatch(this.#openBatches.get(target.topic)?.get(target.partition))
+      return this.#send(target, batch).finally(() => this.#gate.leave(sizeBytes))
+    }
+    const room = this.#admission === null ? this.#gate.enter(sizeBytes) : null
+    return room === undefined ? send() : this.#admit(null, room, sizeBytes, send)
   }
 
   /**
-   * Runs `action` at once when the buffer has room and the topic is known, and otherwise when both are so; always in the
-   * order of the calls. The bytes count until the action's promise settles.
+   * Runs `action` when the buffer has room and the topic is known, in the order of the calls. `room`: the entry into the buffer
+   * that was asked for already. Who runs gives the bytes back.
    */
-  #admit<T>(topic: string | null, bytes: number, action: () => Promise<T>): Promise<T> {
-    const known = topic === null ? null : this.#partitionCounts.get(topic)
-    const isKnown = known !== undefined
-    if (known && this.#clock.monotonic() - known.lookedUpMs > partitionCountAgeMs) this.#refreshPartitionCount(topic!, known)
-    const room = this.#admission === null && isKnown ? this.#gate.enter(bytes) : null
-    if (room === undefined) return action().finally(() => this.#gate.leave(bytes))
+  #admit<T>(topic: string | null, room: Promise<void> | null, bytes: number, action: () => Promise<T>): Promise<T> {
     let result: Promise<T> | undefined
     const admitted = (this.#admission ?? Promise.resolve()).then(async () => {
       if (topic !== null && !this.#partitionCounts.has(topic)) await this.#lookUpPartitionCount(topic)
       await (room ?? this.#gate.enter(bytes))
-      result = action().finally(() => this.#gate.leave(bytes))
+      result = action()
       result.catch(() => undefined)
     })
     const last = admitted.then(() => undefined, (error: unknown) => void this.#noteFailure(error)).then(() => {
@@ -159,26 +158,28 @@ export class EmbeddedProducer implements Producer {
     if (failure !== null) throw failure
   }
 
-  async #addToBatch(record: ProducerRecord): Promise<RecordMetadata> {
-    const partition = record.partition ?? this.#partitionOf(record, this.#partitionCounts.get(record.topic)!.count)
+  /** The bytes are given back when the batch is acknowledged; at once when the record cannot be encoded. */
+  #addToBatch(record: ProducerRecord, payloadBytes: number, known: PartitionCount): Promise<RecordMetadata> {
+    const partition = record.partition ?? this.#partitionOf(record, known.count)
     const timestamp = record.timestamp ?? this.#clock.now()
-    const key = partitionKey(record.topic, partition)
-    let batch = this.#openBatches.get(key) ?? this.#openBatch(key, { topic: record.topic, partition })
-    if (!batch.builder.add(record.key ?? null, record.value, timestamp, record.headers)) {
-      this.#sendOpenBatch(key)
-      batch = this.#openBatch(key, batch.target)
-      batch.builder.add(record.key ?? null, record.value, timestamp, record.headers)
+    try {
+      const open = this.#openBatches.get(record.topic)?.get(partition)
+      const added = open?.add(record, timestamp, payloadBytes)
+      if (added) return added
+      this.#sendOpenBatch(open)
+      return this.#openBatch({ topic: record.topic, partition }, known).add(record, timestamp, payloadBytes)!
+    } catch (error) {
+      this.#gate.leave(payloadBytes)
+      throw error
     }
-    const index = batch.builder.recordCount - 1
-    const { baseOffset, logAppendTime } = await batch.sent
-    return { topic: record.topic, partition, offset: baseOffset + index, timestamp: logAppendTime >= 0 ? logAppendTime : timestamp }
   }
 
-  #openBatch(key: string, target: TopicPartition): OpenBatch {
-    let resolve!: OpenBatch['resolve']
-    const sent = new Promise<BatchMetadata>((settle) => (resolve = settle))
-    const batch: OpenBatch = { target, builder: this.#spareBuilders.pop() ?? new RecordBatchBuilder({ maxBytes: maxBatchBytes }), sent, resolve }
-    this.#openBatches.set(key, batch)
+  #openBatch(target: TopicPartition, known: PartitionCount): OpenBatch {
+    if (this.#clock.monotonic() - known.lookedUpMs > partitionCountAgeMs) this.#refreshPartitionCount(target.topic, known)
+    const batch = new OpenBatch(target, this.#spareBuilders.pop() ?? new RecordBatchBuilder({ maxBytes: maxBatchBytes }))
+    const ofTopic = this.#openBatches.get(target.topic)
+    if (ofTopic === undefined) this.#openBatches.set(target.topic, new Map([[target.partition, batch]]))
+    else ofTopic.set(target.partition, batch)
     this.#scheduleSend()
     return batch
   }
@@ -194,16 +195,27 @@ export class EmbeddedProducer implements Producer {
   }
 
   #sendOpenBatches(): void {
-    for (const key of this.#openBatches.keys()) this.#sendOpenBatch(key)
+    for (const ofTopic of this.#openBatches.values()) for (const batch of ofTopic.values()) this.#sendOpenBatch(batch)
   }
 
-  #sendOpenBatch(key: string): void {
-    const batch = this.#openBatches.get(key)
-    if (batch === undefined) return
-    this.#openBatches.delete(key)
-    this.#partitioner.next(batch.target.topic)
-    if (batch.builder.recordCount > 0) batch.resolve(this.#send(batch.target, batch.builder.build()))
-    if (this.#spareBuilders.length < maxSpareBuilders) this.#spareBuilders.push(batch.builder)
+  #sendOpenBatch(open: OpenBatch | undefined): void {
+    if (open === undefined) return
+    const ofTopic = this.#openBatches.get(open.target.topic)!
+    ofTopic.delete(open.target.partition)
+    if (ofTopic.size === 0) this.#openBatches.delete(open.target.topic)
+    this.#partitioner.next(open.target.topic)
+    if (open.builder.recordCount === 0) return
+    const batch = open.builder.build()
+    this.#send(open.target, batch).then((metadata) => open.settle(metadata), (error: unknown) => open.fail(error)).finally(() => {
+      this.#gate.leave(open.payloadBytes)
+      this.#reuse(open.builder, batch.bytes)
+    })
+  }
+
+  #reuse(builder: RecordBatchBuilder, bytes: Uint8Array): void {
+    if (this.#spareBuilders.length === maxSpareBuilders) return
+    builder.reuse(bytes)
+    this.#spareBuilders.push(builder)
   }
 
   /** Stamps, seals and hands over; a batch that is refused at once does not use up its sequence numbers. */
@@ -317,9 +329,11 @@ export class EmbeddedProducer implements Producer {
   }
 
   #dropOpenBatches(): void {
-    const dropped = Promise.reject(new StreamError('ABORTED', 'the transaction was aborted before this record was written'))
-    dropped.catch(() => undefined)
-    for (const batch of this.#openBatches.values()) batch.resolve(dropped)
+    const aborted = new StreamError('ABORTED', 'the transaction was aborted before this record was written')
+    for (const batch of [...this.#openBatches.values()].flatMap((ofTopic) => [...ofTopic.values()])) {
+      batch.fail(aborted)
+      this.#gate.leave(batch.payloadBytes)
+    }
     this.#openBatches.clear()
   }
 

@@ -140,8 +140,12 @@ export class RecordBatchBuilder {
     return batch
   }
 
-  /** Gives back the bytes of a batch from `build` that nobody looks at any more: the next one is written there, not into new memory. */
+  /**
+   * Gives back the bytes of a batch from `build` that nobody looks at any more: the next one is written there, not into new
+   * memory. Bytes that were transferred to another thread are gone, and nothing happens.
+   */
   reuse(bytes: Uint8Array): void {
+    if (bytes.length === 0) return
     const whole = new Uint8Array(bytes.buffer)
     if (this.#count === 0 && whole.length > this.#bytes.length) this.#writeInto(whole)
   }
