@@ -11,7 +11,7 @@ interface BufferMethods {
 const { utf8Slice, utf8Write } = Buffer.prototype as unknown as BufferMethods
 
 /** Below this many characters a loop is faster. */
-const shortText = 48
+const shortText = 80
 
 /**
  * The text of bytes[start, end). Several times as fast as the strict decoder, which is asked only when a replacement character hints at

@@ -85,5 +85,8 @@ export function internalSource(name: string, topic: string, serdes: { readonly k
 export function windowedPartitioner(keySerde: Serde<unknown>): Partitioner | undefined {
   if (!isWindowedSerde(keySerde)) return undefined
   const { inner } = keySerde
-  return (_topic, key, _value, partitions) => (key === null ? undefined : partitionForKey(inner.serialize((key as Windowed<unknown>).key), partitions))
+  return (_topic, key, _value, partitions) => {
+    if (key === null) return undefined
+    return partitions === 1 ? 0 : partitionForKey(inner.serialize((key as Windowed<unknown>).key), partitions)
+  }
 }

@@ -40,9 +40,19 @@ export function jsonWindowedSerde(): WindowedSerde<string>
 export function jsonWindowedSerde<K>(key: StandardSchema<K>): WindowedSerde<K>
 export function jsonWindowedSerde(key?: StandardSchema): WindowedSerde<unknown> {
   const json = jsonSerde<{ readonly key: unknown; readonly start: number; readonly end: number | null }>()
+  // Most records in a row are of the same window.
+  let [start, end, times] = [NaN, NaN, '']
+  const textOf = (windowed: Windowed<unknown>): string => {
+    if (windowed.start !== start || windowed.end !== end) {
+      ({ start, end } = windowed)
+      times = `,"start":${start},"end":${Number.isFinite(end) ? end : null}}`
+    }
+    return `{"key":${jsonText(windowed.key)}${times}`
+  }
   return {
     inner: key === undefined ? stringSerde as Serde<unknown> : zodSerde(key),
-    serialize: windowed => json.serialize({ key: windowed.key, start: windowed.start, end: Number.isFinite(windowed.end) ? windowed.end : null }),
+    serialize: windowed => stringSerde.serialize(textOf(windowed)),
+    serializeInto: (windowed, bytes, at) => stringSerde.serializeInto!(textOf(windowed), bytes, at),
     deserialize(bytes) {
       const read = json.deserialize(bytes)
       if (typeof read !== 'object' || read === null || !('key' in read) || typeof read.start !== 'number') {
@@ -51,6 +61,16 @@ export function jsonWindowedSerde(key?: StandardSchema): WindowedSerde<unknown> 
       return { key: key === undefined ? read.key : validateWith(key, read.key), start: read.start, end: read.end ?? Infinity }
     },
   }
+}
+
+/** As JSON.stringify, which takes longer over a string of plain characters than it takes to see that it is one. */
+function jsonText(key: unknown): string {
+  if (typeof key !== 'string') return JSON.stringify(key)
+  for (let index = 0; index < key.length; index++) {
+    const code = key.charCodeAt(index)
+    if (code < 0x20 || code > 0x7e || code === 0x22 || code === 0x5c) return JSON.stringify(key)
+  }
+  return `"${key}"`
 }
 
 /** A serde of windowed keys tells the serde of the key inside, by which records are partitioned. */

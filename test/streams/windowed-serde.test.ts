@@ -27,6 +27,13 @@ describe('a serde of windowed keys', () => {
     expect(serde.deserialize(stringSerde.serialize('{"key":"ab","start":258,"end":null}')).end).toBe(Infinity)
   })
 
+  it('writes any key as JSON.stringify does', () => {
+    const serde = jsonWindowedSerde()
+    for (const key of ['', 'a"b', 'back\\slash', 'line\nbreak', 'é', '\u007f', '\ud800', '\u2028']) {
+      expect(stringSerde.deserialize(serde.serialize({ ...window, key }))).toBe(JSON.stringify({ key, start: 258, end: 268 }))
+    }
+  })
+
   it('checks the key of a readable one by its schema', () => {
     const serde = jsonWindowedSerde(z.object({ id: z.number() }))
     expect(serde.deserialize(stringSerde.serialize('{"key":{"id":1},"start":0,"end":1}'))).toEqual({ key: { id: 1 }, start: 0, end: 1 })

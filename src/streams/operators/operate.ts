@@ -1,34 +1,70 @@
 import { Observable } from 'rxjs'
-import type { OperatorFunction } from 'rxjs'
+import type { OperatorFunction, Subscriber } from 'rxjs'
 import type { StreamRecord } from '../stream-record.ts'
 import type { TopologyNode } from '../topology/node.ts'
 import type { OperatorContext } from './operator-context.ts'
 
-export type NodeOperator = OperatorFunction<StreamRecord, StreamRecord>
+/** `steps`: the operator handles one record after the other, so that it can be made one with its neighbours. */
+export interface NodeOperator extends OperatorFunction<StreamRecord, StreamRecord> {
+  readonly steps?: readonly Step[]
+}
 
 /** Where an operator sends records on. Also usable between two inputs: from a punctuator, or when a cache is flushed. */
 export interface Output {
   next(record: StreamRecord): void
 }
 
+interface Step {
+  readonly node: TopologyNode
+  readonly context: OperatorContext
+  readonly start: (output: Output) => (record: StreamRecord) => void
+}
+
 /**
  * An operator from a function that handles one record. What the function throws ends the pipeline with an error that names
  * the node, unless the policy is to go on. Errors never travel upwards: each operator catches its own.
  */
-export function operate(node: TopologyNode, context: OperatorContext, start: (output: Output) => (record: StreamRecord) => void): NodeOperator {
-  return (source) =>
-    new Observable((subscriber) => {
-      const handle = start(subscriber)
+export function operate(node: TopologyNode, context: OperatorContext, start: Step['start']): NodeOperator {
+  return operatorOf([{ node, context, start }])
+}
+
+/** `first`, then `second`, as one operator, in which they call each other directly; null where one of them is more than a function of a record. */
+export function fuse(first: NodeOperator, second: NodeOperator): NodeOperator | null {
+  return first.steps === undefined || second.steps === undefined ? null : operatorOf([...first.steps, ...second.steps])
+}
+
+function operatorOf(steps: readonly Step[]): NodeOperator {
+  const operator = (source: Observable<StreamRecord>) =>
+    new Observable<StreamRecord>((subscriber) => {
+      const first = steps.reduceRight<Output>((output, step) => new GuardedStep(step, output, subscriber), subscriber)
       return source.subscribe({
-        next(record) {
-          try {
-            handle(record)
-          } catch (error) {
-            if (!context.continueAfter(node, record, error)) subscriber.error(context.failure(node, record, error))
-          }
-        },
+        next: (record) => first.next(record),
         error: (error: unknown) => subscriber.error(error),
         complete: () => subscriber.complete(),
       })
     })
+  return Object.assign(operator, { steps })
+}
+
+/** One step of a run. After one of them has failed all of them are done. */
+class GuardedStep implements Output {
+  readonly #step: Step
+  readonly #subscriber: Subscriber<StreamRecord>
+  readonly #handle: (record: StreamRecord) => void
+
+  constructor(step: Step, output: Output, subscriber: Subscriber<StreamRecord>) {
+    this.#step = step
+    this.#subscriber = subscriber
+    this.#handle = step.start(output)
+  }
+
+  next(record: StreamRecord): void {
+    if (this.#subscriber.closed) return
+    try {
+      this.#handle(record)
+    } catch (error) {
+      const { node, context } = this.#step
+      if (!context.continueAfter(node, record, error)) this.#subscriber.error(context.failure(node, record, error))
+    }
+  }
 }

@@ -1,8 +1,8 @@
-import type { Subject } from 'rxjs'
 import type { Header } from '../../core/index.ts'
 import type { OpenStore } from '../state/open-store.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { SinkNode, TopologyNode } from '../topology/node.ts'
+import type { Output } from './operate.ts'
 
 /** What an operator may ask of the task that runs it. Everything is synchronous. */
 export interface OperatorContext {
@@ -37,7 +37,7 @@ export interface OperatorContext {
   onClose(close: () => void): void
   requestCommit(): void
   /** For nodes that choose among their children: where each child listens. */
-  childOf(node: TopologyNode, child: string): Subject<StreamRecord> | undefined
+  childOf(node: TopologyNode, child: string): Output | undefined
   /** Something that several nodes of this pipeline share, made by the first that asks. It does not outlive the pipeline. */
   shared<T>(name: string, make: () => T): T
   /** A number that is committed with the offsets and comes back after a restart, by name. */

@@ -1,3 +1,4 @@
+import { ScratchBytes } from '../state/scratch-bytes.ts'
 import type { NodeOf } from '../topology/node.ts'
 import { operate } from './operate.ts'
 import type { NodeOperator } from './operate.ts'
@@ -7,13 +8,15 @@ import type { OperatorContext } from './operator-context.ts'
 export function sink(node: NodeOf<'sink'>, context: OperatorContext): NodeOperator {
   const { topic, partitioner } = node
   const fixedTopic = typeof topic === 'string' ? context.topicName(topic) : null
+  const scratchOfKey = new ScratchBytes()
+  const scratchOfValue = new ScratchBytes()
   return operate(node, context, () => (record) => {
     const name = fixedTopic ?? (topic as Exclude<typeof topic, string>)(record.value, record.key, record)
     let key: Uint8Array | null
     let value: Uint8Array | null
     try {
-      key = record.key === null ? null : node.keySerde.serialize(record.key)
-      value = record.value === null ? null : node.valueSerde.serialize(record.value)
+      key = record.key === null ? null : scratchOfKey.of(node.keySerde, record.key)
+      value = record.value === null ? null : scratchOfValue.of(node.valueSerde, record.value)
     } catch (error) {
       if (context.continueAfterSerialization(node, record, error)) return
       throw error

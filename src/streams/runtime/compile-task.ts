@@ -1,20 +1,23 @@
-import { Subject } from 'rxjs'
 import type { Observable } from 'rxjs'
 import { compileNode } from '../operators/compile-node.ts'
+import { fuse } from '../operators/operate.ts'
+import type { NodeOperator, Output } from '../operators/operate.ts'
 import type { OperatorContext } from '../operators/operator-context.ts'
+import { Relay } from '../operators/relay.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { TopologyNode } from '../topology/node.ts'
 
-/** A connected RxJS pipeline: push a record into the Subject of its source node, and everything downstream has happened when `next` returns. */
+/** A connected RxJS pipeline: push a record into the input of its source node, and everything downstream has happened when `next` returns. */
 export interface Pipeline {
-  readonly sources: ReadonlyMap<string, Subject<StreamRecord>>
+  readonly sources: ReadonlyMap<string, Output>
   /** For nodes that choose among their children. */
-  childOf(node: TopologyNode, child: string): Subject<StreamRecord> | undefined
+  childOf(node: TopologyNode, child: string): Output | undefined
 }
 
 /**
  * Connects the operators of a sub-topology depth first: a record has gone through a node's first child, and all below it,
- * before the second child gets it. Children are served in the order of `nodes`. A failure reaches `onError`; the pipeline
+ * before the second child gets it. Children are served in the order of `nodes`. Nodes that follow each other alone call
+ * each other directly, within one operator of RxJS. A failure reaches `onError`; the pipeline
  * is dead after it.
  */
 export function compileTask(nodes: readonly TopologyNode[], context: OperatorContext, onError: (error: unknown) => void): Pipeline {
@@ -27,9 +30,11 @@ class Compiler {
   readonly #onError: (error: unknown) => void
   readonly #children = new Map<string, TopologyNode[]>()
   /** Inputs of nodes that more than one parent feeds. */
-  readonly #joints = new Map<string, Subject<StreamRecord>>()
+  readonly #joints = new Map<string, Relay>()
   /** Inputs of the children of nodes that choose among them. */
-  readonly #routes = new Map<string, Map<string, Subject<StreamRecord>>>()
+  readonly #routes = new Map<string, Map<string, Relay>>()
+
+  readonly #operators = new Map<TopologyNode, NodeOperator>()
 
   constructor(nodes: readonly TopologyNode[], context: OperatorContext, onError: (error: unknown) => void) {
     this.#nodes = nodes
@@ -41,12 +46,12 @@ class Compiler {
   }
 
   connect(): Pipeline {
-    const sources = new Map<string, Subject<StreamRecord>>()
+    const sources = new Map<string, Output>()
     for (const node of this.#nodes) {
       if (node.parents.length > 0) continue
-      const input = new Subject<StreamRecord>()
+      const input = new Relay()
       sources.set(node.name, input)
-      this.#connectNode(node, input)
+      this.#connectNode(node, input.output)
     }
     return { sources, childOf: (node, child) => this.#routes.get(node.name)?.get(child) }
   }
@@ -58,36 +63,60 @@ class Compiler {
     }
     let joint = this.#joints.get(node.name)
     if (joint === undefined) {
-      joint = new Subject<StreamRecord>()
+      joint = new Relay()
       this.#joints.set(node.name, joint)
-      this.#connectNode(node, joint)
+      this.#connectNode(node, joint.output)
     }
     input.subscribe(joint)
   }
 
-  #connectNode(node: TopologyNode, input: Observable<StreamRecord>): void {
-    const children = this.#children.get(node.name) ?? []
-    if (choosesChildren(node)) this.#routes.set(node.name, new Map(children.map((child) => [child.name, new Subject<StreamRecord>()])))
-    const output = input.pipe(compileNode(node, this.#context))
-    const routes = this.#routes.get(node.name)
+  #connectNode(first: TopologyNode, input: Observable<StreamRecord>): void {
+    const { last, operator } = this.#runFrom(first)
+    const children = this.#children.get(last.name) ?? []
+    const output = input.pipe(operator)
+    const routes = this.#routes.get(last.name)
     if (routes !== undefined) this.#connectRoutes(children, output, routes)
     else if (children.length === 1) this.#connectInput(children[0]!, output)
     else this.#connectAll(children, output)
   }
 
+  /** The nodes from `first` on that follow each other alone, as one operator; up to one that is more than a function of a record. */
+  #runFrom(first: TopologyNode): { readonly last: TopologyNode; readonly operator: NodeOperator } {
+    let last = first
+    let operator = this.#operatorOf(first)
+    for (;;) {
+      const [child, ...others] = choosesChildren(last) ? [] : (this.#children.get(last.name) ?? [])
+      if (child === undefined || others.length > 0 || child.parents.length > 1) return { last, operator }
+      const both = fuse(operator, this.#operatorOf(child))
+      if (both === null) return { last, operator }
+      last = child
+      operator = both
+    }
+  }
+
+  #operatorOf(node: TopologyNode): NodeOperator {
+    const known = this.#operators.get(node)
+    if (known !== undefined) return known
+    const children = this.#children.get(node.name) ?? []
+    if (choosesChildren(node)) this.#routes.set(node.name, new Map(children.map((child) => [child.name, new Relay()])))
+    const operator = compileNode(node, this.#context)
+    this.#operators.set(node, operator)
+    return operator
+  }
+
   #connectAll(children: readonly TopologyNode[], output: Observable<StreamRecord>): void {
-    const fork = new Subject<StreamRecord>()
-    for (const child of children) this.#connectInput(child, fork)
+    const fork = new Relay()
+    for (const child of children) this.#connectInput(child, fork.output)
     output.subscribe(children.length === 0 ? { error: this.#onError } : fork)
   }
 
   /** What the node sends to all goes to each route in order; what it sends to one child goes to that route. */
-  #connectRoutes(children: readonly TopologyNode[], output: Observable<StreamRecord>, routes: ReadonlyMap<string, Subject<StreamRecord>>): void {
-    const fork = new Subject<StreamRecord>()
+  #connectRoutes(children: readonly TopologyNode[], output: Observable<StreamRecord>, routes: ReadonlyMap<string, Relay>): void {
+    const fork = new Relay()
     for (const child of children) {
       const route = routes.get(child.name)!
-      this.#connectInput(child, route)
-      fork.subscribe(route)
+      this.#connectInput(child, route.output)
+      fork.output.subscribe(route)
     }
     output.subscribe({ next: (record) => fork.next(record), error: this.#onError })
   }

@@ -1,8 +1,7 @@
-import type { Subject } from 'rxjs'
 import { StreamError } from '../../core/index.ts'
 import type { CommittedOffset, RecordBatch, TopicPartition } from '../../core/index.ts'
+import type { Output } from '../operators/operate.ts'
 import type { OpenStore } from '../state/open-store.ts'
-import type { StreamRecord } from '../stream-record.ts'
 import { compileTask } from './compile-task.ts'
 import type { Pipeline } from './compile-task.ts'
 import { InputPartitions } from './input-partitions.ts'
@@ -154,7 +153,7 @@ export class StreamTask {
     return pipeline
   }
 
-  #source(name: string): Subject<StreamRecord> {
+  #source(name: string): Output {
     return this.#pipeline.sources.get(name)!
   }
 

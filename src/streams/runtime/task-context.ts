@@ -1,6 +1,6 @@
-import type { Subject } from 'rxjs'
 import { AssertionError, StreamError } from '../../core/index.ts'
 import type { Header, RecordView } from '../../core/index.ts'
+import type { Output } from '../operators/operate.ts'
 import type { OperatorContext } from '../operators/operator-context.ts'
 import type { OpenStore } from '../state/open-store.ts'
 import { StreamRecord, noHeaders, noOrigin } from '../stream-record.ts'
@@ -44,7 +44,7 @@ export class TaskContext implements OperatorContext {
         log: (store, key, value, timestamp, headers) => this.send(this.#changelogTopic(store)!, options.partition, key, value, timestamp, headers),
         expired: () => { this.droppedRecords++ },
         currentRecord: () => this.#current,
-        asRecord: (record, work) => this.#asRecord(record, work),
+        enter: (record) => this.enter(record),
       },
     })
   }
@@ -89,7 +89,7 @@ export class TaskContext implements OperatorContext {
     return this.#options.collector.partitionCount(topic)
   }
 
-  childOf(node: TopologyNode, child: string): Subject<StreamRecord> | undefined {
+  childOf(node: TopologyNode, child: string): Output | undefined {
     return this.#pipeline?.childOf(node, child)
   }
 
@@ -187,16 +187,6 @@ export class TaskContext implements OperatorContext {
     const topic = store.changelog.sourceTopic ?? `${this.applicationId}-${store.name}-changelog`
     this.#changelogTopics.set(store, topic)
     return topic
-  }
-
-  #asRecord(record: StreamRecord, work: () => void): void {
-    const before = this.#current
-    this.#current = record
-    try {
-      work()
-    } finally {
-      this.#current = before
-    }
   }
 
   #continues(policy: ErrorPolicy | undefined, node: TopologyNode, headers: readonly Header[], origin: RecordOrigin, timestamp: number, error: unknown): boolean {

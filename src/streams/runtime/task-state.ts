@@ -27,7 +27,7 @@ export class TaskState {
       // What was refused once is in the changelog all the same, and was counted.
       expired: (store) => { if (!this.#restoring) host.expired(store) },
       currentRecord: () => host.currentRecord(),
-      asRecord: (record, work) => host.asRecord(record, work),
+      enter: (record) => host.enter(record),
     }
     this.stores = new Map(stores.map((spec) => [spec.name, openStore(spec, full)]))
     for (const store of this.stores.values()) {

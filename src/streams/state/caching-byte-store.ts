@@ -36,8 +36,8 @@ export interface CachingOptions {
   readonly budget: CacheBudget
   /** The record being processed. */
   readonly currentRecord: () => StreamRecord
-  /** Runs `work` as if `record` were being processed. */
-  readonly asRecord: (record: StreamRecord, work: () => void) => void
+  /** From now on `record` is the one being processed. */
+  readonly enter: (record: StreamRecord) => void
   /** For stores that scan segment by segment. */
   readonly timed?: { readonly timeOf: (key: Uint8Array) => number; readonly segmentOf: (time: number) => number }
 }
@@ -145,16 +145,20 @@ export class CachingByteStore implements ByteStore {
     // What this leads to may write here again, but nothing leaves while rows are numbers in a list.
     if (this.#flushing) return
     const rows = this.#dirty
+    const { currentRecord, enter } = this.#options
+    const before = currentRecord()
     this.#dirty = []
     this.#flushing = true
     try {
       for (const row of rows) {
         this.#flags[row]! &= ~dirty
         const record = this.#origins.get(row)
-        this.#options.asRecord(record, () => this.#flushRow(row, record))
+        enter(record)
+        this.#flushRow(row, record)
       }
     } finally {
       this.#flushing = false
+      enter(before)
     }
     this.#makeRoom()
   }

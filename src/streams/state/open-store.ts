@@ -30,8 +30,8 @@ export interface StoreHost {
   expired(store: StoreSpec): void
   /** The record being processed. */
   currentRecord(): StreamRecord
-  /** Runs `work` as if `record` were being processed. */
-  asRecord(record: StreamRecord, work: () => void): void
+  /** From now on `record` is the one being processed. */
+  enter(record: StreamRecord): void
   /** null: no caches. */
   readonly cacheBudget: CacheBudget | null
 }
@@ -190,7 +190,7 @@ function layer(spec: StoreSpec, host: StoreHost, base: ByteStore, timed: Segment
     ? new CachingByteStore(logged, {
         budget: cacheBudget,
         currentRecord: () => host.currentRecord(),
-        asRecord: (record, work) => host.asRecord(record, work),
+        enter: (record) => host.enter(record),
         ...(timed === null ? {} : { timed }),
       })
     : null

@@ -75,7 +75,7 @@ function cacheOf(maxBytes: number) {
   const flushed: (readonly [string, number | undefined, number])[] = []
   let next: (() => void) | null = null
   let current = recordAt(0)
-  const cache = new CachingByteStore(new MemoryByteStore(), { budget, currentRecord: () => current, asRecord: (_record, work) => work() })
+  const cache = new CachingByteStore(new MemoryByteStore(), { budget, currentRecord: () => current, enter: (record) => { current = record } })
   cache.onFlush(({ key, newValue, record }: FlushedRow) => {
     flushed.push([Buffer.from(key).toString(), newValue?.[0], record.timestamp])
     next?.()

@@ -38,11 +38,8 @@ export class TestStoreHost implements StoreHost {
     return this.#current
   }
 
-  asRecord(record: StreamRecord, work: () => void): void {
-    const before = this.#current
+  enter(record: StreamRecord): void {
     this.#current = record
-    work()
-    this.#current = before
   }
 }
 
