@@ -34,6 +34,7 @@ export type { ProcessorNodeOptions, SinkNodeOptions, SourceNodeOptions } from '.
 export { StreamRecord } from './stream-record.ts'
 export type { RecordOrigin } from './stream-record.ts'
 export { Topology, isTopology } from './topology/topology.ts'
+export type { DescriptionFormat } from './topology/topology.ts'
 export type { Optimization } from './topology/optimize.ts'
 export type { EmitStrategy } from './topology/node.ts'
 export type {

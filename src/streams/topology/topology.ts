@@ -1,5 +1,9 @@
 import { describeTopology } from './describe.ts'
+import { svgOf } from './diagram-svg.ts'
+import { dotOf, mermaidOf } from './diagram-text.ts'
 import type { GlobalStore, RepartitionTopicSpec, StoreSpec, SubTopology, TopologyData, TopologyNode } from './node.ts'
+
+export type DescriptionFormat = 'text' | 'mermaid' | 'dot' | 'svg'
 
 /**
  * What a program becomes: operators, state stores and internal topics as plain frozen data. Nothing runs yet; give it to
@@ -24,9 +28,17 @@ export class Topology implements TopologyData {
     Object.freeze(this)
   }
 
-  /** The text that Kafka Streams prints for the same program. */
-  describe(): string {
-    return describeTopology(this)
+  /**
+   * `text` (default): what Kafka Streams prints for the same program, to the byte. `mermaid`: a flowchart for Markdown;
+   * `dot`: for Graphviz; `svg`: a picture by itself.
+   */
+  describe(format: DescriptionFormat = 'text'): string {
+    switch (format) {
+      case 'text': return describeTopology(this)
+      case 'mermaid': return mermaidOf(this)
+      case 'dot': return dotOf(this)
+      case 'svg': return svgOf(this)
+    }
   }
 }
 

@@ -1,0 +1,88 @@
+import { diagramOf } from './diagram.ts'
+import type { DiagramBox } from './diagram.ts'
+import { layOut } from './diagram-layout.ts'
+import type { Layout, Placed, PlacedGroup } from './diagram-layout.ts'
+import type { TopologyData } from './node.ts'
+
+const maxCharacters = 40
+
+/** Follows the reader's light or dark preference; no script, no font of its own. */
+const style = `
+  svg { --ink: #1f2937; --soft: #6b7280; --line: #94a3b8; --paper: #ffffff; --frame: #f8fafc; --box: #ffffff; --topic: #dbeafe; --own: #fef3c7; --store: #dcfce7 }
+  @media (prefers-color-scheme: dark) {
+    svg { --ink: #e5e7eb; --soft: #9ca3af; --line: #64748b; --paper: #0b1220; --frame: #111a2c; --box: #1b2740; --topic: #1e3a5f; --own: #4a3b12; --store: #14402a }
+  }
+  text { font: 13px ui-sans-serif, system-ui, "Helvetica Neue", Arial, sans-serif; fill: var(--ink); text-anchor: middle }
+  .name, .title { font-size: 10px; fill: var(--soft) }
+  .title { text-anchor: start; letter-spacing: .04em }
+  .paper { fill: var(--paper) } .frame { fill: var(--frame); stroke: var(--line); stroke-dasharray: 4 4 }
+  .operator { fill: var(--box); stroke: var(--line) } .topic { fill: var(--topic); stroke: var(--line) }
+  .repartition { fill: var(--own); stroke: var(--line) } .store { fill: var(--store); stroke: var(--line) }
+  .arrow { fill: none; stroke: var(--line); stroke-width: 1.5 } .head { fill: var(--line) }`
+
+/** A picture that stands for itself: boxes for operators with the stores they keep, pills for topics, a frame around each sub-topology. */
+export function svgOf(topology: TopologyData): string {
+  const layout = layOut(diagramOf(topology), sizeOf)
+  const { width, height, boxes, groups } = layout
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${round(width)} ${round(height)}" width="${round(width)}" height="${round(height)}" role="img">`,
+    `<title>topology: ${boxes.size} operators and topics in ${groups.length} sub-topologies</title>`,
+    `<style>${style}\n</style>`,
+    '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path class="head" d="M0 0 8 4 0 8z"/></marker></defs>',
+    `<rect class="paper" width="100%" height="100%"/>`,
+    ...groups.map(drawGroup),
+    ...drawArrows(layout),
+    ...[...boxes.values()].map(drawBox),
+    '</svg>\n',
+  ].join('\n')
+}
+
+function sizeOf({ title, name, stores }: DiagramBox): { readonly width: number; readonly height: number } {
+  const width = Math.max(120, 28 + 7.4 * shortened(title).length, 28 + 5.8 * shortened(name).length, ...stores.map((store) => 44 + 5.8 * shortened(store).length))
+  return { width, height: 34 + (name === '' ? 0 : 14) + stores.length * 20 }
+}
+
+function drawGroup({ title, x, y, width, height }: PlacedGroup): string {
+  return `<rect class="frame" x="${round(x)}" y="${round(y)}" width="${round(width)}" height="${round(height)}" rx="10"/>`
+    + `<text class="title" x="${round(x + 10)}" y="${round(y + 14)}">${escaped(title)}</text>`
+}
+
+function drawArrows({ arrows, boxes }: Layout): readonly string[] {
+  return arrows.map(({ from, to }) => {
+    const [start, end] = [boxes.get(from)!, boxes.get(to)!]
+    const [x1, y1, x2, y2] = [start.x + start.width / 2, start.y + start.height, end.x + end.width / 2, end.y - 2]
+    // A loop through a topic goes up again, around the side.
+    if (y2 <= y1) return `<path class="arrow" marker-end="url(#head)" d="M${round(start.x + start.width)} ${round(start.y + start.height / 2)} C ${round(start.x + start.width + 60)} ${round(start.y)} ${round(end.x + end.width + 60)} ${round(end.y)} ${round(end.x + end.width + 2)} ${round(end.y + end.height / 2)}"/>`
+    const bend = (y2 - y1) / 2
+    return `<path class="arrow" marker-end="url(#head)" d="M${round(x1)} ${round(y1)} C ${round(x1)} ${round(y1 + bend)} ${round(x2)} ${round(y2 - bend)} ${round(x2)} ${round(y2)}"/>`
+  })
+}
+
+function drawBox({ box, x, y, width, height }: Placed): string {
+  const middle = x + width / 2
+  const rounding = box.shape === 'operator' ? 6 : height / 2
+  const stores = box.stores.map((store, index) => {
+    const top = y + height - 22 - (box.stores.length - 1 - index) * 20
+    return `<rect class="store" x="${round(x + 10)}" y="${round(top)}" width="${round(width - 20)}" height="16" rx="8"/><text class="name" x="${round(middle)}" y="${round(top + 11.5)}">${escaped(shortened(store))}</text>`
+  })
+  return [
+    `<g><title>${escaped([box.title, box.name, ...box.stores].filter((part) => part !== '').join('\n'))}</title>`,
+    `<rect class="${box.shape}" x="${round(x)}" y="${round(y)}" width="${round(width)}" height="${round(height)}" rx="${round(rounding)}"/>`,
+    `<text x="${round(middle)}" y="${round(y + 21)}">${escaped(shortened(box.title))}</text>`,
+    ...(box.name === '' ? [] : [`<text class="name" x="${round(middle)}" y="${round(y + 36)}">${escaped(shortened(box.name))}</text>`]),
+    ...stores,
+    '</g>',
+  ].join('')
+}
+
+function shortened(text: string): string {
+  return text.length <= maxCharacters ? text : `${text.slice(0, maxCharacters - 1)}…`
+}
+
+function round(number: number): number {
+  return Math.round(number * 10) / 10
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+}
