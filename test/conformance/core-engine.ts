@@ -8,6 +8,8 @@ import {
 import { nextGroupSchemas } from '../../src/core/engine/next-group-records.ts'
 import { decodeStruct, encodeStruct } from '../../src/core/engine/struct-codec.ts'
 import type { FieldSchema, FieldValue, StructSchema, StructValue } from '../../src/core/engine/struct-codec.ts'
+import { adminCalls } from './behaviour/admin-calls.ts'
+import { clientCalls } from './behaviour/client-calls.ts'
 import { groupCalls } from './behaviour/group-calls.ts'
 import { logCalls } from './behaviour/log-calls.ts'
 import { mergeCalls, runScenarios } from './behaviour/scenario.ts'
@@ -15,7 +17,7 @@ import { transactionCalls } from './behaviour/transaction-calls.ts'
 import type { VectorFile } from '../kit/vectors.ts'
 import type { CaseResult, ConformanceGroups } from './case-result.ts'
 
-const calls = mergeCalls([logCalls, transactionCalls, groupCalls])
+const calls = mergeCalls([logCalls, adminCalls, transactionCalls, groupCalls, clientCalls])
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -140,6 +142,8 @@ function runConsumerProtocol(entry: Json): Outcome {
     case 'assignment-decode': return runDecode(entry, () => assignmentJson(hex))
     case 'sticky-user-data': return compareUserData(stickyAssignor, json, hex)
     case 'cooperative-sticky-user-data': return compareUserData(cooperativeStickyAssignor, json, hex)
+    case 'sticky-user-data-before-any-assignment': return compareFirstUserData(stickyAssignor, entry['hex'])
+    case 'cooperative-sticky-user-data-before-any-assignment': return compareFirstUserData(cooperativeStickyAssignor, entry['hex'])
     default: return { pending: `consumer protocol ${kind}` }
   }
 }
@@ -147,6 +151,11 @@ function runConsumerProtocol(entry: Json): Outcome {
 function compareUserData(assignor: Assignor, json: unknown, hex: string): Outcome {
   const { partitions, generation } = json as { readonly partitions: readonly (readonly [string, number])[]; readonly generation: number }
   return compare('user data', toHex(assignor.userData!([], { partitions: partitionsOf(partitions), generation })!), hex)
+}
+
+function compareFirstUserData(assignor: Assignor, hex: unknown): Outcome {
+  const bytes = assignor.userData!([], null)
+  return compare('user data', bytes === null ? null : toHex(bytes), hex)
 }
 
 /** What Kafka refuses is refused, what it reads is read. */

@@ -139,6 +139,6 @@ function groupAdmin(engine: EngineApi): GroupAdmin {
 }
 
 function validateQuery(at: unknown): void {
-  if (at === 'earliest' || at === 'latest' || (typeof at === 'number' && Number.isSafeInteger(at))) return
-  throw new StreamError('INVALID_ARGUMENT', `at: ${JSON.stringify(at)} is neither 'earliest', nor 'latest', nor a timestamp in milliseconds`)
+  if (at === 'earliest' || at === 'latest' || (typeof at === 'number' && Number.isSafeInteger(at) && at >= 0)) return
+  throw new StreamError('INVALID_ARGUMENT', `at: ${JSON.stringify(at)} is neither 'earliest', nor 'latest', nor a timestamp in milliseconds of at least 0`)
 }

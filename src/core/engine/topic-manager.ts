@@ -31,6 +31,14 @@ export class TopicManager {
     return this.#inOrder(() => this.#create(specs))
   }
 
+  /** What `create` would refuse, without creating anything. @throws as `create` */
+  check(specs: readonly TopicSpec[]): Promise<void> {
+    return this.#inOrder(async () => {
+      const checked = new Map<string, CatalogTopic>()
+      for (const spec of specs) checked.set(spec.topic, this.#validated(spec, checked))
+    })
+  }
+
   /** Internal topics come into being when they are first needed. */
   ensure(spec: TopicSpec): Promise<void> {
     return this.#inOrder(async () => {

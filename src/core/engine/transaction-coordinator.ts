@@ -264,6 +264,14 @@ export class TransactionCoordinator {
 
   // ---------------------------------------------------------------------------------------------------- lookup
 
+  stateOf(transactionalId: string): TransactionState | undefined {
+    return this.#entries.get(transactionalId)?.state
+  }
+
+  list(): readonly TransactionState[] {
+    return [...this.#entries.values()].map(({ state }) => state)
+  }
+
   #touched(state: TransactionState): readonly Partition[] {
     return state.partitions.flatMap((target) => this.#engine.partitionIfExists(target) ?? [])
   }

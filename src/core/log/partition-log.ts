@@ -17,7 +17,7 @@ import { writeCheckpoint } from './log-checkpoint.ts'
 import type { LogCheckpoint } from './log-checkpoint.ts'
 import type { LogConfig } from './log-config.ts'
 import { encodeSnapshot } from './producer-snapshot.ts'
-import type { CompletedTransaction, ProducerState } from './producer-state.ts'
+import type { CompletedTransaction, ProducerEntry, ProducerState } from './producer-state.ts'
 import { ReadHandles } from './read-handles.ts'
 import { patchOffset, RecordBatchView } from './record-batch.ts'
 import { recoverLog } from './recovery.ts'
@@ -182,6 +182,11 @@ export class PartitionLog {
 
   openTransactions(): readonly { readonly producerId: number; readonly producerEpoch: number; readonly firstOffset: number }[] {
     return this.#producers.openTransactions()
+  }
+
+  /** What is known of each producer, for descriptions. */
+  producers(): Iterable<Readonly<ProducerEntry>> {
+    return this.#producers.entries()
   }
 
   hasOpenTransaction(producerId: number): boolean {

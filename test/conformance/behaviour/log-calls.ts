@@ -1,13 +1,18 @@
 /** Produce, fetch, offsets and topics, as Kafka's requests and Admin operations ask for them. */
 import type { Isolation, OffsetQuery } from '../../../src/core/index.ts'
 import { RecordBatchBuilder, StreamError, isStreamError } from '../../../src/core/index.ts'
+import { readMarker } from '../../../src/core/log/control-batch.ts'
 import { RecordBatchView, sealBatch } from '../../../src/core/log/record-batch.ts'
 import { visibleBatches } from '../../../src/core/log/visible-batches.ts'
 import type { ScenarioEngine } from './scenario-engine.ts'
 import { PendingStep, errorNumberOf, textOf } from './scenario.ts'
-import type { Calls, Json, JsonObject } from './scenario.ts'
+import type { Calls, Json, JsonObject, Step } from './scenario.ts'
 
 const invalidRequiredAcks = 21
+/** There is one leader, at epoch 0. */
+const unknownLeaderEpoch = 75
+/** The first version whose transactions add partitions by themselves and change the epoch at their end (KIP-890). */
+const transactionsVersion2 = 12
 /** UNKNOWN_TOPIC_OR_PARTITION, CORRUPT_MESSAGE, MESSAGE_TOO_LARGE: answered without a log start offset, as are transactions that do not hold. */
 const earlyRefusals = [3, 2, 10]
 const verificationFailures = [47, 48]
@@ -58,7 +63,7 @@ export const logCalls: Calls = {
     /** On the first topic of the scenario, with the producer that asked for an id last. */
     produceBatch: async (context, args) => produceBatch(context, args),
   },
-  wire: { Produce: async (context, request) => produce(context, request), ListOffsets: async (context, request) => listOffsetsRequest(context, request) },
+  wire: { Produce: async (context, request, step) => produce(context, request, step), Fetch: async (context, request) => fetchRequest(context, request), ListOffsets: async (context, request) => listOffsetsRequest(context, request) },
 }
 
 function isolationOf(value: Json | undefined): Isolation {
@@ -90,12 +95,13 @@ async function alterConfig(engine: ScenarioEngine['engine'], args: JsonObject): 
 
 // ---------------------------------------------------------------------------------------------------- produce
 
-async function produce({ engine }: ScenarioEngine, request: JsonObject): Promise<Json> {
+async function produce({ engine }: ScenarioEngine, request: JsonObject, step: Step): Promise<Json> {
+  if (request['transactionalId'] !== null && (step.version ?? 0) >= transactionsVersion2) throw new PendingStep('transactions of version 2')
   const topics = request['topicData'] as readonly JsonObject[]
   const responses = await Promise.all(topics.map(async (topic) => ({
-    name: topic['name']!,
+    name: topic['name'] ?? '', topicId: topic['topicId'] ?? '',
     partitionResponses: await Promise.all((topic['partitionData'] as readonly JsonObject[]).map(async (partition) => {
-      const target = { topic: textOf(topic['name']), partition: partition['index'] as number }
+      const target = { topic: topicOf(engine, topic['name'], topic['topicId']), partition: partition['index'] as number }
       const isAcksKnown = [-1, 0, 1].includes(request['acks'] as number)
       if (!isAcksKnown) return { index: target.partition, errorCode: invalidRequiredAcks, baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1 }
       const answer = await appendRecords(engine, target, partition['records'] as string | null, request['transactionalId'] as string | null)
@@ -103,6 +109,12 @@ async function produce({ engine }: ScenarioEngine, request: JsonObject): Promise
     })),
   })))
   return { responses, throttleTimeMs: 0 }
+}
+
+/** Since version 13 of Fetch and Produce topics come by id. */
+function topicOf(engine: ScenarioEngine['engine'], name: Json | undefined, topicId: Json | undefined): string {
+  if (typeof name === 'string' && name !== '') return name
+  return [...engine.log.catalog.topics.values()].find((known) => known.topicId === topicId)?.topic ?? ''
 }
 
 async function appendRecords(engine: ScenarioEngine['engine'], target: { topic: string; partition: number }, records: string | null, transactionalId: string | null): Promise<JsonObject> {
@@ -175,9 +187,33 @@ function fetchOp({ engine }: ScenarioEngine, args: JsonObject): Json {
   }
 }
 
+/** Sessions are the listener's: without one every fetch is whole. Since version 13 topics come by id. */
+async function fetchRequest({ engine }: ScenarioEngine, request: JsonObject): Promise<Json> {
+  if ((request['sessionEpoch'] ?? -1) !== -1) throw new PendingStep('fetch sessions')
+  const isolation = isolationOf(request['isolationLevel'])
+  const responses = (request['topics'] as readonly JsonObject[]).map((asked) => {
+    const topic = topicOf(engine, asked['topic'], asked['topicId'])
+    return {
+      topic, topicId: asked['topicId'] ?? '',
+      partitions: (asked['partitions'] as readonly JsonObject[]).map(({ partition, fetchOffset, partitionMaxBytes }) => {
+        const found = engine.log.partitionIfExists({ topic, partition: partition as number })
+        if (found === undefined) throw new PendingStep('Fetch of a topic that is not there')
+        const read = found.log.read({ offset: fetchOffset as number, maxBytes: partitionMaxBytes as number, isolation })
+        const abortedTransactions = isolation === 'read-committed' ? read.abortedTransactions.map(({ producerId, firstOffset }) => ({ producerId, firstOffset })) : null
+        const records = Buffer.concat(read.batches.map(({ batchBytes }) => batchBytes)).toString('base64')
+        const { highWatermark, lastStableOffset, logStartOffset } = read
+        return { partitionIndex: partition!, errorCode: 0, highWatermark, lastStableOffset, logStartOffset, abortedTransactions, preferredReadReplica: -1, records }
+      }),
+    }
+  })
+  return { throttleTimeMs: 0, errorCode: 0, sessionId: 0, responses }
+}
+
 function batchJson(batch: RecordBatchView): Json {
   const { baseOffset, lastOffset, sizeBytes, producerId, producerEpoch, baseSequence, isTransactional, isControl } = batch
-  return { baseOffset, lastOffset, size: sizeBytes, producerId, producerEpoch, baseSequence, transactional: isTransactional, control: isControl }
+  const marker = isControl ? readMarker(batch) : null
+  const plain = { baseOffset, lastOffset, size: sizeBytes, producerId, producerEpoch, baseSequence, transactional: isTransactional, control: isControl }
+  return marker === null ? plain : { ...plain, controlType: marker.type.toUpperCase() }
 }
 
 // ---------------------------------------------------------------------------------------------------- offsets
@@ -208,6 +244,8 @@ async function listOffsetsRequest(context: ScenarioEngine, request: JsonObject):
   const topics = await Promise.all((request['topics'] as readonly JsonObject[]).map(async (topic) => ({
     name: topic['name']!,
     partitions: await Promise.all((topic['partitions'] as readonly JsonObject[]).map(async (partition) => {
+      const unknown = { partitionIndex: partition['partitionIndex']!, errorCode: unknownLeaderEpoch, timestamp: -1, offset: -1 }
+      if (((partition['currentLeaderEpoch'] ?? -1) as number) > 0) return unknown
       const args = { topic: topic['name']!, partition: partition['partitionIndex']!, spec: partition['timestamp']!, isolation }
       try {
         const found = (await listOffset(context, args)) as JsonObject

@@ -1,4 +1,6 @@
 import { seededRandom } from '../../../src/core/index.ts'
+import type { Broker, Producer } from '../../../src/core/index.ts'
+import { BrokerClient } from '../../../src/core/engine/broker-client.ts'
 import { LocalEngine } from '../../../src/core/engine/local-engine.ts'
 import { RecordBatchView } from '../../../src/core/log/record-batch.ts'
 import { ManualClock } from '../../kit/manual-clock.ts'
@@ -12,6 +14,10 @@ export interface ScenarioEngine {
   sleep(ms: number): Promise<void>
   /** The one given out last: what a batch without a producer of its own means. */
   lastProducerId: number
+  /** Our own client side over the same engine, for what the recording did with Java's. */
+  readonly broker: Broker
+  /** By the name that the recording gives them. */
+  readonly producers: Map<string, Producer>
   /** For values that tell records apart, as the recording numbered them. */
   recordsBuilt: number
   close(): Promise<void>
@@ -30,7 +36,8 @@ export async function openScenarioEngine(steps: readonly Step[]): Promise<Scenar
     await clock.advance(ms)
     await engine.groups.expireOffsets(minuteMs)
   }
-  return { engine, clock, sleep, lastProducerId: -1, recordsBuilt: 0, close: () => engine.close() }
+  const broker = new BrokerClient(engine, { clock, random: seededRandom(2), closeEngine: () => engine.close() })
+  return { engine, clock, sleep, broker, producers: new Map(), lastProducerId: -1, recordsBuilt: 0, close: () => broker.close() }
 }
 
 /**
@@ -42,6 +49,9 @@ function firstProducerId(steps: readonly Step[]): number {
   const variables = [...new Set(answers)].filter((producerId) => producerId !== -1)
   const literal = variables.find((producerId) => typeof producerId === 'number')
   if (literal !== undefined) return (literal as number) - variables.indexOf(literal)
+  const fetched = variables.length > 0 ? [] : steps.flatMap((step) => (((step.result ?? null) as JsonObject | null)?.['batches'] ?? []) as readonly JsonObject[])
+  const firstFetched = fetched.find(({ producerId }) => typeof producerId === 'number' && producerId >= 0)
+  if (firstFetched !== undefined) return firstFetched['producerId'] as number
   for (const step of steps) {
     for (const { producerId, recorded } of producersIn(step)) {
       const position = variables.indexOf(producerId as string)
