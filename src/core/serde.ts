@@ -1,4 +1,5 @@
 import { StreamError } from './errors.ts'
+import { JsonDecoder } from './json-decoder.ts'
 import { bytesOf, textOf, writeText } from './text-bytes.ts'
 
 /**
@@ -119,10 +120,11 @@ export const bytesSerde: Serde<Uint8Array> = {
 
 /** Compact JSON in member order. Nothing checks the type: use `zodSerde` where data comes from outside. */
 export function jsonSerde<T = unknown>(): Serde<T> {
+  const decoder = new JsonDecoder()
   return {
     serialize: (value) => bytesOf(jsonOf(value)),
-    deserialize: (bytes) => JSON.parse(textOf(bytes, 0, bytes.length)) as T,
-    deserializeRange: (bytes, start, end) => JSON.parse(textOf(bytes, start, end)) as T,
+    deserialize: (bytes) => decoder.decode(bytes, 0, bytes.length) as T,
+    deserializeRange: (bytes, start, end) => decoder.decode(bytes, start, end) as T,
     serializeInto: (value, bytes, at) => writeText(jsonOf(value), bytes, at),
   }
 }

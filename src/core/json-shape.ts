@@ -1,0 +1,168 @@
+/**
+ * A reader made for JSON of one shape: the same members in the same order with values of the same kinds, as the records of a
+ * topic mostly are. It compares every character between the values with those of the sample, reads the values in place, and
+ * gives up (`notThisShape`) at the first difference: then JSON.parse decides, so what it reads is always what JSON.parse gives.
+ * ```
+ *   sample   {"user":"ann","ms":12}
+ *   shape    {"user":"   string   ","ms":   number   }
+ * ```
+ */
+
+import { compileFunction } from 'node:vm'
+
+/** Reads a whole text whose characters are the bytes of the JSON (Latin-1), or gives `notThisShape`. */
+export type ShapeReader = (text: string) => unknown
+
+/** What a reader gives for text of another shape; no JSON value is it. */
+export const notThisShape: unique symbol = Symbol('another shape')
+
+/** Strings that are read keep their text alive: it must not be large. */
+export const maxShapeLength = 8_192
+const maxValues = 100
+const maxDepth = 8
+
+/**
+ * A reader for texts like `sample`, which JSON.parse has taken; null where none is to be had: no object, arrays in it, a
+ * member that needs care (escapes, `__proto__`), too large, or no code may be made at run time.
+ */
+export function shapeReader(sample: string): ShapeReader | null {
+  if (sample.length > maxShapeLength) return null
+  try {
+    const source = new ReaderSource(sample).build()
+    // The source holds nothing of the sample but character codes, and member names as JSON writes them.
+    return source === null ? null : (compileFunction(source, ['notThisShape', 'readString', 'readNumber'])(notThisShape, stringEnd, numberEnd) as ShapeReader)
+  } catch {
+    return null
+  }
+}
+
+/** Writes the source of a reader while it goes over the sample. */
+class ReaderSource {
+  readonly #sample: string
+  #at = 0
+  #values = 0
+  /** Statements that check and read; `p` is the position in `t`. */
+  readonly #lines: string[] = []
+  /** Characters since the last value, which every text must have there. */
+  #literal = ''
+
+  constructor(sample: string) {
+    this.#sample = sample
+  }
+
+  build(): string | null {
+    this.#space()
+    const value = this.#sample[this.#at] === '{' ? this.#object(0) : null
+    if (value === null) return null
+    this.#space()
+    this.#flushLiteral()
+    return `return (t) => {\nlet p = 0, e = 0\n${this.#lines.join('\n')}\nreturn p === t.length ? ${value} : notThisShape\n}`
+  }
+
+  /** The expression that makes the object, or null. */
+  #object(depth: number): string | null {
+    if (depth > maxDepth) return null
+    this.#take()
+    const members: string[] = []
+    const names = new Set<string>()
+    for (this.#space(); this.#sample[this.#at] !== '}'; this.#space()) {
+      if (this.#sample[this.#at] === ',') {
+        this.#take()
+        this.#space()
+      }
+      const name = this.#name()
+      // In a literal this name would be the prototype; the later of two equal names wins in JSON; numbers are moved to the front.
+      if (name === null || name === '__proto__' || names.has(name) || /^\d+$/.test(name)) return null
+      names.add(name)
+      this.#space()
+      this.#take() // the colon
+      this.#space()
+      const value = this.#value(depth)
+      if (value === null) return null
+      members.push(`${JSON.stringify(name)}:${value}`)
+    }
+    this.#take()
+    return `{${members.join(',')}}`
+  }
+
+  #name(): string | null {
+    const end = this.#sample.indexOf('"', this.#at + 1)
+    const name = this.#sample.slice(this.#at + 1, end)
+    if (!/^[ !#-[\]-~]*$/.test(name)) return null
+    while (this.#at <= end) this.#take()
+    return name
+  }
+
+  #value(depth: number): string | null {
+    const first = this.#sample[this.#at]!
+    if (first === '{') return this.#object(depth + 1)
+    if (first === '[' || ++this.#values > maxValues) return null
+    const value = `v${this.#values}`
+    if (first === '"') this.#string(value)
+    else if (first === 't' || first === 'f') this.#boolean(value, first === 't')
+    else if (first === 'n') {
+      for (let count = 0; count < 4; count++) this.#take()
+      return 'null'
+    } else this.#number(value)
+    return value
+  }
+
+  #string(value: string): void {
+    this.#take()
+    this.#flushLiteral()
+    this.#lines.push(`e = readString(t, p); if (e < 0) return notThisShape; const ${value} = t.substring(p, e); p = e`)
+    while (this.#sample[this.#at] !== '"') this.#at += this.#sample[this.#at] === '\\' ? 2 : 1
+    this.#take()
+  }
+
+  #boolean(value: string, sample: boolean): void {
+    this.#flushLiteral()
+    this.#lines.push(`const ${value} = t.charCodeAt(p) === 116; if (!t.startsWith(${value} ? 'true' : 'false', p)) return notThisShape; p += ${value} ? 4 : 5`)
+    this.#at += sample ? 4 : 5
+  }
+
+  #number(value: string): void {
+    this.#flushLiteral()
+    this.#lines.push(
+      `let ${value} = 0; e = p; for (let c = t.charCodeAt(e); c >= 48 && c <= 57; c = t.charCodeAt(++e)) ${value} = ${value} * 10 + (c - 48)`,
+      // A sign, a fraction, an exponent, a leading zero, or too long to be exact: by the grammar.
+      `{ const c = t.charCodeAt(e); if (e === p || e - p > 15 || c === 46 || c === 69 || c === 101 || (e - p > 1 && t.charCodeAt(p) === 48)) {`
+        + ` e = readNumber(t, p); if (e < 0) return notThisShape; ${value} = Number(t.substring(p, e)) } } p = e`,
+    )
+    this.#at = numberEnd(this.#sample, this.#at)
+  }
+
+  #space(): void {
+    while (this.#at < this.#sample.length && ' \t\n\r'.includes(this.#sample[this.#at]!)) this.#take()
+  }
+
+  #take(): void {
+    this.#literal += this.#sample[this.#at++]!
+  }
+
+  #flushLiteral(): void {
+    const { length } = this.#literal
+    if (length === 0) return
+    const differs = Array.from(this.#literal, (character, index) => `t.charCodeAt(p + ${index}) !== ${character.charCodeAt(0)}`)
+    this.#lines.push(`if (${differs.join(' || ')}) return notThisShape; p += ${length}`)
+    this.#literal = ''
+  }
+}
+
+/** Where the string that begins at `at` ends (its quote), or -1: with an escape, a control character or one that is not ASCII it is JSON.parse's. */
+function stringEnd(text: string, at: number): number {
+  for (let end = at; ; end++) {
+    const code = text.charCodeAt(end)
+    if (code === 34) return end
+    // Beyond the end of the text the code is NaN.
+    if (!(code >= 32 && code < 127) || code === 92) return -1
+  }
+}
+
+/** Where the JSON number that begins at `at` ends, or -1 when none does. */
+function numberEnd(text: string, at: number): number {
+  numberPattern.lastIndex = at
+  return numberPattern.test(text) ? numberPattern.lastIndex : -1
+}
+
+const numberPattern = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y

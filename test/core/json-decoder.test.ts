@@ -1,0 +1,97 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { JsonDecoder } from '../../src/core/json-decoder.ts'
+import { notThisShape, shapeReader } from '../../src/core/json-shape.ts'
+
+const leaf = fc.oneof(
+  fc.string({ maxLength: 8 }), fc.string({ unit: 'binary', maxLength: 6 }), fc.integer(), fc.double({ noNaN: true }), fc.boolean(), fc.constant(null),
+  fc.maxSafeInteger(), fc.constantFrom(-0, 0, 1e21, 5e-324, 0.1, -1.5, 123456789012345, 1234567890123456),
+)
+const name = fc.oneof(fc.constantFrom('a', 'user', 'at', '__proto__', '1', 'x y', '', 'é', 'q"'), fc.string({ maxLength: 5 }))
+const members = fc.uniqueArray(fc.tuple(name, fc.constantFrom('text', 'number', 'any', 'object', 'list')), { selector: ([key]) => key, maxLength: 6 })
+
+/** Texts of one topic: the same members with other values, then changed here and there. */
+const texts = members.chain((shape) => fc.array(fc.tuple(documentOf(shape), fc.nat(200), fc.constantFrom('', '', '', ' ', '0', '"', '\\', ',', 'e1', '-', '\u00e9', '}')), { minLength: 2, maxLength: 8 }))
+
+function documentOf(shape: readonly (readonly [string, string])[]): fc.Arbitrary<string> {
+  return fc.tuple(...shape.map(([key, kind]) => valueOf(kind).map((value) => `${JSON.stringify(key)}:${value}`))).map((parts) => `{${parts.join(',')}}`)
+}
+
+function valueOf(kind: string): fc.Arbitrary<string> {
+  const json = (value: fc.Arbitrary<unknown>) => value.map((it) => (Object.is(it, -0) ? '-0' : JSON.stringify(it)))
+  if (kind === 'text') return json(fc.string({ maxLength: 20 }))
+  if (kind === 'number') return json(fc.oneof(fc.nat(), fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true })))
+  if (kind === 'object') return fc.tuple(json(leaf), json(leaf)).map(([b, c]) => `{"b":${b}, "c" : ${c}}`)
+  if (kind === 'list') return json(fc.array(leaf, { maxLength: 2 }))
+  return json(leaf)
+}
+
+describe('JsonDecoder', () => {
+  it('gives what JSON.parse gives for every text, errors too, whatever it has seen before', () => {
+    fc.assert(fc.property(texts, (documents) => {
+      const decoder = new JsonDecoder()
+      for (const [text, at, inserted] of documents) {
+        const changed = text.slice(0, at) + inserted + text.slice(at)
+        for (const document of [text, changed, text]) expect(outcome(() => decode(decoder, document))).toEqual(outcome(() => JSON.parse(document) as unknown))
+      }
+    }), { numRuns: 500 })
+  })
+
+  it('makes plain objects with their members in order, and keeps what is no member out of them', () => {
+    const decoder = new JsonDecoder()
+    for (let round = 0; round < 3; round++) {
+      const value = decode(decoder, `{"b":${round},"a":{"y":"z","x":true}}`) as object
+      expect(Object.getPrototypeOf(value)).toBe(Object.prototype)
+      expect(JSON.stringify(value)).toBe(`{"b":${round},"a":{"y":"z","x":true}}`)
+    }
+    const text = '{"__proto__":{"admin":true},"a":1}'
+    for (let round = 0; round < 3; round++) expect((decode(decoder, text) as { readonly admin?: boolean }).admin).toBeUndefined()
+  })
+
+  it('goes on with many shapes and none, as JSON.parse does', () => {
+    const decoder = new JsonDecoder()
+    for (let round = 0; round < 2_000; round++) {
+      const text = round % 3 === 0 ? `[${round}]` : `{"m${round % 50}":${round},"n":"${round}"}`
+      expect(decode(decoder, text)).toEqual(JSON.parse(text))
+    }
+  })
+
+  it('refuses bytes that are no UTF-8 inside a shape that it knows', () => {
+    const decoder = new JsonDecoder()
+    const bytes = Buffer.from('{"a":"xyz"}')
+    decoder.decode(bytes, 0, bytes.length)
+    bytes[7] = 0xff
+    expect(() => decoder.decode(bytes, 0, bytes.length)).toThrow(TypeError)
+  })
+})
+
+describe('a reader of one shape', () => {
+  it.each([
+    ['{"user":"ann","ms":12,"at":1767225600000}', '{"user":"bob","ms":0,"at":-1.5e3}'],
+    ['{ "a" : true , "b" : { "c" : null } }', '{ "a" : false , "b" : { "c" : null } }'],
+    ['{}', '{}'],
+  ])('made from %s reads %s', (sample, text) => {
+    expect(shapeReader(sample)!(text)).toEqual(JSON.parse(text))
+  })
+
+  it.each(['{"a":"b"}', '{"a":01}', '{"a":1.}', '{"a":+1}', '{"a":1} ', '{"b":1}', '{"a":1,"b":2}', '{"a":null}', '{"a":', ''])('made from {"a":1} leaves %s to JSON.parse', (text) => {
+    expect(shapeReader('{"a":1}')!(text)).toBe(notThisShape)
+  })
+
+  it('is not made for lists, repeated members and members that are no plain names', () => {
+    for (const sample of ['[1]', '1', '"a"', '{"a":[1]}', '{"a":1,"a":2}', '{"__proto__":1}', '{"1":1}', '{"a\\n":1}']) expect(shapeReader(sample)).toBeNull()
+  })
+})
+
+function decode(decoder: JsonDecoder, text: string): unknown {
+  const bytes = Buffer.from(`--${text}--`)
+  return decoder.decode(bytes, 2, bytes.length - 2)
+}
+
+function outcome(read: () => unknown): unknown {
+  try {
+    return { value: read() }
+  } catch (error) {
+    return { failed: (error as Error).name }
+  }
+}
