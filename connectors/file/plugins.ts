@@ -3,6 +3,9 @@ import { fileStreamSinkConfig, fileStreamSourceConfig } from './file-stream/file
 import type { FileStreamSinkConfig, FileStreamSourceConfig } from './file-stream/file-stream-config.ts'
 import { FileStreamSinkConnector, FileStreamSinkTask } from './file-stream/file-stream-sink.ts'
 import { FileStreamSourceConnector, FileStreamSourceTask } from './file-stream/file-stream-source.ts'
+import { rollingFileSinkConfig } from './rolling/rolling-config.ts'
+import type { RollingFileSinkConfig } from './rolling/rolling-config.ts'
+import { RollingFileSinkTask } from './rolling/rolling-task.ts'
 import { fileSinkConfig } from './sink-config.ts'
 import type { FileSinkConfig } from './sink-config.ts'
 import { FileSinkConnector } from './sink-connector.ts'
@@ -35,6 +38,17 @@ export const fileSink: SinkPlugin<FileSinkConfig> = {
   createTask: () => new FileSinkTask(),
 }
 
+export const rollingFileSink: SinkPlugin<RollingFileSinkConfig> = {
+  type: 'sink',
+  class: 'millrace.file.RollingFileSink',
+  aliases: ['RollingFileSink', 'RollingFileSinkConnector'],
+  version: '0.1.0',
+  doc: 'Writes whole files, by size, time and the day of records, as JSON, CSV, text or Parquet; each record once.',
+  config: rollingFileSinkConfig,
+  createConnector: () => ({ start: () => undefined, taskConfigs: (maxTasks) => Array.from({ length: maxTasks }, () => ({})), stop: () => undefined }),
+  createTask: () => new RollingFileSinkTask(),
+}
+
 export const fileStreamSource: SourcePlugin<FileStreamSourceConfig> = {
   type: 'source',
   class: 'org.apache.kafka.connect.file.FileStreamSourceConnector',
@@ -57,4 +71,4 @@ export const fileStreamSink: SinkPlugin<FileStreamSinkConfig> = {
   createTask: () => new FileStreamSinkTask(),
 }
 
-export const plugins: readonly AnyPlugin[] = [fileSource, fileSink, fileStreamSource, fileStreamSink]
+export const plugins: readonly AnyPlugin[] = [fileSource, fileSink, rollingFileSink, fileStreamSource, fileStreamSink]

@@ -10,7 +10,8 @@ export function lineOf(record: SinkRecord, format: LineFormat): string {
   return `${json({ topic, partition, offset, timestamp, key, value })}\n`
 }
 
-function json(value: unknown): string {
+/** The value as JSON. @throws a data error for what JSON cannot hold */
+export function json(value: unknown): string {
   try {
     return JSON.stringify(plain(value))
   } catch (error) {
@@ -19,7 +20,7 @@ function json(value: unknown): string {
 }
 
 /** Connect data as JSON has it: bytes as base64, dates as ISO 8601, numbers that JavaScript cannot hold as text. */
-function plain(value: unknown): unknown {
+export function plain(value: unknown): unknown {
   if (typeof value === 'bigint') return String(value)
   if (typeof value !== 'object' || value === null) return value ?? null
   if (value instanceof Struct) return Object.fromEntries((value.schema.fields ?? []).map(({ name }) => [name, plain(value.get(name))]))

@@ -7,12 +7,11 @@
  * crash leaves behind that length was never committed: it is cut off, and those records are read again. So each record is in
  * the file once, wherever the process was killed.
  */
-import {
-  closeSync, constants, fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync, writeSync,
-} from 'node:fs'
+import { closeSync, constants, fdatasyncSync, fstatSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { connectorError, retriableError } from 'millrace/connect'
 import { z } from 'zod'
+import { replaceFile } from '../durable.ts'
 
 const manifestShape = z.object({
   version: z.literal(1),
@@ -110,19 +109,6 @@ export class OutputFile {
     this.#published = manifest.length
     this.#publishedOffsets = manifest.offsets
   }
-}
-
-/** After this, the file is there with its new content, whole, even after a power cut; or as it was before. */
-function replaceFile(path: string, text: string): void {
-  const temporary = `${path}.new`
-  writeFileSync(temporary, text)
-  const handle = openSync(temporary, 'r+')
-  fsyncSync(handle)
-  closeSync(handle)
-  renameSync(temporary, path)
-  const folder = openSync(dirname(path), 'r')
-  fsyncSync(folder)
-  closeSync(folder)
 }
 
 function jsonOrUndefined(text: string): unknown {
