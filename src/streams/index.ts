@@ -8,6 +8,7 @@ export { jsonWindowedSerde, sessionWindowedSerde, timeWindowedSerde } from './wi
 export type { WindowedSerde } from './windowed-serde.ts'
 export { Stream } from './stream.ts'
 export type { RecordCallback, SinkTopic } from './stream.ts'
+export type { AsyncCallback, AsyncOptions } from './map-async.ts'
 export { Table } from './table.ts'
 export { GlobalTable } from './global-table.ts'
 export type { GlobalJoinOptions } from './global-table.ts'

@@ -4,6 +4,8 @@ import type { Duration, Serde } from '../core/index.ts'
 import { streamGlobalJoin } from './global-table.ts'
 import type { GlobalJoinOptions, GlobalTable, GlobalTablePlan } from './global-table.ts'
 import { GroupedStream } from './grouped-stream.ts'
+import { asyncFields } from './map-async.ts'
+import type { AsyncCallback, AsyncOptions } from './map-async.ts'
 import { asksForStore } from './options.ts'
 import type { DynamicSinkOptions, GroupedOptions, NameOption, RepartitionOptions, SinkOptions, StoreOptions } from './options.ts'
 import { addOperator, keys, planKey } from './plan.ts'
@@ -124,6 +126,17 @@ export class Stream<K, V> {
   ): Stream<K2, V2>
   pipe(...operators: readonly PipeOperator[]): unknown {
     return this.#next('KSTREAM-PIPE-', {}, { kind: 'pipe', operators: Object.freeze([...operators]) }, rekeyed)
+  }
+
+  /**
+   * A new value per record from a function that waits: a look-up over the network, say. Calls overlap, results keep their
+   * order. A commit waits for the calls under way, so after a crash calls may be made again, and none is left out: the function
+   * should be one that can be repeated. A call that fails, or takes longer than `timeout`, is what `onProcessingError` is about.
+   */
+  mapAsync<V2>(callback: AsyncCallback<K, V, V2>, options: AsyncOptions = {}): Stream<K, V2> {
+    const { keySerde, context } = this[planKey]
+    const call = callback as AsyncCallback<unknown, unknown, unknown>
+    return this.#next('KSTREAM-MAPASYNC-', options, { kind: 'mapAsync', call, keySerde: keySerde ?? context.defaultKeySerde, ...asyncFields(options) }, { valueSerde: null })
   }
 
   /** An operator of the program's own, which may change keys. Its stores are named in the options. */

@@ -11,6 +11,7 @@ import { foreignKeyReceive } from './foreign-key-receive.ts'
 import { foreignKeyResolve } from './foreign-key-resolve.ts'
 import { foreignKeySubscribe } from './foreign-key-subscribe.ts'
 import { joinWindow } from './join-window.ts'
+import { mapAsync } from './map-async.ts'
 import { mapValues } from './map-values.ts'
 import { map } from './map.ts'
 import { nullKeyFilter } from './null-key-filter.ts'
@@ -57,6 +58,7 @@ export function compileNode(node: TopologyNode, context: OperatorContext): NodeO
     case 'passThrough': return passThrough(node)
     case 'branch': return branch(node, context)
     case 'pipe': return pipe(node, context)
+    case 'mapAsync': return mapAsync(node, context)
     case 'processor': return processor(node, context)
     case 'streamAggregate': return streamAggregate(node, context)
     case 'windowAggregate': return windowAggregate(node, context)

@@ -2,9 +2,10 @@ import type { Header } from '../../core/index.ts'
 import type { OpenStore } from '../state/open-store.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { SinkNode, TopologyNode } from '../topology/node.ts'
+import type { AsyncWork } from './async-work.ts'
 import type { Output } from './operate.ts'
 
-/** What an operator may ask of the task that runs it. Everything is synchronous. */
+/** What an operator may ask of the task that runs it. Everything is synchronous; what waits goes through `asyncWork`. */
 export interface OperatorContext {
   readonly applicationId: string
   /** `<sub-topology>_<partition>`. */
@@ -35,6 +36,10 @@ export interface OperatorContext {
   schedule(type: 'stream-time' | 'wall-clock', intervalMs: number, run: (timestamp: number) => void): { cancel(): void }
   /** Called when the pipeline ends: the task is closed, or rebuilt after a failure. */
   onClose(close: () => void): void
+  /** Where operators whose functions wait say so; only they use it, and `setTimer`. */
+  readonly asyncWork: AsyncWork
+  /** Calls back once, `delayMs` from now; the operator cancels it when it is closed. */
+  setTimer(delayMs: number, callback: () => void): { cancel(): void }
   requestCommit(): void
   /** For nodes that choose among their children: where each child listens. */
   childOf(node: TopologyNode, child: string): Output | undefined

@@ -7,7 +7,7 @@ import type { Pipeline } from './compile-task.ts'
 import { InputPartitions } from './input-partitions.ts'
 import { decodeMetadata, encodeMetadata } from './offset-metadata.ts'
 import type { StreamTaskOptions } from './stream-task-options.ts'
-import { TaskContext } from './task-context.ts'
+import { TaskContext, idleRecord } from './task-context.ts'
 import type { TaskState } from './task-state.ts'
 
 /**
@@ -85,10 +85,11 @@ export class StreamTask {
 
   /**
    * Processes the record with the smallest timestamp among the heads of the queues, with all that follows from it; false
-   * when nothing waits. @throws PROCESSING_FAILED, DESERIALIZATION_FAILED: the task is dead until `rollback`
+   * when nothing waits, or operators whose functions wait take no more for now. @throws PROCESSING_FAILED, DESERIALIZATION_FAILED: the task is dead until `rollback`
    */
   process(nowMs: number): boolean {
     if (this.#failure !== null) throw this.#failure
+    if (this.#context.asyncWork.isFull) return false
     const queue = this.#inputs.choose()
     if (queue === null) return false
     // As #guard, without a function made for each record.
@@ -114,9 +115,35 @@ export class StreamTask {
     return this.#punctuate('wall-clock', nowMs, nowMs)
   }
 
+  /** Functions that wait are under way, or have results that were not sent on: until not, nothing may be committed. */
+  get hasCallsUnderWay(): boolean {
+    return !this.#context.asyncWork.isIdle
+  }
+
+  /** Sends on the results of functions that waited, as far as their order allows; true if there were any. @throws PROCESSING_FAILED */
+  sendResults(nowMs: number): boolean {
+    if (!this.hasCallsUnderWay) return false
+    let any = false
+    this.#guard(() => {
+      this.#context.begin(idleRecord(this.#inputs.streamTime), nowMs, this.#inputs.streamTime)
+      any = this.#context.asyncWork.send()
+    })
+    return any
+  }
+
+  /** Resolves when a function that waited has come to its end since `sendResults` was called. */
+  nextResult(): Promise<void> {
+    return this.#context.asyncWork.next()
+  }
+
+  /** Empties the caches, which may lead to more output, and to calls of functions that wait. */
+  flush(): void {
+    this.#guard(() => this.#state.flush())
+  }
+
   /** Empties the caches, which may lead to more output; then gives the offsets to commit, of partitions that moved. */
   prepareCommit(): readonly CommittedOffset[] {
-    this.#guard(() => this.#state.flush())
+    this.flush()
     return this.#inputs.prepareCommit((partitionTime) => encodeMetadata({ partitionTime, operators: this.#context.metadata }))
   }
 

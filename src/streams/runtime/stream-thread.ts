@@ -27,6 +27,8 @@ export interface ThreadOptions {
 
 /** Longest wait for input when there is nothing else to do. */
 const pollMs = 100
+/** As long as calls are under way, input is looked for this often at least. */
+const resultPollMs = 10
 /** Longest stretch of processing before other work of the process gets its turn. */
 const sliceMs = 10
 const recordsPerTurn = 128
@@ -145,6 +147,7 @@ export class StreamThread {
     await this.#globals.update()
     this.#add(result)
     await this.#restore()
+    this.#sendResults()
     this.#process()
     for (const { task } of this.#running()) {
       if (task.punctuateWallClock(this.#options.config.clock.now())) this.#isDirty = true
@@ -152,13 +155,14 @@ export class StreamThread {
     this.#output.check()
     if (this.#isCommitDue()) await this.#commit()
     else if (this.#output.isFull) await this.#output.drain()
+    else if (this.#isWaiting()) await this.#nextResult()
     await giveWay()
   }
 
   #read(): Promise<ReadResult> {
     const member = this.#member!
     const { maxBufferedRecords } = this.#options.config
-    let hasWork = !this.#restorer.isIdle
+    let hasWork = !this.#restorer.isIdle || this.#tasks.some(({ task }) => task.hasCallsUnderWay)
     for (const active of this.#tasks) {
       const isRestoring = this.#restorer.isRestoring(active.task.taskId)
       const { paused, open } = active.inputsToRead(isRestoring ? 0 : maxBufferedRecords)
@@ -211,6 +215,38 @@ export class StreamThread {
     return this.#restorer.isIdle ? this.#tasks : this.#tasks.filter(({ task }) => !this.#restorer.isRestoring(task.taskId))
   }
 
+  // -------------------------------------------------------------------------------------------- functions that wait
+
+  #sendResults(): void {
+    const now = this.#options.config.clock.now()
+    for (const { task } of this.#running()) if (task.sendResults(now)) this.#isDirty = true
+  }
+
+  /** Calls are under way, and until one ends there is nothing to process. */
+  #isWaiting(): boolean {
+    const busy = this.#running().filter(({ task }) => task.hasCallsUnderWay)
+    return busy.length > 0 && this.#running().every((active) => busy.includes(active) || !active.hasWork)
+  }
+
+  async #nextResult(): Promise<void> {
+    const wake = new AbortController()
+    const { clock } = this.#options.config
+    const results = this.#running().filter(({ task }) => task.hasCallsUnderWay).map(({ task }) => task.nextResult())
+    await Promise.race([...results, sleep(clock, resultPollMs, AbortSignal.any([wake.signal, this.#stop.signal]))])
+    wake.abort()
+  }
+
+  /** Until no call is under way, also of those that emptying the caches leads to; each has its time limit. */
+  async #settle(): Promise<void> {
+    for (const { task } of this.#running()) {
+      task.flush()
+      while (task.hasCallsUnderWay) {
+        if (!task.sendResults(this.#options.config.clock.now())) await task.nextResult()
+        if (!task.hasCallsUnderWay) task.flush()
+      }
+    }
+  }
+
   // -------------------------------------------------------------------------------------------- commit and rollback
 
   #isCommitDue(): boolean {
@@ -220,11 +256,12 @@ export class StreamThread {
   }
 
   /**
-   * 1. every task empties its caches and says its offsets; 2. outputs, changelogs and offsets are committed as one;
+   * 0. calls of functions that wait come to their end; 1. every task empties its caches and says its offsets; 2. outputs, changelogs and offsets are committed as one;
    * 3. the tasks take their present state as the one to return to.
    */
   async #commit(): Promise<void> {
     const { clock } = this.#options.config
+    if (this.#isDirty) await this.#settle()
     this.#lastCommit = clock.monotonic()
     if (!this.#isDirty) return
     const prepared = this.#running().map((active) => [active, active.task.prepareCommit()] as const)

@@ -1,6 +1,7 @@
 import { AssertionError, StreamError } from '../../core/index.ts'
 import type { Header, RecordView } from '../../core/index.ts'
 import type { Output } from '../operators/operate.ts'
+import { AsyncWork } from '../operators/async-work.ts'
 import type { OperatorContext } from '../operators/operator-context.ts'
 import type { OpenStore } from '../state/open-store.ts'
 import { StreamRecord, noHeaders, noOrigin } from '../stream-record.ts'
@@ -18,6 +19,7 @@ import { TaskState } from './task-state.ts'
 
 /** What the operators of one task share, and the task's side of it. */
 export class TaskContext implements OperatorContext {
+  readonly asyncWork = new AsyncWork()
   readonly state: TaskState
   readonly metadata = new Map<string, number>()
   readonly #options: StreamTaskOptions
@@ -105,6 +107,10 @@ export class TaskContext implements OperatorContext {
 
   onClose(close: () => void): void {
     this.#closers.push(close)
+  }
+
+  setTimer(delayMs: number, callback: () => void): { cancel(): void } {
+    return this.#options.clock.setTimer(delayMs, callback)
   }
 
   requestCommit(): void {
@@ -206,6 +212,6 @@ function newPunctuators(): Readonly<Record<PunctuationType, PunctuationQueue>> {
 }
 
 /** What is being processed when no record is. */
-function idleRecord(timestamp: number): StreamRecord {
+export function idleRecord(timestamp: number): StreamRecord {
   return new StreamRecord(null, null, timestamp, noHeaders, noOrigin)
 }

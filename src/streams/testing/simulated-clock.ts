@@ -1,8 +1,14 @@
-import type { Clock } from '../../core/index.ts'
+import type { Clock, Timer } from '../../core/index.ts'
 
-/** A wall clock that moves only when told. It has no timers: nothing in a task waits. */
+interface SetTimer {
+  readonly at: number
+  readonly callback: () => void
+}
+
+/** A wall clock that moves only when told, and then fires the timers that it passes, in order. */
 export class SimulatedClock implements Clock {
   #now: number
+  #timers: SetTimer[] = []
 
   constructor(startAtMs: number) {
     this.#now = startAtMs
@@ -16,11 +22,25 @@ export class SimulatedClock implements Clock {
     return this.#now
   }
 
-  setTimer(): never {
-    throw new Error('a simulated task sets no timers')
+  setTimer(delayMs: number, callback: () => void): Timer {
+    const timer = { at: this.#now + Math.max(0, delayMs), callback }
+    this.#timers.push(timer)
+    return { cancel: () => { this.#timers = this.#timers.filter((other) => other !== timer) } }
   }
 
   advance(ms: number): void {
-    this.#now += ms
+    const end = this.#now + ms
+    for (let due = this.#nextDue(end); due !== null; due = this.#nextDue(end)) {
+      this.#timers = this.#timers.filter((timer) => timer !== due)
+      this.#now = Math.max(this.#now, due.at)
+      due.callback()
+    }
+    this.#now = end
+  }
+
+  #nextDue(end: number): SetTimer | null {
+    let first: SetTimer | null = null
+    for (const timer of this.#timers) if (timer.at <= end && (first === null || timer.at < first.at)) first = timer
+    return first
   }
 }

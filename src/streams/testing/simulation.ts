@@ -86,6 +86,16 @@ export class Simulation {
     this.#run()
   }
 
+  /** Until no call of a function that waits is under way, and all that follows from their results is processed. */
+  async settled(): Promise<void> {
+    for (;;) {
+      this.#run()
+      const busy = this.#tasks.filter((task) => task.hasCallsUnderWay)
+      if (busy.length === 0) return
+      await Promise.race(busy.map((task) => task.nextResult()))
+    }
+  }
+
   /** What was written since it was last asked, in the order of writing: results, repartition topics and changelogs. */
   takeWritten(): readonly RawRecord[] {
     const written = this.#written
@@ -159,7 +169,8 @@ export class Simulation {
   }
 
   #runTask(task: StreamTask): boolean {
-    let any = false
+    let any = task.sendResults(this.clock.now())
+    if (any) this.#commit(task)
     while (task.process(this.clock.now())) {
       any = true
       task.punctuateStreamTime(this.clock.now())
@@ -168,7 +179,10 @@ export class Simulation {
     return any
   }
 
+  /** Not before calls of functions that wait have come to their end. */
   #commit(task: StreamTask): void {
+    task.flush()
+    if (task.hasCallsUnderWay) return
     this.#durable.commit(task.prepareCommit())
     task.committed()
     const written = this.#uncommitted

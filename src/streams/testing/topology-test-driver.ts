@@ -72,6 +72,16 @@ export class TopologyTestDriver {
     this.#collectAfter(() => this.#simulation.advanceWallClock(ms))
   }
 
+  /**
+   * For topologies with `mapAsync`: resolves when no call is under way and everything that follows from their results has
+   * happened. A call that does not end by itself ends when `advanceWallClock` reaches its timeout.
+   * @throws PROCESSING_FAILED and its like when the topology fails on a result
+   */
+  async settled(): Promise<void> {
+    await this.#simulation.settled()
+    this.#collectAfter(() => {})
+  }
+
   /** As if the application was stopped and started on another machine: stores come back from their changelogs, times and processors' fields begin anew. */
   restart(): void {
     this.#simulation.restart()

@@ -126,6 +126,20 @@ export interface PipeNode extends NodeBase {
   readonly operators: readonly PipeOperator[]
 }
 
+/** A function that waits, called for several records at once; results keep their order. */
+export interface MapAsyncNode extends NodeBase {
+  readonly kind: 'mapAsync'
+  readonly call: (value: unknown, key: unknown, record: StreamRecord, signal: AbortSignal) => Promise<unknown>
+  /** For the order of results by key. */
+  readonly keySerde: Serde<unknown>
+  readonly order: 'per-key' | 'total'
+  readonly maxInFlight: number
+  readonly timeoutMs: number
+  readonly maxAttempts: number
+  /** Before the second attempt; doubles with each further one. */
+  readonly backoffMs: number
+}
+
 /** A processor of the program; `factory` makes one per task. */
 export interface ProcessorNode extends NodeBase {
   readonly kind: 'processor'
@@ -393,6 +407,7 @@ export type TopologyNode =
   | PassThroughNode
   | BranchNode
   | PipeNode
+  | MapAsyncNode
   | ProcessorNode
   | StreamAggregateNode
   | WindowAggregateNode
