@@ -2,46 +2,58 @@ import * as zlib from 'node:zlib'
 import { StreamError } from '../errors.ts'
 import type { CompressionCodec } from './compression-codec.ts'
 import { cannotInflate, inflatedTooLarge } from './compression-errors.ts'
+import { zstdFrameAt } from './zstd-frame.ts'
+import { zstdWasm } from './zstd-wasm.ts'
 
 /** What newer versions of Node have, and the declarations for Node 20 do not know. */
 interface ZstdFunctions {
-  /** With `info` the answer also says how much of the input was used: one frame. */
-  readonly zstdDecompressSync?: (bytes: Uint8Array, options: { readonly maxOutputLength: number; readonly info: true }) => { readonly buffer: Uint8Array; readonly engine: { readonly bytesWritten: number } }
+  readonly zstdDecompressSync?: (bytes: Uint8Array, options: { readonly maxOutputLength: number }) => Uint8Array
   readonly zstdCompressSync?: (bytes: Uint8Array) => Uint8Array
 }
 
 const { zstdDecompressSync, zstdCompressSync } = zlib as unknown as ZstdFunctions
 
-/** Through node:zlib, which has zstd since Node 22.15. */
+/** Through node:zlib, which has zstd since Node 22.15; before that through the optional package `@bokuweb/zstd-wasm`. */
 export const zstdCodec: CompressionCodec = {
   name: 'zstd',
   inflate(bytes, maxBytes) {
+    const inflate = zstdDecompressSync ? inflateNatively : inflateInWasm
     const parts: Uint8Array[] = []
     let left = maxBytes
-    for (let at = 0; at < bytes.length || parts.length === 0;) {
-      const { buffer, engine } = inflateFrame(bytes.subarray(at), left, maxBytes)
-      parts.push(buffer)
-      left -= buffer.length
-      at += engine.bytesWritten
+    for (let at = 0; at < bytes.length || at === 0;) {
+      // Several frames may follow each other; anything else behind a frame is an error, as in Kafka.
+      const frame = zstdFrameAt(bytes, at)
+      if (frame === null) throw cannotInflate('zstd')
+      const part = frame.maxInflatedBytes === 0 ? noBytes : inflate(bytes.subarray(at, at + frame.sizeBytes), frame.maxInflatedBytes, left)
+      if (part.length > left) throw inflatedTooLarge(maxBytes)
+      parts.push(part)
+      left -= part.length
+      at += frame.sizeBytes
     }
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
   },
-  deflate(bytes) {
-    if (zstdCompressSync === undefined) throw notHere()
-    return zstdCompressSync(bytes)
-  },
+  deflate: (bytes) => (zstdCompressSync ? zstdCompressSync(bytes) : wasm().deflate(bytes)),
 }
 
-/** Several frames may follow each other; anything else behind a frame is an error, as in Kafka. */
-function inflateFrame(bytes: Uint8Array, left: number, maxBytes: number) {
-  if (zstdDecompressSync === undefined) throw notHere()
+function inflateNatively(frame: Uint8Array, frameLimit: number, maxBytes: number): Uint8Array {
   try {
-    return zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, left), info: true })
+    return zstdDecompressSync!(frame, { maxOutputLength: Math.max(1, Math.min(frameLimit, maxBytes)) })
   } catch (error) {
     throw error instanceof RangeError ? inflatedTooLarge(maxBytes) : cannotInflate('zstd', error)
   }
 }
 
-function notHere(): StreamError {
-  return new StreamError('UNSUPPORTED_COMPRESSION_TYPE', `a record batch is compressed with zstd, which Node ${process.versions.node} cannot read; Node 22.15 and later can`, { details: { compression: 'zstd' } })
+function inflateInWasm(frame: Uint8Array, frameLimit: number, maxBytes: number): Uint8Array {
+  const inflated = wasm().inflate(frame, Math.min(frameLimit, maxBytes))
+  if (inflated !== null) return inflated
+  // zstd says with one number what is wrong: with room for all that the frame can give, it is not the room.
+  throw frameLimit > maxBytes ? inflatedTooLarge(maxBytes) : cannotInflate('zstd')
+}
+
+const noBytes = new Uint8Array(0)
+
+function wasm() {
+  const found = zstdWasm()
+  if (found !== null) return found
+  throw new StreamError('UNSUPPORTED_COMPRESSION_TYPE', `a record batch is compressed with zstd, which Node ${process.versions.node} cannot read by itself: install @bokuweb/zstd-wasm, or use Node 22.15 or later`, { details: { compression: 'zstd' } })
 }
