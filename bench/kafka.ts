@@ -12,6 +12,8 @@ import { bench } from './harness.ts'
 import type { BenchCase } from './harness.ts'
 
 const records = 200_000
+/** Long enough for a JVM to become warm. */
+const toolRecords = 1_000_000
 const value = Buffer.alloc(100, 'millrace ')
 const recordBytes = 107
 const maxBatchBytes = 256 * 1024
@@ -140,9 +142,12 @@ async function printToolFigures(): Promise<void> {
   const topic = await freshTopic()
   const connection = ['--bootstrap-server', kafka.bootstrapServers]
   const produced = await runKafkaTool('org.apache.kafka.tools.ProducerPerformance', [
-    ...connection, '--topic', topic, '--num-records', String(records), '--record-size', '100', '--throughput', '-1', '--command-property', 'batch.size=65536',
+    ...connection, '--topic', topic, '--num-records', String(toolRecords), '--record-size', '100', '--throughput', '-1', '--command-property', 'batch.size=65536',
   ])
   console.log(JSON.stringify({ name: 'kafka-producer-perf-test', recordsPerSecond: Number(/([\d.]+) records\/sec/.exec(produced.trimEnd().split('\n').at(-1)!)![1]) }))
+  const consumed = await runKafkaTool('org.apache.kafka.tools.ConsumerPerformance', [...connection, '--topic', topic, '--num-records', String(toolRecords), '--timeout', '60000'])
+  const [names, figures] = consumed.trimEnd().split('\n').filter((line) => line.includes(',')).slice(-2).map((line) => line.split(',').map((cell) => cell.trim()))
+  console.log(JSON.stringify({ name: 'kafka-consumer-perf-test', recordsPerSecond: Number(figures![names!.indexOf('fetch.nMsg.sec')]) }))
 }
 
 try {

@@ -1,14 +1,22 @@
-/** What a consumer of many partitions with large batches takes in memory: not more than it was allowed to hold. */
+/** What a consumer of many partitions with large batches takes in memory, not more than it was allowed to hold; and what waiting costs. */
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { openKafkaBroker, RecordBatchBuilder } from '../../src/core/index.ts'
+import { openKafkaBroker, RecordBatchBuilder, sleep, systemClock } from '../../src/core/index.ts'
 import type { Broker, ReadResult } from '../../src/core/index.ts'
 import { freshName } from '../kit/kafka.ts'
 import { describeWith } from '../kit/services.ts'
 
+/** In a process of its own, which has not grown by writing before. */
+const program = fileURLToPath(new URL('./memory-of-consumer.mjs', import.meta.url))
 const partitions = 100
 const batchesPerPartition = 2
 const batchBytes = 1_000_000
 const boundBytes = 150 * 1024 * 1024
+const idleMs = 10_000
+/** Of a core. Bare kafkajs takes 3 % for a producer alone. */
+const idleShare = 0.03
 const topic = freshName('memory')
 
 await describeWith('kafka', 'a consumer of 100 partitions with batches of 1 MB', ({ bootstrapServers }) => {
@@ -30,16 +38,11 @@ await describeWith('kafka', 'a consumer of 100 partitions with batches of 1 MB',
   const batchesIn = (result: ReadResult) => result.partitions.reduce((sum, { batches }) => sum + batches.length, 0)
 
   it('stays within 150 MB above its start', async () => {
-    const member = await broker.joinGroup({ groupId: freshName('memory'), topics: [topic], offsetReset: 'earliest' })
-    const start = process.memoryUsage().rss
-    let highest = start
-    for (let read = 0; read < partitions * batchesPerPartition;) {
-      read += batchesIn(await member.read({ maxWaitMs: 5_000 }))
-      highest = Math.max(highest, process.memoryUsage().rss)
-    }
-    console.log(`${Math.round((highest - start) / 1024 / 1024)} MB above the start while ${partitions * batchesPerPartition} MB were read`)
-    expect(highest - start).toBeLessThan(boundBytes)
-    await member.leave()
+    const batchCount = partitions * batchesPerPartition
+    const { stdout } = await promisify(execFile)(process.execPath, [program, bootstrapServers, topic, String(batchCount)])
+    console.log(`${Math.round(Number(stdout) / 1024 / 1024)} MB above the start while ${batchCount} MB were read`)
+    expect(Number(stdout)).toBeGreaterThan(0)
+    expect(Number(stdout)).toBeLessThan(boundBytes)
   }, 120_000)
 
   it('holds nothing of paused partitions, and reads them from the same place when they are resumed', async () => {
@@ -54,6 +57,32 @@ await describeWith('kafka', 'a consumer of 100 partitions with batches of 1 MB',
     const { partitions: found } = await member.read({ maxWaitMs: 5_000 })
     expect(found.map(({ partition, nextOffset, batches }) => [partition, nextOffset, batches[0]!.baseOffset])).toEqual([[paused[0]!.partition, batches(found)[0]!.lastOffset + 1, 0]])
     await member.leave()
+  }, 60_000)
+
+  it('takes next to no CPU while nothing happens, with a producer, a reader and a member open', async () => {
+    const empty = freshName('idle')
+    await broker.topics.create([{ topic: empty, partitions: 10 }])
+    const idle = await openKafkaBroker({ brokers: bootstrapServers.split(',') })
+    const producer = await idle.openProducer()
+    await producer.append({ topic: empty, partition: 0, value: Buffer.from('x') })
+    const reader = await idle.openReader()
+    reader.assign([{ topic: empty, partition: 0, offset: 1 }])
+    const member = await idle.joinGroup({ groupId: empty, topics: [empty] })
+    const stop = new AbortController()
+    const readOn = async (read: () => Promise<unknown>) => {
+      while (!stop.signal.aborted) await read()
+    }
+    const reading = [readOn(() => reader.read({ signal: stop.signal })), readOn(() => member.read({ signal: stop.signal }))]
+    await sleep(systemClock, 2_000) // what is compiled and connected first is no idling
+    const start = process.cpuUsage()
+    await sleep(systemClock, idleMs)
+    const { user, system } = process.cpuUsage(start)
+    stop.abort()
+    await Promise.all(reading)
+    await idle.close()
+    const share = (user + system) / 1_000 / idleMs
+    console.log(`${(share * 100).toFixed(1)} % of a core while idle`)
+    expect(share).toBeLessThan(idleShare)
   }, 60_000)
 
   const batches = (found: ReadResult['partitions']) => found.flatMap((partition) => partition.batches)

@@ -1,7 +1,7 @@
 /**
  * Reads partitions from their leaders: one long poll per leader at a time, its answer kept until it is asked for.
  * ```
- *   read ──▶ answers here? ──▶ returned, up to maxBytes
+ *   read ──▶ answers here? ──▶ returned, up to maxBytes; where there is known to be more, it is fetched meanwhile
  *             └─ no: poll every leader that has no poll open, wait for news, the deadline or the signal
  * ```
  * What is held is at most one answer per leader, and an answer is at most `maxBytes` (or one batch). Passing failures of a
@@ -30,6 +30,8 @@ interface AssignedPartition extends TopicPartition {
   offset: number
   isPaused: boolean
   fetched: Fetched | null
+  /** Up to where there was something to read when it was asked for last. */
+  knownEnd: number
   failures: number
   /** No poll before this (monotonic). */
   resumeAt: number
@@ -91,7 +93,7 @@ export class KafkaFetcher {
     this.#isFresh = true
     for (const { topic, partition, offset } of positions) {
       const key = partitionKey(topic, partition)
-      this.#partitions.set(key, { topic, partition, offset, key, isPaused: false, fetched: null, failures: 0, resumeAt: -Infinity })
+      this.#partitions.set(key, { topic, partition, offset, key, isPaused: false, fetched: null, knownEnd: 0, failures: 0, resumeAt: -Infinity })
     }
   }
 
@@ -145,7 +147,10 @@ export class KafkaFetcher {
     let knewTooLittle = false
     for (let round = 0; signal?.aborted !== true; round++) {
       const partitions = this.#take(settings)
-      if (partitions.length > 0) return { partitions }
+      if (partitions.length > 0) {
+        void this.#poll(settings, 0, ({ offset, knownEnd }) => offset < knownEnd)
+        return { partitions }
+      }
       this.#throwFailure()
       const leftMs = Math.max(0, deadline - clock.monotonic())
       if (leftMs === 0 && round > 0 && !knewTooLittle) break
@@ -215,13 +220,13 @@ export class KafkaFetcher {
 
   // -------------------------------------------------------------------------------------------------- polling
 
-  /** Polls each leader that has none open, for the partitions of which nothing is at hand; returns the new polls. */
-  #poll(settings: ReadSettings, maxWaitMs: number): readonly Promise<void>[] {
+  /** Polls each leader that has none open, for the wanted partitions of which nothing is at hand; returns the new polls. */
+  #poll(settings: ReadSettings, maxWaitMs: number, isWanted: (assigned: AssignedPartition) => boolean = () => true): readonly Promise<void>[] {
     const now = this.#cluster.clock.monotonic()
     const perLeader = new Map<number, AssignedPartition[]>()
     const leaderless: AssignedPartition[] = []
     for (const assigned of this.#partitions.values()) {
-      if (assigned.isPaused || assigned.fetched !== null || assigned.resumeAt > now) continue
+      if (assigned.isPaused || assigned.fetched !== null || assigned.resumeAt > now || !isWanted(assigned)) continue
       const leader = this.#cluster.cachedLeader(assigned)
       if (leader === undefined) leaderless.push(assigned)
       else if (perLeader.has(leader)) perLeader.get(leader)!.push(assigned)
@@ -274,9 +279,10 @@ export class KafkaFetcher {
   async #answered(assigned: AssignedPartition, answer: FetchedPartition, isolation: Isolation): Promise<void> {
     if (answer.errorCode !== 0) return this.#refused(assigned, answer.errorCode, isolation)
     assigned.failures = 0
+    const { logStartOffset, highWatermark, lastStableOffset } = answer
+    assigned.knownEnd = isolation === 'read-committed' ? lastStableOffset : highWatermark
     if (answer.records === null || answer.records.length === 0) return
     const batches = fetchedBatches(answer.records, assigned.offset, isolation, answer.abortedTransactions ?? [])
-    const { logStartOffset, highWatermark, lastStableOffset } = answer
     if (batches.length > 0) assigned.fetched = { isolation, batches, logStartOffset, highWatermark, lastStableOffset }
   }
 
