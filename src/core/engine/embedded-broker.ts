@@ -16,6 +16,8 @@ export interface EmbeddedBrokerOptions {
   readonly internalTopicPartitions?: number
   /** How long the offsets of a group without members are kept. Default 7 days. */
   readonly offsetsRetentionMs?: number
+  /** Makes a topic that asks for more than one replica (or `min.insync.replicas`) with one, for programs that were written for a cluster. Default false: it is refused. */
+  readonly clampReplicas?: boolean
   readonly clock?: Clock
   readonly random?: Random
   readonly fileSystem?: FileSystem
@@ -32,7 +34,7 @@ const defaultOffsetsRetentionMs = 7 * 86_400_000
  */
 export async function openEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<Broker> {
   if (typeof options.directory !== 'string' || options.directory === '') throw new StreamError('INVALID_ARGUMENT', 'directory: give the path of the data directory')
-  const { clock = systemClock, random = systemRandom, fileSystem = nodeFileSystem, internalTopicPartitions = 1, offsetsRetentionMs = defaultOffsetsRetentionMs } = options
-  const engine = await LocalEngine.open({ directory: options.directory, clock, random, fileSystem, internalTopicPartitions, offsetsRetentionMs })
+  const { clock = systemClock, random = systemRandom, fileSystem = nodeFileSystem, internalTopicPartitions = 1, offsetsRetentionMs = defaultOffsetsRetentionMs, clampReplicas = false } = options
+  const engine = await LocalEngine.open({ directory: options.directory, clock, random, fileSystem, internalTopicPartitions, offsetsRetentionMs, clampReplicas })
   return new BrokerClient(engine, { clock, random, closeEngine: () => engine.close() })
 }

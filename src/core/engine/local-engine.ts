@@ -31,6 +31,8 @@ export interface LocalEngineOptions {
   readonly internalTopicPartitions: number
   /** How long the offsets of a group without members are kept. */
   readonly offsetsRetentionMs: number
+  /** Default false: topics with more than one replica are refused. */
+  readonly clampReplicas?: boolean
 }
 
 /** Kafka's `log.retention.check.interval.ms`, `log.cleaner.backoff.ms`, `transactional.id.expiration.ms` and `producer.id.expiration.ms`. */
@@ -64,7 +66,7 @@ export class LocalEngine implements EngineApi {
 
   private constructor(log: LogEngine, options: LocalEngineOptions) {
     this.log = log
-    this.topics = new TopicManager(log)
+    this.topics = new TopicManager(log, { clampReplicas: options.clampReplicas ?? false })
     this.#producerIds = new ProducerIds(log.catalog)
     this.offsetsTopic = new InternalTopic(log, this.topics, compactedTopic(offsetsTopic, options.internalTopicPartitions))
     this.#offsets = new OffsetStore(this.offsetsTopic, (topic) => topicIdBytes(log, topic))

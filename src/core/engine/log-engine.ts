@@ -2,12 +2,13 @@ import type { Clock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
 import { DataDirectory } from '../log/data-directory.ts'
 import type { FileSystem } from '../log/file-system.ts'
+import { javaPartitionHashCode } from '../java-hash.ts'
 import { PartitionLog } from '../log/partition-log.ts'
 import { ReadHandles } from '../log/read-handles.ts'
 import type { Random } from '../random.ts'
 import { partitionKey } from '../record.ts'
 import type { TopicPartition } from '../record.ts'
-import { logConfigOf } from './log-config-of.ts'
+import { flushPolicyOf, logConfigOf } from './log-config-of.ts'
 import { didYouMean } from '../nearest-name.ts'
 import { Partition } from './partition.ts'
 import { TopicCatalog } from './topic-catalog.ts'
@@ -104,11 +105,11 @@ export class LogEngine {
       directory: this.#directory.partitionPath({ topic: topic.topic, partition }),
       fileSystem: this.#fileSystem,
       clock: this.clock,
-      config: logConfigOf(topic.configs),
+      config: logConfigOf(topic.configs, spreadOf(topic.topic, partition)),
       name: partitionKey(topic.topic, partition),
       handles: this.#handles,
     })
-    this.#partitions.set(partitionKey(topic.topic, partition), new Partition({ topic: topic.topic, partition }, log, this.clock))
+    this.#partitions.set(partitionKey(topic.topic, partition), new Partition({ topic: topic.topic, partition }, log, { clock: this.clock, flushPolicy: flushPolicyOf(topic.configs) }))
   }
 
   /** A directory that a crash left behind must not come back to life with a topic of the same name. */
@@ -126,9 +127,11 @@ export class LogEngine {
 
   /** Applies changed configs to the logs that are open. */
   reconfigure(topic: CatalogTopic): void {
-    for (const partition of this.partitionsOf(topic)) partition.log.updateConfig(logConfigOf(topic.configs))
+    for (const partition of this.partitionsOf(topic)) {
+      partition.log.updateConfig(logConfigOf(topic.configs, spreadOf(topic.topic, partition.partition)))
+      partition.flushPolicy = flushPolicyOf(topic.configs)
+    }
   }
-
 
   /** Makes everything durable and gives the directory back. The first failure is thrown, after all was tried. */
   async close(): Promise<void> {
@@ -137,4 +140,9 @@ export class LogEngine {
     this.#directory.close()
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
+}
+
+/** The same for a partition every time, and different for its neighbours: from 0 to 1. */
+function spreadOf(topic: string, partition: number): number {
+  return (javaPartitionHashCode({ topic, partition }) & 0xffff) / 0xffff
 }

@@ -3,9 +3,12 @@ import type { PartitionLog } from '../log/partition-log.ts'
 import type { TransactionMarker } from '../log/control-batch.ts'
 import type { TopicPartition } from '../record.ts'
 import type { Acknowledge } from './engine-api.ts'
+import type { FlushPolicy } from './log-config-of.ts'
 
 /** How long records of an open transaction may stay unseen by those who read uncommitted. */
 const uncommittedDelayMs = 100
+/** Beyond it a timer of Node fires at once. */
+const longestTimerMs = 2 ** 31 - 1
 
 /** A partition's log, and those who wait for news of it. */
 export class Partition implements TopicPartition {
@@ -20,9 +23,15 @@ export class Partition implements TopicPartition {
   readonly #listeners = new Set<() => void>()
   #later: Timer | null = null
   #laterBytes = 0
+  flushPolicy: FlushPolicy
+  /** Everything before is durable. */
+  #flushedEnd: number
+  #flushTimer: Timer | null = null
 
-  constructor(target: TopicPartition, log: PartitionLog, clock: Clock) {
-    this.#clock = clock
+  constructor(target: TopicPartition, log: PartitionLog, options: { readonly clock: Clock; readonly flushPolicy: FlushPolicy }) {
+    this.#clock = options.clock
+    this.flushPolicy = options.flushPolicy
+    this.#flushedEnd = log.logEndOffset
     this.topic = target.topic
     this.partition = target.partition
     this.log = log
@@ -34,10 +43,29 @@ export class Partition implements TopicPartition {
     this.#laterBytes = 0
     this.#later?.cancel()
     this.#later = null
-    if (mode === 'durable') await this.log.sync()
-    else this.log.publishWritten()
+    if (mode === 'durable') await this.#flush()
+    else {
+      this.log.publishWritten()
+      this.#flushByPolicy()
+    }
     this.visibleBytes += bytes + laterBytes
     this.announce()
+  }
+
+  /** What was only written becomes durable when there is enough of it, or after a while. Nobody waits: a disk that fails then refuses the next append. */
+  #flushByPolicy(): void {
+    const { records, ms } = this.flushPolicy
+    const flush = () => void this.#flush().catch(() => undefined)
+    if (this.log.logEndOffset - this.#flushedEnd >= records) flush()
+    else if (ms !== Infinity) this.#flushTimer ??= this.#clock.setTimer(Math.min(ms, longestTimerMs), flush)
+  }
+
+  async #flush(): Promise<void> {
+    this.#flushTimer?.cancel()
+    this.#flushTimer = null
+    const end = this.log.logEndOffset
+    await this.log.sync()
+    this.#flushedEnd = Math.max(this.#flushedEnd, end)
   }
 
   /**
@@ -62,6 +90,7 @@ export class Partition implements TopicPartition {
   /** The partition is removed or closed: who waits for it shall find that out now. */
   announceEnd(): void {
     this.#later?.cancel()
+    this.#flushTimer?.cancel()
     this.turns++
     this.announce()
   }

@@ -1,6 +1,6 @@
 /**
  * Topic configs under Kafka's names, with Kafka's defaults, bounds and error texts (recorded from 4.3.1). Every key that
- * Kafka knows is accepted and described, so that existing scripts work.
+ * Kafka knows is described; what it is set to has its effect, or is refused by name.
  */
 import { StreamError } from '../errors.ts'
 import type { ConfigEntry } from '../broker.ts'
@@ -58,6 +58,27 @@ export const topicConfigDefinitions: Readonly<Record<string, ConfigDefinition>> 
   'unclean.leader.election.enable': boolean(false),
 }
 
+/**
+ * What has no effect on one copy of a log in one process: only the value that says so is taken, because a setting that is
+ * silently ignored is a promise that is broken. (`file.delete.delay.ms` is kept as the most that Kafka makes of it: files go
+ * at once, and readers that have them open go on.)
+ */
+const onlyValues: Readonly<Record<string, { readonly value: string; readonly why: string }>> = {
+  'compression.gzip.level': { value: '-1', why: 'gzip is written at its default level' },
+  'compression.lz4.level': { value: '9', why: 'lz4 has one level here' },
+  'compression.zstd.level': { value: '3', why: 'zstd is written at its default level' },
+  'follower.replication.throttled.replicas': { value: '', why: 'nothing is replicated here; replication is what the Kafka backend is for' },
+  'leader.replication.throttled.replicas': { value: '', why: 'nothing is replicated here; replication is what the Kafka backend is for' },
+  'local.retention.bytes': { value: '-2', why: 'there is no tiered storage here' },
+  'local.retention.ms': { value: '-2', why: 'there is no tiered storage here' },
+  'min.insync.replicas': { value: '1', why: 'the embedded engine keeps one copy; replication is what the Kafka backend is for' },
+  preallocate: { value: 'false', why: 'segments grow as they are written here' },
+  'remote.log.copy.disable': { value: 'false', why: 'there is no tiered storage here' },
+  'remote.log.delete.on.disable': { value: 'false', why: 'there is no tiered storage here' },
+  'remote.storage.enable': { value: 'false', why: 'there is no tiered storage here' },
+  'unclean.leader.election.enable': { value: 'false', why: 'there is one copy and no election here' },
+}
+
 /** Kafka's hidden way below the minimum of `segment.bytes`, for tests that need several segments; never described. */
 const hiddenDefinitions: Readonly<Record<string, ConfigDefinition>> = { 'internal.segment.bytes': int(-1, 14) }
 
@@ -106,6 +127,13 @@ function validateEntry(name: string, value: unknown): void {
   if (typeof value !== 'string') throw invalid(name, `the value of ${name} must be text, and is ${value === null ? 'null' : typeof value}`)
   const problem = problemWith(definition, value.trim())
   if (problem !== undefined) throw invalid(name, `Invalid value ${value} for configuration ${name}: ${problem}`)
+  const only = onlyValues[name]
+  if (only !== undefined && value.trim().toLowerCase() !== only.value) throw invalid(name, `${name}=${value} is not possible on the embedded engine: ${only.why}; leave it out, or use ${JSON.stringify(only.value)}`)
+}
+
+/** What programs written for clusters ask of replicas, brought to the one copy there is. */
+export function clampReplicas(configs: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return 'min.insync.replicas' in configs ? { ...configs, 'min.insync.replicas': '1' } : configs
 }
 
 function problemWith(definition: ConfigDefinition, value: string): string | undefined {

@@ -4,7 +4,8 @@ import type { TopicPartition } from '../record.ts'
 import type { LogEngine } from './log-engine.ts'
 import { randomTopicId } from './topic-catalog.ts'
 import type { CatalogTopic } from './topic-catalog.ts'
-import { describeTopicConfigs, validateTopicConfigs } from './topic-config.ts'
+import { clampReplicas, describeTopicConfigs, validateTopicConfigs } from './topic-config.ts'
+import type { TopicConfigs } from './topic-config.ts'
 import { checkCollision, validateTopicName } from './topic-name.ts'
 
 export const offsetsTopic = '__consumer_offsets'
@@ -21,10 +22,13 @@ export function isInternalTopic(topic: string): boolean {
 /** Creates, changes and removes topics: what `TopicAdmin` promises, one change at a time. */
 export class TopicManager {
   readonly #engine: LogEngine
+  readonly #clampReplicas: boolean
   #lastChange: Promise<unknown> = Promise.resolve()
 
-  constructor(engine: LogEngine) {
+  /** With `clampReplicas` a topic of more than one replica is made with one, instead of being refused. */
+  constructor(engine: LogEngine, options: { readonly clampReplicas: boolean }) {
     this.#engine = engine
+    this.#clampReplicas = options.clampReplicas
   }
 
   create(specs: readonly TopicSpec[]): Promise<void> {
@@ -78,9 +82,9 @@ export class TopicManager {
         if (value === null) delete configs[config]
         else configs[config] = value
       }
-      validateTopicConfigs(configs)
+      const valid = this.#validConfigs(configs)
       const partitions = grownTo(topic, change.partitions)
-      const changed = { ...topic, configs, partitions }
+      const changed = { ...topic, configs: valid, partitions }
       await this.#openPartitions(partitionsFrom(changed, topic.partitions))
       await this.#engine.catalog.put([changed])
       this.#engine.reconfigure(changed)
@@ -129,12 +133,16 @@ export class TopicManager {
     const existing = this.#engine.catalog.topics
     if (existing.has(topic) || created.has(topic)) throw new StreamError('TOPIC_ALREADY_EXISTS', `Topic '${topic}' already exists.`, { details: { topic } })
     for (const known of [existing, created]) checkCollision(topic, known.keys())
-    if (replicationFactor !== 1) {
-      const message = `topic '${topic}': replication factor ${replicationFactor} is not possible on the embedded engine, which keeps one copy; use 1, or Apache Kafka for more`
+    if (replicationFactor !== 1 && !(this.#clampReplicas && Number.isInteger(replicationFactor) && replicationFactor > 1)) {
+      const message = `topic '${topic}': replication factor ${replicationFactor} is not possible on the embedded engine, which keeps one copy: replication is what the Kafka backend is for. Use 1, or open the directory with clampReplicas, which makes it 1`
       throw new StreamError('INVALID_REPLICATION_FACTOR', message, { details: { topic } })
     }
     checkPartitions(topic, partitions)
-    return { topic, topicId: randomTopicId(this.#engine.random), partitions, configs: validateTopicConfigs(configs) }
+    return { topic, topicId: randomTopicId(this.#engine.random), partitions, configs: this.#validConfigs(configs) }
+  }
+
+  #validConfigs(configs: Readonly<Record<string, string>>): TopicConfigs {
+    return validateTopicConfigs(this.#clampReplicas ? clampReplicas(configs) : configs)
   }
 
   async #openPartitions(partitions: readonly NewPartition[]): Promise<void> {

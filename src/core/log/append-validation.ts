@@ -45,7 +45,8 @@ export function validateBatch(batch: RecordBatchView, origin: AppendOrigin, conf
   stampTimestamps(batch, config, maxTimestamp, nowMs)
 }
 
-function ensureSize(batch: RecordBatchView, config: LogConfig): void {
+/** @throws RECORD_TOO_LARGE */
+export function ensureSize(batch: RecordBatchView, config: LogConfig): void {
   const { sizeBytes } = batch
   if (sizeBytes > config.maxBatchBytes) {
     throw invalid(`a record batch has ${sizeBytes} bytes; the topic takes at most ${config.maxBatchBytes} (max.message.bytes)`, 'RECORD_TOO_LARGE', { limit: 'max.message.bytes' })

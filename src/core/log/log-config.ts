@@ -1,3 +1,5 @@
+import type { CompressionName } from './compression-codec.ts'
+
 /** What can be set for each partition's log; the topic configs of Kafka, typed, with the same defaults. */
 export interface LogConfig {
   /** `segment.bytes`: a segment rolls before it would grow beyond this. Default 1 GiB. A batch larger than this is refused. */
@@ -8,6 +10,8 @@ export interface LogConfig {
   readonly indexIntervalBytes: number
   /** `segment.index.bytes`: a segment rolls when one of its indexes would grow beyond this. Default 10 MiB. */
   readonly segmentIndexBytes: number
+  /** `compression.type`: batches of clients are stored with this codec. Default `producer`: as they were sent. */
+  readonly compression: 'producer' | CompressionName
   /** `max.message.bytes`: of a batch as it was sent, header included. Default 1,048,588. */
   readonly maxBatchBytes: number
   /** `message.timestamp.type`. Default `create-time`: the producer's; `log-append-time`: this machine's clock at the append. */
@@ -39,6 +43,7 @@ export const defaultLogConfig: LogConfig = {
   segmentMs: 7 * dayMs,
   indexIntervalBytes: 4096,
   segmentIndexBytes: 10 * 1024 * 1024,
+  compression: 'producer',
   maxBatchBytes: 1_048_588,
   timestampType: 'create-time',
   timestampBeforeMaxMs: Number.MAX_SAFE_INTEGER,

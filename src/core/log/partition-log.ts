@@ -3,7 +3,7 @@ import type { Isolation } from '../broker.ts'
 import type { Clock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
 import type { AppendOrigin } from './append-validation.ts'
-import { singleBatch, validateBatch } from './append-validation.ts'
+import { ensureSize, singleBatch, validateBatch } from './append-validation.ts'
 import { applyBatch } from './apply-batch.ts'
 import { compactSegments } from './compact-segments.ts'
 import { encodeMarker } from './control-batch.ts'
@@ -20,6 +20,7 @@ import { encodeSnapshot } from './producer-snapshot.ts'
 import type { CompletedTransaction, ProducerEntry, ProducerState } from './producer-state.ts'
 import { ReadHandles } from './read-handles.ts'
 import { patchOffset, RecordBatchView } from './record-batch.ts'
+import { recompressed } from './recompress.ts'
 import { recoverLog } from './recovery.ts'
 import type { RecoveredLog } from './recovery.ts'
 import { countExpired } from './retention.ts'
@@ -204,8 +205,10 @@ export class PartitionLog {
    */
   append(bytes: Uint8Array, origin: AppendOrigin): AppendResult {
     this.#ensureWritable()
-    const batch = origin === 'client' ? singleBatch(bytes) : new RecordBatchView(bytes)
-    validateBatch(batch, origin, this.#config, this.#options.clock.now())
+    const sent = origin === 'client' ? singleBatch(bytes) : new RecordBatchView(bytes)
+    validateBatch(sent, origin, this.#config, this.#options.clock.now())
+    const batch = origin === 'coordinator' ? sent : recompressed(sent, this.#config)
+    if (batch !== sent) ensureSize(batch, this.#config)
     if (batch.producerId >= 0) {
       const sequenced = origin !== 'coordinator'
       const original = sequenced ? this.#producers.findDuplicate(batch) : null

@@ -350,3 +350,51 @@ describe('time', () => {
     await broker.close()
   })
 })
+
+describe('what a topic’s configs do', () => {
+  it.each([[{ 'flush.messages': '2' }, 0], [{ 'flush.ms': '50' }, 50]])('records that were only written are made durable by %o', async (configs, waitMs) => {
+    const clock = new ManualClock()
+    const disk = new MemoryFileSystem()
+    const broker = await open(disk, clock)
+    const topic = await createTopic(broker, { configs })
+    const producer = await broker.openProducer({ acknowledge: 'written' })
+    for (const value of ['a', 'b']) await producer.append(recordOf({ topic, partition: 0 }, value))
+    await clock.advance(waitMs)
+    await new Promise(setImmediate)
+    const after = await open(disk.crash({ random: seededRandom(3) }))
+    expect(await readValues(after, { topic, partition: 0 }, { count: 2 })).toEqual(['a', 'b'])
+    await after.close()
+  })
+
+  it('compression.type stores batches with another codec than they were sent with, and readers see the same', async () => {
+    const broker = await open(new MemoryFileSystem())
+    const value = 'compressible '.repeat(400)
+    const sizeOf = async (type: string) => {
+      const topic = await createTopic(broker, { configs: { 'compression.type': type } })
+      const producer = await broker.openProducer()
+      await producer.append(recordOf({ topic, partition: 0 }, value))
+      const reader = await broker.openReader()
+      reader.assign([{ topic, partition: 0, offset: 0 }])
+      const [read] = (await reader.read()).partitions
+      expect([...read!.batches[0]!].map((record) => String(Buffer.from(record.value!)))).toEqual([value])
+      return read!.batches[0]!.sizeBytes
+    }
+    expect(await sizeOf('gzip')).toBeLessThan((await sizeOf('producer')) / 10)
+    await broker.close()
+  })
+
+  it('more than one replica is refused with what to do, or clamped to one where that was asked for', async () => {
+    const strict = await open(new MemoryFileSystem())
+    const three = { topic: 't', replicationFactor: 3 }
+    const error = await errorOf(() => strict.topics.create([three]))
+    expect(error).toMatchObject({ code: 'INVALID_REPLICATION_FACTOR', message: expect.stringContaining('replication is what the Kafka backend is for') })
+    await strict.close()
+    const lenient = await openEmbeddedBroker({ directory: '/data', fileSystem: new MemoryFileSystem(), random: seededRandom(1), clampReplicas: true })
+    await lenient.topics.create([{ ...three, configs: { 'min.insync.replicas': '2' } }])
+    const [description] = await lenient.topics.describe(['t'])
+    expect(description!.partitions[0]!.replicas).toEqual([0])
+    expect(description!.configs.find(({ name }) => name === 'min.insync.replicas')).toMatchObject({ value: '1' })
+    expect(await codeOf(lenient.topics.create([{ topic: 'u', replicationFactor: 0 }]))).toBe('INVALID_REPLICATION_FACTOR')
+    await lenient.close()
+  })
+})

@@ -19,6 +19,13 @@ describe('topic configs are refused in Kafka’s words', () => {
     expect(await errorOf(() => validateTopicConfigs({ [name]: value }))).toMatchObject({ code: 'INVALID_CONFIG', message, details: { config: name } })
   })
 
+  it.each([
+    ['min.insync.replicas', '2'], ['preallocate', 'true'], ['unclean.leader.election.enable', 'true'], ['remote.storage.enable', 'true'], ['local.retention.ms', '1000'],
+    ['compression.lz4.level', '1'], ['leader.replication.throttled.replicas', '*'],
+  ])('%s=%s, which could have no effect, is refused by name', async (name, value) => {
+    expect(await errorOf(() => validateTopicConfigs({ [name]: value }))).toMatchObject({ code: 'INVALID_CONFIG', message: expect.stringContaining(`${name}=${value} is not possible on the embedded engine: `) })
+  })
+
   it('two that contradict each other', async () => {
     const error = await errorOf(() => validateTopicConfigs({ 'min.compaction.lag.ms': '100', 'max.compaction.lag.ms': '50' }))
     expect(error).toMatchObject({ message: 'conflict topic config setting min.compaction.lag.ms (100) > max.compaction.lag.ms (50)' })
@@ -26,7 +33,7 @@ describe('topic configs are refused in Kafka’s words', () => {
 })
 
 it('what Kafka accepts is accepted', () => {
-  const configs = { 'cleanup.policy': 'compact, delete', 'retention.ms': '-1', 'segment.bytes': '1048576', 'min.cleanable.dirty.ratio': '0.01', preallocate: 'TRUE' }
+  const configs = { 'cleanup.policy': 'compact, delete', 'retention.ms': '-1', 'segment.bytes': '1048576', 'min.cleanable.dirty.ratio': '0.01', preallocate: 'FALSE' }
   expect(validateTopicConfigs(configs)).toEqual(configs)
   expect(logConfigOf(configs)).toMatchObject({ cleanup: { delete: true, compact: true }, retentionMs: -1, segmentBytes: 1_048_576 })
   expect(logConfigOf({ 'cleanup.policy': '' }).cleanup).toEqual({ delete: false, compact: false })
@@ -42,4 +49,10 @@ it('all 33 configs of Kafka 4.3 are described, with defaults', () => {
 
 it('the largest long means no limit', () => {
   expect(numberConfig({}, 'max.compaction.lag.ms')).toBe(Infinity)
+})
+
+it('partitions take different parts of segment.jitter.ms off, and no more than there is', () => {
+  const configs = { 'segment.ms': '1000', 'segment.jitter.ms': '5000' }
+  expect([0, 0.5, 1].map((spread) => logConfigOf(configs, spread).segmentMs)).toEqual([1000, 500, 1])
+  expect(logConfigOf({ 'segment.ms': '1000' }, 1).segmentMs).toBe(1000)
 })
