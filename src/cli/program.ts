@@ -7,9 +7,11 @@ import { addDescribeCommand } from './describe-command.ts'
 import { addDlqCommand } from './dlq-command.ts'
 import { addGroupsCommand } from './groups-command.ts'
 import { addProduceCommand } from './produce-command.ts'
+import { addResetCommand } from './reset-command.ts'
 import { addRunCommand } from './run-command.ts'
 import type { Terminal } from './terminal.ts'
 import { addTopicsCommand } from './topics-command.ts'
+import { addTopologyCommand } from './topology-command.ts'
 
 /** The whole console. What is wrong with the arguments is told on the terminal, and thrown as a `CommanderError`. */
 export function consoleProgram(version: string, terminal: Terminal): Command {
@@ -25,6 +27,8 @@ export function consoleProgram(version: string, terminal: Terminal): Command {
   addClusterCommand(program, terminal)
   addRunCommand(program, terminal)
   addDescribeCommand(program, terminal)
+  addTopologyCommand(program, terminal)
+  addResetCommand(program, terminal)
   addConnectCommand(program, terminal)
   addDlqCommand(program, terminal)
   addCheckCommand(program, terminal)

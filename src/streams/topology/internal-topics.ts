@@ -9,6 +9,11 @@ export function changelogTopic(applicationId: string, store: StoreSpec): string 
   return store.changelog.sourceTopic ?? `${applicationId}-${store.name}-changelog`
 }
 
+/** True for topics that only this application reads: repartition topics, changelogs and those of foreign-key joins. */
+export function isInternalTopic(applicationId: string, topic: string): boolean {
+  return topic.startsWith(`${applicationId}-`) && /-(repartition|changelog|subscription-registration-topic|subscription-response-topic)$/.test(topic)
+}
+
 /** The name in the broker: internal topics carry the application id. */
 export function topicInBroker(applicationId: string, topology: TopologyData, topic: string): string {
   return topology.repartitionTopics.some(spec => spec.name === topic) ? `${applicationId}-${topic}` : topic

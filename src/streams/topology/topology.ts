@@ -1,9 +1,10 @@
 import { describeTopology } from './describe.ts'
 import { svgOf } from './diagram-svg.ts'
 import { dotOf, mermaidOf } from './diagram-text.ts'
+import { summaryOf } from './summary.ts'
 import type { GlobalStore, RepartitionTopicSpec, StoreSpec, SubTopology, TopologyData, TopologyNode } from './node.ts'
 
-export type DescriptionFormat = 'text' | 'mermaid' | 'dot' | 'svg'
+export type DescriptionFormat = 'text' | 'mermaid' | 'dot' | 'svg' | 'json'
 
 /**
  * What a program becomes: operators, state stores and internal topics as plain frozen data. Nothing runs yet; give it to
@@ -30,7 +31,7 @@ export class Topology implements TopologyData {
 
   /**
    * `text` (default): what Kafka Streams prints for the same program, to the byte. `mermaid`: a flowchart for Markdown;
-   * `dot`: for Graphviz; `svg`: a picture by itself.
+   * `dot`: for Graphviz; `svg`: a picture by itself; `json`: what `compareTopologies` needs of a deployed topology.
    */
   describe(format: DescriptionFormat = 'text'): string {
     switch (format) {
@@ -38,6 +39,7 @@ export class Topology implements TopologyData {
       case 'mermaid': return mermaidOf(this)
       case 'dot': return dotOf(this)
       case 'svg': return svgOf(this)
+      case 'json': return `${JSON.stringify(summaryOf(this), null, 2)}\n`
     }
   }
 }
