@@ -1,6 +1,8 @@
 import type { Serde } from '../core/index.ts'
+import { addOperator } from './plan.ts'
 import type { NodeFields, StreamPlan } from './plan.ts'
 import { repartitionNode } from './repartition.ts'
+import type { Stream } from './stream.ts'
 import type { Table } from './table.ts'
 import { GraphNode } from './topology/graph.ts'
 import type { GraphTraits } from './topology/graph.ts'
@@ -22,6 +24,8 @@ export interface AggregateRequest {
   /** Of the repartition topic. */
   readonly inputKeySerde: Serde<unknown>
   readonly windows?: Windows
+  /** Takes the stream of records that come too late for every window. */
+  readonly late?: ((late: Stream<never, never>) => void) | null
   fields(sendOldValues: boolean): NodeFields
 }
 
@@ -57,11 +61,17 @@ export function addAggregate<K, V, Gone extends null>(plan: StreamPlan, shared: 
   }
   let sendsOldValues = false
   const { name, store } = request
+  const late = request.late ?? null
+  const lateChild = late === null ? null : context.names.processor('KSTREAM-LATE-')
   const node = new GraphNode(name, (writer, parents) => {
-    writer.addNode({ ...request.fields(sendsOldValues), name, parents, stores: [store.name] } as TopologyNode)
+    writer.addNode({ ...request.fields(sendsOldValues), ...(request.windows === undefined ? {} : { lateChild }), name, parents, stores: [store.name] } as TopologyNode)
     writer.addStore(store, name)
   }, traitsOf(request.windows, request.fields(false), store))
   context.graph.add(node, parent)
+  if (late !== null && lateChild !== null) {
+    const lateNode = addOperator(context, lateChild, [node], () => ({ kind: 'passThrough' }))
+    late(context.stream({ context, node: lateNode, sources, keySerde: plan.keySerde, valueSerde: plan.valueSerde, repartitionRequired: false }))
+  }
   return context.table({
     context,
     node,

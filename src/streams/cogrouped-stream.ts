@@ -75,7 +75,7 @@ export class WindowedCogroupedStream<K, A> {
       keySerde: timeWindowedSerde(serdes.keySerde, Number.isFinite(windowSizeMs) ? windowSizeMs : undefined) as never,
       name: options.name,
       fields: (aggregator, sendOldValues) => {
-        const common = { store: store.name, emit: 'on-update' as const, initializer: initializer as Initializer, aggregator, sendOldValues }
+        const common = { store: store.name, emit: 'on-update' as const, lateChild: null, initializer: initializer as Initializer, aggregator, sendOldValues }
         return windows.type === 'sliding' ? { kind: 'slidingAggregate', windows, ...common } : { kind: 'windowAggregate', windows, ...common }
       },
     })
@@ -105,7 +105,7 @@ export class SessionCogroupedStream<K, A> {
       keySerde: sessionWindowedSerde(serdes.keySerde) as never,
       name: options.name,
       fields: (aggregator, sendOldValues) => ({
-        kind: 'sessionAggregate', store: store.name, windows, emit: 'on-update', initializer, aggregator, merger: merger as SessionMerger, sendOldValues,
+        kind: 'sessionAggregate', store: store.name, windows, emit: 'on-update', lateChild: null, initializer, aggregator, merger: merger as SessionMerger, sendOldValues,
       }),
     })
   }

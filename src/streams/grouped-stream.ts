@@ -7,8 +7,9 @@ import { groupKey } from './plan.ts'
 import type { StreamPlan } from './plan.ts'
 import { SessionWindowedStream } from './session-windowed-stream.ts'
 import { skipNumberOfCount, storeRequest, tableStoreSpec } from './store-request.ts'
+import type { Stream } from './stream.ts'
 import type { Table } from './table.ts'
-import type { Aggregator, Initializer } from './topology/node.ts'
+import type { Aggregator, EmitStrategy, Initializer } from './topology/node.ts'
 import { WindowedStream } from './windowed-stream.ts'
 import type { SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows } from './windows.ts'
 
@@ -43,11 +44,11 @@ export class GroupedStream<K, V> {
     return this.#aggregate('AGGREGATE', options, { initializer, aggregator: aggregator as Aggregator }, null)
   }
 
-  /** One aggregate per key and window instead of one per key. */
-  windowedBy(windows: SessionWindows): SessionWindowedStream<K, V>
-  windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows): WindowedStream<K, V>
-  windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows | SessionWindows): WindowedStream<K, V> | SessionWindowedStream<K, V> {
-    return windows.type === 'session' ? new SessionWindowedStream(this[groupKey], windows) : new WindowedStream(this[groupKey], windows)
+  /** One aggregate per key and window instead of one per key. With `late`, records that come too late are not lost: `{ late: (late) => late.to(topic) }`. */
+  windowedBy(windows: SessionWindows, options?: LateOption<K, V>): SessionWindowedStream<K, V>
+  windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows, options?: LateOption<K, V>): WindowedStream<K, V>
+  windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows | SessionWindows, options: LateOption<K, V> = {}): WindowedStream<K, V> | SessionWindowedStream<K, V> {
+    return windows.type === 'session' ? new SessionWindowedStream(this[groupKey], windows, options) : new WindowedStream(this[groupKey], windows, options)
   }
 
   /** Begins an aggregate to which several grouped streams contribute, each with its own aggregator: `.cogroup(…)` adds the next. */
@@ -78,6 +79,19 @@ export class GroupedStream<K, V> {
 
 /** null where an aggregate may disappear, nothing where it cannot. */
 export type Deleted<R> = null extends R ? null : never
+
+export interface LateOption<K, V> {
+  /**
+   * Takes a stream of the records that every window refused, with their own keys, timestamps and headers. One that some
+   * windows still take is not among them. It is asked for by each aggregation made of the windows.
+   */
+  readonly late?: (late: Stream<K, V>) => void
+}
+
+export interface WindowingOptions<K, V> {
+  readonly emit?: EmitStrategy
+  readonly late?: LateOption<K, V>['late'] | null
+}
 
 /** What the windowed variants take over from a group. */
 export interface Group {

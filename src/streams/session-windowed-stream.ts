@@ -1,9 +1,10 @@
 import { longSerde } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
 import { addAggregate, countAggregator, countInitializer } from './aggregate.ts'
-import type { AggregateFunction, Group } from './grouped-stream.ts'
+import type { AggregateFunction, Group, LateOption, WindowingOptions } from './grouped-stream.ts'
 import type { AnyStoreOptions, RetentionOption, WindowStoreOptions } from './options.ts'
 import { skipNumberOfCount, storeRequest, storeSpec, windowRetentionMs } from './store-request.ts'
+import type { Stream } from './stream.ts'
 import type { Table } from './table.ts'
 import type { Aggregator, EmitStrategy, Initializer, SessionMerger } from './topology/node.ts'
 import { sessionWindowedSerde } from './windowed-serde.ts'
@@ -19,16 +20,18 @@ export class SessionWindowedStream<K, V> {
   readonly #group: Group
   readonly #windows: SessionWindows
   readonly #emit: EmitStrategy
+  readonly #late: LateOption<K, V>['late'] | null
 
-  constructor(group: Group, windows: SessionWindows, emit: EmitStrategy = 'on-update') {
+  constructor(group: Group, windows: SessionWindows, { emit = 'on-update', late = null }: WindowingOptions<K, V> = {}) {
     this.#group = group
     this.#windows = windows
     this.#emit = emit
+    this.#late = late
   }
 
   /** `on-update` (default): a result with every record. `on-window-close`: one result per session, when it takes no more records. */
   emit(strategy: EmitStrategy): SessionWindowedStream<K, V> {
-    return new SessionWindowedStream(this.#group, this.#windows, strategy)
+    return new SessionWindowedStream(this.#group, this.#windows, { emit: strategy, late: this.#late })
   }
 
   /** Number of records per key and session. */
@@ -74,10 +77,10 @@ export class SessionWindowedStream<K, V> {
       timeOrdered: this.#emit === 'on-window-close',
     })
     return addAggregate(plan, repartition, {
-      name, store, repartitionName, windows: this.#windows,
+      name, store, repartitionName, windows: this.#windows, late: this.#late as ((late: Stream<never, never>) => void) | null,
       keySerde: sessionWindowedSerde(keySerde) as Serde<unknown>,
       inputKeySerde: plan.keySerde ?? keySerde,
-      fields: sendOldValues => ({ kind: 'sessionAggregate', store: store.name, windows: this.#windows, emit: this.#emit, ...functions, sendOldValues }),
+      fields: sendOldValues => ({ kind: 'sessionAggregate', store: store.name, windows: this.#windows, emit: this.#emit, lateChild: null, ...functions, sendOldValues }),
     })
   }
 }

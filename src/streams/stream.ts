@@ -1,4 +1,5 @@
-import type { MonoTypeOperatorFunction, OperatorFunction } from 'rxjs'
+import { Subject } from 'rxjs'
+import type { MonoTypeOperatorFunction, Observable, OperatorFunction } from 'rxjs'
 import { StreamError } from '../core/index.ts'
 import type { Duration, Serde } from '../core/index.ts'
 import { streamGlobalJoin } from './global-table.ts'
@@ -10,6 +11,8 @@ import { asksForStore } from './options.ts'
 import type { DynamicSinkOptions, GroupedOptions, NameOption, RepartitionOptions, SinkOptions, StoreOptions } from './options.ts'
 import { addOperator, keys, planKey } from './plan.ts'
 import type { NodeFields, StreamPlan, TablePlan } from './plan.ts'
+import { printer } from './print.ts'
+import type { PrintOptions } from './print.ts'
 import { addProcessor } from './processing.ts'
 import type { ProcessOptions } from './processing.ts'
 import type { ProcessorFactory } from './processor.ts'
@@ -96,6 +99,22 @@ export class Stream<K, V> {
   /** Ends the stream with an action. Runs again for a record that is processed again after a failure. */
   forEach(action: RecordCallback<K, V, void>, options: NameOption = {}): void {
     this.#same('KSTREAM-FOREACH-', options, { kind: 'forEach', action: erased(action) })
+  }
+
+  /** Writes each record as a line to standard output, or where the options say: `[label]: key, value`. For a look while developing. */
+  print(options: PrintOptions<K, V> = {}): void {
+    const { name } = this[planKey].node
+    this.#same('KSTREAM-PRINTER-', options, { kind: 'forEach', action: erased(printer(name, options)) })
+  }
+
+  /**
+   * The records as an RxJS Observable, hot: observers see what comes after they subscribed, in this process, and each record
+   * once it is committed; what is rolled back is never seen. It does not complete.
+   */
+  asObservable(options: NameOption = {}): Observable<StreamRecord<K, V>> {
+    const subject = new Subject<StreamRecord>()
+    this.#same('KSTREAM-OBSERVE-', options, { kind: 'observe', subject })
+    return subject.asObservable() as Observable<StreamRecord<K, V>>
   }
 
   /** Both streams in one; records keep the order of their own stream, and no order between the two. */

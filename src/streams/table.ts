@@ -1,3 +1,4 @@
+import type { Observable } from 'rxjs'
 import { foreignKeyJoin } from './foreign-key-join.ts'
 import { GroupedTable } from './grouped-table.ts'
 import { asksForStore } from './options.ts'
@@ -5,6 +6,7 @@ import type { AnyStoreOptions, GroupedOptions, NameOption, StoreOptions } from '
 import { addOperator, keys, planKey } from './plan.ts'
 import type { NodeFields, TablePlan } from './plan.ts'
 import { storeRequest, tableStoreSpec } from './store-request.ts'
+import type { StreamRecord } from './stream-record.ts'
 import type { RecordCallback, Stream } from './stream.ts'
 import { suppress } from './suppress.ts'
 import type { SuppressOptions } from './suppress.ts'
@@ -60,6 +62,11 @@ export class Table<K, V, Gone extends null = null> {
       sources, keySerde, valueSerde,
       repartitionRequired: false,
     })
+  }
+
+  /** The changes as an RxJS Observable, as `asObservable` of a stream; a deleted row has the value null. */
+  asObservable(options: NameOption = {}): Observable<StreamRecord<K, V | Gone>> {
+    return this.toStream().asObservable(options)
   }
 
   /** Groups the rows by a key computed from them, for aggregation with an adder and a subtractor. Always through a repartition topic. */

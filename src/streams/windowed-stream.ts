@@ -1,10 +1,11 @@
 import { longSerde } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
 import { addAggregate, countAggregator, countInitializer } from './aggregate.ts'
-import type { AggregateFunction, Deleted, Group } from './grouped-stream.ts'
+import type { AggregateFunction, Deleted, Group, LateOption, WindowingOptions } from './grouped-stream.ts'
 import type { AnyStoreOptions, RetentionOption, WindowStoreOptions } from './options.ts'
 import type { NodeFields } from './plan.ts'
 import { skipNumberOfCount, storeRequest, storeSpec, windowRetentionMs } from './store-request.ts'
+import type { Stream } from './stream.ts'
 import type { Table } from './table.ts'
 import type { Aggregator, EmitStrategy, Initializer } from './topology/node.ts'
 import { timeWindowedSerde } from './windowed-serde.ts'
@@ -25,16 +26,18 @@ export class WindowedStream<K, V> {
   readonly #group: Group
   readonly #windows: TimeWindows | SlidingWindows | UnlimitedWindows
   readonly #emit: EmitStrategy
+  readonly #late: LateOption<K, V>['late'] | null
 
-  constructor(group: Group, windows: TimeWindows | SlidingWindows | UnlimitedWindows, emit: EmitStrategy = 'on-update') {
+  constructor(group: Group, windows: TimeWindows | SlidingWindows | UnlimitedWindows, { emit = 'on-update', late = null }: WindowingOptions<K, V> = {}) {
     this.#group = group
     this.#windows = windows
     this.#emit = emit
+    this.#late = late
   }
 
   /** `on-update` (default): a result with every record. `on-window-close`: one result per window, when it takes no more records. */
   emit(strategy: EmitStrategy): WindowedStream<K, V> {
-    return new WindowedStream(this.#group, this.#windows, strategy)
+    return new WindowedStream(this.#group, this.#windows, { emit: strategy, late: this.#late })
   }
 
   /** Number of records per key and window. */
@@ -72,7 +75,7 @@ export class WindowedStream<K, V> {
       timeOrdered: this.#emit === 'on-window-close',
     })
     return addAggregate(plan, repartition, {
-      name, store, repartitionName, windows: this.#windows,
+      name, store, repartitionName, windows: this.#windows, late: this.#late as ((late: Stream<never, never>) => void) | null,
       keySerde: timeWindowedSerde(keySerde, Number.isFinite(windowSizeMs) ? windowSizeMs : undefined) as Serde<unknown>,
       inputKeySerde: plan.keySerde ?? keySerde,
       fields: sendOldValues => this.#fields(store.name, functions, sendOldValues),
@@ -80,7 +83,7 @@ export class WindowedStream<K, V> {
   }
 
   #fields(store: string, functions: Functions, sendOldValues: boolean): NodeFields {
-    const common = { store, ...functions, emit: this.#emit, sendOldValues }
+    const common = { store, ...functions, emit: this.#emit, lateChild: null, sendOldValues }
     return this.#windows.type === 'sliding'
       ? { kind: 'slidingAggregate', windows: this.#windows, ...common }
       : { kind: 'windowAggregate', windows: this.#windows, ...common }

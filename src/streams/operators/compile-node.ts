@@ -15,6 +15,7 @@ import { mapAsync } from './map-async.ts'
 import { mapValues } from './map-values.ts'
 import { map } from './map.ts'
 import { nullKeyFilter } from './null-key-filter.ts'
+import { observe } from './observe.ts'
 import type { NodeOperator } from './operate.ts'
 import type { OperatorContext } from './operator-context.ts'
 import { passThrough } from './pass-through.ts'
@@ -59,6 +60,7 @@ export function compileNode(node: TopologyNode, context: OperatorContext): NodeO
     case 'branch': return branch(node, context)
     case 'pipe': return pipe(node, context)
     case 'mapAsync': return mapAsync(node, context)
+    case 'observe': return observe(node, context)
     case 'processor': return processor(node, context)
     case 'streamAggregate': return streamAggregate(node, context)
     case 'windowAggregate': return windowAggregate(node, context)

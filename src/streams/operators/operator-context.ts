@@ -41,6 +41,8 @@ export interface OperatorContext {
   /** Calls back once, `delayMs` from now; the operator cancels it when it is closed. */
   setTimer(delayMs: number, callback: () => void): { cancel(): void }
   requestCommit(): void
+  /** Called after each commit, until the pipeline ends. */
+  onCommitted(run: () => void): void
   /** For nodes that choose among their children: where each child listens. */
   childOf(node: TopologyNode, child: string): Output | undefined
   /** Something that several nodes of this pipeline share, made by the first that asks. It does not outlive the pipeline. */

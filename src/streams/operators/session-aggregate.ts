@@ -4,6 +4,7 @@ import type { NodeOf } from '../topology/node.ts'
 import type { Windowed } from '../windows.ts'
 import { aggregateNext } from './aggregation.ts'
 import { finalResults } from './final-results.ts'
+import { sendLate } from './late-records.ts'
 import { operate } from './operate.ts'
 import type { NodeOperator, Output } from './operate.ts'
 import type { OperatorContext } from './operator-context.ts'
@@ -45,6 +46,7 @@ export function sessionAggregate(node: NodeOf<'sessionAggregate'>, context: Oper
       const merged = mergeBounds(record, found)
       if (merged.end < closeTime) {
         context.dropped(node, 'session closed')
+        sendLate(node, record, context)
         return
       }
       const aggregate = aggregateNext(node, mergeValues(node, record.key, found), record)

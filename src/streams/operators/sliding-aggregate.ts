@@ -3,6 +3,7 @@ import type { StreamRecord } from '../stream-record.ts'
 import type { NodeOf } from '../topology/node.ts'
 import { aggregateNext } from './aggregation.ts'
 import { finalResults } from './final-results.ts'
+import { sendLate } from './late-records.ts'
 import { operate } from './operate.ts'
 import type { NodeOperator } from './operate.ts'
 import type { OperatorContext } from './operator-context.ts'
@@ -59,6 +60,7 @@ export function slidingAggregate(node: NodeOf<'slidingAggregate'>, context: Oper
       emitFinal?.(closeTime, record)
       if (record.timestamp + differenceMs < closeTime) {
         context.dropped(node, 'window closed')
+        sendLate(node, record, context)
         return
       }
       const found = [...view.fetch(record.key, record.timestamp - 2 * differenceMs, record.timestamp + 1)]

@@ -4,6 +4,7 @@ import type { NodeOf } from '../topology/node.ts'
 import type { Windowed } from '../windows.ts'
 import { aggregateNext } from './aggregation.ts'
 import { finalResults } from './final-results.ts'
+import { sendLate } from './late-records.ts'
 import { operate } from './operate.ts'
 import type { NodeOperator } from './operate.ts'
 import type { OperatorContext } from './operator-context.ts'
@@ -22,10 +23,11 @@ export function windowAggregate(node: NodeOf<'windowAggregate'>, context: Operat
     const table = keptTable(node, node.store, sendOldValues, output, context)
     const emitFinal = finalResults(node, context, output, node.emit, finalWindows(node, context))
     let observedTime = -1
-    const update = (record: StreamRecord, window: Windowed<unknown>, closeTime: number) => {
+    /** False: the window takes no more. */
+    const update = (record: StreamRecord, window: Windowed<unknown>, closeTime: number): boolean => {
       if (window.end <= closeTime) {
         context.dropped(node, 'window closed')
-        return
+        return false
       }
       const row = table.getToUpdate(window)
       const timestamp = row === null ? record.timestamp : Math.max(row.timestamp, record.timestamp)
@@ -33,6 +35,7 @@ export function windowAggregate(node: NodeOf<'windowAggregate'>, context: Operat
       const newValue = aggregateNext(node, row?.value ?? null, record)
       if (emitFinal === null) table.update(record, window, { newValue, oldValue }, timestamp)
       else table.put(window, newValue, timestamp)
+      return true
     }
     return (record) => {
       const { key, timestamp } = record
@@ -50,7 +53,9 @@ export function windowAggregate(node: NodeOf<'windowAggregate'>, context: Operat
       }
       const { sizeMs, advanceMs } = windows
       const first = Math.floor(Math.max(0, timestamp - sizeMs + advanceMs) / advanceMs) * advanceMs
-      for (let start = first; start <= timestamp; start += advanceMs) update(record, { key, start, end: start + sizeMs }, closeTime)
+      let isLate = true
+      for (let start = first; start <= timestamp; start += advanceMs) if (update(record, { key, start, end: start + sizeMs }, closeTime)) isLate = false
+      if (isLate) sendLate(node, record, context)
     }
   })
 }

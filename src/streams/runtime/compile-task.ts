@@ -75,7 +75,7 @@ class Compiler {
     const children = this.#children.get(last.name) ?? []
     const output = input.pipe(operator)
     const routes = this.#routes.get(last.name)
-    if (routes !== undefined) this.#connectRoutes(children, output, routes)
+    if (routes !== undefined) this.#connectRoutes(last, children, output, routes)
     else if (children.length === 1) this.#connectInput(children[0]!, output)
     else this.#connectAll(children, output)
   }
@@ -110,18 +110,22 @@ class Compiler {
     output.subscribe(children.length === 0 ? { error: this.#onError } : fork)
   }
 
-  /** What the node sends to all goes to each route in order; what it sends to one child goes to that route. */
-  #connectRoutes(children: readonly TopologyNode[], output: Observable<StreamRecord>, routes: ReadonlyMap<string, Relay>): void {
+  /** What the node sends to all goes to each route in order, but not to the child for late records; what it sends to one child goes to that route. */
+  #connectRoutes(node: TopologyNode, children: readonly TopologyNode[], output: Observable<StreamRecord>, routes: ReadonlyMap<string, Relay>): void {
     const fork = new Relay()
     for (const child of children) {
       const route = routes.get(child.name)!
       this.#connectInput(child, route.output)
-      fork.output.subscribe(route)
+      if (child.name !== lateChildOf(node)) fork.output.subscribe(route)
     }
     output.subscribe({ next: (record) => fork.next(record), error: this.#onError })
   }
 }
 
 function choosesChildren(node: TopologyNode): boolean {
-  return node.kind === 'branch' || node.kind === 'processor'
+  return node.kind === 'branch' || node.kind === 'processor' || lateChildOf(node) !== null
+}
+
+function lateChildOf(node: TopologyNode): string | null {
+  return 'lateChild' in node ? node.lateChild : null
 }

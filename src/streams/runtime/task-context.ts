@@ -26,6 +26,7 @@ export class TaskContext implements OperatorContext {
   #committedMetadata: ReadonlyMap<string, number> = new Map()
   #punctuators = newPunctuators()
   #closers: (() => void)[] = []
+  #committers: (() => void)[] = []
   readonly #shared = new Map<string, unknown>()
   readonly #changelogTopics = new Map<StoreSpec, string>()
   #pipeline: Pipeline | null = null
@@ -113,6 +114,10 @@ export class TaskContext implements OperatorContext {
     return this.#options.clock.setTimer(delayMs, callback)
   }
 
+  onCommitted(run: () => void): void {
+    this.#committers.push(run)
+  }
+
   requestCommit(): void {
     this.commitRequested = true
   }
@@ -163,6 +168,7 @@ export class TaskContext implements OperatorContext {
   committed(): void {
     this.commitRequested = false
     this.#committedMetadata = new Map(this.metadata)
+    for (const run of this.#committers) run()
   }
 
   rollback(): void {
@@ -176,6 +182,7 @@ export class TaskContext implements OperatorContext {
   close(): readonly unknown[] {
     this.#punctuators = newPunctuators()
     this.#shared.clear()
+    this.#committers = []
     const failures: unknown[] = []
     for (const close of this.#closers.splice(0)) {
       try {

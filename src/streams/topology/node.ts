@@ -140,6 +140,18 @@ export interface MapAsyncNode extends NodeBase {
   readonly backoffMs: number
 }
 
+/** An RxJS Subject, as far as an operator uses it. */
+export interface RecordSubject {
+  readonly observed: boolean
+  next(record: StreamRecord): void
+}
+
+/** Shows records to the observers of the program, after their commit. */
+export interface ObserveNode extends NodeBase {
+  readonly kind: 'observe'
+  readonly subject: RecordSubject
+}
+
 /** A processor of the program; `factory` makes one per task. */
 export interface ProcessorNode extends NodeBase {
   readonly kind: 'processor'
@@ -164,6 +176,8 @@ export interface WindowAggregateNode extends NodeBase {
   readonly store: string
   readonly windows: TimeWindows | UnlimitedWindows
   readonly emit: EmitStrategy
+  /** Gets records that came too late for every window, and nothing else; null: nobody does. */
+  readonly lateChild: string | null
   readonly initializer: Initializer | null
   readonly aggregator: Aggregator
   readonly sendOldValues: boolean
@@ -174,6 +188,7 @@ export interface SlidingAggregateNode extends NodeBase {
   readonly store: string
   readonly windows: SlidingWindows
   readonly emit: EmitStrategy
+  readonly lateChild: string | null
   readonly initializer: Initializer | null
   readonly aggregator: Aggregator
   readonly sendOldValues: boolean
@@ -184,6 +199,7 @@ export interface SessionAggregateNode extends NodeBase {
   readonly store: string
   readonly windows: SessionWindows
   readonly emit: EmitStrategy
+  readonly lateChild: string | null
   readonly initializer: Initializer | null
   readonly aggregator: Aggregator
   readonly merger: SessionMerger
@@ -408,6 +424,7 @@ export type TopologyNode =
   | BranchNode
   | PipeNode
   | MapAsyncNode
+  | ObserveNode
   | ProcessorNode
   | StreamAggregateNode
   | WindowAggregateNode
