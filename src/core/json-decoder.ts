@@ -1,4 +1,4 @@
-import { maxShapeLength, notThisShape, shapeReader } from './json-shape.ts'
+import { latin1Of, maxShapeLength, notThisShape, shapeReader } from './json-shape.ts'
 import type { ShapeReader } from './json-shape.ts'
 import { textOf } from './text-bytes.ts'
 
@@ -9,8 +9,6 @@ const maxLearned = 32
 /** After so many records in a row of no known shape, as many are left to JSON.parse without a try, and again twice as many. */
 const patience = 16
 const maxPause = 65_536
-
-const { latin1Slice } = Buffer.prototype as unknown as { readonly latin1Slice: (this: Uint8Array, start: number, end: number) => string }
 
 /**
  * JSON.parse for the values of one topic. It learns how they look (`json-shape.ts`), reads those alike in a fraction of the
@@ -30,11 +28,10 @@ export class JsonDecoder {
       this.#pause--
       return JSON.parse(textOf(bytes, start, end))
     }
-    const text = latin1Slice.call(bytes, start, end)
     const readers = this.#readers
     for (let index = 0; index < readers.length; index++) {
       const reader = readers[index]!
-      const value = reader(text)
+      const value = reader(bytes, start, end)
       if (value === notThisShape) continue
       if (index > 0) {
         readers[index] = readers[0]!
@@ -44,16 +41,16 @@ export class JsonDecoder {
       this.#nextPause = patience
       return value
     }
-    return this.#parse(bytes, start, end, text)
+    return this.#parse(bytes, start, end)
   }
 
-  #parse(bytes: Uint8Array, start: number, end: number, latin1: string): unknown {
+  #parse(bytes: Uint8Array, start: number, end: number): unknown {
     const value: unknown = JSON.parse(textOf(bytes, start, end))
     if (++this.#missesInARow % patience === 0 && this.#learned >= maxShapes) {
       this.#pause = this.#nextPause
       this.#nextPause = Math.min(maxPause, 2 * this.#nextPause)
     }
-    if (this.#learned < maxLearned) this.#learn(latin1)
+    if (this.#learned < maxLearned) this.#learn(latin1Of(bytes, start, end))
     return value
   }
 

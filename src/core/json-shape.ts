@@ -10,8 +10,8 @@
 
 import { compileFunction } from 'node:vm'
 
-/** Reads a whole text whose characters are the bytes of the JSON (Latin-1), or gives `notThisShape`. */
-export type ShapeReader = (text: string) => unknown
+/** Reads bytes[start, end), all of them, or gives `notThisShape`. */
+export type ShapeReader = (bytes: Uint8Array, start: number, end: number) => unknown
 
 /** What a reader gives for text of another shape; no JSON value is it. */
 export const notThisShape: unique symbol = Symbol('another shape')
@@ -30,7 +30,7 @@ export function shapeReader(sample: string): ShapeReader | null {
   try {
     const source = new ReaderSource(sample).build()
     // The source holds nothing of the sample but character codes, and member names as JSON writes them.
-    return source === null ? null : (compileFunction(source, ['notThisShape', 'readString', 'readNumber'])(notThisShape, stringEnd, numberEnd) as ShapeReader)
+    return source === null ? null : (compileFunction(source, ['notThisShape', 'textOf', 'readNumber'])(notThisShape, latin1Of, numberEnd) as ShapeReader)
   } catch {
     return null
   }
@@ -41,7 +41,10 @@ class ReaderSource {
   readonly #sample: string
   #at = 0
   #values = 0
-  /** Statements that check and read; `p` is the position in `t`. */
+  /**
+   * Statements that check and read; `p` is the position in `b`, `t` the text from `start` on, once a string was met. What is
+   * beyond the end is other bytes, or undefined; that `p` comes out at the end says that none of them was taken.
+   */
   readonly #lines: string[] = []
   /** Characters since the last value, which every text must have there. */
   #literal = ''
@@ -56,7 +59,7 @@ class ReaderSource {
     if (value === null) return null
     this.#space()
     this.#flushLiteral()
-    return `return (t) => {\nlet p = 0, e = 0\n${this.#lines.join('\n')}\nreturn p === t.length ? ${value} : notThisShape\n}`
+    return `return (b, start, end) => {\nlet p = start, e = 0, c = 0, t = null\n${this.#lines.join('\n')}\nreturn p === end ? ${value} : notThisShape\n}`
   }
 
   /** The expression that makes the object, or null. */
@@ -107,27 +110,33 @@ class ReaderSource {
     return value
   }
 
+  /** With an escape, a control character or one that is not ASCII the string is JSON.parse's. */
   #string(value: string): void {
     this.#take()
     this.#flushLiteral()
-    this.#lines.push(`e = readString(t, p); if (e < 0) return notThisShape; const ${value} = t.substring(p, e); p = e`)
+    this.#lines.push(
+      'for (e = p; (c = b[e]) !== 34; e++) if (!(c >= 32 && c < 127) || c === 92) return notThisShape',
+      `if (e >= end) return notThisShape; if (t === null) t = textOf(b, start, end); const ${value} = t.substring(p - start, e - start); p = e`,
+    )
     while (this.#sample[this.#at] !== '"') this.#at += this.#sample[this.#at] === '\\' ? 2 : 1
     this.#take()
   }
 
   #boolean(value: string, sample: boolean): void {
     this.#flushLiteral()
-    this.#lines.push(`const ${value} = t.charCodeAt(p) === 116; if (!t.startsWith(${value} ? 'true' : 'false', p)) return notThisShape; p += ${value} ? 4 : 5`)
+    const isText = (text: string) => Array.from(text, (character, index) => `b[p + ${index}] === ${character.charCodeAt(0)}`).join(' && ')
+    this.#lines.push(`const ${value} = b[p] === 116; if (!(${value} ? ${isText('true')} : ${isText('false')})) return notThisShape; p += ${value} ? 4 : 5`)
     this.#at += sample ? 4 : 5
   }
 
   #number(value: string): void {
     this.#flushLiteral()
     this.#lines.push(
-      `let ${value} = 0; e = p; for (let c = t.charCodeAt(e); c >= 48 && c <= 57; c = t.charCodeAt(++e)) ${value} = ${value} * 10 + (c - 48)`,
+      `let ${value} = 0; for (e = p; (c = b[e]) >= 48 && c <= 57; e++) ${value} = ${value} * 10 + (c - 48)`,
       // A sign, a fraction, an exponent, a leading zero, or too long to be exact: by the grammar.
-      `{ const c = t.charCodeAt(e); if (e === p || e - p > 15 || c === 46 || c === 69 || c === 101 || (e - p > 1 && t.charCodeAt(p) === 48)) {`
-        + ` e = readNumber(t, p); if (e < 0) return notThisShape; ${value} = Number(t.substring(p, e)) } } p = e`,
+      'if (e === p || e - p > 15 || c === 46 || c === 69 || c === 101 || (e - p > 1 && b[p] === 48)) {',
+      `if (t === null) t = textOf(b, start, end); e = readNumber(t, p - start); if (e < 0) return notThisShape; ${value} = Number(t.substring(p - start, e)); e += start }`,
+      'p = e',
     )
     this.#at = numberEnd(this.#sample, this.#at)
   }
@@ -143,20 +152,17 @@ class ReaderSource {
   #flushLiteral(): void {
     const { length } = this.#literal
     if (length === 0) return
-    const differs = Array.from(this.#literal, (character, index) => `t.charCodeAt(p + ${index}) !== ${character.charCodeAt(0)}`)
+    const differs = Array.from(this.#literal, (character, index) => `b[p + ${index}] !== ${character.charCodeAt(0)}`)
     this.#lines.push(`if (${differs.join(' || ')}) return notThisShape; p += ${length}`)
     this.#literal = ''
   }
 }
 
-/** Where the string that begins at `at` ends (its quote), or -1: with an escape, a control character or one that is not ASCII it is JSON.parse's. */
-function stringEnd(text: string, at: number): number {
-  for (let end = at; ; end++) {
-    const code = text.charCodeAt(end)
-    if (code === 34) return end
-    // Beyond the end of the text the code is NaN.
-    if (!(code >= 32 && code < 127) || code === 92) return -1
-  }
+const { latin1Slice } = Buffer.prototype as unknown as { readonly latin1Slice: (this: Uint8Array, start: number, end: number) => string }
+
+/** A character for each byte. */
+export function latin1Of(bytes: Uint8Array, start: number, end: number): string {
+  return latin1Slice.call(bytes, start, end)
 }
 
 /** Where the JSON number that begins at `at` ends, or -1 when none does. */
