@@ -1,11 +1,13 @@
 import { Command } from 'commander'
 import { addCheckCommand } from './check-command.ts'
 import { addClusterCommand } from './cluster-command.ts'
+import { addConfigsCommand } from './configs-command.ts'
 import { addConnectCommand } from './connect-command.ts'
 import { addConsumeCommand } from './consume-command.ts'
 import { addDescribeCommand } from './describe-command.ts'
 import { addDlqCommand } from './dlq-command.ts'
 import { addGroupsCommand } from './groups-command.ts'
+import { addLogCommands } from './log-commands.ts'
 import { addProduceCommand } from './produce-command.ts'
 import { addResetCommand } from './reset-command.ts'
 import { addRunCommand } from './run-command.ts'
@@ -24,6 +26,8 @@ export function consoleProgram(version: string, terminal: Terminal): Command {
   addProduceCommand(program, terminal)
   addConsumeCommand(program, terminal)
   addGroupsCommand(program, terminal)
+  addConfigsCommand(program, terminal)
+  addLogCommands(program, terminal)
   addClusterCommand(program, terminal)
   addRunCommand(program, terminal)
   addDescribeCommand(program, terminal)

@@ -62,8 +62,7 @@ async function plannedReset(broker: Broker, options: ResetOptions): Promise<Rese
   const inputs = options.inputTopic ?? committed.filter((topic) => !isInternalTopic(applicationId, topic))
   const asked = { ...(toLatest !== undefined && { toLatest }), ...(toOffset !== undefined && { toOffset }), ...(toDatetime !== undefined && { toDatetime }) }
   const target = toEarliest === true || Object.keys(asked).length === 0 ? { ...asked, toEarliest: true } : asked
-  const offsets: PartitionPosition[] = []
-  for (const topic of inputs) offsets.push(...await plannedOffsets(broker, topic, target))
+  const offsets = inputs.length === 0 ? [] : await plannedOffsets(broker, applicationId, target, { topic: inputs })
   return { inputs: offsets, internalTopics, internalOffsets: group.offsets.filter(({ topic }) => isInternalTopic(applicationId, topic)).map((position) => ({ ...position, offset: 0 })) }
 }
 

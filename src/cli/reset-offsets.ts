@@ -1,46 +1,111 @@
-import { StreamError } from '../core/index.ts'
-import type { Broker, OffsetQuery, PartitionPosition } from '../core/index.ts'
+import { durationMs, StreamError, systemClock } from '../core/index.ts'
+import type { Broker, CommittedOffset, Duration, OffsetQuery, PartitionPosition, TopicPartition } from '../core/index.ts'
 
 /** One of these says where a group goes on reading. */
 export interface ResetTarget {
   readonly toEarliest?: boolean
   readonly toLatest?: boolean
+  /** Where it is now: for a file of offsets, or to look. */
+  readonly toCurrent?: boolean
   readonly toOffset?: number
   /** ISO 8601: the first record with at least this timestamp, or the end where there is none. */
   readonly toDatetime?: string
+  /** The first record that is at most so old, such as `24h`. */
+  readonly byDuration?: string
+  /** So many records on, or back when negative; not beyond what is there. */
+  readonly shiftBy?: number
 }
 
-type Place = { readonly at: OffsetQuery['at'] } | { readonly offset: number }
+/** Which partitions: topics as `hits` or `hits:0,2`, or all that the group has committed. */
+export interface ResetScope {
+  readonly topic?: readonly string[]
+  readonly allTopics?: boolean
+}
+
+type Place =
+  | { readonly kind: 'at'; readonly at: OffsetQuery['at'] }
+  | { readonly kind: 'offset'; readonly offset: number }
+  | { readonly kind: 'shift'; readonly by: number }
+
+interface Bounded extends TopicPartition {
+  readonly logStartOffset: number
+  readonly highWatermark: number
+}
 
 /**
- * The offsets that a reset would set for every partition of the topic.
- * @throws INVALID_ARGUMENT unless exactly one target is given, OFFSET_OUT_OF_RANGE for one outside of a partition
+ * The offsets that a reset would set.
+ * @throws INVALID_ARGUMENT unless exactly one target is given, OFFSET_OUT_OF_RANGE for an offset outside of a partition
  */
-export async function plannedOffsets(broker: Broker, topic: string, target: ResetTarget): Promise<readonly PartitionPosition[]> {
+export async function plannedOffsets(broker: Broker, groupId: string, target: ResetTarget, scope: ResetScope): Promise<readonly PartitionPosition[]> {
   const place = placeOf(target)
-  const [description] = await broker.topics.describe([topic])
-  const partitions = description!.partitions
-  if ('offset' in place) {
-    const outside = partitions.find(({ logStartOffset, highWatermark }) => place.offset < logStartOffset || place.offset > highWatermark)
-    if (outside !== undefined) {
-      const { partition, logStartOffset, highWatermark } = outside
-      throw new StreamError('OFFSET_OUT_OF_RANGE', `${topic}-${partition} has the offsets ${logStartOffset} to ${highWatermark}, so ${place.offset} cannot be set`, { details: { topic, partition, offset: place.offset } })
-    }
-    return partitions.map(({ partition }) => ({ topic, partition, offset: place.offset }))
+  const { offsets: committed } = await broker.groups.describe(groupId)
+  const partitions = await partitionsIn(broker, scope, committed)
+  switch (place.kind) {
+    case 'at': return offsetsAt(broker, partitions, place.at)
+    case 'offset': return partitions.map((partition) => within(partition, place.offset))
+    case 'shift': return partitions.map((partition) => shifted(partition, committedOf(committed, partition), place.by))
   }
-  const answers = await broker.topics.listOffsets(partitions.map(({ partition }) => ({ topic, partition, at: place.at })), { isolation: 'read-uncommitted' })
-  return answers.map(({ partition, offset }, index) => ({ topic, partition, offset: offset === -1 ? partitions[index]!.highWatermark : offset }))
 }
 
-function placeOf({ toEarliest, toLatest, toOffset, toDatetime }: ResetTarget): Place {
+async function offsetsAt(broker: Broker, partitions: readonly Bounded[], at: OffsetQuery['at']): Promise<readonly PartitionPosition[]> {
+  const answers = await broker.topics.listOffsets(partitions.map(({ topic, partition }) => ({ topic, partition, at })), { isolation: 'read-uncommitted' })
+  return answers.map(({ topic, partition, offset }, index) => ({ topic, partition, offset: offset === -1 ? partitions[index]!.highWatermark : offset }))
+}
+
+function within({ topic, partition, logStartOffset, highWatermark }: Bounded, offset: number): PartitionPosition {
+  if (offset >= logStartOffset && offset <= highWatermark) return { topic, partition, offset }
+  throw new StreamError('OFFSET_OUT_OF_RANGE', `${topic}-${partition} has the offsets ${logStartOffset} to ${highWatermark}, so ${offset} cannot be set`, { details: { topic, partition, offset } })
+}
+
+function shifted({ topic, partition, logStartOffset, highWatermark }: Bounded, from: number, by: number): PartitionPosition {
+  return { topic, partition, offset: Math.min(Math.max(from + by, logStartOffset), highWatermark) }
+}
+
+function committedOf(committed: readonly CommittedOffset[], { topic, partition }: TopicPartition): number {
+  const found = committed.find((offset) => offset.topic === topic && offset.partition === partition)
+  if (found !== undefined) return found.offset
+  throw new StreamError('INVALID_ARGUMENT', `the group has no committed offset of ${topic}-${partition} to go on from; use --to-earliest, --to-latest or --to-offset`, { details: { topic, partition } })
+}
+
+// ---------------------------------------------------------------------------------------------------- what was asked for
+
+async function partitionsIn(broker: Broker, { topic: topics = [], allTopics = false }: ResetScope, committed: readonly CommittedOffset[]): Promise<readonly Bounded[]> {
+  if (allTopics === topics.length > 0) throw new StreamError('INVALID_ARGUMENT', '--reset-offsets needs --topic (as in hits, or hits:0,2), or --all-topics')
+  const wanted = allTopics ? [...new Set(committed.map(({ topic }) => topic))].map((topic) => ({ topic, numbers: committedNumbers(committed, topic) })) : topics.map(topicAndNumbers)
+  const descriptions = await broker.topics.describe(wanted.map(({ topic }) => topic))
+  return descriptions.flatMap(({ topic, partitions }, index) => {
+    const { numbers } = wanted[index]!
+    const missing = numbers?.find((number) => number >= partitions.length)
+    if (missing !== undefined) throw new StreamError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${topic} has no partition ${missing}; it has ${partitions.length}, counted from 0`, { details: { topic } })
+    return partitions.filter(({ partition }) => numbers?.includes(partition) ?? true).map((partition) => ({ topic, ...partition }))
+  })
+}
+
+function committedNumbers(committed: readonly CommittedOffset[], topic: string): readonly number[] {
+  return committed.filter((offset) => offset.topic === topic).map(({ partition }) => partition)
+}
+
+/** Topic names have no colon. */
+function topicAndNumbers(text: string): { readonly topic: string; readonly numbers: readonly number[] | null } {
+  const [topic, list] = text.split(':')
+  if (list === undefined) return { topic: topic!, numbers: null }
+  const numbers = list.split(',').map(Number)
+  if (list === '' || !numbers.every((number) => Number.isInteger(number) && number >= 0)) throw new StreamError('INVALID_ARGUMENT', `--topic: ${JSON.stringify(text)} is not a topic with partitions such as hits:0,2`)
+  return { topic: topic!, numbers }
+}
+
+function placeOf({ toEarliest, toLatest, toCurrent, toOffset, toDatetime, byDuration, shiftBy }: ResetTarget): Place {
   const places: readonly Place[] = [
-    ...(toEarliest === true ? [{ at: 'earliest' as const }] : []),
-    ...(toLatest === true ? [{ at: 'latest' as const }] : []),
-    ...(toOffset === undefined ? [] : [{ offset: toOffset }]),
-    ...(toDatetime === undefined ? [] : [{ at: timestampOf(toDatetime) }]),
+    ...(toEarliest === true ? [{ kind: 'at' as const, at: 'earliest' as const }] : []),
+    ...(toLatest === true ? [{ kind: 'at' as const, at: 'latest' as const }] : []),
+    ...(toCurrent === true ? [{ kind: 'shift' as const, by: 0 }] : []),
+    ...(toOffset === undefined ? [] : [{ kind: 'offset' as const, offset: toOffset }]),
+    ...(toDatetime === undefined ? [] : [{ kind: 'at' as const, at: timestampOf(toDatetime) }]),
+    ...(byDuration === undefined ? [] : [{ kind: 'at' as const, at: systemClock.now() - durationMs(byDuration as Duration, '--by-duration') }]),
+    ...(shiftBy === undefined ? [] : [{ kind: 'shift' as const, by: shiftBy }]),
   ]
   if (places.length === 1) return places[0]!
-  throw new StreamError('INVALID_ARGUMENT', '--reset-offsets needs exactly one of --to-earliest, --to-latest, --to-offset, --to-datetime')
+  throw new StreamError('INVALID_ARGUMENT', '--reset-offsets needs exactly one of --to-earliest, --to-latest, --to-current, --to-offset, --to-datetime, --by-duration, --shift-by')
 }
 
 function timestampOf(text: string): number {

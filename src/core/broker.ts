@@ -96,6 +96,8 @@ export interface PartitionDescription {
   readonly inSyncReplicas: readonly number[]
   readonly logStartOffset: number
   readonly highWatermark: number
+  /** Of its segments on disk; -1 where the backend does not tell. */
+  readonly sizeBytes: number
 }
 
 export interface ConfigEntry {

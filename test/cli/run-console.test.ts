@@ -72,6 +72,32 @@ describe('millrace topics', () => {
   })
 })
 
+describe('millrace configs', () => {
+  it('describes and alters the configs of a topic as Kafka’s tool does', async () => {
+    await succeed('topics --create --topic hits --config retention.ms=1000')
+    expect(await succeed('configs --alter --topic hits --add-config cleanup.policy=[compact,delete],segment.ms=5000 --delete-config retention.ms')).toBe('Completed updating config for topic hits.\n')
+    expect(await succeed('configs --describe --entity-type topics --entity-name hits')).toBe('Dynamic configs for topic hits are:\n  cleanup.policy=compact,delete\n  segment.ms=5000\n')
+    expect(await succeed('configs --describe --topic hits --all')).toMatch(/^ {2}retention\.ms=604800000 \(default\)$/m)
+    expect(await fail('configs --alter --topic hits --add-config preallocate=true')).toMatch(/^error: preallocate=true is not possible on the embedded engine: .*\n$/)
+    expect(await fail('configs --alter --topic hits --add-config compact')).toMatch(/^error: --add-config: "compact" does not have the form name=value\n$/)
+    expect(await fail('configs --describe --entity-type brokers --entity-name 0')).toMatch(/^error: --entity-type brokers: only topics have configs here\n$/)
+  })
+})
+
+describe('millrace offsets, log-dirs and delete-records', () => {
+  it('show where a partition begins and ends, what it takes on disk, and take its oldest records away', async () => {
+    await succeed('topics --create --topic hits')
+    await succeed('produce --topic hits', '1\n2\n3\n')
+    expect(await succeed('offsets --topic hits')).toBe('hits:0:3\n')
+    expect(await succeed('delete-records --topic hits --partition 0 --before-offset 2')).toBe('partition: hits-0\tlow_watermark: 2\n')
+    expect(await succeed('offsets --topic hits --time earliest')).toBe('hits:0:2\n')
+    expect(await succeed('offsets --topic hits --time 2000-01-01')).toBe('hits:0:2\n')
+    expect(await succeed('log-dirs --topic hits')).toMatch(/^hits +0 +[1-9]\d+ +2 +3$/m)
+    expect(await succeed('consume --topic hits --from-beginning --timeout-ms 50')).toBe('3\n')
+    expect(await fail('delete-records --topic hits --partition 0 --before-offset 9')).toMatch(/^error: .*hits-0.*9.*\n$/)
+  })
+})
+
 describe('millrace produce and consume', () => {
   it('give back keys, values, tombstones and headers as they went in', async () => {
     await succeed('topics --create --topic hits')
@@ -127,6 +153,26 @@ describe('millrace produce and consume', () => {
     expect(await succeed('groups --reset-offsets --group g --topic hits --to-datetime 2000-01-01 --execute')).toMatch(/^g +hits +0 +0$/m)
     expect(await fail('groups --reset-offsets --group g --topic hits --to-offset 9')).toBe('error: hits-0 has the offsets 0 to 3, so 9 cannot be set\n')
     expect(await fail('groups --reset-offsets --group g --topic hits')).toMatch(/^error: --reset-offsets needs exactly one of .*\n$/)
+  })
+
+  it('let a group go on elsewhere in some partitions, by steps, or in all it has committed', async () => {
+    await succeed('topics --create --topic hits --partitions 2')
+    await succeed('topics --create --topic other')
+    await succeed('produce --topic hits --property parse.key=true', Array.from({ length: 40 }, (_, index) => `k${index}\t${index}\n`).join(''))
+    await succeed('produce --topic other', '1\n2\n')
+    for (const topic of ['hits', 'other']) await succeed(`consume --topic ${topic} --group g --from-beginning --timeout-ms 50`)
+    const newOffsets = async (args: string) => (await succeed(`groups --reset-offsets --group g ${args}`)).trimEnd().split('\n').slice(1).map((row) => row.split(/ +/).slice(1).join(' '))
+    const [zero, one] = (await newOffsets('--topic hits --to-latest')).map((row) => Number(row.split(' ')[2]))
+    expect(await newOffsets('--topic hits:1 --shift-by -3')).toEqual([`hits 1 ${one! - 3}`])
+    expect(await newOffsets('--topic hits --shift-by -100')).toEqual(['hits 0 0', 'hits 1 0'])
+    expect(await newOffsets('--all-topics --shift-by 5')).toEqual([`hits 0 ${zero}`, `hits 1 ${one}`, 'other 0 2'])
+    expect(await newOffsets('--topic other --by-duration 1h --dry-run')).toEqual(['other 0 0'])
+    expect(await newOffsets('--topic other --topic hits:0 --to-current')).toEqual(['other 0 2', `hits 0 ${zero}`])
+    expect(await fail('groups --reset-offsets --group h --topic other --shift-by 1')).toMatch(/^error: the group has no committed offset of other-0 to go on from; .*\n$/)
+    expect(await fail('groups --reset-offsets --group g --topic hits:7 --to-latest')).toBe('error: topic hits has no partition 7; it has 2, counted from 0\n')
+    expect(await fail('groups --reset-offsets --group g --all-topics --to-latest --dry-run --execute')).toBe('error: --dry-run and --execute contradict each other\n')
+    expect(await succeed('groups --describe --group g --state')).toMatch(/^g +\S+ +empty +\d+ +0$/m)
+    expect(await succeed('groups --describe --group g --members')).toMatch(/^GROUP +MEMBER-ID +INSTANCE-ID +CLIENT-ID +PARTITIONS +ASSIGNMENT\n$/)
   })
 
   it('name the line and the property that are wrong', async () => {

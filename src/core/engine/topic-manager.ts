@@ -57,7 +57,7 @@ export class TopicManager {
   describe(name: string): TopicDescription {
     const topic = this.#engine.topic(name)
     const partitions = this.#engine.partitionsOf(topic).map(({ partition, log }) => ({
-      partition, leader: 0, replicas: [0], inSyncReplicas: [0], logStartOffset: log.logStartOffset, highWatermark: log.highWatermark,
+      partition, leader: 0, replicas: [0], inSyncReplicas: [0], logStartOffset: log.logStartOffset, highWatermark: log.highWatermark, sizeBytes: log.sizeBytes,
     }))
     return { topic: name, internal: isInternalTopic(name), partitions, configs: describeTopicConfigs(topic.configs) }
   }

@@ -240,7 +240,7 @@ function describePartition(
   offsets: ReadonlyMap<string, { readonly earliest: number; readonly latest: number }>,
 ): PartitionDescription {
   const found = offsets.get(partitionKey(topic, partitionIndex))
-  return { partition: partitionIndex, leader: leaderId, replicas: replicaNodes, inSyncReplicas: isrNodes, logStartOffset: found?.earliest ?? -1, highWatermark: found?.latest ?? -1 }
+  return { partition: partitionIndex, leader: leaderId, replicas: replicaNodes, inSyncReplicas: isrNodes, logStartOffset: found?.earliest ?? -1, highWatermark: found?.latest ?? -1, sizeBytes: -1 }
 }
 
 function onWire(at: OffsetQuery['at']): number {
