@@ -81,7 +81,7 @@ describe('a damaged log', () => {
   it('is read as ever when an index, a snapshot or the checkpoint is damaged or missing', async () => {
     const disk = await write('close')
     const good = await whatIsThere(disk.kill())
-    for (const path of files(disk, '.index', '.timeindex', '.snapshot', '.checkpoint')) {
+    for (const path of files(disk, '.index', '.timeindex', '.txnindex', '.txncheck', '.snapshot', '.checkpoint')) {
       const bytes = disk.bytesOf(path)
       for (let at = 0; at <= bytes.length; at++) {
         const damaged = disk.kill()
@@ -91,6 +91,25 @@ describe('a damaged log', () => {
       }
     }
   }, 120_000)
+
+  it('takes no aborted transaction from an index that a crash left behind', async () => {
+    const disk = new MemoryFileSystem()
+    const log = await open(disk, config)
+    log.append(batch(['aborted'], { producerId: 2, producerEpoch: 0, baseSequence: 0, transactional: true }), 'builder')
+    log.appendMarker({ producerId: 2, producerEpoch: 0, coordinatorEpoch: 0, type: 'abort', timestamp: now })
+    await log.close()
+    // The marker is cut, and the transaction is committed after all.
+    const [path] = files(disk, '.log')
+    const torn = disk.kill()
+    torn.setBytes(path!, disk.bytesOf(path!).subarray(0, -5))
+    const again = await open(torn, config)
+    again.appendMarker({ producerId: 2, producerEpoch: 0, coordinatorEpoch: 0, type: 'commit', timestamp: now })
+    for (let i = 0; i < 9; i++) again.append(batch([`later-${i}`.padEnd(100)]), 'builder')
+    await again.sync()
+    await again.close()
+    const last = await open(torn.kill(), config)
+    expect(readAll(last, 'read-committed')[0]).toBe('0:aborted')
+  })
 
   it('is cut to the last whole batch when its tail is missing, wherever it was cut', async () => {
     for (const end of ['close', 'kill'] as const) {

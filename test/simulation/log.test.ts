@@ -3,7 +3,7 @@ import { simulateLog } from './log-simulation.ts'
 
 /** More by MILLRACE_SIM_SEEDS; one seed again by MILLRACE_SIM_SEED. */
 const seeds = process.env['MILLRACE_SIM_SEED'] === undefined
-  ? Array.from({ length: Number(process.env['MILLRACE_SIM_SEEDS'] ?? 200) }, (_, i) => i + 1)
+  ? Array.from({ length: Number(process.env['MILLRACE_SIM_SEEDS'] ?? 300) }, (_, i) => i + 1)
   : [Number(process.env['MILLRACE_SIM_SEED'])]
 
 /** Seeds that failed once: they run always. */

@@ -20,6 +20,7 @@ export interface CompactionCommit {
   readonly hasTransactionIndex: boolean
 }
 
+const renamed = ['log', 'index', 'timeindex', 'txnindex', 'txncheck'] as const
 const commitName = 'millrace.compaction'
 const maxCommitBytes = 256
 
@@ -41,11 +42,14 @@ function textOf({ baseOffset, endOffset, hasTransactionIndex }: CompactionCommit
 export function applyCommit(fileSystem: FileSystem, directory: string, commit: CompactionCommit): void {
   const { baseOffset, endOffset, hasTransactionIndex } = commit
   for (const name of fileSystem.list(directory)) {
-    const offset = offsetOfFileName(name, 'log') ?? offsetOfFileName(name, 'index') ?? offsetOfFileName(name, 'timeindex') ?? offsetOfFileName(name, 'txnindex') ?? offsetOfFileName(name, 'snapshot')
-    if (offset !== null && offset > baseOffset && offset < endOffset) fileSystem.remove(join(directory, name))
+    const isReplaced = [...renamed, 'snapshot' as const].some((kind) => {
+      const offset = offsetOfFileName(name, kind)
+      return offset !== null && offset > baseOffset && offset < endOffset
+    })
+    if (isReplaced) fileSystem.remove(join(directory, name))
   }
-  if (!hasTransactionIndex) fileSystem.remove(join(directory, segmentFileName(baseOffset, 'txnindex')))
-  for (const kind of ['log', 'index', 'timeindex', 'txnindex'] as const) {
+  if (!hasTransactionIndex) for (const kind of ['txnindex', 'txncheck'] as const) fileSystem.remove(join(directory, segmentFileName(baseOffset, kind)))
+  for (const kind of renamed) {
     const cleaned = join(cleanedDirectory(directory), segmentFileName(baseOffset, kind))
     if (fileSystem.stat(cleaned) !== null) fileSystem.rename(cleaned, join(directory, segmentFileName(baseOffset, kind)))
   }

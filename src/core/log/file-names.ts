@@ -1,6 +1,7 @@
 /** Kafka's names for the files of a partition: the base offset in 20 digits, and what is in it. */
 
-export type SegmentFile = 'log' | 'index' | 'timeindex' | 'txnindex' | 'snapshot'
+/** `txncheck` is our own (transaction-check.ts). */
+export type SegmentFile = 'log' | 'index' | 'timeindex' | 'txnindex' | 'txncheck' | 'snapshot'
 
 export function segmentFileName(baseOffset: number, kind: SegmentFile): string {
   return `${String(baseOffset).padStart(20, '0')}.${kind}`

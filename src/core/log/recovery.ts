@@ -12,11 +12,10 @@ import { decodeSnapshot, maxSnapshotBytes } from './producer-snapshot.ts'
 import { ProducerState } from './producer-state.ts'
 import type { ReadHandles } from './read-handles.ts'
 import type { RecordBatchView } from './record-batch.ts'
-import { Segment } from './segment.ts'
+import { Segment, trueTransactions } from './segment.ts'
 import type { IndexEntries } from './segment.ts'
 import { offsetIndexEntryBytes } from './offset-index.ts'
 import { timeIndexEntryBytes } from './time-index.ts'
-import { transactionIndexEntryBytes } from './transaction-index.ts'
 import { isTornWrite } from './torn-tail.ts'
 
 export interface RecoveryOptions {
@@ -118,14 +117,14 @@ function trustedStart(options: RecoveryOptions, baseOffsets: readonly number[], 
   return { segment, position: checkpoint!.position, offset: checkpoint!.recoveryOffset, entries: checkpoint! }
 }
 
-/** Whether the files are at least as long as the checkpoint says. */
+/** Whether the files are at least as long as the checkpoint says, and the one whose entries cannot be compared with the log is true. */
 function isAsVouched({ fileSystem, directory }: RecoveryOptions, checkpoint: LogCheckpoint): boolean {
   const isLong = (kind: SegmentFile, sizeBytes: number) =>
     sizeBytes === 0 || (fileSystem.stat(join(directory, segmentFileName(checkpoint.segmentBaseOffset, kind)))?.sizeBytes ?? 0) >= sizeBytes
   return isLong('log', checkpoint.position) &&
     isLong('index', checkpoint.offsetEntries * offsetIndexEntryBytes) &&
     isLong('timeindex', checkpoint.timeEntries * timeIndexEntryBytes) &&
-    isLong('txnindex', checkpoint.transactionEntries * transactionIndexEntryBytes)
+    (checkpoint.transactionEntries === 0 || trueTransactions({ fileSystem, directory, baseOffset: checkpoint.segmentBaseOffset }) >= checkpoint.transactionEntries)
 }
 
 function firstWithoutIndexes(options: RecoveryOptions, baseOffsets: readonly number[], before: number): number {

@@ -12,6 +12,7 @@ import { SegmentReader } from './segment-reader.ts'
 import type { SegmentReadRequest } from './segment-reader.ts'
 import { TimeIndex, timeIndexEntryBytes } from './time-index.ts'
 import type { TimeIndexEntry } from './time-index.ts'
+import { trueTransactionEntries, writeTransactionCheck } from './transaction-check.ts'
 import { TransactionIndex, transactionIndexEntryBytes } from './transaction-index.ts'
 
 export interface SegmentOptions {
@@ -29,7 +30,7 @@ export interface IndexEntries {
   readonly transactionEntries: number
 }
 
-const segmentFiles = ['log', 'index', 'timeindex', 'txnindex'] as const
+const segmentFiles = ['log', 'index', 'timeindex', 'txnindex', 'txncheck'] as const
 const maxIndexBytes = 64 * 1024 * 1024
 /** Positions and relative offsets are int32 in the indexes. */
 const maxInt32 = 2147483647
@@ -95,13 +96,15 @@ export class Segment {
     return new Segment(options, file, file.sizeBytes(), indexesOf(options, (entries) => EntryFile.load(entries, maxIndexBytes)))
   }
 
-  /** null when an index is missing or of an impossible size: the segment must be scanned. */
+  /** null when an index is missing or not to be believed: the segment must be scanned. */
   static openSealed(options: SegmentOptions): Segment | null {
     const status = options.fileSystem.stat(pathOf(options, 'log'))
     const offset = EntryFile.openSealed(entryOptions(options, 'index'))
     const time = EntryFile.openSealed(entryOptions(options, 'timeindex'))
     if (status === null || offset === null || time === null) return null
     const transaction = EntryFile.openSealed(entryOptions(options, 'txnindex')) ?? EntryFile.create(entryOptions(options, 'txnindex'))
+    const isVouched = transaction.count > 0 || options.fileSystem.stat(pathOf(options, 'txncheck')) !== null
+    if (isVouched && trueTransactions(options) !== Math.max(1, transaction.count)) return null
     return new Segment(options, null, status.sizeBytes, { offset, time, transaction })
   }
 
@@ -179,9 +182,24 @@ export class Segment {
   /** The indexes as they are, on disk: for a clean close and before sealing. */
   async flushIndexes(options: { readonly sync: boolean }): Promise<void> {
     this.markTime()
-    const files = [this.offsetIndex.file, this.timeIndex.file, ...(this.transactionIndex.file.count > 0 ? [this.transactionIndex.file] : [])]
-    const results = await Promise.allSettled(files.map((file) => file.flush(options)))
-    for (const result of results) if (result.status === 'rejected') throw result.reason
+    const flushes = [this.offsetIndex.file.flush(options), this.timeIndex.file.flush(options), this.#flushTransactions(options)]
+    for (const result of await Promise.allSettled(flushes)) if (result.status === 'rejected') throw result.reason
+  }
+
+  async #flushTransactions(options: { readonly sync: boolean }): Promise<void> {
+    const { file } = this.transactionIndex
+    if (!this.isActive) return
+    // Files of entries that a scan did not find any more would come back.
+    if (file.count === 0) return removeTransactions(this.#options)
+    const entries = file.bytes.slice(0, file.sizeBytes)
+    await file.flush(options)
+    const check = this.#options.fileSystem.open(pathOf(this.#options, 'txncheck'), 'write')
+    try {
+      writeTransactionCheck(check, entries)
+      if (options.sync) await check.sync()
+    } finally {
+      check.close()
+    }
   }
 
   /** After a sync and a flush: nothing is appended any more, and memory and the descriptor are given back. */
@@ -293,13 +311,22 @@ export class Segment {
   }
 }
 
+/** Of a segment's index of aborted transactions: the entries that are as they were written. */
+export function trueTransactions(options: Pick<SegmentOptions, 'fileSystem' | 'directory' | 'baseOffset'>): number {
+  return trueTransactionEntries(options.fileSystem, pathOf(options, 'txnindex'), pathOf(options, 'txncheck'))
+}
+
+function removeTransactions(options: SegmentOptions): void {
+  for (const kind of ['txnindex', 'txncheck'] as const) options.fileSystem.remove(pathOf(options, kind))
+}
+
 interface SegmentIndexes {
   readonly offset: EntryFile
   readonly time: EntryFile
   readonly transaction: EntryFile
 }
 
-function pathOf(options: SegmentOptions, kind: SegmentFile): string {
+function pathOf(options: Pick<SegmentOptions, 'directory' | 'baseOffset'>, kind: SegmentFile): string {
   return join(options.directory, segmentFileName(options.baseOffset, kind))
 }
 
