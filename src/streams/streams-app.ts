@@ -1,10 +1,13 @@
 import { StreamError, isStreamError, sleep } from '../core/index.ts'
 import type { TopicPartition } from '../core/index.ts'
+import { metricsOf } from './app-metrics.ts'
+import type { MeasuredThread, Metric } from './app-metrics.ts'
 import { resolveConfig } from './config.ts'
 import type { ResolvedConfig, StreamsConfig } from './config.ts'
 import { sourceTopicsInBroker } from './runtime/assignor.ts'
 import { StreamThread } from './runtime/stream-thread.ts'
 import { newThreadMetrics } from './runtime/thread-metrics.ts'
+import type { ThreadMetrics } from './runtime/thread-metrics.ts'
 import { setUpTopics } from './runtime/topic-setup.ts'
 import { topicInBroker } from './topology/internal-topics.ts'
 import type { Topology } from './topology/topology.ts'
@@ -44,6 +47,7 @@ export class StreamsApp {
   #failure: StreamError | null = null
   #commitWaiters: (() => void)[] = []
   #partitionCounts = new Map<string, number>()
+  #startedAt = 0
 
   /** @throws INVALID_CONFIG naming the key */
   constructor(topology: Topology, config: StreamsConfig) {
@@ -68,6 +72,7 @@ export class StreamsApp {
   async start(): Promise<void> {
     if (this.#state !== 'CREATED') throw new StreamError('INVALID_ARGUMENT', `this application is ${this.#state}; an application starts once, make a new one`)
     this.#setState('REBALANCING')
+    this.#startedAt = this.#config.clock.monotonic()
     const { broker, applicationId, deadLetterTopic, additionalRetentionMs } = this.#config
     try {
       this.#partitionCounts = await setUpTopics(broker, { applicationId, topology: this.#topology, deadLetterTopic, additionalRetentionMs })
@@ -122,6 +127,15 @@ export class StreamsApp {
     const tasks = this.#thread?.tasks ?? []
     const dropped = tasks.reduce((sum, { task }) => sum + task.droppedRecords, this.#metrics.droppedRecords)
     return { ...this.#metrics, droppedRecords: dropped, tasks: tasks.length }
+  }
+
+  /** Everything that is measured, under the names of Kafka Streams: of the client, the thread, tasks, topics and stores. See `prometheusText`. */
+  metricValues(): readonly Metric[] {
+    const { applicationId, instanceId, clock } = this.#config
+    return metricsOf({
+      applicationId, instanceId, state: this.#state, hasFailed: this.#failure !== null, now: clock.monotonic(), startedAt: this.#startedAt,
+      thread: this.#thread === null ? null : measured(this.#thread, this.#metrics),
+    })
   }
 
   async #run(thread: StreamThread): Promise<void> {
@@ -198,4 +212,8 @@ export class StreamsApp {
     this.#commitWaiters = []
     for (const wake of waiters) wake()
   }
+}
+
+function measured(thread: StreamThread, metrics: ThreadMetrics): MeasuredThread {
+  return { name: thread.name, metrics, tasks: thread.tasks, produced: thread.produced, isRestoring: (taskId) => thread.isRestoring(taskId) }
 }

@@ -2,6 +2,7 @@ import { partitionKey } from '../../core/index.ts'
 import type { CommittedOffset, PartitionRecords, TopicPartition } from '../../core/index.ts'
 import type { TaskPlan } from './assignor.ts'
 import type { StreamTask } from './stream-task.ts'
+import type { Traffic } from './thread-metrics.ts'
 
 /** One input partition of a task, as the thread sees it. */
 interface Input extends TopicPartition {
@@ -11,6 +12,8 @@ interface Input extends TopicPartition {
   readTo: number
   /** Where the partition is known to end. */
   end: number
+  /** What was read of it. */
+  readonly traffic: Traffic
 }
 
 /** A task with its place in its inputs: what to read, when all inputs are there, where to go back to. */
@@ -19,12 +22,13 @@ export class ActiveTask {
   readonly task: StreamTask
   readonly #inputs = new Map<string, Input>()
   readonly #inputList: readonly Input[]
+  #processedRecords = 0
 
   constructor(plan: TaskPlan, task: StreamTask, positions: readonly (TopicPartition & { readonly position: number; readonly end: number })[]) {
     this.plan = plan
     this.task = task
     for (const { topic, partition, position, end } of positions) {
-      this.#inputs.set(partitionKey(topic, partition), { topic, partition, position, readTo: position, end })
+      this.#inputs.set(partitionKey(topic, partition), { topic, partition, position, readTo: position, end, traffic: { records: 0, bytes: 0 } })
     }
     this.#inputList = [...this.#inputs.values()]
   }
@@ -33,10 +37,24 @@ export class ActiveTask {
     return this.#inputList
   }
 
+  /** Records that this task has processed, those that were rolled back included. */
+  get processedRecords(): number {
+    return this.#processedRecords
+  }
+
+  /** Records that wait in memory. */
+  get bufferedRecords(): number {
+    return this.#inputList.reduce((sum, input) => sum + this.task.bufferedRecords(input), 0)
+  }
+
   add({ topic, partition, batches, nextOffset, lastStableOffset }: PartitionRecords): void {
     const input = this.#inputs.get(partitionKey(topic, partition))!
     input.readTo = nextOffset
     input.end = Math.max(lastStableOffset, nextOffset)
+    for (const batch of batches) {
+      input.traffic.records += batch.recordCount
+      input.traffic.bytes += batch.sizeBytes
+    }
     this.task.addRecords(input, batches, nextOffset)
   }
 
@@ -49,6 +67,7 @@ export class ActiveTask {
     const isSingle = this.#inputList.length === 1
     let count = 0
     while (count < limit && (isSingle || this.#hasAllInputs()) && task.process(nowMs)) count++
+    this.#processedRecords += count
     if (count > 0) task.punctuateStreamTime(nowMs)
     return count
   }

@@ -1,6 +1,7 @@
 import { StreamError, isStreamError, partitionKey, sleep } from '../../core/index.ts'
 import type { GroupMember, ReadResult, RebalanceEvent, TopicPartition } from '../../core/index.ts'
 import type { ResolvedConfig } from '../config.ts'
+import type { OpenStore } from '../state/open-store.ts'
 import type { TopologyData } from '../topology/node.ts'
 import { ActiveTask } from './active-task.ts'
 import { sourceTopicsInBroker, taskAssignor } from './assignor.ts'
@@ -52,6 +53,7 @@ export class StreamThread {
   readonly #restorer: Restorer
   readonly #factory: TaskFactory
   readonly #globals: GlobalReader
+  readonly #globalStores: ReadonlyMap<string, OpenStore>
   readonly #stop = new AbortController()
   #member: GroupMember | null = null
   #tasks: ActiveTask[] = []
@@ -79,11 +81,30 @@ export class StreamThread {
     })
     const globals = new GlobalStores(topology, { applicationId: config.applicationId, clock: config.clock, config: taskConfig(config) })
     this.#globals = new GlobalReader(config.broker, globals)
+    this.#globalStores = globals.stores
     this.#factory = new TaskFactory({ topology, config, partitionCounts, collector: this.#output.collector, globalStores: globals.stores })
   }
 
   get tasks(): readonly ActiveTask[] {
     return this.#tasks
+  }
+
+  get name(): string {
+    return this.#options.name
+  }
+
+  /** What was written to each topic. */
+  get produced(): TaskOutput['produced'] {
+    return this.#output.produced
+  }
+
+  get globalStores(): ReadonlyMap<string, OpenStore> {
+    return this.#globalStores
+  }
+
+  /** The task's stores are still being filled. */
+  isRestoring(taskId: string): boolean {
+    return this.#restorer.isRestoring(taskId)
   }
 
   /** Joins the group and takes up the first assignment. @throws what prevents that, after everything opened is closed */
@@ -138,7 +159,11 @@ export class StreamThread {
   // -------------------------------------------------------------------------------------------- one turn
 
   async #turn(): Promise<void> {
+    const { metrics, config: { clock } } = this.#options
+    const started = clock.monotonic()
     const result = await this.#read()
+    metrics.polls++
+    metrics.pollMs += clock.monotonic() - started
     if (this.#newAssignment !== null) {
       // What was read belongs to positions that are looked up anew.
       await this.#adoptAssignment()
@@ -150,7 +175,9 @@ export class StreamThread {
     this.#sendResults()
     this.#process()
     for (const { task } of this.#running()) {
-      if (task.punctuateWallClock(this.#options.config.clock.now())) this.#isDirty = true
+      if (!task.punctuateWallClock(clock.now())) continue
+      metrics.punctuations++
+      this.#isDirty = true
     }
     this.#output.check()
     if (this.#isCommitDue()) await this.#commit()
@@ -197,7 +224,8 @@ export class StreamThread {
   #process(): void {
     const { metrics, config: { clock } } = this.#options
     const running = this.#running()
-    const deadline = clock.monotonic() + sliceMs
+    const started = clock.monotonic()
+    const deadline = started + sliceMs
     for (let processed = -1; processed !== 0 && !this.#output.isFull && clock.monotonic() < deadline;) {
       const now = clock.now()
       processed = 0
@@ -209,6 +237,7 @@ export class StreamThread {
       metrics.processedRecords += processed
       if (processed > 0) this.#isDirty = true
     }
+    metrics.processMs += clock.monotonic() - started
   }
 
   #running(): readonly ActiveTask[] {
@@ -269,8 +298,15 @@ export class StreamThread {
     for (const [active, offsets] of prepared) active.committed(offsets)
     this.#isDirty = false
     this.#failuresInARow = 0
-    this.#options.metrics.commits++
+    this.#countCommit(clock.monotonic() - this.#lastCommit)
     this.#options.onCommit()
+  }
+
+  #countCommit(ms: number): void {
+    const { metrics } = this.#options
+    metrics.commits++
+    metrics.commitMs += ms
+    metrics.maxCommitMs = Math.max(metrics.maxCommitMs, ms)
   }
 
   /** Goes on after a failure that may pass, or lets it end the thread. */
@@ -343,6 +379,7 @@ export class StreamThread {
     for (const active of dropped) this.#closeTask(active)
     const added = tasks.filter((active) => !this.#tasks.includes(active))
     this.#setTasks(tasks)
+    this.#options.metrics.tasksCreated += added.length
     for (const active of added) await this.#restorer.add(active)
     this.#newAssignment = null
     for (const { topic, partition, position } of tasks.flatMap((active) => active.inputs)) this.#member!.seek({ topic, partition, offset: position })
@@ -356,6 +393,7 @@ export class StreamThread {
 
   #closeTask({ task }: ActiveTask): void {
     this.#options.metrics.droppedRecords += task.droppedRecords
+    this.#options.metrics.tasksClosed++
     this.#restorer.remove(task.taskId)
     task.close()
   }

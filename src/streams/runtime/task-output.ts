@@ -1,6 +1,7 @@
 import { StreamError, isStreamError } from '../../core/index.ts'
 import type { Broker, CommittedOffset, GroupMember, Producer, TopicPartition, UnsealedBatch } from '../../core/index.ts'
 import { BatchingCollector } from './record-collector.ts'
+import type { Traffic } from './thread-metrics.ts'
 
 export type Guarantee = 'exactly-once' | 'at-least-once'
 
@@ -35,6 +36,7 @@ export class TaskOutput {
   #inFlightBytes = 0
   readonly #inFlight = new Set<Promise<void>>()
   #failure: unknown = null
+  readonly #produced = new Map<string, Traffic>()
 
   constructor(options: TaskOutputOptions) {
     this.#options = options
@@ -49,6 +51,11 @@ export class TaskOutput {
   async open(): Promise<void> {
     const { broker, guarantee, transactionalId, transactionTimeoutMs, clientId } = this.#options
     this.#producer = await broker.openProducer(guarantee === 'exactly-once' ? { transactionalId, transactionTimeoutMs, clientId } : { clientId })
+  }
+
+  /** What was handed over for each topic, also what was aborted later. */
+  get produced(): ReadonlyMap<string, Readonly<Traffic>> {
+    return this.#produced
   }
 
   get isFull(): boolean {
@@ -127,12 +134,23 @@ export class TaskOutput {
     this.check()
     this.#begin()
     const { byteLength } = batch.bytes
+    this.#count(target.topic, batch.recordCount, byteLength)
     this.#inFlightBytes += byteLength
     const sent = this.#open.appendBatch(target, batch).then(() => {}, (error: unknown) => { this.#failure ??= error }).then(() => {
       this.#inFlightBytes -= byteLength
       this.#inFlight.delete(sent)
     })
     this.#inFlight.add(sent)
+  }
+
+  #count(topic: string, records: number, bytes: number): void {
+    const traffic = this.#produced.get(topic)
+    if (traffic === undefined) {
+      this.#produced.set(topic, { records, bytes })
+      return
+    }
+    traffic.records += records
+    traffic.bytes += bytes
   }
 }
 

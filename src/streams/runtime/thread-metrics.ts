@@ -1,4 +1,4 @@
-/** Counters of one thread, since the application started. */
+/** Counters of one thread, since the application started. Plain fields: the loop adds to them. */
 export interface ThreadMetrics {
   /** Also those of repartition topics, on their second and further ways through the program. */
   processedRecords: number
@@ -9,8 +9,27 @@ export interface ThreadMetrics {
   commits: number
   /** Times that work since the last commit was thrown away and begun again. */
   rollbacks: number
+  polls: number
+  /** Times that a punctuator of the wall clock ran. */
+  punctuations: number
+  tasksCreated: number
+  tasksClosed: number
+  /** Wall time spent in each of these, and the longest commit; milliseconds. */
+  pollMs: number
+  processMs: number
+  commitMs: number
+  maxCommitMs: number
 }
 
 export function newThreadMetrics(): ThreadMetrics {
-  return { processedRecords: 0, inputRecords: 0, droppedRecords: 0, commits: 0, rollbacks: 0 }
+  return {
+    processedRecords: 0, inputRecords: 0, droppedRecords: 0, commits: 0, rollbacks: 0, polls: 0, punctuations: 0, tasksCreated: 0, tasksClosed: 0,
+    pollMs: 0, processMs: 0, commitMs: 0, maxCommitMs: 0,
+  }
+}
+
+/** What went through a topic, in one direction. */
+export interface Traffic {
+  records: number
+  bytes: number
 }

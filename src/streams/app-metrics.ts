@@ -1,0 +1,119 @@
+import type { ActiveTask } from './runtime/active-task.ts'
+import type { ThreadMetrics, Traffic } from './runtime/thread-metrics.ts'
+import { KeyValueStore } from './state/key-value-store.ts'
+import type { OpenStore } from './state/open-store.ts'
+
+/** One measured value of an application, under the names and groups of Kafka Streams. */
+export interface Metric {
+  readonly group: 'stream-metrics' | 'stream-thread-metrics' | 'stream-task-metrics' | 'stream-topic-metrics' | 'stream-state-metrics'
+  /** `process-total` */
+  readonly name: string
+  readonly description: string
+  /** Which thread, task, topic or store: `thread-id`, `task-id`, `topic-name`, `processor-node-id`, `key-value-state-id`. */
+  readonly tags: Readonly<Record<string, string>>
+  /** A counter only grows while the application runs. */
+  readonly kind: 'counter' | 'gauge'
+  readonly value: number
+}
+
+/** What the metrics of an application are made of. */
+export interface MeasuredApp {
+  readonly applicationId: string
+  readonly instanceId: string
+  readonly state: string
+  readonly hasFailed: boolean
+  readonly now: number
+  readonly startedAt: number
+  /** null before the start. */
+  readonly thread: MeasuredThread | null
+}
+
+export interface MeasuredThread {
+  readonly name: string
+  readonly metrics: Readonly<ThreadMetrics>
+  readonly tasks: readonly ActiveTask[]
+  readonly produced: ReadonlyMap<string, Readonly<Traffic>>
+  isRestoring(taskId: string): boolean
+}
+
+const states = ['CREATED', 'REBALANCING', 'RUNNING', 'PENDING_SHUTDOWN', 'NOT_RUNNING', 'PENDING_ERROR', 'ERROR']
+
+/** A snapshot; nothing is measured for it that the loop does not count anyway. */
+export function metricsOf(app: MeasuredApp): readonly Metric[] {
+  const client = { 'client-id': `${app.applicationId}-${app.instanceId}`, 'application-id': app.applicationId }
+  const { thread } = app
+  const isAlive = thread !== null && app.state !== 'NOT_RUNNING' && app.state !== 'ERROR'
+  return [
+    gauge('stream-metrics', 'client-state', `the state: ${states.map((state, index) => `${index} ${state}`).join(', ')}`, client, states.indexOf(app.state)),
+    gauge('stream-metrics', 'alive-stream-threads', 'threads that run', client, isAlive ? 1 : 0),
+    counter('stream-metrics', 'failed-stream-threads', 'threads that an error ended', client, app.hasFailed ? 1 : 0),
+    ...(thread === null ? [] : [...threadMetrics(thread, client, app.now - app.startedAt), ...thread.tasks.flatMap((task) => taskMetrics(task, thread, client)), ...producedMetrics(thread, client)]),
+  ]
+}
+
+function threadMetrics({ name, metrics, tasks }: MeasuredThread, client: Tags, upMs: number): readonly Metric[] {
+  const tags = { ...client, 'thread-id': name }
+  const total = (metric: string, description: string, value: number) => counter('stream-thread-metrics', metric, description, tags, value)
+  const share = (metric: string, of: string, ms: number) => gauge('stream-thread-metrics', metric, `share of the time since the start that was spent ${of}`, tags, upMs <= 0 ? 0 : ms / upMs)
+  const { commits, commitMs } = metrics
+  return [
+    total('process-total', 'records processed, those of repartition topics included', metrics.processedRecords),
+    total('commit-total', 'commits', commits),
+    total('poll-total', 'reads of input', metrics.polls),
+    total('punctuate-total', 'times that punctuators of the wall clock ran', metrics.punctuations),
+    total('task-created-total', 'tasks that came', metrics.tasksCreated),
+    total('task-closed-total', 'tasks that went', metrics.tasksClosed),
+    total('rollback-total', 'times that work since the last commit was begun again (not upstream\'s)', metrics.rollbacks),
+    gauge('stream-thread-metrics', 'commit-latency-avg', 'mean time of a commit, ms', tags, commits === 0 ? 0 : commitMs / commits),
+    gauge('stream-thread-metrics', 'commit-latency-max', 'longest commit, ms', tags, metrics.maxCommitMs),
+    share('process-ratio', 'processing', metrics.processMs),
+    share('commit-ratio', 'committing', commitMs),
+    share('poll-ratio', 'reading and waiting for input', metrics.pollMs),
+    gauge('stream-thread-metrics', 'task-count', 'tasks that this thread runs (not upstream\'s)', tags, tasks.length),
+  ]
+}
+
+function taskMetrics(active: ActiveTask, thread: MeasuredThread, client: Tags): readonly Metric[] {
+  const { taskId } = active.task
+  const tags = { ...client, 'thread-id': thread.name, 'task-id': taskId }
+  return [
+    counter('stream-task-metrics', 'process-total', 'records processed', tags, active.processedRecords),
+    counter('stream-task-metrics', 'dropped-records-total', 'records left out: late, without a key, or by an error policy', tags, active.task.droppedRecords),
+    gauge('stream-task-metrics', 'active-buffer-count', 'records that wait in memory', tags, active.bufferedRecords),
+    gauge('stream-task-metrics', 'restoring', '1 while stores are filled from changelogs (not upstream\'s)', tags, thread.isRestoring(taskId) ? 1 : 0),
+    ...active.inputs.flatMap(({ topic, partition, traffic, readTo, end }) => {
+      const input = { ...tags, 'topic-name': topic, partition: `${partition}` }
+      return [
+        ...trafficMetrics('consumed', traffic, input),
+        gauge('stream-topic-metrics', 'records-lag', 'records that are not read yet (not upstream\'s)', input, Math.max(0, end - readTo)),
+      ]
+    }),
+    ...[...active.task.stores.values()].flatMap((store) => storeMetrics(store, tags)),
+  ]
+}
+
+function producedMetrics({ name, produced }: MeasuredThread, client: Tags): readonly Metric[] {
+  return [...produced].flatMap(([topic, traffic]) => trafficMetrics('produced', traffic, { ...client, 'thread-id': name, 'topic-name': topic }))
+}
+
+function trafficMetrics(direction: 'consumed' | 'produced', { records, bytes }: Traffic, tags: Tags): readonly Metric[] {
+  return [
+    counter('stream-topic-metrics', `records-${direction}-total`, `records ${direction}`, tags, records),
+    counter('stream-topic-metrics', `bytes-${direction}-total`, `bytes ${direction}, as they are in the log`, tags, bytes),
+  ]
+}
+
+function storeMetrics({ spec, view }: OpenStore, tags: Tags): readonly Metric[] {
+  if (!(view instanceof KeyValueStore)) return []
+  return [gauge('stream-state-metrics', 'estimate-num-keys', 'rows in the store', { ...tags, 'key-value-state-id': spec.name }, view.count())]
+}
+
+type Tags = Readonly<Record<string, string>>
+
+function counter(group: Metric['group'], name: string, description: string, tags: Tags, value: number): Metric {
+  return { group, name, description, tags, kind: 'counter', value }
+}
+
+function gauge(group: Metric['group'], name: string, description: string, tags: Tags, value: number): Metric {
+  return { group, name, description, tags, kind: 'gauge', value }
+}
