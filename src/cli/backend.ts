@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { kafkaOptionsFromProperties, openEmbeddedBroker, openKafkaBroker } from '../core/index.ts'
-import type { Broker } from '../core/index.ts'
+import { kafkaOptionsFromProperties, openEmbeddedBroker, openKafkaBroker, StreamError } from '../core/index.ts'
+import type { Broker, KafkaBrokerOptions } from '../core/index.ts'
 import { readTextFile, requireDirectory } from './files.ts'
 
 export interface BackendOptions {
@@ -16,34 +16,37 @@ export function addBackendOptions(command: Command): Command {
   return command
     .option('--data <directory>', 'where the embedded log lies', './.millrace')
     .option('--kafka <host:port,…>', 'use this Apache Kafka cluster instead of an embedded log')
-    .option('--command-config <file>', 'with --kafka: a .properties file with further client settings, such as security.protocol')
+    .option('--command-config <file>', 'a .properties file with settings of the connection to a cluster, such as bootstrap.servers (instead of --kafka) and security.protocol')
 }
 
-/** For people: which log it is. */
-export function describeBackend({ data, kafka }: BackendOptions): string {
-  return kafka ?? data
-}
-
-/** Opens the log, which must be there already, and closes it again whatever happens. */
-export async function withBroker<T>(options: BackendOptions, use: (broker: Broker) => Promise<T>): Promise<T> {
-  if (options.kafka === undefined) requireDirectory(options.data)
-  return withNewBroker(options, use)
+/** Opens the log, which must be there already, and closes it again whatever happens. `place` says for people which log it is. */
+export function withBroker<T>(options: BackendOptions, use: (broker: Broker, place: string) => Promise<T>): Promise<T> {
+  return withOpened(options, (directory) => requireDirectory(directory), use)
 }
 
 /** As `withBroker`, but an absent directory becomes an empty log. */
-export async function withNewBroker<T>(options: BackendOptions, use: (broker: Broker) => Promise<T>): Promise<T> {
-  const broker = await openBroker(options)
+export function withNewBroker<T>(options: BackendOptions, use: (broker: Broker, place: string) => Promise<T>): Promise<T> {
+  return withOpened(options, () => undefined, use)
+}
+
+async function withOpened<T>(options: BackendOptions, check: (directory: string) => void, use: (broker: Broker, place: string) => Promise<T>): Promise<T> {
+  const connection = await connectionTo(options)
+  if (connection === null) check(options.data)
+  const broker = connection === null ? await openEmbeddedBroker({ directory: options.data }) : await openKafkaBroker(connection)
   try {
-    return await use(broker)
+    return await use(broker, connection?.brokers.join(',') ?? options.data)
   } finally {
     await broker.close()
   }
 }
 
-async function openBroker({ data, kafka, commandConfig, clientProperties }: BackendOptions): Promise<Broker> {
-  if (kafka === undefined) return openEmbeddedBroker({ directory: data })
-  const properties = commandConfig === undefined ? {} : await readProperties(commandConfig)
-  return openKafkaBroker(kafkaOptionsFromProperties({ ...clientProperties, ...properties, 'bootstrap.servers': kafka }, { readFile: readTextFile }))
+/** null: a directory. @throws INVALID_CONFIG, INVALID_ARGUMENT */
+async function connectionTo({ kafka, commandConfig, clientProperties }: BackendOptions): Promise<KafkaBrokerOptions | null> {
+  const given = { ...clientProperties, ...(commandConfig === undefined ? {} : await readProperties(commandConfig)), ...(kafka === undefined ? {} : { 'bootstrap.servers': kafka }) }
+  const options = kafkaOptionsFromProperties(given, { readFile: readTextFile })
+  if (kafka !== undefined || options.brokers.length > 0) return options
+  if (commandConfig === undefined) return null
+  throw new StreamError('INVALID_ARGUMENT', `${commandConfig} has no bootstrap.servers; add them, or name the cluster by --kafka`)
 }
 
 async function readProperties(file: string): Promise<Readonly<Record<string, string>>> {

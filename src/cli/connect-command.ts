@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { addBackendOptions, describeBackend, withNewBroker } from './backend.ts'
+import { addBackendOptions, withNewBroker } from './backend.ts'
 import type { BackendOptions } from './backend.ts'
 import { readTextFile } from './files.ts'
 import { stopped } from './terminal.ts'
@@ -19,11 +19,10 @@ async function runConnectors(workerFile: string, connectorFiles: readonly string
   const workerConfig = parseWorkerFile(workerFile, readTextFile(workerFile))
   const connectors = connectorFiles.map((file) => parseConnectorFile(file, readTextFile(file)))
   const connection = clientProperties(workerConfig)
-  const backend = connection === null ? options : { kafka: connection['bootstrap.servers']!, clientProperties: connection, ...options }
-  await withNewBroker(backend, async (broker) => {
+  await withNewBroker({ ...options, ...(connection !== null && { clientProperties: connection }) }, async (broker, place) => {
     const running = await runStandalone(workerConfig, connectors, { broker })
     try {
-      terminal.tell(`running ${connectors.map(({ name }) => name).join(', ')} on ${describeBackend(backend)}; Ctrl-C stops it`)
+      terminal.tell(`running ${connectors.map(({ name }) => name).join(', ')} on ${place}; Ctrl-C stops it`)
       await Promise.race([running.failed, stopped(terminal)])
     } finally {
       await running.stop()

@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { Option } from 'commander'
 import type { Command } from 'commander'
-import { addBackendOptions, describeBackend, withNewBroker } from './backend.ts'
+import { addBackendOptions, withNewBroker } from './backend.ts'
 import type { BackendOptions } from './backend.ts'
 import { stopped } from './terminal.ts'
 import type { Terminal } from './terminal.ts'
@@ -34,10 +34,10 @@ async function runApp(file: string, options: RunCommandOptions, terminal: Termin
   // Loaded here, so that the other commands start faster.
   const [{ loadTopology }, { StreamsApp }] = await Promise.all([import('./load-topology.ts'), import('../streams/index.ts')])
   const topology = await loadTopology(file)
-  await withNewBroker(options, async (broker) => {
+  await withNewBroker(options, async (broker, place) => {
     const app = new StreamsApp(topology, { applicationId, broker, onDeserializationError, onProcessingError, onSerializationError, ...(instanceId !== undefined && { instanceId }) })
     await app.start()
-    terminal.tell(`running ${applicationId} on ${describeBackend(options)}; Ctrl-C stops it`)
+    terminal.tell(`running ${applicationId} on ${place}; Ctrl-C stops it`)
     // A failure ends the run below, where it is told.
     app.caughtUp().then(() => terminal.tell(`caught up after ${app.metrics().inputRecords} records`), () => {})
     try {

@@ -19,6 +19,15 @@ describe('--kafka', () => {
     expect(errors).toMatch(/^error: .*127\.0\.0\.1:1.*\n$/)
   })
 
+  it('says in one line that a file of settings names no cluster', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'millrace-settings-'))
+    writeFileSync(join(directory, 'client.properties'), 'security.protocol=PLAINTEXT\n')
+    const { code, errors } = await millrace(`topics --list --command-config ${join(directory, 'client.properties')}`)
+    rmSync(directory, { recursive: true })
+    expect(code).toBe(1)
+    expect(errors).toMatch(/^error: .*client\.properties has no bootstrap\.servers.*--kafka\n$/)
+  })
+
   it('says in one line that it is no address', async () => {
     expect(await millrace('topics --list --kafka nowhere')).toMatchObject({ code: 1, errors: expect.stringMatching(/^error: .*nowhere.*host:port.*\n$/) as string })
   })
@@ -48,6 +57,9 @@ await describeWith('kafka', 'the console on Apache Kafka', (kafka) => {
     expect(await succeed(`consume --topic ${topic} --from-beginning --max-messages 2 --property print.key=true`)).toBe('a\t1\nb\t2\n')
     expect(await succeed(`consume --topic ${topic} --group ${group} --from-beginning --max-messages 1`)).toBe('1\n')
     expect(await succeed(`groups --describe --group ${group}`)).toMatch(new RegExp(`^${group} +${topic} +0 +1 +2 +1 `, 'm'))
+    writeFileSync(join(directory, 'cluster.properties'), `bootstrap.servers=${kafka.bootstrapServers}\n`)
+    const named = await millrace(`topics --list --command-config ${join(directory, 'cluster.properties')}`)
+    expect(named).toMatchObject({ code: 0, output: expect.stringContaining(`${topic}\n`) as string })
     expect(await succeed(`topics --delete --topic ${topic}`)).toBe(`Deleted topic ${topic}.\n`)
   })
 })

@@ -68,6 +68,21 @@ describeWithOwnKafka({ brokers: 1 }, 'requests that are lost', (cluster) => {
     expect(await valuesIn(broker, topic)).toEqual(['kept'])
   }), 120_000)
 
+  it('a producer that comes to itself does not drive out the one that has taken its place', () => withBroker(async (broker, topic) => {
+    const transactionalId = freshName('lost')
+    const older = await broker.openProducer({ transactionalId, transactionTimeoutMs: 30_000 })
+    older.begin()
+    await older.append({ topic, value: Buffer.from('dropped') })
+    await whileStandingStill(() => lost(older.append({ topic, value: Buffer.from('lost') })))
+    const newer = await broker.openProducer({ transactionalId, transactionTimeoutMs: 30_000 })
+    // before it begins: Kafka's coordinator ends an open transaction before it looks at who asks
+    await expect(older.abort()).rejects.toMatchObject({ code: 'PRODUCER_FENCED' })
+    newer.begin()
+    await newer.append({ topic, value: Buffer.from('kept') })
+    await newer.commit()
+    expect(await valuesIn(broker, topic)).toEqual(['kept'])
+  }), 120_000)
+
   it('a commit without an answer is made certain by abort: all of it shows, or nothing', () => withBroker(async (broker, topic) => {
     const impatient = await openKafkaBroker({ brokers: [cluster().bootstrapServers], ...timeOuts, operationTimeoutMs: 2_000 })
     const producer = await impatient.openProducer({ transactionalId: freshName('lost'), transactionTimeoutMs: 30_000 })

@@ -49,7 +49,7 @@ export async function openKafkaProducer(cluster: KafkaCluster, options: Producer
 
 async function adoptFreshProducerId(cluster: KafkaCluster, identity: ProducerIdentity): Promise<void> {
   await cluster.retrying(async () => {
-    const answer = await cluster.sendToAny(initProducerId, { transactionalId: null, transactionTimeoutMs: 0 })
+    const answer = await cluster.sendToAny(initProducerId, { transactionalId: null, transactionTimeoutMs: 0, producerId: -1, producerEpoch: -1 })
     throwIfError(answer.errorCode, 'asking for a producer id')
     identity.adopt(answer.producerId, answer.producerEpoch)
   })

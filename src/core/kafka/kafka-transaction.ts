@@ -42,10 +42,14 @@ export class KafkaTransaction {
     this.#timeoutMs = options.transactionTimeoutMs
   }
 
-  /** Fences earlier producers of the id and ends what they left open. @throws INVALID_TRANSACTION_TIMEOUT, BACKEND_UNAVAILABLE (retriable) */
+  /**
+   * Fences earlier producers of the id and ends what they left open. Once it has an identity, it goes on as that producer, or
+   * is fenced itself: a newer one must not be driven out by an older that comes to itself (KIP-360).
+   * @throws PRODUCER_FENCED, INVALID_TRANSACTION_TIMEOUT, BACKEND_UNAVAILABLE (retriable)
+   */
   async initialise(): Promise<void> {
     const answer = await this.#ask('initialising', (nodeId) =>
-      this.#lane.send(nodeId, initProducerId, { transactionalId: this.transactionalId, transactionTimeoutMs: this.#timeoutMs }, this.#cluster.requestTimeoutMs))
+      this.#lane.send(nodeId, initProducerId, { ...this.#producer(), transactionTimeoutMs: this.#timeoutMs }, this.#cluster.requestTimeoutMs))
     this.#identity.adopt(answer.producerId, answer.producerEpoch)
     this.#isOutcomeUnknown = false
     this.#forgetContents()

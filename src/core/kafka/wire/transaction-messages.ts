@@ -1,8 +1,10 @@
 /** Messages of idempotent and transactional producers, to the transaction coordinator but for TxnOffsetCommit. */
 import { api, array, boolean, int16, int32, int64, nullableString, string, struct } from './codec.ts'
 
-export const initProducerId = api(22, 'InitProducerId', 1, {
-  request: struct({ transactionalId: nullableString, transactionTimeoutMs: int32 }),
+/** Version 3 is the first that says under which identity the producer was known (KIP-360). */
+export const initProducerId = api(22, 'InitProducerId', 3, {
+  flexible: true,
+  request: struct({ transactionalId: nullableString, transactionTimeoutMs: int32, producerId: int64, producerEpoch: int16 }),
   response: struct({ throttleTimeMs: int32, errorCode: int16, producerId: int64, producerEpoch: int16 }),
 })
 
