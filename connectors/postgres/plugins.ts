@@ -3,6 +3,10 @@ import { postgresCdcConfig } from './cdc-config.ts'
 import type { PostgresCdcConfig } from './cdc-config.ts'
 import { PostgresCdcConnector } from './cdc-connector.ts'
 import { PostgresCdcTask } from './cdc-task.ts'
+import { postgresQueryConfig, postgresQueryTaskConfig } from './query-config.ts'
+import type { PostgresQueryConfig, PostgresQueryTaskConfig } from './query-config.ts'
+import { PostgresQueryConnector } from './query-connector.ts'
+import { PostgresQueryTask } from './query-task.ts'
 import { postgresSinkConfig } from './sink-config.ts'
 import type { PostgresSinkConfig } from './sink-config.ts'
 import { PostgresSinkConnector } from './sink-connector.ts'
@@ -30,4 +34,16 @@ export const postgresCdcSource: SourcePlugin<PostgresCdcConfig> = {
   createTask: () => new PostgresCdcTask(),
 }
 
-export const plugins: readonly AnyPlugin[] = [postgresSink, postgresCdcSource]
+export const postgresQuerySource: SourcePlugin<PostgresQueryConfig, PostgresQueryTaskConfig> = {
+  type: 'source',
+  class: 'millrace.postgres.PostgresQuerySource',
+  aliases: ['PostgresQuerySource', 'PostgresQuery'],
+  version: '0.1.0',
+  doc: 'Reads new and changed rows of PostgreSQL tables, or of a query, from time to time.',
+  config: postgresQueryConfig,
+  taskConfig: postgresQueryTaskConfig,
+  createConnector: () => new PostgresQueryConnector(),
+  createTask: () => new PostgresQueryTask(),
+}
+
+export const plugins: readonly AnyPlugin[] = [postgresSink, postgresCdcSource, postgresQuerySource]

@@ -13,7 +13,7 @@ import { ReplicationStream } from './replication-stream.ts'
 import { Snapshot } from './snapshot.ts'
 
 /** The server writes all values in one form, whatever its configuration is. */
-const valueForms = '-c datestyle=ISO -c intervalstyle=iso_8601 -c timezone=UTC -c extra_float_digits=3 -c bytea_output=hex'
+export const valueForms = '-c datestyle=ISO -c intervalstyle=iso_8601 -c timezone=UTC -c extra_float_digits=3 -c bytea_output=hex'
 
 export interface Session {
   readonly database: string
