@@ -57,6 +57,7 @@ export const errorCodes = {
   DESERIALIZATION_FAILED: 'Bytes of a record could not be turned into a key or a value.',
   SERIALIZATION_FAILED: 'A key or a value could not be turned into bytes.',
   PROCESSING_FAILED: 'A function given to an operator threw.',
+  STORE_NOT_AVAILABLE: 'A store cannot be asked at present: it is restored, or belongs to another instance.',
   // connect
   CONNECTOR_FAILED: 'A connector or one of its tasks threw.',
   CONVERSION_FAILED: 'A converter could not read or write a record.',

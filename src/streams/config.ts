@@ -54,13 +54,19 @@ export interface StreamsConfig {
   readonly instanceId?: string
   /** On a cluster: others take over the work of an instance that was not heard of for so long. The broker sets limits (6 s to 30 min). Default 15 s. */
   readonly sessionTimeout?: Duration
+  /**
+   * Where this instance answers queries, such as `10.0.0.5:8080`, for the others to say who has a key (`keyMetadata`). The
+   * group's members see it as a part of the client id. Default: nowhere.
+   */
+  readonly endpoint?: string
   /** Called while stores are filled from their changelogs. */
   readonly onRestore?: (progress: RestoreProgress) => void
   readonly clock?: Clock
   readonly random?: Random
 }
 
-export interface ResolvedConfig extends Required<Omit<StreamsConfig, 'commitInterval' | 'transactionTimeout' | 'sessionTimeout' | 'deadLetterTopic' | 'windowChangelogRetention'>> {
+export interface ResolvedConfig extends Required<Omit<StreamsConfig, 'commitInterval' | 'transactionTimeout' | 'sessionTimeout' | 'deadLetterTopic' | 'windowChangelogRetention' | 'endpoint'>> {
+  readonly endpoint: string | null
   readonly additionalRetentionMs: number
   readonly commitIntervalMs: number
   readonly transactionTimeoutMs: number
@@ -73,7 +79,7 @@ export interface ResolvedConfig extends Required<Omit<StreamsConfig, 'commitInte
 
 const knownKeys: ReadonlySet<string> = new Set<keyof StreamsConfig>([
   'applicationId', 'broker', 'guarantee', 'commitInterval', 'offsetReset', 'onDeserializationError', 'onProcessingError', 'onSerializationError',
-  'deadLetterTopic', 'onFailure', 'maxBufferedRecords', 'cacheMaxBytes', 'transactionTimeout', 'windowChangelogRetention', 'instanceId', 'sessionTimeout', 'onRestore', 'clock', 'random',
+  'deadLetterTopic', 'onFailure', 'maxBufferedRecords', 'cacheMaxBytes', 'transactionTimeout', 'windowChangelogRetention', 'instanceId', 'sessionTimeout', 'endpoint', 'onRestore', 'clock', 'random',
 ])
 const policies: readonly ErrorPolicy[] = ['fail', 'skip', 'dead-letter']
 
@@ -107,6 +113,7 @@ export function resolveConfig(config: StreamsConfig): ResolvedConfig {
     sessionTimeoutMs: durationMs(config.sessionTimeout ?? '15s', 'sessionTimeout'),
     isStaticMember: config.instanceId !== undefined,
     instanceId: config.instanceId ?? randomUuid(random),
+    endpoint: config.endpoint === undefined ? null : checkedEndpoint(config.endpoint),
     onRestore: config.onRestore ?? (() => {}),
     clock: config.clock ?? systemClock,
     random,
@@ -122,6 +129,11 @@ function oneOf<T extends string>(key: string, value: T | undefined, allowed: rea
 function wholeNumber(key: string, value: number, least: number): number {
   if (Number.isSafeInteger(value) && value >= least) return value
   throw invalid(key, `is ${JSON.stringify(value)}, but must be a whole number of at least ${least}`)
+}
+
+function checkedEndpoint(endpoint: string): string {
+  if (/^[\w.:/[\]-]{1,200}$/.test(endpoint)) return endpoint
+  throw invalid('endpoint', `is ${JSON.stringify(endpoint)}, but must be an address such as 10.0.0.5:8080 or http://host:8080`)
 }
 
 function hint(key: string): string {

@@ -4,11 +4,22 @@ import { metricsOf } from './app-metrics.ts'
 import type { MeasuredThread, Metric } from './app-metrics.ts'
 import { resolveConfig } from './config.ts'
 import type { ResolvedConfig, StreamsConfig } from './config.ts'
+import { LocalStores } from './local-stores.ts'
+import type { StoreQueryType } from './local-stores.ts'
+import type { ActiveTask } from './runtime/active-task.ts'
 import { sourceTopicsInBroker } from './runtime/assignor.ts'
 import { StreamThread } from './runtime/stream-thread.ts'
 import { newThreadMetrics } from './runtime/thread-metrics.ts'
 import type { ThreadMetrics } from './runtime/thread-metrics.ts'
 import { setUpTopics } from './runtime/topic-setup.ts'
+import type { ReadOnlyKeyValueStore } from './state/key-value-store.ts'
+import type { OpenStore } from './state/open-store.ts'
+import type { ReadOnlySessionStore } from './state/session-store.ts'
+import type { ValueAndTimestamp } from './state/value-and-timestamp.ts'
+import type { ReadOnlyVersionedStore } from './state/versioned-store.ts'
+import type { ReadOnlyWindowStore } from './state/window-store.ts'
+import { keyMetadata, storeMetadata } from './store-metadata.ts'
+import type { KeyMetadata, StoreMetadata } from './store-metadata.ts'
 import { topicInBroker } from './topology/internal-topics.ts'
 import type { Topology } from './topology/topology.ts'
 
@@ -48,11 +59,13 @@ export class StreamsApp {
   #commitWaiters: (() => void)[] = []
   #partitionCounts = new Map<string, number>()
   #startedAt = 0
+  readonly #stores: LocalStores
 
   /** @throws INVALID_CONFIG naming the key */
   constructor(topology: Topology, config: StreamsConfig) {
     this.#topology = topology
     this.#config = resolveConfig(config)
+    this.#stores = new LocalStores({ topology, problem: () => this.#queryProblem(), open: (name) => this.#openStores(name) })
   }
 
   get state(): StreamsState {
@@ -136,6 +149,59 @@ export class StreamsApp {
       applicationId, instanceId, state: this.#state, hasFailed: this.#failure !== null, now: clock.monotonic(), startedAt: this.#startedAt,
       thread: this.#thread === null ? null : measured(this.#thread, this.#metrics),
     })
+  }
+
+  /**
+   * A store of this instance, for reading; it stays good over rebalances. Rows of all partitions that this instance has, one
+   * partition after the other. What is read is what was processed: at most a commit interval ahead of what readers of the
+   * results see, and undone with it after a failure; behind the input by what `records-lag` says.
+   * @throws INVALID_ARGUMENT for an unknown name or type; every question throws STORE_NOT_AVAILABLE while stores are restored or move
+   */
+  store<K, V>(name: string, type?: 'key-value'): ReadOnlyKeyValueStore<K, V>
+  store<K, V>(name: string, type: 'timestamped-key-value'): ReadOnlyKeyValueStore<K, ValueAndTimestamp<V>>
+  store<K, V>(name: string, type: 'window'): ReadOnlyWindowStore<K, V>
+  store<K, V>(name: string, type: 'timestamped-window'): ReadOnlyWindowStore<K, ValueAndTimestamp<V>>
+  store<K, V>(name: string, type: 'session'): ReadOnlySessionStore<K, V>
+  store<K, V>(name: string, type: 'versioned'): ReadOnlyVersionedStore<K, V>
+  store(name: string, type: StoreQueryType = 'key-value'): unknown {
+    switch (type) {
+      case 'key-value': return this.#stores.keyValue(name)
+      case 'timestamped-key-value': return this.#stores.timestampedKeyValue(name)
+      case 'window': return this.#stores.window(name)
+      case 'timestamped-window': return this.#stores.timestampedWindow(name)
+      case 'session': return this.#stores.session(name)
+      case 'versioned': return this.#stores.versioned(name)
+    }
+  }
+
+  /** Every store of the topology that can be asked, and the partitions of it that this instance has. */
+  storeMetadata(): readonly StoreMetadata[] {
+    return storeMetadata(this.#topology, this.#tasks)
+  }
+
+  /** Which instance has a key of a store at present, from the group's assignment. @throws INVALID_ARGUMENT */
+  async keyMetadata(store: string, key: unknown): Promise<KeyMetadata> {
+    const { applicationId, broker } = this.#config
+    const spec = this.#stores.specOf(store)
+    return keyMetadata(key, {
+      spec, applicationId, topology: this.#topology, partitionCounts: this.#partitionCounts,
+      ownTasks: this.#tasks.map(({ task }) => task.taskId), group: await broker.groups.describe(applicationId),
+    })
+  }
+
+  get #tasks(): readonly ActiveTask[] {
+    return this.#thread?.tasks ?? []
+  }
+
+  #openStores(name: string): readonly OpenStore[] {
+    const global = this.#thread?.globalStores.get(name)
+    return global === undefined ? this.#tasks.flatMap(({ task }) => task.stores.get(name) ?? []) : [global]
+  }
+
+  #queryProblem(): string | null {
+    if (this.#state !== 'RUNNING' && this.#state !== 'REBALANCING') return `the application is ${this.#state}`
+    const restoring = this.#tasks.filter(({ task }) => this.#thread!.isRestoring(task.taskId))
+    return restoring.length === 0 ? null : `stores of ${restoring.map(({ task }) => task.taskId).join(', ')} are still being restored; ask again`
   }
 
   async #run(thread: StreamThread): Promise<void> {

@@ -2,6 +2,7 @@ import { StreamError, isStreamError, partitionKey, sleep } from '../../core/inde
 import type { GroupMember, ReadResult, RebalanceEvent, TopicPartition } from '../../core/index.ts'
 import type { ResolvedConfig } from '../config.ts'
 import type { OpenStore } from '../state/open-store.ts'
+import { clientIdWith } from '../store-metadata.ts'
 import type { TopologyData } from '../topology/node.ts'
 import { ActiveTask } from './active-task.ts'
 import { sourceTopicsInBroker, taskAssignor } from './assignor.ts'
@@ -131,7 +132,7 @@ export class StreamThread {
       offsetReset,
       sessionTimeoutMs,
       ...(config.isStaticMember && { groupInstanceId: `${config.instanceId}-${name}` }),
-      clientId: `${applicationId}-${name}`,
+      clientId: clientIdWith(`${applicationId}-${name}`, config.endpoint),
       onRebalance: (event) => this.#onRebalance(event),
     })
   }

@@ -1,0 +1,68 @@
+import type { GroupDescription } from '../core/index.ts'
+import { partitionOfKey } from './local-stores.ts'
+import type { ActiveTask } from './runtime/active-task.ts'
+import { sourceTopicsInBroker, taskPlans } from './runtime/assignor.ts'
+import type { StoreSpec, TopologyData } from './topology/node.ts'
+
+export interface StoreMetadata {
+  readonly name: string
+  readonly type: string
+  readonly isGlobal: boolean
+  /** Partitions of it that this instance has; for a global store: none, since it has all of it. */
+  readonly partitions: readonly number[]
+  /** Records of the inputs of these partitions that are not read yet: how far the rows may be behind. */
+  readonly lagRecords: number
+}
+
+export interface KeyMetadata {
+  /** Of the store. -1 for a global store, which every instance has. */
+  readonly partition: number
+  /** This instance can be asked. */
+  readonly isLocal: boolean
+  /** Where the instance that has it says it can be reached (its setting `endpoint`); null when it says nothing, or nobody has the key at present. */
+  readonly endpoint: string | null
+}
+
+/** Kinds of stores that only operators understand. */
+const inner = new Set<StoreSpec['type']>(['outer-join', 'suppress-buffer', 'join-buffer'])
+
+export function storeMetadata({ stores, globalStores }: TopologyData, tasks: readonly ActiveTask[]): readonly StoreMetadata[] {
+  return [
+    ...stores.filter(({ type }) => !inner.has(type)).map(({ name, type }) => {
+      const own = tasks.filter(({ task }) => task.stores.has(name))
+      const lag = own.flatMap(({ inputs }) => inputs).reduce((sum, { readTo, end }) => sum + Math.max(0, end - readTo), 0)
+      return { name, type, isGlobal: false, partitions: own.map(({ task }) => task.partition).sort((a, b) => a - b), lagRecords: lag }
+    }),
+    ...globalStores.map(({ store: { name, type } }) => ({ name, type, isGlobal: true, partitions: [], lagRecords: 0 })),
+  ]
+}
+
+export interface KeyQuestion {
+  readonly spec: StoreSpec
+  readonly applicationId: string
+  readonly topology: TopologyData
+  readonly partitionCounts: ReadonlyMap<string, number>
+  readonly ownTasks: readonly string[]
+  readonly group: GroupDescription
+}
+
+export function keyMetadata(key: unknown, { spec, applicationId, topology, partitionCounts, ownTasks, group }: KeyQuestion): KeyMetadata {
+  const part = topology.subTopologies.find(({ stores }) => stores.some(({ name }) => name === spec.name))
+  if (part === undefined) return { partition: -1, isLocal: true, endpoint: null }
+  const topics = sourceTopicsInBroker(topology, applicationId, part, partitionCounts)
+  const partition = partitionOfKey(spec, key, Math.max(1, ...topics.map((topic) => partitionCounts.get(topic) ?? 0)))
+  const plan = taskPlans(topology, applicationId, partitionCounts).find(({ taskId }) => taskId === `${part.id}_${partition}`)
+  const [input] = plan?.inputs ?? []
+  const owner = group.members.find(({ assignment }) => assignment.some((own) => own.topic === input?.topic && own.partition === input.partition))
+  return { partition, isLocal: ownTasks.includes(`${part.id}_${partition}`), endpoint: owner === undefined ? null : endpointIn(owner.clientId) }
+}
+
+/** The client id of a member, which is all that the group tells the others about it. */
+export function clientIdWith(clientId: string, endpoint: string | null): string {
+  return endpoint === null ? clientId : `${clientId}@${endpoint}`
+}
+
+function endpointIn(clientId: string): string | null {
+  const at = clientId.indexOf('@')
+  return at === -1 ? null : clientId.slice(at + 1)
+}
