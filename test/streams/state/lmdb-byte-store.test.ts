@@ -1,0 +1,76 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { systemClock } from '../../../src/core/index.ts'
+import { DiskState } from '../../../src/streams/state/disk-state.ts'
+import { loadLmdb } from '../../../src/streams/state/lmdb.ts'
+import { byteStoreContract } from '../../contract/byte-store-contract.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'millrace-lmdb-'))
+const lmdb = await loadLmdb()
+const open = (name: string) => new DiskState({ lmdb, directory: join(directory, name), clock: systemClock })
+
+const disk = open('contract')
+let opened = 0
+
+afterAll(async () => {
+  await disk.close()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+describe('LmdbByteStore', () => {
+  // Each store is a segment of its own: rows of the others must not show.
+  byteStoreContract(() => disk.rows('stores', opened++), { runs: 60 })
+
+  it('has on disk what was committed, and nothing of what was not, when it is opened again', async () => {
+    const first = open('again')
+    const rows = first.rows('store')
+    rows.put(Uint8Array.of(1), Uint8Array.of(10))
+    rows.put(Uint8Array.of(2), Uint8Array.of(20))
+    rows.commit()
+    rows.put(Uint8Array.of(1), null)
+    rows.put(Uint8Array.of(3), Uint8Array.of(30))
+    await first.close()
+    const second = open('again')
+    expect([...second.rows('store').scan({})].map(({ key, value }) => [...key, ...value])).toEqual([[1, 10], [2, 20]])
+    await second.close()
+  })
+
+  it('keeps a store apart from others, and forgets all of it when told', () => {
+    const [a, b] = [disk.rows('apart-a'), disk.rows('apart-b')]
+    for (const store of [a, b]) {
+      store.put(Uint8Array.of(1), Uint8Array.of(1))
+      store.commit()
+    }
+    a.put(Uint8Array.of(2), Uint8Array.of(2))
+    a.wipe()
+    expect([a.count(), b.count()]).toEqual([0, 1])
+  })
+
+  it('says what to do about a key that is too long', () => {
+    expect(() => disk.rows('long').put(new Uint8Array(5000), Uint8Array.of(1))).toThrow(/key of 5000 bytes.*inMemory/)
+  })
+})
+
+describe('DiskState', () => {
+  it('knows the segments of a store that have rows', () => {
+    for (const segment of [7, 300, 3]) {
+      const rows = disk.rows('segmented', segment)
+      rows.put(Uint8Array.of(1), Uint8Array.of(segment & 0xff))
+      rows.commit()
+    }
+    expect(disk.segments('segmented')).toEqual([3, 7, 300])
+    disk.rows('segmented', 7).wipe()
+    expect(disk.segments('segmented')).toEqual([3, 300])
+    expect(disk.segments('no such store')).toEqual([])
+  })
+
+  it('keeps checkpoints', () => {
+    expect(disk.checkpoint('log')).toBeNull()
+    disk.setCheckpoint('log', 12)
+    expect(disk.checkpoint('log')).toMatchObject({ offset: 12 })
+    disk.forgetCheckpoint('log')
+    expect(disk.checkpoint('log')).toBeNull()
+  })
+})
