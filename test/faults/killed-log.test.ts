@@ -12,11 +12,16 @@ import { checkPartition } from '../../src/core/log/check.ts'
 import { nodeFileSystem } from '../../src/core/log/file-system.ts'
 import { defaultLogConfig } from '../../src/core/log/log-config.ts'
 import { PartitionLog } from '../../src/core/log/partition-log.ts'
+import { failpoints } from './log-failpoints.mjs'
 
-const rounds = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 40)
+const rounds = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 140)
+/** Kills at each failpoint, half of them before it and half after. */
+const roundsEach = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 8)
 const seed = Number(process.env['MILLRACE_FAULT_SEED'] ?? systemClock.now() % 1_000_000)
 const program = fileURLToPath(new URL('./log-until-killed.mjs', import.meta.url))
 const longestLifeMs = 300
+/** For a failpoint that is not reached. */
+const longestWaitMs = 20_000
 const keys = 8
 
 let directory: string
@@ -24,19 +29,26 @@ let directory: string
 beforeAll(() => void (directory = mkdtempSync(join(tmpdir(), 'millrace-killed-log-'))))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-/** Answers the last record that was acknowledged before the kill; -1 for none. */
-async function runAndKill(round: number, lifeMs: number): Promise<number> {
-  const child = spawn(process.execPath, [program, directory, String(seed + round)], { stdio: ['ignore', 'pipe', 'inherit'] })
+interface Death {
+  /** The last record that was acknowledged before the kill; -1 for none. */
+  readonly acknowledged: number
+  /** It ended before its time was up. */
+  readonly byItself: boolean
+}
+
+/** With a failpoint the program kills itself; otherwise, and at the latest, it is killed after so long. */
+async function runAndKill(round: number, lifeMs: number, failpoint: readonly string[] = []): Promise<Death> {
+  const child = spawn(process.execPath, [program, directory, String(seed + round), ...failpoint], { stdio: ['ignore', 'pipe', 'inherit'] })
   let acknowledged = -1
-  const ready = new Promise<void>((resolve, reject) => {
+  const closed = once(child, 'close') as Promise<[number | null, string | null]>
+  const ready = new Promise<void>((resolve) => {
     createInterface({ input: child.stdout }).on('line', (line) => (line === 'ready' ? resolve() : (acknowledged = Number(line.split(' ')[1]))))
-    child.once('exit', (code) => reject(new Error(`the program ended with ${code} before it was ready`)))
   })
-  await ready
-  await sleep(systemClock, lifeMs)
+  await Promise.race([ready, closed])
+  const ended = await Promise.race([sleep(systemClock, lifeMs).then(() => null), closed])
   child.kill('SIGKILL')
-  await once(child, 'close')
-  return acknowledged
+  await closed
+  return { acknowledged, byItself: ended?.[1] === 'SIGKILL' }
 }
 
 /** Offset and number of each record; the log is opened, read, closed and checked. */
@@ -55,20 +67,35 @@ async function recovered(name: string): Promise<{ readonly start: number; readon
   return { start, end, records }
 }
 
+/** Everything acknowledged is there, in its place, and nothing else. */
+async function expectWhole(acknowledged: number, where: string): Promise<void> {
+  const retained = await recovered('retained-0')
+  expect(retained.end, where).toBeGreaterThan(acknowledged)
+  expect(retained.records, where).toEqual(Array.from({ length: retained.end - retained.start }, (_, i) => [retained.start + i, retained.start + i]))
+  const compacted = await recovered('compacted-0')
+  expect(compacted.end, where).toBeGreaterThan(acknowledged)
+  for (const [offset, value] of compacted.records) expect(value, where).toBe(offset)
+  const last = new Map(compacted.records.map(([, value]) => [value % keys, value]))
+  for (let n = Math.max(0, compacted.end - keys); n < compacted.end; n++) expect(last.get(n % keys), where).toBe(n)
+  // What a deletion left half done is nobody's: the engine clears it before a topic of the same name is made.
+  rmSync(join(directory, 'deleted-0'), { recursive: true, force: true })
+}
+
 describe('a log whose process is killed', () => {
-  it(`has everything that was acknowledged, each record where it was appended, over ${rounds} kills (seed ${seed})`, async () => {
+  it(`has everything that was acknowledged, each record where it was appended, over ${rounds} kills at random moments (seed ${seed})`, async () => {
     const random = seededRandom(seed)
     for (let round = 0; round < rounds; round++) {
-      const acknowledged = await runAndKill(round, randomInteger(random, longestLifeMs))
-      const where = `seed ${seed}, round ${round}`
-      const retained = await recovered('retained-0')
-      expect(retained.end, where).toBeGreaterThan(acknowledged)
-      expect(retained.records, where).toEqual(Array.from({ length: retained.end - retained.start }, (_, i) => [retained.start + i, retained.start + i]))
-      const compacted = await recovered('compacted-0')
-      expect(compacted.end, where).toBeGreaterThan(acknowledged)
-      for (const [offset, value] of compacted.records) expect(value, where).toBe(offset)
-      const last = new Map(compacted.records.map(([, value]) => [value % keys, value]))
-      for (let n = Math.max(0, compacted.end - keys); n < compacted.end; n++) expect(last.get(n % keys), where).toBe(n)
+      const { acknowledged } = await runAndKill(round, randomInteger(random, longestLifeMs))
+      await expectWhole(acknowledged, `seed ${seed}, round ${round}`)
+    }
+  })
+
+  it.each(Object.keys(failpoints))(`has it killed at: %s (${roundsEach} times, seed ${seed})`, async (failpoint) => {
+    for (let round = 1; round <= roundsEach; round++) {
+      const where = `seed ${seed}, ${failpoint}, at time ${round}`
+      const { acknowledged, byItself } = await runAndKill(round, longestWaitMs, [failpoint, String(round)])
+      expect(byItself, `${where}: it was not reached`).toBe(true)
+      await expectWhole(acknowledged, where)
     }
   })
 })

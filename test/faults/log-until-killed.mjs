@@ -1,6 +1,7 @@
-// node log-until-killed.mjs DIRECTORY SEED: appends to two partitions' logs without end, record n at offset n of both; one is cut by
-// retention, the other compacted by key n % 8; now and then both are closed and opened. A line `acknowledged N` follows each sync. It is
-// meant to be killed.
+// node log-until-killed.mjs DIRECTORY SEED [FAILPOINT COUNT]: appends to three partitions' logs without end, record n at offset n of each;
+// one is cut by retention, one compacted by key n % 8, and one deleted and made anew now and then; now and then all are closed and
+// opened. A line `acknowledged N` follows each sync. It is meant to be killed; with a failpoint (log-failpoints.mjs) it kills itself
+// when that was passed COUNT times.
 import { join } from 'node:path'
 import { systemClock } from '../../dist/src/core/clock.js'
 import { nodeFileSystem } from '../../dist/src/core/log/file-system.js'
@@ -9,13 +10,16 @@ import { PartitionLog } from '../../dist/src/core/log/partition-log.js'
 import { RecordBatchBuilder } from '../../dist/src/core/log/record-batch-builder.js'
 import { sealBatch } from '../../dist/src/core/log/record-batch.js'
 import { randomInteger, seededRandom } from '../../dist/src/core/random.js'
+import { killedAt } from './log-failpoints.mjs'
 
-const [directory, seed] = process.argv.slice(2)
+const [directory, seed, failpoint, count] = process.argv.slice(2)
+const fileSystem = failpoint === undefined ? nodeFileSystem : killedAt(nodeFileSystem, failpoint, Number(count))
 const random = seededRandom(Number(seed))
 const small = { ...defaultLogConfig, segmentBytes: 4000, indexIntervalBytes: 500, minCleanableRatio: 0 }
 const configs = {
   'retained-0': { ...small, retentionBytes: 20_000 },
   'compacted-0': { ...small, cleanup: { delete: false, compact: true } },
+  'deleted-0': small,
 }
 const builder = new RecordBatchBuilder({ maxBytes: 100_000 })
 
@@ -26,20 +30,25 @@ function batch(n) {
   return bytes
 }
 
-const open = () => Promise.all(Object.entries(configs).map(([name, config]) => PartitionLog.open({ directory: join(directory, name), name, fileSystem: nodeFileSystem, clock: systemClock, config })))
+const openOne = (name) => PartitionLog.open({ directory: join(directory, name), name, fileSystem, clock: systemClock, config: configs[name] })
+const open = () => Promise.all(Object.keys(configs).map(openOne))
 
-let [retained, compacted] = await open()
+let [retained, compacted, deleted] = await open()
 // Killed between the two appends: the one that has less goes on first.
 for (const log of [retained, compacted]) while (log.logEndOffset < Math.max(retained.logEndOffset, compacted.logEndOffset)) log.append(batch(log.logEndOffset), 'builder')
 process.stdout.write('ready\n')
 for (let step = 0; ; step++) {
-  for (let count = randomInteger(random, 6); count >= 0; count--) for (const log of [retained, compacted]) log.append(batch(log.logEndOffset), 'builder')
+  for (let count = randomInteger(random, 6); count >= 0; count--) for (const log of [retained, compacted, deleted]) log.append(batch(log.logEndOffset), 'builder')
   const last = retained.logEndOffset - 1
-  await Promise.all([retained.sync(), compacted.sync()])
+  await Promise.all([retained.sync(), compacted.sync(), deleted.sync()])
   process.stdout.write(`acknowledged ${last}\n`)
   if (step % 7 === 3) await Promise.all([retained.applyRetention(), compacted.compact(() => new Promise(setImmediate))])
   if (step % 11 === 5) await retained.deleteRecordsBefore(Math.max(retained.logStartOffset, retained.highWatermark - 100))
-  if (step % 40 !== 39) continue
-  await Promise.all([retained.close(), compacted.close()])
-  ;[retained, compacted] = await open()
+  if (step % 17 === 9) {
+    await deleted.remove()
+    deleted = await openOne('deleted-0')
+  }
+  if (step % 25 !== 24) continue
+  await Promise.all([retained.close(), compacted.close(), deleted.close()])
+  ;[retained, compacted, deleted] = await open()
 }

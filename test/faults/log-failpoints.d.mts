@@ -1,0 +1,2 @@
+/** By name: the operation on files, and which files. */
+export const failpoints: Readonly<Record<string, readonly [operation: string, files: RegExp]>>
