@@ -1,6 +1,6 @@
-import { latin1Of, maxShapeLength, notThisShape, shapeReader } from './json-shape.ts'
+import { maxShapeLength, notThisShape, shapeReader } from './json-shape.ts'
 import type { ShapeReader } from './json-shape.ts'
-import { textOf } from './text-bytes.ts'
+import { latin1Of, textOf } from './text-bytes.ts'
 
 /** Shapes that one decoder knows at a time; a topic with more takes JSON.parse for the rest. */
 const maxShapes = 4

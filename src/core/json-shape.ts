@@ -9,6 +9,7 @@
  */
 
 import { compileFunction } from 'node:vm'
+import { latin1Of } from './text-bytes.ts'
 
 /** Reads bytes[start, end), all of them, or gives `notThisShape`. */
 export type ShapeReader = (bytes: Uint8Array, start: number, end: number) => unknown
@@ -156,13 +157,6 @@ class ReaderSource {
     this.#lines.push(`if (${differs.join(' || ')}) return notThisShape; p += ${length}`)
     this.#literal = ''
   }
-}
-
-const { latin1Slice } = Buffer.prototype as unknown as { readonly latin1Slice: (this: Uint8Array, start: number, end: number) => string }
-
-/** A character for each byte. */
-export function latin1Of(bytes: Uint8Array, start: number, end: number): string {
-  return latin1Slice.call(bytes, start, end)
 }
 
 /** Where the JSON number that begins at `at` ends, or -1 when none does. */

@@ -1,5 +1,6 @@
 import { StreamError, durationMs, jsonSerde, stringSerde, validateWith, zodSerde } from '../core/index.ts'
 import type { Duration, Serde, StandardSchema } from '../core/index.ts'
+import { copyInto } from './state/bytes.ts'
 import type { Windowed } from './windows.ts'
 
 /**
@@ -40,19 +41,22 @@ export function jsonWindowedSerde(): WindowedSerde<string>
 export function jsonWindowedSerde<K>(key: StandardSchema<K>): WindowedSerde<K>
 export function jsonWindowedSerde(key?: StandardSchema): WindowedSerde<unknown> {
   const json = jsonSerde<{ readonly key: unknown; readonly start: number; readonly end: number | null }>()
+  const readable = (windowed: Windowed<unknown>) => ({ key: windowed.key, start: windowed.start, end: Number.isFinite(windowed.end) ? windowed.end : null })
   // Most records in a row are of the same window.
-  let [start, end, times] = [NaN, NaN, '']
-  const textOf = (windowed: Windowed<unknown>): string => {
-    if (windowed.start !== start || windowed.end !== end) {
-      ({ start, end } = windowed)
-      times = `,"start":${start},"end":${Number.isFinite(end) ? end : null}}`
-    }
-    return `{"key":${jsonText(windowed.key)}${times}`
-  }
+  let [start, end, timeBytes] = [NaN, NaN, new Uint8Array(0)]
   return {
     inner: key === undefined ? stringSerde as Serde<unknown> : zodSerde(key),
-    serialize: windowed => stringSerde.serialize(textOf(windowed)),
-    serializeInto: (windowed, bytes, at) => stringSerde.serializeInto!(textOf(windowed), bytes, at),
+    serialize: windowed => json.serialize(readable(windowed)),
+    serializeInto(windowed, bytes, at) {
+      if (windowed.start !== start || windowed.end !== end) {
+        timeBytes = new Uint8Array(stringSerde.serialize(timesOf(windowed)));
+        ({ start, end } = windowed)
+      }
+      const keyEnd = writePlain(windowed.key, bytes, at)
+      if (keyEnd < 0 || keyEnd + timeBytes.length > bytes.length) return json.serializeInto!(readable(windowed), bytes, at)
+      copyInto(bytes, keyEnd, timeBytes, 0, timeBytes.length)
+      return keyEnd + timeBytes.length
+    },
     deserialize(bytes) {
       const read = json.deserialize(bytes)
       if (typeof read !== 'object' || read === null || !('key' in read) || typeof read.start !== 'number') {
@@ -63,14 +67,24 @@ export function jsonWindowedSerde(key?: StandardSchema): WindowedSerde<unknown> 
   }
 }
 
-/** As JSON.stringify, which takes longer over a string of plain characters than it takes to see that it is one. */
-function jsonText(key: unknown): string {
-  if (typeof key !== 'string') return JSON.stringify(key)
+const keyStart = new Uint8Array(stringSerde.serialize('{"key":"'))
+
+/** `{"key":"…"`, where the key is text that stands in JSON as it is and there is room for it; else -1. */
+function writePlain(key: unknown, bytes: Uint8Array, at: number): number {
+  if (typeof key !== 'string' || at + keyStart.length + key.length + 1 > bytes.length) return -1
+  copyInto(bytes, at, keyStart, 0, keyStart.length)
+  let position = at + keyStart.length
   for (let index = 0; index < key.length; index++) {
     const code = key.charCodeAt(index)
-    if (code < 0x20 || code > 0x7e || code === 0x22 || code === 0x5c) return JSON.stringify(key)
+    if (code < 0x20 || code > 0x7e || code === 0x22 || code === 0x5c) return -1
+    bytes[position++] = code
   }
-  return `"${key}"`
+  bytes[position] = 0x22
+  return position + 1
+}
+
+function timesOf({ start, end }: Windowed<unknown>): string {
+  return `,"start":${start},"end":${Number.isFinite(end) ? end : null}}`
 }
 
 /** A serde of windowed keys tells the serde of the key inside, by which records are partitioned. */

@@ -30,7 +30,11 @@ describe('a serde of windowed keys', () => {
   it('writes any key as JSON.stringify does', () => {
     const serde = jsonWindowedSerde()
     for (const key of ['', 'a"b', 'back\\slash', 'line\nbreak', 'é', '\u007f', '\ud800', '\u2028']) {
-      expect(stringSerde.deserialize(serde.serialize({ ...window, key }))).toBe(JSON.stringify({ key, start: 258, end: 268 }))
+      const text = JSON.stringify({ key, start: 258, end: 268 })
+      expect(stringSerde.deserialize(serde.serialize({ ...window, key }))).toBe(text)
+      const room = new Uint8Array(300)
+      expect(stringSerde.deserialize(room.subarray(7, serde.serializeInto!({ ...window, key }, room, 7)))).toBe(text)
+      expect(serde.serializeInto!({ ...window, key }, room.subarray(0, 20), 7)).toBe(-1)
     }
   })
 
