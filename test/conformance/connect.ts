@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { CaseResult, ConformanceGroups, GroupRunner } from './case-result.ts'
 import { runConverters } from './connect-converters.ts'
 import { runValues } from './connect-header-values.ts'
+import { runRest } from './connect-rest.ts'
 import { runTransforms } from './connect-transforms.ts'
 
 /** What cases may wait for, or differ by on purpose; a reason that no case has any more must go. */
@@ -17,7 +18,7 @@ const listed = (run: GroupRunner): GroupRunner => async (files) => (await run(fi
 export const groups: ConformanceGroups = {
   converters: listed(runConverters),
   predicates: listed(runTransforms),
-  rest: listed((files) => files.map(({ path }) => ({ name: path, ok: false, pending: 'the REST API' }))),
+  rest: listed(runRest),
   transforms: listed(runTransforms),
   values: listed(runValues),
 }

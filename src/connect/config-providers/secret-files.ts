@@ -18,6 +18,17 @@ export function readSecretFile(path: string, allowed: readonly string[] | null):
   }
 }
 
+/** A key, a certificate or a list of users that a config names. @throws INVALID_CONFIG naming the key of the config */
+export function readConfigured(key: string, path: string): Buffer {
+  try {
+    const { size } = statSync(path)
+    if (size > maxSecretBytes) throw configError(`it has ${size} bytes, more than ${maxSecretBytes}`)
+    return readFileSync(path)
+  } catch (cause) {
+    throw configError(`Invalid value ${path} for configuration ${key}: it cannot be read: ${describeError(cause)}`, { cause, details: { key } })
+  }
+}
+
 function isInside(root: string, path: string): boolean {
   const way = relative(root, path)
   return way === '' || (!way.startsWith('..') && !isAbsolute(way))

@@ -5,8 +5,9 @@ import {
 } from '../converters/index.ts'
 import type { Converter, ConverterPlugin, HeaderConverterPlugin } from '../converters/index.ts'
 import type { ConfigSpec } from '../config-spec.ts'
+import { packageVersion } from './package-version.ts'
 
-const version = '0.1.0'
+const version = packageVersion
 
 interface Entry {
   readonly class: string

@@ -51,7 +51,8 @@ export async function checkConnectorConfig(given: NamedConfig, context: CheckCon
     ...complaintsOf(() => createTransformChain(registry, raw)?.close()),
   ]
   const isStrict = strictness === 'strict'
-  const complaints = [...(isStrict ? doubts : []), ...errorsOf(infos), ...(plugin.type === 'source' ? sourceComplaints(raw, worker, plugin) : [])]
+  const wrong = errorsOf(infos)
+  const complaints = [...(isStrict ? doubts : []), ...wrong, ...(plugin.type === 'source' && wrong.length === 0 ? sourceComplaints(raw, worker, plugin) : [])]
   if (complaints.length > 0) throw invalid(name, complaints.map((each) => secrets.redact(each)), isStrict)
   for (const doubt of doubts) log.warn(`connector ${name}: ${secrets.redact(doubt)}`)
   return { named: { name, config: written }, installed, config: base.parse(raw) }

@@ -14,7 +14,8 @@ export function parseConnectorFile(file: string, text: string): NamedConfig {
   if (typeof nested === 'object' && nested !== null && !Array.isArray(nested)) {
     const stray = Object.keys(parsed).filter((key) => !['name', 'config', 'initial_state', '$schema'].includes(key))
     if (stray.length > 0) throw configError(`${file}: "${stray[0]}" stands beside "config"; settings of the connector belong inside it`)
-    return named(file, parsed['name'], textConfig(file, nested as Readonly<Record<string, unknown>>))
+    const initialState = stateOf(file, parsed['initial_state'])
+    return { ...named(file, parsed['name'], textConfig(file, nested as Readonly<Record<string, unknown>>)), ...(initialState && { initialState }) }
   }
   return named(file, parsed['name'], textConfig(file, parsed))
 }
@@ -28,6 +29,13 @@ function named(file: string, name: unknown, config: RawConfig): NamedConfig {
   const own = name ?? config['name']
   if (typeof own !== 'string' || own.trim() === '') throw configError(`${file}: "name" is missing: a connector needs one`)
   return { name: own, config }
+}
+
+function stateOf(file: string, given: unknown): NamedConfig['initialState'] {
+  if (given === undefined || given === null) return undefined
+  const found = (['RUNNING', 'PAUSED', 'STOPPED'] as const).find((state) => typeof given === 'string' && given.toUpperCase() === state)
+  if (found === undefined) throw configError(`${file}: "initial_state" must be RUNNING, PAUSED or STOPPED`)
+  return found
 }
 
 function parseFile(file: string, text: string): Readonly<Record<string, unknown>> {

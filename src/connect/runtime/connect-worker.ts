@@ -113,9 +113,9 @@ export class ConnectWorker {
     return this.#configs.state.names().map((name) => this.#statusOf(name))
   }
 
-  /** Set when a connector, or every task of one, has failed for good. */
-  failure(): unknown {
-    const failure = this.#configs.state.names().map((name) => this.#failureOf(name)).find((each) => each !== undefined)
+  /** Set when a connector, or every task of one, has failed for good; `among`: only of these. */
+  failure(among?: readonly string[]): unknown {
+    const failure = this.#configs.state.names().filter((name) => among?.includes(name) ?? true).map((name) => this.#failureOf(name)).find((each) => each !== undefined)
     return failure === undefined ? undefined : this.#parts.secrets.redactError(failure)
   }
 

@@ -144,4 +144,6 @@ export type SinkConfig = ConfigOf<typeof sinkConfig>
 export interface NamedConfig {
   readonly name: string
   readonly config: Readonly<Record<string, string | null>>
+  /** What it is to do first; absent: run. */
+  readonly initialState?: 'RUNNING' | 'PAUSED' | 'STOPPED'
 }

@@ -7,7 +7,7 @@ import type { NamedConfig } from './connector-config.ts'
 export interface StandaloneHandle {
   readonly worker: ConnectWorker
   status(): readonly ConnectorStatus[]
-  /** Rejects when a connector, or every task of one, has failed for good; settles in no other way. */
+  /** Rejects when one of these connectors, or every task of one, has failed for good; settles in no other way. */
   readonly failed: Promise<never>
   /** Commits and stops everything; the broker stays open. Safe to call twice. */
   stop(): Promise<void>
@@ -22,24 +22,27 @@ export async function runStandalone(config: RawConfig, connectors: readonly Name
   let fail: (reason: unknown) => void = () => {}
   const failed = new Promise<never>((_resolve, reject) => { fail = reject })
   failed.catch(() => {})
+  const names = connectors.map(({ name }) => name.trim())
   const worker = ConnectWorker.open({
     ...options,
     config,
     onChange: () => {
       options.onChange?.()
-      const failure = worker.failure()
+      const failure = worker.failure(names)
       if (failure !== undefined) fail(failure)
     },
   })
   for (const connector of connectors) await checkNamed(worker, connector)
   try {
-    for (const connector of connectors) await worker.start(connector)
+    for (const connector of connectors) await worker.start(connector, connector.initialState && targetOf[connector.initialState])
   } catch (error) {
     await worker.stop()
     throw error
   }
   return { worker, status: () => worker.status(), failed, stop: () => worker.stop() }
 }
+
+const targetOf = { RUNNING: 'STARTED', PAUSED: 'PAUSED', STOPPED: 'STOPPED' } as const
 
 /** One of several connectors is at fault: the error says which. */
 async function checkNamed(worker: ConnectWorker, connector: NamedConfig): Promise<void> {

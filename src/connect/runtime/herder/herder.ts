@@ -218,6 +218,11 @@ export class Herder {
     return this.#reconciler.stop()
   }
 
+  /** Last, for the other workers of a cluster: what ran here is nobody's now. */
+  async tellUnassigned(): Promise<void> {
+    await this.#reconciler.tellUnassigned()
+  }
+
   // ------------------------------------------------------------------------------------------------ offsets
 
   async offsets(name: string): Promise<readonly OffsetEntry[]> {

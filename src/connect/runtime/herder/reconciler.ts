@@ -54,6 +54,18 @@ export class Reconciler {
     return this.#stopped
   }
 
+  /** After `stop`: the statuses that name this worker are not true any more. */
+  async tellUnassigned(): Promise<void> {
+    const { statuses, cluster, configs } = this.#options
+    const nobody = (status: StoredStatus): StoredStatus => ({ ...status, state: 'UNASSIGNED', trace: null })
+    const isOwn = (status: StoredStatus | undefined): status is StoredStatus => status !== undefined && status.workerId === cluster.workerId && ['RUNNING', 'PAUSED', 'RESTARTING'].includes(status.state)
+    for (const name of configs.state.names()) {
+      const status = statuses.state.connector(name)
+      if (isOwn(status)) await statuses.putConnector(name, nobody(status))
+      for (const [task, each] of statuses.state.tasks(name)) if (isOwn(each)) await statuses.putTask(name, task, nobody(each))
+    }
+  }
+
   async #stopAll(): Promise<void> {
     const { runner } = this.#options
     // a connector that is busy starting must hear of it before its turn comes; what was started meanwhile is stopped after it

@@ -1,0 +1,38 @@
+import type { Herder } from '../runtime/herder/herder.ts'
+import { packageVersion } from '../runtime/package-version.ts'
+import type { WorkerParts } from '../runtime/worker-parts.ts'
+import { connectorEndpoints, topicEndpoints } from './connector-endpoints.ts'
+import type { Endpoint } from './endpoint.ts'
+import { metricsEndpoint } from './metrics.ts'
+import { openApiEndpoint } from './open-api.ts'
+import { pluginEndpoints } from './plugin-endpoints.ts'
+import { restConfigOf } from './rest-config.ts'
+import { RestServer } from './rest-server.ts'
+import { loggerEndpoints, workerEndpoints } from './worker-endpoints.ts'
+
+export interface ServedWorker {
+  readonly herder: Herder
+  readonly parts: WorkerParts
+  readonly isReady: () => boolean
+  /** Endpoints that only this kind of worker has. */
+  readonly further?: readonly Endpoint[]
+}
+
+/** Opens the REST API of a worker as its config says. @throws INVALID_CONFIG */
+export async function serveRest({ herder, parts, isReady, further = [] }: ServedWorker): Promise<RestServer> {
+  const { workerConfig, worker, registry, broker, clock, log, secrets, runner } = parts
+  const redact = (text: string) => secrets.redact(text)
+  const endpoints: readonly Endpoint[] = [
+    ...workerEndpoints({ version: packageVersion, broker, clock, isReady }),
+    ...connectorEndpoints(herder),
+    ...topicEndpoints(herder, { tracking: workerConfig['topic.tracking.enable'], reset: workerConfig['topic.tracking.allow.reset'] }),
+    ...pluginEndpoints({ registry, worker, resolve: parts.resolve, redact }),
+    metricsEndpoint(runner),
+    ...further,
+  ]
+  const admin = loggerEndpoints(herder)
+  return RestServer.open({
+    config: restConfigOf(workerConfig, worker), clock, log, redact,
+    endpoints: [...endpoints, openApiEndpoint([...endpoints, ...admin], packageVersion)], adminEndpoints: admin,
+  })
+}
