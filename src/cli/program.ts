@@ -6,6 +6,7 @@ import { addConnectCommand } from './connect-command.ts'
 import { addConsumeCommand } from './consume-command.ts'
 import { addDescribeCommand } from './describe-command.ts'
 import { addDlqCommand } from './dlq-command.ts'
+import { addDoctorCommand } from './doctor-command.ts'
 import { addGroupsCommand } from './groups-command.ts'
 import { addLogCommands } from './log-commands.ts'
 import { addProduceCommand } from './produce-command.ts'
@@ -14,6 +15,7 @@ import { addRunCommand } from './run-command.ts'
 import type { Terminal } from './terminal.ts'
 import { addTopicsCommand } from './topics-command.ts'
 import { addTopologyCommand } from './topology-command.ts'
+import { addTypesCommand } from './types-command.ts'
 
 /** The whole console. What is wrong with the arguments is told on the terminal, and thrown as a `CommanderError`. */
 export function consoleProgram(version: string, terminal: Terminal): Command {
@@ -36,5 +38,7 @@ export function consoleProgram(version: string, terminal: Terminal): Command {
   addConnectCommand(program, terminal)
   addDlqCommand(program, terminal)
   addCheckCommand(program, terminal)
+  addDoctorCommand(program, terminal)
+  addTypesCommand(program, terminal)
   return program
 }

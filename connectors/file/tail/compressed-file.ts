@@ -2,13 +2,12 @@
  * Compressed files are closed files: they are inflated whole into a nameless temporary file, which is then read as any other.
  * So a line is given only of a file that is whole and sound, memory stays bounded, and positions count inflated bytes.
  */
-import { createReadStream, closeSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs'
+import { createReadStream, closeSync, mkdtempSync, openSync, readFileSync, rmdirSync, statSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import type { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import * as zlib from 'node:zlib'
-import { randomUUID } from 'node:crypto'
 import { zstdCodec } from 'millrace/connect'
 import { fingerprintBytes } from './file-identity.ts'
 
@@ -54,10 +53,12 @@ export interface SpoolOptions {
 
 /** @returns the handle of the inflated file. @throws what zlib or the system says, also for a file that is not complete yet */
 export async function spool(path: string, compression: Compression, { folder, maxBytes, signal }: SpoolOptions): Promise<number> {
-  const name = join(folder, `millrace-${randomUUID()}.spool`)
+  const ownFolder = mkdtempSync(join(folder, 'millrace-spool-'))
+  const name = join(ownFolder, 'inflated')
   const handle = openSync(name, 'wx+', 0o600)
   try {
     unlinkSync(name)
+    rmdirSync(ownFolder)
     let written = 0
     const take = (chunk: Buffer): void => {
       written += chunk.length

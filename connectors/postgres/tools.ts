@@ -1,0 +1,35 @@
+/** What the console does with a database: one connection, from the first question to the last. */
+import { Password } from 'millrace/connect'
+import type { Client } from 'pg'
+import { tableTypes } from './catalog-types/table-types.ts'
+import type { TableTypesOptions } from './catalog-types/table-types.ts'
+import { openClient, serverOf } from './connection.ts'
+import { diagnose } from './doctor/diagnose.ts'
+import type { DiagnoseOptions, Finding } from './doctor/diagnose.ts'
+import { environmentError, failureOf, setupError } from './failures.ts'
+
+export type { DiagnoseOptions, Finding, TableTypesOptions }
+
+/** What stands in the way of capturing changes, or will. @throws an error that names the server, without its password */
+export function diagnosePostgres(url: string, options: DiagnoseOptions): Promise<readonly Finding[]> {
+  return withDatabase(url, (client) => diagnose(client, options))
+}
+
+/** A TypeScript module with the types of the topics. @throws an error that names the server, without its password */
+export function postgresTypes(url: string, options: TableTypesOptions): Promise<string> {
+  return withDatabase(url, (client) => tableTypes(client, options))
+}
+
+async function withDatabase<T>(url: string, use: (client: Client) => Promise<T>): Promise<T> {
+  const config = { 'connection.url': new Password(url), 'connection.user': null, 'connection.password': null, 'connection.timeout.ms': 10_000, 'statement.timeout.ms': 60_000 }
+  try {
+    const client = await openClient(config, { application_name: 'millrace' })
+    try {
+      return await use(client)
+    } finally {
+      await client.end()
+    }
+  } catch (error) {
+    throw failureOf(error) === 'environment' ? environmentError(serverOf(config), error) : setupError(serverOf(config), error)
+  }
+}

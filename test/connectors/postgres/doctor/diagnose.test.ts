@@ -1,0 +1,64 @@
+import { expect, it } from 'vitest'
+import { runConsole } from '../../../../src/cli/run-console.ts'
+import { diagnosePostgres } from '../../../../connectors/postgres/tools.ts'
+import { MemoryTerminal } from '../../../kit/memory-terminal.ts'
+import { freshDatabase, queryRows, startPostgres } from '../../../kit/postgres.ts'
+import { describeWith } from '../../../kit/services.ts'
+
+const options = { tables: [], publication: 'none_yet' }
+
+await describeWith('postgres', 'millrace doctor', (server) => {
+  it('finds nothing wrong with a database that can be captured', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, 'create table t (id int primary key); create table whole (v text); alter table whole replica identity full')
+    const findings = await diagnosePostgres(url, options)
+    expect(findings.filter(({ level }) => level === 'error')).toEqual([])
+    expect(findings).toContainEqual({ level: 'ok', subject: 'table public.t', text: 'replica identity default: deletes and key changes come with the key before' })
+    expect(findings).toContainEqual({ level: 'ok', subject: 'publication none_yet', text: 'is not there; the connector makes it' })
+  })
+
+  it('says which tables would fail, and the SQL that cures it does', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, 'create table "no key" (v text); create table silent (id int primary key); alter table silent replica identity nothing; create publication p for table silent with (publish = $$insert$$)')
+    const find = async () => diagnosePostgres(url, { tables: ['public.*'], publication: 'p' })
+    const before = await find()
+    expect(before.filter(({ level }) => level === 'error').map(({ subject, sql }) => [subject, sql])).toEqual([
+      ['table public.no key', 'alter table "public"."no key" replica identity full'],
+      ['table public.silent', 'alter table "public"."silent" replica identity default'],
+    ])
+    for (const { sql, subject } of before) if (sql !== undefined && /^(table|publication)/.test(subject)) await queryRows(url, sql)
+    expect((await find()).filter(({ level, subject }) => level !== 'ok' && /^(table|publication)/.test(subject))).toEqual([])
+  })
+
+  it('is a command that fails when something stands in the way, and never shows the password', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, 'create table t (v text)')
+    const terminal = new MemoryTerminal()
+    expect(await runConsole(['doctor', url, '--tables', 'public.t'], terminal)).toBe(1)
+    expect(terminal.output).toMatch(/^ERROR {3}table public\.t: has no primary key.*\n {10}alter table "public"\."t" replica identity full;$/m)
+    expect(terminal.errors).toContain('1 thing keeps changes from being captured')
+    const away = new MemoryTerminal()
+    expect(await runConsole(['doctor', 'postgres://someone:hush@127.0.0.1:1/db'], away)).toBe(1)
+    expect(away.errors).toContain('127.0.0.1:1/db')
+    expect(away.errors).not.toContain('hush')
+  })
+
+  it.skipIf(server.origin === 'environment')('sees a server that keeps too little log, and slots that nobody reads or that are lost', async () => {
+    const own = await startPostgres({ settings: { max_slot_wal_keep_size: '1MB', max_wal_size: '32MB', min_wal_size: '32MB' } })
+    try {
+      await queryRows(own.url, 'create table t (id int primary key, v text)')
+      await queryRows(own.url, `select pg_create_logical_replication_slot('left', 'pgoutput')`)
+      expect((await diagnosePostgres(own.url, options)).find(({ subject }) => subject === 'slot left')).toMatchObject({ level: 'ok', text: expect.stringContaining('not active') as string })
+      for (let round = 0; round < 6; round++) {
+        await queryRows(own.url, `insert into t select ${round} * 10000 + i, repeat('x', 1000) from generate_series(1, 10000) i`)
+        await queryRows(own.url, 'select pg_switch_wal()')
+        await queryRows(own.url, 'checkpoint')
+      }
+      expect((await diagnosePostgres(own.url, options)).find(({ subject }) => subject === 'slot left')).toMatchObject({
+        level: 'error', text: expect.stringContaining('invalidated') as string, sql: `select pg_drop_replication_slot('left')`,
+      })
+    } finally {
+      await own.stop()
+    }
+  }, 60_000)
+})
