@@ -1,6 +1,9 @@
 import { basename } from 'node:path'
 import { Option } from 'commander'
 import type { Command } from 'commander'
+import type { Duration } from '../core/index.ts'
+import type { AppServer, StreamsApp, StreamsConfig } from '../streams/index.ts'
+import { duration, wholeNumber } from './arguments.ts'
 import { addBackendOptions, withNewBroker } from './backend.ts'
 import type { BackendOptions } from './backend.ts'
 import { stopped } from './terminal.ts'
@@ -14,6 +17,13 @@ interface RunCommandOptions extends BackendOptions {
   readonly onDeserializationError?: Policy
   readonly onProcessingError?: Policy
   readonly onSerializationError?: Policy
+  readonly guarantee?: 'exactly-once' | 'at-least-once'
+  readonly commitInterval?: Duration
+  readonly offsetReset?: 'earliest' | 'latest'
+  readonly cacheMaxBytes?: number
+  readonly httpPort?: number
+  readonly httpHost: string
+  readonly endpoint?: string
 }
 
 const policies: readonly Policy[] = ['fail', 'skip', 'dead-letter']
@@ -26,26 +36,50 @@ export function addRunCommand(program: Command, terminal: Terminal): void {
     .addOption(new Option('--on-deserialization-error <policy>', 'for bytes that are no key or value of their topic (default: fail)').choices(policies))
     .addOption(new Option('--on-processing-error <policy>', 'for a function of the program that throws (default: fail)').choices(policies))
     .addOption(new Option('--on-serialization-error <policy>', 'for a result that has no bytes (default: fail)').choices(policies))
+    .addOption(new Option('--guarantee <guarantee>', 'exactly-once: results, state and offsets become visible together (default: exactly-once)').choices(['exactly-once', 'at-least-once']))
+    .option('--commit-interval <duration>', 'longest time until results are visible, such as 100ms (default: 100ms, or 30s at least once)', duration)
+    .addOption(new Option('--offset-reset <place>', 'where to start in topics of which nothing was committed (default: earliest)').choices(['earliest', 'latest']))
+    .option('--cache-max-bytes <bytes>', 'for the write-back caches of the stores; 0 forwards every update (default: 10 MiB)', wholeNumber)
+    .option('--http-port <port>', 'serve metrics for Prometheus, and the stores, at this port; 0 takes a free one', wholeNumber)
+    .option('--http-host <address>', 'with --http-port: where to listen; there is no password', '127.0.0.1')
+    .option('--endpoint <address>', 'where other instances and their clients reach that port, such as 10.0.0.5:8080')
     .action((file: string, options: RunCommandOptions) => runApp(file, options, terminal))
 }
 
 async function runApp(file: string, options: RunCommandOptions, terminal: Terminal): Promise<void> {
-  const { applicationId = applicationIdOf(file), instanceId, onDeserializationError = 'fail', onProcessingError = 'fail', onSerializationError = 'fail' } = options
+  const { applicationId = applicationIdOf(file) } = options
   // Loaded here, so that the other commands start faster.
   const [{ loadTopology }, { StreamsApp }] = await Promise.all([import('./load-topology.ts'), import('../streams/index.ts')])
   const topology = await loadTopology(file)
   await withNewBroker(options, async (broker, place) => {
-    const app = new StreamsApp(topology, { applicationId, broker, onDeserializationError, onProcessingError, onSerializationError, ...(instanceId !== undefined && { instanceId }) })
+    const app = new StreamsApp(topology, { applicationId, broker, ...settingsOf(options) })
     await app.start()
     terminal.tell(`running ${applicationId} on ${place}; Ctrl-C stops it`)
     // A failure ends the run below, where it is told.
     app.caughtUp().then(() => terminal.tell(`caught up after ${app.metrics().inputRecords} records`), () => {})
+    const server = await serving(app, options, terminal)
     try {
       await Promise.race([app.finished(), stopped(terminal)])
     } finally {
+      await server?.close()
       await app.close()
     }
   })
+}
+
+/** Those of the application that were given: it has defaults for the others. */
+function settingsOf(options: RunCommandOptions): Partial<StreamsConfig> {
+  const { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, endpoint } = options
+  const settings = { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, endpoint }
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
+}
+
+async function serving(app: StreamsApp, { httpPort, httpHost }: RunCommandOptions, terminal: Terminal): Promise<AppServer | null> {
+  if (httpPort === undefined) return null
+  const { serveApp } = await import('../streams/index.ts')
+  const server = await serveApp(app, { port: httpPort, host: httpHost })
+  terminal.tell(`metrics and stores at ${server.url}`)
+  return server
 }
 
 function applicationIdOf(file: string): string {

@@ -3,6 +3,7 @@ import type { TopicPartition } from '../core/index.ts'
 import { metricsOf } from './app-metrics.ts'
 import type { MeasuredThread, Metric } from './app-metrics.ts'
 import { resolveConfig } from './config.ts'
+import { diskOpener } from './disk-opener.ts'
 import type { ResolvedConfig, StreamsConfig } from './config.ts'
 import { LocalStores } from './local-stores.ts'
 import type { StoreQueryType } from './local-stores.ts'
@@ -18,9 +19,12 @@ import type { ReadOnlySessionStore } from './state/session-store.ts'
 import type { ValueAndTimestamp } from './state/value-and-timestamp.ts'
 import type { ReadOnlyVersionedStore } from './state/versioned-store.ts'
 import type { ReadOnlyWindowStore } from './state/window-store.ts'
+import { storeChanges } from './store-changes.ts'
+import type { StoreChange } from './store-changes.ts'
 import { keyMetadata, storeMetadata } from './store-metadata.ts'
 import type { KeyMetadata, StoreMetadata } from './store-metadata.ts'
 import { topicInBroker } from './topology/internal-topics.ts'
+import type { StoreSpec } from './topology/node.ts'
 import type { Topology } from './topology/topology.ts'
 
 /**
@@ -68,6 +72,14 @@ export class StreamsApp {
     this.#stores = new LocalStores({ topology, problem: () => this.#queryProblem(), open: (name) => this.#openStores(name) })
   }
 
+  get applicationId(): string {
+    return this.#config.applicationId
+  }
+
+  get topology(): Topology {
+    return this.#topology
+  }
+
   get state(): StreamsState {
     return this.#state
   }
@@ -97,6 +109,7 @@ export class StreamsApp {
         metrics: this.#metrics,
         onState: (state) => this.#setState(state === 'running' ? 'RUNNING' : 'REBALANCING'),
         onCommit: () => this.#wakeWaiters(),
+        openDisk: await diskOpener(this.#config),
       })
       await this.#thread.start()
     } catch (error) {
@@ -172,6 +185,21 @@ export class StreamsApp {
       case 'session': return this.#stores.session(name)
       case 'versioned': return this.#stores.versioned(name)
     }
+  }
+
+  /**
+   * Committed changes of a store from now on, of all partitions, wherever they are processed. Ends with the signal.
+   * @throws INVALID_ARGUMENT for an unknown store, and one without a changelog
+   */
+  storeChanges(name: string, signal: AbortSignal): AsyncIterable<StoreChange> {
+    const { broker, applicationId } = this.#config
+    const spec = this.#stores.specOf(name)
+    return storeChanges({ broker, applicationId, spec, signal })
+  }
+
+  /** How a store is declared. @throws INVALID_ARGUMENT for an unknown name */
+  storeSpec(name: string): StoreSpec {
+    return this.#stores.specOf(name)
   }
 
   /** Every store of the topology that can be asked, and the partitions of it that this instance has. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { longSerde, stringSerde } from '../../src/core/index.ts'
+import { longSerde, sleep, stringSerde, systemClock } from '../../src/core/index.ts'
 import type { Broker } from '../../src/core/index.ts'
 import { StreamsApp, StreamsBuilder, session, topic, tumbling } from '../../src/streams/index.ts'
 import type { StreamsConfig } from '../../src/streams/index.ts'
@@ -93,9 +93,10 @@ describe('two instances of an application', () => {
     await first.start()
     await second.start()
     await Promise.all([first.caughtUp(), second.caughtUp()])
-    for (let tries = 0; tries < 100 && second.storeMetadata().find(({ name }) => name === 'counts')!.partitions.length !== 2; tries++) await first.caughtUp()
-    const shares = [first, second].map((app) => app.storeMetadata().find(({ name }) => name === 'counts')!.partitions)
-    expect(shares.flat().sort()).toEqual([0, 1, 2, 3])
+    const sharesOf = () => [first, second].map((app) => app.storeMetadata().find(({ name }) => name === 'counts')!.partitions)
+    for (let tries = 0; tries < 200 && sharesOf().some((share) => share.length !== 2); tries++) await sleep(systemClock, 20)
+    const shares = sharesOf()
+    expect(shares.flat().sort((a, b) => a - b)).toEqual([0, 1, 2, 3])
     for (const letter of letters) {
       const metadata = await first.keyMetadata('counts', letter)
       expect(await second.keyMetadata('counts', letter)).toEqual({ ...metadata, isLocal: !metadata.isLocal })

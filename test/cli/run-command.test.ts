@@ -1,0 +1,67 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { runConsole } from '../../src/cli/run-console.ts'
+import { openEmbeddedBroker, sleep, systemClock } from '../../src/core/index.ts'
+import { MemoryTerminal } from '../kit/memory-terminal.ts'
+import { write } from '../kit/streams-harness.ts'
+
+class StoppableTerminal extends MemoryTerminal {
+  readonly controller = new AbortController()
+
+  override get stop(): AbortSignal {
+    return this.controller.signal
+  }
+
+  async waitFor(pattern: RegExp): Promise<RegExpExecArray> {
+    for (let tries = 0; tries < 1_000; tries++) {
+      const found = pattern.exec(this.errors)
+      if (found !== null) return found
+      await sleep(systemClock, 20)
+    }
+    throw new Error(`${pattern} was not told, but: ${this.errors}`)
+  }
+}
+
+let directory: string
+let file: string
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'millrace-run-'))
+  file = join(directory, 'app.ts')
+  writeFileSync(file, [
+    "import { StreamsBuilder, topic } from 'millrace/streams'",
+    "import { stringSerde } from 'millrace'",
+    'const builder = new StreamsBuilder()',
+    "builder.stream(topic('words', { key: stringSerde, value: stringSerde })).groupByKey().count({ store: 'counts' })",
+    'export default builder.build()',
+  ].join('\n'))
+  const broker = await openEmbeddedBroker({ directory: join(directory, 'data') })
+  await broker.topics.create([{ topic: 'words' }])
+  await write(broker, 'words', ['a', 'b', 'a'].map((key) => ({ key, value: 'x' })))
+  await broker.close()
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+const run = (terminal: MemoryTerminal, ...options: readonly string[]) => runConsole(['run', file, '--data', join(directory, 'data'), ...options], terminal)
+
+describe('millrace run', () => {
+  it('serves metrics and stores until it is stopped', async () => {
+    const terminal = new StoppableTerminal()
+    const ended = run(terminal, '--http-port', '0', '--guarantee', 'at-least-once', '--commit-interval', '50ms', '--cache-max-bytes', '0')
+    const [, url] = await terminal.waitFor(/metrics and stores at (http:\/\/127\.0\.0\.1:\d+)/)
+    await terminal.waitFor(/caught up after 3 records/)
+    expect(await (await fetch(`${url}/stores/counts/keys/a`)).json()).toMatchObject({ value: 2 })
+    expect(await (await fetch(`${url}/metrics`)).text()).toMatch(/process_total\{.*application_id="app".*\} 3/)
+    terminal.controller.abort('SIGINT')
+    expect(await ended).toBe(0)
+    await expect(fetch(url!)).rejects.toThrow()
+  })
+
+  it('says which option is wrong', async () => {
+    const terminal = new MemoryTerminal()
+    expect(await run(terminal, '--commit-interval', 'soon')).toBe(1)
+    expect(terminal.errors).toMatch(/--commit-interval.*soon.*It must be a duration/)
+  })
+})
