@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest'
+import { openDistributedWorker } from '../../../src/connect/index.ts'
+import type { DistributedWorker, RawConfig } from '../../../src/connect/index.ts'
+import { newSessionKey, sign } from '../../../src/connect/runtime/herder/session-key.ts'
+import { configSpec } from '../../../src/connect/index.ts'
+import type { SourcePlugin } from '../../../src/connect/index.ts'
+import { sleep, systemClock } from '../../../src/core/index.ts'
+import type { Broker } from '../../../src/core/index.ts'
+import { afterTest, memoryLog, openBroker, readTopic, until } from './connect-kit.ts'
+
+/** Plans as many tasks as it may; each counts as a source partition of its own, slowly. */
+function countingPlugin(): SourcePlugin {
+  return {
+    type: 'source', class: 'test.Counting', version: '1', config: configSpec({}),
+    createConnector: () => ({ start: () => {}, taskConfigs: (max) => Array.from({ length: max }, (_, task) => ({ part: String(task) })), stop: () => {} }),
+    createTask: () => {
+      let [part, position] = [0, 0]
+      return {
+        start: async (_config, context) => {
+          part = context.taskId
+          const [stored] = await context.offsets([{ part }])
+          position = (stored?.['position'] as number | undefined) ?? 0
+        },
+        poll: async (signal) => {
+          await sleep(systemClock, 20, signal)
+          position++
+          return [{ topic: 'counted', value: `${part}:${position}`, sourcePartition: { part }, sourceOffset: { position } }]
+        },
+        stop: () => {},
+      }
+    },
+  }
+}
+
+async function openWorker(broker: Broker, config: RawConfig = {}): Promise<DistributedWorker> {
+  const worker = await openDistributedWorker({
+    broker, log: memoryLog(), plugins: [countingPlugin()],
+    config: { 'listeners': 'http://127.0.0.1:0', 'offset.flush.interval.ms': '50', 'heartbeat.interval.ms': '100', 'session.timeout.ms': '6000', 'scheduled.rebalance.max.delay.ms': '0', 'value.converter': 'StringConverter', ...config },
+  })
+  afterTest(() => worker.stop())
+  return worker
+}
+
+const send = (worker: DistributedWorker, method: string, path: string, body?: unknown) =>
+  fetch(`${worker.url}${path}`, { method, ...(body !== undefined && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }) })
+
+async function get(worker: DistributedWorker, path: string): Promise<unknown> {
+  return (await send(worker, 'GET', path)).json()
+}
+
+interface Status {
+  readonly tasks: readonly { readonly state: string; readonly worker_id: string }[]
+}
+
+const status = async (worker: DistributedWorker) => (await get(worker, '/connectors/count/status')) as Status
+const runsEverywhere = async (worker: DistributedWorker, workers: number) => {
+  const { tasks = [] } = await status(worker)
+  return tasks.length === 6 && tasks.every(({ state }) => state === 'RUNNING') && new Set(tasks.map((task) => task.worker_id)).size === workers
+}
+
+/** Each part counted from 1 without a gap; and, where it must be, without a repeat. */
+async function expectNoGap(broker: Broker): Promise<void> {
+  const byPart = new Map<string, number[]>()
+  for (const { value } of await readTopic(broker, 'counted')) {
+    const [part, number] = value!.split(':')
+    byPart.set(part!, [...(byPart.get(part!) ?? []), Number(number)])
+  }
+  expect(byPart.size).toBe(6)
+  for (const [part, numbers] of byPart) expect(numbers, `part ${part}`).toEqual(numbers.map((_, index) => index + 1))
+}
+
+const count = { 'connector.class': 'Counting', 'tasks.max': '6' }
+
+describe('a cluster of workers', () => {
+  it('shares the tasks with a worker that joins and takes them back when it leaves, without a gap or a repeat', async () => {
+    const broker = await openBroker()
+    const first = await openWorker(broker)
+    await until(() => first.isReady(), 'the first worker leads')
+    expect((await send(first, 'PUT', '/connectors/count/config', count)).status).toBe(201)
+    await until(() => runsEverywhere(first, 1), 'all tasks run')
+    const second = await openWorker(broker)
+    const third = await openWorker(broker)
+    await until(() => runsEverywhere(first, 3), 'the tasks are on three workers')
+    await second.stop()
+    await until(() => runsEverywhere(third, 2), 'the tasks are on two workers')
+    await first.stop()
+    await until(() => runsEverywhere(third, 1), 'the last worker leads and runs everything')
+    expect((await send(third, 'PUT', '/connectors/count/stop')).status).toBe(204)
+    await until(async () => (await status(third)).tasks.length === 0, 'the tasks are stopped')
+    await expectNoGap(broker)
+  }, 60_000)
+
+  it('passes a request on to the worker that must answer it', async () => {
+    const broker = await openBroker()
+    const leader = await openWorker(broker)
+    await until(() => leader.isReady(), 'the first worker leads')
+    const other = await openWorker(broker)
+    await until(() => other.isReady(), 'the second worker is there')
+    const made = await send(other, 'POST', '/connectors', { name: 'count', config: count })
+    expect(made.status).toBe(201)
+    expect(made.headers.get('location')).toContain('/connectors/count')
+    await until(() => runsEverywhere(other, 2), 'the tasks are on both')
+    for (const worker of [leader, other]) {
+      for (let task = 0; task < 6; task++) expect((await send(worker, 'POST', `/connectors/count/tasks/${task}/restart`)).status).toBe(204)
+      expect((await send(worker, 'POST', '/connectors/count/restart')).status).toBe(204)
+      expect((await send(worker, 'POST', '/connectors/count/restart?includeTasks=true')).status).toBe(202)
+    }
+    expect((await send(other, 'DELETE', '/connectors/count?forward=false')).status).toBe(409)
+    expect((await send(other, 'DELETE', '/connectors/count')).status).toBe(204)
+    await until(async () => ((await get(other, '/connectors')) as unknown[]).length === 0, 'it is gone')
+  }, 60_000)
+
+  it('takes tasks only from workers that know the key of the cluster', async () => {
+    const broker = await openBroker()
+    const worker = await openWorker(broker)
+    await until(() => worker.isReady(), 'the worker leads')
+    await send(worker, 'PUT', '/connectors/count/config', count)
+    const body = JSON.stringify([{ part: 'forged' }])
+    const post = (headers: Readonly<Record<string, string>>) => fetch(`${worker.url}/connectors/count/tasks`, { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers } })
+    expect((await post({})).status).toBe(400)
+    expect((await post(sign(newSessionKey(0), body))).status).toBe(403)
+  })
+
+  it('goes on with its connectors when it is opened again, and keeps them as Kafka Connect does', async () => {
+    const broker = await openBroker()
+    const first = await openWorker(broker)
+    await until(() => first.isReady(), 'the worker leads')
+    await send(first, 'PUT', '/connectors/count/config', count)
+    await until(() => runsEverywhere(first, 1), 'all tasks run')
+    await first.stop()
+    expect((await readTopic(broker, 'connect-status')).filter(({ key }) => key === 'status-task-count-0').at(-1)!.value).toContain('"state":"UNASSIGNED"')
+    const second = await openWorker(broker)
+    await until(() => runsEverywhere(second, 1), 'all tasks run again')
+    const configs = await readTopic(broker, 'connect-configs')
+    expect(configs.map(({ key }) => key)).toEqual(expect.arrayContaining(['session-key', 'connector-count', 'task-count-0', 'task-count-5', 'commit-count']))
+    expect(JSON.parse(configs.find(({ key }) => key === 'task-count-3')!.value!)).toEqual({ properties: { ...count, 'name': 'count', 'part': '3', 'task.class': 'test.CountingTask' } })
+    await second.stop()
+    await expectNoGap(broker)
+  }, 60_000)
+
+  it('refuses a config topic that would lose records or has no order', async () => {
+    const broker = await openBroker()
+    await broker.topics.create([{ topic: 'two', partitions: 2, configs: { 'cleanup.policy': 'compact' } }, { topic: 'short', configs: { 'cleanup.policy': 'delete' } }])
+    await expect(openWorker(broker, { 'config.storage.topic': 'two' })).rejects.toThrow(/has 2 partitions; it must have exactly one/)
+    await expect(openWorker(broker, { 'config.storage.topic': 'short' })).rejects.toThrow(/cleanup\.policy=delete/)
+  })
+})
