@@ -63,8 +63,8 @@ export class ByteRows {
     const address = this.#heap.allocate(key.length + valueLength)
     const page = this.#heap.page(address)
     const offset = this.#heap.offset(address)
-    page.set(key, offset)
-    if (value !== null) page.set(value, offset + key.length)
+    copyInto(page, offset, key, 0, key.length)
+    if (value !== null) copyInto(page, offset + key.length, value, 0, valueLength)
     const at = row << 2
     this.#rows[at] = this.#hash
     this.#rows[at + 1] = address
@@ -84,7 +84,7 @@ export class ByteRows {
     const length = value === null ? 0 : value.length
     if (before !== length && !isSameBlockSize(keyLength + before, keyLength + length)) this.#move(row, keyLength, before, length)
     rows[at + 3] = value === null ? noValue : length
-    if (value !== null) this.#heap.page(rows[at + 1]!).set(value, this.#heap.offset(rows[at + 1]!) + keyLength)
+    if (value !== null) copyInto(this.#heap.page(rows[at + 1]!), this.#heap.offset(rows[at + 1]!) + keyLength, value, 0, length)
   }
 
   remove(row: number): void {
