@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { longSerde, openKafkaBroker, stringSerde } from '../../src/core/index.ts'
 import type { Broker } from '../../src/core/index.ts'
 import { StreamsApp, StreamsBuilder, topic } from '../../src/streams/index.ts'
+import { eventually, visibleValues } from '../contract/contract-kit.ts'
 import { freshName } from '../kit/kafka.ts'
 import { describeWith } from '../kit/services.ts'
 
@@ -59,6 +60,25 @@ await describeWith('kafka', 'a StreamsApp on Apache Kafka', ({ bootstrapServers 
     expect(counts).toEqual(new Map(words.map((word, index) => [word, Math.ceil((recordCount - index) / words.length)])))
     for (const values of updates.values()) expect(values).toEqual([...values].sort((a, b) => a - b))
   }, 120_000)
+
+  it('reads partitions that are added, and topics that appear and match its pattern', async () => {
+    const prefix = freshName('grow')
+    const text = { key: stringSerde, value: stringSerde }
+    await admin.topics.create([{ topic: `${prefix}-in-a` }, { topic: `${prefix}-out` }])
+    const builder = new StreamsBuilder()
+    builder.streamMatching(new RegExp(`${prefix}-in-.*`), text).to(topic(`${prefix}-out`, text))
+    const app = new StreamsApp(builder.build(), { applicationId: prefix, broker: await connect(), commitInterval: 50 })
+    await app.start()
+    const producer = await admin.openProducer()
+    const append = (name: string, partition: number) => producer.append({ topic: `${prefix}-in-${name}`, partition, value: Buffer.from(`${name}${partition}`) })
+    await append('a', 0)
+    await admin.topics.alter(`${prefix}-in-a`, { partitions: 2 })
+    await admin.topics.create([{ topic: `${prefix}-in-b` }])
+    await Promise.all([append('a', 1), append('b', 0)])
+    await eventually(async () => expect((await visibleValues(admin, { topic: `${prefix}-out`, partition: 0 }, 'read-committed')).toSorted()).toEqual(['a0', 'a1', 'b0']))
+    expect(app.state).toBe('RUNNING')
+    await Promise.all([app.close(), producer.close()])
+  }, 60_000)
 })
 
 /** The last count per word, and all of them in order. */

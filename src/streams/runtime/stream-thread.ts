@@ -13,7 +13,7 @@ import { Restorer } from './restore.ts'
 import { TaskFactory, taskConfig } from './task-factory.ts'
 import { TaskOutput } from './task-output.ts'
 import type { ThreadMetrics } from './thread-metrics.ts'
-import { countsOf, missingTopics } from './topic-setup.ts'
+import { countsOf, externalTopics, missingTopics, setUpTopics } from './topic-setup.ts'
 
 export interface ThreadOptions {
   readonly name: string
@@ -39,6 +39,8 @@ const restoreBytes = 4 * 1024 * 1024
 const maxBatchBytes = 256 * 1024
 const maxInFlightBytes = 16 * 1024 * 1024
 const maxBackoffMs = 10_000
+/** How often a program with patterns looks for new topics. */
+const topicCheckMs = 5_000
 
 /**
  * A member of the application's group, the tasks that were assigned to it, and the loop that runs them:
@@ -46,6 +48,7 @@ const maxBackoffMs = 10_000
  *   read → add to tasks → restore a slice → process a slice → punctuate → commit when due → read …
  *     a failure: abort the transaction, roll every task back to the last commit, read again from there
  *     a rebalance (inside read): commit, suspend the tasks; then resume those that stay, restore those that come
+ *     a new topic that a pattern matches: commit, suspend the tasks, leave and join again
  * ```
  */
 export class StreamThread {
@@ -65,10 +68,15 @@ export class StreamThread {
   #isDirty = false
   #lastCommit = 0
   #failuresInARow = 0
+  /** To join again with other topics. */
+  #hasLeft = false
+  /** Infinity: no source has a pattern. */
+  #nextTopicCheck: number
 
   constructor(options: ThreadOptions) {
     const { topology, config, partitionCounts, name } = options
     this.#options = options
+    this.#nextTopicCheck = topology.nodes.some((node) => node.kind === 'source' && node.pattern !== null) ? config.clock.monotonic() + topicCheckMs : Infinity
     this.#restorer = new Restorer(config.broker, config.onRestore)
     this.#output = new TaskOutput({
       broker: config.broker,
@@ -120,10 +128,14 @@ export class StreamThread {
   }
 
   async #join(): Promise<void> {
+    await this.#output.open()
+    await this.#globals.start(this.#options.partitionCounts)
+    await this.#subscribe()
+  }
+
+  async #subscribe(): Promise<void> {
     const { topology, config, partitionCounts, name } = this.#options
     const { applicationId, broker, offsetReset, sessionTimeoutMs } = config
-    await this.#output.open()
-    await this.#globals.start(partitionCounts)
     const topics = new Set(topology.subTopologies.flatMap((part) => sourceTopicsInBroker(topology, applicationId, part, partitionCounts)))
     this.#member = await broker.joinGroup({
       groupId: applicationId,
@@ -162,6 +174,8 @@ export class StreamThread {
   async #turn(): Promise<void> {
     const { metrics, config: { clock } } = this.#options
     const started = clock.monotonic()
+    if (started >= this.#nextTopicCheck) await this.#findTopics()
+    if (this.#hasLeft) return this.#joinAgain()
     const result = await this.#read()
     metrics.polls++
     metrics.pollMs += clock.monotonic() - started
@@ -373,9 +387,35 @@ export class StreamThread {
     this.#isDirty = false
   }
 
+  /** Where a new topic matches a pattern, the group has to hear of it: only who joins says what it wants to read. */
+  async #findTopics(): Promise<void> {
+    const { topology, config: { broker, clock }, partitionCounts } = this.#options
+    this.#nextTopicCheck = clock.monotonic() + topicCheckMs
+    if ((await externalTopics(broker, topology)).every((topic) => partitionCounts.has(topic))) return
+    await this.#learnPartitions()
+    await this.#suspendTasks()
+    this.#newAssignment = []
+    this.#hasLeft = true
+    await this.#member!.leave()
+  }
+
+  async #joinAgain(): Promise<void> {
+    await this.#subscribe()
+    this.#hasLeft = false
+    await this.#adoptAssignment()
+  }
+
+  /** Topics or partitions were added: internal topics that fit are made. @throws TOPOLOGY_INVALID where state and repartition topics do not fit any more */
+  async #learnPartitions(): Promise<void> {
+    const { topology, config: { broker, applicationId, deadLetterTopic, additionalRetentionMs }, partitionCounts } = this.#options
+    const found = await setUpTopics(broker, { applicationId, topology, deadLetterTopic, additionalRetentionMs })
+    for (const [topic, count] of found) partitionCounts.set(topic, count)
+  }
+
   /** Tasks that stay are resumed if nobody else has gone on with them meanwhile; others are closed, and new ones are restored. */
   async #adoptAssignment(): Promise<void> {
     const assigned = this.#newAssignment ?? []
+    if (assigned.some(({ topic, partition }) => partition >= (this.#options.partitionCounts.get(topic) ?? 0))) await this.#learnPartitions()
     const { tasks, dropped } = await this.#factory.tasksFor(assigned, this.#tasks, this.#member!)
     for (const active of dropped) this.#closeTask(active)
     const added = tasks.filter((active) => !this.#tasks.includes(active))

@@ -28,8 +28,8 @@ export class TaskFactory {
   }
 
   /**
-   * Tasks for the partitions assigned. One that exists is kept if the group's offsets are still those that it committed
-   * itself, since then its stores are up to date; otherwise it is among `dropped` and made anew.
+   * Tasks for the partitions assigned. One that exists is kept if it has the same inputs and the group's offsets are still
+   * those that it committed itself, since then its stores are up to date; otherwise it is among `dropped` and made anew.
    */
   async tasksFor(
     assigned: readonly TopicPartition[],
@@ -44,7 +44,10 @@ export class TaskFactory {
     const committed = new Map((await member.committed(inputs)).map((offset) => [partitionKey(offset.topic, offset.partition), offset]))
     const kept = new Map(existing.filter((active) => isCurrent(active, committed)).map((active) => [active.task.taskId, active]))
     const tasks: ActiveTask[] = []
-    for (const plan of plans) tasks.push(kept.get(plan.taskId) ?? (await this.#create(plan, committed)))
+    for (const plan of plans) {
+      const same = kept.get(plan.taskId)
+      tasks.push(same !== undefined && hasInputsOf(same, plan) ? same : await this.#create(plan, committed))
+    }
     return { tasks, dropped: existing.filter((active) => !tasks.includes(active)) }
   }
 
@@ -96,6 +99,11 @@ export class TaskFactory {
 export function taskConfig(config: ResolvedConfig): TaskConfig {
   const { onDeserializationError, onProcessingError, onSerializationError, deadLetterTopic, cacheMaxBytes } = config
   return { onDeserializationError, onProcessingError, onSerializationError, cacheMaxBytes, ...(deadLetterTopic === null ? {} : { deadLetterTopic }) }
+}
+
+/** A pattern may match other topics by now. */
+function hasInputsOf({ inputs }: ActiveTask, plan: TaskPlan): boolean {
+  return inputs.length === plan.inputs.length && plan.inputs.every(({ topic }) => inputs.some((input) => input.topic === topic))
 }
 
 function isCurrent(active: ActiveTask, committed: ReadonlyMap<string, CommittedOffset>): boolean {

@@ -34,8 +34,8 @@ export async function setUpTopics(broker: Broker, { applicationId, topology, dea
   return new Map([...external, ...own.map((spec) => [spec.topic, existing.get(spec.topic) ?? spec.partitions ?? 1] as const)])
 }
 
-/** Topics that the program names and that are not its own. */
-async function externalTopics(broker: Broker, topology: TopologyData): Promise<readonly string[]> {
+/** Topics that the program names and that are not its own, and those that its patterns match at present. */
+export async function externalTopics(broker: Broker, topology: TopologyData): Promise<readonly string[]> {
   const internal = new Set(topology.repartitionTopics.map((spec) => spec.name))
   const global = topology.globalStores.flatMap(({ source }) => source.topics)
   const named = [...topology.subTopologies.flatMap((part) => [...part.sourceTopics, ...part.sinkTopics]), ...global].filter((topic) => !internal.has(topic))

@@ -1,0 +1,67 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { stringSerde } from '../../../src/core/index.ts'
+import type { Broker } from '../../../src/core/index.ts'
+import { StreamsApp, StreamsBuilder, topic } from '../../../src/streams/index.ts'
+import type { Topology } from '../../../src/streams/index.ts'
+import { eventually } from '../../contract/contract-kit.ts'
+import { createTopics, openMemoryBroker, readAll, write } from '../../kit/streams-harness.ts'
+
+const text = { key: stringSerde, value: stringSerde }
+
+let broker: Broker
+let app: StreamsApp
+beforeEach(async () => {
+  broker = await openMemoryBroker()
+})
+afterEach(async () => {
+  await app.close().catch(() => undefined)
+  await broker.close()
+})
+
+async function start(topology: Topology): Promise<void> {
+  app = new StreamsApp(topology, { applicationId: 'app', broker, commitInterval: 5 })
+  await app.start()
+}
+
+const valuesIn = async (name: string) => (await readAll(broker, name)).map(({ value }) => value).sort()
+
+describe('partitions that are added while an application runs', () => {
+  it('are read too, where there is no state', async () => {
+    await createTopics(broker, { in: 1, out: 1 })
+    const builder = new StreamsBuilder()
+    builder.stream(topic('in', text)).to(topic('out', text))
+    await start(builder.build())
+    await write(broker, 'in', [{ value: 'first', partition: 0 }])
+    await broker.topics.alter('in', { partitions: 3 })
+    await write(broker, 'in', [{ value: 'second', partition: 2 }, { value: 'third', partition: 1 }])
+    await eventually(async () => expect(await valuesIn('out')).toEqual(['first', 'second', 'third']))
+  })
+
+  it('end it with an explanation, where its state would not fit any more', async () => {
+    await createTopics(broker, { in: 1, out: 1 })
+    const builder = new StreamsBuilder()
+    builder.stream(topic('in', text)).groupByKey().count({ store: 'counts' }).toStream().mapValues(String).to(topic('out', text))
+    await start(builder.build())
+    await broker.topics.alter('in', { partitions: 2 })
+    await expect(app.finished()).rejects.toMatchObject({
+      code: 'TOPOLOGY_INVALID', message: expect.stringMatching(/app-counts-changelog has 1 partitions, but the program needs 2.*use a new application id/) as string,
+    })
+    expect(app.state).toBe('ERROR')
+  })
+})
+
+describe('a topic that appears while an application runs', () => {
+  it('is read too, where a pattern matches it', async () => {
+    await createTopics(broker, { 'in-a': 1, 'other': 1, 'out': 1 })
+    const builder = new StreamsBuilder()
+    builder.streamMatching(/in-.*/, text).to(topic('out', text))
+    await start(builder.build())
+    await write(broker, 'in-a', [{ value: 'first' }])
+    await createTopics(broker, { 'in-b': 2, 'not-in': 1 })
+    await write(broker, 'in-b', [{ value: 'second', partition: 0 }, { value: 'third', partition: 1 }])
+    await write(broker, 'not-in', [{ value: 'not this' }])
+    await write(broker, 'in-a', [{ value: 'fourth' }])
+    await eventually(async () => expect(await valuesIn('out')).toEqual(['first', 'fourth', 'second', 'third']))
+    expect(app.state).toBe('RUNNING')
+  }, 60_000)
+})
