@@ -59,13 +59,20 @@ export interface StreamsConfig {
    * group's members see it as a part of the client id. Default: nowhere.
    */
   readonly endpoint?: string
+  /**
+   * A directory for stores, which may then be larger than memory, and are not filled anew after a restart: only what their
+   * changelogs have since. One for each instance. Needs the package `lmdb`. Kept there are the rows of key-value, window and
+   * session stores of type `persistent`; those of versioned tables, windows with duplicates (stream joins) or final results,
+   * and of buffers are in memory. Default: none, all rows are in memory.
+   */
+  readonly stateDirectory?: string
   /** Called while stores are filled from their changelogs. */
   readonly onRestore?: (progress: RestoreProgress) => void
   readonly clock?: Clock
   readonly random?: Random
 }
 
-export interface ResolvedConfig extends Required<Omit<StreamsConfig, 'commitInterval' | 'transactionTimeout' | 'sessionTimeout' | 'deadLetterTopic' | 'windowChangelogRetention' | 'endpoint'>> {
+export interface ResolvedConfig extends Required<Omit<StreamsConfig, 'commitInterval' | 'transactionTimeout' | 'sessionTimeout' | 'deadLetterTopic' | 'windowChangelogRetention' | 'stateDirectory' | 'endpoint'>> {
   readonly endpoint: string | null
   readonly additionalRetentionMs: number
   readonly commitIntervalMs: number
@@ -75,11 +82,13 @@ export interface ResolvedConfig extends Required<Omit<StreamsConfig, 'commitInte
   readonly isStaticMember: boolean
   /** null: no policy writes dead letters. */
   readonly deadLetterTopic: string | null
+  /** null: stores are kept in memory. */
+  readonly stateDirectory: string | null
 }
 
 const knownKeys: ReadonlySet<string> = new Set<keyof StreamsConfig>([
   'applicationId', 'broker', 'guarantee', 'commitInterval', 'offsetReset', 'onDeserializationError', 'onProcessingError', 'onSerializationError',
-  'deadLetterTopic', 'onFailure', 'maxBufferedRecords', 'cacheMaxBytes', 'transactionTimeout', 'windowChangelogRetention', 'instanceId', 'sessionTimeout', 'endpoint', 'onRestore', 'clock', 'random',
+  'deadLetterTopic', 'onFailure', 'maxBufferedRecords', 'cacheMaxBytes', 'transactionTimeout', 'windowChangelogRetention', 'instanceId', 'sessionTimeout', 'endpoint', 'stateDirectory', 'onRestore', 'clock', 'random',
 ])
 const policies: readonly ErrorPolicy[] = ['fail', 'skip', 'dead-letter']
 
@@ -114,6 +123,7 @@ export function resolveConfig(config: StreamsConfig): ResolvedConfig {
     isStaticMember: config.instanceId !== undefined,
     instanceId: config.instanceId ?? randomUuid(random),
     endpoint: config.endpoint === undefined ? null : checkedEndpoint(config.endpoint),
+    stateDirectory: config.stateDirectory ?? null,
     onRestore: config.onRestore ?? (() => {}),
     clock: config.clock ?? systemClock,
     random,

@@ -83,15 +83,28 @@ export class ActiveTask {
     return { paused: this.#inputList.filter(isFull), open: this.#inputList.filter((input) => !isFull(input)) }
   }
 
-  committed(offsets: readonly CommittedOffset[]): void {
+  /** `writtenTo`: where a partition goes on behind what was written to it; undefined before anything was. */
+  committed(offsets: readonly CommittedOffset[], writtenTo: (topic: string, partition: number) => number | undefined): void {
     for (const { topic, partition, offset } of offsets) this.#inputs.get(partitionKey(topic, partition))!.position = offset
     this.task.committed()
+    this.task.checkpoint(this.#changelogEnds(writtenTo))
   }
 
   /** Back to the last commit; the thread reads the inputs again from their positions. */
   rollback(): void {
     this.task.rollback()
     for (const input of this.#inputList) input.readTo = input.position
+  }
+
+  /** How far the stores are in their changelogs; an input that serves as one is where processing is. */
+  #changelogEnds(writtenTo: (topic: string, partition: number) => number | undefined): ReadonlyMap<string, number> {
+    const { partition } = this.task
+    const ends = new Map<string, number>()
+    for (const topic of this.task.changelogTopics) {
+      const end = this.#inputs.get(partitionKey(topic, partition))?.position ?? writtenTo(topic, partition)
+      if (end !== undefined) ends.set(topic, end)
+    }
+    return ends
   }
 
   #hasAllInputs(): boolean {

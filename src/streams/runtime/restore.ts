@@ -57,9 +57,10 @@ export class Restorer {
     // Not the last stable offset: a commit may be answered before its markers are in the changelog, and what it committed must be restored.
     const ends = await this.#broker.topics.listOffsets(changelogs.map((changelog) => ({ ...changelog, at: 'latest' as const })), { isolation: 'read-uncommitted' })
     const open = changelogs.map(({ topic }, index): Changelog => {
-      const startOffset = starts[index]!.offset
       const input = inputs.find((candidate) => candidate.topic === topic && candidate.partition === partition)
-      return { topic, partition, startOffset, offset: startOffset, endOffset: input?.position ?? ends[index]!.offset }
+      const endOffset = input?.position ?? ends[index]!.offset
+      const startOffset = task.restoreFrom(topic, starts[index]!.offset, endOffset)
+      return { topic, partition, startOffset, offset: startOffset, endOffset }
     })
     this.#tasks.set(task.taskId, { task, changelogs: new Map(open.map((changelog) => [partitionKey(changelog.topic, partition), changelog])) })
     for (const changelog of open) this.#report(task.taskId, changelog)
@@ -84,6 +85,7 @@ export class Restorer {
       if (found === null) continue
       const { endOffset } = found.changelog
       found.task.restore(topic, batches.filter((batch) => batch.baseOffset < endOffset).map((batch) => cutBefore(batch, endOffset)))
+      found.task.checkpoint(new Map([[topic, Math.min(nextOffset, endOffset)]]))
       found.changelog.offset = nextOffset
       this.#report(found.task.taskId, found.changelog)
     }

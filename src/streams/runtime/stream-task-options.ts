@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/index.ts'
+import type { DiskState } from '../state/disk-state.ts'
 import type { OpenStore } from '../state/open-store.ts'
 import type { StoreSpec, TopologyNode } from '../topology/node.ts'
 import type { RecordCollector } from './record-collector.ts'
@@ -17,6 +18,8 @@ export interface StreamTaskOptions {
   readonly clock: Clock
   readonly config: TaskConfig
   readonly collector: RecordCollector
+  /** Where stores are that outlive the process; absent or null: in memory. */
+  readonly disk?: DiskState | null
   /** Stores of global tables, shared by all tasks of the application and kept by others. */
   readonly globalStores?: ReadonlyMap<string, OpenStore>
 }

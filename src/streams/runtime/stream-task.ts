@@ -44,7 +44,7 @@ export class StreamTask {
     return this.#state.stores
   }
 
-  /** Topics to restore from, each from its log start offset, before records are added. */
+  /** Topics to restore from, each from `restoreFrom` on, before records are added. */
   get changelogTopics(): readonly string[] {
     return this.#state.changelogTopics
   }
@@ -66,6 +66,16 @@ export class StreamTask {
       this.#inputs.resume(offset, metadata.partitionTime)
       this.#context.resumeMetadata(metadata.operators)
     }
+  }
+
+  /** Where to begin to restore a changelog that has records from `start` to `end`: stores on disk have the ones before. */
+  restoreFrom(changelogTopic: string, start: number, end: number): number {
+    return this.#state.restoreFrom(changelogTopic, start, end, this.#options.clock.now())
+  }
+
+  /** What is committed in the stores is what the changelogs have before these offsets; stores on disk go on from there after a restart. */
+  checkpoint(positions: ReadonlyMap<string, number>): void {
+    this.#state.checkpoint(positions)
   }
 
   /** Records of a changelog in the order of offsets; after the last call the stores are as committed. */

@@ -11,6 +11,7 @@ import { GlobalReader } from './global-reader.ts'
 import { GlobalStores } from './global-stores.ts'
 import { Restorer } from './restore.ts'
 import { TaskFactory, taskConfig } from './task-factory.ts'
+import type { OpenDisk } from './task-factory.ts'
 import { TaskOutput } from './task-output.ts'
 import type { ThreadMetrics } from './thread-metrics.ts'
 import { countsOf, externalTopics, missingTopics, setUpTopics } from './topic-setup.ts'
@@ -25,6 +26,8 @@ export interface ThreadOptions {
   /** `rebalancing` while partitions move or stores are restored. */
   readonly onState: (state: 'rebalancing' | 'running') => void
   readonly onCommit: () => void
+  /** null: stores are kept in memory. */
+  readonly openDisk: OpenDisk | null
 }
 
 /** Longest wait for input when there is nothing else to do. */
@@ -91,7 +94,7 @@ export class StreamThread {
     const globals = new GlobalStores(topology, { applicationId: config.applicationId, clock: config.clock, config: taskConfig(config) })
     this.#globals = new GlobalReader(config.broker, globals)
     this.#globalStores = globals.stores
-    this.#factory = new TaskFactory({ topology, config, partitionCounts, collector: this.#output.collector, globalStores: globals.stores })
+    this.#factory = new TaskFactory({ topology, config, partitionCounts, collector: this.#output.collector, globalStores: globals.stores, openDisk: options.openDisk })
   }
 
   get tasks(): readonly ActiveTask[] {
@@ -310,7 +313,7 @@ export class StreamThread {
     if (!this.#isDirty) return
     const prepared = this.#running().map((active) => [active, active.task.prepareCommit()] as const)
     await this.#output.commit(prepared.flatMap(([, offsets]) => offsets), this.#member!)
-    for (const [active, offsets] of prepared) active.committed(offsets)
+    for (const [active, offsets] of prepared) active.committed(offsets, (topic, partition) => this.#output.endOf(topic, partition))
     this.#isDirty = false
     this.#failuresInARow = 0
     this.#countCommit(clock.monotonic() - this.#lastCommit)
@@ -445,6 +448,7 @@ export class StreamThread {
     await this.#restorer.close()
     await this.#globals.close()
     await this.#output.close()
+    await this.#factory.close()
     await this.#member?.leave()
   }
 }

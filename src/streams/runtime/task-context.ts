@@ -41,6 +41,7 @@ export class TaskContext implements OperatorContext {
     this.#now = options.clock.now()
     this.state = new TaskState({
       stores: options.stores,
+      disk: options.disk ?? null,
       cacheMaxBytes: options.config.cacheMaxBytes ?? defaultCacheMaxBytes,
       changelogTopic: (store) => this.#changelogTopic(store),
       host: {

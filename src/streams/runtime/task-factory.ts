@@ -7,9 +7,13 @@ import { ActiveTask } from './active-task.ts'
 import { taskPlans, wholeName } from './assignor.ts'
 import type { TaskPlan } from './assignor.ts'
 import type { RecordCollector } from './record-collector.ts'
+import type { DiskState } from '../state/disk-state.ts'
 import type { OpenStore } from '../state/open-store.ts'
 import { StreamTask } from './stream-task.ts'
 import type { TaskConfig } from './task-config.ts'
+
+/** Opens the stores of a task on disk. */
+export type OpenDisk = (taskId: string) => DiskState
 
 export interface TaskFactoryOptions {
   readonly topology: TopologyData
@@ -17,11 +21,14 @@ export interface TaskFactoryOptions {
   readonly partitionCounts: ReadonlyMap<string, number>
   readonly collector: RecordCollector
   readonly globalStores: ReadonlyMap<string, OpenStore>
+  /** null: stores are kept in memory. */
+  readonly openDisk: OpenDisk | null
 }
 
 /** Makes the tasks of an assignment, each at its committed place. */
 export class TaskFactory {
   readonly #options: TaskFactoryOptions
+  readonly #disks = new Map<string, DiskState>()
 
   constructor(options: TaskFactoryOptions) {
     this.#options = options
@@ -54,6 +61,7 @@ export class TaskFactory {
   async #create(plan: TaskPlan, committed: ReadonlyMap<string, CommittedOffset>): Promise<ActiveTask> {
     const { topology, config, collector, globalStores } = this.#options
     const { taskId, partition, inputs, subTopology } = plan
+    const keepsRows = subTopology.stores.some((store) => store.persistent && store.changelog !== null)
     const { applicationId, clock } = config
     const task = new StreamTask({
       taskId,
@@ -66,10 +74,26 @@ export class TaskFactory {
       config: taskConfig(config),
       collector,
       globalStores,
+      disk: keepsRows ? this.#diskOf(taskId) : null,
     })
     const own = inputs.flatMap(({ topic, partition: input }) => committed.get(partitionKey(topic, input)) ?? [])
     task.resume(own)
     return new ActiveTask(plan, task, await this.#positions(plan, committed))
+  }
+
+  /** A directory is opened once, and serves the next task of that id as well. */
+  #diskOf(taskId: string): DiskState | null {
+    const { openDisk } = this.#options
+    if (openDisk === null) return null
+    const disk = this.#disks.get(taskId) ?? openDisk(taskId)
+    this.#disks.set(taskId, disk)
+    return disk
+  }
+
+  /** After every task is closed. */
+  async close(): Promise<void> {
+    for (const disk of this.#disks.values()) await disk.close()
+    this.#disks.clear()
   }
 
   /** Where each input starts, and where it ends at present. */

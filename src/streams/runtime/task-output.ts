@@ -1,5 +1,5 @@
-import { StreamError, isStreamError } from '../../core/index.ts'
-import type { Broker, CommittedOffset, GroupMember, Producer, TopicPartition, UnsealedBatch } from '../../core/index.ts'
+import { StreamError, isStreamError, partitionKey } from '../../core/index.ts'
+import type { BatchMetadata, Broker, CommittedOffset, GroupMember, Producer, TopicPartition, UnsealedBatch } from '../../core/index.ts'
 import { BatchingCollector } from './record-collector.ts'
 import type { Traffic } from './thread-metrics.ts'
 
@@ -37,6 +37,8 @@ export class TaskOutput {
   readonly #inFlight = new Set<Promise<void>>()
   #failure: unknown = null
   readonly #produced = new Map<string, Traffic>()
+  /** Where each partition goes on behind what was acknowledged, by partitionKey. */
+  readonly #ends = new Map<string, number>()
 
   constructor(options: TaskOutputOptions) {
     this.#options = options
@@ -56,6 +58,11 @@ export class TaskOutput {
   /** What was handed over for each topic, also what was aborted later. */
   get produced(): ReadonlyMap<string, Readonly<Traffic>> {
     return this.#produced
+  }
+
+  /** The offset after what was last written to a partition; undefined before anything was. */
+  endOf(topic: string, partition: number): number | undefined {
+    return this.#ends.get(partitionKey(topic, partition))
   }
 
   get isFull(): boolean {
@@ -136,11 +143,15 @@ export class TaskOutput {
     const { byteLength } = batch.bytes
     this.#count(target.topic, batch.recordCount, byteLength)
     this.#inFlightBytes += byteLength
-    const sent = this.#open.appendBatch(target, batch).then(() => {}, (error: unknown) => { this.#failure ??= error }).then(() => {
+    const sent = this.#open.appendBatch(target, batch).then((written) => this.#acknowledged(written), (error: unknown) => { this.#failure ??= error }).then(() => {
       this.#inFlightBytes -= byteLength
       this.#inFlight.delete(sent)
     })
     this.#inFlight.add(sent)
+  }
+
+  #acknowledged({ topic, partition, baseOffset, recordCount }: BatchMetadata): void {
+    this.#ends.set(partitionKey(topic, partition), baseOffset + recordCount)
   }
 
   #count(topic: string, records: number, bytes: number): void {

@@ -1,6 +1,7 @@
 import { StreamError } from '../../core/index.ts'
 import type { RecordBatch } from '../../core/index.ts'
 import { CacheBudget } from '../state/caching-byte-store.ts'
+import type { DiskState } from '../state/disk-state.ts'
 import { openStore } from '../state/open-store.ts'
 import type { OpenStore, StoreHost } from '../state/open-store.ts'
 import type { StoreSpec, TopologyNode } from '../topology/node.ts'
@@ -10,19 +11,28 @@ export interface TaskStateOptions {
   readonly cacheMaxBytes: number
   /** null: the store has no changelog. */
   readonly changelogTopic: (store: StoreSpec) => string | null
-  readonly host: Omit<StoreHost, 'cacheBudget'>
+  readonly host: Omit<StoreHost, 'cacheBudget' | 'disk'>
+  /** null: rows are kept in memory. */
+  readonly disk: DiskState | null
 }
+
+/** A changelog forgets that a row was deleted after a day: what was not heard of it for longer may have rows that are gone. */
+const oldestCheckpointMs = 12 * 3_600_000
+
 
 /** The stores of one task, which commit and roll back as one. */
 export class TaskState {
   readonly stores: ReadonlyMap<string, OpenStore>
   readonly #byChangelog = new Map<string, OpenStore[]>()
+  readonly #disk: DiskState | null
   #restoring = false
 
-  constructor({ stores, cacheMaxBytes, changelogTopic, host }: TaskStateOptions) {
+  constructor({ stores, cacheMaxBytes, changelogTopic, host, disk }: TaskStateOptions) {
+    this.#disk = disk
     const cacheBudget = cacheMaxBytes > 0 ? new CacheBudget(cacheMaxBytes) : null
     const full: StoreHost = {
       cacheBudget,
+      disk,
       log: (store, key, value, timestamp, headers) => host.log(store, key, value, timestamp, headers),
       // What was refused once is in the changelog all the same, and was counted.
       expired: (store) => { if (!this.#restoring) host.expired(store) },
@@ -47,6 +57,29 @@ export class TaskState {
   /** Topics whose records `restore` takes, each from its log start offset. */
   get changelogTopics(): readonly string[] {
     return [...this.#byChangelog.keys()]
+  }
+
+  /**
+   * The offset from which `restore` takes the records of a changelog that has those from `start` to `end`: where the stores on
+   * disk are, if all of its stores are there and it can be gone on from; else `start`, and what is on disk is forgotten.
+   */
+  restoreFrom(changelogTopic: string, start: number, end: number, nowMs: number): number {
+    const stores = this.#byChangelog.get(changelogTopic) ?? []
+    const isOnDisk = stores.length > 0 && stores.every(({ wipe }) => wipe !== null)
+    const checkpoint = isOnDisk ? (this.#disk?.checkpoint(changelogTopic) ?? null) : null
+    if (checkpoint !== null && checkpoint.offset >= start && checkpoint.offset <= end && nowMs - checkpoint.writtenAtMs <= oldestCheckpointMs) return checkpoint.offset
+    this.#disk?.forgetCheckpoint(changelogTopic)
+    for (const { wipe } of stores) wipe?.()
+    return start
+  }
+
+  /** The stores have what their changelogs have before these offsets. */
+  checkpoint(positions: ReadonlyMap<string, number>): void {
+    if (this.#disk === null) return
+    for (const topic of this.#byChangelog.keys()) {
+      const offset = positions.get(topic)
+      if (offset !== undefined) this.#disk.setCheckpoint(topic, offset)
+    }
   }
 
   /** Raw puts, in the order of offsets; what was restored counts as committed. */

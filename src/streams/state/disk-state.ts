@@ -63,6 +63,16 @@ export class DiskState {
     this.#checkpoints.removeSync(Buffer.from(changelog))
   }
 
+  /** A number that a store keeps beside its rows. */
+  number(store: string): number | null {
+    const bytes = this.#checkpoints.getBinary(numberKey(store))
+    return bytes === undefined ? null : Number(Buffer.from(bytes).toString())
+  }
+
+  setNumber(store: string, value: number): void {
+    this.#checkpoints.putSync(numberKey(store), Buffer.from(String(value)))
+  }
+
   async close(): Promise<void> {
     await this.#environment.close()
   }
@@ -70,6 +80,11 @@ export class DiskState {
   #database(store: string): LmdbDatabase {
     return this.#environment.openDB({ name: `store-${store}`, ...binary })
   }
+}
+
+/** No topic has such a name. */
+function numberKey(store: string): Uint8Array {
+  return Buffer.from(`/${store}`)
 }
 
 const binary = { encoding: 'binary', keyEncoding: 'binary' } as const

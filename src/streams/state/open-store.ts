@@ -7,6 +7,7 @@ import type { ByteStore } from './byte-store.ts'
 import { CachingByteStore } from './caching-byte-store.ts'
 import type { CacheBudget, FlushedRow } from './caching-byte-store.ts'
 import { ChangelogByteStore } from './changelog-byte-store.ts'
+import type { DiskState } from './disk-state.ts'
 import { JoinBuffer } from './join-buffer.ts'
 import { KeyValueStore } from './key-value-store.ts'
 import { LruByteStore } from './lru-byte-store.ts'
@@ -14,6 +15,7 @@ import { MemoryByteStore } from './memory-byte-store.ts'
 import { OuterJoinStore } from './outer-join-store.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
 import { SegmentedByteStore } from './segmented-byte-store.ts'
+import type { SegmentsOnDisk } from './segmented-byte-store.ts'
 import { SessionStore } from './session-store.ts'
 import { sessionKeys, windowKeys } from './store-keys.ts'
 import type { TimedKeys } from './store-keys.ts'
@@ -34,6 +36,8 @@ export interface StoreHost {
   enter(record: StreamRecord): void
   /** null: no caches. */
   readonly cacheBudget: CacheBudget | null
+  /** null or absent: all rows are kept in memory. */
+  readonly disk?: DiskState | null
 }
 
 export type StoreView =
@@ -62,6 +66,8 @@ export interface OpenStore {
   flush(): void
   commit(): void
   rollback(): void
+  /** For a store whose rows are on disk: forgets all of them, so that it can be restored anew. null: its rows are in memory. */
+  readonly wipe: (() => void) | null
   /** A record of the changelog (or of the source topic that serves as one), in the order of offsets. */
   restore(key: Uint8Array, value: Uint8Array | null, timestamp: number): void
 }
@@ -83,8 +89,14 @@ export function openStore(spec: StoreSpec, host: StoreHost): OpenStore {
 }
 
 function openKeyValue(spec: StoreSpec, host: StoreHost): OpenStore {
-  const layers = layer(spec, host, new MemoryByteStore(), null)
-  return assemble(spec, layers, new KeyValueStore(layers.top, spec.keySerde, rowSerde(spec)))
+  const rows = diskFor(spec, host)?.rows(spec.name) ?? null
+  const layers = layer(spec, host, rows ?? new MemoryByteStore(), null)
+  return { ...assemble(spec, layers, new KeyValueStore(layers.top, spec.keySerde, rowSerde(spec))), wipe: rows && (() => rows.wipe()) }
+}
+
+/** What has no changelog is lost with the process, as its option says, wherever it is. */
+function diskFor(spec: StoreSpec, host: StoreHost): DiskState | null {
+  return spec.persistent && spec.changelog !== null ? (host.disk ?? null) : null
 }
 
 function openLru(spec: StoreSpec, host: StoreHost): OpenStore {
@@ -108,6 +120,7 @@ function openWindow(spec: StoreSpec, host: StoreHost): OpenStore {
   const store = assemble(spec, layers, view)
   return {
     ...store,
+    wipe: segments.wipe,
     restore(key, value, timestamp) {
       view.restored(key)
       store.restore(key, value, timestamp)
@@ -118,7 +131,7 @@ function openWindow(spec: StoreSpec, host: StoreHost): OpenStore {
 function openSession(spec: StoreSpec, host: StoreHost): OpenStore {
   const segments = openSegments(spec, host, sessionKeys)
   const layers = layer(spec, host, segments.store, segments)
-  return assemble(spec, layers, new SessionStore(layers.top, segments.store, spec.keySerde, rowSerde(spec)))
+  return { ...assemble(spec, layers, new SessionStore(layers.top, segments.store, spec.keySerde, rowSerde(spec))), wipe: segments.wipe }
 }
 
 function openVersioned(spec: StoreSpec, host: StoreHost): OpenStore {
@@ -164,7 +177,7 @@ function openSuppressBuffer(spec: StoreSpec, host: StoreHost): OpenStore {
 
 /** Of a view that has no write-back cache below it, all but how it is restored. */
 function uncached(spec: StoreSpec, view: OpenStore['view'] & { commit(): void; rollback(): void }): Omit<OpenStore, 'restore'> {
-  return { spec, view, cached: false, onFlush: () => {}, flush: () => {}, commit: () => view.commit(), rollback: () => view.rollback() }
+  return { spec, view, cached: false, onFlush: () => {}, flush: () => {}, commit: () => view.commit(), rollback: () => view.rollback(), wipe: null }
 }
 
 interface Layers {
@@ -179,6 +192,7 @@ interface Segments {
   readonly store: SegmentedByteStore
   readonly timeOf: (key: Uint8Array) => number
   readonly segmentOf: (time: number) => number
+  readonly wipe: (() => void) | null
 }
 
 /** Base store, then the changelog, then the cache: a row is logged when it leaves the cache. */
@@ -207,6 +221,7 @@ function assemble(spec: StoreSpec, { base, cache, top }: Layers, view: StoreView
     flush: () => cache?.flush(),
     commit: () => top.commit(),
     rollback: () => top.rollback(),
+    wipe: null,
     restore: (key, value, timestamp) => base.put(key, value && (stamped ? joinTimestamp(timestamp, value) : value)),
   }
 }
@@ -228,7 +243,10 @@ function reporter(spec: StoreSpec, host: StoreHost): Layers['report'] {
 function openSegments(spec: StoreSpec, host: StoreHost, keys: TimedKeys): Segments {
   const retentionMs = spec.retentionMs ?? 0
   const segmentMs = Math.max(Math.floor(retentionMs / 2), minSegmentMs)
+  // The order by time, and the numbers of duplicates, are in memory only.
+  const disk = spec.timeOrdered === true || spec.retainDuplicates === true ? null : diskFor(spec, host)
   const store = new SegmentedByteStore({
+    ...(disk === null ? {} : { disk: diskSegments(disk, spec.name) }),
     keys,
     retentionMs,
     segmentMs,
@@ -236,7 +254,16 @@ function openSegments(spec: StoreSpec, host: StoreHost, keys: TimedKeys): Segmen
     byTime: spec.timeOrdered ?? false,
     onExpired: () => host.expired(spec),
   })
-  return { store, timeOf: (key) => keys.timeOf(key), segmentOf: (time) => Math.floor(time / segmentMs) }
+  return { store, timeOf: (key) => keys.timeOf(key), segmentOf: (time) => Math.floor(time / segmentMs), wipe: disk && (() => store.wipe()) }
+}
+
+function diskSegments(disk: DiskState, name: string): SegmentsOnDisk {
+  return {
+    open: (segment) => disk.rows(name, segment),
+    existing: disk.segments(name),
+    observedTime: disk.number(name) ?? -1,
+    setObservedTime: (time) => disk.setNumber(name, time),
+  }
 }
 
 function rowSerde(spec: StoreSpec) {

@@ -1,4 +1,5 @@
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
+import { LmdbByteStore } from './lmdb-byte-store.ts'
 import { MemoryByteStore } from './memory-byte-store.ts'
 import { timeBound } from './store-keys.ts'
 import type { TimedKeys } from './store-keys.ts'
@@ -14,10 +15,20 @@ export interface SegmentedOptions {
   readonly byTime: boolean
   /** A row was refused. */
   readonly onExpired: () => void
+  /** Absent: rows are in memory. */
+  readonly disk?: SegmentsOnDisk
+}
+
+/** Where segments are that outlive the process, and how far time had come. */
+export interface SegmentsOnDisk {
+  open(segment: number): LmdbByteStore
+  readonly existing: readonly number[]
+  readonly observedTime: number
+  setObservedTime(time: number): void
 }
 
 interface Segment {
-  readonly rows: MemoryByteStore
+  readonly rows: MemoryByteStore | LmdbByteStore
   readonly times: MemoryByteStore | null
 }
 
@@ -35,6 +46,11 @@ export class SegmentedByteStore implements ByteStore {
 
   constructor(options: SegmentedOptions) {
     this.#options = options
+    const { disk } = options
+    if (disk === undefined) return
+    this.#observedTime = disk.observedTime
+    this.#committedTime = disk.observedTime
+    for (const id of disk.existing) this.#segments.set(id, { rows: disk.open(id), times: null })
   }
 
   /** The oldest time that is in retention. */
@@ -94,7 +110,9 @@ export class SegmentedByteStore implements ByteStore {
   }
 
   commit(): void {
+    for (const { rows } of this.#dropped.values()) if (rows instanceof LmdbByteStore) rows.wipe()
     this.#dropped.clear()
+    if (this.#committedTime !== this.#observedTime) this.#options.disk?.setObservedTime(this.#observedTime)
     this.#committedTime = this.#observedTime
     this.#eachSegment((segment) => segment.commit())
   }
@@ -104,6 +122,16 @@ export class SegmentedByteStore implements ByteStore {
     this.#dropped.clear()
     this.#observedTime = this.#committedTime
     this.#eachSegment((segment) => segment.rollback())
+  }
+
+  /** Forgets everything, at once and for ever. */
+  wipe(): void {
+    for (const { rows } of [...this.#segments.values(), ...this.#dropped.values()]) if (rows instanceof LmdbByteStore) rows.wipe()
+    this.#segments.clear()
+    this.#dropped.clear()
+    this.#observedTime = -1
+    this.#committedTime = -1
+    this.#options.disk?.setObservedTime(-1)
   }
 
   #observe(time: number): void {
@@ -129,7 +157,7 @@ export class SegmentedByteStore implements ByteStore {
   #segmentFor(id: number): Segment {
     const known = this.#segments.get(id)
     if (known !== undefined) return known
-    const segment = { rows: new MemoryByteStore(), times: this.#options.byTime ? new MemoryByteStore() : null }
+    const segment = { rows: this.#options.disk?.open(id) ?? new MemoryByteStore(), times: this.#options.byTime ? new MemoryByteStore() : null }
     this.#segments.set(id, segment)
     return segment
   }
@@ -141,7 +169,7 @@ export class SegmentedByteStore implements ByteStore {
     return ids.map((id) => this.#segments.get(id)!)
   }
 
-  #eachSegment(visit: (store: MemoryByteStore) => void): void {
+  #eachSegment(visit: (store: ByteStore) => void): void {
     for (const { rows, times } of this.#segments.values()) {
       visit(rows)
       if (times !== null) visit(times)

@@ -1,0 +1,117 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { stringSerde } from '../../src/core/index.ts'
+import type { Broker } from '../../src/core/index.ts'
+import { StreamsApp, StreamsBuilder, jsonWindowedSerde, session, topic, tumbling } from '../../src/streams/index.ts'
+import type { RestoreProgress, StreamsConfig, Topology } from '../../src/streams/index.ts'
+import { createTopics, openMemoryBroker, readAll, write } from '../kit/streams-harness.ts'
+
+const texts = { key: stringSerde, value: stringSerde }
+const windowed = { key: jsonWindowedSerde(), value: stringSerde }
+
+function program(): Topology {
+  const builder = new StreamsBuilder()
+  const grouped = builder.stream(topic('in', texts)).groupByKey()
+  grouped.count({ store: 'counts' }).toStream().mapValues(String).to(topic('counts', texts))
+  grouped.windowedBy(tumbling(1000)).count({ store: 'windows' }).toStream().mapValues(String).to(topic('windows', windowed))
+  grouped.windowedBy(session(500)).count({ store: 'sessions' }).toStream().mapValues(String).to(topic('sessions', windowed))
+  return builder.build()
+}
+
+let broker: Broker
+let directory: string
+const apps: StreamsApp[] = []
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'millrace-state-'))
+  broker = await openMemoryBroker()
+  await createTopics(broker, { in: 2, counts: 1, windows: 1, sessions: 1 })
+})
+
+afterEach(async () => {
+  await Promise.allSettled(apps.splice(0).map((app) => app.close()))
+  await broker.close()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+function appOf(options: Partial<StreamsConfig>): StreamsApp {
+  const app = new StreamsApp(program(), { applicationId: 'app', cacheMaxBytes: 0, commitInterval: 5, broker, ...options })
+  apps.push(app)
+  return app
+}
+
+/** Records restored from the changelog of each store. */
+async function runToEnd(options: Partial<StreamsConfig> = { stateDirectory: directory }): Promise<Readonly<Record<string, number>>> {
+  const restored: Record<string, number> = {}
+  const onRestore = ({ topic: changelog, startOffset, endOffset }: RestoreProgress) => {
+    const [, store] = /^app-(.*)-changelog$/.exec(changelog)!
+    restored[store!] = Math.max(restored[store!] ?? 0, endOffset - startOffset)
+  }
+  const app = appOf({ ...options, onRestore })
+  await app.start()
+  await app.caughtUp()
+  await app.close()
+  return restored
+}
+
+const records = (count: number, from = 0) => Array.from({ length: count }, (_, index) => ({ key: `k${index % 7}`, value: 'v', timestamp: (from + index) * 40 }))
+
+async function outputs(): Promise<unknown> {
+  return Promise.all(['counts', 'windows', 'sessions'].map((name) => readAll(broker, name)))
+}
+
+describe('an application with a state directory', () => {
+  it('gives the same results as one in memory, over restarts', async () => {
+    for (let round = 0; round < 3; round++) {
+      await write(broker, 'in', records(100, round * 100))
+      await runToEnd()
+    }
+    const onDisk = await outputs()
+    const other = await openMemoryBroker()
+    await createTopics(other, { in: 2, counts: 1, windows: 1, sessions: 1 })
+    for (let round = 0; round < 3; round++) {
+      await write(other, 'in', records(100, round * 100))
+      broker = other
+      await runToEnd({})
+    }
+    expect(onDisk).toEqual(await outputs())
+  })
+
+  it('restores nothing that it has, after a clean stop', async () => {
+    await write(broker, 'in', records(200))
+    await runToEnd()
+    const restored = await runToEnd()
+    // A transaction ends with a marker, which is an offset without a record.
+    expect(Math.max(...Object.values(restored))).toBeLessThanOrEqual(1)
+  })
+
+  it('is filled from the changelogs when the directory is gone, or has another log\'s state', async () => {
+    await write(broker, 'in', records(50))
+    await runToEnd()
+    rmSync(directory, { recursive: true, force: true })
+    await write(broker, 'in', records(7, 50))
+    await runToEnd()
+    const counts = new Map((await readAll(broker, 'counts')).map(({ key, value }) => [key, value]))
+    expect([...counts.values()].map(Number).reduce((sum, count) => sum + count)).toBe(57)
+  })
+
+  it('keeps what was committed, and only that, when it dies between two commits', async () => {
+    await write(broker, 'in', records(70))
+    await runToEnd()
+    await write(broker, 'in', [{ key: 'k1', value: 'v', timestamp: 5000 }, { key: 'bad', value: 'v', timestamp: 5001 }])
+    const builder = new StreamsBuilder()
+    builder.stream(topic('in', texts)).peek((_value, key) => {
+      if (key === 'bad') throw new Error('dies')
+    }).groupByKey().count({ store: 'counts' })
+    const dying = new StreamsApp(builder.build(), { applicationId: 'app', cacheMaxBytes: 0, commitInterval: '10s', broker, stateDirectory: directory })
+    apps.push(dying)
+    await dying.start()
+    await expect(dying.finished()).rejects.toThrow('dies')
+    await runToEnd()
+    const counts = new Map((await readAll(broker, 'counts')).map(({ key, value }) => [key, Number(value)]))
+    expect(counts.get('k1')).toBe(11)
+    expect(counts.get('bad')).toBe(1)
+  })
+})
