@@ -8,6 +8,7 @@ import { systemRandom } from '../random.ts'
 import type { Random } from '../random.ts'
 import { BrokerClient } from './broker-client.ts'
 import { LocalEngine } from './local-engine.ts'
+import type { LogMetric } from './log-metrics.ts'
 
 export interface EmbeddedBrokerOptions {
   /** Where topics live. Made when it does not exist; held by one process at a time. */
@@ -23,6 +24,25 @@ export interface EmbeddedBrokerOptions {
   readonly fileSystem?: FileSystem
 }
 
+/** The embedded engine can also be asked what it counts. */
+export interface EmbeddedBroker extends Broker {
+  /** A snapshot: traffic by topic, size and offsets by partition, lag by group, and how long the disk took to sync. */
+  metrics(): readonly LogMetric[]
+}
+
+class LocalBroker extends BrokerClient implements EmbeddedBroker {
+  readonly #engine: LocalEngine
+
+  constructor(engine: LocalEngine, context: { readonly clock: Clock; readonly random: Random }) {
+    super(engine, { ...context, closeEngine: () => engine.close() })
+    this.#engine = engine
+  }
+
+  metrics(): readonly LogMetric[] {
+    return this.#engine.metrics()
+  }
+}
+
 const defaultOffsetsRetentionMs = 7 * 86_400_000
 
 /**
@@ -32,9 +52,9 @@ const defaultOffsetsRetentionMs = 7 * 86_400_000
  *
  * @throws DIRECTORY_LOCKED (names the process), UNSUPPORTED_FORMAT (a newer version wrote it), STORAGE_CORRUPT, STORAGE_FULL, STORAGE_ERROR
  */
-export async function openEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<Broker> {
+export async function openEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
   if (typeof options.directory !== 'string' || options.directory === '') throw new StreamError('INVALID_ARGUMENT', 'directory: give the path of the data directory')
   const { clock = systemClock, random = systemRandom, fileSystem = nodeFileSystem, internalTopicPartitions = 1, offsetsRetentionMs = defaultOffsetsRetentionMs, clampReplicas = false } = options
   const engine = await LocalEngine.open({ directory: options.directory, clock, random, fileSystem, internalTopicPartitions, offsetsRetentionMs, clampReplicas })
-  return new BrokerClient(engine, { clock, random, closeEngine: () => engine.close() })
+  return new LocalBroker(engine, { clock, random })
 }

@@ -38,12 +38,14 @@ function collect(engine: LogEngine, request: FetchRequest): Collected {
   let bytes = 0
   for (const position of request.positions) {
     if (bytes > 0 && bytes >= request.maxBytes) break
-    const { log } = checkedPartition(engine, position)
+    const partition = checkedPartition(engine, position)
+    const { log } = partition
     const read = log.read({ offset: position.offset, maxBytes: request.maxBytes - bytes, isolation: request.isolation })
     if (read.nextOffset === position.offset) continue
     const size = read.batches.reduce((sum, batch) => sum + batch.sizeBytes, 0)
     if (bytes > 0 && bytes + size > request.maxBytes) break
     bytes += size
+    partition.traffic.bytesOut += size
     const { nextOffset, logStartOffset, highWatermark, lastStableOffset } = read
     const batches = visibleBatches(read, request.isolation)
     partitions.push({ topic: position.topic, partition: position.partition, batches, nextOffset, logStartOffset, highWatermark, lastStableOffset })

@@ -15,6 +15,8 @@ import { GroupCoordinator } from './group-coordinator.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { InternalTopic } from './internal-topic.ts'
 import { LogEngine } from './log-engine.ts'
+import { collectMetrics } from './log-metrics.ts'
+import type { LogMetric } from './log-metrics.ts'
 import { OffsetStore } from './offset-store.ts'
 import type { Partition } from './partition.ts'
 import { ProducerIds } from './producer-ids.ts'
@@ -112,6 +114,10 @@ export class LocalEngine implements EngineApi {
     }
   }
 
+  metrics(): readonly LogMetric[] {
+    return collectMetrics(this)
+  }
+
   /** Open transactions are aborted, waiting calls end, everything is made durable, the directory is given back. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -188,6 +194,8 @@ export class LocalEngine implements EngineApi {
     if (request.transactionalId !== null) this.transactions.addPartition(request.transactionalId, producerOf(request.bytes), request)
     const sizeBytes = request.bytes.length
     const { baseOffset, logAppendTime } = partition.log.append(request.bytes, 'builder')
+    partition.traffic.recordsIn += request.recordCount
+    partition.traffic.bytesIn += sizeBytes
     const answer = { baseOffset, logAppendTime }
     if (request.transactionalId === null || request.acknowledge === 'written') return partition.acknowledge(request.acknowledge, sizeBytes).then(() => answer)
     partition.acknowledgeLater(sizeBytes)
@@ -205,6 +213,8 @@ export class LocalEngine implements EngineApi {
     const isTransactional = bytes.length >= batchHeaderBytes && new RecordBatchView(bytes).isTransactional
     if (isTransactional && transactionalId !== null) this.transactions.checkPartition(transactionalId, producerOf(bytes), request)
     const { baseOffset, logAppendTime } = partition.log.append(bytes, 'client')
+    partition.traffic.recordsIn += new RecordBatchView(bytes).recordCount
+    partition.traffic.bytesIn += bytes.length
     await partition.acknowledge('durable', bytes.length)
     return { baseOffset, logAppendTime }
   }

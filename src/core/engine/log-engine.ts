@@ -9,6 +9,7 @@ import type { Random } from '../random.ts'
 import { partitionKey } from '../record.ts'
 import type { TopicPartition } from '../record.ts'
 import { flushPolicyOf, logConfigOf } from './log-config-of.ts'
+import { SyncLatency } from './sync-latency.ts'
 import { didYouMean } from '../nearest-name.ts'
 import { Partition } from './partition.ts'
 import { TopicCatalog } from './topic-catalog.ts'
@@ -38,6 +39,7 @@ export class LogEngine {
   readonly #fileSystem: FileSystem
   readonly #directory: DataDirectory
   readonly #handles: ReadHandles
+  readonly syncLatency = new SyncLatency()
   readonly #partitions = new Map<string, Partition>()
 
   private constructor(options: LogEngineOptions, directory: DataDirectory, catalog: TopicCatalog) {
@@ -108,6 +110,7 @@ export class LogEngine {
       config: logConfigOf(topic.configs, spreadOf(topic.topic, partition)),
       name: partitionKey(topic.topic, partition),
       handles: this.#handles,
+      onSync: this.syncLatency.record,
     })
     this.#partitions.set(partitionKey(topic.topic, partition), new Partition({ topic: topic.topic, partition }, log, { clock: this.clock, flushPolicy: flushPolicyOf(topic.configs) }))
   }

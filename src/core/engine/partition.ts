@@ -15,6 +15,8 @@ export class Partition implements TopicPartition {
   readonly topic: string
   readonly partition: number
   readonly log: PartitionLog
+  /** Since the directory was opened. */
+  readonly traffic = { recordsIn: 0, bytesIn: 0, bytesOut: 0 }
   /** All that ever became visible, for counting how much news there is. */
   visibleBytes = 0
   /** Counts what everybody waiting has to look at, however little it is: ends of transactions, the end of the partition. */

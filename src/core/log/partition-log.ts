@@ -45,6 +45,8 @@ export interface PartitionLogOptions {
   readonly checkpointIntervalBytes?: number
   /** Called when the high watermark or the last stable offset has moved. */
   readonly onAdvance?: () => void
+  /** After each sync that the disk did not fail: how long it took. */
+  readonly onSync?: (ms: number) => void
 }
 
 export interface AppendResult {
@@ -288,12 +290,14 @@ export class PartitionLog {
   async #syncDirty(): Promise<void> {
     const target = this.#logEndOffset
     const rolled = this.#rolled.filter(({ isDurable }) => !isDurable)
+    const startedAt = this.#options.clock.monotonic()
     try {
       if (rolled.length === 0 && !this.#directoryIsDirty) await this.#segments.active.sync()
       else await this.#syncWithRolled(rolled)
     } catch (error) {
       throw this.#fail(error)
     }
+    this.#options.onSync?.(this.#options.clock.monotonic() - startedAt)
     this.#durableOffset = target
     this.#advance(target)
     if (this.#bytesSinceCheckpoint > (this.#options.checkpointIntervalBytes ?? defaultCheckpointIntervalBytes)) this.#inBackground(() => this.#checkpoint())
