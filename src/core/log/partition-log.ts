@@ -8,7 +8,7 @@ import { applyBatch } from './apply-batch.ts'
 import { compactSegments } from './compact-segments.ts'
 import { encodeMarker } from './control-batch.ts'
 import type { TransactionMarker } from './control-batch.ts'
-import { offsetOfFileName, segmentFileName } from './file-names.ts'
+import { segmentFileName } from './file-names.ts'
 import { replaceFile } from './file-system.ts'
 import type { FileSystem } from './file-system.ts'
 import { GroupCommit } from './group-commit.ts'
@@ -16,7 +16,7 @@ import { writeLeaderEpochCheckpoint } from './leader-epoch-checkpoint.ts'
 import { writeCheckpoint } from './log-checkpoint.ts'
 import type { LogCheckpoint } from './log-checkpoint.ts'
 import type { LogConfig } from './log-config.ts'
-import { encodeSnapshot } from './producer-snapshot.ts'
+import { encodeSnapshot, removeSnapshots } from './producer-snapshot.ts'
 import type { CompletedTransaction, ProducerEntry, ProducerState } from './producer-state.ts'
 import { ReadHandles } from './read-handles.ts'
 import { patchOffset, RecordBatchView } from './record-batch.ts'
@@ -367,7 +367,9 @@ export class PartitionLog {
     await this.#writeSnapshot(position.recoveryOffset, snapshot)
     await active.flushIndexes({ sync: true })
     await this.#writeCheckpoint(position)
-    this.#removeStraySnapshots(position.recoveryOffset)
+    // Kept are those at the base of a segment and that of the checkpoint.
+    const wanted = new Set([position.recoveryOffset, ...Array.from(this.#segments, ({ baseOffset }) => baseOffset)])
+    removeSnapshots(this.#options.fileSystem, this.#options.directory, (offset) => !wanted.has(offset))
   }
 
   #writeSnapshot(offset: number, snapshot: Uint8Array): Promise<void> {
@@ -378,16 +380,6 @@ export class PartitionLog {
     const logStartOffset = this.#logStartOffset
     await writeCheckpoint(this.#options.fileSystem, this.#options.directory, { logStartOffset, cleanedOffset: this.#cleanedOffset, ...position })
     this.#durableLogStart = logStartOffset
-  }
-
-  /** Kept are those at the base of a segment and that of the checkpoint. */
-  #removeStraySnapshots(recoveryOffset: number): void {
-    const { fileSystem, directory } = this.#options
-    const wanted = new Set([recoveryOffset, ...Array.from(this.#segments, ({ baseOffset }) => baseOffset)])
-    for (const name of fileSystem.list(directory)) {
-      const offset = offsetOfFileName(name, 'snapshot')
-      if (offset !== null && !wanted.has(offset)) fileSystem.remove(join(directory, name))
-    }
   }
 
   // ---------------------------------------------------------------------------------------------------- reading

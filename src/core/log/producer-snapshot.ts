@@ -4,9 +4,12 @@
  * producerId i64, epoch i16, lastSequence i32, lastOffset i64, offsetDelta i32, timestamp i64, coordinatorEpoch i32, currentTxnFirstOffset i64.
  * Only the last batch of a producer is in it: the other four come back by replaying the log.
  */
+import { join } from 'node:path'
 import { StreamError } from '../errors.ts'
 import { readInt16, readInt32, readInt64, readUint32, writeInt16, writeInt32, writeInt64 } from './big-endian.ts'
 import { crc32c } from './crc32c.ts'
+import { offsetOfFileName } from './file-names.ts'
+import type { FileSystem } from './file-system.ts'
 import type { ProducerEntry, ProducerState } from './producer-state.ts'
 
 const headerBytes = 10
@@ -35,6 +38,13 @@ export function decodeSnapshot(bytes: Uint8Array, path: string): readonly Produc
   const count = readInt32(bytes, 6)
   if (bytes.length !== headerBytes + count * entryBytes) throw damaged(`it has ${bytes.length} bytes for ${count} producers`)
   return Array.from({ length: count }, (_, i) => readEntry(bytes, headerBytes + i * entryBytes))
+}
+
+export function removeSnapshots(fileSystem: FileSystem, directory: string, isUnwanted: (offset: number) => boolean): void {
+  for (const name of fileSystem.list(directory)) {
+    const offset = offsetOfFileName(name, 'snapshot')
+    if (offset !== null && isUnwanted(offset)) fileSystem.remove(join(directory, name))
+  }
 }
 
 function writeEntry(bytes: Uint8Array, at: number, entry: ProducerEntry): number {

@@ -8,7 +8,7 @@ import type { FileSystem } from './file-system.ts'
 import { readCheckpoint } from './log-checkpoint.ts'
 import type { LogCheckpoint } from './log-checkpoint.ts'
 import { applyBatch } from './apply-batch.ts'
-import { decodeSnapshot, maxSnapshotBytes } from './producer-snapshot.ts'
+import { decodeSnapshot, maxSnapshotBytes, removeSnapshots } from './producer-snapshot.ts'
 import { ProducerState } from './producer-state.ts'
 import type { ReadHandles } from './read-handles.ts'
 import type { RecordBatchView } from './record-batch.ts'
@@ -229,7 +229,8 @@ async function finishScan(options: RecoveryOptions, segments: readonly Segment[]
   const last = segments.at(-1)!
   if (scan.cutBytes > 0) {
     last.cutFile()
-    removeSnapshotsAfter(options, scan.endOffset)
+    // Those of offsets that the log no longer reaches describe what was cut.
+    removeSnapshots(options.fileSystem, options.directory, (offset) => offset > scan.endOffset)
   }
   if (scan.batches === 0 && scan.cutBytes === 0) return
   const scanned = segments.slice(start.segment)
@@ -239,12 +240,4 @@ async function finishScan(options: RecoveryOptions, segments: readonly Segment[]
     segment.seal()
   }
   await options.fileSystem.syncDirectory(options.directory)
-}
-
-/** Snapshots of offsets that the log no longer reaches describe what was cut. */
-function removeSnapshotsAfter({ fileSystem, directory }: RecoveryOptions, offset: number): void {
-  for (const name of fileSystem.list(directory)) {
-    const known = offsetOfFileName(name, 'snapshot')
-    if (known !== null && known > offset) fileSystem.remove(join(directory, name))
-  }
 }
