@@ -146,7 +146,7 @@ await describeWith('kafka', `a program of Kafka Streams and the same one here (s
     await producer.flush()
     await producer.close()
     await Promise.all([runKafkaStreams([bootstrapServers, prefix, ...cases.map(({ name }) => name.slice(prefix.length + 1))]), ...cases.map(runHere)])
-  }, 240_000)
+  }, 600_000)
   afterAll(() => broker?.close())
 
   const runHere = async ({ name, build }: Case) => {

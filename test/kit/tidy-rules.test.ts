@@ -145,8 +145,16 @@ describe('the reading of documents', () => {
   const block = ['```ts', 'const a = 1', '```'].join('\n')
 
   it('finds the ts blocks of documents and doc comments, where they stand', () => {
-    expect(snippetsOfDocument('a.md', `# A\n\n${block}\n\n\`\`\`json\n{}\n\`\`\`\n`)).toEqual([{ place: 'a.md:3', code: 'const a = 1\n' }])
-    expect(snippetsOfSource(scanSource('src/a.ts', '\n/**\n * Like so:\n * ```ts\n * f(\n *   1)\n * ```\n */\nexport {}'))).toEqual([{ place: 'src/a.ts:4', code: 'f(\n  1)\n' }])
+    expect(snippetsOfDocument('a.md', `# A\n\n${block}\n\n\`\`\`json\n{}\n\`\`\`\n`)).toEqual([{ place: 'a.md:3', code: 'const a = 1\n', prints: null }])
+    expect(snippetsOfSource(scanSource('src/a.ts', '\n/**\n * Like so:\n * ```ts\n * f(\n *   1)\n * ```\n */\nexport {}'))).toEqual([{ place: 'src/a.ts:4', code: 'f(\n  1)\n', prints: null }])
+  })
+
+  it('puts what a page says once before the examples that are run, with what they print', () => {
+    const page = '```ts prelude\nconst a = 1\n```\n```ts run\nconsole.log(a)   // → 1\n```\n'
+    expect(snippetsOfDocument('a.md', page)).toEqual([
+      { place: 'a.md:1', code: 'const a = 1\n', prints: null },
+      { place: 'a.md:4', code: 'const a = 1\n\nconsole.log(a)   // → 1\n', prints: ['1'] },
+    ])
   })
 
   it('finds the paths that a document promises', () => {

@@ -9,7 +9,7 @@ import org.apache.kafka.streams.*;
 import org.apache.kafka.streams.kstream.*;
 
 /**
- * The programs of test/e2e/same-as-kafka-streams.test.ts as Kafka Streams has them.
+ * The programs of test/faults/same-as-kafka-streams.test.ts as Kafka Streams has them.
  * Programs BOOTSTRAP PREFIX CASE...: runs the cases side by side, until each has processed all that is in its topics.
  * A case reads topics named PREFIX-CASE-..., and writes PREFIX-CASE-java; its application id is PREFIX-CASE-java-app.
  */
