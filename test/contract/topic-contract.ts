@@ -13,6 +13,17 @@ export function topicContract(promises: Promises): void {
     expect(description!.configs).toContainEqual({ name: 'cleanup.policy', value: 'delete', source: 'default' })
   })
 
+  promises('a description tells how large each partition has become', async (broker) => {
+    const topic = await createTopic(broker, { partitions: 2 })
+    const producer = await broker.openProducer()
+    await appendAll(producer, { topic, partition: 1 }, ['x'.repeat(10_000)])
+    await producer.close()
+    const [description] = await broker.topics.describe([topic])
+    const [empty, full] = description!.partitions.map(({ sizeBytes }) => sizeBytes)
+    expect(empty).toBe(0)
+    expect(full).toBeGreaterThan(10_000)
+  })
+
   promises('a topic that exists cannot be created again', async (broker) => {
     const topic = await createTopic(broker)
     expect(await codeOf(broker.topics.create([{ topic }]))).toBe('TOPIC_ALREADY_EXISTS')

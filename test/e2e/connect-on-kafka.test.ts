@@ -27,7 +27,7 @@ await describeWith('kafka', 'millrace connect standalone on Apache Kafka', ({ bo
       'offset.flush.interval.ms': '100',
     })
     write('source.json', { name: 'count', config: { 'connector.class': 'CountingSource', topic, 'last': '40', 'death': 'exit', 'death.at': '20', 'death.marker': join(directory, 'died') } })
-    write('sink.json', { name: freshName('copy'), config: { 'connector.class': 'FileSink', 'topics': topic, 'file': output } })
+    write('sink.json', { name: freshName('copy'), config: { 'connector.class': 'FileSink', 'topics': topic, 'file': output, 'consumer.override.session.timeout.ms': '2000' } })
   })
   afterAll(async () => {
     await broker.close()

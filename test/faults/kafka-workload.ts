@@ -15,6 +15,8 @@ export interface Workload {
   readonly written: number
   /** Records of committed transactions, over all partitions, as the copiers know. */
   readonly copied: number
+  /** The longest time without an acknowledged append, and without a committed copy, since this was asked for last. */
+  takeLongestPauses(): { readonly writingMs: number; readonly copyingMs: number }
   /** What should not have happened: appends that failed although the brokers came back in time. */
   readonly failures: readonly unknown[]
   /** Ends the writing, waits until everything is copied, and ends the copying. */
@@ -35,7 +37,8 @@ export async function startWorkload({ connect, name, paceMs }: WorkloadOptions):
   const admin = await connect()
   await admin.topics.create([input, output].map((topic) => ({ topic, partitions: partitionCount })))
   const writer = new Writer(admin, input, paceMs)
-  const copiers = await Promise.all([1, 2].map(async (index) => new Copier(await connect(), `${name}-copier-${index}`, name, input, output)))
+  const copyPauses = new LongestPause()
+  const copiers = await Promise.all([1, 2].map(async (index) => new Copier(await connect(), copyPauses, `${name}-copier-${index}`, name, input, output)))
   const written = writer.run()
   const copying = copiers.map((copier) => copier.run())
   const copied = () => copiers.reduce((sum, copier) => sum + copier.copied, 0)
@@ -44,6 +47,7 @@ export async function startWorkload({ connect, name, paceMs }: WorkloadOptions):
     output,
     get written() { return writer.acknowledged },
     get copied() { return copied() },
+    takeLongestPauses: () => ({ writingMs: writer.pauses.take(), copyingMs: copyPauses.take() }),
     get failures() { return [...writer.failures, ...copiers.flatMap((copier) => copier.failures)] },
     finish: async (timeoutMs) => {
       writer.stop()
@@ -82,8 +86,27 @@ function sequenceOf(record: RecordView): number {
   return Number(Buffer.from(record.value!).toString())
 }
 
+/** Between two signs of progress. */
+class LongestPause {
+  #longestMs = 0
+  #lastAt = systemClock.monotonic()
+
+  progress(): void {
+    const now = systemClock.monotonic()
+    this.#longestMs = Math.max(this.#longestMs, now - this.#lastAt)
+    this.#lastAt = now
+  }
+
+  take(): number {
+    const longestMs = this.#longestMs
+    this.#longestMs = 0
+    return Math.round(longestMs)
+  }
+}
+
 class Writer {
   acknowledged = 0
+  readonly pauses = new LongestPause()
   readonly failures: unknown[] = []
   readonly #broker: Broker
   readonly #topic: string
@@ -106,6 +129,7 @@ class Writer {
       const value = Buffer.from(String(sequence))
       const appends = Array.from({ length: partitionCount }, (_, partition) => producer.append({ topic: this.#topic, partition, value }))
       for (const result of await Promise.allSettled(appends)) {
+        this.pauses.progress()
         if (result.status === 'fulfilled') this.acknowledged++
         else this.failures.push(result.reason)
       }
@@ -120,14 +144,16 @@ class Copier {
   copied = 0
   readonly failures: unknown[] = []
   readonly #broker: Broker
+  readonly #pauses: LongestPause
   readonly #transactionalId: string
   readonly #groupId: string
   readonly #input: string
   readonly #output: string
   #isStopped = false
 
-  constructor(broker: Broker, transactionalId: string, groupId: string, input: string, output: string) {
+  constructor(broker: Broker, pauses: LongestPause, transactionalId: string, groupId: string, input: string, output: string) {
     this.#broker = broker
+    this.#pauses = pauses
     this.#transactionalId = transactionalId
     this.#groupId = groupId
     this.#input = input
@@ -179,6 +205,7 @@ class Copier {
     }
     await producer.commit({ group: member.metadata(), offsets: partitions.map(({ topic, partition, nextOffset }) => ({ topic, partition, offset: nextOffset })) })
     this.copied += count
+    this.#pauses.progress()
   }
 
   async #recover(member: GroupMember, producer: Producer, error: unknown): Promise<Producer> {

@@ -7,7 +7,7 @@ import { byTopic } from './by-topic.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
 import { unknownTopic } from './kafka-cluster.ts'
 import { kafkaError, throwIfError } from './kafka-errors.ts'
-import { createPartitions, createTopics, deleteRecords, deleteTopics, describeConfigs, incrementalAlterConfigs, listOffsets } from './wire/index.ts'
+import { createPartitions, createTopics, deleteRecords, deleteTopics, describeConfigs, describeLogDirs, incrementalAlterConfigs, listOffsets } from './wire/index.ts'
 import type { TopicMetadata } from './wire/index.ts'
 
 const topicResource = 2
@@ -73,10 +73,11 @@ export class KafkaTopicAdmin implements TopicAdmin {
     })
     const configs = await this.#configs(topics)
     const offsets = await this.#ends(found)
+    const sizes = await this.#sizes(found)
     return found.map(({ name, isInternal, partitions }) => ({
       topic: name,
       internal: isInternal,
-      partitions: [...partitions].sort((a, b) => a.partitionIndex - b.partitionIndex).map((partition) => describePartition(name, partition, offsets)),
+      partitions: [...partitions].sort((a, b) => a.partitionIndex - b.partitionIndex).map((partition) => describePartition(name, partition, offsets, sizes)),
       configs: configs.get(name) ?? [],
     }))
   }
@@ -87,6 +88,29 @@ export class KafkaTopicAdmin implements TopicAdmin {
     const earliest = await this.listOffsets(led.map((target) => ({ ...target, at: 'earliest' })))
     const latest = await this.listOffsets(led.map((target) => ({ ...target, at: 'latest' })), { isolation: 'read-uncommitted' })
     return new Map(led.map(({ topic, partition }, index) => [partitionKey(topic, partition), { earliest: earliest[index]!.offset, latest: latest[index]!.offset }]))
+  }
+
+  /** Of the leaders' replicas; who may not ask, or gets no answer, goes without. */
+  async #sizes(topics: readonly TopicMetadata[]): Promise<ReadonlyMap<string, number>> {
+    const sizes = new Map<string, number>()
+    const perLeader = new Map<number, TopicPartition[]>()
+    for (const { name, partitions } of topics) {
+      for (const { leaderId, partitionIndex } of partitions) {
+        if (leaderId >= 0) perLeader.set(leaderId, [...(perLeader.get(leaderId) ?? []), { topic: name, partition: partitionIndex }])
+      }
+    }
+    await Promise.all([...perLeader].map(async ([leader, led]) => {
+      const asked = byTopic(led).map(([topic, partitions]) => ({ topic, partitions: partitions.map(({ partition }) => partition) }))
+      try {
+        const { results } = await this.#cluster.send(leader, describeLogDirs, { topics: asked })
+        for (const { name, partitions } of results.flatMap((directory) => directory.topics)) {
+          for (const { partitionIndex, partitionSize, isFutureKey } of partitions) if (!isFutureKey) sizes.set(partitionKey(name, partitionIndex), partitionSize)
+        }
+      } catch (error) {
+        if (!isStreamError(error) || error.code === 'CLOSED') throw error
+      }
+    }))
+    return sizes
   }
 
   async #configs(topics: readonly string[]): Promise<ReadonlyMap<string, readonly ConfigEntry[]>> {
@@ -238,9 +262,11 @@ function describePartition(
   topic: string,
   { partitionIndex, leaderId, replicaNodes, isrNodes }: TopicMetadata['partitions'][number],
   offsets: ReadonlyMap<string, { readonly earliest: number; readonly latest: number }>,
+  sizes: ReadonlyMap<string, number>,
 ): PartitionDescription {
-  const found = offsets.get(partitionKey(topic, partitionIndex))
-  return { partition: partitionIndex, leader: leaderId, replicas: replicaNodes, inSyncReplicas: isrNodes, logStartOffset: found?.earliest ?? -1, highWatermark: found?.latest ?? -1, sizeBytes: -1 }
+  const key = partitionKey(topic, partitionIndex)
+  const found = offsets.get(key)
+  return { partition: partitionIndex, leader: leaderId, replicas: replicaNodes, inSyncReplicas: isrNodes, logStartOffset: found?.earliest ?? -1, highWatermark: found?.latest ?? -1, sizeBytes: sizes.get(key) ?? -1 }
 }
 
 function onWire(at: OffsetQuery['at']): number {

@@ -23,7 +23,7 @@ async function start(topology: Topology): Promise<void> {
   await app.start()
 }
 
-const valuesIn = async (name: string) => (await readAll(broker, name)).map(({ value }) => value).sort()
+const valuesIn = async (name: string) => (await readAll(broker, name)).map(({ value }) => String(value)).sort((a, b) => (a < b ? -1 : 1))
 
 describe('partitions that are added while an application runs', () => {
   it('are read too, where there is no state', async () => {

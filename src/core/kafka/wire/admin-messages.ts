@@ -65,6 +65,18 @@ export const describeConfigs = api(32, 'DescribeConfigs', 2, {
   }),
 })
 
+export const describeLogDirs = api(35, 'DescribeLogDirs', 1, {
+  request: struct({ topics: nullableArray(struct({ topic: string, partitions: array(int32) })) }),
+  response: struct({
+    throttleTimeMs: int32,
+    results: array(struct({
+      errorCode: int16,
+      logDir: string,
+      topics: array(struct({ name: string, partitions: array(struct({ partitionIndex: int32, partitionSize: int64, offsetLag: int64, isFutureKey: boolean })) })),
+    })),
+  }),
+})
+
 /** Of KRaft: who leads the log of the cluster's metadata, and so controls the cluster. Version 0 is flexible already. */
 export const describeQuorum = api(55, 'DescribeQuorum', 0, {
   flexible: true,

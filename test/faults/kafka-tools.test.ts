@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { openKafkaBroker } from '../../src/core/index.ts'
-import type { Broker, TopicPartition } from '../../src/core/index.ts'
+import { openKafkaBroker, systemClock } from '../../src/core/index.ts'
+import type { Broker, RecordView, TopicPartition } from '../../src/core/index.ts'
 import { freshName, hasKafkaTools, runKafkaTool } from '../kit/kafka.ts'
 import { describeWith } from '../kit/services.ts'
 
@@ -27,18 +27,18 @@ await describeWith('kafka', 'Kafka\'s own tools and the Kafka backend', ({ boots
     await broker.topics.create([{ topic, partitions }])
     return topic
   }
-  const valuesFrom = async (target: TopicPartition, count: number) => {
+  const recordsFrom = async (target: TopicPartition, count: number) => {
     const reader = await broker.openReader()
     reader.assign([{ ...target, offset: 0 }])
-    const values: string[] = []
-    for (let reads = 0; values.length < count && reads < 40; reads++) {
-      for (const { batches } of (await reader.read({ maxWaitMs: 500 })).partitions) {
-        for (const batch of batches) for (const { key, value } of batch) values.push(`${Buffer.from(key!).toString()}=${Buffer.from(value!).toString()}`)
-      }
+    const records: RecordView[] = []
+    for (let reads = 0; records.length < count && reads < 40; reads++) {
+      for (const { batches } of (await reader.read({ maxWaitMs: 500 })).partitions) for (const batch of batches) records.push(...batch)
     }
     await reader.close()
-    return values
+    return records
   }
+  const valuesFrom = async (target: TopicPartition, count: number) =>
+    (await recordsFrom(target, count)).map(({ key, value }) => `${Buffer.from(key!).toString()}=${Buffer.from(value!).toString()}`)
 
   itWithTools('the console consumer reads keys, headers, timestamps and tombstones as we wrote them', async () => {
     const topic = await topicOf()
@@ -65,13 +65,27 @@ await describeWith('kafka', 'Kafka\'s own tools and the Kafka backend', ({ boots
     expect(await consoleConsumer(topic, 2, '--from-beginning', '--isolation-level', 'read_committed')).toEqual(['a', 'b'])
   }, toolTimeoutMs)
 
-  itWithTools('we read what the console producer writes, compressed too', async () => {
+  const consoleProducer = (topic: string, lines: readonly string[], ...options: string[]) =>
+    runKafkaTool('org.apache.kafka.tools.ConsoleProducer', ['--bootstrap-server', bootstrapServers, '--topic', topic, ...options], `${lines.join('\n')}\n`)
+  const readerProperties = (properties: Readonly<Record<string, string>>) => Object.entries(properties).flatMap(([name, value]) => ['--reader-property', `${name}=${value}`])
+
+  itWithTools.each(['gzip', 'snappy', 'lz4'])('we read what the console producer writes, compression %s', async (codec) => {
     const topic = await topicOf()
     const lines = Array.from({ length: 50 }, (_, index) => `key${index}:value ${index}`)
-    await runKafkaTool('org.apache.kafka.tools.ConsoleProducer', [
-      '--bootstrap-server', bootstrapServers, '--topic', topic, '--compression-codec', 'gzip', '--reader-property', 'parse.key=true', '--reader-property', 'key.separator=:',
-    ], lines.join('\n') + '\n')
+    await consoleProducer(topic, lines, '--compression-codec', codec, ...readerProperties({ 'parse.key': 'true', 'key.separator': ':' }))
     expect(await valuesFrom({ topic, partition: 0 }, 50)).toEqual(lines.map((line) => line.replace(':', '=')))
+  }, toolTimeoutMs)
+
+  itWithTools('we read its headers, nulls and times', async () => {
+    const topic = await topicOf()
+    const before = systemClock.now()
+    await consoleProducer(topic, ['h:1,h:2|k|v', 'h:3|k|NULL'], ...readerProperties({ 'parse.key': 'true', 'parse.headers': 'true', 'headers.delimiter': '|', 'key.separator': '|', 'null.marker': 'NULL' }))
+    const [first, second] = await recordsFrom({ topic, partition: 0 }, 2)
+    expect(first!.headers.map(({ key, value }) => [key, Buffer.from(value!).toString()])).toEqual([['h', '1'], ['h', '2']])
+    expect(Buffer.from(first!.value!).toString()).toBe('v')
+    expect(second!.value).toBeNull()
+    expect(first!.timestamp).toBeGreaterThanOrEqual(before)
+    expect(first!.timestamp).toBeLessThanOrEqual(systemClock.now())
   }, toolTimeoutMs)
 
   itWithTools('the group tool describes our members, and the console consumer goes on from our committed offsets', async () => {
