@@ -1,67 +1,34 @@
 /**
  * What topologies promise, end to end on the embedded engine with exactly-once: input topic → operators → stores, changelog
- * and output topic, committed and on disk. `node dist/bench/streams.js [name…]`
+ * and output topic, committed and on disk, with the start and the end of the application. Long enough (400,000 records) that
+ * these and the compiler's warming up do not decide. `node dist/bench/streams.js [name…]`
  */
 import { join } from 'node:path'
-import { RecordBatchBuilder, jsonSerde, longSerde, openEmbeddedBroker, seededRandom, randomInteger, stringSerde } from '../src/core/index.ts'
-import type { Broker } from '../src/core/index.ts'
-import { StreamsApp, StreamsBuilder, jsonWindowedSerde, topic, tumbling } from '../src/streams/index.ts'
+import { openEmbeddedBroker, randomInteger, seededRandom, stringSerde } from '../src/core/index.ts'
+import type { UnsealedBatch } from '../src/core/index.ts'
+import { StreamsApp, StreamsBuilder, topic } from '../src/streams/index.ts'
 import type { Topology } from '../src/streams/index.ts'
 import { bench, benchDirectory } from './harness.ts'
-import type { Calibration } from './harness.ts'
+import type { BenchCase, Calibration } from './harness.ts'
+import {
+  counts, countByKey, foreignKeyJoin, hitData, hits, others, parseAll, paths, perMinute, randomKeys, stateless, streamStreamJoin, streamTableJoin,
+  tableTableJoin, textBatches, users, windowedCount,
+} from './hits.ts'
+import type { HitData } from './hits.ts'
 
-interface Hit {
-  readonly user: string
-  readonly path: string
-  readonly ms: number
-  readonly at: number
-}
-
-const hitCount = 200_000
-const keyCount = 10_000
-const lineCount = 20_000
+const hitCount = 400_000
+const lineCount = 40_000
 const wordsPerLine = 12
-const random = seededRandom(7)
-const start = Date.parse('2026-01-01T00:00:00Z')
 
-const hits = topic('hits', { key: stringSerde, value: jsonSerde<Hit>() })
 const lines = topic('lines', { key: stringSerde, value: stringSerde })
-const perMinute = topic('per-minute', { key: jsonWindowedSerde(), value: longSerde })
-const counts = topic('counts', { key: stringSerde, value: longSerde })
-const slow = topic('slow', { key: stringSerde, value: stringSerde })
-
-const hitTexts = Array.from({ length: hitCount }, (_, index): string => {
-  const hit: Hit = { user: `user-${randomInteger(random, 1_000)}`, path: `/page/${randomInteger(random, 100)}`, ms: randomInteger(random, 1_000), at: start + index * 3 }
-  return JSON.stringify(hit)
-})
+const random = seededRandom(7)
 const words = Array.from({ length: 5_000 }, (_, index) => `word${index.toString(36)}`)
 const lineTexts = Array.from({ length: lineCount }, () => Array.from({ length: wordsPerLine }, () => words[randomInteger(random, words.length)]!).join(' '))
-
-function windowedCount(): Topology {
-  const builder = new StreamsBuilder()
-  builder.stream(hits, { timestamp: (hit) => hit.at }).groupByKey().windowedBy(tumbling('1m')).count({ store: 'per-minute' }).toStream().to(perMinute)
-  return builder.build()
-}
 
 function wordCount(): Topology {
   const builder = new StreamsBuilder()
   builder.stream(lines).flatMapValues((line) => line.split(' ')).groupBy((word) => word, { key: stringSerde }).count({ store: 'words' }).toStream().to(counts)
   return builder.build()
-}
-
-function stateless(): Topology {
-  const builder = new StreamsBuilder()
-  builder.stream(hits).filter((hit) => hit.ms > 500).mapValues((hit) => hit.path).to(slow)
-  return builder.build()
-}
-
-const parseHits: Calibration = {
-  name: 'JSON.parse of the same values',
-  run() {
-    let sum = 0
-    for (const text of hitTexts) sum += (JSON.parse(text) as Hit).ms
-    if (sum === 0) throw new Error('nothing was parsed')
-  },
 }
 
 const countWords: Calibration = {
@@ -73,32 +40,23 @@ const countWords: Calibration = {
   },
 }
 
-async function fill(broker: Broker, name: string, texts: readonly string[]): Promise<number> {
-  const producer = await broker.openProducer()
-  const builder = new RecordBatchBuilder({ maxBytes: 64 * 1024 })
-  let bytes = 0
-  const send = async () => {
-    const batch = builder.build()
-    bytes += batch.bytes.length
-    await producer.appendBatch({ topic: name, partition: 0 }, batch)
-  }
-  for (const [index, text] of texts.entries()) {
-    const [key, value] = [stringSerde.serialize(`key-${randomInteger(random, keyCount)}`), stringSerde.serialize(text)]
-    if (builder.add(key, value, start + index)) continue
-    await send()
-    builder.add(key, value, start + index)
-  }
-  await send()
-  await producer.close()
-  return bytes
-}
-
 const directory = benchDirectory()
 const broker = await openEmbeddedBroker({ directory: join(directory.path, 'data') })
-// The hits are of last January, and retention goes by the time of a record.
-await broker.topics.create([hits, lines, perMinute, counts, slow].map(({ name }) => ({ topic: name, configs: { 'retention.ms': '-1' } })))
-const hitBytes = await fill(broker, 'hits', hitTexts)
-const lineBytes = await fill(broker, 'lines', lineTexts)
+
+/** Topics of their own for each case: what a case reads and writes is there when it is asked for, and gone after it. */
+async function withTopics(inputs: Readonly<Record<string, readonly UnsealedBatch[]>>, work: () => Promise<void>): Promise<void> {
+  const names = [hits, others, users, lines, paths, counts, perMinute].map(({ name }) => name)
+  // The records are of last January, and retention goes by the time of a record.
+  await broker.topics.create(names.map((name) => ({ topic: name, configs: { 'retention.ms': '-1' } })))
+  const producer = await broker.openProducer()
+  for (const [name, batches] of Object.entries(inputs)) {
+    for (const { bytes, recordCount } of batches) await producer.appendBatch({ topic: name, partition: 0 }, { bytes: new Uint8Array(bytes), recordCount })
+  }
+  await producer.close()
+  await work()
+  await broker.topics.remove([...names, ...(await broker.topics.list()).filter((name) => name.startsWith('bench-'))])
+}
+
 let runs = 0
 
 async function process(topology: Topology): Promise<void> {
@@ -108,15 +66,49 @@ async function process(topology: Topology): Promise<void> {
   await app.close()
 }
 
-const cases = [
-  { name: 'topology-stateless', records: hitCount, bytes: hitBytes, run: () => process(stateless()), against: parseHits },
-  { name: 'topology-windowed-json-count-10k-keys', records: hitCount, bytes: hitBytes, run: () => process(windowedCount()), against: parseHits },
-  { name: 'topology-word-count (records are words)', records: lineCount * wordsPerLine, bytes: lineBytes, run: () => process(wordCount()), against: countWords },
+interface TopologyCase {
+  readonly name: string
+  readonly inputs: () => Readonly<Record<string, HitData>>
+  readonly topology: () => Topology
+}
+
+const tenThousandKeys = (): HitData => hitData(7, hitCount, randomKeys(11, 10_000))
+const otherHits = (): HitData => hitData(8, hitCount / 2, randomKeys(12, 10_000), 6)
+const userRows = (): HitData => hitData(9, 10_000, (index) => `key-${index}`, 0)
+
+const cases: readonly TopologyCase[] = [
+  ...[3, 6, 10].map((count) => ({ name: `topology-stateless-${count}`, inputs: () => ({ hits: tenThousandKeys() }), topology: () => stateless(count) })),
+  { name: 'topology-count-10k-keys', inputs: () => ({ hits: tenThousandKeys() }), topology: countByKey },
+  { name: 'topology-windowed-json-count-10k-keys', inputs: () => ({ hits: tenThousandKeys() }), topology: windowedCount },
+  { name: 'topology-windowed-json-count-1m-keys', inputs: () => ({ hits: hitData(7, hitCount, randomKeys(11, 1_000_000)) }), topology: windowedCount },
+  { name: 'topology-stream-table-join', inputs: () => ({ users: userRows(), hits: tenThousandKeys() }), topology: streamTableJoin },
+  { name: 'topology-table-table-join', inputs: () => ({ hits: tenThousandKeys(), others: otherHits() }), topology: tableTableJoin },
+  { name: 'topology-stream-stream-join', inputs: () => ({ hits: tenThousandKeys(), others: otherHits() }), topology: streamStreamJoin },
+  { name: 'topology-foreign-key-join', inputs: () => ({ users: userRows(), hits: tenThousandKeys() }), topology: foreignKeyJoin },
 ]
 
 const asked = globalThis.process.argv.slice(2)
-for (const benchCase of cases) {
-  if (asked.length === 0 || asked.some((name) => benchCase.name.includes(name))) await bench(benchCase)
+const isAsked = (name: string) => asked.length === 0 || asked.some((part) => name.includes(part))
+
+for (const { name, inputs, topology } of cases.filter((one) => isAsked(one.name))) {
+  const data = inputs()
+  const batches = Object.fromEntries(Object.entries(data).map(([input, hitsOf]) => [input, hitsOf.batches]))
+  await withTopics(batches, async () => { await bench(caseOf(name, Object.values(batches).flat(), () => process(topology()), parseAll(...Object.values(data)))) })
+}
+const wordCase = 'topology-word-count (records are words)'
+if (isAsked(wordCase)) {
+  const batches = textBatches(lineTexts, (index) => `key-${index % 10_000}`, 1)
+  await withTopics({ lines: batches }, async () => {
+    await bench({ ...caseOf(wordCase, batches, () => process(wordCount()), countWords), records: lineCount * wordsPerLine })
+  })
 }
 await broker.close()
 directory.remove()
+
+function caseOf(name: string, batches: readonly UnsealedBatch[], run: () => Promise<void>, against: Calibration): BenchCase {
+  return {
+    name, run, against,
+    records: batches.reduce((sum, batch) => sum + batch.recordCount, 0),
+    bytes: batches.reduce((sum, batch) => sum + batch.bytes.length, 0),
+  }
+}
