@@ -3,6 +3,7 @@ import { unknownKeys } from '../config-spec.ts'
 import type { Secrets } from '../config-providers/secrets.ts'
 import type { ConnectorPlugin, Log } from '../connector.ts'
 import { configError } from '../errors.ts'
+import { overrideComplaints } from './client-settings.ts'
 import { createCodec } from './codec-config.ts'
 import { errorsOf } from './config-infos.ts'
 import { sourceConfig } from './connector-config.ts'
@@ -49,9 +50,10 @@ export async function checkConnectorConfig(given: NamedConfig, context: CheckCon
     ...unknownKeys(raw, [base, plugin.config]).values(),
     ...complaintsOf(() => createCodec(registry, raw, worker)),
     ...complaintsOf(() => createTransformChain(registry, raw)?.close()),
+    ...overrideComplaints(raw).doubtful,
   ]
   const isStrict = strictness === 'strict'
-  const wrong = errorsOf(infos)
+  const wrong = [...errorsOf(infos), ...overrideComplaints(raw).refused]
   const complaints = [...(isStrict ? doubts : []), ...wrong, ...(plugin.type === 'source' && wrong.length === 0 ? sourceComplaints(raw, worker, plugin) : [])]
   if (complaints.length > 0) throw invalid(name, complaints.map((each) => secrets.redact(each)), isStrict)
   for (const doubt of doubts) log.warn(`connector ${name}: ${secrets.redact(doubt)}`)

@@ -64,6 +64,20 @@ const common = {
   }),
 } as const
 
+/** Upstream has them for sinks alone. */
+const deadLetterOptions = {
+  'errors.deadletterqueue.topic.name': option.string({
+    doc: 'Topic for records that could not be handled; empty: they are not kept.', default: '', group: 'Error Handling', order: 6, width: 'medium', displayName: 'Dead Letter Queue Topic Name',
+  }),
+  'errors.deadletterqueue.topic.replication.factor': option.short({
+    doc: 'Replicas of the dead-letter topic when it is created.', default: 3, group: 'Error Handling', order: 7, width: 'medium', displayName: 'Dead Letter Queue Topic Replication Factor',
+  }),
+  'errors.deadletterqueue.context.headers.enable': option.boolean({
+    doc: 'Add headers that say where the record came from and what went wrong; their names begin with __connect.errors.', default: false,
+    group: 'Error Handling', order: 8, width: 'medium', displayName: 'Enable Error Context Headers',
+  }),
+} as const
+
 const prefixes = ['key.converter.', 'value.converter.', 'header.converter.', 'transforms.', 'predicates.', 'producer.override.', 'consumer.override.', 'admin.override.']
 
 export const sourceConfig = configSpec({
@@ -82,6 +96,7 @@ export const sourceConfig = configSpec({
     group: 'Exactly Once Support', order: 4, width: 'short', displayName: 'Transaction boundary interval', check: atLeast(0),
   }),
   'offsets.storage.topic': option.string({ doc: 'Topic of this connector\'s offsets; absent: that of the worker.', default: null, importance: 'low', group: 'offsets.topic', order: 1, width: 'long', displayName: 'Offsets topic' }),
+  ...deadLetterOptions,
 }, { prefixes: [...prefixes, 'topic.creation.'] })
 
 const topicRegex = z.string().refine((pattern) => wholeNameRegex(pattern) !== null, 'Must be a valid regex.')
@@ -92,16 +107,7 @@ export const sinkConfig = configSpec({
   'topics.regex': option.string({
     doc: 'Regular expression of the topics to read; the whole name must match.', default: '', importance: 'high', group: 'Common', order: 4, width: 'long', displayName: 'Topics regex', check: topicRegex,
   }),
-  'errors.deadletterqueue.topic.name': option.string({
-    doc: 'Topic for records that could not be handled; empty: they are not kept.', default: '', group: 'Error Handling', order: 6, width: 'medium', displayName: 'Dead Letter Queue Topic Name',
-  }),
-  'errors.deadletterqueue.topic.replication.factor': option.short({
-    doc: 'Replicas of the dead-letter topic when it is created.', default: 3, group: 'Error Handling', order: 7, width: 'medium', displayName: 'Dead Letter Queue Topic Replication Factor',
-  }),
-  'errors.deadletterqueue.context.headers.enable': option.boolean({
-    doc: 'Add headers that say where the record came from and what went wrong; their names begin with __connect.errors.', default: false,
-    group: 'Error Handling', order: 8, width: 'medium', displayName: 'Enable Error Context Headers',
-  }),
+  ...deadLetterOptions,
   'errors.sink.bisect': option.boolean({
     doc: 'When the connector refuses a batch, hand it over again in halves until the records to blame are found, and treat only these as failed. Records before them may be handed over more than once.',
     default: false, importance: 'low', group: 'Error Handling',

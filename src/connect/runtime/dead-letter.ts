@@ -1,7 +1,10 @@
 import type { Broker, Header, Producer } from '../../core/index.ts'
 import { isStreamError } from '../../core/index.ts'
-import type { SinkRecord } from '../connect-record.ts'
+import type { SinkRecord, SourceRecord } from '../connect-record.ts'
+import { writeJson } from '../converters/json-writer.ts'
 import { describeError } from '../errors.ts'
+import { javaText } from '../java-text.ts'
+import type { Schema } from '../schema.ts'
 import { StageError } from './error-policy.ts'
 import type { Stage } from './error-policy.ts'
 
@@ -51,18 +54,29 @@ export class DeadLetters {
     await this.#producer.append({ topic, key: record.key, value: record.value, headers, ...(record.timestamp >= 0 && { timestamp: record.timestamp }) })
   }
 
+  /** A record of a source, which never was bytes: its key and value as JSON or, where they are text or bytes, as they are. */
+  async sendSource(record: SourceRecord, error: unknown): Promise<void> {
+    const { topic, withContext } = this.#options
+    const origin = { 'topic': record.topic, 'source.partition': JSON.stringify(record.sourcePartition), 'source.offset': JSON.stringify(record.sourceOffset) }
+    await this.#producer.append({
+      topic, key: bytesOf(record.keySchema ?? null, record.key ?? null), value: bytesOf(record.valueSchema ?? null, record.value ?? null),
+      headers: withContext ? asHeaders({ ...origin, ...this.#facts(error) }) : [], ...(typeof record.timestamp === 'number' && record.timestamp >= 0 && { timestamp: record.timestamp }),
+    })
+  }
+
   close(): Promise<void> {
     return this.#producer.close()
   }
 
   #context(record: Refused, error: unknown): readonly Header[] {
+    return asHeaders({ topic: record.topic, partition: String(record.partition), offset: String(record.offset), ...this.#facts(error) })
+  }
+
+  #facts(error: unknown): Readonly<Record<string, string>> {
     const { connector, taskId, classOf } = this.#options
     const stage = error instanceof StageError ? error.stage : 'TASK_PUT'
     const cause = error instanceof StageError ? error.cause : error
-    const facts: Readonly<Record<string, string>> = {
-      'topic': record.topic,
-      'partition': String(record.partition),
-      'offset': String(record.offset),
+    return {
       'connector.name': connector,
       'task.id': String(taskId),
       'stage': stage,
@@ -71,7 +85,22 @@ export class DeadLetters {
       'exception.message': describeError(cause),
       'exception.stacktrace': cause instanceof Error ? (cause.stack ?? '') : '',
     }
-    return Object.entries(facts).map(([name, text]) => ({ key: `__connect.errors.${name}`, value: Buffer.from(text) }))
+  }
+}
+
+function asHeaders(facts: Readonly<Record<string, string>>): readonly Header[] {
+  return Object.entries(facts).map(([name, text]) => ({ key: `__connect.errors.${name}`, value: Buffer.from(text) }))
+}
+
+/** Text and bytes as they are; what cannot be written as JSON, as Java would write it. */
+function bytesOf(schema: Schema | null, value: unknown): Uint8Array | null {
+  if (value === null) return null
+  if (typeof value === 'string') return Buffer.from(value)
+  if (value instanceof Uint8Array) return value
+  try {
+    return Buffer.from(writeJson(schema, value, { decimalFormat: 'NUMERIC', replaceNullWithDefault: false }))
+  } catch {
+    return Buffer.from(javaText(schema, value))
   }
 }
 

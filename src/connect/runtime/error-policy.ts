@@ -1,7 +1,9 @@
 /** What happens to a record that fails on its way: upstream's `errors.*` (KIP-298). */
-import { isStreamError, StreamError } from '../../core/index.ts'
+import type { Clock, Random } from '../../core/index.ts'
+import { isStreamError, sleep, StreamError } from '../../core/index.ts'
 import type { Log } from '../connector.ts'
 import { describeError } from '../errors.ts'
+import { backoffMs } from './retry.ts'
 
 /** Upstream's names of the stages. */
 export type Stage = 'TASK_POLL' | 'TASK_PUT' | 'TRANSFORMATION' | 'KEY_CONVERTER' | 'VALUE_CONVERTER' | 'HEADER_CONVERTER' | 'KAFKA_PRODUCE' | 'KAFKA_CONSUME'
@@ -29,7 +31,22 @@ export function atStage<T>(stage: Stage, step: () => T): T {
 export interface ErrorPolicyOptions {
   readonly tolerance: 'none' | 'all'
   readonly logEnabled: boolean
+  /** Whether the log may show the record. */
+  readonly logsRecords: boolean
   readonly log: Log
+  /** How long a retriable failure of a transform or a converter is waited out in place; -1: for ever, 0: not. */
+  readonly retryTimeoutMs: number
+  readonly retryMaxDelayMs: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly signal: AbortSignal
+}
+
+const firstRetryMs = 300
+
+function isRetriable(error: unknown): boolean {
+  const cause = error instanceof StageError ? error.cause : error
+  return isStreamError(cause) && cause.retriable
 }
 
 const stageNames: Readonly<Record<Stage, string>> = {
@@ -50,11 +67,35 @@ export class ErrorPolicy {
     return this.#skipped
   }
 
+  /** Runs a step, again with growing pauses while it fails retriably and there is time left. A promise is made only when there is something to wait for. */
+  waitingOut<T>(step: () => T): T | Promise<T> {
+    try {
+      return step()
+    } catch (error) {
+      if (this.#options.retryTimeoutMs === 0 || !isRetriable(error)) throw error
+      return this.#again(step)
+    }
+  }
+
+  async #again<T>(step: () => T): Promise<T> {
+    const { clock, random, signal, retryTimeoutMs, retryMaxDelayMs } = this.#options
+    const deadline = retryTimeoutMs < 0 ? Infinity : clock.monotonic() + retryTimeoutMs
+    for (let attempt = 1; ; attempt++) {
+      await sleep(clock, Math.min(backoffMs(attempt, { firstMs: firstRetryMs, maxMs: retryMaxDelayMs }, random), Math.max(0, deadline - clock.monotonic())), signal)
+      try {
+        return step()
+      } catch (error) {
+        if (!isRetriable(error) || signal.aborted) throw error
+        if (clock.monotonic() >= deadline) throw new StageError(error instanceof StageError ? error.stage : 'TRANSFORMATION', new StreamError('CONNECTOR_FAILED', `${describeError(error)} (for longer than errors.retry.timeout, ${retryTimeoutMs} ms)`, { cause: error }))
+      }
+    }
+  }
+
   /**
-   * Returns when the record is to be skipped. `where` names the record, never its content.
+   * Returns when the record is to be skipped. `where` names the record, never its content; `record` shows it, where that is wanted.
    * @throws CONVERSION_FAILED or CONNECTOR_FAILED when it is not tolerated; the error itself when it is retriable: the world's trouble is no record's fault
    */
-  tolerate(error: unknown, where: string): void {
+  tolerate(error: unknown, where: string, record?: () => string): void {
     const stage = error instanceof StageError ? error.stage : 'TASK_PUT'
     const cause = error instanceof StageError ? error.cause : error
     if (isStreamError(cause) && cause.retriable) throw cause
@@ -64,6 +105,8 @@ export class ErrorPolicy {
       throw new StreamError(code, `${text}. errors.tolerance=none, so the task stops here; with errors.tolerance=all such records are skipped`, { cause })
     }
     this.#skipped++
-    if (this.#options.logEnabled) this.#options.log.error(`${text} (skipped)`)
+    if (!this.#options.logEnabled) return
+    const shown = this.#options.logsRecords && record !== undefined ? `: ${record()}` : ''
+    this.#options.log.error(`${text} (skipped)${shown}`)
   }
 }

@@ -20,7 +20,7 @@ export class RejectedRecords {
 
   /** Resolves when it is kept. @throws when it is not tolerated */
   async refuse(record: Refused, error: unknown): Promise<void> {
-    this.#errors.tolerate(error, `topic ${record.topic}, partition ${record.partition}, offset ${record.offset}`)
+    this.#errors.tolerate(error, `topic ${record.topic}, partition ${record.partition}, offset ${record.offset}`, () => `timestamp ${record.timestamp}, key of ${record.key?.length ?? 0} bytes, value of ${record.value?.length ?? 0} bytes`)
     await this.#deadLetters?.send(record, error)
   }
 

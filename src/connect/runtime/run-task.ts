@@ -1,7 +1,7 @@
 /** Puts one task together from its spec and runs it: the same in a thread of its own and inside the worker. */
 import type { Broker, Clock, Random } from '../../core/index.ts'
-import type { RawConfig } from '../config-spec.ts'
 import type { ConnectorPlugin, Log, PluginContext, SinkPlugin, SourcePlugin } from '../connector.ts'
+import { consumerSettings, producerSettings } from './client-settings.ts'
 import { createCodec } from './codec-config.ts'
 import { sinkConfig, sourceConfig, wholeNameRegex } from './connector-config.ts'
 import type { SinkConfig, SourceConfig } from './connector-config.ts'
@@ -47,7 +47,10 @@ export async function runTask(spec: TaskSpec, environment: TaskEnvironment): Pro
 
 /** What source and sink have in common. */
 function common(spec: TaskSpec, config: SourceConfig | SinkConfig, { registry, control, clock, random, log, report }: TaskEnvironment) {
-  const errors = new ErrorPolicy({ tolerance: config['errors.tolerance'], logEnabled: config['errors.log.enable'], log })
+  const errors = new ErrorPolicy({
+    tolerance: config['errors.tolerance'], logEnabled: config['errors.log.enable'], logsRecords: config['errors.log.include.messages'], log, clock, random,
+    retryTimeoutMs: config['errors.retry.timeout'], retryMaxDelayMs: Math.max(1, config['errors.retry.delay.max.ms']), signal: control.stopSignal,
+  })
   const context: PluginContext & { readonly taskId: number } = { connectorName: spec.connector, taskId: spec.taskId, clock, log, signal: control.stopSignal }
   let known = noProgress
   const progress = ({ records = 0, waitingFor = known.waitingFor, topicRecords = known.topicRecords }: Change) => {
@@ -57,7 +60,7 @@ function common(spec: TaskSpec, config: SourceConfig | SinkConfig, { registry, c
   const worker = workerConfig.parse(spec.workerConfig)
   const codec = createCodec(registry, spec.connectorConfig, spec.workerConfig)
   const transforms = createTransformChain(registry, spec.connectorConfig)
-  return { name: taskName(spec), errors, context, progress, worker, codec, control, clock, random, log, transforms, retryMaxDelayMs: config['errors.retry.delay.max.ms'] }
+  return { name: taskName(spec), errors, context, progress, worker, codec, control, clock, random, log, transforms, retryMaxDelayMs: Math.max(1, config['errors.retry.delay.max.ms']) }
 }
 
 async function runSource(spec: TaskSpec, plugin: SourcePlugin, environment: TaskEnvironment): Promise<void> {
@@ -75,18 +78,20 @@ async function runSource(spec: TaskSpec, plugin: SourcePlugin, environment: Task
     },
   }, {
     transactionalId: isExactlyOnce(shared.worker) ? `${shared.worker['group.id']}-${spec.connector}-${spec.taskId}` : null,
-    clientId: `connector-producer-${spec.connector}-${spec.taskId}`,
+    producer: { clientId: `connector-producer-${spec.connector}-${spec.taskId}`, ...producerSettings({ connector: spec.connectorConfig, worker: spec.workerConfig }) },
   })
+  const deadLetters = await openDeadLetters(spec, config, shared.codec, broker)
   const offsets = new OffsetReader({ broker, topic: offsetsTopic, connector: spec.connector, signal: shared.control.stopSignal })
   try {
     await new SourceWorker({
-      ...shared, task: plugin.createTask(), taskConfig: (plugin.taskConfig ?? plugin.config).parse({ ...spec.connectorConfig, ...spec.taskConfig }), committer, submitted, offsets,
+      ...shared, task: plugin.createTask(), taskConfig: (plugin.taskConfig ?? plugin.config).parse({ ...spec.connectorConfig, ...spec.taskConfig }), committer, submitted, offsets, deadLetters,
       transaction: config['transaction.boundary'] === 'connector' ? recordTransactions() : null,
     }).run()
   } finally {
     shared.transforms?.close()
     await offsets.close()
     await committer.close()
+    await deadLetters?.close()
   }
 }
 
@@ -115,20 +120,21 @@ async function runSink(spec: TaskSpec, plugin: SinkPlugin, environment: TaskEnvi
   const config = sinkConfig.parse(spec.connectorConfig)
   const shared = common(spec, config, environment)
   const deadLetters = await openDeadLetters(spec, config, shared.codec, broker)
-  const consumer = consumerSettings(spec)
+  const consumer = consumerSettings(spec.connector, { connector: spec.connectorConfig, worker: spec.workerConfig })
   try {
     await new SinkWorker({
       ...shared, task: plugin.createTask(), taskConfig: (plugin.taskConfig ?? plugin.config).parse({ ...spec.connectorConfig, ...spec.taskConfig }), deadLetters,
       subscription: config.topics.join(', ') || config['topics.regex'],
       findTopics: () => findTopics(broker, config),
       join: (topics, onRebalance) => broker.joinGroup({
-        groupId: consumer.groupId, topics, offsetReset: consumer.offsetReset, clientId: `connector-consumer-${spec.connector}-${spec.taskId}`, onRebalance,
-        ...(consumer.groupInstanceId !== null && { groupInstanceId: `${consumer.groupInstanceId}-${spec.taskId}` }),
-        ...(consumer.sessionTimeoutMs !== null && { sessionTimeoutMs: consumer.sessionTimeoutMs }),
+        groupId: consumer.groupId, topics, offsetReset: consumer.offsetReset, clientId: consumer.clientId ?? `connector-consumer-${spec.connector}-${spec.taskId}`, onRebalance,
+        ...(consumer.sessionTimeoutMs !== undefined && { sessionTimeoutMs: consumer.sessionTimeoutMs }),
+        ...(consumer.groupInstanceId !== undefined && { groupInstanceId: `${consumer.groupInstanceId}-${spec.taskId}` }),
       }),
       startOffsets: (partitions) => broker.topics.listOffsets(partitions.map(({ topic, partition }) => ({ topic, partition, at: 'earliest' }))),
       bisects: config['errors.sink.bisect'],
       commitIntervalMs: shared.worker['offset.flush.interval.ms'],
+      isolation: consumer.isolation,
       maxBatchRecords: consumer.maxBatchRecords,
       maxReadBytes: consumer.maxReadBytes,
       topicCheckIntervalMs: consumer.topicCheckIntervalMs,
@@ -145,33 +151,7 @@ async function findTopics(broker: Broker, config: SinkConfig): Promise<readonly 
   return existing.filter((topic) => (regex === null ? config.topics.includes(topic) : regex.test(topic)))
 }
 
-/** The consumer group of a sink connector. */
-export function sinkGroup(connector: string, connectorConfig: RawConfig): string {
-  return connectorConfig['consumer.override.group.id'] ?? `connect-${connector}`
-}
-
-const defaultBatchRecords = 500
-const defaultReadBytes = 1024 * 1024
-const defaultTopicCheckIntervalMs = 5000
-
-/** Upstream's consumer settings that have a meaning here. */
-function consumerSettings({ connector, connectorConfig }: TaskSpec) {
-  const own = (key: string) => connectorConfig[`consumer.override.${key}`] ?? undefined
-  const number = (key: string, otherwise: number) => Math.max(1, Math.trunc(Number(own(key) ?? otherwise)) || otherwise)
-  const reset = own('auto.offset.reset')
-  return {
-    groupId: sinkGroup(connector, connectorConfig),
-    /** Each task of the connector adds its number: a static member, whose partitions wait for it while its worker starts again. */
-    groupInstanceId: own('group.instance.id') ?? null,
-    sessionTimeoutMs: own('session.timeout.ms') === undefined ? null : number('session.timeout.ms', 45_000),
-    offsetReset: reset === 'latest' || reset === 'none' ? reset : 'earliest',
-    maxBatchRecords: number('max.poll.records', defaultBatchRecords),
-    maxReadBytes: number('fetch.max.bytes', defaultReadBytes),
-    topicCheckIntervalMs: number('metadata.max.age.ms', defaultTopicCheckIntervalMs),
-  } as const
-}
-
-async function openDeadLetters(spec: TaskSpec, config: SinkConfig, codec: RecordCodec, broker: Broker): Promise<DeadLetters | null> {
+async function openDeadLetters(spec: TaskSpec, config: SourceConfig | SinkConfig, codec: RecordCodec, broker: Broker): Promise<DeadLetters | null> {
   const topic = config['errors.deadletterqueue.topic.name']
   if (topic === '') return null
   return DeadLetters.open({

@@ -1,4 +1,4 @@
-import type { Clock, GroupMember, PartitionPosition, PartitionRecords, Random, RebalanceEvent, RecordView, TopicPartition } from '../../core/index.ts'
+import type { Clock, GroupMember, Isolation, PartitionPosition, PartitionRecords, Random, RebalanceEvent, RecordView, TopicPartition } from '../../core/index.ts'
 import { isStreamError, sleep } from '../../core/index.ts'
 import type { SinkRecord } from '../connect-record.ts'
 import type { Log, SinkOffsets, SinkTask, SinkTaskContext } from '../connector.ts'
@@ -36,6 +36,7 @@ export interface SinkWorkerOptions {
   /** Whether a batch that `put` refuses is searched for the records to blame. */
   readonly bisects: boolean
   readonly commitIntervalMs: number
+  readonly isolation: Isolation
   /** Records in one `put` at most. */
   readonly maxBatchRecords: number
   readonly maxReadBytes: number
@@ -157,7 +158,7 @@ export class SinkWorker {
     const { partitions } = await this.#member!.read({
       maxBytes: this.#options.maxReadBytes,
       maxWaitMs: Math.min(tickMs, Math.max(0, this.#nextCommitMs - clock.monotonic())),
-      isolation: 'read-committed',
+      isolation: this.#options.isolation,
       signal: control.interruption,
     })
     if (control.isStopped) return
@@ -197,7 +198,8 @@ export class SinkWorker {
     const refusals: Promise<void>[] = []
     for (const { origin, view } of views) {
       try {
-        const record = this.#convert(origin, view)
+        const converted = this.#options.errors.waitingOut(() => this.#convert(origin, view))
+        const record = converted instanceof Promise ? await converted : converted
         if (record !== null) records.push(record)
       } catch (error) {
         refusals.push(this.#rejected.refuse({ ...origin, offset: view.offset, timestamp: view.timestamp, key: view.key, value: view.value, headers: view.headers }, error))

@@ -1,5 +1,5 @@
 /** When source records and their offsets become durable: two ways, one interface. */
-import type { Broker, Clock, Producer } from '../../core/index.ts'
+import type { Broker, Clock, Producer, ProducerOptions } from '../../core/index.ts'
 import type { SourceOffset, SourcePartition } from '../connect-record.ts'
 import { encodeOffsetKey, encodeOffsetValue } from './offset-codec.ts'
 import type { SubmittedOffsets } from './submitted-offsets.ts'
@@ -173,9 +173,9 @@ class TransactionalCommitter implements SourceCommitter {
 }
 
 /** `transactionalId`: exactly once under that id, which fences whoever used it before. */
-export async function openSourceCommitter(options: SourceCommitterOptions, { transactionalId, clientId }: { readonly transactionalId: string | null; readonly clientId: string }): Promise<SourceCommitter> {
-  if (transactionalId === null) return new FollowingCommitter(await options.broker.openProducer({ clientId }), options)
-  const producer = await options.broker.openProducer({ clientId, transactionalId, transactionTimeoutMs: transactionTimeoutMs(options) })
+export async function openSourceCommitter(options: SourceCommitterOptions, { transactionalId, producer: settings }: { readonly transactionalId: string | null; readonly producer: ProducerOptions }): Promise<SourceCommitter> {
+  if (transactionalId === null) return new FollowingCommitter(await options.broker.openProducer(settings), options)
+  const producer = await options.broker.openProducer({ transactionTimeoutMs: transactionTimeoutMs(options), ...settings, transactionalId, acknowledge: 'durable', idempotent: true })
   return new TransactionalCommitter(producer, options)
 }
 

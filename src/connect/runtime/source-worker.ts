@@ -2,7 +2,9 @@ import type { Clock, Header, Random } from '../../core/index.ts'
 import { isStreamError, sleep } from '../../core/index.ts'
 import type { ConnectRecord, SourceOffset, SourcePartition, SourcePosition, SourceRecord, SourceSpans } from '../connect-record.ts'
 import type { Log, SourcePoll, SourceTask, SourceTaskContext, TransactionContext } from '../connector.ts'
+import { javaText } from '../java-text.ts'
 import { schema as make } from '../schema.ts'
+import type { DeadLetters } from './dead-letter.ts'
 import type { ErrorPolicy } from './error-policy.ts'
 import { atStage, StageError } from './error-policy.ts'
 import type { OffsetReader } from './offset-reader.ts'
@@ -29,6 +31,8 @@ export interface SourceWorkerOptions {
   readonly errors: ErrorPolicy
   readonly committer: SourceCommitter
   readonly submitted: SubmittedOffsets
+  /** null: records that fail are not kept. */
+  readonly deadLetters: DeadLetters | null
   readonly offsets: OffsetReader
   /** Present when the connector defines its transactions. */
   readonly transaction: RecordTransactions | null
@@ -68,6 +72,7 @@ interface Delivery {
 export class SourceWorker {
   readonly #options: SourceWorkerOptions
   readonly #deliveries: Delivery[] = []
+  readonly #refusals: Promise<void>[] = []
   readonly #hasTransforms: boolean
   #reported = 0
 
@@ -139,6 +144,8 @@ export class SourceWorker {
     committer.begin()
     if ('spans' in polled) await this.#addSpans(polled)
     else for (const each of polled) await this.#add(each)
+    // no position is committed before what was refused is kept
+    await Promise.all(this.#refusals.splice(0))
     await committer.writer.hasRoom()
   }
 
@@ -176,11 +183,13 @@ export class SourceWorker {
     readonly timestamp: number
     readonly headers: readonly Header[] | undefined
   }): Ticket {
-    const { committer, errors, name } = this.#options
+    const { committer, errors, name, deadLetters } = this.#options
     try {
       return committer.writer.add({ topic, partition }, key, value, timestamp, headers)
     } catch (error) {
-      errors.tolerate(new StageError('KAFKA_PRODUCE', error), `a record of ${name} for topic ${topic}`)
+      const failure = new StageError('KAFKA_PRODUCE', error)
+      errors.tolerate(failure, `a record of ${name} for topic ${topic}`)
+      if (deadLetters !== null) this.#refusals.push(deadLetters.sendSource({ topic, value, timestamp, sourcePartition: {}, sourceOffset: {} }, failure))
       return droppedTicket
     }
   }
@@ -207,19 +216,28 @@ export class SourceWorker {
   }
 
   async #addConverted(record: SourceRecord): Promise<Ticket> {
-    const { codec, transforms, committer, errors, name, clock } = this.#options
+    const { committer, errors, name, clock, deadLetters } = this.#options
     try {
-      const transformed = transforms === null ? record : atStage('TRANSFORMATION', () => transforms.apply(completed(record)))
-      if (transformed === null) return droppedTicket
-      const { topic, partition = null, timestamp } = transformed
-      const { key, value, headers } = encodeRecord(codec, transformed)
+      const made = errors.waitingOut(() => this.#encode(record))
+      const encoded = made instanceof Promise ? await made : made
+      if (encoded === null) return droppedTicket
+      const { topic, partition, timestamp, key, value, headers } = encoded
       if (!committer.writer.isOpen(topic)) await committer.writer.open(topic)
       return atStage('KAFKA_PRODUCE', () => committer.writer.add({ topic, partition }, key, value, timestamp ?? clock.now(), headers))
     } catch (error) {
       if (!(error instanceof StageError)) throw error
-      errors.tolerate(error, `a record of ${name} from ${JSON.stringify(record.sourcePartition)} at ${JSON.stringify(record.sourceOffset)}`)
+      errors.tolerate(error, `a record of ${name} from ${JSON.stringify(record.sourcePartition)} at ${JSON.stringify(record.sourceOffset)}`, () => shownRecord(record))
+      await deadLetters?.sendSource(record, error)
       return droppedTicket
     }
+  }
+
+  /** null: a transform dropped it. */
+  #encode(record: SourceRecord) {
+    const { codec, transforms } = this.#options
+    const transformed = transforms === null ? record : atStage('TRANSFORMATION', () => transforms.apply(completed(record)))
+    if (transformed === null) return null
+    return { topic: transformed.topic, partition: transformed.partition ?? null, timestamp: transformed.timestamp, ...encodeRecord(codec, transformed) }
   }
 
   /** Only for tasks that want to hear of each record. */
@@ -247,6 +265,11 @@ export class SourceWorker {
       clock, random, log, signal: control.stopSignal, maxDelayMs: retryMaxDelayMs, waiting: (waitingFor) => progress({ waitingFor }),
     })
   }
+}
+
+/** Key, value and where it came from, for a log that may show them. */
+function shownRecord({ topic, key, keySchema, value, valueSchema, timestamp, headers = [] }: SourceRecord): string {
+  return `topic ${topic}, timestamp ${timestamp ?? 'none'}, key ${javaText(keySchema ?? null, key ?? null)}, value ${javaText(valueSchema ?? null, value)}, headers ${headers.map((header) => header.key).join(', ') || 'none'}`
 }
 
 /** Transforms see every member; a task may leave them out. */

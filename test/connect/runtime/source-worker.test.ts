@@ -91,6 +91,8 @@ describe('a source that gives positions without records', () => {
       await until(async () => (await broker.topics.list()).includes('moves') && (await readTopic(broker, 'moves')).length > run, 'the record is there')
       await worker.stop()
     }
-    expect(seen).toEqual([[], [[{ of: 'b' }, { at: 1 }], [{ of: 'a' }, { at: 1 }]], [[{ of: 'a' }, { at: 2 }]]])
+    // which of two partitions is committed first depends on when its records were acknowledged
+    const sorted = seen.map((each) => (each as readonly unknown[]).toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)))
+    expect(sorted).toEqual([[], [[{ of: 'a' }, { at: 1 }], [{ of: 'b' }, { at: 1 }]], [[{ of: 'a' }, { at: 2 }]]])
   })
 })
