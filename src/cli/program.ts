@@ -11,6 +11,7 @@ import { addGroupsCommand } from './groups-command.ts'
 import { addLogCommands } from './log-commands.ts'
 import { addProduceCommand } from './produce-command.ts'
 import { addResetCommand } from './reset-command.ts'
+import { addRepairCommand } from './repair-command.ts'
 import { addRunCommand } from './run-command.ts'
 import type { Terminal } from './terminal.ts'
 import { addTopicsCommand } from './topics-command.ts'
@@ -38,6 +39,7 @@ export function consoleProgram(version: string, terminal: Terminal): Command {
   addConnectCommand(program, terminal)
   addDlqCommand(program, terminal)
   addCheckCommand(program, terminal)
+  addRepairCommand(program, terminal)
   addDoctorCommand(program, terminal)
   addTypesCommand(program, terminal)
   return program
