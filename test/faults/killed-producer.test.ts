@@ -8,11 +8,16 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openEmbeddedBroker, randomInteger, seededRandom, sleep, systemClock } from '../../src/core/index.ts'
 import type { Broker } from '../../src/core/index.ts'
+import { engineFailpoints } from './log-failpoints.mjs'
 
 const rounds = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 20)
+/** Kills at each failpoint, half of them before it and half after. */
+const roundsEach = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 4)
 const seed = Number(process.env['MILLRACE_FAULT_SEED'] ?? systemClock.now() % 1_000_000)
 const program = fileURLToPath(new URL('./transactions-until-killed.mjs', import.meta.url))
 const longestLifeMs = 400
+/** For a failpoint that is not reached. */
+const longestWaitMs = 20_000
 
 let directory: string
 
@@ -21,18 +26,20 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-/** Lets the program run for a while after it is ready, kills it, and answers the last transaction that it saw committed. */
-async function runAndKill(first: number, lifeMs: number): Promise<number> {
-  const child = spawn(process.execPath, [program, directory, String(first)], { stdio: ['ignore', 'pipe', 'inherit'] })
+/** Lets the program run for a while after it is ready, kills it unless it did that itself, and answers the last transaction that it saw committed. */
+async function runAndKill(first: number, lifeMs: number, failpoint: readonly string[] = []): Promise<number> {
+  const child = spawn(process.execPath, [program, directory, String(first), ...failpoint], { stdio: ['ignore', 'pipe', 'inherit'] })
   let committed = first - 1
-  const ready = new Promise<void>((resolve, reject) => {
+  const closed = once(child, 'close') as Promise<[number | null, string | null]>
+  const ready = new Promise<void>((resolve) => {
     createInterface({ input: child.stdout }).on('line', (line) => (line === 'ready' ? resolve() : (committed = Number(line.split(' ')[1]))))
-    child.once('exit', (code) => reject(new Error(`the program ended with ${code} before it was ready`)))
   })
-  await ready
-  await sleep(systemClock, lifeMs)
+  const early = await Promise.race([ready, closed])
+  if (early !== undefined && early[1] !== 'SIGKILL') throw new Error(`the program ended with ${early[0]} before it was ready`)
+  const ended = await Promise.race([sleep(systemClock, lifeMs).then(() => null), closed])
   child.kill('SIGKILL')
-  await once(child, 'close')
+  await closed
+  if (failpoint.length > 0 && ended?.[1] !== 'SIGKILL') throw new Error(`failpoint ${failpoint.join(' ')} was not reached`)
   return committed
 }
 
@@ -58,16 +65,33 @@ describe('a producer that is killed', () => {
     let next = 0
     for (let round = 0; round < rounds; round++) {
       const committed = await runAndKill(next, randomInteger(random, longestLifeMs))
-      const broker = await openEmbeddedBroker({ directory })
-      const seen = await readTransactions(broker)
-      await broker.close()
-      const everything = Array.from({ length: seen[0]!.length }, (_, index) => index)
-      expect(seen, `seed ${seed}, round ${round}`).toEqual([everything, everything, everything])
-      expect(everything.length, `seed ${seed}, round ${round}: transactions seen, of ${committed + 1} acknowledged`).toBeGreaterThanOrEqual(committed + 1)
-      // At most the one in flight was committed without its acknowledgement being heard.
-      expect(everything.length).toBeLessThanOrEqual(committed + 2)
-      next = everything.length
+      next = await expectWhole(committed, `seed ${seed}, round ${round}`)
     }
     expect(next, 'transactions over all rounds').toBeGreaterThan(rounds)
   })
+
+  it.each(Object.keys(engineFailpoints))(`nor when it is killed at: %s (${roundsEach} times)`, async (failpoint) => {
+    let next = await expectWhole(-1, 'before')
+    for (let round = 1; round <= roundsEach; round++) {
+      const committed = await runAndKill(next, longestWaitMs, [failpoint, String(round)])
+      next = await expectWhole(committed, `${failpoint}, at time ${round}`)
+    }
+  })
 })
+
+/** Everything acknowledged is there, whole, with its offset, and at most the one in flight besides; the number of transactions. */
+async function expectWhole(committed: number, where: string): Promise<number> {
+  const broker = await openEmbeddedBroker({ directory })
+  if (!(await broker.topics.list()).includes('transfers')) await broker.topics.create([{ topic: 'transfers', partitions: 3 }])
+  const seen = await readTransactions(broker)
+  const everything = Array.from({ length: seen[0]!.length }, (_, index) => index)
+  expect(seen, where).toEqual([everything, everything, everything])
+  expect(everything.length, `${where}: transactions seen, of ${committed + 1} acknowledged`).toBeGreaterThanOrEqual(committed + 1)
+  if (committed >= 0) expect(everything.length, where).toBeLessThanOrEqual(committed + 2)
+  const { offsets } = await broker.groups.describe('transfers')
+  expect(offsets.map(({ offset }) => offset), where).toEqual(everything.length === 0 ? [] : [everything.length])
+  const names = await broker.topics.list()
+  expect((await broker.topics.describe(names)).map(({ topic, partitions }) => [topic, partitions.length]), where).toEqual(names.map((name) => [name, name === 'passing' ? 2 : 3]))
+  await broker.close()
+  return everything.length
+}

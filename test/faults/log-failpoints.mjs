@@ -26,8 +26,21 @@ export const failpoints = {
   'topic creation': ['makeDirectory', /deleted-0$/],
 }
 
+/** Of the engine above: a transaction's records, its decision, its markers and offsets, and the catalog of topics. */
+export const engineFailpoints = {
+  'transaction: begin or decision': ['write', /__transaction_state-0\/\d+\.log$/],
+  'transaction: decision synced': ['sync', /__transaction_state-0\/\d+\.log$/],
+  'transaction: record or marker': ['write', /transfers-1\/\d+\.log$/],
+  'transaction: partition synced': ['sync', /transfers-2\/\d+\.log$/],
+  'transaction: offsets or their marker': ['write', /__consumer_offsets-0\/\d+\.log$/],
+  'catalog: written': ['write', /catalog\.json\.tmp$/],
+  'catalog: in place': ['rename', /catalog\.json\.tmp$/],
+  'topic made': ['makeDirectory', /passing-1$/],
+  'topic removed': ['removeDirectory', /passing-0$/],
+}
+
 export function killedAt(fileSystem, name, count) {
-  const [operation, pattern] = failpoints[name]
+  const [operation, pattern] = failpoints[name] ?? engineFailpoints[name]
   let left = count
   const kill = () => process.kill(process.pid, 'SIGKILL')
   // Even counts before the operation, odd ones after it.
