@@ -69,7 +69,7 @@ await describeWith('kafka', 'Kafka\'s own tools and the Kafka backend', ({ boots
     runKafkaTool('org.apache.kafka.tools.ConsoleProducer', ['--bootstrap-server', bootstrapServers, '--topic', topic, ...options], `${lines.join('\n')}\n`)
   const readerProperties = (properties: Readonly<Record<string, string>>) => Object.entries(properties).flatMap(([name, value]) => ['--reader-property', `${name}=${value}`])
 
-  itWithTools.each(['gzip', 'snappy', 'lz4'])('we read what the console producer writes, compression %s', async (codec) => {
+  itWithTools.each(['gzip', 'snappy', 'lz4', 'zstd'])('we read what the console producer writes, compression %s', async (codec) => {
     const topic = await topicOf()
     const lines = Array.from({ length: 50 }, (_, index) => `key${index}:value ${index}`)
     await consoleProducer(topic, lines, '--compression-codec', codec, ...readerProperties({ 'parse.key': 'true', 'key.separator': ':' }))
