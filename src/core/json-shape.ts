@@ -23,7 +23,7 @@ const maxValues = 100
 const maxDepth = 8
 
 /**
- * A reader for texts like `sample`, which JSON.parse has taken; null where none is to be had: no object, arrays in it, a
+ * A reader for texts like `sample`, which JSON.parse has taken; null where none is to be had: arrays in it, a
  * member that needs care (escapes, `__proto__`), too large, or no code may be made at run time.
  */
 export function shapeReader(sample: string): ShapeReader | null {
@@ -56,7 +56,7 @@ class ReaderSource {
 
   build(): string | null {
     this.#space()
-    const value = this.#sample[this.#at] === '{' ? this.#object(0) : null
+    const value = this.#value(0)
     if (value === null) return null
     this.#space()
     this.#flushLiteral()
