@@ -14,6 +14,9 @@ import {
   testsWithoutSubject, unfinishedPlaces, unwrappedDisk, unwrappedNames,
 } from './kit/tidy-rules.ts'
 
+/** A compiler on a machine that is busy with other tests. */
+const compilerMs = 300_000
+
 /** May only shrink. */
 const longFileExceptions: readonly string[] = []
 /** May only shrink: `path name`. */
@@ -109,11 +112,11 @@ describe('the documents', () => {
   it('show only TypeScript that compiles', () => {
     const snippets = [...documents.flatMap(({ path, text }) => snippetsOfDocument(path, text)), ...shipped.flatMap(snippetsOfSource)]
     expect(compile(snippets.map(({ place, code }) => `// ${place}\nexport {}\n${code}`))).toBe('')
-  })
+  }, compilerMs)
 
   it('would show what does not compile', () => {
     expect(compile(["import { topic } from 'millrace/streams'\nexport const a: number = 'text'"])).toContain('TS2322')
-  })
+  }, compilerMs)
 })
 
 /** Compiles each text as a module of its own inside the project, so that `millrace/…` is this tree; the compiler's complaints. */

@@ -28,7 +28,7 @@ it('are told in messages that name what is wrong', () => {
   const text = mistakes.map(({ why, code, message }) => `${why}\n    ${code}\n${message}\n`).join('\n')
   if (process.env['MILLRACE_UPDATE_TYPES'] === '1') writeFileSync(pinned, text)
   expect(text).toBe(existsSync(pinned) ? readFileSync(pinned, 'utf8') : '')
-})
+}, 300_000)
 
 it('has at least 80 inferences, which the type check of the project compiles', () => {
   const inferences = files.flatMap((file) => [...readFileSync(join(folder, file), 'utf8').matchAll(/expectType<.*\.of\(/g)])
