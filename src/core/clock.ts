@@ -22,6 +22,15 @@ export const systemClock: Clock = {
   },
 }
 
+/**
+ * The time for deciding that something is old enough to go: what the clock says, but never more than has really passed since
+ * this was made. A machine whose clock is set an hour ahead deletes nothing an hour early; one that is set back waits.
+ */
+export function unhurriedNow(clock: Clock): () => number {
+  const startedAt = clock.now() - clock.monotonic()
+  return () => Math.min(clock.now(), startedAt + clock.monotonic())
+}
+
 /** Resolves after `delayMs`, or at once when the signal fires (it never rejects). */
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

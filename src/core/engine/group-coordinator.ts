@@ -1,4 +1,5 @@
 import type { CommittedOffset, GroupDescription } from '../broker.ts'
+import { unhurriedNow } from '../clock.ts'
 import type { Clock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
 import type { Random } from '../random.ts'
@@ -27,6 +28,7 @@ export interface GroupCoordinatorOptions {
  */
 export class GroupCoordinator {
   readonly #clock: Clock
+  readonly #unhurriedNow: () => number
   readonly #random: Random
   readonly #topic: InternalTopic
   readonly #offsets: OffsetStore
@@ -34,6 +36,7 @@ export class GroupCoordinator {
 
   constructor(options: GroupCoordinatorOptions) {
     this.#clock = options.clock
+    this.#unhurriedNow = unhurriedNow(options.clock)
     this.#random = options.random
     this.#topic = options.topic
     this.#offsets = options.offsets
@@ -308,7 +311,7 @@ export class GroupCoordinator {
    * when its last member left, those committed without members from their commit; a group with members keeps all.
    */
   async expireOffsets(retentionMs: number): Promise<void> {
-    const now = this.#clock.now()
+    const now = this.#unhurriedNow()
     for (const groupId of this.#offsets.groupIds()) {
       const state = this.#groups.get(groupId)?.state
       if (state !== undefined && state.phase !== 'empty') continue

@@ -1,3 +1,4 @@
+import { unhurriedNow } from '../clock.ts'
 import type { Timer } from '../clock.ts'
 import { StreamError } from '../errors.ts'
 import type { TransactionMarker } from '../log/control-batch.ts'
@@ -48,9 +49,11 @@ export class TransactionCoordinator {
   readonly #offsets: OffsetStore
   readonly #producerIds: ProducerIds
   readonly #entries = new Map<string, Entry>()
+  readonly #unhurriedNow: () => number
 
   constructor(options: TransactionCoordinatorOptions) {
     this.#engine = options.engine
+    this.#unhurriedNow = unhurriedNow(options.engine.clock)
     this.#topic = options.topic
     this.#offsets = options.offsets
     this.#producerIds = options.producerIds
@@ -131,7 +134,7 @@ export class TransactionCoordinator {
 
   /** Forgets transactional ids that were not used for so long: whoever comes back with one begins anew. */
   async expireIds(retentionMs: number): Promise<void> {
-    const oldest = this.#now - retentionMs
+    const oldest = this.#unhurriedNow() - retentionMs
     for (const [transactionalId, { state, ending }] of this.#entries) {
       const isIdle = ending === null && state.status !== 'ongoing' && !isCompleting(state)
       if (!isIdle || state.lastUpdateTimestamp > oldest) continue

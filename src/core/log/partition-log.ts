@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path'
 import type { Isolation } from '../broker.ts'
+import { unhurriedNow } from '../clock.ts'
 import type { Clock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
 import type { AppendOrigin } from './append-validation.ts'
@@ -107,6 +108,8 @@ export class PartitionLog {
   readonly #handles: ReadHandles
   readonly #segments: SegmentList
   readonly #producers: ProducerState
+  /** For everything that is done because something is old. */
+  readonly #unhurriedNow: () => number
   readonly #commit = new GroupCommit(() => this.#syncDirty())
   #config: LogConfig
   #logStartOffset: number
@@ -135,6 +138,7 @@ export class PartitionLog {
     this.#config = options.config
     this.#segments = new SegmentList(recovered.segments)
     this.#producers = recovered.producers
+    this.#unhurriedNow = unhurriedNow(options.clock)
     this.#logStartOffset = recovered.logStartOffset
     this.#durableLogStart = recovered.logStartOffset
     this.#logEndOffset = recovered.logEndOffset
@@ -454,7 +458,7 @@ export class PartitionLog {
   async applyRetention(): Promise<number> {
     this.#ensureWritable()
     const count = countExpired({
-      segments: Array.from(this.#segments, (segment) => this.#retained(segment)), config: this.#config, nowMs: this.#options.clock.now(),
+      segments: Array.from(this.#segments, (segment) => this.#retained(segment)), config: this.#config, nowMs: this.#unhurriedNow(),
       logStartOffset: this.#logStartOffset, highWatermark: this.#highWatermark,
     })
     if (count === 0) return 0
@@ -483,7 +487,7 @@ export class PartitionLog {
 
   /** Forgets idempotent producers that appended nothing for so long (Kafka: producer.id.expiration.ms, 1 day); one in a transaction never. Returns how many. */
   expireProducers(idleMs: number): number {
-    return this.#producers.expireBefore(this.#options.clock.now() - idleMs)
+    return this.#producers.expireBefore(this.#unhurriedNow() - idleMs)
   }
 
   /**
@@ -500,7 +504,7 @@ export class PartitionLog {
     try {
       this.#cleanedOffset = await compactSegments({
         fileSystem: this.#options.fileSystem, directory: this.#options.directory, handles: this.#handles, config: this.#config,
-        nowMs: this.#options.clock.now(), segments: this.#segments, dirtyFrom: this.#cleanedOffset, lastStableOffset: this.lastStableOffset,
+        nowMs: this.#unhurriedNow(), segments: this.#segments, dirtyFrom: this.#cleanedOffset, lastStableOffset: this.lastStableOffset,
         producers: this.#producers, exclusively: (run) => this.#exclusively(run),
         pause: async () => {
           await pause()
