@@ -44,6 +44,8 @@ export interface StreamsConfig {
    * age of the data before processing old data again, or a restart finds its windows gone.
    */
   readonly windowChangelogRetention?: Duration
+  /** How often what was read of repartition topics is deleted. Default 30 s. */
+  readonly repartitionPurgeInterval?: Duration
   /** An open transaction of a process that died is aborted after this. Default 10 s. */
   readonly transactionTimeout?: Duration
   /**
@@ -72,9 +74,10 @@ export interface StreamsConfig {
   readonly random?: Random
 }
 
-export interface ResolvedConfig extends Required<Omit<StreamsConfig, 'commitInterval' | 'transactionTimeout' | 'sessionTimeout' | 'deadLetterTopic' | 'windowChangelogRetention' | 'stateDirectory' | 'endpoint'>> {
+export interface ResolvedConfig extends Required<Omit<StreamsConfig, 'commitInterval' | 'transactionTimeout' | 'sessionTimeout' | 'deadLetterTopic' | 'windowChangelogRetention' | 'repartitionPurgeInterval' | 'stateDirectory' | 'endpoint'>> {
   readonly endpoint: string | null
   readonly additionalRetentionMs: number
+  readonly repartitionPurgeIntervalMs: number
   readonly commitIntervalMs: number
   readonly transactionTimeoutMs: number
   readonly sessionTimeoutMs: number
@@ -88,7 +91,7 @@ export interface ResolvedConfig extends Required<Omit<StreamsConfig, 'commitInte
 
 const knownKeys: ReadonlySet<string> = new Set<keyof StreamsConfig>([
   'applicationId', 'broker', 'guarantee', 'commitInterval', 'offsetReset', 'onDeserializationError', 'onProcessingError', 'onSerializationError',
-  'deadLetterTopic', 'onFailure', 'maxBufferedRecords', 'cacheMaxBytes', 'transactionTimeout', 'windowChangelogRetention', 'instanceId', 'sessionTimeout', 'endpoint', 'stateDirectory', 'onRestore', 'clock', 'random',
+  'deadLetterTopic', 'onFailure', 'maxBufferedRecords', 'cacheMaxBytes', 'transactionTimeout', 'windowChangelogRetention', 'repartitionPurgeInterval', 'instanceId', 'sessionTimeout', 'endpoint', 'stateDirectory', 'onRestore', 'clock', 'random',
 ])
 const policies: readonly ErrorPolicy[] = ['fail', 'skip', 'dead-letter']
 
@@ -118,6 +121,7 @@ export function resolveConfig(config: StreamsConfig): ResolvedConfig {
     maxBufferedRecords: wholeNumber('maxBufferedRecords', config.maxBufferedRecords ?? 1_000, 1),
     cacheMaxBytes: wholeNumber('cacheMaxBytes', config.cacheMaxBytes ?? 10 * 1024 * 1024, 0),
     transactionTimeoutMs: durationMs(config.transactionTimeout ?? '10s', 'transactionTimeout'),
+    repartitionPurgeIntervalMs: durationMs(config.repartitionPurgeInterval ?? '30s', 'repartitionPurgeInterval'),
     additionalRetentionMs: durationMs(config.windowChangelogRetention ?? defaultAdditionalRetentionMs, 'windowChangelogRetention'),
     sessionTimeoutMs: durationMs(config.sessionTimeout ?? '15s', 'sessionTimeout'),
     isStaticMember: config.instanceId !== undefined,

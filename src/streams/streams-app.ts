@@ -9,6 +9,7 @@ import { LocalStores } from './local-stores.ts'
 import type { StoreQueryType } from './local-stores.ts'
 import type { ActiveTask } from './runtime/active-task.ts'
 import { sourceTopicsInBroker } from './runtime/assignor.ts'
+import { RepartitionPurge } from './runtime/repartition-purge.ts'
 import { StreamThread } from './runtime/stream-thread.ts'
 import { newThreadMetrics } from './runtime/thread-metrics.ts'
 import type { ThreadMetrics } from './runtime/thread-metrics.ts'
@@ -64,11 +65,15 @@ export class StreamsApp {
   #partitionCounts = new Map<string, number>()
   #startedAt = 0
   readonly #stores: LocalStores
+  readonly #purge: RepartitionPurge
 
   /** @throws INVALID_CONFIG naming the key */
   constructor(topology: Topology, config: StreamsConfig) {
     this.#topology = topology
     this.#config = resolveConfig(config)
+    const { applicationId, broker, clock, repartitionPurgeIntervalMs: intervalMs } = this.#config
+    const topics = new Set(topology.repartitionTopics.map(({ name }) => topicInBroker(applicationId, topology, name)))
+    this.#purge = new RepartitionPurge({ broker, clock, intervalMs, topics })
     this.#stores = new LocalStores({ topology, problem: () => this.#queryProblem(), open: (name) => this.#openStores(name) })
   }
 
@@ -108,7 +113,10 @@ export class StreamsApp {
         partitionCounts: this.#partitionCounts,
         metrics: this.#metrics,
         onState: (state) => this.#setState(state === 'running' ? 'RUNNING' : 'REBALANCING'),
-        onCommit: () => this.#wakeWaiters(),
+        onCommit: () => {
+          this.#wakeWaiters()
+          this.#purge.afterCommit(this.#tasks.flatMap(({ inputs }) => inputs))
+        },
         openDisk: await diskOpener(this.#config),
       })
       await this.#thread.start()
@@ -240,6 +248,7 @@ export class StreamsApp {
       this.#fail(error)
       throw error
     } finally {
+      await this.#purge.close()
       this.#wakeWaiters()
     }
   }

@@ -118,6 +118,23 @@ describe('an application', () => {
     expect(Object.keys(latest(await readAll(broker, 'joined')))).toHaveLength(20)
   })
 
+  it('deletes what it has read of its repartition topics', async () => {
+    await createTopics(broker, { words: 1, counts: 1 })
+    const app = appOf(countWords(), { repartitionPurgeInterval: 0 })
+    await app.start()
+    const startOf = async () => (await broker.topics.describe(['app-word-counts-repartition']))[0]!.partitions[0]!.logStartOffset
+    for (let round = 0; round < 50 && await startOf() === 0; round++) {
+      await write(broker, 'words', [{ key: 'line', value: 'a' }])
+      await app.caughtUp()
+    }
+    expect(await startOf()).toBeGreaterThan(0)
+    await app.close()
+    await write(broker, 'words', [{ key: 'line', value: 'a' }])
+    await runToEnd(countWords())
+    const values = (await readAll(broker, 'counts')).map((record) => Number(record.value))
+    expect(values).toEqual(values.map((_, index) => index + 1))
+  })
+
   it('does not wait for records that retention has taken meanwhile', async () => {
     await createTopics(broker, { words: 1, loud: 1 })
     await write(broker, 'words', [{ value: 'a' }])
