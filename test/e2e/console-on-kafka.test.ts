@@ -80,6 +80,30 @@ await describeWith('kafka', 'the console on a cluster', ({ bootstrapServers }) =
     expect(await succeed('groups --list')).not.toContain(`${group}\n`)
   }, 60_000)
 
+  it('sets and shows configs, prints offsets and sizes, and deletes records', async () => {
+    const topic = freshName('console')
+    await succeed(`topics --create --topic ${topic}`)
+    await succeed(`produce --topic ${topic}`, 'a\nb\nc\n')
+    await succeed(`configs --alter --topic ${topic} --add-config retention.ms=86400000,cleanup.policy=[compact,delete]`)
+    expect(await succeed(`configs --describe --topic ${topic}`)).toBe(`Dynamic configs for topic ${topic} are:\n  cleanup.policy=compact,delete\n  retention.ms=86400000\n`)
+    await succeed(`configs --alter --topic ${topic} --delete-config cleanup.policy`)
+    expect(await succeed(`configs --describe --all --topic ${topic}`)).toMatch(/cleanup\.policy=delete \(default\)\n[\s\S]*retention\.ms=86400000\n/)
+    expect(await succeed(`offsets --topic ${topic}`)).toBe(`${topic}:0:3\n`)
+    expect(await succeed(`delete-records --topic ${topic} --partition 0 --before-offset 2`)).toBe(`partition: ${topic}-0\tlow_watermark: 2\n`)
+    expect(await succeed(`offsets --topic ${topic} --time earliest`)).toBe(`${topic}:0:2\n`)
+    expect(await succeed(`log-dirs --topic ${topic}`)).toMatch(new RegExp(`\n${topic} +0 +[1-9]\\d* +2 +3\n`))
+  }, 60_000)
+
+  itWithTools('shows the configs that a topic sets as kafka-topics does', async () => {
+    const topic = freshName('console')
+    await succeed(`topics --create --topic ${topic} --config retention.ms=86400000 --config max.message.bytes=2000000`)
+    const theirs = (await tool('org.apache.kafka.tools.TopicCommand', '--describe', '--topic', topic)).split('\n').find((line) => line.startsWith('Topic:'))!
+    const pairs = /Configs: (\S*)/.exec(theirs)![1]!.split(',')
+    const ours = (await succeed(`configs --describe --topic ${topic}`)).trimEnd().split('\n').slice(1).map((line) => line.trim())
+    expect(pairs).toEqual(expect.arrayContaining(['retention.ms=86400000', 'max.message.bytes=2000000']))
+    expect(pairs).toEqual(expect.arrayContaining(ours))
+  }, toolTimeoutMs)
+
   it('resets no offsets of a group that has members', async () => {
     const [topic, group] = [freshName('console'), freshName('console-group')]
     await succeed(`topics --create --topic ${topic}`)

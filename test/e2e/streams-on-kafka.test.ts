@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { longSerde, openKafkaBroker, stringSerde } from '../../src/core/index.ts'
 import type { Broker } from '../../src/core/index.ts'
 import { StreamsApp, StreamsBuilder, topic } from '../../src/streams/index.ts'
-import { eventually, visibleValues } from '../contract/contract-kit.ts'
+import { eventually, expectCommitted, visibleValues } from '../contract/contract-kit.ts'
 import { freshName } from '../kit/kafka.ts'
 import { describeWith } from '../kit/services.ts'
 
@@ -60,6 +60,23 @@ await describeWith('kafka', 'a StreamsApp on Apache Kafka', ({ bootstrapServers 
     expect(counts).toEqual(new Map(words.map((word, index) => [word, Math.ceil((recordCount - index) / words.length)])))
     for (const values of updates.values()) expect(values).toEqual([...values].sort((a, b) => a - b))
   }, 120_000)
+
+  it('ends when another instance of its name takes its place, which goes on', async () => {
+    const applicationId = freshName('named')
+    const text = { key: stringSerde, value: stringSerde }
+    await admin.topics.create([{ topic: `${applicationId}-in` }, { topic: `${applicationId}-out` }])
+    const builder = new StreamsBuilder()
+    builder.stream(topic(`${applicationId}-in`, text)).to(topic(`${applicationId}-out`, text))
+    const [first, second] = [await connect(), await connect()].map((broker) => new StreamsApp(builder.build(), { applicationId, broker, instanceId: 'one', commitInterval: 50 }))
+    await first!.start()
+    await second!.start()
+    await expect(first!.finished()).rejects.toMatchObject({ code: 'FENCED_INSTANCE_ID' })
+    const producer = await admin.openProducer()
+    await producer.append({ topic: `${applicationId}-in`, value: Buffer.from('x') })
+    await second!.caughtUp()
+    await expectCommitted(admin, { topic: `${applicationId}-out`, partition: 0 }, ['x'])
+    await Promise.all([second!.close(), producer.close()])
+  }, 60_000)
 
   it('reads partitions that are added, and topics that appear and match its pattern', async () => {
     const prefix = freshName('grow')

@@ -26,6 +26,8 @@ export interface MembershipSettings extends GroupOptions {
 
 /** A member learns of a rebalance from its heartbeat, so this is how long the others wait for it at most. */
 const longestHeartbeatMs = 1_000
+/** A busy coordinator is not a dead one. */
+const leastHeartbeatPatienceMs = 1_000
 /** How often the leader looks whether topics appeared or grew. */
 const topicCheckMs = 5_000
 
@@ -195,7 +197,7 @@ export class GroupMembership {
   async #sendHeartbeat(): Promise<void> {
     const { groupId, groupInstanceId = null, sessionTimeoutMs } = this.#settings
     // a coordinator that stands still leaves time to ask another one before the session ends
-    const timeoutMs = Math.min(this.#cluster.requestTimeoutMs, sessionTimeoutMs / 3)
+    const timeoutMs = Math.min(this.#cluster.requestTimeoutMs, Math.max(leastHeartbeatPatienceMs, sessionTimeoutMs / 3))
     const request = { groupId, generationId: this.#generation, memberId: this.#memberId, groupInstanceId }
     await this.#cluster.withCoordinator('group', groupId, async (nodeId) => {
       const answer = await this.#lane.send(nodeId, heartbeat, request, timeoutMs)
