@@ -45,7 +45,7 @@ interface PipedRecord {
 const applicationId = 'app'
 
 /** The first difference, or null. @throws PendingOperator */
-export function runScenario(scenario: RecordedScenario, options: { readonly restartBefore?: number } = {}): string | null {
+export function runScenario(scenario: RecordedScenario, options: { readonly restartBefore?: readonly number[] } = {}): string | null {
   const effects: string[] = []
   let run: ScenarioRun
   try {
@@ -70,10 +70,10 @@ class ScenarioRun {
   readonly #simulation: Simulation
   readonly #slides: boolean
 
-  /** Index of a step before which everything in memory is thrown away. */
-  readonly #restartBefore: number | undefined
+  /** Indexes of steps before which everything in memory is thrown away. */
+  readonly #restartBefore: readonly number[]
 
-  constructor(scenario: RecordedScenario, topology: Topology, effects: string[], restartBefore?: number) {
+  constructor(scenario: RecordedScenario, topology: Topology, effects: string[], restartBefore: readonly number[] = []) {
     this.#restartBefore = restartBefore
     this.#scenario = scenario
     this.#topology = topology
@@ -99,7 +99,7 @@ class ScenarioRun {
 
   #stepsDifference(): string | null {
     for (const [index, step] of this.#scenario.steps.entries()) {
-      if (index === this.#restartBefore) this.#simulation.restart()
+      if (this.#restartBefore.includes(index)) this.#simulation.restart()
       const found = this.#step(step)
       if (found !== null) return `step ${index + 1} ${JSON.stringify(step.pipe ?? step.query ?? step.advanceWallClockMs)}: ${found}`
     }

@@ -2,7 +2,7 @@ import type { Serde } from '../../core/index.ts'
 import { StreamRecord } from '../stream-record.ts'
 import type { ByteStore } from './byte-store.ts'
 import { decodeBuffered, encodeBuffered } from './buffered-row.ts'
-import { writeInt32, writeInt64 } from './bytes.ts'
+import { readInt32, writeInt32, writeInt64 } from './bytes.ts'
 import { timeBound } from './store-keys.ts'
 
 export interface JoinBufferOptions {
@@ -60,8 +60,9 @@ export class JoinBuffer {
     }
   }
 
-  /** A row of the changelog was put: time goes on from the newest of them. */
-  restored(value: Uint8Array | null): void {
+  /** A row of the changelog was put: time goes on from the newest of them, and numbers from the largest, so that no row is written over. */
+  restored(key: Uint8Array, value: Uint8Array | null): void {
+    this.#sequence = Math.max(this.#sequence, readInt32(key, key.length - 4))
     if (value !== null) this.#observedTime = this.#committedTime = Math.max(this.#observedTime, decodeBuffered(value).time)
   }
 

@@ -160,7 +160,7 @@ function openJoinBuffer(spec: StoreSpec, host: StoreHost): OpenStore {
     ...uncached(spec, view),
     restore(key, value) {
       base.put(key, value)
-      view.restored(value)
+      view.restored(key, value)
     },
   }
 }
@@ -270,9 +270,10 @@ function rowSerde(spec: StoreSpec) {
   return isTimestamped(spec) ? valueAndTimestampSerde(spec.valueSerde) : copyingSerde(spec.valueSerde)
 }
 
-/** Serdes may give views of what they were given; what a store lends must not leave it as one. */
+/** Serdes may give views of what they were given; what a store lends must not leave it as one. The bytes that it gives are good until the next ones. */
 function copyingSerde(serde: Serde<unknown>): Serde<unknown> {
-  return { serialize: (value) => serde.serialize(value), deserialize: (bytes) => deserializeCopy(serde, bytes, 0, bytes.length) }
+  const scratch = new ScratchBytes()
+  return { serialize: (value) => scratch.of(serde, value), deserialize: (bytes) => deserializeCopy(serde, bytes, 0, bytes.length) }
 }
 
 function isTimestamped(spec: StoreSpec): boolean {
