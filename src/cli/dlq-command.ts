@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { readDeadLetter, redrive, redriveGroup } from '../core/index.ts'
-import type { Broker, RecordView } from '../core/index.ts'
+import { readDeadLetter, readDeadLetterTopic, redrive } from '../core/index.ts'
+import type { Broker } from '../core/index.ts'
 import { wholeNumber } from './arguments.ts'
 import { addBackendOptions, withBroker } from './backend.ts'
 import type { BackendOptions } from './backend.ts'
@@ -12,12 +12,6 @@ interface DlqOptions extends BackendOptions {
   readonly offset?: number
   readonly to?: string
   readonly execute?: boolean
-}
-
-interface Found {
-  readonly partition: number
-  readonly record: RecordView
-  readonly isRedriven: boolean
 }
 
 const longestMessage = 100
@@ -39,7 +33,7 @@ export function addDlqCommand(program: Command, terminal: Terminal): void {
 
 async function list(broker: Broker, { topic }: DlqOptions, terminal: Terminal): Promise<void> {
   await terminal.write(`${['PARTITION', 'OFFSET', 'REDRIVEN', 'FROM', 'ERROR', 'MESSAGE'].join('\t')}\n`)
-  for await (const { partition, record, isRedriven } of deadLetters(broker, topic)) {
+  for await (const { partition, record, isRedriven } of readDeadLetterTopic(broker, topic)) {
     const { origin, error, message } = readDeadLetter(record)
     const from = origin === null ? '-' : `${origin.topic}-${origin.partition}@${origin.offset}`
     await terminal.write(`${[partition, record.offset, isRedriven ? 'yes' : 'no', from, error, shortened(message)].join('\t')}\n`)
@@ -47,7 +41,7 @@ async function list(broker: Broker, { topic }: DlqOptions, terminal: Terminal): 
 }
 
 async function show(broker: Broker, options: DlqOptions, terminal: Terminal): Promise<void> {
-  for await (const { partition, record, isRedriven } of deadLetters(broker, options.topic)) {
+  for await (const { partition, record, isRedriven } of readDeadLetterTopic(broker, options.topic)) {
     if (partition !== (options.partition ?? partition) || record.offset !== (options.offset ?? record.offset)) continue
     const lines = [
       `${options.topic}-${partition} at offset ${record.offset}, ${new Date(record.timestamp).toISOString()}${isRedriven ? ', redriven' : ''}`,
@@ -66,30 +60,9 @@ async function redriveAll(broker: Broker, { topic, to, execute }: DlqOptions, te
     return
   }
   let count = 0
-  for await (const { isRedriven } of deadLetters(broker, topic)) if (!isRedriven) count++
+  for await (const { isRedriven } of readDeadLetterTopic(broker, topic)) if (!isRedriven) count++
   terminal.tell('Nothing was done; add --execute to put these records back.')
   await terminal.write(`${count} records of ${topic} did not go back yet.\n`)
-}
-
-/** All that are there now, partition by partition. */
-async function* deadLetters(broker: Broker, topic: string): AsyncGenerator<Found> {
-  const [description] = await broker.topics.describe([topic])
-  const { offsets } = await broker.groups.describe(redriveGroup(topic))
-  for (const { partition, logStartOffset } of description!.partitions) {
-    const [end] = await broker.topics.listOffsets([{ topic, partition, at: 'latest' }], { isolation: 'read-committed' })
-    const redrivenBefore = offsets.find((each) => each.topic === topic && each.partition === partition)?.offset ?? 0
-    const reader = await broker.openReader()
-    reader.assign([{ topic, partition, offset: logStartOffset }])
-    try {
-      while (reader.positions()[0]!.offset < end!.offset) {
-        for (const { batches } of (await reader.read({ isolation: 'read-committed' })).partitions) {
-          for (const batch of batches) for (const record of batch) yield { partition, record, isRedriven: record.offset < redrivenBefore }
-        }
-      }
-    } finally {
-      await reader.close()
-    }
-  }
 }
 
 function text(bytes: Uint8Array | null): string {

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
+import type { Socket } from 'node:net'
 import cors from '@fastify/cors'
 import basicAuth from '@fastify/basic-auth'
 import fastify from 'fastify'
@@ -63,7 +64,8 @@ export class RestServer {
   async #listen(listener: Listener, endpoints: readonly Endpoint[]): Promise<void> {
     const { config, log } = this.#options
     const app = fastify({
-      bodyLimit: maxBodyBytes, forceCloseConnections: true, routerOptions: { ignoreTrailingSlash: true, maxParamLength: maxPathPart },
+      bodyLimit: maxBodyBytes, forceCloseConnections: true, clientErrorHandler: refuseBytes,
+      frameworkErrors: (error, _request, reply) => send(reply as unknown as FastifyReply, refusal(400, error.message)), routerOptions: { ignoreTrailingSlash: true, maxParamLength: maxPathPart },
       ...(listener.tls !== null && { https: listener.tls }),
     }) as unknown as FastifyInstance
     this.#apps.push(app)
@@ -100,7 +102,7 @@ export class RestServer {
       const status = statusOf(error)
       if (status >= 500) log.warn(`${request.method} ${request.url}: ${describeError(error)}`)
       const message = (error as { readonly code?: string }).code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE' ? httpError(415).message : redact(describeError(error))
-      return send(reply, { status, body: { error_code: status, message } })
+      return send(reply, refusal(status, message))
     })
   }
 
@@ -133,6 +135,20 @@ export class RestServer {
       throw httpError(405)
     })
   }
+}
+
+function refusal(status: number, message: string): RestAnswer {
+  return { status, body: { error_code: status, message } }
+}
+
+/** What is no HTTP never becomes a request. */
+function refuseBytes(error: Error, socket: Socket): void {
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+  const body = JSON.stringify({ error_code: 400, message: `The request cannot be read: ${error.message}` })
+  socket.end(`HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`)
 }
 
 function bracketed(host: string): string {

@@ -2,6 +2,7 @@ import type { Herder } from '../runtime/herder/herder.ts'
 import { packageVersion } from '../runtime/package-version.ts'
 import type { WorkerParts } from '../runtime/worker-parts.ts'
 import { connectorEndpoints, topicEndpoints } from './connector-endpoints.ts'
+import { deadLetterEndpoints } from './dead-letter-endpoints.ts'
 import type { Endpoint } from './endpoint.ts'
 import { metricsEndpoint } from './metrics.ts'
 import { openApiEndpoint } from './open-api.ts'
@@ -27,6 +28,7 @@ export async function serveRest({ herder, parts, isReady, further = [] }: Served
     ...connectorEndpoints(herder),
     ...topicEndpoints(herder, { tracking: workerConfig['topic.tracking.enable'], reset: workerConfig['topic.tracking.allow.reset'] }),
     ...pluginEndpoints({ registry, worker, resolve: parts.resolve, redact }),
+    ...deadLetterEndpoints(herder, broker),
     metricsEndpoint(runner),
     ...further,
   ]
