@@ -25,7 +25,7 @@ export interface StreamsConfig {
   readonly onDeserializationError?: ErrorPolicy
   /** A function of the program threw. Default `fail`. */
   readonly onProcessingError?: ErrorPolicy
-  /** A result that has no bytes. Default `fail`. */
+  /** A result that has no bytes, or more than its topic takes (RECORD_TOO_LARGE). Default `fail`. */
   readonly onSerializationError?: ErrorPolicy
   /** Default `<applicationId>-dead-letter`; created when a policy is `dead-letter`. */
   readonly deadLetterTopic?: string

@@ -13,7 +13,7 @@ import { RepartitionPurge } from './runtime/repartition-purge.ts'
 import { StreamThread } from './runtime/stream-thread.ts'
 import { newThreadMetrics } from './runtime/thread-metrics.ts'
 import type { ThreadMetrics } from './runtime/thread-metrics.ts'
-import { setUpTopics } from './runtime/topic-setup.ts'
+import { batchLimits, setUpTopics } from './runtime/topic-setup.ts'
 import type { ReadOnlyKeyValueStore } from './state/key-value-store.ts'
 import type { OpenStore } from './state/open-store.ts'
 import type { ReadOnlySessionStore } from './state/session-store.ts'
@@ -118,6 +118,7 @@ export class StreamsApp {
           this.#purge.afterCommit(this.#tasks.flatMap(({ inputs }) => inputs))
         },
         openDisk: await diskOpener(this.#config),
+        batchLimits: await batchLimits(broker, this.#topology, applicationId),
       })
       await this.#thread.start()
     } catch (error) {

@@ -235,6 +235,19 @@ describe('a record that cannot be handled', () => {
     expect(dead[0]!.headers).toMatchObject({ '__streams.errors.topic': 'words', '__streams.errors.offset': '1', '__streams.errors.message': expect.stringContaining('n: ') })
   })
 
+  it('is left out, or a dead letter, where a result is larger than its topic takes; all others are written', async () => {
+    await createTopics(broker, { words: 1 })
+    await broker.topics.create([{ topic: 'loud', configs: { 'max.message.bytes': '2000' } }])
+    const values = ['a', 'x'.repeat(1_500), 'b']
+    await write(broker, 'words', values.map((value) => ({ key: 'k', value })))
+    const twice = () => shout((value) => value + value)
+    await expect(runToEnd(twice())).rejects.toMatchObject({ message: expect.stringContaining('max.message.bytes is 2000') as string })
+    const app = await runToEnd(twice(), { onSerializationError: 'dead-letter' })
+    expect((await readAll(broker, 'loud')).map(({ value }) => value)).toEqual(['aa', 'bb'])
+    expect(app.metrics().droppedRecords).toBe(1)
+    expect(await readAll(broker, 'app-dead-letter')).toMatchObject([{ key: 'k', value: values[1] }])
+  })
+
   it('is tried again from the last commit when the application asks for it', async () => {
     await createTopics(broker, { words: 1, loud: 1 })
     await write(broker, 'words', [{ value: 'a' }, { value: 'bad' }, { value: 'b' }])

@@ -25,6 +25,8 @@ export interface OperatorContext {
   /** The topic's name in the broker: internal topics get the application id in front. */
   topicName(topic: string): string
   partitionCount(topic: string): number
+  /** The largest batch that a topic takes, in bytes; Infinity where that is not known. */
+  batchLimit(topic: string): number
   /**
    * A function of the node threw on `record`. True: the record is dropped here, siblings go on. False: `failure` is to be
    * sent down the pipeline, which ends it.

@@ -1,8 +1,21 @@
+import { StreamError } from '../../core/index.ts'
 import { ScratchBytes } from '../state/scratch-bytes.ts'
 import type { NodeOf } from '../topology/node.ts'
 import { operate } from './operate.ts'
 import type { NodeOperator } from './operate.ts'
 import type { OperatorContext } from './operator-context.ts'
+
+/** Smaller records are not looked at: a topic that takes less fails the application. */
+const leastLimit = 512
+/** A batch of one record is so much larger than its key and value: its header, and the record's own numbers. */
+const batchOverhead = 61 + 25
+
+/** @throws RECORD_TOO_LARGE, for the policy to decide before the record is in a batch with others */
+function requireRoom(context: OperatorContext, topic: string, size: number): void {
+  const limit = context.batchLimit(topic)
+  if (size + batchOverhead <= limit) return
+  throw new StreamError('RECORD_TOO_LARGE', `a record of ${size} bytes is larger than the topic ${topic} takes (max.message.bytes is ${limit}); raise that, or write less`, { details: { topic, size, limit } })
+}
 
 /** Serialises records and hands them to the collector. */
 export function sink(node: NodeOf<'sink'>, context: OperatorContext): NodeOperator {
@@ -17,6 +30,8 @@ export function sink(node: NodeOf<'sink'>, context: OperatorContext): NodeOperat
     try {
       key = record.key === null ? null : scratchOfKey.of(node.keySerde, record.key)
       value = record.value === null ? null : scratchOfValue.of(node.valueSerde, record.value)
+      const size = (key?.length ?? 0) + (value?.length ?? 0)
+      if (size > leastLimit) requireRoom(context, name, size)
     } catch (error) {
       if (context.continueAfterSerialization(node, record, error)) return
       throw error

@@ -20,6 +20,8 @@ export interface StreamTaskOptions {
   readonly collector: RecordCollector
   /** Where stores are that outlive the process; absent or null: in memory. */
   readonly disk?: DiskState | null
+  /** The largest batch that a topic takes, in bytes; Infinity where that is not known. Absent: not known of any. */
+  readonly batchLimit?: (topic: string) => number
   /** Stores of global tables, shared by all tasks of the application and kept by others. */
   readonly globalStores?: ReadonlyMap<string, OpenStore>
 }

@@ -28,6 +28,8 @@ export interface ThreadOptions {
   readonly onCommit: () => void
   /** null: stores are kept in memory. */
   readonly openDisk: OpenDisk | null
+  /** The largest batch that each topic takes; bytes. */
+  readonly batchLimits: ReadonlyMap<string, number>
 }
 
 /** Longest wait for input when there is nothing else to do. */
@@ -94,7 +96,7 @@ export class StreamThread {
     const globals = new GlobalStores(topology, { applicationId: config.applicationId, clock: config.clock, config: taskConfig(config) })
     this.#globals = new GlobalReader(config.broker, globals)
     this.#globalStores = globals.stores
-    this.#factory = new TaskFactory({ topology, config, partitionCounts, collector: this.#output.collector, globalStores: globals.stores, openDisk: options.openDisk })
+    this.#factory = new TaskFactory({ topology, config, partitionCounts, collector: this.#output.collector, globalStores: globals.stores, openDisk: options.openDisk, batchLimits: options.batchLimits })
   }
 
   get tasks(): readonly ActiveTask[] {

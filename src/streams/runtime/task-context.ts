@@ -89,6 +89,10 @@ export class TaskContext implements OperatorContext {
     return this.#options.repartitionTopics.includes(topic) ? `${this.applicationId}-${topic}` : topic
   }
 
+  batchLimit(topic: string): number {
+    return this.#options.batchLimit?.(topic) ?? Infinity
+  }
+
   partitionCount(topic: string): number {
     return this.#options.collector.partitionCount(topic)
   }

@@ -23,6 +23,7 @@ export interface TaskFactoryOptions {
   readonly globalStores: ReadonlyMap<string, OpenStore>
   /** null: stores are kept in memory. */
   readonly openDisk: OpenDisk | null
+  readonly batchLimits: ReadonlyMap<string, number>
 }
 
 /** Makes the tasks of an assignment, each at its committed place. */
@@ -59,7 +60,7 @@ export class TaskFactory {
   }
 
   async #create(plan: TaskPlan, committed: ReadonlyMap<string, CommittedOffset>): Promise<ActiveTask> {
-    const { topology, config, collector, globalStores } = this.#options
+    const { topology, config, collector, globalStores, batchLimits } = this.#options
     const { taskId, partition, inputs, subTopology } = plan
     const keepsRows = subTopology.stores.some((store) => store.persistent && store.changelog !== null)
     const { applicationId, clock } = config
@@ -74,6 +75,7 @@ export class TaskFactory {
       config: taskConfig(config),
       collector,
       globalStores,
+      batchLimit: (topic) => batchLimits.get(topic) ?? Infinity,
       disk: keepsRows ? this.#diskOf(taskId) : null,
     })
     const own = inputs.flatMap(({ topic, partition: input }) => committed.get(partitionKey(topic, input)) ?? [])

@@ -1,6 +1,6 @@
 import { StreamError, isStreamError } from '../../core/index.ts'
 import type { Broker, TopicSpec } from '../../core/index.ts'
-import { internalTopicSpecs } from '../topology/internal-topics.ts'
+import { internalTopicSpecs, topicInBroker } from '../topology/internal-topics.ts'
 import type { TopologyData } from '../topology/node.ts'
 import { partitionCounts } from '../topology/partition-counts.ts'
 import { wholeName } from './assignor.ts'
@@ -32,6 +32,16 @@ export async function setUpTopics(broker: Broker, { applicationId, topology, dea
     else if (found !== spec.partitions && spec.topic !== deadLetterTopic) throw wrongPartitions(applicationId, spec, found)
   }
   return new Map([...external, ...own.map((spec) => [spec.topic, existing.get(spec.topic) ?? spec.partitions ?? 1] as const)])
+}
+
+/** The largest batch that each topic the program writes takes, `max.message.bytes`; topics that records name are not among them. */
+export async function batchLimits(broker: Broker, topology: TopologyData, applicationId: string): Promise<ReadonlyMap<string, number>> {
+  const sinks = new Set(topology.subTopologies.flatMap((part) => part.sinkTopics).map((topic) => topicInBroker(applicationId, topology, topic)))
+  const descriptions = sinks.size === 0 ? [] : await broker.topics.describe([...sinks])
+  return new Map(descriptions.flatMap(({ topic, configs }) => {
+    const limit = Number(configs.find(({ name }) => name === 'max.message.bytes')?.value)
+    return limit > 0 ? [[topic, limit] as const] : []
+  }))
 }
 
 /** Topics that the program names and that are not its own, and those that its patterns match at present. */
