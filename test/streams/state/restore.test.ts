@@ -29,7 +29,7 @@ const change = fc.record({
   value: fc.option(fc.integer({ min: 0, max: 50 }), { freq: 4 }),
   time: fc.integer({ min: 0, max: 300_000 }),
   length: fc.integer({ min: 0, max: 20 }),
-  then: fc.constantFrom('go on', 'go on', 'go on', 'commit', 'roll back'),
+  after: fc.constantFrom('go on', 'go on', 'go on', 'commit', 'roll back'),
 })
 type Change = typeof change extends fc.Arbitrary<infer T> ? T : never
 
@@ -44,11 +44,11 @@ describe('a store that is restored from its changelog', () => {
       for (const step of changes) {
         host.at(step.time)
         put(store, step)
-        if (step.then === 'commit') {
+        if (step.after === 'commit') {
           store.flush()
           store.commit()
           committed = host.logged.length
-        } else if (step.then === 'roll back') {
+        } else if (step.after === 'roll back') {
           store.rollback()
           host.logged.length = committed
         }
