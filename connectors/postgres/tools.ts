@@ -1,12 +1,13 @@
 /** What the console does with a database: one connection, from the first question to the last. */
-import { Password } from 'millrace/connect'
+import { Password, connectorError } from 'millrace/connect'
 import type { Client } from 'pg'
 import { tableTypes } from './catalog-types/table-types.ts'
 import type { TableTypesOptions } from './catalog-types/table-types.ts'
 import { openClient, serverOf } from './connection.ts'
 import { diagnose } from './doctor/diagnose.ts'
 import type { DiagnoseOptions, Finding } from './doctor/diagnose.ts'
-import { environmentError, failureOf, setupError } from './failures.ts'
+import { failureOf, setupError } from './failures.ts'
+import type { ServerError } from './failures.ts'
 
 export type { DiagnoseOptions, Finding, TableTypesOptions }
 
@@ -30,6 +31,8 @@ async function withDatabase<T>(url: string, use: (client: Client) => Promise<T>)
       await client.end()
     }
   } catch (error) {
-    throw failureOf(error) === 'environment' ? environmentError(serverOf(config), error) : setupError(serverOf(config), error)
+    if (failureOf(error) !== 'environment') throw setupError(serverOf(config), error)
+    const { message, code } = error as ServerError
+    throw connectorError(`PostgreSQL at ${serverOf(config)} cannot be reached (${message || String(code)}): does the server run, and is the address right?`, { cause: error })
   }
 }

@@ -9,8 +9,8 @@
 import { closeSync } from 'node:fs'
 import type { SourceOffset, SourcePartition } from 'millrace/connect'
 import { storedPosition } from './admission.ts'
-import { inflatedHead, spool } from './compressed-file.ts'
-import type { SpoolOptions } from './compressed-file.ts'
+import { Renamed, inflatedHead, spool } from './compressed-file.ts'
+import type { CompressedFile, SpoolOptions } from './compressed-file.ts'
 import { finalFingerprintOf } from './file-identity.ts'
 import type { FoundFile } from './file-finder.ts'
 import type { LogFamily } from './log-family.ts'
@@ -25,6 +25,8 @@ export type CompressedOutcome =
   | { readonly kind: 'ignore' }
   /** Nothing to decide yet. */
   | { readonly kind: 'wait'; readonly soon: boolean }
+
+export type FoundCompressed = FoundFile & CompressedFile
 
 interface Pending {
   readonly size: number
@@ -49,7 +51,7 @@ export class CompressedNewcomers {
   }
 
   /** @throws what zlib or the system says about the file; ask again when it has changed */
-  async consider(found: FoundFile, family: LogFamily | undefined, stored: readonly StoredOffset[]): Promise<CompressedOutcome> {
+  async consider(found: FoundCompressed, family: LogFamily | undefined, stored: readonly StoredOffset[]): Promise<CompressedOutcome> {
     const pending = await this.#pendingOf(found)
     const alike = stored.filter(([partition]) => partition['fingerprint'] === pending.fingerprint)
     const own = alike.find(([partition]) => partition['device'] === found.device && partition['inode'] === found.inode)?.[1]
@@ -78,26 +80,27 @@ export class CompressedNewcomers {
     this.retain(new Set())
   }
 
-  async #pendingOf(found: FoundFile): Promise<Pending> {
+  async #pendingOf(found: FoundCompressed): Promise<Pending> {
     const known = this.#pending.get(found.key)
     if (known?.size === found.size && known.modifiedNs === found.modifiedNs) return known
     known?.file?.close()
     this.#pending.delete(found.key)
-    const fingerprint = finalFingerprintOf(await inflatedHead(found.path, found.compression!))
+    const fingerprint = finalFingerprintOf(await inflatedHead(found))
     const pending: Pending = { size: found.size, modifiedNs: found.modifiedNs, fingerprint, file: undefined, error: undefined }
     this.#pending.set(found.key, pending)
     return pending
   }
 
   /** One file at a time: the others of the task go on being read meanwhile. */
-  async #inflate(found: FoundFile, pending: Pending): Promise<void> {
+  async #inflate(found: FoundCompressed, pending: Pending): Promise<void> {
     this.#inflating = true
     try {
-      const handle = await spool(found.path, found.compression!, this.#options)
+      const handle = await spool(found, this.#options)
       if (this.#pending.get(found.key) === pending) pending.file = TailedFile.ofSpool(found, this.#encoding, handle)
       else closeSync(handle)
     } catch (error) {
-      pending.error = error
+      if (error instanceof Renamed) this.#pending.delete(found.key) // found again under its new name
+      else pending.error = error
     } finally {
       this.#inflating = false
     }
@@ -108,7 +111,7 @@ export class CompressedNewcomers {
     const members = family?.members ?? []
     if (members.some((member) => member.file.isOpen && !member.file.isSpooled && member.file.beginsAs(file))) return waitLonger
     const from = positions.find((position) => file.holds(position))
-    const given = [...members.map((member) => member.file), ...(family?.former ?? [])].filter(({ fingerprint }) => fingerprint === file.fingerprint)
+    const given = [...members.map((member) => member.file), ...(family?.former ?? []), ...(family?.gone ?? [])].filter(({ fingerprint }) => fingerprint === file.fingerprint)
     const isCommittedLater = given.some((former) => {
       const at = former instanceof TailedFile ? former.storedPosition() : former.position
       return at.position > (from?.position ?? 0) && file.holds(at)

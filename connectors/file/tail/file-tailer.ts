@@ -14,7 +14,8 @@ import type { FileEncoding } from '../lines/text-decoder.ts'
 import { admit, storedPosition } from './admission.ts'
 import type { Admission, Newcomer } from './admission.ts'
 import { CompressedNewcomers } from './compressed-newcomers.ts'
-import type { CompressedOutcome, StoredOffset } from './compressed-newcomers.ts'
+import type { CompressedOutcome, FoundCompressed, StoredOffset } from './compressed-newcomers.ts'
+import { Renamed } from './compressed-file.ts'
 import type { SpoolOptions } from './compressed-file.ts'
 import { complainOfNothing, findFiles } from './file-finder.ts'
 import type { FoundFile, SearchScope } from './file-finder.ts'
@@ -114,7 +115,7 @@ export class FileTailer {
     if (this.#rescans === 0) for (const { key } of found) this.#firstFound.add(key)
     const newcomers = found.filter(({ key }) => !this.#members.has(key) && !this.#ignored.has(key))
     await this.#admitAll(newcomers.filter(({ compression }) => compression === undefined), found)
-    await this.#admitCompressed(newcomers.filter(({ compression }) => compression !== undefined), found)
+    await this.#admitCompressed(newcomers.filter((each): each is FoundCompressed => each.compression !== undefined), found)
     this.#forgetGone(new Set(found.map(({ key }) => key)))
     this.#rotation = [...this.#families.values()]
     this.#rescans++
@@ -146,11 +147,12 @@ export class FileTailer {
       member.listed = false
       member.known = true
     }
-    for (const { key, path, size, modifiedNs } of found) {
+    for (const { key, path, size, modifiedNs, compression } of found) {
       const member = this.#members.get(key)?.member
       if (member === undefined || member.listed) continue
-      if (member.file.isSpooled && !member.file.isOpen && member.modifiedNs !== modifiedNs) {
-        this.#remove(key) // written anew: looked at as a new file
+      const isAnother = member.file.isSpooled ? member.modifiedNs !== modifiedNs || compression === undefined : compression !== undefined
+      if (isAnother && !member.file.isOpen) {
+        this.#remove(key) // its inode was used again, or it was written anew: looked at as a new file
         continue
       }
       const changed = !member.file.isSpooled && (modifiedNs !== member.modifiedNs || size !== member.file.position)
@@ -183,7 +185,7 @@ export class FileTailer {
     }
   }
 
-  async #admitCompressed(newcomers: readonly FoundFile[], found: readonly FoundFile[]): Promise<void> {
+  async #admitCompressed(newcomers: readonly FoundCompressed[], found: readonly FoundFile[]): Promise<void> {
     if (newcomers.length === 0) return
     const byPath = new Map(found.map((file) => [file.path, file]))
     const stored = await this.#storedOffsets.allOffsets()
@@ -193,6 +195,7 @@ export class FileTailer {
         if (!this.#makeRoom()) this.#isCrowded = true
         else this.#carryOutCompressed(newcomer, path, await this.#compressed.consider(newcomer, this.#families.get(path), stored))
       } catch (error) {
+        if (error instanceof Renamed) continue
         const { message, code } = error as NodeJS.ErrnoException
         this.#complaints.say(`file:${newcomer.path}`, `${newcomer.path} cannot be inflated: ${message} (${code}); it is tried again when it has changed`)
       }

@@ -24,6 +24,7 @@ export interface FamilyOptions extends ReadLimits {
 }
 
 const rememberedIncarnations = 8
+const rememberedGone = 64
 
 /**
  * The files of one log: the present one, which has the log's path, and those rotated away, oldest first. An older file is
@@ -34,6 +35,7 @@ export class LogFamily {
   readonly path: string
   readonly #members: Member[] = []
   readonly #former: Incarnation[] = []
+  readonly #gone: Incarnation[] = []
 
   constructor(path: string) {
     this.path = path
@@ -41,6 +43,11 @@ export class LogFamily {
 
   get members(): readonly Member[] {
     return this.#members
+  }
+
+  /** Files that are in no folder any more, as far as they were read: they may come back compressed. */
+  get gone(): readonly Incarnation[] {
+    return this.#gone
   }
 
   get former(): readonly Incarnation[] {
@@ -65,6 +72,9 @@ export class LogFamily {
   }
 
   remove(member: Member): void {
+    const { fingerprint } = member.file
+    if (fingerprint !== undefined) this.#gone.unshift({ fingerprint, position: member.file.storedPosition() })
+    this.#gone.length = Math.min(this.#gone.length, rememberedGone)
     this.#members.splice(this.#members.indexOf(member), 1)
   }
 

@@ -39,7 +39,7 @@ await describeWith('postgres', 'millrace doctor', (server) => {
     expect(terminal.errors).toContain('1 thing keeps changes from being captured')
     const away = new MemoryTerminal()
     expect(await runConsole(['doctor', 'postgres://someone:hush@127.0.0.1:1/db'], away)).toBe(1)
-    expect(away.errors).toContain('127.0.0.1:1/db')
+    expect(away.errors).toContain('127.0.0.1:1/db cannot be reached')
     expect(away.errors).not.toContain('hush')
   })
 
