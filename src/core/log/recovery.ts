@@ -62,7 +62,7 @@ const noEntries: IndexEntries = { offsetEntries: 0, timeEntries: 0, transactionE
  * 3. Open the segments before that as they are.
  * 4. Scan the others: verify each batch, fill indexes and producer state, and stop at the first batch that is not good.
  * 5. A torn write is cut, with what comes after it; damage is left alone and reported.
- * 6. Bring what was scanned to disk.
+ * 6. Bring what was scanned to disk, by writing it again: the process before may have ended because a sync failed.
  */
 export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog> {
   await recoverCompaction(options.fileSystem, options.directory)
@@ -234,6 +234,7 @@ async function finishScan(options: RecoveryOptions, segments: readonly Segment[]
   }
   if (scan.batches === 0 && scan.cutBytes === 0) return
   const scanned = segments.slice(start.segment)
+  for (const [i, segment] of scanned.entries()) segment.rewrite(i === 0 ? start.position : 0)
   await Promise.all(scanned.map((segment) => segment.sync()))
   for (const segment of scanned.slice(0, -1)) {
     await segment.flushIndexes({ sync: true })

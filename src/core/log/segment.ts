@@ -31,6 +31,7 @@ export interface IndexEntries {
 }
 
 const segmentFiles = ['log', 'index', 'timeindex', 'txnindex', 'txncheck'] as const
+const rewriteBytes = 1024 * 1024
 const maxIndexBytes = 64 * 1024 * 1024
 /** Positions and relative offsets are int32 in the indexes. */
 const maxInt32 = 2147483647
@@ -249,6 +250,19 @@ export class Segment {
   /** Gives up what is in the file behind the whole batches. */
   cutFile(): void {
     this.#file!.truncate(this.sizeBytes)
+  }
+
+  /**
+   * Writes again what is in the file from `position` on. After a failed sync the kernel holds it for clean though it may never have
+   * reached the disk, and another sync, also of another process, would say that all is well. @throws STORAGE_FULL, STORAGE_ERROR
+   */
+  rewrite(position: number): void {
+    const chunk = new Uint8Array(Math.min(rewriteBytes, Math.max(0, this.sizeBytes - position)))
+    for (let at = position; at < this.sizeBytes;) {
+      const length = this.#file!.read(chunk, 0, Math.min(chunk.length, this.sizeBytes - at), at)
+      this.#file!.write([chunk.subarray(0, length)], at)
+      at += length
+    }
   }
 
   /** Whole batches with right checksums, none when the segment has nothing at or after the offset. @throws STORAGE_CORRUPT */

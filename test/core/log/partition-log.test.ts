@@ -161,6 +161,24 @@ describe('PartitionLog', () => {
     expect(readAll(await open(disk.crash({})))).toEqual(['0:safe'])
   })
 
+  it('brings to disk what a failed sync left in the page cache, when it is opened again and shows it', async () => {
+    let failing = false
+    const disk = new MemoryFileSystem({ fault: (operation) => (failing && operation === 'sync' ? 'EIO' : null) })
+    const log = await open(disk)
+    log.append(batch(['safe']), 'builder')
+    await log.sync()
+    failing = true
+    log.append(batch(['cached']), 'builder')
+    await expect(log.sync()).rejects.toEqual(throwing('STORAGE_ERROR'))
+    failing = false
+    await log.close()
+    const again = await open(disk)
+    expect(readAll(again)).toEqual(['0:safe', '1:cached'])
+    again.append(batch(['after']), 'builder')
+    await again.sync()
+    expect(readAll(await open(disk.crash({})))).toEqual(['0:safe', '1:cached', '2:after'])
+  })
+
   it('refuses appends on a full disk, damages nothing, and goes on when there is space', async () => {
     const limits: { capacityBytes: number } & MemoryFileSystemOptions = { capacityBytes: 1000 }
     const disk = new MemoryFileSystem(limits)
