@@ -21,6 +21,7 @@ interface RunCommandOptions extends BackendOptions {
   readonly commitInterval?: Duration
   readonly offsetReset?: 'earliest' | 'latest'
   readonly cacheMaxBytes?: number
+  readonly stateDirectory?: string
   readonly httpPort?: number
   readonly httpHost: string
   readonly endpoint?: string
@@ -40,6 +41,7 @@ export function addRunCommand(program: Command, terminal: Terminal): void {
     .option('--commit-interval <duration>', 'longest time until results are visible, such as 100ms (default: 100ms, or 30s at least once)', duration)
     .addOption(new Option('--offset-reset <place>', 'where to start in topics of which nothing was committed (default: earliest)').choices(['earliest', 'latest']))
     .option('--cache-max-bytes <bytes>', 'for the write-back caches of the stores; 0 forwards every update (default: 10 MiB)', wholeNumber)
+    .option('--state-directory <directory>', 'keep stores on disk, larger than memory if need be; needs the package lmdb (default: in memory)')
     .option('--http-port <port>', 'serve metrics for Prometheus, and the stores, at this port; 0 takes a free one', wholeNumber)
     .option('--http-host <address>', 'with --http-port: where to listen; there is no password', '127.0.0.1')
     .option('--endpoint <address>', 'where other instances and their clients reach that port, such as 10.0.0.5:8080')
@@ -69,8 +71,8 @@ async function runApp(file: string, options: RunCommandOptions, terminal: Termin
 
 /** Those of the application that were given: it has defaults for the others. */
 function settingsOf(options: RunCommandOptions): Partial<StreamsConfig> {
-  const { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, endpoint } = options
-  const settings = { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, endpoint }
+  const { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, stateDirectory, endpoint } = options
+  const settings = { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, stateDirectory, endpoint }
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
 }
 

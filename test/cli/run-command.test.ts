@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -49,11 +49,12 @@ const run = (terminal: MemoryTerminal, ...options: readonly string[]) => runCons
 describe('millrace run', () => {
   it('serves metrics and stores until it is stopped', async () => {
     const terminal = new StoppableTerminal()
-    const ended = run(terminal, '--http-port', '0', '--guarantee', 'at-least-once', '--commit-interval', '50ms', '--cache-max-bytes', '0')
+    const ended = run(terminal, '--http-port', '0', '--guarantee', 'at-least-once', '--commit-interval', '50ms', '--cache-max-bytes', '0', '--state-directory', join(directory, 'state'))
     const [, url] = await terminal.waitFor(/metrics and stores at (http:\/\/127\.0\.0\.1:\d+)/)
     await terminal.waitFor(/caught up after 3 records/)
     expect(await (await fetch(`${url}/stores/counts/keys/a`)).json()).toMatchObject({ value: 2 })
     expect(await (await fetch(`${url}/metrics`)).text()).toMatch(/process_total\{.*application_id="app".*\} 3/)
+    expect(existsSync(join(directory, 'state'))).toBe(true)
     terminal.controller.abort('SIGINT')
     expect(await ended).toBe(0)
     await expect(fetch(url!)).rejects.toThrow()

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { StreamsApp, StreamsBuilder, prometheusText, topic } from '../../src/streams/index.ts'
 import type { Metric } from '../../src/streams/index.ts'
@@ -48,6 +49,14 @@ describe('the metrics of an application', () => {
     expect(valueOf(closed, 'client-state')).toBe(4)
     expect(valueOf(closed, 'alive-stream-threads')).toBe(0)
     expect(valueOf(closed, 'task-closed-total')).toBe(4)
+  })
+
+  it('have all that the dashboard shows', async () => {
+    const dashboard = readFileSync(new URL('../../docs/guide/grafana-dashboard.json', import.meta.url), 'utf8')
+    const text = await prometheusText((await measured()).running)
+    const shown = [...new Set([...dashboard.matchAll(/kafka_streams_[a-z_]+/g)].map(([name]) => name))]
+    expect(shown.length).toBeGreaterThan(10)
+    expect(shown.filter((name) => !text.includes(`# TYPE ${name} `))).toEqual([])
   })
 
   it('are read by Prometheus under the names that dashboards for Kafka Streams use', async () => {
