@@ -18,8 +18,8 @@ export const postgresCdcConfig = configSpec({
     doc: 'filtered: the publication is made for exactly the captured tables. disabled: it must exist.',
     default: 'filtered',
   }),
-  'snapshot.mode': option.oneOf(['initial', 'never'], {
-    doc: 'initial: give the rows that are there first, then the changes since. never: only changes from now on.',
+  'snapshot.mode': option.oneOf(['initial', 'never', 'when_needed', 'initial_only'], {
+    doc: 'initial: give the rows that are there first, then the changes since. never: only changes from now on. when_needed: as initial, and read the tables again when the slot is lost. initial_only: give the rows, then drop the slot and rest.',
     default: 'initial',
   }),
   'snapshot.fetch.size': option.int({ doc: 'Rows read at a time during the snapshot.', default: 2_000, check: positive }),
@@ -36,6 +36,11 @@ export const postgresCdcConfig = configSpec({
   'heartbeat.interval.ms': option.int({
     doc: 'How often a position is stored when only other tables change, so that the server can forget its log. The record goes to <prefix>.heartbeat.',
     default: 10_000,
+    check: positive,
+  }),
+  'connection.silence.timeout.ms': option.int({
+    doc: 'A server that says nothing for so long, though it is asked every status.interval.ms, is taken for gone: the connection is made anew.',
+    default: 300_000,
     check: positive,
   }),
   'max.queue.bytes': option.int({ doc: 'Most bytes read ahead of the worker.', default: 16 * 1_048_576, check: z.number().min(65_536) }),

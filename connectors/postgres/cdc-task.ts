@@ -1,5 +1,5 @@
 import type { SourceRecord, SourceTask, SourceTaskContext, SourceOffset, SourcePartition } from 'millrace/connect'
-import { connectorError, isStreamError } from 'millrace/connect'
+import { connectorError, isStreamError, sleep } from 'millrace/connect'
 import { recordsOf } from './cdc/change-event.ts'
 import type { EventOptions } from './cdc/change-event.ts'
 import { lsnText } from './cdc/lsn.ts'
@@ -8,7 +8,7 @@ import type { Relation } from './cdc/pgoutput.ts'
 import { offsetOf, positionOf } from './cdc/position.ts'
 import type { Position } from './cdc/position.ts'
 import type { ReplicationStream } from './cdc/replication-stream.ts'
-import { explainActiveSlot, openSession } from './cdc/session.ts'
+import { dropSlot, explainActiveSlot, openSession } from './cdc/session.ts'
 import type { Session } from './cdc/session.ts'
 import type { Snapshot } from './cdc/snapshot.ts'
 import { TransactionReader } from './cdc/transaction-reader.ts'
@@ -47,6 +47,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
   /** What is committed; what was given may still be on its way. The server must not forget more than this. */
   #durableLsn = 0n
   #nextHeartbeatMs = 0
+  #slotDropped = false
 
   async start(config: PostgresCdcConfig, context: SourceTaskContext): Promise<void> {
     this.#config = config
@@ -59,6 +60,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
 
   async poll(signal: AbortSignal): Promise<readonly SourceRecord[] | null> {
     try {
+      if (this.#isFinished) return await this.#rest(signal)
       const run = (this.#run ??= await this.#connect())
       const records = run.snapshot === undefined ? await this.#changes(run, signal) : await this.#snapshotRows(run, run.snapshot)
       return records.length === 0 ? null : records
@@ -80,6 +82,22 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
 
   async stop(): Promise<void> {
     await this.#disconnect()
+  }
+
+  /** All that was asked for is given. */
+  get #isFinished(): boolean {
+    return this.#config!['snapshot.mode'] === 'initial_only' && this.#given?.snapshot === null
+  }
+
+  /** A slot that nobody reads would hold the server's log back. It goes when its snapshot is committed. */
+  async #rest(signal: AbortSignal): Promise<null> {
+    if (!this.#slotDropped && this.#durableLsn >= this.#given!.lsn) {
+      await this.#disconnect()
+      await dropSlot(this.#config!)
+      this.#slotDropped = true
+    }
+    await sleep(this.#context!.clock, longestPollMs, signal)
+    return null
   }
 
   get #partition(): SourcePartition {
@@ -140,6 +158,10 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     run.snapshot = undefined
     this.#given = { ...this.#given!, snapshot: null }
     run.reader = new TransactionReader(this.#given)
+    if (this.#config!['snapshot.mode'] === 'initial_only') {
+      this.#context!.log.info('the snapshot is complete, and snapshot.mode=initial_only wants no more')
+      return [this.#heartbeat()]
+    }
     run.stream = await run.session.stream(this.#given, this.#durableLsn)
     this.#context!.log.info(`the snapshot is complete; changes follow from ${lsnText(this.#given.lsn)}`)
     return [this.#heartbeat()]

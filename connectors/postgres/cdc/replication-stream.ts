@@ -30,6 +30,8 @@ export interface StreamOptions {
   readonly durableLsn: bigint
   readonly statusIntervalMs: number
   readonly maxQueuedBytes: number
+  /** A server that is asked every status interval and has said nothing for so long is taken for gone. */
+  readonly silenceTimeoutMs: number
 }
 
 const epochMicros = 946_684_800_000_000n
@@ -51,6 +53,7 @@ export class ReplicationStream {
   #durableLsn: bigint
   #receivedLsn: bigint
   #closed = false
+  #heardMs: number
 
   constructor(client: Client, clock: Clock, options: StreamOptions) {
     this.#client = client
@@ -58,6 +61,7 @@ export class ReplicationStream {
     this.#options = options
     this.#durableLsn = options.durableLsn
     this.#receivedLsn = options.startLsn
+    this.#heardMs = clock.monotonic()
   }
 
   start(): void {
@@ -102,6 +106,7 @@ export class ReplicationStream {
     this.#queuedBytes = 0
     if (this.#paused) {
       this.#paused = false
+      this.#heardMs = this.#clock.monotonic()
       this.#connection?.stream.resume()
     }
     return messages
@@ -121,6 +126,7 @@ export class ReplicationStream {
   }
 
   #receive(chunk: Buffer): void {
+    this.#heardMs = this.#clock.monotonic()
     if (chunk[0] === 0x6b /* k */) {
       this.#noteReceived(chunk.readBigUInt64BE(1))
       if (chunk[17] === 1) this.#sendStatus()
@@ -144,6 +150,8 @@ export class ReplicationStream {
   #keepAlive(): void {
     this.#timer = this.#clock.setTimer(this.#options.statusIntervalMs, () => {
       if (this.#closed || this.#error !== undefined) return
+      const silentMs = this.#clock.monotonic() - this.#heardMs
+      if (!this.#paused && silentMs > this.#options.silenceTimeoutMs) return this.#fail(new Error(`the server has said nothing for ${Math.round(silentMs)} ms: the connection is taken for dead`))
       this.#sendStatus('answer, please')
       this.#keepAlive()
     })

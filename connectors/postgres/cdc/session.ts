@@ -87,6 +87,7 @@ function streamOptions(config: PostgresCdcConfig, { lsn }: Position, durableLsn:
     durableLsn,
     statusIntervalMs: config['status.interval.ms'],
     maxQueuedBytes: config['max.queue.bytes'],
+    silenceTimeoutMs: config['connection.silence.timeout.ms'],
   }
 }
 
@@ -107,11 +108,11 @@ async function settleSlot({ config, stored, log }: SessionOptions, client: Clien
   const loss = stored === undefined ? undefined : lossOf(stored, system, name, slot)
   if (stored !== undefined && loss === undefined) return { position: stored, exported: undefined }
   if (loss !== undefined) {
-    if (config['slot.lost'] === 'fail') throw connectorError(`${loss}. Changes are missing. Set slot.lost=snapshot to read the tables again, or reset this connector's offsets`)
-    log.error(`${loss}. Changes are missing: the tables are read again, because slot.lost=snapshot`)
+    if (config['slot.lost'] === 'fail' && config['snapshot.mode'] !== 'when_needed') throw connectorError(`${loss}. Changes are missing. Set slot.lost=snapshot to read the tables again, or reset this connector's offsets`)
+    log.error(`${loss}. Changes are missing: the tables are read again, because slot.lost=snapshot or snapshot.mode=when_needed`)
     if (slot !== undefined) await replication.query(`DROP_REPLICATION_SLOT ${quoteName(name)}`)
   }
-  const snapshot = loss !== undefined || config['snapshot.mode'] === 'initial' ? { table: '', after: null } : null
+  const snapshot = loss !== undefined || config['snapshot.mode'] !== 'never' ? { table: '', after: null } : null
   if (slot !== undefined && loss === undefined) {
     // Left by a run that stored nothing: what it kept is more than is needed, and applying it again does no harm.
     return { position: { lsn: slot.confirmedLsn ?? 0n, transaction: null, snapshot, system }, exported: undefined }
@@ -144,4 +145,14 @@ async function pinSnapshot(config: PostgresCdcConfig, client: Client, tables: re
 /** @throws a retriable error for a slot that its last reader has not let go of yet */
 export function explainActiveSlot(error: unknown, slot: string): unknown {
   return (error as { code?: string }).code === '55006' ? retriableError(`slot ${slot} is still in use by another connection; waiting for it`, { cause: error }) : error
+}
+
+/** Does nothing when there is none. */
+export async function dropSlot(config: PostgresCdcConfig): Promise<void> {
+  const client = await openClient(config, { application_name: 'millrace' })
+  try {
+    await client.query('select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1 and not active', [config['slot.name']])
+  } finally {
+    await client.end()
+  }
 }

@@ -1,3 +1,5 @@
+import { connect, createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from 'millrace/connect'
 import { postgresCdcSource } from '../../../connectors/postgres/plugins.ts'
@@ -239,6 +241,66 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
     }
     expect(Number(await confirmed())).toBeGreaterThan(before + 500_000)
   }, 120_000)
+
+  it('gives the rows and nothing more in mode initial_only, and leaves no slot behind', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, 'create table t (id int primary key); insert into t select generate_series(1, 5)')
+    const slot = `test_${process.pid}_only`
+    const source = capture(url, { 'slot.name': slot, 'snapshot.mode': 'initial_only', 'snapshot.fetch.size': '2' })
+    await source.start()
+    await source.poll()
+    source.commit(1)
+    await source.crash()
+    await source.start()
+    await pollPatiently(source)
+    await untilGiven(source, 5)
+    await source.poll()
+    await source.poll()
+    expect(await queryRows(url, `select 1 from pg_replication_slots where slot_name = '${slot}'`)).toHaveLength(1) // not committed yet
+    source.commit()
+    await source.tellCommitted()
+    await queryRows(url, 'insert into t values (6)')
+    for (let polls = 0; polls < 3; polls++) await source.poll()
+    expect(await queryRows(url, `select 1 from pg_replication_slots where slot_name = '${slot}'`)).toHaveLength(0)
+    await source.crash()
+    await source.start()
+    await source.poll()
+    expect(rows(source).map(({ key }) => (key as { id: number }).id)).toEqual([1, 2, 3, 4, 5])
+  })
+
+  it('notices in bounded time that the other end of the connection is gone (dbz#1909)', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, 'create table t (id int primary key)')
+    const target = new URL(url)
+    const sockets: Socket[] = []
+    let hears = true
+    const proxy = createServer((near) => {
+      const far = connect(Number(target.port), target.hostname)
+      sockets.push(near, far)
+      near.on('data', (bytes) => void far.write(bytes)).on('error', () => far.destroy())
+      far.on('data', (bytes) => { if (hears) near.write(bytes) }).on('error', () => near.destroy())
+    })
+    await new Promise<void>((resolve) => { proxy.listen(0, '127.0.0.1', resolve) })
+    const through = new URL(url)
+    through.hostname = '127.0.0.1'
+    through.port = String((proxy.address() as AddressInfo).port)
+    try {
+      const source = capture(url, { 'connection.url': through.href, 'connection.silence.timeout.ms': '1500' })
+      await source.start()
+      await source.poll()
+      await source.poll()
+      hears = false
+      await expect((async () => { for (let polls = 0; polls < 20; polls++) await source.poll() })()).rejects.toMatchObject({ retriable: true, message: expect.stringContaining('the server has said nothing') as string })
+      hears = true
+      for (const socket of sockets) socket.destroy()
+      await pollPatiently(source)
+      await queryRows(url, 'insert into t values (1)')
+      expect(await untilGiven(source, 1)).toHaveLength(1)
+    } finally {
+      for (const socket of sockets) socket.destroy()
+      proxy.close()
+    }
+  }, 60_000)
 
   it('refuses a server that does not keep what is needed', async () => {
     const url = await freshDatabase(server)
