@@ -51,6 +51,7 @@ describeWithOwnKafka({ brokers: 3 }, 'an application on three brokers of Apache 
     for (let fault = 0; fault < faults; fault++) {
       await sleep(systemClock, randomInteger(random, 2_000))
       const at = randomInteger(random, 2)
+      await pair[at]!.reached('RUNNING')
       if (fault === faults >> 1) told.push(await restartBroker(random))
       else if (fault % 2 === 0) {
         await pair[at]!.end('SIGKILL')
@@ -65,11 +66,12 @@ describeWithOwnKafka({ brokers: 3 }, 'an application on three brokers of Apache 
       }
     }
     await load.finish()
+    await Promise.all(pair.map((instance) => instance.reached('RUNNING')))
     await caughtUp(admin, applicationId)
     for (const instance of pair) expect(await instance.end('SIGTERM'), instance.output).toBe(0)
     await expectFaultFree(admin, applicationId, load.written)
     console.log(`${load.written} records of each kind through: ${told.join(', ')}`)
-  }, 300_000)
+  }, 600_000)
 
   const restartBroker = async (random: Random) => {
     const nodeId = 1 + randomInteger(random, 3)
@@ -97,7 +99,7 @@ describeWithOwnKafka({ brokers: 3 }, 'an application on three brokers of Apache 
     await caughtUp(admin, applicationId)
     expect(await first.end('SIGTERM'), first.output).toBe(0)
     await expectFaultFree(admin, applicationId, load.written)
-  }, 240_000)
+  }, 480_000)
 })
 
 /** A process of the application. */
