@@ -1,7 +1,7 @@
 /** Topics and their state as the admin requests ask for them: what a listener puts around the engine's calls. */
 import type { TopicSpec } from '../../../src/core/index.ts'
 import type { ScenarioEngine } from './scenario-engine.ts'
-import { PendingStep, errorNumberOf, errorNumbers, textOf } from './scenario.ts'
+import { PendingStep, WireError, errorNumberOf, errorNumbers, textOf } from './scenario.ts'
 import type { Calls, Json, JsonObject, Step } from './scenario.ts'
 
 const invalidRequest = 42
@@ -18,7 +18,7 @@ export const adminCalls: Calls = {
   op: {
     async deleteTopicById({ engine }, args) {
       const topic = topicOfId(engine, textOf(args['id']))
-      if (topic === undefined) throw new PendingStep('error UNKNOWN_TOPIC_ID of an operation')
+      if (topic === undefined) throw new WireError(unknownTopicId)
       await engine.removeTopics([topic])
       return 'ok'
     },

@@ -5,10 +5,12 @@ import { readMarker } from '../../../src/core/log/control-batch.ts'
 import { RecordBatchView, sealBatch } from '../../../src/core/log/record-batch.ts'
 import { visibleBatches } from '../../../src/core/log/visible-batches.ts'
 import type { ScenarioEngine } from './scenario-engine.ts'
-import { PendingStep, errorNumberOf, textOf } from './scenario.ts'
+import { PendingStep, WireError, errorNumberOf, textOf } from './scenario.ts'
 import type { Calls, Json, JsonObject, Step } from './scenario.ts'
 
 const invalidRequiredAcks = 21
+const invalidReplicaAssignment = 39
+const invalidRequest = 42
 /** There is one leader, at epoch 0. */
 const unknownLeaderEpoch = 75
 /** The first version whose transactions add partitions by themselves and change the epoch at their end (KIP-890). */
@@ -20,7 +22,7 @@ const verificationFailures = [47, 48]
 export const logCalls: Calls = {
   op: {
     async createTopic({ engine }, args) {
-      if (args['assignment'] !== undefined) throw new PendingStep('assignment of replicas by hand')
+      if (args['assignment'] !== undefined) checkAssignment(textOf(args['assignment']))
       if (args['validateOnly'] === true) return 'ok, not created'
       const configs = (args['configs'] ?? {}) as Record<string, string>
       const count = (value: Json | undefined) => (typeof value === 'number' && value !== -1 ? value : undefined)
@@ -29,7 +31,9 @@ export const logCalls: Calls = {
       return { partitions: partitions ?? 1, replicationFactor: replicationFactor ?? 1 }
     },
     async createPartitions({ engine }, args) {
-      if (args['assignments'] !== undefined) throw new PendingStep('assignment of replicas by hand')
+      const [description] = await engine.describeTopics([textOf(args['topic'])])
+      const added = (args['newTotal'] as number) - description!.partitions.length
+      if (args['assignments'] !== undefined && args['assignments'] !== added) throw new WireError(invalidReplicaAssignment)
       await engine.alterTopic(textOf(args['topic']), { partitions: args['newTotal'] as number })
       return 'ok'
     },
@@ -66,6 +70,14 @@ export const logCalls: Calls = {
   wire: { Produce: async (context, request, step) => produce(context, request, step), Fetch: async (context, request) => fetchRequest(context, request), ListOffsets: async (context, request) => listOffsetsRequest(context, request) },
 }
 
+/** `{0:[1],1:[1]}`: partitions from 0 on without a gap, each on brokers that are there, none of them twice. The recording had broker 1. */
+function checkAssignment(text: string): void {
+  const entries = [...text.matchAll(/(\d+):\[([\d,]*)\]/g)].map((match) => ({ partition: Number(match[1]), brokers: match[2]!.split(',') }))
+  const isWhole = entries.every(({ partition, brokers }, index) => partition === index && new Set(brokers).size === brokers.length && brokers.every((broker) => broker === '1'))
+  if (!isWhole) throw new WireError(invalidReplicaAssignment)
+  throw new PendingStep('assignment of replicas by hand')
+}
+
 function isolationOf(value: Json | undefined): Isolation {
   return value === 'read_committed' || value === 1 ? 'read-committed' : 'read-uncommitted'
 }
@@ -81,7 +93,7 @@ async function alterConfig(engine: ScenarioEngine['engine'], args: JsonObject): 
   const before = await configsOf()
   const name = textOf(args['name'])
   const operation = args['op'] as string
-  if (args['value'] === null && operation === 'SET') throw new PendingStep('requests that only the listener refuses')
+  if (args['value'] === null && operation === 'SET') throw new WireError(invalidRequest)
   const items = (before.get(name)?.value ?? '').split(',').filter((item) => item !== '')
   if (operation !== 'SET' && operation !== 'DELETE' && name !== 'cleanup.policy') throw new StreamError('INVALID_CONFIG', `Can't ${operation} to key ${name}`)
   const values: Readonly<Record<string, string | null>> = {

@@ -60,10 +60,21 @@ const clientExceptions: Readonly<Record<string, readonly ErrorCode[]>> = {
   CommitFailedException: ['ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'REBALANCE_IN_PROGRESS'],
 }
 
+/** What a listener answers by itself, with a number of the protocol, without asking the engine. */
+export class WireError extends Error {
+  readonly number: number
+
+  constructor(number: number) {
+    super(`error ${number}`)
+    this.number = number
+  }
+}
+
 /** Thrown by a call for a step that needs what does not exist yet: the scenario waits for it. */
 export class PendingStep extends Error {}
 
 export function errorNumberOf(error: unknown): number {
+  if (error instanceof WireError) return error.number
   if (!isStreamError(error)) throw error
   const number = errorNumbers[error.code]
   if (number === undefined) throw error
