@@ -8,7 +8,7 @@ const atLeast = (min: number) => z.number().min(min, `Value must be at least ${m
 /** Upstream gives tools no list of words for its own options. */
 const none = () => []
 
-const validName = z.string().min(1, 'String may not be empty').refine((name) => !/\p{Cc}/u.test(name), 'String may not contain control sequences')
+const validName = z.string().min(1, 'String may not be empty').refine((name) => !/\p{Cc}/u.test(name), 'String may not contain control sequences').refine((name) => !/\p{Cs}/u.test(name), 'String must be well-formed Unicode')
 
 const distinctAliases = z.array(z.string()).refine((aliases) => new Set(aliases).size === aliases.length, 'Duplicate alias provided.')
 
@@ -35,11 +35,11 @@ const common = {
     doc: 'Aliases of the predicates that transforms use.', default: [], importance: 'low', group: 'Predicates', order: 13, width: 'long', displayName: 'Predicates', check: distinctAliases,
   }),
   'config.action.reload': option.oneOf(['none', 'restart'], {
-    doc: 'What to do when a secret that a config provider gave has run out (its ttl.ms): restart the connector with the new one, or nothing.', default: 'restart', importance: 'low', group: 'Common',
+    doc: 'What to do when a secret of a config provider runs out. The providers here give no time to live, so nothing ever does; a secret is looked up each time a task starts.', default: 'restart', importance: 'low', group: 'Common',
     order: 14, width: 'medium', displayName: 'Reload Action', recommended: none,
   }),
   'errors.retry.timeout': option.long({
-    doc: 'How long a retriable error of one operation is waited out, in milliseconds; -1: for ever, 0: it is not. Absent: for ever.', default: 0, group: 'Error Handling', order: 1, width: 'medium',
+    doc: 'How long a retriable failure of a transform or a converter is waited out in place, in milliseconds; -1: for ever, 0: not, the task is started again. Those of poll and put are always waited out.', default: 0, group: 'Error Handling', order: 1, width: 'medium',
     displayName: 'Retry Timeout for Errors',
   }),
   'errors.retry.delay.max.ms': option.long({

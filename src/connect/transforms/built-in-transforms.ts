@@ -1,5 +1,6 @@
 import type { TransformPlugin } from '../connector.ts'
 import { cast } from './cast.ts'
+import { extractNewRecordState } from './extract-new-record-state.ts'
 import { extractField, flatten, hoistField, replaceField, valueToKey } from './fields.ts'
 import { dropHeaders, headerFrom, insertHeader } from './headers.ts'
 import { insertField } from './insert-field.ts'
@@ -8,8 +9,8 @@ import { filter, regexRouter, timestampRouter } from './routers.ts'
 import { setSchemaMetadata } from './set-schema-metadata.ts'
 import { timestampConverter } from './timestamp-converter.ts'
 
-/** Upstream's sixteen, under its class names. */
+/** Upstream's sixteen, under its class names, and Debezium's that everybody adds. */
 export const transformPlugins: readonly TransformPlugin[] = [
   ...cast, dropHeaders, ...extractField, filter, ...flatten, ...headerFrom, ...hoistField, ...insertField, insertHeader, ...maskField, regexRouter, ...replaceField,
-  ...setSchemaMetadata, ...timestampConverter, timestampRouter, valueToKey,
+  ...setSchemaMetadata, ...timestampConverter, timestampRouter, valueToKey, extractNewRecordState,
 ]

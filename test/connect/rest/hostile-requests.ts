@@ -1,6 +1,10 @@
 /** Random and hostile requests for every endpoint of the REST API, from a seed. */
+import { Agent, request } from 'node:http'
+import { expect } from 'vitest'
+import { ConnectWorker, openRestApi } from '../../../src/connect/index.ts'
 import { randomInteger, seededRandom } from '../../../src/core/random.ts'
 import type { Random } from '../../../src/core/random.ts'
+import { afterTest, FedSource, KeepingSink, memoryLog, openBroker } from '../runtime/connect-kit.ts'
 
 export interface HostileRequest {
   readonly method: string
@@ -63,4 +67,43 @@ export class HostileRequests {
   #of<T>(list: readonly T[]): T {
     return list[randomInteger(this.#random, list.length)]!
   }
+}
+
+const agent = new Agent({ keepAlive: true })
+
+/** As written: `fetch` would tidy the path up. */
+function ask(url: string, { method, path, body, contentType }: HostileRequest): Promise<{ readonly status: number; readonly text: string }> {
+  const { hostname, port } = new URL(url)
+  return new Promise((resolve, reject) => {
+    const sent = request({ hostname, port, method, path: path.replaceAll(' ', '%20'), headers: { ...(body !== undefined && contentType !== '' && { 'content-type': contentType }) }, agent }, (answer) => {
+      const chunks: Buffer[] = []
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk))
+      answer.on('end', () => resolve({ status: answer.statusCode!, text: Buffer.concat(chunks).toString() }))
+    })
+    sent.on('error', reject)
+    sent.setTimeout(30_000, () => sent.destroy(new Error(`no answer: ${method} ${path} ${body}`)))
+    sent.end(body)
+  })
+}
+
+/** Every answer is one of the API's own, and afterwards the worker is well. */
+export async function surviveHostileRequests(count: number, seed: number): Promise<void> {
+  const broker = await openBroker()
+  const worker = ConnectWorker.open({ broker, log: memoryLog(), plugins: [new FedSource().plugin, new KeepingSink().plugin], config: { 'task.host': 'in-process', 'listeners': 'http://127.0.0.1:0', 'restart.policy': 'none' } })
+  afterTest(() => worker.stop())
+  afterTest(() => agent.destroy())
+  const api = await openRestApi({ herder: worker.herder, parts: worker.parts, isReady: () => true })
+  afterTest(() => api.close())
+  const requests = new HostileRequests(seed)
+  for (let index = 0; index < count; index++) {
+    const hostile = requests.next()
+    const { status, text } = await ask(api.url, hostile)
+    const place = `${hostile.method} ${hostile.path} ${hostile.contentType} ${(hostile.body ?? '').slice(0, 300)}: ${status} ${text.slice(0, 300)}`
+    expect(status, place).toBeLessThan(500)
+    expect(text, place).not.toMatch(/\n\s+at |node_modules/)
+    if (status >= 400) expect(JSON.parse(text), place).toMatchObject({ error_code: status, message: expect.stringMatching(/\S/) as unknown })
+    // what was made on the way must not pile up
+    if (index % 100 === 99) for (const name of worker.herder.names()) await worker.remove(name)
+  }
+  expect((await ask(api.url, { method: 'GET', path: '/health', body: undefined, contentType: undefined })).status).toBe(200)
 }
