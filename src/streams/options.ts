@@ -70,6 +70,11 @@ export interface AnyStoreOptions extends NameOption {
   readonly segmentInterval?: Duration
   /** Keeps only so many rows, in memory: those that were read or written last. Others are as if they were deleted, without a change. */
   readonly maxEntries?: number
+  /**
+   * Rows that were not written for so long, by the newest timestamp that the store has seen, are as if they were deleted,
+   * without a change. Such a store is in memory, and no cache stands in front.
+   */
+  readonly ttl?: Duration
   /** Whether the write-back cache may stand in front. Default true. */
   readonly caching?: boolean
   /** False: no changelog, the content is lost with the process. An object: configs of the changelog topic. Default true. */
@@ -78,6 +83,6 @@ export interface AnyStoreOptions extends NameOption {
 
 /** True when the options say something about a store, as opposed to the operator's name. */
 export function asksForStore(options: AnyStoreOptions): boolean {
-  const { store, key, value, type, history, maxEntries, caching, logging } = options
-  return [store, key, value, type, history, maxEntries, caching, logging].some(option => option !== undefined)
+  const { store, key, value, type, history, maxEntries, ttl, caching, logging } = options
+  return [store, key, value, type, history, maxEntries, ttl, caching, logging].some(option => option !== undefined)
 }

@@ -1,5 +1,5 @@
 import { StreamError, durationMs } from '../core/index.ts'
-import type { Serde } from '../core/index.ts'
+import type { Duration, Serde } from '../core/index.ts'
 import { asksForStore } from './options.ts'
 import type { AnyStoreOptions, RetentionOption } from './options.ts'
 import type { BuilderContext } from './plan.ts'
@@ -19,6 +19,8 @@ export interface StoreRequest {
   readonly retentionMs: number | null
   /** null: rows of all keys are kept. */
   readonly maxEntries: number | null
+  /** null: rows stay until they are deleted. */
+  readonly ttlMs: number | null
   /** null: only the latest row of a key is kept. */
   readonly versions: { readonly historyMs: number; readonly segmentMs?: number } | null
 }
@@ -34,6 +36,7 @@ export function storeRequest(context: BuilderContext, options: AnyStoreOptions &
     changelog: changelogOf(options.logging ?? true),
     retentionMs: options.retention === undefined ? null : durationMs(options.retention, 'retention'),
     maxEntries: maxEntriesOf(options),
+    ttlMs: ttlOf(options),
     versions: versionsOf(options),
   }
 }
@@ -50,6 +53,18 @@ function maxEntriesOf({ maxEntries, history }: AnyStoreOptions): number | null {
   throw new StreamError('INVALID_ARGUMENT', `maxEntries must be a whole number of at least 1, not ${maxEntries}`)
 }
 
+function ttlOf({ ttl, maxEntries, history }: AnyStoreOptions): number | null {
+  if (ttl === undefined) return null
+  if (maxEntries === undefined && history === undefined) return checkedTtl(ttl, 'ttl')
+  throw new StreamError('INVALID_ARGUMENT', 'a store has either `ttl`, `maxEntries` or `history`: each says by itself which rows are kept')
+}
+
+export function checkedTtl(ttl: Duration, what: string): number {
+  const ttlMs = durationMs(ttl, what)
+  if (ttlMs > 0) return ttlMs
+  throw new StreamError('INVALID_ARGUMENT', `${what} must be longer than 0, or no row would ever be there`)
+}
+
 function versionsOf({ history, segmentInterval }: AnyStoreOptions): StoreRequest['versions'] {
   if (history === undefined) return null
   const historyMs = durationMs(history, 'history')
@@ -59,6 +74,7 @@ function versionsOf({ history, segmentInterval }: AnyStoreOptions): StoreRequest
 /** The store of a table's rows: the latest of each key, or those of the past as well. */
 export function tableStoreSpec(request: StoreRequest, fallback: { readonly keySerde: Serde<unknown>; readonly valueSerde: Serde<unknown> }): StoreSpec {
   if (request.maxEntries !== null) return storeSpec({ ...request, persistent: false }, fallback, { type: 'timestamped-lru', maxEntries: request.maxEntries })
+  if (request.ttlMs !== null) return storeSpec({ ...request, persistent: false, caching: false }, fallback, { type: 'timestamped-key-value', ttlMs: request.ttlMs })
   if (request.versions === null) return storeSpec(request, fallback, { type: 'timestamped-key-value' })
   return storeSpec({ ...request, caching: false }, fallback, { type: 'versioned', ...request.versions })
 }
@@ -71,7 +87,7 @@ function changelogOf(logging: boolean | Readonly<Record<string, string>>): Chang
 export function storeSpec(
   request: StoreRequest,
   fallback: { readonly keySerde: Serde<unknown>; readonly valueSerde: Serde<unknown> },
-  kind: { readonly type: StoreType } & Partial<Pick<StoreSpec, 'retentionMs' | 'windowSizeMs' | 'timeOrdered' | 'retainDuplicates' | 'historyMs' | 'segmentMs' | 'graceMs' | 'maxEntries' | 'newRowBytes'>>,
+  kind: { readonly type: StoreType } & Partial<Pick<StoreSpec, 'retentionMs' | 'windowSizeMs' | 'timeOrdered' | 'retainDuplicates' | 'historyMs' | 'segmentMs' | 'graceMs' | 'maxEntries' | 'ttlMs' | 'newRowBytes'>>,
 ): StoreSpec {
   return Object.freeze({
     name: request.name,

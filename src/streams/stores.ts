@@ -5,6 +5,7 @@ import type { SessionStore } from './state/session-store.ts'
 import type { ValueAndTimestamp } from './state/value-and-timestamp.ts'
 import type { VersionedStore } from './state/versioned-store.ts'
 import type { WindowStore } from './state/window-store.ts'
+import { checkedTtl } from './store-request.ts'
 import { serdeOf } from './topic.ts'
 import type { Format } from './topic.ts'
 import { checkedName } from './topology/names.ts'
@@ -28,14 +29,23 @@ export interface StoreFormats<K, V> {
   readonly logging?: boolean | Readonly<Record<string, string>>
 }
 
+export interface TtlOption {
+  /** Rows that were not put for so long, by the newest timestamp of a record that put one, are gone. Such a store is in memory. */
+  readonly ttl?: Duration
+}
+
 /** A map from key to value. */
-export function keyValueStore<K, V>(name: string, formats: StoreFormats<K, V>): StoreDefinition<KeyValueStore<K, V>> {
-  return define(name, formats, { type: 'key-value' })
+export function keyValueStore<K, V>(name: string, formats: StoreFormats<K, V> & TtlOption): StoreDefinition<KeyValueStore<K, V>> {
+  return define(name, formats, { type: 'key-value', ...ttlFields(name, formats) })
+}
+
+function ttlFields(name: string, { ttl }: TtlOption): Partial<StoreSpec> {
+  return ttl === undefined ? {} : { ttlMs: checkedTtl(ttl, `keyValueStore ${name}: ttl`), persistent: false, caching: false }
 }
 
 /** A map from key to value and timestamp. */
-export function timestampedKeyValueStore<K, V>(name: string, formats: StoreFormats<K, V>): StoreDefinition<KeyValueStore<K, ValueAndTimestamp<V>>> {
-  return define(name, formats, { type: 'timestamped-key-value' })
+export function timestampedKeyValueStore<K, V>(name: string, formats: StoreFormats<K, V> & TtlOption): StoreDefinition<KeyValueStore<K, ValueAndTimestamp<V>>> {
+  return define(name, formats, { type: 'timestamped-key-value', ...ttlFields(name, formats) })
 }
 
 /** A map of the `maxEntries` keys that were used last. */

@@ -8,6 +8,7 @@ import { CachingByteStore } from './caching-byte-store.ts'
 import type { CacheBudget, FlushedRow } from './caching-byte-store.ts'
 import { ChangelogByteStore } from './changelog-byte-store.ts'
 import type { DiskState } from './disk-state.ts'
+import { ExpiringByteStore } from './expiring-byte-store.ts'
 import { JoinBuffer } from './join-buffer.ts'
 import { KeyValueStore } from './key-value-store.ts'
 import { LruByteStore } from './lru-byte-store.ts'
@@ -89,6 +90,7 @@ export function openStore(spec: StoreSpec, host: StoreHost): OpenStore {
 }
 
 function openKeyValue(spec: StoreSpec, host: StoreHost): OpenStore {
+  if (spec.ttlMs !== undefined) return openExpiring(spec, spec.ttlMs, host)
   const rows = diskFor(spec, host)?.rows(spec.name) ?? null
   const layers = layer(spec, host, rows ?? new MemoryByteStore(), null)
   return { ...assemble(spec, layers, new KeyValueStore(layers.top, spec.keySerde, rowSerde(spec))), wipe: rows && (() => rows.wipe()) }
@@ -97,6 +99,17 @@ function openKeyValue(spec: StoreSpec, host: StoreHost): OpenStore {
 /** What has no changelog is lost with the process, as its option says, wherever it is. */
 function diskFor(spec: StoreSpec, host: StoreHost): DiskState | null {
   return spec.persistent && spec.changelog !== null ? (host.disk ?? null) : null
+}
+
+function openExpiring(spec: StoreSpec, ttlMs: number, host: StoreHost): OpenStore {
+  const store = new ExpiringByteStore({ ttlMs, now: () => host.currentRecord().timestamp })
+  const layers = layer(spec, host, store, null)
+  store.onExpired((key) => { if (layers.report !== null) layers.report(key, null) })
+  const stamped = isTimestamped(spec)
+  return {
+    ...assemble(spec, layers, new KeyValueStore(layers.top, spec.keySerde, rowSerde(spec))),
+    restore: (key, value, timestamp) => store.putAt(key, value && (stamped ? joinTimestamp(timestamp, value) : value), timestamp),
+  }
 }
 
 function openLru(spec: StoreSpec, host: StoreHost): OpenStore {

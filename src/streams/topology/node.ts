@@ -500,6 +500,8 @@ export interface StoreSpec {
   readonly segmentMs?: number
   /** LRU stores. */
   readonly maxEntries?: number
+  /** Of key-value stores: rows that were not written for so long are gone. */
+  readonly ttlMs?: number
 }
 
 export interface ChangelogSpec {
