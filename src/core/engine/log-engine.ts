@@ -22,7 +22,7 @@ export interface LogEngineOptions {
   readonly random: Random
 }
 
-/** Files opened at once while the engine starts. */
+/** Partitions whose files are opened at once while the engine starts, and ends. */
 const openingAtOnce = 16
 
 /**
@@ -136,9 +136,17 @@ export class LogEngine {
     }
   }
 
+  /** Some at a time: each opens the files of its indexes to write them. */
+  async #closeAll(): Promise<readonly PromiseSettledResult<void>[]> {
+    const logs = [...this.#partitions.values()].map(({ log }) => log)
+    const results: PromiseSettledResult<void>[] = []
+    for (let at = 0; at < logs.length; at += openingAtOnce) results.push(...await Promise.allSettled(logs.slice(at, at + openingAtOnce).map((log) => log.close())))
+    return results
+  }
+
   /** Makes everything durable and gives the directory back. The first failure is thrown, after all was tried. */
   async close(): Promise<void> {
-    const results = await Promise.allSettled([...this.#partitions.values()].map((partition) => partition.log.close()))
+    const results = await this.#closeAll()
     for (const partition of this.#partitions.values()) partition.announceEnd()
     this.#directory.close()
     for (const result of results) if (result.status === 'rejected') throw result.reason
