@@ -1,10 +1,10 @@
 /** The machine's clock is set an hour ahead, or back, while the engine runs: nothing that goes by age may go early, and nothing else may notice. */
 import { describe, expect, it } from 'vitest'
-import { openEmbeddedBroker, seededRandom } from '../../../src/core/index.ts'
-import type { Broker } from '../../../src/core/index.ts'
-import { ManualClock } from '../../kit/manual-clock.ts'
-import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
-import { createTopic, readValues, recordOf } from '../../contract/contract-kit.ts'
+import { openEmbeddedBroker, seededRandom } from '../../src/core/index.ts'
+import type { Broker } from '../../src/core/index.ts'
+import { ManualClock } from '../kit/manual-clock.ts'
+import { MemoryFileSystem } from '../kit/memory-file-system.ts'
+import { createTopic, readValues, recordOf } from '../contract/contract-kit.ts'
 
 const hour = 3_600_000
 const minute = 60_000
