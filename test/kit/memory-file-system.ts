@@ -63,6 +63,7 @@ class MemoryInode {
   readonly durable: GrowingBytes
   pending: PendingChange[] = []
   modifiedMs = 0
+  #hasForgotten = false
 
   constructor(bytes: Uint8Array = new Uint8Array(0)) {
     this.current = new GrowingBytes(bytes)
@@ -71,7 +72,20 @@ class MemoryInode {
 
   apply(change: PendingChange): void {
     this.current.apply(change)
-    this.pending.push(change)
+    this.pending.push(this.#hasForgotten && change.kind === 'write' ? this.#wholeSectors(change) : change)
+  }
+
+  /** After a failed sync: what was pending stays readable, and reaches the disk only with a sector that is written to again. */
+  forget(): void {
+    this.pending = []
+    this.#hasForgotten = true
+  }
+
+  #wholeSectors({ position, bytes }: PendingChange & { kind: 'write' }): PendingChange {
+    const from = position - (position % sectorBytes)
+    const end = position + bytes.length
+    const to = Math.min(this.current.length, end + ((sectorBytes - (end % sectorBytes)) % sectorBytes))
+    return { kind: 'write', position: from, bytes: this.current.bytes.slice(from, to) }
   }
 
   settle(changes: readonly PendingChange[]): void {
@@ -340,7 +354,7 @@ class MemoryFile implements FileHandle {
     try {
       this.#system.check('sync', this.path)
     } catch (error) {
-      inode.pending = []
+      inode.forget()
       throw error
     }
     await Promise.resolve()

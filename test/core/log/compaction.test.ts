@@ -135,4 +135,38 @@ describe('PartitionLog.compact', () => {
     append(again, [['b', '1']], seal(3))
     expect(() => append(again, [['b', '2']], seal(9))).toThrow(/sequence 9 where 4 must follow/)
   })
+
+  it('works in steps of a megabyte, between which appends and reads go on', async () => {
+    const disk = new MemoryFileSystem()
+    let sinceStep = 0
+    let largestStep = 0
+    let steps = 0
+    const openFile = disk.open.bind(disk)
+    disk.open = (path, mode) => {
+      const file = openFile(path, mode)
+      const read = file.read.bind(file)
+      file.read = (into, at, length, position) => {
+        sinceStep += length
+        return read(into, at, length, position)
+      }
+      return file
+    }
+    const log = await open(disk, { ...config, segmentBytes: 3_000_000 })
+    const large = 'x'.repeat(9000)
+    for (let i = 0; i < 700; i++) append(log, [[`key-${i % 10}`, `${i} ${large}`]])
+    await log.close()
+    const again = await open(disk, { ...config, segmentBytes: 3_000_000 })
+    sinceStep = 0
+    const saved = await again.compact(async () => {
+      largestStep = Math.max(largestStep, sinceStep)
+      steps++
+      append(again, [['meanwhile', String(steps)]])
+      await again.sync()
+      expect(again.read({ offset: again.highWatermark - 1, maxBytes: 100, isolation: 'read-uncommitted' }).nextOffset).toBe(again.highWatermark)
+      sinceStep = 0
+    })
+    expect(saved).toBeGreaterThan(4_000_000)
+    expect(steps).toBeGreaterThan(8)
+    expect(largestStep).toBeLessThan(1_200_000)
+  })
 })
