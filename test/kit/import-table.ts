@@ -29,6 +29,8 @@ export const importTable: readonly ImportRow[] = [
   { name: 'core/kafka', files: /^src\/core\/kafka\//, allowed: [coreLeaf, /^src\/core\/kafka\//, recordBatch, nodeWithoutDisk, /^node:net$/, /^kafkajs(\/|$)/] },
   { name: 'core/threads', files: /^src\/core\/threads\//, allowed: [coreLeaf, /^src\/core\/(port|kafka)\//, nodeWithoutDisk] },
   { name: 'streams/topology', files: /^src\/streams\/topology\//, allowed: [coreIndex, /^src\/streams\/topology\//, /^src\/streams\/(?!index\.ts$)[^/]+$/] },
+  // The one file that loads the optional package.
+  { name: 'streams/state/lmdb', files: /^src\/streams\/state\/lmdb\.ts$/, allowed: [coreIndex, /^lmdb$/] },
   { name: 'streams/state', files: /^src\/streams\/state\//, allowed: [coreIndex, /^src\/streams\/state\//, /^src\/streams\/(?!index\.ts$)[^/]+$/, /^src\/streams\/topology\//] },
   { name: 'streams/operators', files: /^src\/streams\/operators\//, allowed: [coreIndex, /^rxjs$/, /^node:util$/, /^src\/streams\/(operators|topology|state)\//, /^src\/streams\/(?!index\.ts$)[^/]+$/] },
   { name: 'streams/testing', files: /^src\/streams\/testing\//, allowed: [coreIndex, streams, /^rxjs$/, /^zod$/, /^fast-check$/] },
