@@ -4,7 +4,7 @@ import { unhurriedNow } from '../clock.ts'
 import type { Clock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
 import type { AppendOrigin } from './append-validation.ts'
-import { ensureSize, singleBatch, validateBatch } from './append-validation.ts'
+import { singleBatch, validateBatch } from './append-validation.ts'
 import { applyBatch } from './apply-batch.ts'
 import { compactSegments } from './compact-segments.ts'
 import { encodeMarker } from './control-batch.ts'
@@ -192,9 +192,7 @@ export class PartitionLog {
   }
 
   /** What is known of each producer, for descriptions. */
-  producers(): Iterable<Readonly<ProducerEntry>> {
-    return this.#producers.entries()
-  }
+  producers(): Iterable<Readonly<ProducerEntry>> { return this.#producers.entries() }
 
   hasOpenTransaction(producerId: number): boolean {
     return (this.#producers.get(producerId)?.transactionFirstOffset ?? -1) >= 0
@@ -214,7 +212,6 @@ export class PartitionLog {
     const sent = origin === 'client' ? singleBatch(bytes) : new RecordBatchView(bytes)
     validateBatch(sent, origin, this.#config, this.#options.clock.now())
     const batch = origin === 'coordinator' ? sent : recompressed(sent, this.#config)
-    if (batch !== sent) ensureSize(batch, this.#config)
     if (batch.producerId >= 0) {
       const sequenced = origin !== 'coordinator'
       const original = sequenced ? this.#producers.findDuplicate(batch) : null
