@@ -1,5 +1,5 @@
 import { it } from 'vitest'
-import { surviveHostileRequests } from './hostile-requests.ts'
+import { surviveHostileRequests } from '../connect/rest/hostile-requests.ts'
 
 /** The fault runs ask more often (test/faults/connect-rest.test.ts). */
 const count = 1000

@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { openDistributedWorker } from '../../../src/connect/index.ts'
-import { vectorsDirectory } from '../../kit/vectors.ts'
-import { afterTest, memoryLog, openBroker, readTopic, temporaryDirectory, until } from './connect-kit.ts'
+import { openDistributedWorker } from '../../src/connect/index.ts'
+import { vectorsDirectory } from '../kit/vectors.ts'
+import { afterTest, memoryLog, openBroker, readTopic, temporaryDirectory, until } from '../connect/runtime/connect-kit.ts'
 
 interface TextRecord {
   readonly key: string
