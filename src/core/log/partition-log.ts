@@ -13,6 +13,7 @@ import { segmentFileName } from './file-names.ts'
 import { replaceFile } from './file-system.ts'
 import type { FileSystem } from './file-system.ts'
 import { GroupCommit } from './group-commit.ts'
+import { notOnDisk, outOfRange } from './log-errors.ts'
 import { writeLeaderEpochCheckpoint } from './leader-epoch-checkpoint.ts'
 import { writeCheckpoint } from './log-checkpoint.ts'
 import type { LogCheckpoint } from './log-checkpoint.ts'
@@ -321,8 +322,7 @@ export class PartitionLog {
 
   /** What was appended since the last good sync may or may not be on disk; asking again would not tell (the kernel drops the error with the page). */
   #fail(cause: unknown): StreamError {
-    const message = `${this.name} could not be brought to disk and takes nothing more: what was appended from offset ${this.#durableOffset} on may be lost; open it again to find out`
-    this.failure ??= new StreamError('STORAGE_ERROR', message, { cause, details: { path: this.#options.directory, offset: this.#durableOffset } })
+    this.failure ??= notOnDisk(this.name, { path: this.#options.directory, offset: this.#durableOffset }, cause)
     return this.failure
   }
 
@@ -407,9 +407,7 @@ export class PartitionLog {
     if (this.#closed) throw new StreamError('CLOSED', `the log of ${this.name} is closed`)
     if (offset >= this.#logEndOffset && this.failure?.code === 'STORAGE_CORRUPT') throw this.failure
     if (offset >= this.#logStartOffset && offset <= this.#logEndOffset) return
-    throw new StreamError('OFFSET_OUT_OF_RANGE', `${this.name} has offsets ${this.#logStartOffset} to ${this.#logEndOffset}; ${offset} is not among them`, {
-      details: { offset, logStartOffset: this.#logStartOffset, logEndOffset: this.#logEndOffset },
-    })
+    throw outOfRange(this.name, { offset, logStartOffset: this.#logStartOffset, logEndOffset: this.#logEndOffset })
   }
 
   /** The first record, in the order of offsets, with at least this timestamp; null when none is that young. @throws STORAGE_CORRUPT, CLOSED */
