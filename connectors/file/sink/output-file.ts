@@ -1,7 +1,8 @@
 /**
  * A file that grows by whole batches of lines, with a manifest beside it that says how much of it counts.
  *
- *   open: cut to the manifest's length ──► append … append ──► publish (sync the file, then replace the manifest) ──► append …
+ *   open: cut to the manifest's length ──► publish, unless that manifest is of this file ──► append … append ──► publish (sync the file,
+ *   then replace the manifest) ──► append …
  *
  * The manifest `<file>.offsets.json` holds the length of the file and the next offset of each partition at one moment. What a
  * crash leaves behind that length was never committed: it is cut off, and those records are read again. So each record is in
@@ -50,6 +51,8 @@ export class OutputFile {
   append(lines: Buffer, offsets: ReadonlyMap<string, number>): void {
     let written = 0
     try {
+      // without a manifest of this very file, what a crash leaves behind could not be told from what was there before
+      if (this.#published < 0 && fstatSync(this.#handle).isFile()) this.publish()
       while (written < lines.length) written += writeSync(this.#handle, lines, written)
     } catch (error) {
       if (written > 0) ftruncateSync(this.#handle, this.#length)

@@ -85,6 +85,26 @@ describe('FileSink', () => {
     expect(linesIn('out')).toEqual(values(0, 100))
   })
 
+  it.each(['a new file', 'a file that was there before', 'the successor of a file that was moved away'])('holds each record once in %s, killed before its first commit', async (kind) => {
+    if (kind === 'a file that was there before') writeFileSync(join(folder, 'out'), 'older\n')
+    const sink = sinkTo()
+    sink.append('t', 0, ...texts(0, 6))
+    await sink.start()
+    if (kind.startsWith('the successor')) {
+      await sink.put(2)
+      await sink.commit()
+      await sink.stop()
+      renameSync(join(folder, 'out'), join(folder, 'out.1'))
+      await sink.start()
+    }
+    await sink.put(3)
+    await sink.stop()
+    await sink.start()
+    await sink.put()
+    const before = { 'a new file': values(0, 0), 'a file that was there before': ['older'] }[kind] ?? values(0, 0)
+    expect(linesIn('out')).toEqual([...before, ...values(kind.startsWith('the successor') ? 2 : 0, 6)])
+  })
+
   it('goes by its manifest and not by what was committed elsewhere', async () => {
     const sink = sinkTo()
     sink.append('t', 0, ...texts(0, 4))
