@@ -56,7 +56,10 @@ export interface TopicAdmin {
   remove(topics: readonly string[]): Promise<void>
   /** Adds partitions and sets or (with null) resets configs; what is not named stays. @throws INVALID_PARTITIONS when the number would shrink, INVALID_CONFIG */
   alter(topic: string, change: TopicChange): Promise<void>
-  /** The offset asked for, per partition, in the order of the queries. */
+  /**
+   * The offset asked for, per partition, in the order of the queries. Without `isolation` it is read-uncommitted, as in Kafka's admin client:
+   * `latest` is the high watermark. @throws INVALID_ARGUMENT for a negative timestamp, UNKNOWN_TOPIC_OR_PARTITION
+   */
   listOffsets(queries: readonly OffsetQuery[], options?: { readonly isolation?: Isolation }): Promise<readonly OffsetAnswer[]>
   /** Moves the log start offset forward to `beforeOffset` (-1: the high watermark); answers the new log start offsets. @throws OFFSET_OUT_OF_RANGE */
   deleteRecords(targets: readonly (TopicPartition & { readonly beforeOffset: number })[]): Promise<readonly (TopicPartition & { readonly logStartOffset: number })[]>

@@ -1,5 +1,5 @@
 /** Checks of what the public methods are given, for callers that TypeScript does not watch. */
-import type { CommittedOffset, GroupOptions, PartitionPosition, ProducerOptions, ReadOptions } from './broker.ts'
+import type { CommittedOffset, GroupOptions, OffsetQuery, PartitionPosition, ProducerOptions, ReadOptions } from './broker.ts'
 import { StreamError } from './errors.ts'
 import type { ProducerRecord, TopicPartition } from './record.ts'
 
@@ -81,6 +81,19 @@ export function validateOffsets(offsets: readonly CommittedOffset[]): void {
 export function validateTarget(target: TopicPartition): void {
   if (typeof target.topic !== 'string') throw invalid('a partition needs the name of its topic')
   validatePartition(target.partition)
+}
+
+export function validateOffsetQueries(queries: readonly OffsetQuery[]): void {
+  for (const query of queries) {
+    validateTarget(query)
+    validateOffsetPlace(query.at)
+  }
+}
+
+/** Kafka gives negative timestamps meanings of its own, which are named here. */
+function validateOffsetPlace(at: unknown): void {
+  if (at === 'earliest' || at === 'latest' || (typeof at === 'number' && Number.isSafeInteger(at) && at >= 0)) return
+  throw invalid(`at: ${JSON.stringify(at)} is neither 'earliest', nor 'latest', nor a timestamp in milliseconds of at least 0`)
 }
 
 function validatePartition(partition: number): void {

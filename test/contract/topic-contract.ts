@@ -90,6 +90,11 @@ export function topicContract(promises: Promises): void {
     await producer.close()
   })
 
+  promises('an offset is not looked up by a timestamp that cannot be', async (broker) => {
+    const topic = await createTopic(broker)
+    for (const at of [-1, -2, -3, 1.5, Number.NaN]) expect(await codeOf(broker.topics.listOffsets([{ topic, partition: 0, at }])), String(at)).toBe('INVALID_ARGUMENT')
+  })
+
   promises('deleted records are not read any more, and the log starts behind them', async (broker) => {
     const topic = await createTopic(broker)
     const target = { topic, partition: 0 }

@@ -8,7 +8,7 @@ import { EmbeddedGroupMember } from './embedded-group-member.ts'
 import { EmbeddedProducer } from './embedded-producer.ts'
 import { EmbeddedReader } from './embedded-reader.ts'
 import type { EngineApi } from './engine-api.ts'
-import { validateGroupOptions, validateOffsets, validateProducerOptions, validateTarget } from '../validate.ts'
+import { validateGroupOptions, validateOffsetQueries, validateOffsets, validateProducerOptions, validateTarget } from '../validate.ts'
 
 export interface BrokerClientContext {
   readonly clock: Clock
@@ -110,8 +110,7 @@ function topicAdmin(engine: EngineApi): TopicAdmin {
     remove: async (topics) => engine.removeTopics(topics),
     alter: async (topic, change) => engine.alterTopic(topic, change),
     async listOffsets(queries, { isolation = 'read-uncommitted' } = {}) {
-      for (const query of queries) validateQuery(query.at)
-      for (const query of queries) validateTarget(query)
+      validateOffsetQueries(queries)
       return engine.listOffsets(queries, isolation)
     },
     async deleteRecords(targets) {
@@ -136,9 +135,4 @@ function groupAdmin(engine: EngineApi): GroupAdmin {
       }
     },
   }
-}
-
-function validateQuery(at: unknown): void {
-  if (at === 'earliest' || at === 'latest' || (typeof at === 'number' && Number.isSafeInteger(at) && at >= 0)) return
-  throw new StreamError('INVALID_ARGUMENT', `at: ${JSON.stringify(at)} is neither 'earliest', nor 'latest', nor a timestamp in milliseconds of at least 0`)
 }

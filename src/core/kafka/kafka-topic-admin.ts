@@ -3,6 +3,7 @@ import { sleep } from '../clock.ts'
 import { isStreamError, StreamError } from '../errors.ts'
 import { partitionKey } from '../record.ts'
 import type { TopicPartition } from '../record.ts'
+import { validateOffsetQueries } from '../validate.ts'
 import { byTopic } from './by-topic.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
 import { unknownTopic } from './kafka-cluster.ts'
@@ -175,7 +176,8 @@ export class KafkaTopicAdmin implements TopicAdmin {
 
   // -------------------------------------------------------------------------------------------------- offsets
 
-  async listOffsets(queries: readonly OffsetQuery[], { isolation = 'read-committed' }: { readonly isolation?: Isolation } = {}): Promise<readonly OffsetAnswer[]> {
+  async listOffsets(queries: readonly OffsetQuery[], { isolation = 'read-uncommitted' }: { readonly isolation?: Isolation } = {}): Promise<readonly OffsetAnswer[]> {
+    validateOffsetQueries(queries)
     const answers = await this.#perLeader(queries, async (leader, asked) => {
       const topics = byTopic(asked).map(([name, partitions]) => ({
         name,
