@@ -1,12 +1,13 @@
+import type { MetricFamily } from '../core/index.ts'
 import type { Metric } from './app-metrics.ts'
 
 /**
  * Metrics as Prometheus reads them (and OpenMetrics collectors of it): `process-total` of the group `stream-thread-metrics` is
- * `kafka_streams_stream_thread_metrics_process_total`, the names that dashboards for Kafka Streams use.
+ * `kafka_streams_stream_thread_metrics_process_total`, the names that dashboards for Kafka Streams use. `further` go behind them as they are.
  */
-export async function prometheusText(metrics: readonly Metric[]): Promise<string> {
+export async function prometheusText(metrics: readonly Metric[], further: readonly MetricFamily[] = []): Promise<string> {
   // Loaded by the first who asks: most programs never do.
-  const { Counter, Gauge, Registry } = await import('prom-client')
+  const { AggregatorRegistry, Counter, Gauge, Registry } = await import('prom-client')
   const registry = new Registry()
   for (const [name, family] of families(metrics)) {
     const { kind, description } = family[0]!
@@ -20,7 +21,7 @@ export async function prometheusText(metrics: readonly Metric[]): Promise<string
       for (const { tags, value } of family) gauge.set(labelsOf(tags), value)
     }
   }
-  return registry.metrics()
+  return [await registry.metrics(), ...(further.length === 0 ? [] : [await AggregatorRegistry.aggregate([further]).metrics()])].join('')
 }
 
 /** All values of one name, which differ by their tags. */

@@ -1,5 +1,5 @@
-import { StreamError, isStreamError, sleep } from '../core/index.ts'
-import type { TopicPartition } from '../core/index.ts'
+import { StreamError, brokerMetricFamilies, isStreamError, sleep } from '../core/index.ts'
+import type { MetricFamily, TopicPartition } from '../core/index.ts'
 import { metricsOf } from './app-metrics.ts'
 import type { MeasuredThread, Metric } from './app-metrics.ts'
 import { resolveConfig } from './config.ts'
@@ -171,6 +171,11 @@ export class StreamsApp {
       applicationId, instanceId, state: this.#state, hasFailed: this.#failure !== null, now: clock.monotonic(), startedAt: this.#startedAt,
       thread: this.#thread === null ? null : measured(this.#thread, this.#metrics),
     })
+  }
+
+  /** What an embedded broker's engine counts: traffic, sizes, offsets and lag. Nothing for a cluster, whose nodes tell that. */
+  brokerMetrics(): readonly MetricFamily[] {
+    return brokerMetricFamilies(this.#config.broker)
   }
 
   /**

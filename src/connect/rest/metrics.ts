@@ -1,12 +1,14 @@
 /** What the worker does, for Prometheus, under the names that dashboards for Kafka Connect expect. */
-import { Counter, Gauge, Registry } from 'prom-client'
+import { AggregatorRegistry, Counter, Gauge, Registry } from 'prom-client'
+import { brokerMetricFamilies } from '../../core/index.ts'
+import type { Broker } from '../../core/index.ts'
 import type { LocalRunner } from '../runtime/herder/local-runner.ts'
 import type { Endpoint } from './endpoint.ts'
 
 const taskLabels = ['connector', 'task'] as const
 
 /** Numbers are read when they are asked for: nothing is counted twice. */
-export async function metricsText(runner: LocalRunner): Promise<string> {
+export async function metricsText(runner: LocalRunner, broker: Broker): Promise<string> {
   const registry = new Registry()
   const registers = [registry]
   const gauge = (name: string, help: string, value: number) => { new Gauge({ name, help, registers }).set(value) }
@@ -27,12 +29,12 @@ export async function metricsText(runner: LocalRunner): Promise<string> {
     restarts.set(labels, status.attempts)
     state.set({ ...labels, status: status.state.toLowerCase() }, 1)
   }
-  return registry.metrics()
+  return await registry.metrics() + await AggregatorRegistry.aggregate([brokerMetricFamilies(broker)]).metrics()
 }
 
-export function metricsEndpoint(runner: LocalRunner): Endpoint {
+export function metricsEndpoint(runner: LocalRunner, broker: Broker): Endpoint {
   return {
     method: 'GET', path: '/metrics', summary: 'Tells numbers about what runs on this worker, as text for Prometheus.', answers: { 200: 'Them' },
-    handle: async () => ({ status: 200, body: await metricsText(runner), headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' } }),
+    handle: async () => ({ status: 200, body: await metricsText(runner, broker), headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' } }),
   }
 }

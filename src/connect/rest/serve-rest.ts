@@ -29,7 +29,7 @@ export async function serveRest({ herder, parts, isReady, further = [] }: Served
     ...topicEndpoints(herder, { tracking: workerConfig['topic.tracking.enable'], reset: workerConfig['topic.tracking.allow.reset'] }),
     ...pluginEndpoints({ registry, worker, resolve: parts.resolve, redact }),
     ...deadLetterEndpoints(herder, broker),
-    metricsEndpoint(runner),
+    metricsEndpoint(runner, broker),
     ...further,
   ]
   const admin = loggerEndpoints(herder)

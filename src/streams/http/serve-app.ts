@@ -84,7 +84,7 @@ class AppRequests {
     if (name !== undefined) return notFound(response)
     switch (first) {
       case '': return sendJson(response, 200, { applicationId: this.#app.applicationId, state: this.#app.state, metrics: this.#app.metrics() })
-      case 'metrics': return send(response, 200, 'text/plain; version=0.0.4; charset=utf-8', await prometheusText(this.#app.metricValues()))
+      case 'metrics': return send(response, 200, 'text/plain; version=0.0.4; charset=utf-8', await prometheusText(this.#app.metricValues(), this.#app.brokerMetrics()))
       case 'topology': return send(response, 200, 'text/plain; charset=utf-8', this.#app.topology.describe())
       case 'topology.svg': return send(response, 200, 'image/svg+xml', this.#app.topology.describe('svg'))
       case 'stores': return sendJson(response, 200, this.#app.storeMetadata())

@@ -124,6 +124,8 @@ describe('the REST API', () => {
     expect(headers.get('content-type')).toContain('text/plain')
     expect(text).toContain('kafka_connect_source_task_source_record_write_total{connector="fed",task="0"} 2')
     expect(text).toContain('kafka_connect_worker_task_count 1')
+    expect(text).toMatch(/^# TYPE kafka_log_log_size gauge$/m)
+    expect(text).toMatch(/^kafka_server_brokertopicmetrics_messagesin_total\{topic="[^"]+"\} 2$/m)
   })
 
   it('refuses a listener that cannot be one, and TLS without a certificate', async () => {
