@@ -102,7 +102,7 @@ function withTimes(keyBytes: Uint8Array, ...times: readonly number[]): Uint8Arra
   const view = new DataView(bytes.buffer)
   times.forEach((time, index) => {
     const position = keyBytes.byteLength + 8 * index
-    view.setBigInt64(position, Number.isFinite(time) ? BigInt(time) : 0x7fff_ffff_ffff_ffffn)
+    view.setBigInt64(position, time < 2 ** 63 ? BigInt(time) : 0x7fff_ffff_ffff_ffffn)
   })
   return bytes
 }

@@ -1,0 +1,230 @@
+/** The bytes of Kafka Streams that stand in topics too, held against the codecs of src/streams in both directions. */
+import { readFileSync } from 'node:fs'
+import { doubleSerde, integerSerde, longSerde, stringSerde } from '../../src/core/index.ts'
+import type { Header, Serde } from '../../src/core/index.ts'
+import { isStreamError } from '../../src/core/errors.ts'
+import { partitionForKey } from '../../src/core/partitioner.ts'
+import { changeSerde } from '../../src/streams/change-serde.ts'
+import { subscriptionAnswerSerde, subscriptionInstructions, subscriptionKey, subscriptionSerde } from '../../src/streams/foreign-key-serde.ts'
+import { murmur3 } from '../../src/streams/murmur3.ts'
+import { decodeBuffered, encodeBuffered } from '../../src/streams/state/buffered-row.ts'
+import { MemoryByteStore } from '../../src/streams/state/memory-byte-store.ts'
+import { OuterJoinStore } from '../../src/streams/state/outer-join-store.ts'
+import { sessionEndOf, sessionKey, sessionKeys, sessionStartOf, windowKey, windowKeys, windowSequenceOf, windowStartOf } from '../../src/streams/state/store-keys.ts'
+import { valueAndTimestampSerde } from '../../src/streams/state/value-and-timestamp.ts'
+import { sessionWindowedSerde, timeWindowedSerde } from '../../src/streams/windowed-serde.ts'
+import { Difference, Pending, eachCase, expectEqual } from './core-values.ts'
+import type { NamedCase } from './core-values.ts'
+
+interface FormatCase {
+  readonly kind: string
+  readonly name?: string
+  readonly json: never
+  readonly hex: string | null
+  readonly [member: string]: unknown
+}
+
+interface WindowJson { readonly key: string; readonly start: number | string; readonly end: number | string; readonly seqnum: number }
+interface ContextJson { readonly timestamp: number; readonly offset: number; readonly partition: number; readonly topic: string; readonly headers: string }
+type HeadersOf = (name: string) => readonly Header[]
+type Check = (recorded: FormatCase, headersOf: HeadersOf) => void
+
+interface RunnableCase extends NamedCase {
+  readonly check: () => void
+}
+
+const pending = JSON.parse(readFileSync(new URL('pending-formats.json', import.meta.url), 'utf8')) as Readonly<Record<string, string>>
+
+export const runStreamsFormats = eachCase<RunnableCase>((recorded) => recorded.check(), (content) => {
+  const { cases } = content as { readonly cases: readonly FormatCase[] }
+  const headersOf: HeadersOf = (name) => {
+    const found = cases.find((recorded) => recorded.kind === 'headers' && recorded.name === name)
+    const headers = (found?.json ?? []) as readonly { readonly key: string; readonly value: string | null }[]
+    return headers.map(({ key, value }) => ({ key, value: value === null ? null : Buffer.from(value, 'base64') }))
+  }
+  return cases.map((recorded, index) => ({ name: `${recorded.kind} ${index}`, check: () => checkFormat(recorded, headersOf) }))
+})
+
+function checkFormat(recorded: FormatCase, headersOf: HeadersOf): void {
+  const reason = pending[recorded.kind]
+  if (reason !== undefined) throw new Pending(reason)
+  const check = checks[recorded.kind]
+  if (check === undefined) throw new Difference(`no codec is known for ${recorded.kind}, and pending-formats.json does not list it`)
+  check(recorded, headersOf)
+}
+
+const checks: Readonly<Record<string, Check>> = {
+  'time-windowed-key': ({ json, hex }) => {
+    const { key, start, end } = windowed(json)
+    const serde = end === Infinity ? timeWindowedSerde(stringSerde) : timeWindowedSerde(stringSerde, end - start)
+    expectBoth(serde, { key, start, end }, hex)
+  },
+  'time-windowed-base-key': ({ json, hex }) => {
+    const { key, start } = windowed(json)
+    expectHex(windowKeys.baseOf(windowKey(stringSerde.serialize(key), start)), hex)
+  },
+  'session-windowed-key': ({ json, hex }) => {
+    const session = windowed(json)
+    const serde = sessionWindowedSerde(stringSerde)
+    expectHex(serde.serialize(session), hex)
+    const read = serde.deserialize(bytesOf(hex))
+    expectEqual('read', [read.key, read.start], [session.key, session.start])
+    expectEqual('end', read.end, session.end === Infinity ? 2 ** 63 : session.end)
+    expectHex(serde.serialize(read), hex)
+  },
+  'session-windowed-base-key': ({ json, hex }) => {
+    const { key, start } = windowed(json)
+    expectHex(sessionKeys.baseOf(sessionKey(stringSerde.serialize(key), start, start)), hex)
+  },
+  'window-store-key': ({ json, hex }) => {
+    const { key, start } = windowed(json)
+    const { seqnum } = json as WindowJson
+    expectHex(windowKey(stringSerde.serialize(key), start, seqnum), hex)
+    const bytes = bytesOf(hex)
+    const read = [stringSerde.deserialize(windowKeys.baseOf(bytes)), windowStartOf(bytes), windowSequenceOf(bytes)]
+    expectEqual('read', read, [key, start, seqnum])
+  },
+  'session-store-key': ({ json, hex }) => {
+    const { key, start, end } = windowed(json)
+    if (!Number.isSafeInteger(end)) throw new Pending('times beyond 2^53 in session stores')
+    expectHex(sessionKey(stringSerde.serialize(key), start, end), hex)
+    const bytes = bytesOf(hex)
+    expectEqual('read', [stringSerde.deserialize(sessionKeys.baseOf(bytes)), sessionStartOf(bytes), sessionEndOf(bytes)], [key, start, end])
+  },
+  'windowed-partition': ({ json, time, session }) => {
+    const { key } = json as WindowJson
+    expectPartitions(timeWindowedSerde(stringSerde).inner.serialize(key), time as Record<string, number>)
+    expectPartitions(sessionWindowedSerde(stringSerde).inner.serialize(key), session as Record<string, number>)
+  },
+  'value-and-timestamp': ({ json, hex }) => {
+    const row = json as { value: string; timestamp: number | string }
+    if (!Number.isSafeInteger(Number(row.timestamp))) throw new Pending('times beyond 2^53 in stores')
+    expectBoth(valueAndTimestampSerde(stringSerde), { value: row.value, timestamp: Number(row.timestamp) }, hex)
+  },
+  // A value that is not there has no row: there is nothing to encode.
+  'value-and-timestamp-null': ({ hex }) => expectEqual('bytes of no value', null, hex),
+  'join-side-key': ({ json, hex }) => {
+    const { key, timestamp, side } = json as { key: string; timestamp: number; side: 'left' | 'right' }
+    expectHex(parked(key, timestamp, side, 'v').key, hex)
+  },
+  'left-or-right-value': ({ json, hex }) => {
+    const { value, side } = json as { value: string; side: 'left' | 'right' }
+    const row = parked('k', 1, side, value).value
+    expectHex(row.subarray(9), hex)
+  },
+  'serde-string': ({ json, hex }) => expectBoth(stringSerde, (json as { value: string }).value, hex),
+  'serde-string-unpaired-surrogate': ({ json, hex }) => {
+    const { utf16 } = json as { utf16: string }
+    if (utf16 !== '') throw new Pending(`text that is not Unicode, which Java writes as ${hex}`)
+  },
+  'serde-int32': ({ json, hex }) => expectBoth(integerSerde, (json as { value: number }).value, hex),
+  'serde-int64': ({ json, hex }) => {
+    const { value } = json as { value: number | string }
+    if (!Number.isSafeInteger(Number(value))) throw new Pending('int64 beyond 2^53')
+    expectBoth(longSerde, Number(value), hex)
+  },
+  'serde-float64': ({ json, hex }) => expectBoth(doubleSerde, Number((json as { value: number | string }).value), hex),
+  'deserialize-error': ({ serde, hex }) => {
+    const ours = { int32: integerSerde, int64: longSerde, float64: doubleSerde }[serde as string]
+    if (ours === undefined) throw new Pending(`a serde of ${String(serde)}`)
+    expectEqual('refused', isRefused(ours, bytesOf(hex)), true)
+  },
+  'table-change': ({ json, hex }) => {
+    const change = json as { newValue: string | null; oldValue: string | null; isLatest: boolean }
+    expectHex(changeSerde(stringSerde).serialize(change), hex)
+    const { newValue, oldValue } = changeSerde(stringSerde).deserialize(bytesOf(hex))
+    expectEqual('read', [newValue, oldValue], [change.newValue, change.oldValue])
+  },
+  'foreign-combined-key': ({ json, hex }) => {
+    const { foreignKey, primaryKey } = json as { foreignKey: string; primaryKey: string }
+    expectHex(subscriptionKey(stringSerde.serialize(foreignKey), stringSerde.serialize(primaryKey)), hex)
+  },
+  'foreign-subscription': ({ json, hex }) => {
+    const recorded = json as { version: number; hash: readonly (number | string)[] | null; instructionByte: number; primaryKey: string; primaryPartition: number }
+    if (recorded.version === 0) throw new Pending('subscriptions of version 0, which Kafka Streams wrote before 3.3')
+    const instruction = subscriptionInstructions[recorded.instructionByte]!
+    const subscription = { hash: hashFrom(recorded.hash), instruction, primaryKey: recorded.primaryKey, primaryPartition: recorded.primaryPartition }
+    expectRewritten(subscriptionSerde(stringSerde), subscription, hex)
+  },
+  'foreign-response': ({ json, hex }) => {
+    const { hash, foreignValue } = json as { hash: readonly (number | string)[] | null; foreignValue: string | null }
+    if (foreignValue === '') throw new Pending('an answer without bytes, which Kafka Streams loses')
+    expectRewritten(subscriptionAnswerSerde(stringSerde), { hash: hashFrom(hash), rightValue: foreignValue, primaryPartition: -1 }, hex)
+  },
+  'murmur3-128': ({ json, hash }) => {
+    const { bytes } = json as { bytes: string }
+    expectHex(murmur3(Buffer.from(bytes, 'base64')), Buffer.from(hashFrom(hash as readonly string[])!).toString('hex'))
+  },
+  'suppress-buffer-value': ({ json, hex }, headersOf) => {
+    const recorded = json as { prior: string | null; old: string | null; new: string | null; context: ContextJson }
+    const values = { priorValue: utf8(recorded.prior), oldValue: utf8(recorded.old), newValue: utf8(recorded.new) }
+    expectHex(encodeBuffered({ ...recorded.context, headers: headersOf(recorded.context.headers), ...values }, 0), hex)
+    const { row, time } = decodeBuffered(bytesOf(hex))
+    expectEqual('values read', [row.priorValue, row.oldValue, row.newValue].map((value) => value && stringSerde.deserialize(value)), [recorded.prior, recorded.old, recorded.new])
+    expectHex(encodeBuffered(row, time), hex)
+  },
+  'record-context': ({ json, hex }, headersOf) => {
+    const context = json as ContextJson
+    const bytes = encodeBuffered({ ...context, headers: headersOf(context.headers), priorValue: null, oldValue: null, newValue: null }, 0)
+    // Behind it come three absent values and a time.
+    expectHex(bytes.subarray(0, bytes.length - 20), hex)
+  },
+}
+
+/** The largest int64 stands for a window without end. */
+function windowed(json: unknown): { readonly key: string; readonly start: number; readonly end: number } {
+  const { key, start, end } = json as WindowJson
+  return { key, start: Number(start), end: end === '9223372036854775807' ? Infinity : Number(end) }
+}
+
+function bytesOf(hex: string | null): Uint8Array {
+  return new Uint8Array(Buffer.from(hex ?? '', 'hex'))
+}
+
+function expectHex(actual: Uint8Array, hex: string | null): void {
+  expectEqual('bytes', Buffer.from(actual).toString('hex'), hex)
+}
+
+function expectBoth<T>(serde: Serde<T>, value: T, hex: string | null): void {
+  expectHex(serde.serialize(value), hex)
+  const read = serde.deserialize(bytesOf(hex))
+  expectEqual('read', read, value)
+}
+
+/** Where values hold bytes: what was read must be as it was, and give the same bytes again. */
+function expectRewritten<T>(serde: Serde<T>, value: T, hex: string | null): void {
+  expectBoth(serde, value, hex)
+  expectHex(serde.serialize(serde.deserialize(bytesOf(hex))), hex)
+}
+
+function expectPartitions(key: Uint8Array, recorded: Readonly<Record<string, number>>): void {
+  for (const [count, partition] of Object.entries(recorded)) expectEqual(`of ${count} partitions`, partitionForKey(key, Number(count)), partition)
+}
+
+function isRefused(serde: Serde<number>, bytes: Uint8Array): boolean {
+  try {
+    serde.deserialize(bytes)
+    return false
+  } catch (error) {
+    return isStreamError(error)
+  }
+}
+
+function parked(key: string, timestamp: number, side: 'left' | 'right', value: string): { readonly key: Uint8Array; readonly value: Uint8Array } {
+  const bytes = new MemoryByteStore()
+  new OuterJoinStore(bytes, { keySerde: stringSerde as Serde<unknown>, leftSerde: stringSerde as Serde<unknown>, rightSerde: stringSerde as Serde<unknown> }).park(key, timestamp, side, value)
+  for (const row of bytes.scan({})) return row
+  throw new Difference('the row was not parked')
+}
+
+function hashFrom(halves: readonly (number | string)[] | null): Uint8Array | null {
+  if (halves === null) return null
+  const bytes = new Uint8Array(16)
+  const view = new DataView(bytes.buffer)
+  halves.forEach((half, index) => view.setBigInt64(8 * index, BigInt(half)))
+  return bytes
+}
+
+function utf8(text: string | null): Uint8Array | null {
+  return text === null ? null : stringSerde.serialize(text)
+}
