@@ -36,7 +36,7 @@ export function sourceTopicsInBroker(
   topology: TopologyData,
   applicationId: string,
   subTopology: SubTopology,
-  existing: ReadonlyMap<string, unknown>,
+  existing: { keys(): Iterable<string> },
 ): readonly string[] {
   const named = subTopology.sourceTopics.map((topic) => topicInBroker(applicationId, topology, topic))
   const patterns = subTopology.nodes.flatMap((node) => (node.kind === 'source' && node.pattern !== null ? [wholeName(node.pattern)] : []))

@@ -77,6 +77,7 @@ export class StreamThread {
   #hasLeft = false
   /** Infinity: no source has a pattern. */
   #nextTopicCheck: number
+  #subscribed: ReadonlySet<string> = new Set()
 
   constructor(options: ThreadOptions) {
     const { topology, config, partitionCounts, name } = options
@@ -141,10 +142,10 @@ export class StreamThread {
   async #subscribe(): Promise<void> {
     const { topology, config, partitionCounts, name } = this.#options
     const { applicationId, broker, offsetReset, sessionTimeoutMs } = config
-    const topics = new Set(topology.subTopologies.flatMap((part) => sourceTopicsInBroker(topology, applicationId, part, partitionCounts)))
+    this.#subscribed = this.#sourceTopics(partitionCounts.keys())
     this.#member = await broker.joinGroup({
       groupId: applicationId,
-      topics: [...topics],
+      topics: [...this.#subscribed],
       assignors: [taskAssignor(topology, applicationId, () => this.#tasks.map(({ task }) => task.taskId))],
       offsetReset,
       sessionTimeoutMs,
@@ -394,10 +395,11 @@ export class StreamThread {
 
   /** Where a new topic matches a pattern, the group has to hear of it: only who joins says what it wants to read. */
   async #findTopics(): Promise<void> {
-    const { topology, config: { broker, clock }, partitionCounts } = this.#options
+    const { topology, config: { broker, clock } } = this.#options
     this.#nextTopicCheck = clock.monotonic() + topicCheckMs
-    if ((await externalTopics(broker, topology)).every((topic) => partitionCounts.has(topic))) return
-    await this.#learnPartitions()
+    const wanted = this.#sourceTopics(await externalTopics(broker, topology))
+    if ([...wanted].every((topic) => this.#subscribed.has(topic))) return
+    await this.#learnPartitions(() => true)
     await this.#suspendTasks()
     this.#newAssignment = []
     this.#hasLeft = true
@@ -410,17 +412,29 @@ export class StreamThread {
     await this.#adoptAssignment()
   }
 
+  /** What the program reads, of the topics that exist. */
+  #sourceTopics(existing: Iterable<string>): ReadonlySet<string> {
+    const { topology, config: { applicationId } } = this.#options
+    const names = new Set(existing)
+    return new Set(topology.subTopologies.flatMap((part) => sourceTopicsInBroker(topology, applicationId, part, names)))
+  }
+
   /** Topics or partitions were added: internal topics that fit are made. @throws TOPOLOGY_INVALID where state and repartition topics do not fit any more */
-  async #learnPartitions(): Promise<void> {
+  async #learnPartitions(isWanted: (topic: string) => boolean): Promise<void> {
     const { topology, config: { broker, applicationId, deadLetterTopic, additionalRetentionMs }, partitionCounts } = this.#options
     const found = await setUpTopics(broker, { applicationId, topology, deadLetterTopic, additionalRetentionMs })
-    for (const [topic, count] of found) partitionCounts.set(topic, count)
+    for (const [topic, count] of found) if (isWanted(topic)) partitionCounts.set(topic, count)
   }
 
   /** Tasks that stay are resumed if nobody else has gone on with them meanwhile; others are closed, and new ones are restored. */
   async #adoptAssignment(): Promise<void> {
     const assigned = this.#newAssignment ?? []
-    if (assigned.some(({ topic, partition }) => partition >= (this.#options.partitionCounts.get(topic) ?? 0))) await this.#learnPartitions()
+    const { partitionCounts } = this.#options
+    if (assigned.some(({ topic, partition }) => partition >= (partitionCounts.get(topic) ?? 0))) {
+      // a topic that nobody has asked the group for is not ours to read yet
+      const topics = new Set([...partitionCounts.keys(), ...assigned.map(({ topic }) => topic)])
+      await this.#learnPartitions((topic) => topics.has(topic))
+    }
     const { tasks, dropped } = await this.#factory.tasksFor(assigned, this.#tasks, this.#member!)
     for (const active of dropped) this.#closeTask(active)
     const added = tasks.filter((active) => !this.#tasks.includes(active))
