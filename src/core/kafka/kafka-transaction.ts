@@ -96,15 +96,29 @@ export class KafkaTransaction {
   }
 
   async abort(): Promise<void> {
-    if (this.#isOutcomeUnknown) await this.initialise()
-    else await this.#end(false)
+    if (!this.#isOutcomeUnknown) return this.#end(false)
+    await this.#endWhatIsOpen()
+    await this.initialise()
+  }
+
+  /** Before an initialisation: met with an open transaction, the coordinator fences the very epoch that the initialisation names. */
+  async #endWhatIsOpen(): Promise<void> {
+    try {
+      await this.#askToEnd(false)
+    } catch (error) {
+      if (!isStreamError(error, 'INVALID_TXN_STATE')) throw error // it had ended, or never begun there
+    }
   }
 
   /** Nothing is sent for a transaction without contents: the coordinator has never heard of it. */
   async #end(committed: boolean): Promise<void> {
     if (this.#partitions.size === 0 && !this.#hasOffsets) return
-    await this.#ask(committed ? 'committing' : 'aborting', (nodeId) => this.#lane.send(nodeId, endTxn, { ...this.#producer(), committed }, this.#cluster.requestTimeoutMs))
+    await this.#askToEnd(committed)
     this.#forgetContents()
+  }
+
+  async #askToEnd(committed: boolean): Promise<void> {
+    await this.#ask(committed ? 'committing' : 'aborting', (nodeId) => this.#lane.send(nodeId, endTxn, { ...this.#producer(), committed }, this.#cluster.requestTimeoutMs))
   }
 
   #forgetContents(): void {
