@@ -58,13 +58,18 @@ const runsEverywhere = async (worker: DistributedWorker, workers: number) => {
   return tasks.length === 6 && tasks.every(({ state }) => state === 'RUNNING') && new Set(tasks.map((task) => task.worker_id)).size === workers
 }
 
-/** Each part counted from 1 without a gap; and, where it must be, without a repeat. */
-async function expectNoGap(broker: Broker): Promise<void> {
+async function countedByPart(broker: Broker): Promise<ReadonlyMap<string, readonly number[]>> {
   const byPart = new Map<string, number[]>()
   for (const { value } of await readTopic(broker, 'counted')) {
     const [part, number] = value!.split(':')
     byPart.set(part!, [...(byPart.get(part!) ?? []), Number(number)])
   }
+  return byPart
+}
+
+/** Each part counted from 1 without a gap; and, where it must be, without a repeat. */
+async function expectNoGap(broker: Broker): Promise<void> {
+  const byPart = await countedByPart(broker)
   expect(byPart.size).toBe(6)
   for (const [part, numbers] of byPart) expect(numbers, `part ${part}`).toEqual(numbers.map((_, index) => index + 1))
 }
@@ -127,6 +132,7 @@ describe('a cluster of workers', () => {
     await until(() => first.isReady(), 'the worker leads')
     await send(first, 'PUT', '/connectors/count/config', count)
     await until(() => runsEverywhere(first, 1), 'all tasks run')
+    await until(async () => (await countedByPart(broker)).size === 6, 'each task has counted')
     await first.stop()
     expect((await readTopic(broker, 'connect-status')).filter(({ key }) => key === 'status-task-count-0').at(-1)!.value).toContain('"state":"UNASSIGNED"')
     const second = await openWorker(broker)
