@@ -128,6 +128,7 @@ describe('a cluster of workers', () => {
 
   it('goes on with its connectors when it is opened again, and keeps them as Kafka Connect does', async () => {
     const broker = await openBroker()
+    await broker.topics.create([{ topic: 'counted' }])
     const first = await openWorker(broker)
     await until(() => first.isReady(), 'the worker leads')
     await send(first, 'PUT', '/connectors/count/config', count)
