@@ -27,7 +27,7 @@ const abort = new AbortController()
 const quiet = () => undefined
 const context: SourceTaskContext = {
   connectorName: 'bench',
-  taskId: 0,
+  taskId: 0, gauge: () => undefined,
   clock: systemClock,
   log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
   signal: abort.signal,

@@ -72,6 +72,22 @@ export interface Log {
   error(text: string): void
 }
 
+export interface GaugeSettings {
+  /** Small letters, digits and `_`, with the unit last, such as `file_lag_bytes`. Shown as `millrace_connector_<name>` with the labels `connector` and `task`. */
+  readonly name: string
+  /** One sentence for people. */
+  readonly help: string
+}
+
+export interface TaskContext extends PluginContext {
+  readonly taskId: number
+  /**
+   * Publishes a number at the worker's `/metrics` for as long as the task runs. `read` is called when somebody looks, or twice a
+   * second: it must be cheap and not wait. While it throws or gives NaN there is no number. The same name again replaces it.
+   */
+  gauge(settings: GaugeSettings, read: () => number): void
+}
+
 export interface ConnectorContext extends PluginContext {
   /** Call when the outside system changed so that tasks should be divided anew; the worker asks `taskConfigs` again soon. */
   requestTaskReconfiguration(): void
@@ -107,8 +123,7 @@ export interface SourceConnector<C = unknown> extends Connector<C> {
   alterOffsets?(config: C, offsets: readonly (readonly [SourcePartition, SourceOffset | null])[]): boolean | Promise<boolean>
 }
 
-export interface SourceTaskContext extends PluginContext {
-  readonly taskId: number
+export interface SourceTaskContext extends TaskContext {
   /** Committed offsets, in the order asked; undefined where none is. For `start`, or when a new source partition appears. */
   offsets(partitions: readonly SourcePartition[]): Promise<readonly (SourceOffset | undefined)[]>
   /** Every source partition of the connector, of all its tasks, that has a committed offset. For sources that must recognise what they know by other names. */
@@ -161,8 +176,7 @@ export interface SinkConnector<C = unknown> extends Connector<C> {
 /** The next offset to read, per partition. */
 export type SinkOffsets = readonly (TopicPartition & { readonly offset: number })[]
 
-export interface SinkTaskContext extends PluginContext {
-  readonly taskId: number
+export interface SinkTaskContext extends TaskContext {
   /** Partitions owned now. */
   assignment(): readonly TopicPartition[]
   /** Reading goes on from here: for sinks that keep offsets themselves. Call it from `open` (or `put`); takes effect before the next `put`. */

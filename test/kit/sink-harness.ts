@@ -60,6 +60,7 @@ export class SinkHarness<C, T> {
     await task.start(spec.parse({ ...this.#config, ...taskConfig }), {
       ...common,
       taskId: 0,
+      gauge: () => undefined,
       assignment: () => partitions,
       seek,
       pause: () => undefined,

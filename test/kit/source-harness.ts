@@ -1,5 +1,5 @@
 /** Runs one source task without a worker: polls it, keeps what it gives, commits offsets when told, and forgets the rest at a crash. */
-import type { Clock, Log, RawConfig, SourceOffset, SourcePartition, SourcePlugin, SourcePoll, SourcePosition, SourceRecord, SourceSpans, SourceTask } from 'millrace/connect'
+import type { Clock, GaugeSettings, Log, RawConfig, SourceOffset, SourcePartition, SourcePlugin, SourcePoll, SourcePosition, SourceRecord, SourceSpans, SourceTask } from 'millrace/connect'
 
 /** A clock whose timers fire at once, with the time moved on: waiting costs nothing. */
 export function hurryingClock(): Clock {
@@ -39,6 +39,7 @@ export interface Given {
 
 export class SourceHarness<C, T> {
   readonly log = collectingLog()
+  readonly gauges = new Map<string, () => number>()
   readonly clock: Clock
   /** Offsets that survive a crash. */
   readonly committed = new Map<string, SourceOffset>()
@@ -72,6 +73,7 @@ export class SourceHarness<C, T> {
       clock: this.clock,
       log: this.log,
       signal: this.#abort.signal,
+      gauge: (settings: GaugeSettings, read: () => number) => void this.gauges.set(settings.name, read),
       requestTaskReconfiguration: () => undefined,
       raiseError: (error: Error) => {
         throw error

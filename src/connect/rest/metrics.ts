@@ -27,9 +27,17 @@ export async function metricsText(runner: LocalRunner, broker: Broker): Promise<
     ;(isSource ? written : sent).inc(labels, status.records)
     skipped.inc(labels, status.skipped)
     restarts.set(labels, status.attempts)
+    for (const { name, help, value } of supervised.gauges()) taskGauge(registry, name, help).set(labels, value)
     state.set({ ...labels, status: status.state.toLowerCase() }, 1)
   }
   return await registry.metrics() + await AggregatorRegistry.aggregate([brokerMetricFamilies(broker)]).metrics()
+}
+
+/** One family for all tasks that publish the name; the first says what it is. */
+function taskGauge(registry: Registry, ownName: string, help: string): Gauge<'connector' | 'task'> {
+  const name = `millrace_connector_${ownName}`
+  const known = registry.getSingleMetric(name)
+  return known instanceof Gauge ? known : new Gauge({ name, help, labelNames: taskLabels, registers: [registry] })
 }
 
 export function metricsEndpoint(runner: LocalRunner, broker: Broker): Endpoint {

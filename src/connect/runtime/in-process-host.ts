@@ -1,15 +1,18 @@
 import { runTask } from './run-task.ts'
 import { TaskControl } from './task-control.ts'
+import { TaskGauges } from './task-gauges.ts'
 import type { HostedTask, HostedTaskOptions } from './task-host.ts'
 
 /** Runs the task inside the worker: cheap, but a task that blocks or leaks takes the worker with it. */
 export function hostInProcess({ spec, installed, isPaused, ...environment }: HostedTaskOptions): HostedTask {
   const control = new TaskControl({ paused: isPaused })
+  const gauges = new TaskGauges()
   return {
-    done: runTask(spec, { ...environment, plugin: installed.plugin, control }),
+    done: runTask(spec, { ...environment, plugin: installed.plugin, control, gauges }),
     pause: () => control.pause(),
     resume: () => control.resume(),
     stop: () => control.stop(),
+    gauges: () => gauges.readings(),
     // code of the same thread cannot be ended; it has been asked to stop
     kill: async () => control.stop(),
   }

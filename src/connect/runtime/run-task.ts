@@ -1,6 +1,6 @@
 /** Puts one task together from its spec and runs it: the same in a thread of its own and inside the worker. */
 import type { Broker, Clock, Random } from '../../core/index.ts'
-import type { ConnectorPlugin, Log, PluginContext, SinkPlugin, SourcePlugin } from '../connector.ts'
+import type { ConnectorPlugin, Log, SinkPlugin, SourcePlugin, TaskContext } from '../connector.ts'
 import { consumerSettings, producerSettings } from './client-settings.ts'
 import { createCodec } from './codec-config.ts'
 import { sinkConfig, sourceConfig, wholeNameRegex } from './connector-config.ts'
@@ -17,6 +17,7 @@ import { openSourceCommitter } from './source-committer.ts'
 import { SourceWorker } from './source-worker.ts'
 import { SubmittedOffsets } from './submitted-offsets.ts'
 import type { TaskControl } from './task-control.ts'
+import type { TaskGauges } from './task-gauges.ts'
 import { noProgress, taskName } from './task-spec.ts'
 import type { TaskProgress, TaskSpec } from './task-spec.ts'
 import { describeOrCreate, TopicCreation } from './topic-creation.ts'
@@ -34,6 +35,7 @@ export interface TaskEnvironment {
   readonly random: Random
   readonly log: Log
   readonly report: (progress: TaskProgress) => void
+  readonly gauges: TaskGauges
 }
 
 type Change = { readonly records?: number; readonly waitingFor?: string | null; readonly topicRecords?: Readonly<Record<string, number>> }
@@ -46,12 +48,14 @@ export async function runTask(spec: TaskSpec, environment: TaskEnvironment): Pro
 }
 
 /** What source and sink have in common. */
-function common(spec: TaskSpec, config: SourceConfig | SinkConfig, { registry, control, clock, random, log, report }: TaskEnvironment) {
+function common(spec: TaskSpec, config: SourceConfig | SinkConfig, { registry, control, clock, random, log, report, gauges }: TaskEnvironment) {
   const errors = new ErrorPolicy({
     tolerance: config['errors.tolerance'], logEnabled: config['errors.log.enable'], logsRecords: config['errors.log.include.messages'], log, clock, random,
     retryTimeoutMs: config['errors.retry.timeout'], retryMaxDelayMs: Math.max(1, config['errors.retry.delay.max.ms']), signal: control.stopSignal,
   })
-  const context: PluginContext & { readonly taskId: number } = { connectorName: spec.connector, taskId: spec.taskId, clock, log, signal: control.stopSignal }
+  const context: TaskContext = {
+    connectorName: spec.connector, taskId: spec.taskId, clock, log, signal: control.stopSignal, gauge: (settings, read) => gauges.set(settings, read),
+  }
   let known = noProgress
   const progress = ({ records = 0, waitingFor = known.waitingFor, topicRecords = known.topicRecords }: Change) => {
     known = { records: known.records + records, skipped: errors.skipped, waitingFor, topicRecords }

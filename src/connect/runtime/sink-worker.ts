@@ -1,7 +1,7 @@
 import type { Clock, GroupMember, Isolation, PartitionPosition, PartitionRecords, Random, RebalanceEvent, RecordView, TopicPartition } from '../../core/index.ts'
 import { isStreamError, sleep } from '../../core/index.ts'
 import type { SinkRecord } from '../connect-record.ts'
-import type { Log, SinkOffsets, SinkTask, SinkTaskContext } from '../connector.ts'
+import type { Log, SinkOffsets, SinkTask, SinkTaskContext, TaskContext } from '../connector.ts'
 import { describeError } from '../errors.ts'
 import type { DeadLetters } from './dead-letter.ts'
 import type { ErrorPolicy } from './error-policy.ts'
@@ -18,7 +18,7 @@ export interface SinkWorkerOptions {
   readonly name: string
   readonly task: SinkTask
   readonly taskConfig: unknown
-  readonly context: Pick<SinkTaskContext, 'connectorName' | 'clock' | 'log' | 'signal' | 'taskId'>
+  readonly context: TaskContext
   readonly control: TaskControl
   /** For people: the topics or the pattern that was configured. */
   readonly subscription: string

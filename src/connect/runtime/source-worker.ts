@@ -1,7 +1,7 @@
 import type { Clock, Header, Random } from '../../core/index.ts'
 import { isStreamError, sleep } from '../../core/index.ts'
 import type { ConnectRecord, SourceOffset, SourcePartition, SourcePosition, SourceRecord, SourceSpans } from '../connect-record.ts'
-import type { Log, SourcePoll, SourceTask, SourceTaskContext, TransactionContext } from '../connector.ts'
+import type { Log, SourcePoll, SourceTask, SourceTaskContext, TaskContext, TransactionContext } from '../connector.ts'
 import { javaText } from '../java-text.ts'
 import { schema as make } from '../schema.ts'
 import type { DeadLetters } from './dead-letter.ts'
@@ -23,7 +23,7 @@ export interface SourceWorkerOptions {
   readonly name: string
   readonly task: SourceTask
   readonly taskConfig: unknown
-  readonly context: Omit<SourceTaskContext, 'offsets' | 'allOffsets' | 'transaction'>
+  readonly context: TaskContext
   readonly control: TaskControl
   readonly codec: RecordCodec
   /** null: none. */

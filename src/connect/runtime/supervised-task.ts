@@ -4,6 +4,7 @@ import type { Log } from '../connector.ts'
 import { describeError } from '../errors.ts'
 import { backoffMs } from './retry.ts'
 import type { HostedTask } from './task-host.ts'
+import type { GaugeReading } from './task-gauges.ts'
 import { noProgress } from './task-spec.ts'
 import type { TaskProgress } from './task-spec.ts'
 
@@ -96,6 +97,11 @@ export class SupervisedTask {
   /** How many records of each topic it wrote or took since it was started the last time. */
   get topicRecords(): Readonly<Record<string, number>> {
     return this.#progress.topicRecords
+  }
+
+  /** What the task says about itself in numbers; empty while it does not run. */
+  gauges(): readonly GaugeReading[] {
+    return this.#hosted?.gauges() ?? []
   }
 
   /** What it failed with for good. */

@@ -2,6 +2,7 @@ import type { Broker, Clock, Random } from '../../core/index.ts'
 import type { Log } from '../connector.ts'
 import type { InstalledPlugin, PluginRegistry } from './plugin-registry.ts'
 import type { ConnectorPlugin } from '../connector.ts'
+import type { GaugeReading } from './task-gauges.ts'
 import type { TaskProgress, TaskSpec } from './task-spec.ts'
 
 export interface HostedTaskOptions {
@@ -25,6 +26,8 @@ export interface HostedTask {
   resume(): void
   /** Asks for a clean stop: what is in flight is committed first. */
   stop(): void
+  /** What it says about itself in numbers, as far as is known here. */
+  gauges(): readonly GaugeReading[]
   /** Ends it without asking, where that is possible; nothing more is committed. */
   kill(): Promise<void>
 }

@@ -6,6 +6,7 @@ import { connectorError } from '../errors.ts'
 import { loadModule, PluginRegistry } from './plugin-registry.ts'
 import { runTask } from './run-task.ts'
 import { TaskControl } from './task-control.ts'
+import { TaskGauges } from './task-gauges.ts'
 import { noProgress } from './task-spec.ts'
 import type { TaskProgress, TaskSpec } from './task-spec.ts'
 import { plainError, signOfLifeMs } from './thread-messages.ts'
@@ -16,6 +17,7 @@ assert(parentPort !== null, 'task-worker runs in a thread')
 const worker = parentPort
 const { spec, isPaused, broker: brokerHandle } = workerData as TaskThreadData
 const say = (message: FromThread) => worker.postMessage(message)
+const gauges = new TaskGauges()
 
 /** Progress is of interest to people: ten times a second is enough. */
 const progressIntervalMs = 100
@@ -29,7 +31,7 @@ async function main(): Promise<void> {
   try {
     const broker = await openSharedBroker(brokerHandle)
     const registry = new PluginRegistry({ modules: workerConfig.parse(spec.workerConfig)['plugin.path'] })
-    await runTask(spec, { broker, registry, plugin: await findPlugin(spec), control, clock: systemClock, random: systemRandom, log: remoteLog(), report: progress.report })
+    await runTask(spec, { broker, registry, plugin: await findPlugin(spec), control, clock: systemClock, random: systemRandom, log: remoteLog(), report: progress.report, gauges })
     await broker.close()
     progress.flush()
     say({ kind: 'stopped' })
@@ -51,7 +53,7 @@ function listen(): TaskControl {
 
 /** As long as the event loop turns. */
 function giveSignsOfLife(): void {
-  say({ kind: 'alive' })
+  say({ kind: 'alive', gauges: gauges.readings() })
   systemClock.setTimer(signOfLifeMs, giveSignsOfLife)
 }
 

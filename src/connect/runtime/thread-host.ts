@@ -4,6 +4,7 @@ import type { SharedBroker, Timer } from '../../core/index.ts'
 import { connectorError } from '../errors.ts'
 import { hostInProcess } from './in-process-host.ts'
 import type { HostedTask, HostedTaskOptions, TaskHost } from './task-host.ts'
+import type { GaugeReading } from './task-gauges.ts'
 import { taskName } from './task-spec.ts'
 import { errorFromPlain } from './thread-messages.ts'
 import type { FromThread, TaskThreadData, ToThread } from './thread-messages.ts'
@@ -36,6 +37,8 @@ function hostInThread(options: HostedTaskOptions, { workerUrl, maxMemoryMiB, sta
     workerData, transferList: [...shared.transferList], name: taskName(options.spec), resourceLimits: { maxOldGenerationSizeMb: maxMemoryMiB }, execArgv: [],
   })
   const tell = (message: ToThread) => thread.postMessage(message)
+  let gauges: readonly GaugeReading[] = []
+  thread.on('message', (message: FromThread) => { if (message.kind === 'alive') gauges = message.gauges })
   const watch = watchStalls(thread, options, stallTimeoutMs)
   return {
     done: Promise.race([outcomeOf(thread, options, maxMemoryMiB), watch.stalled]).finally(async () => {
@@ -46,6 +49,7 @@ function hostInThread(options: HostedTaskOptions, { workerUrl, maxMemoryMiB, sta
     pause: () => tell({ kind: 'pause' }),
     resume: () => tell({ kind: 'resume' }),
     stop: () => tell({ kind: 'stop' }),
+    gauges: () => gauges,
     kill: async () => { await thread.terminate() },
   }
 }

@@ -2,6 +2,7 @@
 import { isStreamError, StreamError } from '../../core/index.ts'
 import type { BrokerHandle, ErrorCode } from '../../core/index.ts'
 import type { Log } from '../connector.ts'
+import type { GaugeReading } from './task-gauges.ts'
 import type { TaskProgress, TaskSpec } from './task-spec.ts'
 
 export interface TaskThreadData {
@@ -15,8 +16,8 @@ export type ToThread = { readonly kind: 'pause' | 'resume' | 'stop' }
 export type FromThread =
   | { readonly kind: 'progress'; readonly progress: TaskProgress }
   | { readonly kind: 'log'; readonly level: keyof Log; readonly text: string }
-  /** Nothing but a sign of life. */
-  | { readonly kind: 'alive' }
+  /** A sign of life. */
+  | { readonly kind: 'alive'; readonly gauges: readonly GaugeReading[] }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly error: PlainError }
 

@@ -31,6 +31,8 @@ describe('a task in a thread', () => {
     const { worker, log } = openWorker(broker)
     await worker.start({ name: 'count', config: source })
     await until(() => worker.status()[0]!.tasks[0]?.records === 20, 'twenty records are reported')
+    const [task] = worker.parts.runner.tasks()
+    await until(() => task!.supervised.gauges()[0]?.value === 0, 'its gauge crosses the thread')
     await worker.stop()
     expect(await values(broker)).toEqual(counted(20))
     expect(worker.status()[0]!.tasks[0]).toMatchObject({ state: 'UNASSIGNED', attempts: 0 })
