@@ -1,5 +1,6 @@
 import { StreamError } from './errors.ts'
-import { doubleSerde, integerSerde, longSerde, stringSerde } from './serde.ts'
+import { bigintSerde, doubleSerde, floatSerde, integerSerde, longSerde, shortSerde } from './fixed-length-serdes.ts'
+import { stringSerde } from './serde.ts'
 import type { Serde } from './serde.ts'
 
 /** Kafka's UUIDSerializer: the text of the UUID. */
@@ -18,7 +19,7 @@ export const uuidSerde: Serde<string> = {
 const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /** Bytes of each value, for the serdes where it is always the same. */
-const fixedLengths = new Map<unknown, number>([[longSerde, 8], [integerSerde, 4], [doubleSerde, 8], [uuidSerde, 36]])
+const fixedLengths = new Map<unknown, number>([[shortSerde, 2], [integerSerde, 4], [longSerde, 8], [bigintSerde, 8], [floatSerde, 4], [doubleSerde, 8], [uuidSerde, 36]])
 
 /**
  * A list of what another serde writes, in the format of Kafka's ListSerializer. Elements may be null.
@@ -26,7 +27,7 @@ const fixedLengths = new Map<unknown, number>([[longSerde, 8], [integerSerde, 4]
  *   fixed length     0 · number of nulls (4) · index of each (4) … · number of elements (4) · the others, one after the other
  *   other lengths    1 · number of elements (4) · for each: its length, -1 for null (4) · its bytes
  * ```
- * Fixed: `longSerde`, `integerSerde`, `doubleSerde`, `uuidSerde`.
+ * Fixed: `shortSerde`, `integerSerde`, `longSerde`, `bigintSerde`, `floatSerde`, `doubleSerde`, `uuidSerde`.
  */
 export function listSerde<T>(inner: Serde<T>): Serde<readonly (T | null)[]> {
   const fixedLength = fixedLengths.get(inner)

@@ -35,80 +35,12 @@ export function deserializeCopy<T>(serde: Serde<T>, bytes: Uint8Array, start: nu
   return serde.deserialize(new Uint8Array(bytes.subarray(start, end)))
 }
 
-function checkLength(found: number, length: number, what: string): void {
-  if (found !== length) throw new StreamError('DESERIALIZATION_FAILED', `${what} has ${length} bytes, but the data has ${found}`)
-}
-
-function readInt32(bytes: Uint8Array, position: number): number {
-  return (bytes[position]! << 24) | (bytes[position + 1]! << 16) | (bytes[position + 2]! << 8) | bytes[position + 3]!
-}
-
-function writeInt32(bytes: Uint8Array, position: number, value: number): void {
-  bytes[position] = value >>> 24
-  bytes[position + 1] = value >>> 16
-  bytes[position + 2] = value >>> 8
-  bytes[position + 3] = value
-}
-
 /** UTF-8 text. Bytes that are not UTF-8 are refused. */
 export const stringSerde: Serde<string> = {
   serialize: bytesOf,
   deserialize: (bytes) => textOf(bytes, 0, bytes.length),
   deserializeRange: textOf,
   serializeInto: writeText,
-}
-
-/** Kafka's LongSerializer: 8 bytes, big-endian. Only integers that a number holds exactly. */
-export const longSerde: Serde<number> = {
-  serialize(value) {
-    const bytes = new Uint8Array(8)
-    writeLong(value, bytes, 0)
-    return bytes
-  },
-  deserialize: (bytes) => readLong(bytes, 0, bytes.length),
-  deserializeRange: readLong,
-  serializeInto: (value, bytes, at) => (at + 8 > bytes.length ? -1 : writeLong(value, bytes, at)),
-}
-
-function writeLong(value: number, bytes: Uint8Array, at: number): number {
-  if (!Number.isSafeInteger(value)) throw new StreamError('SERIALIZATION_FAILED', `${value} is not an integer that fits a long without loss`)
-  writeInt32(bytes, at, Math.floor(value / 0x1_0000_0000))
-  writeInt32(bytes, at + 4, value)
-  return at + 8
-}
-
-function readLong(bytes: Uint8Array, start: number, end: number): number {
-  checkLength(end - start, 8, 'a long')
-  const value = readInt32(bytes, start) * 0x1_0000_0000 + (readInt32(bytes, start + 4) >>> 0)
-  if (Number.isSafeInteger(value)) return value
-  throw new StreamError('DESERIALIZATION_FAILED', `the long ${Buffer.from(bytes.subarray(start, end)).readBigInt64BE()} does not fit a number without loss`)
-}
-
-/** Kafka's IntegerSerializer: 4 bytes, big-endian. */
-export const integerSerde: Serde<number> = {
-  serialize(value) {
-    if ((value | 0) !== value) throw new StreamError('SERIALIZATION_FAILED', `${value} is not a 32-bit integer`)
-    const bytes = Buffer.allocUnsafe(4)
-    bytes.writeInt32BE(value)
-    return bytes
-  },
-  deserialize(bytes) {
-    checkLength(bytes.length, 4, 'an integer')
-    return readInt32(bytes, 0)
-  },
-}
-
-/** Kafka's DoubleSerializer: 8 bytes, IEEE 754, big-endian. */
-export const doubleSerde: Serde<number> = {
-  serialize(value) {
-    const bytes = Buffer.allocUnsafe(8)
-    bytes.writeDoubleBE(value)
-    return bytes
-  },
-  deserialize(bytes) {
-    checkLength(bytes.length, 8, 'a double')
-    return new DataView(bytes.buffer, bytes.byteOffset, 8).getFloat64(0)
-  },
 }
 
 /** Bytes as they are, not copied. */

@@ -18,8 +18,12 @@ export class Difference extends Error {}
 export class Pending extends Error {}
 
 export function expectEqual(what: string, actual: unknown, expected: unknown): void {
-  const [a, e] = [JSON.stringify(actual), JSON.stringify(expected)]
+  const [a, e] = [textOf(actual), textOf(expected)]
   if (a !== e) throw new Difference(`${what}: expected ${shortened(e)}, got ${shortened(a)}`)
+}
+
+function textOf(value: unknown): string | undefined {
+  return JSON.stringify(value, (_name, member: unknown) => (typeof member === 'bigint' ? String(member) : member)) as string | undefined
 }
 
 function shortened(text: string | undefined): string {

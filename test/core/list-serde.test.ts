@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { listSerde, uuidSerde } from '../../src/core/list-serde.ts'
-import { doubleSerde, integerSerde, longSerde, stringSerde } from '../../src/core/serde.ts'
+import { booleanSerde, doubleSerde, floatSerde, integerSerde, longSerde, shortSerde } from '../../src/core/fixed-length-serdes.ts'
+import { stringSerde } from '../../src/core/serde.ts'
 import type { Serde } from '../../src/core/serde.ts'
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
@@ -14,6 +15,9 @@ describe('listSerde', () => {
     ['strings', listSerde(stringSerde) as Serde<unknown>, ['a', null, 'bcd', ''], '01000000040000000161ffffffff0000000362636400000000'],
     ['integers', listSerde(integerSerde) as Serde<unknown>, [7], '00000000000000000100000007'],
     ['doubles', listSerde(doubleSerde) as Serde<unknown>, [1.5], '0000000000000000013ff8000000000000'],
+    ['shorts', listSerde(shortSerde) as Serde<unknown>, [1, null, -3], '000000000100000001000000030001fffd'],
+    ['floats', listSerde(floatSerde) as Serde<unknown>, [1.5, null], '000000000100000001000000023fc00000'],
+    ['booleans', listSerde(booleanSerde) as Serde<unknown>, [true, null, false], '01000000030000000101ffffffff0000000100'],
     ['UUIDs', listSerde(uuidSerde) as Serde<unknown>, [uuid, null], '0000000001000000010000000230303131323233332d343435352d363637372d383839392d616162626363646465656666'],
     ['nothing', listSerde(stringSerde) as Serde<unknown>, [], '0100000000'],
   ])('reads and writes %s as Kafka does', (_what, serde, list, bytes) => {
