@@ -50,25 +50,31 @@ function harness(config: Record<string, string> = {}) {
   return made
 }
 
-/** Inflating happens beside reading, so nothing for a while does not mean that there is nothing. */
-async function settle(source: { poll(): Promise<number> }) {
-  for (let quiet = 0; quiet < 6;) {
+/** Polls until it is so, and a few times more. Inflating happens beside reading: that nothing comes does not mean that nothing will. */
+async function settle(source: SourceHarness, isSo: () => boolean) {
+  for (let tries = 0; !isSo() && tries < 2_000; tries++) {
+    if ((await source.poll()) === 0) await sleep(systemClock, 10)
+  }
+  for (let more = 0; more < 6; more++) {
     await sleep(systemClock, 10)
-    quiet = (await source.poll()) > 0 ? 0 : quiet + 1
+    await source.poll()
   }
 }
+
+const read = (source: SourceHarness, count: number) => settle(source, () => source.texts.length >= count)
+const complain = (source: SourceHarness) => settle(source, () => source.log.lines.length > 0)
 
 describe('compressed files', () => {
   it('are read once, in whichever of the two ways they are compressed', async () => {
     writeFileSync(at('access.log.1.gz'), gzipSync(Buffer.from(text(0, 20_000))))
     const source = harness()
     await source.start()
-    await settle(source)
+    await read(source, 20_000)
     expect(source.texts).toEqual(lines(0, 20_000))
     source.commit()
     await source.crash()
     await source.start()
-    await settle(source)
+    await read(source, 20_000)
     expect(source.texts).toHaveLength(20_000)
     expect([...source.committed.values()]).toMatchObject([{ done: true, path: at('access.log.1.gz') }])
   })
@@ -78,7 +84,7 @@ describe('compressed files', () => {
     spawnSync('zstd', ['-q', '--rm', at('access.log.1')])
     const source = harness()
     await source.start()
-    await settle(source)
+    await read(source, 1_000)
     expect(source.texts).toEqual(lines(0, 1_000))
   })
 
@@ -90,7 +96,7 @@ describe('compressed files', () => {
     source.commit(313)
     await source.crash()
     await source.start()
-    await settle(source)
+    await read(source, 5_000)
     expect(source.texts).toEqual(lines(0, 5_000))
   })
 
@@ -98,18 +104,18 @@ describe('compressed files', () => {
     append('access.log', 0, 10)
     const source = harness()
     await source.start()
-    await settle(source)
+    await read(source, 10)
     renameSync(at('access.log'), at('access.log.1'))
     append('access.log', 10, 20)
-    await settle(source)
+    await read(source, 20)
     compress('access.log.1')
     source.commit()
-    await settle(source)
+    await read(source, 20)
     source.commit()
     for (let restarts = 0; restarts < 3; restarts++) {
       await source.crash()
       await source.start()
-      await settle(source)
+      await read(source, 20)
       source.commit()
     }
     expect(source.texts).toEqual(lines(0, 20))
@@ -119,7 +125,7 @@ describe('compressed files', () => {
     append('access.log', 0, 10)
     const source = harness()
     await source.start()
-    await settle(source)
+    await read(source, 10)
     source.commit(7)
     await source.crash()
     append('access.log', 10, 15)
@@ -127,7 +133,7 @@ describe('compressed files', () => {
     compress('access.log.1')
     append('access.log', 15, 20)
     await source.start()
-    await settle(source)
+    await read(source, 20)
     expect(source.texts.toSorted((a, b) => Number(a.slice(5)) - Number(b.slice(5)))).toEqual(lines(0, 20))
   })
 
@@ -137,7 +143,7 @@ describe('compressed files', () => {
     utimesSync(at('access.log.9.gz'), 1, 1)
     const source = harness({ path: at('access.log') })
     await source.start()
-    await settle(source)
+    await read(source, 10)
     source.commit()
     await source.crash()
     append('access.log', 10, 15)
@@ -145,7 +151,7 @@ describe('compressed files', () => {
     compress('access.log.1')
     append('access.log', 15, 20)
     await source.start()
-    await settle(source)
+    await read(source, 20)
     expect(new Set(source.texts)).toEqual(new Set(lines(0, 20)))
     expect(source.texts).toHaveLength(20)
   })
@@ -155,11 +161,11 @@ describe('compressed files', () => {
     writeFileSync(at('access.log.1.gz'), whole.subarray(0, whole.length - 10))
     const source = harness()
     await source.start()
-    await settle(source)
+    await complain(source)
     expect(source.texts).toEqual([])
     expect(source.log.lines).toEqual([expect.stringContaining('access.log.1.gz cannot be inflated: unexpected end of file') as string])
     writeFileSync(at('access.log.1.gz'), whole)
-    await settle(source)
+    await read(source, 3_000)
     expect(source.texts).toEqual(lines(0, 3_000))
   })
 
@@ -167,7 +173,7 @@ describe('compressed files', () => {
     writeFileSync(at('access.log.1.gz'), gzipSync(Buffer.alloc(5 << 20, 'x\n')))
     const source = harness({ 'compressed.max.bytes': '1000000' })
     await source.start()
-    await settle(source)
+    await complain(source)
     expect(source.texts).toEqual([])
     expect(source.log.lines[0]).toContain('it inflates to more than compressed.max.bytes=1000000')
   })
