@@ -94,7 +94,7 @@ describe('two instances of an application', () => {
     await second.start()
     await Promise.all([first.caughtUp(), second.caughtUp()])
     const sharesOf = () => [first, second].map((app) => app.storeMetadata().find(({ name }) => name === 'counts')!.partitions)
-    for (let tries = 0; tries < 200 && sharesOf().some((share) => share.length !== 2); tries++) await sleep(systemClock, 20)
+    for (let tries = 0; tries < 1_000 && sharesOf().some((share) => share.length !== 2); tries++) await sleep(systemClock, 20)
     const shares = sharesOf()
     expect(shares.flat().sort((a, b) => a - b)).toEqual([0, 1, 2, 3])
     for (const letter of letters) {
