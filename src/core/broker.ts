@@ -284,6 +284,8 @@ export interface RebalanceEvent {
   readonly revoked: readonly TopicPartition[]
   /** Partitions that another member may own already: what is in flight for them must be thrown away. */
   readonly lost: readonly TopicPartition[]
+  /** What the assignor's `assignedData` sent along with this assignment; absent without any. */
+  readonly userData?: Uint8Array
 }
 
 /** Divides partitions among members: a pure function, run by the leader. */
@@ -297,6 +299,8 @@ export interface Assignor {
   /** Bytes that this member sends along with its subscription; `last` is the newest assignment it had. */
   userData?(topics: readonly string[], last: LastAssignment | null): Uint8Array | null
   assign(input: AssignmentInput): ReadonlyMap<string, readonly TopicPartition[]>
+  /** Bytes for members beside their partitions, `RebalanceEvent.userData`; asked of the leader after `assign`, about the same input. */
+  assignedData?(input: AssignmentInput): ReadonlyMap<string, Uint8Array>
 }
 
 export interface LastAssignment {
@@ -358,6 +362,8 @@ export interface GroupMember {
   resume(partitions: readonly TopicPartition[]): void
   /** The next `read` goes on from here. */
   seek(position: PartitionPosition): void
+  /** The next `read` joins anew with what the assignors' `userData` is by then, and so makes the group divide its partitions again. */
+  rejoin(): void
   /** Leaves, so that the others rebalance at once; commits nothing. Safe to call twice. */
   leave(): Promise<void>
 }

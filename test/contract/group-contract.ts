@@ -263,6 +263,48 @@ export function groupContract(promises: Promises): void {
     await only.leave()
   })
 
+  promises('an assignor sends something back to each member, with an empty assignment too', async (broker, another) => {
+    const topic = await topicWith(broker, 1)
+    const groupId = freshName('group')
+    const assignor = {
+      ...roundRobinAssignor,
+      name: 'with-answers',
+      assignedData: ({ members }: Parameters<typeof roundRobinAssignor.assign>[0]) => new Map(members.map(({ memberId }) => [memberId, new TextEncoder().encode(`you of ${members.length}`)])),
+    }
+    const first = await PollingMember.join(broker, { groupId, topics: [topic], assignors: [assignor] })
+    const second = await PollingMember.join(another, { groupId, topics: [topic], assignors: [assignor] })
+    await eventually(async () => expect([first, second].map(({ events }) => decode(events.at(-1)!.userData ?? null))).toEqual(['you of 2', 'you of 2']))
+    expect(decode(first.events[0]!.userData ?? null)).toBe('you of 1')
+    expect(first.events.filter(({ revoked, userData }) => revoked.length > 0 && userData !== undefined)).toEqual([])
+    await Promise.all([first.leave(), second.leave()])
+  })
+
+  promises('a member that joins anew says what has changed, and the group divides its partitions again', async (broker, another) => {
+    const topic = await topicWith(broker, 2)
+    const groupId = freshName('group')
+    const saying = (name: () => string) => ({
+      ...roundRobinAssignor,
+      name: 'in-order',
+      userData: () => new TextEncoder().encode(name()),
+      assign(input: Parameters<typeof roundRobinAssignor.assign>[0]) {
+        const wanted = input.members.find(({ userData }) => decode(userData) === 'all to me') ?? input.members[0]!
+        return new Map([[wanted.memberId, [0, 1].map((partition) => ({ topic, partition }))]])
+      },
+    })
+    let word = 'nothing'
+    const first = await PollingMember.join(broker, { groupId, topics: [topic], assignors: [saying(() => 'nothing')] })
+    const second = await PollingMember.join(another, { groupId, topics: [topic], assignors: [saying(() => word)] })
+    await eventually(async () => expect([...first.assigned, ...second.assigned].sort()).toEqual(partitionsOf(topic, 2)))
+    for (const asks of [second, first]) {
+      word = asks === second ? 'all to me' : 'nothing'
+      asks.member.rejoin()
+      const { generation } = asks.member
+      await eventually(async () => expect(asks.member.generation).toBeGreaterThan(generation))
+      if (asks === second) await eventually(async () => expect(second.assigned).toEqual(partitionsOf(topic, 2)))
+    }
+    await Promise.all([first.leave(), second.leave()])
+  })
+
   promises('groups are listed, described and removed', async (broker) => {
     const topic = await topicWith(broker, 2)
     const groupId = freshName('group')

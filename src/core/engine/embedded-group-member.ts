@@ -236,6 +236,12 @@ export class EmbeddedGroupMember implements GroupMember {
 
   // ---------------------------------------------------------------------------------------------------- rebalancing
 
+  rejoin(): void {
+    this.#checkIn()
+    this.#pendingEvent ??= 'rejoin'
+    this.#wake.abort()
+  }
+
   /** A cooperative member that others wait for goes on with what it owns until it is told what to give up. */
   #readsOn(): boolean {
     return this.#isCooperative && !this.#hasJoined && !this.#isDisowned
@@ -311,7 +317,8 @@ export class EmbeddedGroupMember implements GroupMember {
     this.#last = { partitions: round.assignment, generation: this.generation }
     if (going.length > 0 && !this.#isDisowned) this.#startJoining()
     else this.#watchGroup(round)
-    await this.#tell({ generation: this.generation, assigned: round.assignment.filter((target) => !before.has(keyOf(target))), revoked: [], lost: [] })
+    const added = round.assignment.filter((target) => !before.has(keyOf(target)))
+    await this.#tell({ generation: this.generation, assigned: added, revoked: [], lost: [], ...(round.userData !== null && { userData: round.userData }) })
   }
 
   #watchGroup(round: JoinedRound): void {

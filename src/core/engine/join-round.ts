@@ -26,6 +26,7 @@ export interface JoinInput {
 export interface JoinedRound {
   readonly identity: MemberIdentity
   readonly assignment: readonly TopicPartition[]
+  readonly userData: Uint8Array | null
   /** What a leader assigned over; null for followers. */
   readonly partitionCounts: ReadonlyMap<string, number> | null
 }
@@ -106,7 +107,8 @@ async function syncRound(engine: EngineApi, input: JoinInput, answer: JoinAnswer
   const division = leads ? await divide(engine, input.assignors, answer) : null
   const identity = { memberId: answer.memberId, generation: answer.generation }
   const bytes = await engine.syncGroup({ groupId: input.options.groupId, ...identity, assignments: division?.assignments ?? new Map() })
-  return { identity, assignment: decodeAssignment(bytes).partitions, partitionCounts: division?.partitionCounts ?? null }
+  const { partitions, userData } = decodeAssignment(bytes)
+  return { identity, assignment: partitions, userData, partitionCounts: division?.partitionCounts ?? null }
 }
 
 async function divide(engine: EngineApi, assignors: readonly Assignor[], answer: JoinAnswer) {
@@ -115,6 +117,7 @@ async function divide(engine: EngineApi, assignors: readonly Assignor[], answer:
   const assignor = assignors.find(({ name }) => name === answer.protocol)
   if (assignor === undefined) throw new StreamError('INCONSISTENT_GROUP_PROTOCOL', `the coordinator chose assignor '${answer.protocol}', which this member does not offer`)
   const divided = assignor.assign({ members, partitionCounts })
-  const assignments = new Map([...divided].map(([memberId, partitions]) => [memberId, encodeAssignment({ partitions, userData: null })]))
+  const data = assignor.assignedData?.({ members, partitionCounts })
+  const assignments = new Map([...divided].map(([memberId, partitions]) => [memberId, encodeAssignment({ partitions, userData: data?.get(memberId) ?? null })]))
   return { partitionCounts, assignments }
 }

@@ -7,6 +7,7 @@
  */
 import type { AssignmentInput, Assignor, GroupMetadata, GroupOptions, LastAssignment } from '../broker.ts'
 import type { Timer } from '../clock.ts'
+import type { Assignment } from '../consumer-protocol.ts'
 import { consumerProtocolType, decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from '../consumer-protocol.ts'
 import { isStreamError, StreamError } from '../errors.ts'
 import type { TopicPartition } from '../record.ts'
@@ -90,8 +91,13 @@ export class GroupMembership {
 
   // -------------------------------------------------------------------------------------------------- joining
 
+  /** Asks for a join with fresh user data, as the coordinator might. */
+  rejoin(): void {
+    this.#tell('rebalance')
+  }
+
   /** Resolves with the assignment of a new generation. @throws INCONSISTENT_GROUP_PROTOCOL, INVALID_SESSION_TIMEOUT, NOT_AUTHORIZED, FENCED_INSTANCE_ID, BACKEND_UNAVAILABLE (retriable) */
-  async join(owned: readonly TopicPartition[]): Promise<readonly TopicPartition[]> {
+  async join(owned: readonly TopicPartition[]): Promise<Assignment> {
     this.#stopHeartbeats()
     for (;;) {
       this.#ensureIn()
@@ -115,7 +121,7 @@ export class GroupMembership {
     return true
   }
 
-  async #joinOnce(owned: readonly TopicPartition[]): Promise<readonly TopicPartition[]> {
+  async #joinOnce(owned: readonly TopicPartition[]): Promise<Assignment> {
     const { groupId, topics, assignors, sessionTimeoutMs, rebalanceTimeoutMs, groupInstanceId = null } = this.#settings
     const protocols = assignors.map((assignor) => ({
       name: assignor.name,
@@ -136,9 +142,9 @@ export class GroupMembership {
       const request = { groupId, generationId: joined.generationId, memberId: joined.memberId, groupInstanceId, assignments }
       const answer = await this.#joinLane.send(nodeId, syncGroup, request, timeoutMs)
       throwIfError(answer.errorCode, `taking the assignment of group ${groupId}`)
-      const { partitions } = decodeAssignment(answer.assignment)
-      this.#last = { partitions, generation: joined.generationId }
-      return partitions
+      const assignment = decodeAssignment(answer.assignment)
+      this.#last = { partitions: assignment.partitions, generation: joined.generationId }
+      return assignment
     }, { timeoutMs })
   }
 
@@ -155,8 +161,10 @@ export class GroupMembership {
     })
     this.#assignedCounts = await this.#partitionCounts(members.flatMap(({ topics }) => topics))
     this.#nextTopicCheck = this.#cluster.clock.monotonic() + topicCheckMs
-    const assignment = assignor.assign({ members, partitionCounts: this.#assignedCounts })
-    return members.map(({ memberId }) => ({ memberId, assignment: encodeAssignment({ partitions: assignment.get(memberId) ?? [], userData: null }) }))
+    const input = { members, partitionCounts: this.#assignedCounts }
+    const assignment = assignor.assign(input)
+    const data = assignor.assignedData?.(input)
+    return members.map(({ memberId }) => ({ memberId, assignment: encodeAssignment({ partitions: assignment.get(memberId) ?? [], userData: data?.get(memberId) ?? null }) }))
   }
 
   async #partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {

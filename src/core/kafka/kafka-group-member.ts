@@ -1,5 +1,6 @@
 import { rangeAssignor } from '../assignors.ts'
 import type { CommittedOffset, GroupMember, GroupMetadata, GroupOptions, Isolation, PartitionPosition, ReadOptions, ReadResult } from '../broker.ts'
+import type { Assignment } from '../consumer-protocol.ts'
 import { StreamError } from '../errors.ts'
 import { partitionKey } from '../record.ts'
 import type { TopicPartition } from '../record.ts'
@@ -57,7 +58,7 @@ class KafkaGroupMember implements GroupMember {
   #assignment: readonly TopicPartition[] = []
   /** Under which the assignment was given: a join under another one means that others own it by now. */
   #ownedAs = ''
-  #joining: Promise<readonly TopicPartition[]> | null = null
+  #joining: Promise<Assignment> | null = null
   /** The join that is going on has ended, well or badly: the next step of a read takes it up. */
   #hasJoined = false
   /** Of the assignment: the fetcher does not have them yet. */
@@ -173,6 +174,11 @@ class KafkaGroupMember implements GroupMember {
 
   // -------------------------------------------------------------------------------------------------- rebalancing
 
+  rejoin(): void {
+    this.#ensureIn()
+    this.#membership.rejoin()
+  }
+
   async #joinAgain(): Promise<void> {
     const { news } = this.#membership
     if (news === 'fenced') {
@@ -212,7 +218,7 @@ class KafkaGroupMember implements GroupMember {
   }
 
   /** After a failure the next read joins again. */
-  async #takeJoined(): Promise<readonly TopicPartition[]> {
+  async #takeJoined(): Promise<Assignment> {
     try {
       return await this.#joining!
     } catch (error) {
@@ -226,7 +232,7 @@ class KafkaGroupMember implements GroupMember {
    * 2. what is new is taken up
    * 3. a cooperative member that gave something up joins again, so that the one it is meant for gets it
    */
-  async #adopt(assignment: readonly TopicPartition[]): Promise<void> {
+  async #adopt({ partitions: assignment, userData }: Assignment): Promise<void> {
     this.#joining = null
     this.#hasJoined = false
     const isDisowned = this.#isDisowned()
@@ -240,7 +246,7 @@ class KafkaGroupMember implements GroupMember {
     this.#unplaced = [...this.#unplaced, ...added]
     this.#positioning = null
     if (going.length > 0 && !isDisowned) this.#startJoining()
-    await this.#options.onRebalance?.({ generation: this.generation, assigned: added, revoked: [], lost: [] })
+    await this.#options.onRebalance?.({ generation: this.generation, assigned: added, revoked: [], lost: [], ...(userData !== null && { userData }) })
   }
 
   // -------------------------------------------------------------------------------------------------- positions
