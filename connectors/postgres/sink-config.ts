@@ -10,15 +10,17 @@ const options = {
     doc: 'insert: each record is a new row. upsert: a record replaces the row with its primary key, or is a new one. update: it changes the row with its primary key, if there is one.',
     default: 'insert',
   }),
-  'pk.mode': option.oneOf(['none', 'kafka', 'record_key', 'record_value'], {
-    doc: 'What the primary key is made of. kafka: topic, partition and offset. record_key, record_value: the fields that pk.fields names.',
+  'pk.mode': option.oneOf(['none', 'kafka', 'record_key', 'record_value', 'record_header'], {
+    doc: 'What the primary key is made of. kafka: topic, partition and offset. record_key, record_value, record_header: the fields, or headers, that pk.fields names.',
     default: 'none',
   }),
   'pk.fields': option.list({
     doc: 'Columns of the primary key, separated by commas. Empty: all fields of the key or value, or __connect_topic, __connect_partition, __connect_offset. For a key that is a single value: its column.',
     default: [],
   }),
-  'delete.enabled': option.boolean({ doc: 'A record whose value is null deletes the row with its key. Needs pk.mode=record_key.', default: false }),
+  'delete.enabled': option.boolean({ doc: 'A record whose value is null, and the event of a deletion, delete the row with its key. Needs pk.mode=record_key.', default: false }),
+  'truncate.enabled': option.boolean({ doc: 'The event of a truncated table empties the table. false: it is passed over.', default: false }),
+  'unavailable.value.placeholder': option.string({ doc: 'What change events hold in place of a large value that did not change: such a column keeps its value.', default: '__debezium_unavailable_value', check: z.string().min(1) }),
   'value.column': option.string({ doc: 'The column for a value that has no fields, such as a number.', default: 'value', check: z.string().min(1) }),
   'auto.create': option.boolean({ doc: 'Make a table that is missing, from the first records.', default: false }),
   'auto.evolve': option.boolean({ doc: 'Add a column that is missing, from the first record that has it.', default: false }),
@@ -32,7 +34,7 @@ const options = {
 
 export const postgresSinkConfig = configSpec(options, {
   rules: (config) => ({
-    ...(config['insert.mode'] !== 'insert' && config['pk.mode'] === 'none' ? { 'pk.mode': `insert.mode=${config['insert.mode']} needs a primary key: kafka, record_key or record_value` } : {}),
+    ...(config['insert.mode'] !== 'insert' && config['pk.mode'] === 'none' ? { 'pk.mode': `insert.mode=${config['insert.mode']} needs a primary key: kafka, record_key, record_value or record_header` } : {}),
     ...(config['delete.enabled'] && config['pk.mode'] !== 'record_key' ? { 'delete.enabled': 'deleting needs pk.mode=record_key' } : {}),
     ...(config['pk.mode'] === 'kafka' && ![0, 3].includes(config['pk.fields'].length) ? { 'pk.fields': 'pk.mode=kafka needs three columns, for topic, partition and offset, or none' } : {}),
   }),

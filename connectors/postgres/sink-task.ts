@@ -41,6 +41,8 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
         pkMode: config['pk.mode'],
         pkFields: config['pk.fields'],
         deleteEnabled: config['delete.enabled'],
+        truncateEnabled: config['truncate.enabled'],
+        placeholder: config['unavailable.value.placeholder'],
         valueColumn: config['value.column'],
       },
     }
@@ -96,6 +98,7 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
       const table = tableName(config['table.name.format'], record.topic)
       try {
         const row = rowOf(record, rowOptions)
+        if (row === undefined) continue
         const rows = rowsByTable.get(table)
         if (rows === undefined) rowsByTable.set(table, [row])
         else rows.push(row)

@@ -2,8 +2,8 @@
 import type { Client } from 'pg'
 import { capturedTables } from '../cdc/catalog.ts'
 import type { CapturedTable } from '../cdc/catalog.ts'
-import { kindOfType } from '../cdc/column-value.ts'
-import type { ValueKind } from '../cdc/column-value.ts'
+import type { ColumnType, ScalarKind } from '../cdc/column-value.ts'
+import { TypeCatalog } from '../cdc/type-catalog.ts'
 
 export interface TableTypesOptions {
   /** As schema.table; * stands for any text. Empty: all. */
@@ -15,31 +15,32 @@ export interface TableTypesOptions {
 interface ColumnRow {
   readonly table: string
   readonly name: string
-  readonly scalar: string
-  readonly isArray: boolean
+  readonly type: string
   readonly required: boolean
+  /** Of an enum, or of an array's. */
   readonly labels: readonly string[] | null
 }
 
+type TypedColumn = ColumnRow & { readonly is: ColumnType }
+
 const columnsQuery = `
-  select a.attrelid::int8::text as table, a.attname as name, a.attnotnull or t.typnotnull as required,
-         b.typcategory = 'A' and b.typelem <> 0 as "isArray",
-         case when b.typcategory = 'A' and b.typelem <> 0 then coalesce(nullif(e.typbasetype, 0), e.oid) else b.oid end::int8::text as scalar,
-         (select array_agg(l.enumlabel::text order by l.enumsortorder) from pg_enum l where l.enumtypid = case when b.typcategory = 'A' then e.oid else b.oid end) as labels
+  select a.attrelid::int8::text as table, a.attname as name, a.attnotnull or t.typnotnull as required, t.oid::int8::text as type,
+         (select array_agg(l.enumlabel::text order by l.enumsortorder) from pg_enum l where l.enumtypid = case when b.typcategory = 'A' then b.typelem else b.oid end) as labels
   from pg_attribute a
   join pg_type t on t.oid = a.atttypid
   join pg_type b on b.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
-  left join pg_type e on e.oid = b.typelem
   where a.attrelid = any ($1::oid[]) and a.attnum > 0 and not a.attisdropped
   order by a.attrelid, a.attnum`
 
-const schemas: Readonly<Record<ValueKind, string>> = {
+const schemas: Readonly<Record<ScalarKind, string>> = {
   boolean: 'z.boolean()',
   integer: 'z.number()',
   float: `z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])])`,
   bytes: 'z.base64()',
   timestamptz: 'z.string()',
   timestamp: 'z.string()',
+  point: 'z.union([z.object({ x: z.number(), y: z.number() }), z.string()])',
+  hstore: 'z.record(z.string(), z.string().nullable())',
   text: 'z.string()',
 }
 
@@ -62,14 +63,16 @@ function envelope<Row extends z.ZodObject>(row: Row) {
 /** The text of a module. */
 export async function tableTypes(client: Client, { tables: patterns, prefix }: TableTypesOptions): Promise<string> {
   const tables = await capturedTables(client, patterns)
-  const { rows } = await client.query<ColumnRow>(columnsQuery, [tables.map(({ oid }) => oid)])
+  const { rows: plain } = await client.query<ColumnRow>(columnsQuery, [tables.map(({ oid }) => oid)])
+  const types = await new TypeCatalog().typesOf(client, plain.map(({ type }) => Number(type)))
+  const rows = plain.map((row, index): TypedColumn => ({ ...row, is: types[index]! }))
   const names = uniqueNames(tables)
   return [header, ...tables.map((table, index) => tableText(table, rows.filter((row) => row.table === String(table.oid)), names[index]!, prefix))].join('\n')
 }
 
-function tableText(table: CapturedTable, columns: readonly ColumnRow[], name: string, prefix: string): string {
+function tableText(table: CapturedTable, columns: readonly TypedColumn[], name: string, prefix: string): string {
   const isKey = (column: string) => table.keyColumns.some((key) => key.name === column)
-  const members = columns.map((column) => `  ${propertyName(column.name)}: ${schemaOf(column)}${column.required ? '' : '.nullable()'},`)
+  const members = columns.map((column) => `  ${propertyName(column.name)}: ${schemaOf(column.is, column.labels)}${column.required ? '' : '.nullable()'},`)
   const key = columns.filter((column) => isKey(column.name)).map((column) => `${propertyName(column.name)}: true`).join(', ')
   const row = `${name}Row`
   return [
@@ -82,9 +85,10 @@ function tableText(table: CapturedTable, columns: readonly ColumnRow[], name: st
   ].join('\n')
 }
 
-function schemaOf({ scalar, isArray, labels }: ColumnRow): string {
-  const item = labels === null ? schemas[kindOfType(Number(scalar))] : `z.enum([${labels.map(literal).join(', ')}])`
-  return isArray ? `z.array(${item}.nullable())` : item
+function schemaOf(type: ColumnType, labels: readonly string[] | null): string {
+  if (type.kind === 'array') return `z.array(${schemaOf(type.element, labels)}.nullable())`
+  if (type.kind === 'composite') return `z.object({ ${type.fields.map((field) => `${propertyName(field.name)}: ${schemaOf(field.type, null)}.nullable()`).join(', ')} })`
+  return labels === null ? schemas[type.kind] : `z.enum([${labels.map(literal).join(', ')}])`
 }
 
 function uniqueNames(tables: readonly CapturedTable[]): readonly string[] {

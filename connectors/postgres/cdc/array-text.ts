@@ -1,5 +1,5 @@
 /** Reads PostgreSQL's text form of an array, of any number of dimensions: `{1,NULL,"a \"quote\""}`, `[0:1]={1,2}`. */
-export function arrayItems(text: string, item: (text: string) => unknown): unknown[] {
+export function arrayItems(text: string, item: (text: string) => unknown, delimiter = ','): unknown[] {
   let at = text.indexOf('{')
   return list()
 
@@ -7,7 +7,7 @@ export function arrayItems(text: string, item: (text: string) => unknown): unkno
     const items: unknown[] = []
     at++ // {
     while (at < text.length && text[at] !== '}') {
-      if (text[at] === ',') at++
+      if (text[at] === delimiter) at++
       items.push(text[at] === '{' ? list() : text[at] === '"' ? item(quoted()) : plain())
     }
     at++ // }
@@ -26,7 +26,7 @@ export function arrayItems(text: string, item: (text: string) => unknown): unkno
 
   function plain(): unknown {
     const start = at
-    while (at < text.length && text[at] !== ',' && text[at] !== '}') at++
+    while (at < text.length && text[at] !== delimiter && text[at] !== '}') at++
     const value = text.slice(start, at)
     return value === 'NULL' ? null : item(value)
   }

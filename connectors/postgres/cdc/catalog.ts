@@ -2,8 +2,6 @@
 import { connectorError } from 'millrace/connect'
 import type { Client } from 'pg'
 import { quoteName } from '../sink/sql-text.ts'
-import { kindOfType } from './column-value.ts'
-import type { ColumnType } from './column-value.ts'
 import { parseLsn } from './lsn.ts'
 
 export interface CapturedTable {
@@ -37,28 +35,6 @@ export async function capturedTables(client: Client, patterns: readonly string[]
 
 export function quotedTable({ schema, table }: Pick<CapturedTable, 'schema' | 'table'>): string {
   return `${quoteName(schema)}.${quoteName(table)}`
-}
-
-const typesQuery = `
-  select t.oid::int8 as oid, b.typcategory = 'A' and b.typelem <> 0 as is_array,
-         case when b.typcategory = 'A' and b.typelem <> 0 then coalesce(nullif(e.typbasetype, 0), e.oid) else b.oid end::int8 as scalar
-  from pg_type t
-  join pg_type b on b.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
-  left join pg_type e on e.oid = b.typelem
-  where t.oid = any ($1::oid[])`
-
-/** Types that a person made may come at any time, so they are asked for as they are met. */
-export class TypeCatalog {
-  readonly #known = new Map<number, ColumnType>()
-
-  async typesOf(client: Client, oids: readonly number[]): Promise<readonly ColumnType[]> {
-    const missing = [...new Set(oids)].filter((oid) => !this.#known.has(oid))
-    if (missing.length > 0) {
-      const { rows } = await client.query<{ oid: string; is_array: boolean; scalar: string }>(typesQuery, [missing])
-      for (const { oid, is_array: isArray, scalar } of rows) this.#known.set(Number(oid), { kind: kindOfType(Number(scalar)), isArray })
-    }
-    return oids.map((oid) => this.#known.get(oid) ?? { kind: 'text', isArray: false })
-  }
 }
 
 /** Makes the publication hold exactly these tables. */

@@ -1,36 +1,37 @@
 /** What the text of a column becomes in a record. */
 import { arrayItems } from './array-text.ts'
+import { compositeItems, hstoreMembers } from './row-text.ts'
 
-export type ValueKind = 'boolean' | 'integer' | 'float' | 'bytes' | 'timestamptz' | 'timestamp' | 'text'
+export type ScalarKind = 'boolean' | 'integer' | 'float' | 'bytes' | 'timestamptz' | 'timestamp' | 'point' | 'hstore' | 'text'
 
-export interface ColumnType {
-  readonly kind: ValueKind
-  readonly isArray: boolean
-}
+export type ColumnType =
+  | { readonly kind: ScalarKind }
+  | { readonly kind: 'array'; readonly element: ColumnType; readonly delimiter: string }
+  | { readonly kind: 'composite'; readonly fields: readonly { readonly name: string; readonly type: ColumnType }[] }
 
-const kindsByOid: ReadonlyMap<number, ValueKind> = new Map([
+export const textType: ColumnType = { kind: 'text' }
+
+const kindsByOid: ReadonlyMap<number, ScalarKind> = new Map([
   [16, 'boolean'], [20, 'integer'], [21, 'integer'], [23, 'integer'], [26, 'integer'], [700, 'float'], [701, 'float'],
-  [17, 'bytes'], [1184, 'timestamptz'], [1114, 'timestamp'],
+  [17, 'bytes'], [1184, 'timestamptz'], [1114, 'timestamp'], [600, 'point'],
 ])
 
 /** By the object id of the type, or of the type that a domain is made of. */
-export function kindOfType(oid: number): ValueKind {
+export function kindOfType(oid: number): ScalarKind {
   return kindsByOid.get(oid) ?? 'text'
 }
 
-export function columnValue(text: string | null, { kind, isArray }: ColumnType): unknown {
+export function columnValue(text: string | null, type: ColumnType): unknown {
   if (text === null) return null
-  return isArray ? arrayItems(text, (item) => scalar(item, kind)) : scalar(text, kind)
-}
-
-function scalar(text: string, kind: ValueKind): unknown {
-  switch (kind) {
-    case 'boolean':
-      return text === 't'
+  switch (type.kind) {
+    case 'text':
+      return text
     case 'integer': {
       const value = Number(text)
       return Number.isSafeInteger(value) ? value : BigInt(text)
     }
+    case 'boolean':
+      return text === 't'
     case 'float': {
       const value = Number(text)
       return Number.isFinite(value) ? value : text // JSON has no NaN and no infinity
@@ -41,8 +42,16 @@ function scalar(text: string, kind: ValueKind): unknown {
       return isoMoment(text)
     case 'timestamp':
       return text.replace(' ', 'T').replace('T BC', ' BC')
-    case 'text':
-      return text
+    case 'point':
+      return pointOf(text)
+    case 'hstore':
+      return hstoreMembers(text)
+    case 'array':
+      return arrayItems(text, (item) => columnValue(item, type.element), type.delimiter)
+    case 'composite': {
+      const items = compositeItems(text)
+      return Object.fromEntries(type.fields.map((field, index) => [field.name, columnValue(items[index] ?? null, field.type)]))
+    }
   }
 }
 
@@ -50,4 +59,10 @@ function scalar(text: string, kind: ValueKind): unknown {
 function isoMoment(text: string): string {
   const match = /^(\d{4,}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)\+00$/.exec(text)
   return match ? `${match[1]}T${match[2]}Z` : text
+}
+
+/** `(1,2)` → `{ x: 1, y: 2 }`; with coordinates that JSON has no number for, the text. */
+function pointOf(text: string): unknown {
+  const [x, y] = text.slice(1, -1).split(',').map(Number)
+  return Number.isFinite(x) && Number.isFinite(y) ? { x, y } : text
 }

@@ -2,10 +2,11 @@
 import type { Client } from 'pg'
 import { quoteName } from '../sink/sql-text.ts'
 import { quotedTable } from './catalog.ts'
-import type { CapturedTable, TypeCatalog } from './catalog.ts'
+import type { CapturedTable } from './catalog.ts'
 import type { Row } from './change-event.ts'
 import { columnValue } from './column-value.ts'
 import type { SnapshotProgress } from './position.ts'
+import type { TypeCatalog } from './type-catalog.ts'
 
 export interface SnapshotRow {
   readonly table: CapturedTable

@@ -8,9 +8,9 @@
  */
 import type { Client, FieldDef } from 'pg'
 import Cursor from 'pg-cursor'
-import type { TypeCatalog } from '../cdc/catalog.ts'
 import type { Row } from '../cdc/change-event.ts'
 import { columnValue } from '../cdc/column-value.ts'
+import type { TypeCatalog } from '../cdc/type-catalog.ts'
 import type { Progress } from './progress.ts'
 import { placeColumn, rowQuery, xidColumn } from './relation.ts'
 import type { Relation, Window } from './relation.ts'

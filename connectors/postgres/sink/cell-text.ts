@@ -2,13 +2,30 @@ import { Decimal, Struct, dataError } from 'millrace/connect'
 import { arrayItem } from './sql-text.ts'
 
 /** How a column wants its values written. */
-export type ColumnKind = 'json' | 'timestamptz' | 'timestamp' | 'date' | 'time' | 'bytea' | 'array' | 'other'
+export type ColumnKind = 'json' | 'timestamptz' | 'timestamp' | 'date' | 'time' | 'bytea' | 'array' | 'point' | 'hstore' | 'composite' | 'other'
 
-/** The text that PostgreSQL reads as the value, for a column of that kind; null stays null. @throws a data error */
-export function cellText(value: unknown, kind: ColumnKind): string | null {
+/** How a column of an array type wants its items written. */
+export interface ArrayForm {
+  readonly item: ColumnKind
+  readonly delimiter: string
+}
+
+const plainArray: ArrayForm = { item: 'other', delimiter: ',' }
+
+/**
+ * The text that PostgreSQL reads as the value, for a column of that kind; null stays null. `isDatabaseText`: texts are as a database wrote
+ * them, so that what goes into a JSON column is JSON already. @throws a data error
+ */
+export function cellText(value: unknown, kind: ColumnKind, array: ArrayForm = plainArray, isDatabaseText = false): string | null {
   if (value === null || value === undefined) return null
-  if (kind === 'json') return jsonText(value)
-  if (kind === 'array' && Array.isArray(value)) return arrayText(value)
+  if (isDatabaseText && typeof value === 'string' && kind === 'json') return scalarText(value)
+  if (kind === 'json' || kind === 'composite') return jsonText(value)
+  if (isMembers(value)) {
+    if (kind === 'hstore') return hstoreText(value)
+    if (kind === 'point' && 'x' in value && 'y' in value) return `(${scalarText(value['x'])},${scalarText(value['y'])})`
+  }
+  if (kind === 'array' && Array.isArray(value)) return arrayText(value, array, isDatabaseText)
+  if (kind === 'bytea' && typeof value === 'string') return byteaText(value)
   if (value instanceof Date) return dateText(value, kind)
   if (typeof value === 'number' && isMoment(kind)) return dateText(new Date(value), kind)
   return scalarText(value)
@@ -16,6 +33,21 @@ export function cellText(value: unknown, kind: ColumnKind): string | null {
 
 function isMoment(kind: ColumnKind): boolean {
   return kind === 'timestamptz' || kind === 'timestamp' || kind === 'date' || kind === 'time'
+}
+
+/** Bytes in JSON are base64. What is none is PostgreSQL's own form: hexadecimal behind \x, or the text itself. */
+function byteaText(text: string): string {
+  const bytes = Buffer.from(text, 'base64')
+  return bytes.toString('base64') === text ? `\\x${bytes.toString('hex')}` : scalarText(text)
+}
+
+function isMembers(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+}
+
+function hstoreText(members: Readonly<Record<string, unknown>>): string {
+  const quoted = (text: string) => `"${text.replace(/["\\]/g, String.raw`\$&`)}"`
+  return Object.entries(members).map(([name, value]) => `${quoted(name)}=>${value === null || value === undefined ? 'NULL' : quoted(scalarText(value))}`).join(',')
 }
 
 function scalarText(value: unknown): string {
@@ -47,9 +79,9 @@ function dateText(moment: Date, kind: ColumnKind): string {
   return year > 0 ? cut : `${cut} BC`
 }
 
-function arrayText(items: readonly unknown[]): string {
-  const parts = items.map((item) => (Array.isArray(item) ? arrayText(item) : item === null ? 'NULL' : arrayItem(scalarText(item))))
-  return `{${parts.join(',')}}`
+function arrayText(items: readonly unknown[], form: ArrayForm, isDatabaseText: boolean): string {
+  const parts = items.map((item) => (Array.isArray(item) ? arrayText(item, form, isDatabaseText) : item === null || item === undefined ? 'NULL' : arrayItem(cellText(item, form.item, form, isDatabaseText)!)))
+  return `{${parts.join(form.delimiter)}}`
 }
 
 /** JSON as the database reads it: whole numbers of any size stay numbers. */

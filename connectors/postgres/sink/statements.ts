@@ -1,7 +1,7 @@
 /** The SQL of a batch: one parameter a column, each an array with one item a row. */
 import { cellText } from './cell-text.ts'
 import type { Cell } from './row.ts'
-import { arrayLiteral, quoteName } from './sql-text.ts'
+import { arrayLiteral, quoteName, quoteText } from './sql-text.ts'
 import type { Column, Table } from './table.ts'
 
 export interface Statement {
@@ -22,7 +22,7 @@ export function writeStatement(mode: WriteMode, table: Table, batch: Batch): Sta
   const { keyColumns, otherColumns, rows } = batch
   const columns = [...keyColumns, ...otherColumns]
   const names = columns.map(({ name }) => quoteName(name))
-  const source = unnested(columns)
+  const source = unnested(table, columns)
   const text = {
     insert: () => `insert into ${table.name} (${names.join(', ')}) select ${source}`,
     upsert: () => `insert into ${table.name} (${names.join(', ')}) select ${source} on conflict (${keyColumns.map(({ name }) => quoteName(name)).join(', ')}) ${onConflict(otherColumns)}`,
@@ -32,7 +32,7 @@ export function writeStatement(mode: WriteMode, table: Table, batch: Batch): Sta
 }
 
 export function deleteStatement(table: Table, keyColumns: readonly Column[], rows: Batch['rows']): Statement {
-  const text = `delete from ${table.name} as t using (select ${unnested(keyColumns)}) as s where ${matching(keyColumns)}`
+  const text = `delete from ${table.name} as t using (select ${unnested(table, keyColumns)}) as s where ${matching(keyColumns)}`
   return { text, values: parameters(keyColumns, rows) }
 }
 
@@ -45,12 +45,20 @@ function matching(keyColumns: readonly Column[]): string {
   return keyColumns.map(({ name }) => `t.${quoteName(name)} = s.${quoteName(name)}`).join(' and ')
 }
 
-/** The select list and source that turn the parameters into rows. Arrays of arrays cannot be unnested, so those travel as texts. */
-function unnested(columns: readonly Column[]): string {
-  const aliases = columns.map((_, index) => `c${index}`)
-  const arrays = columns.map(({ kind, type }, index) => `$${index + 1}::${kind === 'array' ? 'text' : arrayable(type)}[]`)
-  const list = columns.map(({ kind, name, type }, index) => `${aliases[index]}${kind === 'array' ? `::${type}` : ''} as ${quoteName(name)}`)
-  return `${list.join(', ')} from unnest(${arrays.join(', ')}) as u (${aliases.join(', ')})`
+/**
+ * The select list and source that turn the parameters into rows. Arrays of arrays cannot be unnested, so those travel as texts; members
+ * of composite types travel as JSON.
+ */
+function unnested(table: Table, columns: readonly Column[]): string {
+  const arrays = columns.map(({ kind, type }, index) => `$${index + 1}::${kind === 'array' ? 'text' : kind === 'composite' ? 'jsonb' : arrayable(type)}[]`)
+  const list = columns.map((column, index) => `${selected(table, column, `c${index}`)} as ${quoteName(column.name)}`)
+  return `${list.join(', ')} from unnest(${arrays.join(', ')}) as u (${columns.map((_, index) => `c${index}`).join(', ')})`
+}
+
+function selected(table: Table, { kind, name, type }: Column, alias: string): string {
+  if (kind === 'array') return `${alias}::${type}`
+  if (kind !== 'composite') return alias
+  return `(jsonb_populate_record(null::${table.name}, jsonb_build_object(${quoteText(name)}, ${alias}))).${quoteName(name)}`
 }
 
 /** `character(3)` would cut longer texts silently in a cast; the column itself refuses them. */
@@ -59,5 +67,9 @@ function arrayable(type: string): string {
 }
 
 function parameters(columns: readonly Column[], rows: Batch['rows']): string[] {
-  return columns.map(({ name, kind }) => arrayLiteral(rows.map((row) => cellText(row.get(name)?.value, kind))))
+  return columns.map(({ name, kind, array }) => arrayLiteral(rows.map((row) => textOf(row.get(name), kind, array))))
+}
+
+function textOf(cell: Cell | undefined, kind: Column['kind'], array: Column['array']): string | null {
+  return cell === undefined ? null : cellText(cell.value, kind, array, cell.isDatabaseText)
 }

@@ -40,9 +40,25 @@ export class TableWriter {
     this.#reject = reject
   }
 
-  /** Writes what the table takes and rejects the rest, record by record. @throws for anything that is not the fault of a record */
+  /** In order. Writes what the table takes and rejects the rest, record by record. @throws for anything that is not the fault of a record */
   async write(rows: readonly Row[]): Promise<void> {
-    for (let from = 0; from < rows.length; from += this.#options.batchRows) await this.#writeSome(rows.slice(from, from + this.#options.batchRows), 'first')
+    for (let from = 0; from < rows.length;) {
+      if (rows[from]!.truncates) {
+        await this.#truncate()
+        from++
+        continue
+      }
+      const most = Math.min(rows.length, from + this.#options.batchRows)
+      const next = rows.findIndex(({ truncates }, index) => truncates && index > from && index < most)
+      const to = next === -1 ? most : next
+      await this.#writeSome(rows.slice(from, to), 'first')
+      from = to
+    }
+  }
+
+  async #truncate(): Promise<void> {
+    const table = (this.#table ??= await describeTable(this.#client, this.#name))
+    if (table !== undefined) await this.#client.query(`truncate ${table.name}`)
   }
 
   /** All rows in one go, or, when one of them is refused, each half by itself: down to the one that is at fault. */
@@ -80,7 +96,10 @@ export class TableWriter {
     for (const { names, cells } of groupedByColumns(changes, table)) {
       const otherColumns = names.map((name) => table.columns.get(name)!)
       if (this.#options.mode === 'update' && otherColumns.length === 0) continue
-      await this.#run(writeStatement(this.#options.mode, table, { keyColumns, otherColumns, rows: cells }))
+      // An insert is refused for a column that must not be null, even where the row is there and would keep its value.
+      const updatesOnly = this.#options.mode === 'upsert' && keyColumns.length > 0 && lacksRequired(table, keyNames, names)
+      const written = await this.#run(writeStatement(updatesOnly ? 'update' : this.#options.mode, table, { keyColumns, otherColumns, rows: cells }))
+      if (updatesOnly && written < cells.length) throw dataError(`the record lacks a column of ${this.#name} that must not be null, and there is no row that it could change`)
     }
   }
 
@@ -107,13 +126,18 @@ export class TableWriter {
     return (await describeTable(this.#client, this.#name))!
   }
 
-  async #run({ text, values }: Statement): Promise<void> {
+  async #run({ text, values }: Statement): Promise<number> {
     const known = this.#prepared.has(text)
     const prepare = known || this.#prepared.size < maxPreparedStatements
     if (!known && prepare) this.#prepared.add(text)
     const name = createHash('sha256').update(text).digest('hex').slice(0, 32)
-    await this.#client.query({ ...(prepare ? { name } : {}), text, values: [...values] })
+    const { rowCount } = await this.#client.query({ ...(prepare ? { name } : {}), text, values: [...values] })
+    return rowCount ?? 0
   }
+}
+
+function lacksRequired({ columns }: Table, keys: readonly string[], names: readonly string[]): boolean {
+  return [...columns.values()].some(({ name, required }) => required && !keys.includes(name) && !names.includes(name))
 }
 
 function insertion({ key, values }: Row): Change {

@@ -1,6 +1,6 @@
 import { connectorError } from 'millrace/connect'
 import type { Client } from 'pg'
-import type { ColumnKind } from './cell-text.ts'
+import type { ArrayForm, ColumnKind } from './cell-text.ts'
 
 /** A table as the database describes it. */
 export interface Table {
@@ -16,20 +16,41 @@ export interface Column {
   /** With length and precision, such as `numeric(10,2)`. */
   readonly type: string
   readonly kind: ColumnKind
+  /** For arrays. */
+  readonly array: ArrayForm
   /** The database makes its value; it cannot be written. */
   readonly generated: boolean
+  /** It takes no null and has no default. */
+  readonly required: boolean
 }
 
+interface ColumnRow extends Pick<Column, 'name' | 'type' | 'generated' | 'required'> {
+  readonly typeName: string
+  readonly isArray: boolean
+  readonly isComposite: boolean
+  readonly delimiter: string
+}
+
+// Of an array, name and class are those of its elements.
 const columnsQuery = `
   select a.attname as name, format_type(a.atttypid, a.atttypmod) as type, a.attgenerated <> '' as generated,
-         case when b.typname in ('json', 'jsonb') then 'json'
-              when b.typname in ('timestamptz', 'timestamp', 'date', 'time', 'bytea') then b.typname::text
-              when b.typcategory = 'A' then 'array' else 'other' end as kind
+         a.attnotnull and not a.atthasdef and a.attidentity = '' as required,
+         coalesce(e.typname, b.typname) as "typeName", e.oid is not null as "isArray", coalesce(e.typtype, b.typtype) = 'c' as "isComposite", coalesce(e.typdelim, ',') as delimiter
   from pg_attribute a
   join pg_type t on t.oid = a.atttypid
   join pg_type b on b.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
+  left join pg_type e on e.oid = b.typelem and b.typcategory = 'A' and b.typname not in ('int2vector', 'oidvector')
   where a.attrelid = $1::regclass and a.attnum > 0 and not a.attisdropped
   order by a.attnum`
+
+const kindsByName: Readonly<Record<string, ColumnKind>> = {
+  json: 'json', jsonb: 'json', timestamptz: 'timestamptz', timestamp: 'timestamp', date: 'date', time: 'time', bytea: 'bytea', point: 'point', hstore: 'hstore',
+}
+
+function columnOf({ typeName, isArray, isComposite, delimiter, ...column }: ColumnRow): Column {
+  const item = Object.hasOwn(kindsByName, typeName) ? kindsByName[typeName]! : 'other'
+  return { ...column, kind: isComposite ? 'composite' : isArray ? 'array' : item, array: { item, delimiter } }
+}
 
 const uniqueKeysQuery = `
   select array_agg(a.attname::text order by a.attname) as columns
@@ -42,11 +63,11 @@ const uniqueKeysQuery = `
 export async function describeTable(client: Client, name: string): Promise<Table | undefined> {
   const exists = await client.query<{ found: boolean }>('select to_regclass($1) is not null as found', [name])
   if (exists.rows[0]?.found !== true) return undefined
-  const columns = await client.query<Column>(columnsQuery, [name])
+  const columns = await client.query<ColumnRow>(columnsQuery, [name])
   const keys = await client.query<{ columns: string[] }>(uniqueKeysQuery, [name])
   return {
     name,
-    columns: new Map(columns.rows.map((column) => [column.name, column])),
+    columns: new Map(columns.rows.map((row) => [row.name, columnOf(row)])),
     uniqueKeys: keys.rows.map((row) => row.columns),
   }
 }

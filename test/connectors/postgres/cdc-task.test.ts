@@ -160,32 +160,6 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
     ])
   })
 
-  it('gives a value of a type in the same form in the snapshot and in a change', async () => {
-    const url = await freshDatabase(server)
-    const columns: readonly (readonly [string, string, unknown])[] = [
-      ['bool', 'true', true], ['int2', '-5', -5], ['int4', '5', 5], ['int8', '9007199254740991', 9007199254740991], ['oid', '7', 7],
-      ['float4', '1.5', 1.5], ['float8', '0.1', 0.1], ['float8', `'NaN'`, 'NaN'], ['float8', `'-Infinity'`, '-Infinity'], ['numeric', '12.340', '12.340'], ['numeric', `'NaN'`, 'NaN'],
-      ['text', `'ä "q" \\'`, 'ä "q" \\'], ['char(3)', `'a'`, 'a  '], ['bytea', `'\\x00ff'`, 'AP8='], ['uuid', `'0b0e2f3c-8f44-4c0a-9d4e-0a5d3f4c1b2a'`, '0b0e2f3c-8f44-4c0a-9d4e-0a5d3f4c1b2a'],
-      ['timestamptz', `'2026-11-21 07:00:00.123456+02'`, '2026-11-21T05:00:00.123456Z'], ['timestamptz', `'infinity'`, 'infinity'],
-      ['timestamp', `'2026-11-21 07:00:00.5'`, '2026-11-21T07:00:00.5'], ['date', `'0044-03-15 BC'`, '0044-03-15 BC'], ['time', `'07:00:00.25'`, '07:00:00.25'],
-      ['interval', `'1 day 2 hours'`, 'P1DT2H'], ['json', `'{"a": 1}'`, '{"a": 1}'], ['jsonb', `'{"a":1}'`, '{"a": 1}'],
-      ['int4[]', `'{{1,2},{3,NULL}}'`, [[1, 2], [3, null]]], ['text[]', `array['a,b', 'q"', null, 'NULL', '', '\\']`, ['a,b', 'q"', null, 'NULL', '', '\\']],
-      ['mood', `'sad'`, 'sad'], ['mood[]', `'{sad}'`, ['sad']], ['positive', '3', 3], ['inet', `'10.0.0.1/8'`, '10.0.0.1/8'], ['int4range', `'[1,5)'`, '[1,5)'],
-      ['bit(3)', `'101'`, '101'], ['point', `'(1,2)'`, '(1,2)'], ['xml', `'<a/>'`, '<a/>'], ['money', '1.5', '$1.50'],
-    ]
-    await queryRows(url, `create type mood as enum ('fine', 'sad'); create domain positive as int check (value > 0)`)
-    await queryRows(url, `create table t (id serial primary key, ${columns.map(([type], i) => `c${i} ${type}`).join(', ')})`)
-    const insert = `insert into t (${columns.map((_, i) => `c${i}`).join(', ')}) values (${columns.map(([, sql]) => sql).join(', ')})`
-    await queryRows(url, insert)
-    const source = capture(url)
-    await source.start()
-    await untilGiven(source, 1)
-    await source.poll()
-    await queryRows(url, insert)
-    const expected = Object.fromEntries(columns.map(([, , value], i) => [`c${i}`, value]))
-    expect(values(await untilGiven(source, 2))).toEqual([{ id: 1, ...expected, __op: 'r' }, { id: 2, ...expected, __op: 'c' }])
-  })
-
   it('is loud about a slot that was dropped or moved, and reads the tables again when told so (DBZ-5739)', async () => {
     const url = await freshDatabase(server)
     await queryRows(url, 'create table t (id int primary key); insert into t values (1)')
@@ -234,7 +208,7 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
     await queryRows(url, `insert into busy (filler) select repeat('x', 1000) from generate_series(1, 1000)`)
     for (let polls = 0; polls < 3; polls++) await source.poll()
     expect(Number(await confirmed())).toBe(before) // heartbeats were given, but nothing was committed
-    for (let polls = 0; Number(await confirmed()) < before + 500_000 && polls < 10; polls++) {
+    for (let polls = 0; Number(await confirmed()) < before + 500_000 && polls < 100; polls++) {
       await source.poll()
       source.commit()
       await source.tellCommitted()

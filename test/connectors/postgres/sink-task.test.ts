@@ -115,6 +115,53 @@ await describeWith('postgres', 'PostgresSink', (server) => {
     })
   })
 
+  describe('changes of another database', () => {
+    const change = (op: string, before: unknown, after: unknown) => ({ before, after, source: { schema: 'public', table: 'x' }, op, ts_ms: 1 })
+
+    it('are applied from envelopes: rows, deletions with and without tombstone, truncated tables; never a placeholder (DBZ-4941)', async () => {
+      const t = freshTable()
+      await queryRows(url, `create table ${t} (id int primary key, big text not null, raw bytea, list text[], doc jsonb)`)
+      const hidden = '__debezium_unavailable_value'
+      const sink = await put(
+        { ...upsert, 'delete.enabled': 'true', 'truncate.enabled': 'true' }, t,
+        { key: { id: 9 }, value: change('r', null, { id: 9, big: 'gone', raw: null, list: null, doc: null }) },
+        { key: null, value: change('t', null, null) },
+        { key: null, value: change('m', null, null) },
+        { key: { id: 1 }, value: change('r', null, { id: 1, big: 'large', raw: 'AP8=', list: ['a'], doc: '5' }) },
+        { key: { id: 2 }, value: change('c', null, { id: 2, big: 'x', raw: null, list: null, doc: null }) },
+        { key: { id: 2 }, value: change('d', { id: 2 }, null) },
+        { key: { id: 2 }, value: null },
+      )
+      sink.append(t, 0, { key: { id: 1 }, value: change('u', null, { id: 1, big: hidden, raw: Buffer.from(hidden).toString('base64'), list: [hidden], doc: '"new"' }) })
+      sink.append(t, 0, { key: { id: 3 }, value: change('u', null, { id: 3, doc: null }) })
+      await sink.put()
+      expect(await rowsOf(t)).toEqual([{ id: 1, big: 'large', raw: Buffer.from([0, 255]), list: ['a'], doc: 'new' }])
+      expect(sink.rejected.map(({ error }) => String(error))).toEqual([expect.stringContaining('lacks a column')])
+    })
+
+    it('are applied from flat rows, too', async () => {
+      const t = freshTable()
+      await put({ ...upsert, 'delete.enabled': 'true' }, t, { key: { id: 1 }, value: { id: 1, a: 1, __op: 'c' } }, { key: { id: 2 }, value: { id: 2, a: 1, __op: 'r' } }, { key: { id: 1 }, value: { id: 1, __op: 'd' } }, { key: { id: 2 }, value: { id: 2, __op: 't' } })
+      expect(await rowsOf(t)).toEqual([{ id: '2', a: 1, __op: 'r' }])
+    })
+
+    it('may be structs', async () => {
+      const t = freshTable()
+      const row = schema.struct({ id: schema.int32(), name: schema.string({ optional: true }) }, { optional: true })
+      const shape = schema.struct({ before: row, after: row, source: schema.struct({ table: schema.string() }), op: schema.string() })
+      const value = new Struct(shape, { before: null, after: new Struct(row, { id: 1, name: 'one' }), source: new Struct(shape.fields![2]!.schema, { table: 'x' }), op: 'c' })
+      await put({ 'insert.mode': 'upsert', 'pk.mode': 'record_value', 'pk.fields': 'id', 'auto.create': 'true' }, t, { value, valueSchema: shape })
+      expect(await rowsOf(t)).toEqual([{ id: 1, name: 'one' }])
+    })
+  })
+
+  it('takes the primary key from headers', async () => {
+    const t = freshTable()
+    const headers = [{ key: 'id', value: 'a', schema: null }, { key: 'id', value: 'b', schema: null }, { key: 'other', value: 1, schema: null }]
+    await put({ 'insert.mode': 'upsert', 'pk.mode': 'record_header', 'pk.fields': 'id', 'auto.create': 'true' }, t, { value: { n: 1 }, headers }, { value: { n: 2 }, headers })
+    expect(await rowsOf(t)).toEqual([{ id: 'b', n: 2 }])
+  })
+
   describe('insert and update', () => {
     it('inserts by topic, partition and offset', async () => {
       const t = freshTable()
@@ -169,7 +216,7 @@ await describeWith('postgres', 'PostgresSink', (server) => {
         `204 table "${t}" has no column "other", which the record has; add it, let a transform drop the field, or set auto.evolve=true`,
         '205 PostgreSQL cannot store a text that holds the character NUL',
         '206 the key is null, and pk.mode=record_key makes the primary key of it',
-        '207 the value is null, a tombstone; set delete.enabled=true to delete the row',
+        '207 the record deletes its row; set delete.enabled=true to let it',
       ])
       expect(sink.rejected.every(({ error }) => isStreamError(error, 'INVALID_DATA'))).toBe(true)
     })
