@@ -18,6 +18,7 @@ import { FileSourceTask } from './source-task.ts'
 export const fileSource: SourcePlugin<FileSourceConfig, FileSourceTaskConfig> = {
   type: 'source',
   class: 'millrace.file.FileSource',
+  onlyReadsUntilCommit: true,
   aliases: ['FileSource', 'FileSourceConnector'],
   version: '0.1.0',
   doc: 'Follows files that grow and rotate; each line is a record.',
@@ -52,6 +53,7 @@ export const rollingFileSink: SinkPlugin<RollingFileSinkConfig> = {
 export const fileStreamSource: SourcePlugin<FileStreamSourceConfig> = {
   type: 'source',
   class: 'org.apache.kafka.connect.file.FileStreamSourceConnector',
+  onlyReadsUntilCommit: true,
   aliases: ['FileStreamSourceConnector', 'FileStreamSource'],
   version: '0.1.0',
   doc: "Apache Kafka's FileStreamSource: the lines of one file that grows and does not rotate.",

@@ -37,6 +37,7 @@ export const postgresCdcSource: SourcePlugin<PostgresCdcConfig> = {
 export const postgresQuerySource: SourcePlugin<PostgresQueryConfig, PostgresQueryTaskConfig> = {
   type: 'source',
   class: 'millrace.postgres.PostgresQuerySource',
+  onlyReadsUntilCommit: true,
   aliases: ['PostgresQuerySource', 'PostgresQuery'],
   version: '0.1.0',
   doc: 'Reads new and changed rows of PostgreSQL tables, or of a query, from time to time.',

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { addBackendOptions, withNewBroker } from './backend.ts'
 import type { BackendOptions } from './backend.ts'
 import { readTextFile } from './files.ts'
+import { addInspectCommands } from './inspect-commands.ts'
 import { stopped } from './terminal.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -15,6 +16,7 @@ export function addConnectCommand(program: Command, terminal: Terminal): void {
   addBackendOptions(connect.command('distributed').description('run a worker of a cluster, which keeps its connectors in topics, until Ctrl-C'))
     .argument('<worker>', worker)
     .action((workerFile: string, options: BackendOptions) => runWorker(workerFile, options, terminal))
+  addInspectCommands(connect, terminal)
 }
 
 async function runConnectors(workerFile: string, connectorFiles: readonly string[], options: BackendOptions, terminal: Terminal): Promise<void> {

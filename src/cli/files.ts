@@ -12,9 +12,13 @@ export function requireFile(path: string): string {
   throw new StreamError('INVALID_ARGUMENT', `there is no file ${path}`, { details: { file: path } })
 }
 
+export function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+}
+
 /** @throws INVALID_ARGUMENT when nothing was ever stored there */
 export function requireDirectory(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return
+  if (isDirectory(path)) return
   throw new StreamError('INVALID_ARGUMENT', `there is no data directory ${path}; name one with --data DIR, or create a topic in it with millrace topics --create`, { details: { directory: path } })
 }
 

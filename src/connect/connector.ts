@@ -30,6 +30,8 @@ interface Plugin {
 export interface SourcePlugin<C = unknown, T = C> extends Plugin {
   readonly type: 'source'
   readonly config: ConfigSpec<C>
+  /** True: its connector and tasks change nothing outside before `commit` is called, so that a dry run may poll them. Default false. */
+  readonly onlyReadsUntilCommit?: boolean
   /** Spec of the task configs. Absent: the same as `config`. */
   readonly taskConfig?: ConfigSpec<T>
   createConnector(): SourceConnector<C>

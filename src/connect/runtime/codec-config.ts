@@ -8,6 +8,7 @@ type Role = 'key' | 'value' | 'header'
 
 interface Chosen {
   readonly name: string
+  readonly from: 'connector' | 'worker' | 'default'
   /** Without the role's prefix. */
   readonly config: RawConfig
 }
@@ -28,6 +29,16 @@ export function createCodec(registry: PluginRegistry, connector: RawConfig, work
   }
 }
 
+/** Which converter a config gets, and from where. The name as it was written where there is none of it. */
+export function chosenConverter(role: Role, { connector, worker }: { readonly connector: RawConfig; readonly worker: RawConfig }, registry: PluginRegistry): { readonly class: string; readonly from: Chosen['from'] } {
+  const { name, from } = choose(role, connector, worker)
+  try {
+    return { class: (role === 'header' ? registry.headerConverter(name) : registry.converter(name)).class, from }
+  } catch {
+    return { class: name, from }
+  }
+}
+
 function createConverter(registry: PluginRegistry, role: 'key' | 'value', { name, config }: Chosen): Converter {
   const plugin = registry.converter(name)
   return plugin.create(plugin.config.parse({ 'converter.type': role, ...config }), { isKey: role === 'key' })
@@ -42,10 +53,10 @@ const defaultNames: Readonly<Record<Role, string>> = {
 function choose(role: Role, connector: RawConfig, worker: RawConfig): Chosen {
   const key = `${role}.converter`
   const own = connector[key]
-  if (own !== undefined && own !== null) return { name: own, config: under(`${key}.`, connector) }
+  if (own !== undefined && own !== null) return { name: own, from: 'connector', config: under(`${key}.`, connector) }
   const named = worker[key]
-  if (named !== undefined && named !== null) return { name: named, config: under(`${key}.`, worker) }
-  return { name: defaultNames[role], config: under(`${key}.`, { ...converterDefaults, ...worker }) }
+  if (named !== undefined && named !== null) return { name: named, from: 'worker', config: under(`${key}.`, worker) }
+  return { name: defaultNames[role], from: 'default', config: under(`${key}.`, { ...converterDefaults, ...worker }) }
 }
 
 function under(prefix: string, config: RawConfig): RawConfig {

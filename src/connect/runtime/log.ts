@@ -1,5 +1,8 @@
 import type { Log } from '../connector.ts'
 
+/** For where nobody listens. */
+export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+
 /** Writes to standard error. What is for debugging a worker keeps back, unless its loggers say otherwise. */
 export const consoleLog: Log = {
   debug: (text) => { console.error(`debug: ${text}`) },

@@ -1,9 +1,8 @@
 import type { Clock, Header, Random } from '../../core/index.ts'
 import { isStreamError, sleep } from '../../core/index.ts'
-import type { ConnectRecord, SourceOffset, SourcePartition, SourcePosition, SourceRecord, SourceSpans } from '../connect-record.ts'
+import type { SourceOffset, SourcePartition, SourcePosition, SourceRecord, SourceSpans } from '../connect-record.ts'
 import type { Log, SourcePoll, SourceTask, SourceTaskContext, TaskContext, TransactionContext } from '../connector.ts'
 import { javaText } from '../java-text.ts'
-import { schema as make } from '../schema.ts'
 import type { DeadLetters } from './dead-letter.ts'
 import type { ErrorPolicy } from './error-policy.ts'
 import { atStage, StageError } from './error-policy.ts'
@@ -11,6 +10,7 @@ import type { OffsetReader } from './offset-reader.ts'
 import { encodeHeaders, encodeRecord } from './record-codec.ts'
 import type { RecordCodec } from './record-codec.ts'
 import { retrying } from './retry.ts'
+import { completed, recordsOfSpans } from './source-records.ts'
 import type { CommittedOffsets, SourceCommitter } from './source-committer.ts'
 import { droppedTicket } from './submitted-offsets.ts'
 import type { SubmittedOffsets, Ticket } from './submitted-offsets.ts'
@@ -195,13 +195,7 @@ export class SourceWorker {
   }
 
   async #addSpansOneByOne(spans: SourceSpans): Promise<void> {
-    const { topic, partition = null, sourcePartition, timestamp, bytes, headers = [] } = spans
-    const valueSchema = spans.valueType === 'string' ? make.string() : make.bytes()
-    for (let index = 0; index < spans.recordCount; index++) {
-      const slice = bytes.subarray(spans.spans[2 * index], spans.spans[2 * index + 1])
-      const value = spans.valueType === 'bytes' ? slice : Buffer.from(slice.buffer, slice.byteOffset, slice.length).toString('utf8')
-      await this.#addRecord({ topic, partition, value, valueSchema, timestamp, headers, sourcePartition, sourceOffset: spans.sourceOffset(index) })
-    }
+    for (const record of recordsOfSpans(spans)) await this.#addRecord(record)
   }
 
   async #addRecord(record: SourceRecord): Promise<void> {
@@ -270,11 +264,6 @@ export class SourceWorker {
 /** Key, value and where it came from, for a log that may show them. */
 function shownRecord({ topic, key, keySchema, value, valueSchema, timestamp, headers = [] }: SourceRecord): string {
   return `topic ${topic}, timestamp ${timestamp ?? 'none'}, key ${javaText(keySchema ?? null, key ?? null)}, value ${javaText(valueSchema ?? null, value)}, headers ${headers.map((header) => header.key).join(', ') || 'none'}`
-}
-
-/** Transforms see every member; a task may leave them out. */
-function completed(record: SourceRecord): SourceRecord & ConnectRecord {
-  return { partition: null, keySchema: null, key: null, valueSchema: null, timestamp: null, headers: [], ...record }
 }
 
 function isNotEmpty(polled: SourcePoll): boolean {

@@ -1,0 +1,6 @@
+export { connectorFileSchema } from './config-schema.ts'
+export type { JsonSchema } from './config-schema.ts'
+export { dryRun } from './dry-run.ts'
+export type { DryRecord, DryRunOptions } from './dry-run.ts'
+export { inspectConnector } from './inspect-connector.ts'
+export type { ExplainedConverter, ExplainedOption, ExplainedTransform, InspectOptions, Inspection } from './inspect-connector.ts'
