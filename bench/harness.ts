@@ -32,6 +32,7 @@ export interface BenchResult {
   readonly bytes: number
   readonly seconds: number
   readonly cpuSeconds: number
+  readonly cpuMicrosPerRecord: number
   /** Speed of the case over speed of the calibration: 1 is as fast, 0.5 takes twice as long. */
   readonly ratio: number
   /** The same of CPU seconds, which a busy machine disturbs less; null where the calibration answered its seconds itself. */
@@ -65,7 +66,7 @@ export async function bench(benchCase: BenchCase): Promise<BenchResult> {
   const limit = median(calibrations.map((run) => run.seconds))
   const cpuLimit = median(calibrations.map((run) => run.cpuSeconds))
   const { name, records, bytes } = benchCase
-  const result = { name, records, bytes, seconds: rounded(seconds), cpuSeconds: rounded(cpuSeconds), ratio: rounded(limit / seconds), cpuRatio: cpuLimit > 0 ? rounded(cpuLimit / cpuSeconds) : null, against: benchCase.against.name }
+  const result = { name, records, bytes, seconds: rounded(seconds), cpuSeconds: rounded(cpuSeconds), cpuMicrosPerRecord: rounded((cpuSeconds * 1e6) / records), ratio: rounded(limit / seconds), cpuRatio: cpuLimit > 0 ? rounded(cpuLimit / cpuSeconds) : null, against: benchCase.against.name }
   console.log(JSON.stringify(result))
   return result
 }

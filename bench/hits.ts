@@ -1,9 +1,9 @@
-/** The records that topologies are measured with: hits of a web site as JSON of about 70 bytes, and what JSON.parse takes for them. */
-import { RecordBatchBuilder, jsonSerde, longSerde, randomInteger, seededRandom, stringSerde } from '../src/core/index.ts'
-import type { UnsealedBatch } from '../src/core/index.ts'
+/** Hits of a web site as JSON of about 70 bytes, and topologies over them in which every operator reads or makes an object. */
+import { jsonSerde, longSerde, randomInteger, seededRandom, stringSerde } from '../src/core/index.ts'
 import { StreamsBuilder, jsonWindowedSerde, joinWithin, topic, tumbling } from '../src/streams/index.ts'
 import type { Stream, Topology } from '../src/streams/index.ts'
-import type { Calibration } from './harness.ts'
+import { textBatches } from './topic-data.ts'
+import type { TopicData } from './topic-data.ts'
 
 export interface Hit {
   readonly user: string
@@ -23,31 +23,13 @@ export const paths = topic('paths', { key: stringSerde, value: stringSerde })
 export const counts = topic('counts', { key: stringSerde, value: longSerde })
 export const perMinute = topic('per-minute', { key: jsonWindowedSerde(), value: longSerde })
 
-/** Values, and the batches that hold them in that order. */
-export interface HitData {
-  readonly texts: readonly string[]
-  readonly batches: readonly UnsealedBatch[]
-}
-
 /** `keyOf` says the key of each hit by its number; `stepMs` is what passes between two of them. */
-export function hitData(seed: number, count: number, keyOf: (index: number) => string, stepMs = everyMs): HitData {
+export function hitData(seed: number, count: number, keyOf: (index: number) => string, stepMs = everyMs): TopicData {
   const random = seededRandom(seed)
   const texts = Array.from({ length: count }, (_, index) => JSON.stringify({
     user: `user-${randomInteger(random, 1_000)}`, path: `/page/${randomInteger(random, 100)}`, ms: randomInteger(random, 1_000), at: startMs + index * stepMs,
   } satisfies Hit))
-  return { texts, batches: textBatches(texts, keyOf, stepMs) }
-}
-
-export function textBatches(texts: readonly string[], keyOf: (index: number) => string, stepMs: number): readonly UnsealedBatch[] {
-  const builder = new RecordBatchBuilder({ maxBytes: 64 * 1024 })
-  const batches: UnsealedBatch[] = []
-  for (const [index, text] of texts.entries()) {
-    const record = [stringSerde.serialize(keyOf(index)), stringSerde.serialize(text), startMs + index * stepMs] as const
-    if (builder.add(...record)) continue
-    batches.push(builder.build())
-    builder.add(...record)
-  }
-  return [...batches, builder.build()]
+  return { texts, batches: textBatches(texts, keyOf, (index) => startMs + index * stepMs) }
 }
 
 export function randomKeys(seed: number, keys: number): () => string {
@@ -55,18 +37,7 @@ export function randomKeys(seed: number, keys: number): () => string {
   return () => `key-${randomInteger(random, keys)}`
 }
 
-export function parseAll(...data: readonly HitData[]): Calibration {
-  return {
-    name: 'JSON.parse of the same values',
-    run() {
-      let sum = 0
-      for (const { texts } of data) for (const text of texts) sum += (JSON.parse(text) as Hit).ms
-      if (sum === 0) throw new Error('nothing was parsed')
-    },
-  }
-}
-
-function built(make: (builder: StreamsBuilder) => void): Topology {
+export function built(make: (builder: StreamsBuilder) => void): Topology {
   const builder = new StreamsBuilder()
   make(builder)
   return builder.build()

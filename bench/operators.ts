@@ -1,6 +1,6 @@
 /**
  * Operators and stores alone: from encoded input batches to encoded output and changelog batches, without a log or a broker.
- * A commit (caches emptied, stores committed) comes every 20,000 records. `node dist/bench/operators.js [name…]`
+ * A commit (caches emptied, stores committed) comes every 50,000 records. `node dist/bench/operators.js [name…]`
  */
 import { systemClock } from '../src/core/index.ts'
 import type { RecordBatch } from '../src/core/index.ts'
@@ -10,14 +10,18 @@ import { BatchingCollector } from '../src/streams/runtime/record-collector.ts'
 import { StreamTask } from '../src/streams/runtime/stream-task.ts'
 import { bench } from './harness.ts'
 import type { BenchCase } from './harness.ts'
-import { countByKey, hitData, parseAll, randomKeys, startMs, stateless, streamStreamJoin, streamTableJoin, tableTableJoin, windowedCount } from './hits.ts'
-import type { HitData } from './hits.ts'
+import { countByKey, hitData, randomKeys, stateless, windowedCount } from './hits.ts'
+import {
+  chainProgram, countProgram, customerData, eventData, lineData, lookingProgram, orderData, parseEvents, sideData, streamStreamProgram, streamTableProgram, tableTableProgram, windowedProgram,
+} from './reference-programs.ts'
+import type { TopicData } from './topic-data.ts'
 
 /** By topic; read in turn, a batch of each, as a task with two inputs does. */
-type Inputs = Readonly<Record<string, HitData>>
+type Inputs = Readonly<Record<string, TopicData>>
 
-const recordCount = 200_000
-const recordsPerCommit = 20_000
+const recordCount = 300_000
+const recordsPerCommit = 50_000
+const nowMs = Date.parse('2026-11-21T00:00:00Z')
 
 /** One task over all inputs; answers the bytes that it wrote. */
 function runTask(topology: Topology, inputs: ReadonlyMap<string, readonly RecordBatch[]>): number {
@@ -41,7 +45,7 @@ function runTask(topology: Topology, inputs: ReadonlyMap<string, readonly Record
       offsets.set(name, (offsets.get(name) ?? 0) + batch.recordCount)
       task.addRecords({ topic: name, partition: 0 }, [batch], offsets.get(name)!)
     }
-    while (task.process(startMs)) sinceCommit++
+    while (task.process(nowMs)) sinceCommit++
     if (sinceCommit < recordsPerCommit) continue
     commit()
     sinceCommit = 0
@@ -61,26 +65,35 @@ function benchCase(name: string, topology: () => Topology, inputs: Inputs): Benc
     run() {
       if (runTask(topology(), byTopic) === 0) throw new Error('nothing was written')
     },
-    against: parseAll(...Object.values(inputs)),
+    against: parseEvents(batches.reduce((sum, batch) => sum + batch.recordCount, 0)),
   }
 }
 
-const hits = hitData(7, recordCount, randomKeys(11, 10_000))
-const others = hitData(8, recordCount / 2, randomKeys(12, 10_000), 6)
-const users = hitData(9, 10_000, (index) => `key-${index}`, 0)
+const key = randomKeys(11, 10_000)
+const textLines = () => lineData(recordCount, key)
+const hits = () => hitData(7, recordCount, randomKeys(11, 10_000))
 
-const cases: readonly (() => BenchCase)[] = [
-  ...[3, 6, 10].map((count) => () => benchCase(`stateless-${count}`, () => stateless(count), { hits })),
-  () => benchCase('count-10k-keys', countByKey, { hits }),
-  () => benchCase('windowed-count-10k-keys', windowedCount, { hits }),
-  () => benchCase('windowed-count-1m-keys', windowedCount, { hits: hitData(7, recordCount, randomKeys(11, 1_000_000)) }),
-  () => benchCase('stream-table-join-10k-keys', streamTableJoin, { users, hits }),
-  () => benchCase('table-table-join-10k-keys', tableTableJoin, { hits, others }),
-  () => benchCase('stream-stream-join-10k-keys', streamStreamJoin, { hits, others }),
-]
+const cases: Readonly<Record<string, () => readonly [() => Topology, Inputs]>> = {
+  'stateless-3': () => [() => chainProgram(3), { lines: textLines() }],
+  'stateless-6': () => [() => chainProgram(6), { lines: textLines() }],
+  'stateless-10': () => [() => chainProgram(10), { lines: textLines() }],
+  'looking-3 (no value is changed)': () => [() => lookingProgram(3), { lines: textLines() }],
+  'looking-10 (no value is changed)': () => [() => lookingProgram(10), { lines: textLines() }],
+  'json-stateless-3': () => [() => stateless(3), { hits: hits() }],
+  'json-stateless-10': () => [() => stateless(10), { hits: hits() }],
+  'count-10k-keys': () => [countProgram, { events: eventData(recordCount, 10_000) }],
+  'count-1m-keys': () => [countProgram, { events: eventData(recordCount, 1_000_000) }],
+  'windowed-count-10k-keys': () => [windowedProgram, { events: eventData(recordCount, 10_000) }],
+  'windowed-count-1m-keys': () => [windowedProgram, { events: eventData(recordCount, 1_000_000) }],
+  'windowed-count-many-rows (two records a row)': () => [windowedCount, { hits: hits() }],
+  'count-hits-10k-keys': () => [countByKey, { hits: hits() }],
+  'stream-table-join': () => [streamTableProgram, { customers: customerData(100_000), orders: orderData(recordCount) }],
+  'table-table-join': () => [tableTableProgram, { left: sideData('left', recordCount / 2), right: sideData('right', recordCount / 2) }],
+  'stream-stream-join': () => [streamStreamProgram, { left: sideData('left', recordCount / 2), right: sideData('right', recordCount / 2) }],
+}
 
 const asked = process.argv.slice(2)
-for (const make of cases) {
-  const made = make()
-  if (asked.length === 0 || asked.some((name) => made.name.includes(name))) await bench(made)
+for (const [name, make] of Object.entries(cases)) {
+  if (asked.length > 0 && !asked.some((part) => name.startsWith(part))) continue
+  await bench(benchCase(name, ...make()))
 }
