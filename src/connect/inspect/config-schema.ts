@@ -45,9 +45,11 @@ export async function connectorFileSchema(registry: PluginRegistry): Promise<Jso
   }
 }
 
-/** JSON Schema's condition; written so that nothing here looks like a promise. */
+/** JSON Schema's words for a condition; apart, so that nothing here looks like a promise. */
+const words = { condition: 'if', consequence: 'then' } as const
+
 function when(test: JsonSchema, consequence: JsonSchema): JsonSchema {
-  return Object.fromEntries([['if', test], ['then', consequence]])
+  return { [words.condition]: test, [words.consequence]: consequence }
 }
 
 function namesOf({ class: className, aliases = [] }: ConnectorPlugin): readonly string[] {
