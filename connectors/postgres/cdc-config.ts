@@ -13,13 +13,14 @@ export const postgresCdcConfig = configSpec({
   }),
   'table.include.list': option.list({ doc: 'Tables to capture, as schema.table; * stands for any text. Empty: all.', default: [] }),
   'slot.name': option.string({ doc: 'The replication slot, one for each connector. It is made when it is missing.', default: 'millrace', check: z.string().regex(/^[a-z0-9_]{1,63}$/, 'only small letters, digits and underscores') }),
+  'slot.failover': option.boolean({ doc: 'The slot is made so that it is kept on standbys, too, and outlives a failover. Needs PostgreSQL 17.', default: false }),
   'publication.name': option.string({ doc: 'The publication that the slot reads.', default: 'millrace' }),
   'publication.autocreate.mode': option.oneOf(['filtered', 'disabled'], {
     doc: 'filtered: the publication is made for exactly the captured tables. disabled: it must exist.',
     default: 'filtered',
   }),
-  'snapshot.mode': option.oneOf(['initial', 'never', 'when_needed', 'initial_only'], {
-    doc: 'initial: give the rows that are there first, then the changes since. never: only changes from now on. when_needed: as initial, and read the tables again when the slot is lost. initial_only: give the rows, then drop the slot and rest.',
+  'snapshot.mode': option.oneOf(['initial', 'always', 'never', 'when_needed', 'initial_only'], {
+    doc: 'initial: give the rows that are there first, then the changes since. always: give the rows at every start of the connector, then the changes since its last position. never: only changes from now on. when_needed: as initial, and read the tables again when the slot is lost. initial_only: give the rows, then drop the slot and rest.',
     default: 'initial',
   }),
   'snapshot.fetch.size': option.int({ doc: 'Rows read at a time during the snapshot.', default: 2_000, check: positive }),
@@ -31,6 +32,13 @@ export const postgresCdcConfig = configSpec({
     doc: 'debezium: an envelope with before, after, source, op and ts_ms. flat: the row as it is now, with __op; a delete is a tombstone.',
     default: 'debezium',
   }),
+  'toast.unchanged': option.oneOf(['absent', 'placeholder', 'reselect'], {
+    doc: 'What becomes of a large value that an update did not touch and that the log therefore lacks. absent: its column is left out. placeholder: unavailable.value.placeholder stands for it. reselect: it is read from the table, as it is now.',
+    default: 'absent',
+  }),
+  'unavailable.value.placeholder': option.string({ doc: 'Stands for such a value with toast.unchanged=placeholder; in base64 for bytea, in a list for arrays.', default: '__debezium_unavailable_value', check: z.string().min(1) }),
+  'provide.transaction.metadata': option.boolean({ doc: 'Records of the beginning and the end of each transaction go to <prefix>.transaction, and envelopes say which change of which transaction they are.', default: false }),
+  'message.prefix.include.list': option.list({ doc: 'Logical messages (pg_logical_emit_message) with these prefixes go to <prefix>.message; * stands for any text. Empty: none. Needs PostgreSQL 14.', default: [] }),
   'tombstones.on.delete': option.boolean({ doc: 'A deletion is followed by a record with the key and null, so that a compacted topic forgets the row.', default: true }),
   'status.interval.ms': option.int({ doc: 'How often the server is told that we are here and what is durable. Well below its wal_sender_timeout.', default: 5_000, check: positive }),
   'heartbeat.interval.ms': option.int({
@@ -38,6 +46,7 @@ export const postgresCdcConfig = configSpec({
     default: 10_000,
     check: positive,
   }),
+  'heartbeat.message': option.boolean({ doc: 'With each heartbeat, write a logical message into the log of the server (pg_logical_emit_message): it proves the whole way, also where nothing else is written.', default: false }),
   'connection.silence.timeout.ms': option.int({
     doc: 'A server that says nothing for so long, though it is asked every status.interval.ms, is taken for gone: the connection is made anew.',
     default: 300_000,

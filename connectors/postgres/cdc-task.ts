@@ -1,5 +1,6 @@
 import type { SourceRecord, SourceTask, SourceTaskContext, SourceOffset, SourcePartition } from 'millrace/connect'
 import { connectorError, isStreamError, sleep } from 'millrace/connect'
+import { matchesAny } from './cdc/catalog.ts'
 import { recordsOf } from './cdc/change-event.ts'
 import type { EventOptions } from './cdc/change-event.ts'
 import { lsnText } from './cdc/lsn.ts'
@@ -7,11 +8,13 @@ import { decodePgoutput, MalformedMessage } from './cdc/pgoutput.ts'
 import type { Relation } from './cdc/pgoutput.ts'
 import { offsetOf, positionOf } from './cdc/position.ts'
 import type { Position } from './cdc/position.ts'
+import { reselected } from './cdc/reselect.ts'
 import type { ReplicationStream } from './cdc/replication-stream.ts'
 import { dropSlot, explainActiveSlot, openSession } from './cdc/session.ts'
 import type { Session } from './cdc/session.ts'
 import type { Snapshot } from './cdc/snapshot.ts'
 import { TransactionReader } from './cdc/transaction-reader.ts'
+import type { PositionedChange } from './cdc/transaction-reader.ts'
 import type { PostgresCdcConfig } from './cdc-config.ts'
 import { serverOf } from './connection.ts'
 import { environmentError, failureOf, setupError } from './failures.ts'
@@ -48,6 +51,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
   #durableLsn = 0n
   #nextHeartbeatMs = 0
   #slotDropped = false
+  #isStart = true
 
   async start(config: PostgresCdcConfig, context: SourceTaskContext): Promise<void> {
     this.#config = config
@@ -107,10 +111,11 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
   async #connect(): Promise<Run> {
     const config = this.#config!
     const { clock, log, connectorName: name } = this.#context!
-    const session = await openSession({ config, name, clock, log, stored: this.#given })
+    const session = await openSession({ config, name, clock, log, stored: this.#given, isStart: this.#isStart })
+    this.#isStart = false
     const events: EventOptions = {
       topicPrefix: config['topic.prefix'],
-      database: session.database,
+      database: session.server.database,
       format: config.format,
       tombstones: config['tombstones.on.delete'],
       partition: this.#partition,
@@ -119,7 +124,13 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     this.#given = session.position
     if (first) this.#nextHeartbeatMs = clock.monotonic() // the position at which it all began is stored at once
     const stream = session.snapshot === undefined ? await session.stream(session.position, this.#durableLsn) : undefined
-    return { session, events, snapshot: session.snapshot, stream, reader: new TransactionReader(session.position), pending: [], next: 0 }
+    return { session, events, snapshot: session.snapshot, stream, reader: this.#reader(session.position), pending: [], next: 0 }
+  }
+
+  #reader(position: Position): TransactionReader {
+    const config = this.#config!
+    const placeholder = config['toast.unchanged'] === 'placeholder' ? config['unavailable.value.placeholder'] : undefined
+    return new TransactionReader(position, { transactions: config['provide.transaction.metadata'], placeholder })
   }
 
   async #disconnect(): Promise<void> {
@@ -146,8 +157,8 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
       const after: Position = { ...this.#given!, snapshot: progress }
       this.#given = after
       const change = {
-        op: 'r', schema: table.schema, table: table.table, keyColumns: table.keyColumns.map(({ name }) => name), before: null, after: row, oldKey: null,
-        lsn: after.lsn, xid: null, commitMs: nowMs, snapshot: true,
+        op: 'r', schema: table.schema, table: table.table, keyColumns: table.keyColumns.map(({ name }) => name), before: null, after: row, unavailable: [], oldKey: null,
+        lsn: after.lsn, xid: null, commitMs: nowMs, snapshot: 'true', message: null, order: null, counts: null,
       } as const
       return recordsOf(change, run.events, nowMs, () => offsetOf(after), offsetOf(after))
     })
@@ -157,7 +168,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     await run.session.client.query('commit')
     run.snapshot = undefined
     this.#given = { ...this.#given!, snapshot: null }
-    run.reader = new TransactionReader(this.#given)
+    run.reader = this.#reader(this.#given)
     if (this.#config!['snapshot.mode'] === 'initial_only') {
       this.#context!.log.info('the snapshot is complete, and snapshot.mode=initial_only wants no more')
       return [this.#heartbeat()]
@@ -178,28 +189,34 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     while (run.next < run.pending.length && records.length < most) {
       const message = decodePgoutput(run.pending[run.next++]!)
       if (message.kind === 'relation') await this.#describe(run, message)
-      for (const { change, before, after } of run.reader.read(message)) {
-        records.push(...recordsOf(change, run.events, nowMs, () => offsetOf(before), offsetOf(after)))
-      }
+      for (const positioned of run.reader.read(message)) await this.#give(run, positioned, records, nowMs)
     }
     this.#given = run.reader.position
     if (records.length > 0) return records
-    return this.#heartbeatIfDue(run)
+    return await this.#heartbeatIfDue(run)
+  }
+
+  async #give({ session, events }: Run, { change, before, after }: PositionedChange, records: SourceRecord[], nowMs: number): Promise<void> {
+    const config = this.#config!
+    if (change.message !== null && !matchesAny(config['message.prefix.include.list'], change.message.prefix)) return
+    const whole = change.unavailable.length > 0 && config['toast.unchanged'] === 'reselect' ? await reselected(session, change) : change
+    records.push(...recordsOf(whole, events, nowMs, () => offsetOf(before), offsetOf(after)))
   }
 
   async #describe({ session, reader }: Run, relation: Relation): Promise<void> {
     const types = await session.types.typesOf(session.client, relation.columns.map(({ typeOid }) => typeOid))
     const known = session.tables.find(({ oid }) => oid === relation.oid)?.keyColumns.map(({ name }) => name)
     const identity = relation.replicaIdentity === 'f' ? [] : relation.columns.filter(({ inIdentity }) => inIdentity).map(({ name }) => name)
-    reader.describe({ relation, types, keyColumns: known !== undefined && known.length > 0 ? known : identity })
+    reader.describe({ relation, name: `${relation.schema}.${relation.table}`, types, keyColumns: known !== undefined && known.length > 0 ? known : identity })
   }
 
   /** When other tables change and ours do not, positions must move too, or the server keeps its log for ever. */
-  #heartbeatIfDue(run: Run): SourceRecord[] {
+  async #heartbeatIfDue(run: Run): Promise<SourceRecord[]> {
     const { clock } = this.#context!
     if (run.next < run.pending.length || !run.stream!.isEmpty || clock.monotonic() < this.#nextHeartbeatMs) return []
     run.reader.advance(run.stream!.receivedLsn)
     this.#given = run.reader.position
+    if (this.#config!['heartbeat.message']) await run.session.client.query(`select pg_logical_emit_message(false, 'millrace.heartbeat', '')`)
     return [this.#heartbeat()]
   }
 

@@ -26,11 +26,15 @@ const tablesQuery = `
 /** Tables whose `schema.table` matches one of the patterns, in which * stands for any text; sorted by name. */
 export async function capturedTables(client: Client, patterns: readonly string[]): Promise<CapturedTable[]> {
   const { rows } = await client.query<{ oid: string; schema: string; table: string; keys: CapturedTable['keyColumns'] }>(tablesQuery)
-  const expressions = patterns.map((pattern) => new RegExp(`^${pattern.replace(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll('*', '.*')}$`, 'u'))
   return rows
     .map(({ oid, schema, table, keys }) => ({ oid: Number(oid), schema, table, name: `${schema}.${table}`, keyColumns: keys }))
-    .filter(({ name }) => expressions.length === 0 || expressions.some((expression) => expression.test(name)))
+    .filter(({ name }) => patterns.length === 0 || matchesAny(patterns, name))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** In a pattern * stands for any text. */
+export function matchesAny(patterns: readonly string[], name: string): boolean {
+  return patterns.some((pattern) => new RegExp(`^${pattern.replace(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll('*', '.*')}$`, 'su').test(name))
 }
 
 export function quotedTable({ schema, table }: Pick<CapturedTable, 'schema' | 'table'>): string {
@@ -74,10 +78,18 @@ export async function findSlot(client: Client, name: string): Promise<Slot | und
   return row && { plugin: row.plugin, database: row.database, walStatus: row.wal_status, confirmedLsn: row.confirmed === null ? null : parseLsn(row.confirmed) }
 }
 
+export interface Server {
+  readonly database: string
+  /** Such as 15. */
+  readonly majorVersion: number
+}
+
 /** @throws a connector error when the server is not set up for logical replication */
-export async function requireLogicalDecoding(client: Client): Promise<string> {
-  const { rows } = await client.query<{ level: string; database: string }>(`select current_setting('wal_level') as level, current_database() as database`)
-  const { level, database } = rows[0]!
+export async function requireLogicalDecoding(client: Client): Promise<Server> {
+  const { rows } = await client.query<{ level: string; database: string; version: number }>(
+    `select current_setting('wal_level') as level, current_database() as database, current_setting('server_version_num')::int as version`,
+  )
+  const { level, database, version } = rows[0]!
   if (level !== 'logical') throw connectorError(`wal_level is ${level}; changes can be read when it is logical: alter system set wal_level = 'logical', then restart the server`)
-  return database
+  return { database, majorVersion: Math.floor(version / 10_000) }
 }

@@ -10,7 +10,8 @@ export type PgoutputMessage =
   | { readonly kind: 'update'; readonly relation: number; readonly before: OldTuple | null; readonly after: Tuple }
   | { readonly kind: 'delete'; readonly relation: number; readonly before: OldTuple }
   | { readonly kind: 'truncate'; readonly relations: readonly number[] }
-  /** Type, origin, message: nothing that this reader needs. */
+  | { readonly kind: 'message'; readonly transactional: boolean; readonly lsn: bigint; readonly prefix: string; readonly content: Buffer }
+  /** Type, origin: nothing that this reader needs. */
   | { readonly kind: 'other' }
 
 export interface Relation {
@@ -75,9 +76,10 @@ export function decodePgoutput(bytes: Buffer): PgoutputMessage {
       input.skip(1) // cascade, restart identity
       return { kind: 'truncate', relations: Array.from({ length: count }, () => input.int32() >>> 0) }
     }
+    case 'M':
+      return { kind: 'message', transactional: (input.int8() & 1) === 1, lsn: input.int64(), prefix: input.name(), content: input.bytes(input.int32()) }
     case 'Y':
     case 'O':
-    case 'M':
       return { kind: 'other' }
     default:
       throw new MalformedMessage(`a message of unknown type ${JSON.stringify(tag)}`)
@@ -159,6 +161,11 @@ class Input {
     const text = this.#bytes.toString('utf8', this.#at, end)
     this.#at = end + 1
     return text
+  }
+
+  bytes(length: number): Buffer {
+    const start = this.#take(length)
+    return this.#bytes.subarray(start, start + length)
   }
 
   /** A count of things that take at least `size` bytes each. */

@@ -10,6 +10,8 @@ export interface Position {
   readonly transaction: { readonly finalLsn: bigint; readonly changes: number } | null
   /** While the snapshot is being read. */
   readonly snapshot: SnapshotProgress | null
+  /** Tables that are read again, on demand, beside the changes; null: none. */
+  readonly incremental: IncrementalProgress | null
   /** Identifies the database cluster. */
   readonly system: string
 }
@@ -21,11 +23,20 @@ export interface SnapshotProgress {
   readonly after: readonly string[] | null
 }
 
-export function offsetOf({ lsn, transaction, snapshot, system }: Position): SourceOffset {
+export interface IncrementalProgress {
+  /** The first one is being read. */
+  readonly tables: readonly { readonly name: string; readonly filter: string | null }[]
+  /** Primary key of the last row given of the first table, as texts; null: none was. */
+  readonly after: readonly string[] | null
+  readonly paused: boolean
+}
+
+export function offsetOf({ lsn, transaction, snapshot, incremental, system }: Position): SourceOffset {
   return {
     lsn: lsnText(lsn),
     ...(transaction === null ? {} : { txLsn: lsnText(transaction.finalLsn), txChanges: transaction.changes }),
     ...(snapshot === null ? {} : { snapshotTable: snapshot.table, snapshotAfter: snapshot.after === null ? null : JSON.stringify(snapshot.after) }),
+    ...(incremental === null ? {} : { incremental: JSON.stringify(incremental) }),
     system,
   }
 }
@@ -33,14 +44,21 @@ export function offsetOf({ lsn, transaction, snapshot, system }: Position): Sour
 /** @throws a connector error when it was not written by this connector */
 export function positionOf(offset: SourceOffset): Position {
   try {
-    const { lsn, txLsn, txChanges, snapshotTable, snapshotAfter, system } = offset
+    const { lsn, txLsn, txChanges, snapshotTable, snapshotAfter, incremental, system } = offset
     return {
       lsn: parseLsn(String(lsn)),
       transaction: typeof txLsn === 'string' ? { finalLsn: parseLsn(txLsn), changes: Number(txChanges) } : null,
       snapshot: typeof snapshotTable === 'string' ? { table: snapshotTable, after: typeof snapshotAfter === 'string' ? (JSON.parse(snapshotAfter) as string[]) : null } : null,
+      incremental: typeof incremental === 'string' ? incrementalOf(incremental) : null,
       system: String(system),
     }
   } catch (error) {
     throw connectorError(`the stored offset ${JSON.stringify(offset)} is no position in a write-ahead log`, { cause: error })
   }
+}
+
+function incrementalOf(text: string): IncrementalProgress {
+  const { tables, after, paused } = JSON.parse(text) as Partial<IncrementalProgress>
+  if (!Array.isArray(tables) || tables.length === 0) throw new TypeError('no tables')
+  return { tables: tables as IncrementalProgress['tables'], after: Array.isArray(after) ? after as string[] : null, paused: paused === true }
 }

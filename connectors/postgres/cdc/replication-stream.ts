@@ -26,6 +26,8 @@ export interface StreamOptions {
   readonly slot: string
   readonly publication: string
   readonly startLsn: bigint
+  /** Whether the server sends logical messages: from PostgreSQL 14 on. */
+  readonly messages: boolean
   /** Everything before this is durable with us already; 0: nothing is known to be. */
   readonly durableLsn: bigint
   readonly statusIntervalMs: number
@@ -65,10 +67,10 @@ export class ReplicationStream {
   }
 
   start(): void {
-    const { slot, publication, startLsn } = this.#options
+    const { slot, publication, startLsn, messages } = this.#options
     const text =
       `START_REPLICATION SLOT ${quoteName(slot)} LOGICAL ${lsnText(startLsn)} ` +
-      `(proto_version '1', publication_names ${quoteText(quoteName(publication))})`
+      `(proto_version '1', publication_names ${quoteText(quoteName(publication))}${messages ? `, messages 'true'` : ''})`
     const fail = (error: Error) => this.#fail(error)
     const query: Submittable & Record<string, unknown> = {
       submit: (connection) => {

@@ -6,7 +6,7 @@ import type { PostgresCdcConfig } from '../cdc-config.ts'
 import { openClient } from '../connection.ts'
 import { quoteName } from '../sink/sql-text.ts'
 import { capturedTables, findSlot, preparePublication, requireLogicalDecoding, requirePublication } from './catalog.ts'
-import type { CapturedTable } from './catalog.ts'
+import type { CapturedTable, Server } from './catalog.ts'
 import { lsnText, parseLsn } from './lsn.ts'
 import type { Position } from './position.ts'
 import { ReplicationStream } from './replication-stream.ts'
@@ -17,7 +17,7 @@ import { TypeCatalog } from './type-catalog.ts'
 export const valueForms = '-c datestyle=ISO -c intervalstyle=iso_8601 -c timezone=UTC -c extra_float_digits=3 -c bytea_output=hex'
 
 export interface Session {
-  readonly database: string
+  readonly server: Server
   readonly client: Client
   readonly types: TypeCatalog
   readonly tables: readonly CapturedTable[]
@@ -37,6 +37,8 @@ export interface SessionOptions {
   readonly log: Log
   /** Where to go on; undefined at the very first start. */
   readonly stored: Position | undefined
+  /** Not only after a connection was lost. */
+  readonly isStart: boolean
 }
 
 /**
@@ -58,33 +60,42 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   }
   try {
     const client = await open(false)
-    const database = await requireLogicalDecoding(client)
+    const server = await requireLogicalDecoding(client)
+    requireVersions(config, server)
     const tables = await capturedTables(client, config['table.include.list'])
     if (config['publication.autocreate.mode'] === 'filtered') await preparePublication(client, config['publication.name'], tables)
     else await requirePublication(client, config['publication.name'])
     const replication = await open(true)
-    const start = await settleSlot(options, client, replication, database)
+    const start = await settleSlot(options, client, replication, server)
     const types = new TypeCatalog()
     const snapshot = await pinSnapshot(config, client, tables, types, start)
     await replication.end() // it kept the exported snapshot alive until it was pinned
     const stream = async (from: Position, durableLsn: bigint) => {
       const used = await open(true)
-      const made = new ReplicationStream(used, options.clock, streamOptions(config, from, durableLsn))
+      const made = new ReplicationStream(used, options.clock, streamOptions(config, server, from, durableLsn))
       made.start()
       return made
     }
-    return { database, client, types, tables, position: start.position, snapshot, stream, close }
+    return { server, client, types, tables, position: start.position, snapshot, stream, close }
   } catch (error) {
     await close()
     throw error
   }
 }
 
-function streamOptions(config: PostgresCdcConfig, { lsn }: Position, durableLsn: bigint) {
+function requireVersions(config: PostgresCdcConfig, { majorVersion }: Server): void {
+  const needs = (version: number, option: string) => connectorError(`${option} needs PostgreSQL ${version}; this server is ${majorVersion}`)
+  if (config['slot.failover'] && majorVersion < 17) throw needs(17, 'slot.failover')
+  if (majorVersion >= 14) return
+  if (config['message.prefix.include.list'].length > 0) throw needs(14, 'message.prefix.include.list')
+}
+
+function streamOptions(config: PostgresCdcConfig, { majorVersion }: Server, { lsn }: Position, durableLsn: bigint) {
   return {
     slot: config['slot.name'],
     publication: config['publication.name'],
     startLsn: lsn,
+    messages: majorVersion >= 14,
     durableLsn,
     statusIntervalMs: config['status.interval.ms'],
     maxQueuedBytes: config['max.queue.bytes'],
@@ -98,16 +109,20 @@ interface Start {
   readonly exported: string | undefined
 }
 
-async function settleSlot({ config, stored, log }: SessionOptions, client: Client, replication: Client, database: string): Promise<Start> {
+async function settleSlot({ config, stored, isStart, log }: SessionOptions, client: Client, replication: Client, { database, majorVersion }: Server): Promise<Start> {
   const name = config['slot.name']
-  const { rows } = await replication.query<{ systemid: string }>('IDENTIFY_SYSTEM')
-  const system = rows[0]!.systemid
+  const { rows } = await replication.query<Identity>('IDENTIFY_SYSTEM')
+  const identity = rows[0]!
+  const system = identity.systemid
   const slot = await findSlot(client, name)
   if (slot !== undefined && (slot.plugin !== 'pgoutput' || slot.database !== database)) {
     throw connectorError(`slot ${name} belongs to ${slot.plugin} in database ${slot.database}; give this connector a slot.name of its own`)
   }
-  const loss = stored === undefined ? undefined : lossOf(stored, system, name, slot)
-  if (stored !== undefined && loss === undefined) return { position: stored, exported: undefined }
+  const loss = stored === undefined ? undefined : lossOf(stored, identity, name, slot)
+  if (stored !== undefined && loss === undefined) {
+    const again = isStart && config['snapshot.mode'] === 'always' && stored.snapshot === null
+    return { position: again ? { ...stored, snapshot: { table: '', after: null } } : stored, exported: undefined }
+  }
   if (loss !== undefined) {
     if (config['slot.lost'] === 'fail' && config['snapshot.mode'] !== 'when_needed') throw connectorError(`${loss}. Changes are missing. Set slot.lost=snapshot to read the tables again, or reset this connector's offsets`)
     log.error(`${loss}. Changes are missing: the tables are read again, because slot.lost=snapshot or snapshot.mode=when_needed`)
@@ -116,18 +131,25 @@ async function settleSlot({ config, stored, log }: SessionOptions, client: Clien
   const snapshot = loss !== undefined || config['snapshot.mode'] !== 'never' ? { table: '', after: null } : null
   if (slot !== undefined && loss === undefined) {
     // Left by a run that stored nothing: what it kept is more than is needed, and applying it again does no harm.
-    return { position: { lsn: slot.confirmedLsn ?? 0n, transaction: null, snapshot, system }, exported: undefined }
+    return { position: { lsn: slot.confirmedLsn ?? 0n, transaction: null, snapshot, incremental: null, system }, exported: undefined }
   }
-  const made = await replication.query<{ consistent_point: string; snapshot_name: string | null }>(`CREATE_REPLICATION_SLOT ${quoteName(name)} LOGICAL pgoutput EXPORT_SNAPSHOT`)
+  const made = await replication.query<{ consistent_point: string; snapshot_name: string | null }>(`CREATE_REPLICATION_SLOT ${quoteName(name)} LOGICAL pgoutput ${majorVersion >= 17 ? `(SNAPSHOT 'export', FAILOVER ${config['slot.failover']})` : 'EXPORT_SNAPSHOT'}`)
   const { consistent_point: lsn, snapshot_name: exported } = made.rows[0]!
   log.info(`slot ${name} was made at ${lsn}`)
-  return { position: { lsn: parseLsn(lsn), transaction: null, snapshot, system }, exported: exported ?? undefined }
+  return { position: { lsn: parseLsn(lsn), transaction: null, snapshot, incremental: null, system }, exported: exported ?? undefined }
+}
+
+interface Identity {
+  readonly systemid: string
+  /** The end of the log. */
+  readonly xlogpos: string
 }
 
 /** Why changes behind the stored position cannot be had any more; undefined when they can. */
-function lossOf({ lsn, system }: Position, presentSystem: string, name: string, slot: Awaited<ReturnType<typeof findSlot>>): string | undefined {
+function lossOf({ lsn, system }: Position, { systemid, xlogpos }: Identity, name: string, slot: Awaited<ReturnType<typeof findSlot>>): string | undefined {
   const at = lsnText(lsn)
-  if (system !== presentSystem) return `the server is another one (system ${presentSystem}) than the one read so far (${system})`
+  if (system !== systemid) return `the server is another one (system ${systemid}) than the one read so far (${system})`
+  if (parseLsn(xlogpos) < lsn) return `the server's log ends at ${xlogpos}, before ${at} up to which was read: it is a standby that had not received everything, or was restored from a backup`
   if (slot === undefined) return `slot ${name} is gone; everything up to ${at} was read`
   if (slot.walStatus === 'lost') return `slot ${name} was invalidated because it held back too much of the log (max_slot_wal_keep_size); everything up to ${at} was read`
   if (slot.confirmedLsn === null) return `slot ${name} has no confirmed position; everything up to ${at} was read`

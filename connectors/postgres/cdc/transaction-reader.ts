@@ -10,11 +10,13 @@ import { columnValue } from './column-value.ts'
 import type { ColumnType } from './column-value.ts'
 import { unchanged } from './pgoutput.ts'
 import type { PgoutputMessage, Relation, Tuple } from './pgoutput.ts'
-import type { Position } from './position.ts'
+import type { IncrementalProgress, Position } from './position.ts'
 
 /** A table as the stream describes it at this point. */
 export interface StreamedTable {
   readonly relation: Relation
+  /** `schema.table`. */
+  readonly name: string
   readonly types: readonly ColumnType[]
   readonly keyColumns: readonly string[]
 }
@@ -32,17 +34,29 @@ interface Transaction {
   readonly xid: number
   /** How many of its changes were given before a restart. */
   readonly given: number
+  /** Its beginning was told. */
+  begun: boolean
   seen: number
+  readonly counts: Map<string, number>
+}
+
+export interface ReaderOptions {
+  /** Tell of the beginning and end of transactions, and number their changes. */
+  readonly transactions: boolean
+  /** What stands for a large value that did not change; undefined: its column is left out. */
+  readonly placeholder: string | undefined
 }
 
 export class TransactionReader {
+  readonly #options: ReaderOptions
   readonly #tables = new Map<number, StreamedTable>()
   #position: Position
   #transaction: Transaction | undefined
   #held: { readonly change: Change; readonly before: Position } | undefined
 
-  constructor(position: Position) {
+  constructor(position: Position, options: ReaderOptions) {
     this.#position = position
+    this.#options = options
   }
 
   /** Behind everything that `read` has answered. */
@@ -66,6 +80,8 @@ export class TransactionReader {
         return []
       case 'commit':
         return this.#commit(message.endLsn)
+      case 'message':
+        return message.transactional ? this.#messageInTransaction(message) : this.#lonelyMessage(message)
       case 'insert':
       case 'update':
       case 'delete':
@@ -82,30 +98,90 @@ export class TransactionReader {
     if (this.isBetweenTransactions && lsn > this.#position.lsn) this.#position = { ...this.#position, lsn, transaction: null }
   }
 
+  /** Positions from here on say this of the snapshots that were asked for. */
+  setIncremental(incremental: IncrementalProgress | null): void {
+    this.#position = { ...this.#position, incremental }
+    if (this.#held !== undefined) this.#held = { ...this.#held, before: { ...this.#held.before, incremental } }
+  }
+
   #begin({ finalLsn, commitMs, xid }: Extract<PgoutputMessage, { kind: 'begin' }>): void {
     const { lsn, transaction } = this.#position
     const given = finalLsn < lsn ? Number.POSITIVE_INFINITY : transaction?.finalLsn === finalLsn ? transaction.changes : 0
-    this.#transaction = { finalLsn, commitMs, xid, given, seen: 0 }
+    this.#transaction = { finalLsn, commitMs, xid, given, begun: transaction?.finalLsn === finalLsn, seen: 0, counts: new Map() }
   }
 
   #commit(endLsn: bigint): readonly PositionedChange[] {
+    const transaction = this.#open()
+    const end = this.#options.transactions && Number.isFinite(transaction.given) && transaction.counts.size > 0 ? this.#bound('end', transaction) : undefined
     this.#transaction = undefined
-    if (endLsn > this.#position.lsn) this.#position = { ...this.#position, lsn: endLsn, transaction: null }
-    return this.#release(this.#position)
+    const after: Position = endLsn > this.#position.lsn ? { ...this.#position, lsn: endLsn, transaction: null } : this.#position
+    if (end === undefined) {
+      this.#position = after
+      return this.#release(after)
+    }
+    const before: Position = { ...this.#position, transaction: { finalLsn: transaction.finalLsn, changes: transaction.seen } }
+    const last = this.#release(before)
+    this.#position = after
+    return [...last, { change: end, before, after }]
+  }
+
+  #messageInTransaction({ prefix, content }: Message): readonly PositionedChange[] {
+    if (!this.#isNew()) return []
+    return this.#hold({ ...this.#bound('begin', this.#open()), op: 'm', message: { prefix, content } })
+  }
+
+  /** It belongs to no transaction, and stands between two of them. */
+  #lonelyMessage({ lsn, prefix, content }: Message): readonly PositionedChange[] {
+    const before = this.#position
+    if (this.#transaction !== undefined || lsn < before.lsn) return []
+    this.#position = { ...before, lsn: lsn + 1n, transaction: null }
+    const change: Change = { ...noRow, op: 'm', message: { prefix, content }, lsn, xid: null, commitMs: 0 }
+    return [{ change, before, after: this.#position }]
+  }
+
+  #bound(op: 'begin' | 'end', { finalLsn, xid, commitMs, counts }: Transaction): Change {
+    return { ...noRow, op, lsn: finalLsn, xid, commitMs, counts: op === 'end' ? counts : null }
   }
 
   #changed(table: StreamedTable, message: Extract<PgoutputMessage, { kind: 'insert' | 'update' | 'delete' }>): readonly PositionedChange[] {
+    const order = this.#counted(table)
     if (!this.#isNew()) return []
-    const after = message.kind === 'delete' ? null : rowOf(table, message.after)
     const old = message.kind === 'insert' ? null : message.before
     const oldRow = old === null ? null : rowOf(table, old.cells, old.keyOnly)
+    const after = message.kind === 'delete' ? null : rowOf(table, message.after)
+    const unavailable = message.kind === 'update' ? this.#fillUnchanged(table, message.after, oldRow, after!) : []
     const op = ({ insert: 'c', update: 'u', delete: 'd' } as const)[message.kind]
     const oldKey = op === 'u' && oldRow !== null && after !== null && hasOtherKey(table, oldRow, after) ? oldRow : null
-    return this.#hold(this.#change(table, { op, before: oldRow, after, oldKey }))
+    return this.#hold(this.#change(table, { op, before: oldRow, after, unavailable, oldKey, order }))
   }
 
   #truncated(table: StreamedTable): readonly PositionedChange[] {
-    return this.#isNew() ? this.#hold(this.#change(table, { op: 't', before: null, after: null, oldKey: null })) : []
+    const order = this.#counted(table)
+    return this.#isNew() ? this.#hold(this.#change(table, { op: 't', before: null, after: null, unavailable: [], oldKey: null, order })) : []
+  }
+
+  #counted({ name }: StreamedTable): Change['order'] {
+    if (!this.#options.transactions) return null
+    const { counts } = this.#open()
+    const ofTable = (counts.get(name) ?? 0) + 1
+    counts.set(name, ofTable)
+    return { total: [...counts.values()].reduce((sum, count) => sum + count, 0), ofTable }
+  }
+
+  /** A large value that did not change is in the old row, where the table keeps that whole. @returns the columns that stay unknown */
+  #fillUnchanged({ relation, types }: StreamedTable, cells: Tuple, old: Row | null, row: Record<string, unknown>): string[] {
+    const { placeholder } = this.#options
+    const unknown: string[] = []
+    for (let index = 0; index < cells.length; index++) {
+      if (cells[index] !== unchanged) continue
+      const { name } = relation.columns[index]!
+      if (old !== null && name in old) row[name] = old[name]
+      else {
+        unknown.push(name)
+        if (placeholder !== undefined) row[name] = placeholderOf(types[index]!, placeholder)
+      }
+    }
+    return unknown
   }
 
   #isNew(): boolean {
@@ -113,17 +189,26 @@ export class TransactionReader {
     return ++transaction.seen > transaction.given
   }
 
-  #change({ relation, keyColumns }: StreamedTable, what: Pick<Change, 'op' | 'before' | 'after' | 'oldKey'>): Change {
+  #change({ relation, keyColumns }: StreamedTable, what: Pick<Change, 'op' | 'before' | 'after' | 'unavailable' | 'oldKey' | 'order'>): Change {
     const { finalLsn, xid, commitMs } = this.#open()
-    return { ...what, schema: relation.schema, table: relation.table, keyColumns, lsn: finalLsn, xid, commitMs, snapshot: false }
+    const { op, before, after, unavailable, oldKey, order } = what
+    return { op, schema: relation.schema, table: relation.table, keyColumns, before, after, unavailable, oldKey, lsn: finalLsn, xid, commitMs, snapshot: 'false', message: null, order, counts: null }
   }
 
   #hold(change: Change): readonly PositionedChange[] {
-    const { finalLsn, seen } = this.#open()
-    const before: Position = { ...this.#position, transaction: seen === 1 ? null : { finalLsn, changes: seen - 1 } }
+    const transaction = this.#open()
+    const { finalLsn, seen } = transaction
+    const before: Position = { ...this.#position, transaction: seen === 1 && !transaction.begun ? null : { finalLsn, changes: seen - 1 } }
     const released = this.#release(before)
-    this.#held = { change, before }
-    return released
+    if (!this.#options.transactions || transaction.begun || change.order === null) {
+      this.#held = { change, before }
+      return released
+    }
+    transaction.begun = true
+    const begun: Position = { ...before, transaction: { finalLsn, changes: seen - 1 } }
+    this.#position = begun
+    this.#held = { change, before: begun }
+    return [...released, { change: this.#bound('begin', transaction), before, after: begun }]
   }
 
   #release(after: Position): readonly PositionedChange[] {
@@ -146,8 +231,18 @@ export class TransactionReader {
   }
 }
 
+type Message = Extract<PgoutputMessage, { kind: 'message' }>
+
+const noRow = { schema: '', table: '', keyColumns: [], before: null, after: null, unavailable: [], oldKey: null, snapshot: 'false', message: null, order: null, counts: null } as const
+
+/** In the form that a value of the type has, so that readers of that form can take it. */
+function placeholderOf(type: ColumnType, placeholder: string): unknown {
+  if (type.kind === 'array') return [placeholderOf(type.element, placeholder)]
+  return type.kind === 'bytes' ? Buffer.from(placeholder).toString('base64') : placeholder
+}
+
 /** `keyOnly`: cells outside the replica identity say nothing, not null. */
-function rowOf({ relation, types }: StreamedTable, cells: Tuple, keyOnly = false): Row {
+function rowOf({ relation, types }: StreamedTable, cells: Tuple, keyOnly = false): Record<string, unknown> {
   const row: Record<string, unknown> = {}
   for (const [index, column] of relation.columns.entries()) {
     const cell = cells[index] ?? null

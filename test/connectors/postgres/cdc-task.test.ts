@@ -1,59 +1,12 @@
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { systemClock } from 'millrace/connect'
-import { postgresCdcSource } from '../../../connectors/postgres/plugins.ts'
 import { freshDatabase, queryRows, startPostgres } from '../../kit/postgres.ts'
+import { capture, dropSlotsAfterEach, pollPatiently, rows, untilGiven, values } from '../../kit/postgres-capture.ts'
 import { describeWith } from '../../kit/services.ts'
-import { SourceHarness } from '../../kit/source-harness.ts'
-import type { Given } from '../../kit/source-harness.ts'
 
-let sources: { harness: { stop(): Promise<void> }; url: string; slot: string }[] = []
-let slots = 0
-
-afterEach(async () => {
-  for (const { harness } of sources) await harness.stop()
-  for (const { url, slot } of sources) {
-    await queryRows(url, `select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1 and active`, [slot]).catch(() => [])
-    await queryRows(url, `select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1`, [slot]).catch(() => [])
-  }
-  sources = []
-})
-
-type Config = Record<string, string>
-
-function capture(url: string, config: Config = {}) {
-  const slot = config['slot.name'] ?? `test_${process.pid}_${++slots}`
-  const harness = new SourceHarness(
-    postgresCdcSource,
-    { 'connection.url': url, 'topic.prefix': 'db', 'slot.name': slot, format: 'flat', 'status.interval.ms': '200', ...config },
-    systemClock,
-  )
-  sources.push({ harness, url, slot })
-  return harness
-}
-
-/** Polls until as many records of tables were given; what comes besides is an error of the test's expectation. */
-async function untilGiven(source: { poll(): Promise<number>; given: readonly Given[] }, count: number): Promise<readonly Given[]> {
-  // changes may come one by one: what must not go on is polls that give nothing
-  for (let emptyPolls = 0; rows(source).length < count && emptyPolls < 60;) emptyPolls = (await source.poll()) > 0 ? 0 : emptyPolls + 1
-  return rows(source)
-}
-
-const rows = (source: { given: readonly Given[] }) => source.given.filter(({ topic }) => !topic.endsWith('.heartbeat'))
-const values = (given: readonly Given[]) => given.map(({ value }) => value)
-
-/** The connection may still be held by the walsender that has not noticed the end of its reader. */
-async function pollPatiently(source: { poll(): Promise<number> }): Promise<number> {
-  for (let tries = 0; ; tries++) {
-    try {
-      return await source.poll()
-    } catch (error) {
-      if (tries > 100 || (error as { retriable?: boolean }).retriable !== true) throw error
-      await new Promise((resolve) => systemClock.setTimer(50, () => resolve(undefined)))
-    }
-  }
-}
+dropSlotsAfterEach()
 
 await describeWith('postgres', 'PostgresCdcSource', (server) => {
   it('gives the rows that are there, then every change, in both forms', async () => {
@@ -240,6 +193,46 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
     await source.start()
     await source.poll()
     expect(rows(source).map(({ key }) => (key as { id: number }).id)).toEqual([1, 2, 3, 4, 5])
+  })
+
+  it('gives the rows at every start in mode always, and then the changes since its last position', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, 'create table t (id int primary key); insert into t values (1), (2)')
+    const source = capture(url, { 'snapshot.mode': 'always' })
+    await source.start()
+    await untilGiven(source, 2)
+    await source.poll()
+    source.commit()
+    await source.crash()
+    await queryRows(url, 'delete from t where id = 1; insert into t values (3)')
+    await source.start()
+    await pollPatiently(source)
+    const given = await untilGiven(source, 6)
+    expect(given.map(({ key, value }) => [(key as { id: number }).id, (value as { __op: string } | null)?.__op ?? null])).toEqual([[1, 'r'], [2, 'r'], [2, 'r'], [3, 'r'], [1, null], [3, 'c']])
+  })
+
+  it('proves the whole way with messages of its own where it is told to, and gives none of them', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, 'create table t (id int primary key)')
+    const source = capture(url, { 'snapshot.mode': 'never', 'heartbeat.interval.ms': '100', 'heartbeat.message': 'true', 'message.prefix.include.list': 'app' })
+    await source.start()
+    const positions = () => new Set(source.given.map(({ value }) => (value as { lsn: string }).lsn))
+    for (let polls = 0; positions().size < 4 && polls < 40; polls++) await source.poll()
+    expect(positions().size).toBeGreaterThanOrEqual(4)
+    expect(rows(source)).toEqual([])
+  })
+
+  it('says which options the server is too old for', async () => {
+    const url = await freshDatabase(server)
+    const [version] = await queryRows(url, `select current_setting('server_version_num')::int / 10000 as major`)
+    await queryRows(url, 'create table t (id int primary key)')
+    const source = capture(url, { 'slot.failover': 'true' })
+    await source.start()
+    if (Number(version!['major']) < 17) await expect(source.poll()).rejects.toThrow(/^slot\.failover needs PostgreSQL 17; this server is \d+/)
+    else {
+      await source.poll()
+      expect(await queryRows(url, 'select failover from pg_replication_slots where database = current_database()')).toEqual([{ failover: true }])
+    }
   })
 
   it('notices in bounded time that the other end of the connection is gone (dbz#1909)', async () => {
