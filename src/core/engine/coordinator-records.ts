@@ -227,6 +227,7 @@ export function encodeTransactionValue(state: TransactionState): Uint8Array {
   return encodeStruct(transactionValueSchema, transactionValueSchema.newestVersion, {
     producerId: state.producerId,
     previousProducerId: state.previousProducerId,
+    nextProducerId: state.nextProducerId,
     producerEpoch: state.producerEpoch,
     transactionTimeoutMs: state.timeoutMs,
     transactionStatus: statusCodes.indexOf(state.status),
@@ -245,6 +246,7 @@ export function decodeTransactionValue(transactionalId: string, bytes: Uint8Arra
     transactionalId,
     producerId: numberOf(value, 'producerId'),
     previousProducerId: numberOf(value, 'previousProducerId'),
+    nextProducerId: numberOf(value, 'nextProducerId'),
     producerEpoch: numberOf(value, 'producerEpoch'),
     timeoutMs: numberOf(value, 'transactionTimeoutMs'),
     status,

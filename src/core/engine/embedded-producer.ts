@@ -337,7 +337,7 @@ export class EmbeddedProducer implements Producer {
     this.#openBatches.clear()
   }
 
-  async #watchFatal(call: Promise<void>): Promise<void> {
+  async #watchFatal(call: Promise<unknown>): Promise<void> {
     try {
       await call
     } catch (error) {

@@ -35,8 +35,8 @@ export interface EngineApi {
   append(request: AppendRequest): Promise<AppendAnswer>
   /** @throws as `commitOffsets`, and INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED */
   commitTransactionOffsets(request: TransactionOffsetsRequest): Promise<void>
-  /** Resolves when the outcome is durable and visible. */
-  endTransaction(request: EndTransactionRequest): Promise<void>
+  /** Resolves when the outcome is durable and visible, with who the producer is from now on. */
+  endTransaction(request: EndTransactionRequest): Promise<ProducerIdentity>
   /** The producer is done with its transactional id for good: nobody needs to clean up after it. */
   releaseProducer(transactionalId: string, producer: ProducerIdentity): void
 
@@ -98,6 +98,11 @@ export interface EndTransactionRequest {
   readonly producer: ProducerIdentity
   readonly outcome: TransactionOutcome
   readonly acknowledge: Acknowledge
+  /**
+   * Transactions of version 2 (KIP-890): each has an epoch of its own, so that nothing that arrives late can become part of the
+   * next one; a call that is repeated with the epoch before gets the same answer. Default false.
+   */
+  readonly newEpoch?: boolean
 }
 
 export interface FetchRequest {

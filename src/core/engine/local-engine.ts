@@ -203,15 +203,20 @@ export class LocalEngine implements EngineApi {
   }
 
   /**
-   * One batch as a client of the wire protocol sent it: checked from the first byte to the last, and part of a transaction only
-   * when its partition was added to it before. @throws as `PartitionLog.append`, and INVALID_TOPIC, INVALID_TXN_STATE
+   * One batch as a client of the wire protocol sent it: checked from the first byte to the last. Its partition must be part of
+   * the transaction already, or with `addsPartition` (transactions of version 2, KIP-890) becomes it.
+   * @throws as `PartitionLog.append`, and INVALID_TOPIC, INVALID_TXN_STATE, INVALID_PRODUCER_EPOCH
    */
-  async appendFromClient(request: Omit<AppendRequest, 'recordCount' | 'acknowledge'>): Promise<AppendAnswer> {
+  async appendFromClient(request: Omit<AppendRequest, 'recordCount' | 'acknowledge'> & { readonly addsPartition?: boolean }): Promise<AppendAnswer> {
     this.#checkOpen()
     const { bytes, transactionalId } = request
     const partition = this.#writablePartition(request)
     const isTransactional = bytes.length >= batchHeaderBytes && new RecordBatchView(bytes).isTransactional
-    if (isTransactional && transactionalId !== null) this.transactions.checkPartition(transactionalId, producerOf(bytes), request)
+    if (isTransactional && transactionalId !== null) {
+      this.transactions.checkEpoch(transactionalId, producerOf(bytes))
+      if (request.addsPartition === true) this.transactions.addPartition(transactionalId, producerOf(bytes), request)
+      else this.transactions.checkPartition(transactionalId, producerOf(bytes), request)
+    }
     const { baseOffset, logAppendTime } = partition.log.append(bytes, 'client')
     partition.traffic.recordsIn += new RecordBatchView(bytes).recordCount
     partition.traffic.bytesIn += bytes.length
@@ -232,9 +237,9 @@ export class LocalEngine implements EngineApi {
     this.#offsets.commitInTransaction(group.groupId, producer, offsets, this.log.clock.now())
   }
 
-  async endTransaction(request: EndTransactionRequest): Promise<void> {
+  async endTransaction(request: EndTransactionRequest): Promise<ProducerIdentity> {
     this.#checkOpen()
-    await this.transactions.end(request)
+    return this.transactions.end(request)
   }
 
   releaseProducer(transactionalId: string, producer: ProducerIdentity): void {

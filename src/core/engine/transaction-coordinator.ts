@@ -11,7 +11,8 @@ import type { OffsetStore } from './offset-store.ts'
 import type { Partition } from './partition.ts'
 import type { ProducerIds } from './producer-ids.ts'
 import {
-  addPartitions, checkProducer, complete, fence, fenced, isCompleting, needsNewProducerId, newTransactionState, outcomeOf, prepare, stillCompleting, takeOver,
+  addPartitions, checkProducer, complete, fence, fenced, isCompleting, isEpochBefore, needsNewProducerId, newTransactionState, outcomeOf, prepare, prepareNextEpoch,
+  stillCompleting, takeOver,
 } from './transaction-state.ts'
 import type { ProducerIdentity, TransactionState } from './transaction-state.ts'
 
@@ -26,6 +27,8 @@ interface Entry {
   state: TransactionState
   /** Aborts the open transaction when its time is up. */
   timeout: Timer | null
+  /** Partitions joined in this turn of the event loop, and the record of it is still to be written. */
+  isRegistering: boolean
   /** While markers are being written; shared by all who wait for the outcome. */
   ending: Promise<void> | null
   /** Changes of who owns the id happen one after the other. */
@@ -100,30 +103,55 @@ export class TransactionCoordinator {
     if (entry.ending !== null) checkStillOwner(entry.state, producer)
     const next = addPartitions(entry.state, producer, [target], this.#now)
     if (next === entry.state) return
-    this.#topic.writeUnacknowledged(transactionalId, [record(next)])
     if (entry.state.status !== 'ongoing') this.#startTimeout(entry, next.timeoutMs)
     entry.state = next
+    if (!entry.isRegistering) this.#register(entry)
   }
 
-  /** For clients that add partitions themselves: a write to one that they did not add would never be ended. @throws INVALID_TXN_STATE, INVALID_PRODUCER_EPOCH */
-  checkPartition(transactionalId: string, producer: ProducerIdentity, target: TopicPartition): void {
-    const entry = this.#entry(transactionalId)
-    const { state } = entry
+  /** One record for all the partitions that join in a row. Without it, on a full disk, recovery finds the open partitions by itself. */
+  #register(entry: Entry): void {
+    entry.isRegistering = true
+    queueMicrotask(() => {
+      entry.isRegistering = false
+      if (entry.state.status !== 'ongoing') return
+      try {
+        this.#topic.writeUnacknowledged(entry.state.transactionalId, [record(entry.state)])
+      } catch {
+        // What the disk refuses here it refuses to the append, too.
+      }
+    })
+  }
+
+  /** What a write with an old epoch is answered with, where a coordinator's request is told that it was fenced. @throws INVALID_PRODUCER_EPOCH */
+  checkEpoch(transactionalId: string, producer: ProducerIdentity): void {
+    const { state } = this.#entry(transactionalId)
     if (state.producerId === producer.producerId && state.producerEpoch !== producer.producerEpoch) {
       throw new StreamError('INVALID_PRODUCER_EPOCH', `producer ${producer.producerId} of transactional id '${transactionalId}' is at epoch ${state.producerEpoch}, not ${producer.producerEpoch}`)
     }
+  }
+
+  /** For clients that add partitions themselves: a write to one that they did not add would never be ended. @throws INVALID_TXN_STATE, PRODUCER_FENCED, INVALID_PRODUCER_ID_MAPPING */
+  checkPartition(transactionalId: string, producer: ProducerIdentity, target: TopicPartition): void {
+    const { state } = this.#entry(transactionalId)
     checkProducer(state, producer)
     const isAdded = state.status === 'ongoing' && state.partitions.some(({ topic, partition }) => partition === target.partition && topic === target.topic)
     if (!isAdded) throw new StreamError('INVALID_TXN_STATE', `${target.topic}-${target.partition} is not part of the transaction of '${transactionalId}'; add it first`)
   }
 
-  /** @throws INVALID_TXN_STATE, PRODUCER_FENCED, INVALID_PRODUCER_ID_MAPPING, CONCURRENT_TRANSACTIONS */
-  async end({ transactionalId, producer, outcome, acknowledge }: EndTransactionRequest): Promise<void> {
+  /** Answers who the producer is from now on. @throws INVALID_TXN_STATE, PRODUCER_FENCED, INVALID_PRODUCER_ID_MAPPING, CONCURRENT_TRANSACTIONS */
+  async end(request: EndTransactionRequest): Promise<ProducerIdentity> {
+    const { transactionalId, producer, outcome, acknowledge } = request
     const entry = this.#entry(transactionalId)
+    const newProducerId = request.newEpoch === true && needsNewProducerId(entry.state) ? await this.#producerIds.next() : -1
     if (entry.ending !== null) await entry.ending.catch(() => undefined)
-    if (isCompleting(entry.state) && outcomeOf(entry.state) === outcome && sameProducer(entry.state, producer)) return this.#finish(entry, acknowledge)
-    const answer = prepare(entry.state, producer, outcome, this.#now)
-    if (answer.kind === 'prepared') await this.#conclude(entry, answer.state, acknowledge)
+    const isDecided = isCompleting(entry.state) && outcomeOf(entry.state) === outcome
+    if (isDecided && (request.newEpoch === true ? isEpochBefore(entry.state, producer) : sameProducer(entry.state, producer))) await this.#finish(entry, acknowledge)
+    else {
+      const { state } = entry
+      const answer = request.newEpoch === true ? prepareNextEpoch(state, producer, outcome, { newProducerId, now: this.#now }) : prepare(state, producer, outcome, this.#now)
+      if (answer.kind === 'prepared') await this.#conclude(entry, answer.state, acknowledge)
+    }
+    return { producerId: entry.state.producerId, producerEpoch: entry.state.producerEpoch }
   }
 
   /** Aborts what is open under the id, if the producer still owns it: nobody will. */
@@ -160,7 +188,7 @@ export class TransactionCoordinator {
     if (known !== undefined) return known
     const state = newTransactionState(request.transactionalId, producerId, request.transactionTimeoutMs, this.#now)
     // The first owner gets epoch 0, by taking over from an owner that never was.
-    const entry: Entry = { state: { ...state, producerEpoch: -1 }, timeout: null, ending: null, lastInit: Promise.resolve(), previousOwner: null }
+    const entry: Entry = { state: { ...state, producerEpoch: -1 }, timeout: null, isRegistering: false, ending: null, lastInit: Promise.resolve(), previousOwner: null }
     this.#entries.set(request.transactionalId, entry)
     return entry
   }
@@ -287,7 +315,7 @@ export class TransactionCoordinator {
 
   #restore(transactionalId: string, value: Uint8Array | null): void {
     if (value === null) this.#entries.delete(transactionalId)
-    else this.#entries.set(transactionalId, { state: decodeTransactionValue(transactionalId, value), timeout: null, ending: null, lastInit: Promise.resolve(), previousOwner: null })
+    else this.#entries.set(transactionalId, { state: decodeTransactionValue(transactionalId, value), timeout: null, isRegistering: false, ending: null, lastInit: Promise.resolve(), previousOwner: null })
   }
 
   get #now(): number {

@@ -8,6 +8,9 @@
  *                 │                                               │
  *                 └─abort / fence / time-out──▶ prepare-abort ──markers written──▶ complete-abort
  * ```
+ * Who ends transactions by version 2 (KIP-890) gets a new epoch with each end, and may abort where nothing is open:
+ * `empty` and both `complete-…` lead to `prepare-abort`, too (`prepareNextEpoch`).
+ *
  * The record of a `prepare-…` state is the decision: from then on the outcome is fixed, and after a crash the markers that
  * are missing are written. Semantics and error codes are those of Kafka's `TransactionMetadata` and `TransactionCoordinator`.
  */
@@ -25,6 +28,8 @@ export interface TransactionState {
   readonly producerId: number
   /** The id before the last change of id; equal to `producerId` when it never changed. */
   readonly previousProducerId: number
+  /** The id from the end of this transaction on, when its epochs are used up; -1 otherwise. */
+  readonly nextProducerId: number
   readonly producerEpoch: number
   readonly timeoutMs: number
   readonly status: TransactionStatus
@@ -45,7 +50,7 @@ const maxProducerEpoch = 32767
 
 export function newTransactionState(transactionalId: string, producerId: number, timeoutMs: number, now: number): TransactionState {
   return {
-    transactionalId, producerId, previousProducerId: producerId, producerEpoch: 0, timeoutMs,
+    transactionalId, producerId, previousProducerId: producerId, nextProducerId: -1, producerEpoch: 0, timeoutMs,
     status: 'empty', partitions: [], lastUpdateTimestamp: now, startTimestamp: -1,
   }
 }
@@ -68,6 +73,7 @@ export function takeOver(state: TransactionState, change: { newProducerId: numbe
     ...state,
     producerId: rotate ? change.newProducerId : state.producerId,
     previousProducerId: state.producerId,
+    nextProducerId: -1,
     producerEpoch: rotate ? 0 : state.producerEpoch + 1,
     timeoutMs: change.timeoutMs,
     status: 'empty',
@@ -108,7 +114,42 @@ export function prepare(state: TransactionState, producer: ProducerIdentity, out
   if (state.status === 'ongoing') return { kind: 'prepared', state: { ...state, status: preparing(outcome), lastUpdateTimestamp: now } }
   if (state.status === completed(outcome)) return { kind: 'complete' }
   if (state.status === preparing(outcome)) throw stillCompleting(state)
-  throw new StreamError('INVALID_TXN_STATE', `transactional id '${state.transactionalId}' cannot ${outcome}: its transaction is ${state.status}`)
+  throw cannotEnd(state, outcome)
+}
+
+/**
+ * The same for transactions of version 2: whatever is written late, with the epoch before, is refused by each partition that
+ * has the marker. A call that comes again, with the epoch before, is told from the end of the next transaction by that epoch.
+ * An abort is taken where nothing is open, too, because the client cannot know what of its writes arrived.
+ * `newProducerId`: used when the epochs of the old one are used up (`needsNewProducerId`).
+ * @throws as `prepare`
+ */
+export function prepareNextEpoch(
+  state: TransactionState, producer: ProducerIdentity, outcome: TransactionOutcome, change: { readonly newProducerId: number; readonly now: number },
+): PrepareAnswer {
+  if (isEpochBefore(state, producer)) {
+    if (state.status === completed(outcome)) return { kind: 'complete' }
+    if (state.status === preparing(outcome)) throw stillCompleting(state)
+    if (state.status === 'empty' || state.status === 'ongoing') throw fenced(state, producer)
+    throw cannotEnd(state, outcome)
+  }
+  checkProducer(state, producer)
+  if (isCompleting(state)) throw fenced(state, producer)
+  const isOpen = state.status === 'ongoing'
+  if (!isOpen && outcome === 'commit') throw cannotEnd(state, outcome)
+  const nextProducerId = needsNewProducerId(state) ? change.newProducerId : -1
+  const started = isOpen ? {} : { partitions: [], startTimestamp: change.now }
+  return {
+    kind: 'prepared',
+    state: { ...state, ...started, status: preparing(outcome), nextProducerId, producerEpoch: state.producerEpoch + 1, lastUpdateTimestamp: change.now },
+  }
+}
+
+/** True for who ended the transaction by version 2 and has not learned the epoch that came of it. */
+export function isEpochBefore(state: TransactionState, producer: ProducerIdentity): boolean {
+  const isRotated = state.producerEpoch === 0 && state.previousProducerId !== state.producerId
+  if (isRotated) return producer.producerId === state.previousProducerId && producer.producerEpoch === maxProducerEpoch - 1
+  return producer.producerId === state.producerId && producer.producerEpoch === state.producerEpoch - 1
 }
 
 /** Aborts an open transaction on behalf of nobody: its producer is fenced by the next epoch. */
@@ -120,7 +161,8 @@ export function fence(state: TransactionState, now: number): TransactionState {
 /** All markers are written. */
 export function complete(state: TransactionState, now: number): TransactionState {
   assert(isCompleting(state), `${state.transactionalId} is completed while ${state.status}`)
-  return { ...state, status: completed(outcomeOf(state)), partitions: [], lastUpdateTimestamp: now }
+  const identity = state.nextProducerId < 0 ? {} : { producerId: state.nextProducerId, previousProducerId: state.producerId, nextProducerId: -1, producerEpoch: 0 }
+  return { ...state, ...identity, status: completed(outcomeOf(state)), partitions: [], lastUpdateTimestamp: now }
 }
 
 /** What a decided transaction came to. */
@@ -136,6 +178,10 @@ export function fenced(state: TransactionState, producer: ProducerIdentity): Str
 export function stillCompleting(state: TransactionState): StreamError {
   const message = `the last transaction of '${state.transactionalId}' is still being completed (${state.status})`
   return new StreamError('CONCURRENT_TRANSACTIONS', message, { retriable: true })
+}
+
+function cannotEnd(state: TransactionState, outcome: TransactionOutcome): StreamError {
+  return new StreamError('INVALID_TXN_STATE', `transactional id '${state.transactionalId}' cannot ${outcome}: its transaction is ${state.status}`)
 }
 
 function preparing(outcome: TransactionOutcome): TransactionStatus {

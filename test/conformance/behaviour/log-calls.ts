@@ -5,7 +5,7 @@ import { readMarker } from '../../../src/core/log/control-batch.ts'
 import { RecordBatchView, sealBatch } from '../../../src/core/log/record-batch.ts'
 import { visibleBatches } from '../../../src/core/log/visible-batches.ts'
 import type { ScenarioEngine } from './scenario-engine.ts'
-import { PendingStep, WireError, errorNumberOf, textOf } from './scenario.ts'
+import { PendingStep, WireError, errorNumberOf, errorNumbers, textOf } from './scenario.ts'
 import type { Calls, Json, JsonObject, Step } from './scenario.ts'
 
 const invalidRequiredAcks = 21
@@ -13,8 +13,11 @@ const invalidReplicaAssignment = 39
 const invalidRequest = 42
 /** There is one leader, at epoch 0. */
 const unknownLeaderEpoch = 75
-/** The first version whose transactions add partitions by themselves and change the epoch at their end (KIP-890). */
+const unknownTopic = 3
+const unknownTopicId = 100
+/** The first version whose transactions add partitions by themselves (KIP-890), and the one whose clients know what to do when one is missing. */
 const transactionsVersion2 = 12
+const transactionAbortable = { sinceVersion: 11, number: 120 }
 /** UNKNOWN_TOPIC_OR_PARTITION, CORRUPT_MESSAGE, MESSAGE_TOO_LARGE: answered without a log start offset, as are transactions that do not hold. */
 const earlyRefusals = [3, 2, 10]
 const verificationFailures = [47, 48]
@@ -108,7 +111,6 @@ async function alterConfig(engine: ScenarioEngine['engine'], args: JsonObject): 
 // ---------------------------------------------------------------------------------------------------- produce
 
 async function produce({ engine }: ScenarioEngine, request: JsonObject, step: Step): Promise<Json> {
-  if (request['transactionalId'] !== null && (step.version ?? 0) >= transactionsVersion2) throw new PendingStep('transactions of version 2')
   const topics = request['topicData'] as readonly JsonObject[]
   const responses = await Promise.all(topics.map(async (topic) => ({
     name: topic['name'] ?? '', topicId: topic['topicId'] ?? '',
@@ -116,7 +118,7 @@ async function produce({ engine }: ScenarioEngine, request: JsonObject, step: St
       const target = { topic: topicOf(engine, topic['name'], topic['topicId']), partition: partition['index'] as number }
       const isAcksKnown = [-1, 0, 1].includes(request['acks'] as number)
       if (!isAcksKnown) return { index: target.partition, errorCode: invalidRequiredAcks, baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1 }
-      const answer = await appendRecords(engine, target, partition['records'] as string | null, request['transactionalId'] as string | null)
+      const answer = await appendRecords(engine, target, partition['records'] as string | null, { transactionalId: (request['transactionalId'] ?? null) as string | null, version: step.version ?? 0 })
       return { index: target.partition, ...answer }
     })),
   })))
@@ -129,14 +131,18 @@ function topicOf(engine: ScenarioEngine['engine'], name: Json | undefined, topic
   return [...engine.log.catalog.topics.values()].find((known) => known.topicId === topicId)?.topic ?? ''
 }
 
-async function appendRecords(engine: ScenarioEngine['engine'], target: { topic: string; partition: number }, records: string | null, transactionalId: string | null): Promise<JsonObject> {
+async function appendRecords(engine: ScenarioEngine['engine'], target: { topic: string; partition: number }, records: string | null, options: { readonly transactionalId: string | null; readonly version: number }): Promise<JsonObject> {
+  const { transactionalId, version } = options
   try {
-    const { baseOffset, logAppendTime } = await engine.appendFromClient({ ...target, bytes: Buffer.from(records ?? '', 'base64'), transactionalId })
+    const bytes = Buffer.from(records ?? '', 'base64')
+    const { baseOffset, logAppendTime } = await engine.appendFromClient({ ...target, bytes, transactionalId, addsPartition: version >= transactionsVersion2 })
     return { errorCode: 0, baseOffset, logAppendTimeMs: logAppendTime, logStartOffset: engine.log.partition(target).log.logStartOffset }
   } catch (error) {
     if (isStreamError(error, 'UNSUPPORTED_COMPRESSION_TYPE')) throw new PendingStep('a decoder for zstd')
-    const errorCode = errorNumberOf(error)
-    const isRefusedEarly = earlyRefusals.includes(errorCode) || !records || (transactionalId !== null && verificationFailures.includes(errorCode))
+    const number = errorNumberOf(error)
+    const isMissing = transactionalId !== null && number === errorNumbers['INVALID_TXN_STATE'] && version >= transactionAbortable.sinceVersion
+    const errorCode = isMissing ? transactionAbortable.number : number
+    const isRefusedEarly = earlyRefusals.includes(errorCode) || !records || (transactionalId !== null && verificationFailures.includes(number))
     return { errorCode, baseOffset: -1, logAppendTimeMs: -1, logStartOffset: isRefusedEarly ? -1 : (engine.log.partitionIfExists(target)?.log.logStartOffset ?? -1) }
   }
 }
@@ -149,7 +155,7 @@ async function produceBatch(context: ScenarioEngine, args: JsonObject): Promise<
   const { bytes } = builder.build()
   const producerId = (args['producerId'] ?? lastProducerId) as number
   sealBatch(bytes, { producerId, producerEpoch: args['producerEpoch'] as number, baseSequence: args['baseSequence'] as number, transactional: false })
-  return appendRecords(engine, { topic: topic!, partition: 0 }, Buffer.from(bytes).toString('base64'), null)
+  return appendRecords(engine, { topic: topic!, partition: 0 }, Buffer.from(bytes).toString('base64'), { transactionalId: null, version: 9 })
 }
 
 // ---------------------------------------------------------------------------------------------------- fetch
@@ -201,24 +207,33 @@ function fetchOp({ engine }: ScenarioEngine, args: JsonObject): Json {
 
 /** Sessions are the listener's: without one every fetch is whole. Since version 13 topics come by id. */
 async function fetchRequest({ engine }: ScenarioEngine, request: JsonObject): Promise<Json> {
-  if ((request['sessionEpoch'] ?? -1) !== -1) throw new PendingStep('fetch sessions')
+  if ((request['sessionEpoch'] ?? -1) !== -1) throw new PendingStep('fetch sessions, which are the network listener\'s')
   const isolation = isolationOf(request['isolationLevel'])
   const responses = (request['topics'] as readonly JsonObject[]).map((asked) => {
     const topic = topicOf(engine, asked['topic'], asked['topicId'])
-    return {
-      topic, topicId: asked['topicId'] ?? '',
-      partitions: (asked['partitions'] as readonly JsonObject[]).map(({ partition, fetchOffset, partitionMaxBytes }) => {
-        const found = engine.log.partitionIfExists({ topic, partition: partition as number })
-        if (found === undefined) throw new PendingStep('Fetch of a topic that is not there')
-        const read = found.log.read({ offset: fetchOffset as number, maxBytes: partitionMaxBytes as number, isolation })
-        const abortedTransactions = isolation === 'read-committed' ? read.abortedTransactions.map(({ producerId, firstOffset }) => ({ producerId, firstOffset })) : null
-        const records = Buffer.concat(read.batches.map(({ batchBytes }) => batchBytes)).toString('base64')
-        const { highWatermark, lastStableOffset, logStartOffset } = read
-        return { partitionIndex: partition!, errorCode: 0, highWatermark, lastStableOffset, logStartOffset, abortedTransactions, preferredReadReplica: -1, records }
-      }),
-    }
+    const missing = asked['topicId'] !== undefined && topic === '' ? unknownTopicId : unknownTopic
+    return { topic, topicId: asked['topicId'] ?? '', partitions: (asked['partitions'] as readonly JsonObject[]).map((partition) => fetchPartition(engine, topic, partition, { isolation, missing })) }
   })
   return { throttleTimeMs: 0, errorCode: 0, sessionId: 0, responses }
+}
+
+function fetchPartition(engine: ScenarioEngine['engine'], topic: string, asked: JsonObject, { isolation, missing }: { readonly isolation: Isolation; readonly missing: number }): JsonObject {
+  const partition = asked['partition'] as number
+  const refused = (errorCode: number, abortedTransactions: Json): JsonObject => ({
+    partitionIndex: partition, errorCode, highWatermark: -1, lastStableOffset: -1, logStartOffset: -1, abortedTransactions, preferredReadReplica: -1, records: '',
+  })
+  const found = engine.log.partitionIfExists({ topic, partition })
+  if (found === undefined) return refused(missing, [])
+  if (((asked['currentLeaderEpoch'] ?? -1) as number) > 0) return refused(unknownLeaderEpoch, null)
+  try {
+    const read = found.log.read({ offset: asked['fetchOffset'] as number, maxBytes: asked['partitionMaxBytes'] as number, isolation })
+    const abortedTransactions = isolation === 'read-committed' ? read.abortedTransactions.map(({ producerId, firstOffset }) => ({ producerId, firstOffset })) : null
+    const records = Buffer.concat(read.batches.map(({ batchBytes }) => batchBytes)).toString('base64')
+    const { highWatermark, lastStableOffset, logStartOffset } = read
+    return { partitionIndex: partition, errorCode: 0, highWatermark, lastStableOffset, logStartOffset, abortedTransactions, preferredReadReplica: -1, records }
+  } catch (error) {
+    return refused(errorNumberOf(error), null)
+  }
 }
 
 function batchJson(batch: RecordBatchView): Json {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
-  addPartitions, complete, fence, isCompleting, needsNewProducerId, newTransactionState, prepare, takeOver,
+  addPartitions, complete, fence, isCompleting, isEpochBefore, needsNewProducerId, newTransactionState, prepare, prepareNextEpoch, takeOver,
 } from '../../../src/core/engine/transaction-state.ts'
 import type { TransactionState } from '../../../src/core/engine/transaction-state.ts'
 import { codeOf } from '../../contract/contract-kit.ts'
@@ -74,5 +74,57 @@ describe('who owns a transactional id', () => {
     const fenced = fence(ongoing, 5_000)
     expect(fenced).toMatchObject({ status: 'prepare-abort', producerEpoch: 1, partitions: [a] })
     expect(await codeOf(() => prepare(fenced, owner, 'commit', 6_000))).toBe('PRODUCER_FENCED')
+  })
+})
+
+describe('a transaction of version 2', () => {
+  const change = { newProducerId: 99, now: 5_000 }
+  const next = { producerId: 7, producerEpoch: 1 }
+  const decided = (state: TransactionState, outcome: 'commit' | 'abort', producer = owner): TransactionState => {
+    const answer = prepareNextEpoch(state, producer, outcome, change)
+    if (answer.kind !== 'prepared') throw new Error('it was complete already')
+    return answer.state
+  }
+
+  it.each(['commit', 'abort'] as const)('goes on to the next epoch with its %s, and answers a call that comes again with the epoch before', (outcome) => {
+    const prepared = decided(ongoing, outcome)
+    expect(prepared).toMatchObject({ status: `prepare-${outcome}`, producerEpoch: 1, partitions: [a], startTimestamp: 2_000 })
+    const done = complete(prepared, 6_000)
+    expect(done).toMatchObject({ status: `complete-${outcome}`, producerId: 7, producerEpoch: 1, partitions: [] })
+    expect(isEpochBefore(done, owner)).toBe(true)
+    expect(prepareNextEpoch(done, owner, outcome, change)).toEqual({ kind: 'complete' })
+  })
+
+  it('refuses everybody who is not at the epoch, nor repeats the call before', async () => {
+    const committed = complete(decided(ongoing, 'commit'), 6_000)
+    expect(await codeOf(() => prepareNextEpoch(committed, owner, 'abort', change)), 'the opposite, again').toBe('INVALID_TXN_STATE')
+    expect(await codeOf(() => prepareNextEpoch(committed, next, 'commit', change)), 'nothing is open').toBe('INVALID_TXN_STATE')
+    expect(await codeOf(() => prepareNextEpoch(committed, { ...next, producerEpoch: 2 }, 'abort', change)), 'an epoch to come').toBe('PRODUCER_FENCED')
+    const ongoingAgain = addPartitions(committed, next, [b], 7_000)
+    expect(await codeOf(() => prepareNextEpoch(ongoingAgain, owner, 'commit', change)), 'the epoch before, while the next is open').toBe('PRODUCER_FENCED')
+    expect(await codeOf(() => addPartitions(committed, owner, [b], 7_000)), 'a late write').toBe('PRODUCER_FENCED')
+    expect(await codeOf(() => prepareNextEpoch(committed, { producerId: 8, producerEpoch: 1 }, 'commit', change))).toBe('INVALID_PRODUCER_ID_MAPPING')
+  })
+
+  it('lets an abort that comes again wait for the markers, and refuses the commit', async () => {
+    const aborting = decided(ongoing, 'abort')
+    expect(await codeOf(() => prepareNextEpoch(aborting, owner, 'abort', change))).toBe('CONCURRENT_TRANSACTIONS')
+    expect(await codeOf(() => prepareNextEpoch(aborting, owner, 'commit', change))).toBe('INVALID_TXN_STATE')
+    expect(await codeOf(() => prepareNextEpoch(aborting, next, 'abort', change))).toBe('PRODUCER_FENCED')
+  })
+
+  it.each([fresh, complete(decided(ongoing, 'commit'), 6_000)])('may be aborted without anything in it, and is one epoch on then', (idle) => {
+    const epoch = idle.producerEpoch
+    expect(decided(idle, 'abort', { producerId: 7, producerEpoch: epoch })).toMatchObject({ status: 'prepare-abort', partitions: [], producerEpoch: epoch + 1, startTimestamp: 5_000 })
+  })
+
+  it('goes on with a new producer id when the epochs are used up, and still knows who asks again', () => {
+    const last = { ...ongoing, producerEpoch: 32_766 }
+    const exhausted = { producerId: 7, producerEpoch: 32_766 }
+    const prepared = decided(last, 'commit', exhausted)
+    expect(prepared, 'the markers are those of the old id').toMatchObject({ producerId: 7, producerEpoch: 32_767, nextProducerId: 99 })
+    const done = complete(prepared, 6_000)
+    expect(done).toMatchObject({ producerId: 99, producerEpoch: 0, previousProducerId: 7, nextProducerId: -1 })
+    expect(prepareNextEpoch(done, exhausted, 'commit', change)).toEqual({ kind: 'complete' })
   })
 })

@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest'
+import { RecordBatchBuilder, seededRandom } from '../../../src/core/index.ts'
+import { BrokerClient } from '../../../src/core/engine/broker-client.ts'
+import { LocalEngine } from '../../../src/core/engine/local-engine.ts'
+import type { ProducerIdentity } from '../../../src/core/engine/transaction-state.ts'
+import { sealBatch } from '../../../src/core/log/record-batch.ts'
+import { codeOf, visibleValues } from '../../contract/contract-kit.ts'
+import { ManualClock } from '../../kit/manual-clock.ts'
+import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
+
+const target = { topic: 't', partition: 0 }
+const transactionalId = 'tx'
+
+async function openEngine(disk = new MemoryFileSystem(), clock = new ManualClock()): Promise<LocalEngine> {
+  return LocalEngine.open({ directory: '/data', fileSystem: disk, clock, random: seededRandom(1), internalTopicPartitions: 3, offsetsRetentionMs: 60_000 })
+}
+
+async function withTopic(disk?: MemoryFileSystem, clock?: ManualClock): Promise<LocalEngine> {
+  const engine = await openEngine(disk, clock)
+  await engine.createTopics([{ topic: 't', partitions: 1 }])
+  return engine
+}
+
+function batch(value: string, producer: ProducerIdentity, baseSequence = 0): Uint8Array {
+  const builder = new RecordBatchBuilder({ maxBytes: 10_000 })
+  builder.add(null, Buffer.from(value), 1)
+  const { bytes } = builder.build()
+  sealBatch(bytes, { ...producer, baseSequence, transactional: true })
+  return bytes
+}
+
+const init = (engine: LocalEngine) => engine.initProducer({ transactionalId, transactionTimeoutMs: 60_000 })
+const write = (engine: LocalEngine, value: string, producer: ProducerIdentity, addsPartition = true) => engine.appendFromClient({ ...target, bytes: batch(value, producer), transactionalId, addsPartition })
+const end = (engine: LocalEngine, producer: ProducerIdentity, outcome: 'commit' | 'abort') => engine.endTransaction({ transactionalId, producer, outcome, acknowledge: 'durable', newEpoch: true })
+
+function committed(engine: LocalEngine) {
+  return visibleValues(new BrokerClient(engine, { clock: engine.log.clock, random: seededRandom(2), closeEngine: async () => undefined }), target, 'read-committed')
+}
+
+describe('transactions of version 2', () => {
+  it('add what they write to by themselves, and give the producer a new epoch with each end', async () => {
+    const engine = await withTopic()
+    const first = await init(engine)
+    await write(engine, 'a', first)
+    const second = await end(engine, first, 'commit')
+    expect(second).toEqual({ ...first, producerEpoch: first.producerEpoch + 1 })
+    await write(engine, 'b', second)
+    const third = await end(engine, second, 'abort')
+    await write(engine, 'c', third)
+    await end(engine, third, 'commit')
+    expect(await committed(engine)).toEqual(['a', 'c'])
+    await engine.close()
+  })
+
+  it('answer an end that comes again with the same epoch, also after a restart', async () => {
+    const disk = new MemoryFileSystem()
+    const engine = await withTopic(disk)
+    const first = await init(engine)
+    await write(engine, 'a', first)
+    const second = await end(engine, first, 'commit')
+    expect(await end(engine, first, 'commit')).toEqual(second)
+    await engine.close()
+    const again = await openEngine(disk)
+    expect(await end(again, first, 'commit')).toEqual(second)
+    expect(await committed(again)).toEqual(['a'])
+    await again.close()
+  })
+
+  it('are not joined by a write that comes late, with the epoch before: it would hang, or be part of the next one', async () => {
+    const engine = await withTopic()
+    const first = await init(engine)
+    await write(engine, 'a', first)
+    const second = await end(engine, first, 'abort')
+    expect(await codeOf(() => write(engine, 'late', first))).toBe('INVALID_PRODUCER_EPOCH')
+    await write(engine, 'b', second)
+    expect(await codeOf(() => write(engine, 'late', first))).toBe('INVALID_PRODUCER_EPOCH')
+    await end(engine, second, 'commit')
+    expect(await committed(engine)).toEqual(['b'])
+    expect(engine.log.partition(target).log.lastStableOffset).toBe(engine.log.partition(target).log.highWatermark)
+    await engine.close()
+  })
+
+  it('are aborted when their time is up; the producer may abort then and goes on with the new epoch', async () => {
+    const clock = new ManualClock()
+    const engine = await withTopic(undefined, clock)
+    const first = await engine.initProducer({ transactionalId, transactionTimeoutMs: 1_000 })
+    await write(engine, 'slow', first)
+    await clock.advance(1_001)
+    expect(await codeOf(() => write(engine, 'more', first))).toBe('INVALID_PRODUCER_EPOCH')
+    expect(await codeOf(() => end(engine, first, 'commit'))).toBe('INVALID_TXN_STATE')
+    const second = await end(engine, first, 'abort')
+    await write(engine, 'kept', second)
+    await end(engine, second, 'commit')
+    expect(await committed(engine)).toEqual(['kept'])
+    await engine.close()
+  })
+})
+
+describe('a client that adds partitions by itself', () => {
+  it('cannot write to one that it did not add: nobody would end it', async () => {
+    const engine = await withTopic()
+    const producer = await init(engine)
+    expect(await codeOf(() => write(engine, 'lost', producer, false))).toBe('INVALID_TXN_STATE')
+    expect(engine.log.partition(target).log.logEndOffset).toBe(0)
+    engine.transactions.addPartition(transactionalId, producer, target)
+    await write(engine, 'kept', producer, false)
+    await engine.endTransaction({ transactionalId, producer, outcome: 'commit', acknowledge: 'durable' })
+    expect(await committed(engine)).toEqual(['kept'])
+    await engine.close()
+  })
+})
