@@ -58,6 +58,8 @@ export const errorCodes = {
   SERIALIZATION_FAILED: 'A key or a value could not be turned into bytes.',
   PROCESSING_FAILED: 'A function given to an operator threw.',
   STORE_NOT_AVAILABLE: 'A store cannot be asked at present: it is restored, or belongs to another instance.',
+  THREAD_DIED: 'A worker thread of an application ended without being told to.',
+  SHUTDOWN_REQUESTED: 'An instance of the application failed and asked all of them to end.',
   // connect
   CONNECTOR_FAILED: 'A connector or one of its tasks threw.',
   CONVERSION_FAILED: 'A converter could not read or write a record.',

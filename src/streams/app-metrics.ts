@@ -21,11 +21,10 @@ export interface MeasuredApp {
   readonly applicationId: string
   readonly instanceId: string
   readonly state: string
-  readonly hasFailed: boolean
-  readonly now: number
-  readonly startedAt: number
-  /** null before the start. */
-  readonly thread: MeasuredThread | null
+  readonly aliveThreads: number
+  readonly failedThreads: number
+  /** `threadMetrics` of each thread. */
+  readonly threads: readonly (readonly Metric[])[]
 }
 
 export interface MeasuredThread {
@@ -40,18 +39,26 @@ const states = ['CREATED', 'REBALANCING', 'RUNNING', 'PENDING_SHUTDOWN', 'NOT_RU
 
 /** A snapshot; nothing is measured for it that the loop does not count anyway. */
 export function metricsOf(app: MeasuredApp): readonly Metric[] {
-  const client = { 'client-id': `${app.applicationId}-${app.instanceId}`, 'application-id': app.applicationId }
-  const { thread } = app
-  const isAlive = thread !== null && app.state !== 'NOT_RUNNING' && app.state !== 'ERROR'
+  const client = clientTags(app)
   return [
     gauge('stream-metrics', 'client-state', `the state: ${states.map((state, index) => `${index} ${state}`).join(', ')}`, client, states.indexOf(app.state)),
-    gauge('stream-metrics', 'alive-stream-threads', 'threads that run', client, isAlive ? 1 : 0),
-    counter('stream-metrics', 'failed-stream-threads', 'threads that an error ended', client, app.hasFailed ? 1 : 0),
-    ...(thread === null ? [] : [...threadMetrics(thread, client, app.now - app.startedAt), ...thread.tasks.flatMap((task) => taskMetrics(task, thread, client)), ...producedMetrics(thread, client)]),
+    gauge('stream-metrics', 'alive-stream-threads', 'threads that run', client, app.aliveThreads),
+    counter('stream-metrics', 'failed-stream-threads', 'threads that an error ended', client, app.failedThreads),
+    ...app.threads.flat(),
   ]
 }
 
-function threadMetrics({ name, metrics, tasks }: MeasuredThread, client: Tags, upMs: number): readonly Metric[] {
+function clientTags({ applicationId, instanceId }: { readonly applicationId: string; readonly instanceId: string }): Tags {
+  return { 'client-id': `${applicationId}-${instanceId}`, 'application-id': applicationId }
+}
+
+/** What one thread and everything in it measures; `upMs` since it started. */
+export function threadMetrics(app: { readonly applicationId: string; readonly instanceId: string }, thread: MeasuredThread, upMs: number): readonly Metric[] {
+  const client = clientTags(app)
+  return [...loopMetrics(thread, client, upMs), ...thread.tasks.flatMap((task) => taskMetrics(task, thread, client)), ...producedMetrics(thread, client)]
+}
+
+function loopMetrics({ name, metrics, tasks }: MeasuredThread, client: Tags, upMs: number): readonly Metric[] {
   const tags = { ...client, 'thread-id': name }
   const total = (metric: string, description: string, value: number) => counter('stream-thread-metrics', metric, description, tags, value)
   const share = (metric: string, of: string, ms: number) => gauge('stream-thread-metrics', metric, `share of the time since the start that was spent ${of}`, tags, upMs <= 0 ? 0 : ms / upMs)

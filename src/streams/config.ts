@@ -1,3 +1,5 @@
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { StreamError, durationMs, nearestName, randomUuid, systemClock, systemRandom } from '../core/index.ts'
 import type { Broker, Clock, Duration, Random } from '../core/index.ts'
 import type { RestoreProgress } from './runtime/restore.ts'
@@ -5,6 +7,12 @@ import type { ErrorPolicy } from './runtime/task-config.ts'
 import type { Guarantee } from './runtime/task-output.ts'
 import { defaultAdditionalRetentionMs } from './topology/internal-topics.ts'
 import { checkedName } from './topology/names.ts'
+
+/**
+ * `shutdown` ends this instance. `replace` goes back to the last commit and tries again, with growing pauses, in a new thread if
+ * the thread died. `shutdown-application` ends every instance of the application, in whatever process. Semantics: KIP-671.
+ */
+export type FailureDecision = 'shutdown' | 'replace' | 'shutdown-application'
 
 /** Settings of an application. Only `applicationId` and `broker` must be given. */
 export interface StreamsConfig {
@@ -29,11 +37,19 @@ export interface StreamsConfig {
   readonly onSerializationError?: ErrorPolicy
   /** Default `<applicationId>-dead-letter`; created when a policy is `dead-letter`. */
   readonly deadLetterTopic?: string
+  /** Decides after a failure that no policy handled. Default: `shutdown`. */
+  readonly onFailure?: (failure: StreamError) => FailureDecision
   /**
-   * Decides after a failure that no policy handled: `shutdown` (default) stops the application, `replace` goes back to the
-   * last commit and tries again, with growing pauses.
+   * Threads that run StreamTasks, each a member of the group of its own. Default 1, which is the thread that this was called
+   * in; more are worker threads, and need `topologyModule`.
    */
-  readonly onFailure?: (failure: StreamError) => 'shutdown' | 'replace'
+  readonly threads?: number
+  /** The module (a path or an address) whose default export is the application's topology: functions cannot be handed to another thread, so each loads it. */
+  readonly topologyModule?: string | URL
+  /** What a worker thread begins with: a module that calls `serveStreamThread`. Default: one that loads topologies with `import`. */
+  readonly threadWorker?: URL
+  /** What the JavaScript heap of a worker thread may grow to; a thread that needs more dies (THREAD_DIED), and the rest goes on. Default: Node's own limit. */
+  readonly maxThreadMemoryMiB?: number
   /** Records waiting in memory per input partition before reading it pauses. Default 1,000 (a batch that is read is kept whole). */
   readonly maxBufferedRecords?: number
   /** Bytes for the write-back caches of the stores; 0 forwards every update at once. Default 10 MiB. */
@@ -68,13 +84,32 @@ export interface StreamsConfig {
    * and of buffers are in memory. Default: none, all rows are in memory.
    */
   readonly stateDirectory?: string
+  /**
+   * Copies of each task's stores beside the one in use, each in another instance as far as there are others, kept up to date
+   * from the changelogs: whoever takes over goes on without restoring. Default 0.
+   */
+  readonly standbyReplicas?: number
+  /**
+   * A task moves at once to an instance whose stores lack no more records than this; to any other only after a copy there
+   * has caught up, and until then it stays where it is. Default 10,000.
+   */
+  readonly acceptableRecoveryLag?: number
+  /** Such copies at a time, beyond the standby replicas. Default 2. */
+  readonly maxWarmupReplicas?: number
   /** Called while stores are filled from their changelogs. */
   readonly onRestore?: (progress: RestoreProgress) => void
   readonly clock?: Clock
   readonly random?: Random
 }
 
-export interface ResolvedConfig extends Required<Omit<StreamsConfig, 'commitInterval' | 'transactionTimeout' | 'sessionTimeout' | 'deadLetterTopic' | 'windowChangelogRetention' | 'repartitionPurgeInterval' | 'stateDirectory' | 'endpoint'>> {
+export interface ResolvedConfig extends Required<Omit<StreamsConfig, 'commitInterval' | 'transactionTimeout' | 'sessionTimeout' | 'deadLetterTopic' | 'windowChangelogRetention' | 'repartitionPurgeInterval' | 'stateDirectory' | 'endpoint' | 'topologyModule' | 'threadWorker' | 'maxThreadMemoryMiB' | 'onFailure'>> {
+  readonly onFailure: (failure: StreamError) => FailureDecision | Promise<FailureDecision>
+  /** null: there is one thread, this one. */
+  readonly topologyModule: string | null
+  /** null: the one that comes with the package. */
+  readonly threadWorker: URL | null
+  /** null: as much as Node gives. */
+  readonly maxThreadMemoryMiB: number | null
   readonly endpoint: string | null
   readonly additionalRetentionMs: number
   readonly repartitionPurgeIntervalMs: number
@@ -92,6 +127,8 @@ export interface ResolvedConfig extends Required<Omit<StreamsConfig, 'commitInte
 const knownKeys: ReadonlySet<string> = new Set<keyof StreamsConfig>([
   'applicationId', 'broker', 'guarantee', 'commitInterval', 'offsetReset', 'onDeserializationError', 'onProcessingError', 'onSerializationError',
   'deadLetterTopic', 'onFailure', 'maxBufferedRecords', 'cacheMaxBytes', 'transactionTimeout', 'windowChangelogRetention', 'repartitionPurgeInterval', 'instanceId', 'sessionTimeout', 'endpoint', 'stateDirectory', 'onRestore', 'clock', 'random',
+  'standbyReplicas', 'acceptableRecoveryLag', 'maxWarmupReplicas',
+  'threads', 'topologyModule', 'threadWorker', 'maxThreadMemoryMiB',
 ])
 const policies: readonly ErrorPolicy[] = ['fail', 'skip', 'dead-letter']
 
@@ -118,6 +155,10 @@ export function resolveConfig(config: StreamsConfig): ResolvedConfig {
     onSerializationError,
     deadLetterTopic: writesDeadLetters ? config.deadLetterTopic ?? `${config.applicationId}-dead-letter` : null,
     onFailure: config.onFailure ?? (() => 'shutdown'),
+    threads: threadCount(config),
+    topologyModule: config.topologyModule === undefined ? null : moduleUrl(config.topologyModule),
+    threadWorker: config.threadWorker ?? null,
+    maxThreadMemoryMiB: config.maxThreadMemoryMiB === undefined ? null : wholeNumber('maxThreadMemoryMiB', config.maxThreadMemoryMiB, 16),
     maxBufferedRecords: wholeNumber('maxBufferedRecords', config.maxBufferedRecords ?? 1_000, 1),
     cacheMaxBytes: wholeNumber('cacheMaxBytes', config.cacheMaxBytes ?? 10 * 1024 * 1024, 0),
     transactionTimeoutMs: durationMs(config.transactionTimeout ?? '10s', 'transactionTimeout'),
@@ -128,6 +169,9 @@ export function resolveConfig(config: StreamsConfig): ResolvedConfig {
     instanceId: config.instanceId ?? randomUuid(random),
     endpoint: config.endpoint === undefined ? null : checkedEndpoint(config.endpoint),
     stateDirectory: config.stateDirectory ?? null,
+    standbyReplicas: wholeNumber('standbyReplicas', config.standbyReplicas ?? 0, 0),
+    acceptableRecoveryLag: wholeNumber('acceptableRecoveryLag', config.acceptableRecoveryLag ?? 10_000, 0),
+    maxWarmupReplicas: wholeNumber('maxWarmupReplicas', config.maxWarmupReplicas ?? 2, 1),
     onRestore: config.onRestore ?? (() => {}),
     clock: config.clock ?? systemClock,
     random,
@@ -143,6 +187,19 @@ function oneOf<T extends string>(key: string, value: T | undefined, allowed: rea
 function wholeNumber(key: string, value: number, least: number): number {
   if (Number.isSafeInteger(value) && value >= least) return value
   throw invalid(key, `is ${JSON.stringify(value)}, but must be a whole number of at least ${least}`)
+}
+
+function threadCount({ threads = 1, topologyModule, clock, random }: StreamsConfig): number {
+  const count = wholeNumber('threads', threads, 1)
+  if (count === 1) return count
+  if (topologyModule === undefined) throw invalid('threads', `is ${count}, and worker threads load the topology themselves: say with topologyModule which module exports it`)
+  if (clock !== undefined || random !== undefined) throw invalid('threads', `is ${count}, but worker threads have the clock of the machine, and no other can be given`)
+  return count
+}
+
+function moduleUrl(module: string | URL): string {
+  if (module instanceof URL || /^[a-z]{2,}:/i.test(module)) return String(module)
+  return pathToFileURL(resolve(module)).href
 }
 
 function checkedEndpoint(endpoint: string): string {

@@ -1,5 +1,4 @@
 import { StreamError, nearestName, partitionForKey } from '../core/index.ts'
-import type { OpenStore } from './state/open-store.ts'
 import type { KeyValueStore, ReadOnlyKeyValueStore } from './state/key-value-store.ts'
 import { plainKeyValues, plainWindows } from './state/plain-values.ts'
 import type { ReadOnlySessionStore, SessionStore } from './state/session-store.ts'
@@ -13,8 +12,8 @@ export interface StoreScope {
   readonly topology: TopologyData
   /** Why nothing can be asked at present; null: it can. */
   readonly problem: () => string | null
-  /** One for each StreamTask of this instance that has the store; or the one of a global store. */
-  readonly open: (name: string) => readonly OpenStore[]
+  /** As \`StoreView\`: one for each StreamTask of this instance that has the store, or the one of a global store; a worker thread has one over all its tasks. */
+  readonly views: (name: string) => readonly unknown[]
 }
 
 /** How a store is asked: its values alone, or with their timestamps; windows, sessions, or rows as of a time. */
@@ -50,9 +49,20 @@ export class LocalStores {
   #views<View>(name: string): readonly View[] {
     const problem = this.#scope.problem()
     if (problem !== null) throw notAvailable(name, problem)
-    const stores = this.#scope.open(name)
-    if (stores.length === 0) throw notAvailable(name, 'this instance has no partition of it; see keyMetadata() for the one that has')
-    return stores.map(({ view }) => view as View)
+    const views = this.#scope.views(name)
+    if (views.length === 0) throw notAvailable(name, 'this instance has no partition of it; see keyMetadata() for the one that has')
+    return views as readonly View[]
+  }
+
+  open(name: string, type: StoreQueryType): unknown {
+    switch (type) {
+      case 'key-value': return this.keyValue(name)
+      case 'timestamped-key-value': return this.timestampedKeyValue(name)
+      case 'window': return this.window(name)
+      case 'timestamped-window': return this.timestampedWindow(name)
+      case 'session': return this.session(name)
+      case 'versioned': return this.versioned(name)
+    }
   }
 
   keyValue<K, V>(name: string): ReadOnlyKeyValueStore<K, V> {
@@ -85,6 +95,13 @@ export class LocalStores {
     const views = () => this.#views<VersionedStore<K, V>>(name)
     return { get: (key) => first(views(), (view) => view.get(key)), getAsOf: (key, asOf) => first(views(), (view) => view.getAsOf(key, asOf)) }
   }
+}
+
+/** How a store is asked for everything that it has, timestamps included. @throws INVALID_ARGUMENT for a kind that only operators understand */
+export function queryTypeOf({ name, type }: StoreSpec): StoreQueryType {
+  const found = (Object.keys(takes) as StoreQueryType[]).findLast((query) => takes[query].includes(type))
+  if (found !== undefined) return found
+  throw new StreamError('INVALID_ARGUMENT', `the store ${name} is of type ${type}, which cannot be asked`)
 }
 
 /** The partition of a store in which a key is, as every client's default partitioner says. */

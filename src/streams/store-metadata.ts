@@ -1,7 +1,7 @@
 import type { GroupDescription } from '../core/index.ts'
 import { partitionOfKey } from './local-stores.ts'
-import type { ActiveTask } from './runtime/active-task.ts'
 import { sourceTopicsInBroker, taskPlans } from './runtime/assignor.ts'
+import type { TaskSummary } from './threads/app-thread.ts'
 import type { StoreSpec, TopologyData } from './topology/node.ts'
 
 export interface StoreMetadata {
@@ -26,12 +26,12 @@ export interface KeyMetadata {
 /** Kinds of stores that only operators understand. */
 const inner = new Set<StoreSpec['type']>(['outer-join', 'suppress-buffer', 'join-buffer'])
 
-export function storeMetadata({ stores, globalStores }: TopologyData, tasks: readonly ActiveTask[]): readonly StoreMetadata[] {
+export function storeMetadata({ stores, globalStores }: TopologyData, tasks: readonly TaskSummary[]): readonly StoreMetadata[] {
   return [
     ...stores.filter(({ type }) => !inner.has(type)).map(({ name, type }) => {
-      const own = tasks.filter(({ task }) => task.stores.has(name))
+      const own = tasks.filter((task) => task.stores.includes(name))
       const lag = own.flatMap(({ inputs }) => inputs).reduce((sum, { readTo, end }) => sum + Math.max(0, end - readTo), 0)
-      return { name, type, isGlobal: false, partitions: own.map(({ task }) => task.partition).sort((a, b) => a - b), lagRecords: lag }
+      return { name, type, isGlobal: false, partitions: own.map(({ partition }) => partition).sort((a, b) => a - b), lagRecords: lag }
     }),
     ...globalStores.map(({ store: { name, type } }) => ({ name, type, isGlobal: true, partitions: [], lagRecords: 0 })),
   ]

@@ -1,21 +1,16 @@
-import { StreamError, brokerMetricFamilies, isStreamError, sleep } from '../core/index.ts'
-import type { MetricFamily, TopicPartition } from '../core/index.ts'
+import { StreamError, brokerMetricFamilies, isStreamError } from '../core/index.ts'
+import type { MetricFamily } from '../core/index.ts'
 import { metricsOf } from './app-metrics.ts'
-import type { MeasuredThread, Metric } from './app-metrics.ts'
+import type { Metric } from './app-metrics.ts'
+import { AppProgress } from './app-progress.ts'
 import { resolveConfig } from './config.ts'
-import { diskOpener } from './disk-opener.ts'
-import type { ResolvedConfig, StreamsConfig } from './config.ts'
+import type { FailureDecision, ResolvedConfig, StreamsConfig } from './config.ts'
 import { LocalStores } from './local-stores.ts'
 import type { StoreQueryType } from './local-stores.ts'
-import type { ActiveTask } from './runtime/active-task.ts'
-import { sourceTopicsInBroker } from './runtime/assignor.ts'
 import { RepartitionPurge } from './runtime/repartition-purge.ts'
-import { StreamThread } from './runtime/stream-thread.ts'
 import { newThreadMetrics } from './runtime/thread-metrics.ts'
-import type { ThreadMetrics } from './runtime/thread-metrics.ts'
-import { batchLimits, setUpTopics } from './runtime/topic-setup.ts'
+import { setUpTopics } from './runtime/topic-setup.ts'
 import type { ReadOnlyKeyValueStore } from './state/key-value-store.ts'
-import type { OpenStore } from './state/open-store.ts'
 import type { ReadOnlySessionStore } from './state/session-store.ts'
 import type { ValueAndTimestamp } from './state/value-and-timestamp.ts'
 import type { ReadOnlyVersionedStore } from './state/versioned-store.ts'
@@ -24,6 +19,9 @@ import { storeChanges } from './store-changes.ts'
 import type { StoreChange } from './store-changes.ts'
 import { keyMetadata, storeMetadata } from './store-metadata.ts'
 import type { KeyMetadata, StoreMetadata } from './store-metadata.ts'
+import type { AppThread, TaskSummary } from './threads/app-thread.ts'
+import { AppThreads } from './threads/app-threads.ts'
+import { threadOpener } from './threads/thread-opener.ts'
 import { topicInBroker } from './topology/internal-topics.ts'
 import type { StoreSpec } from './topology/node.ts'
 import type { Topology } from './topology/topology.ts'
@@ -51,21 +49,22 @@ export interface StreamsMetrics {
   readonly tasks: number
 }
 
-/** Runs a topology on a broker. One instance is one member of the group; several of one application id share the work. */
+/**
+ * Runs a topology on a broker, in one or more stream threads. Each is a member of the group; several instances of one
+ * application id share the work.
+ */
 export class StreamsApp {
   readonly #topology: Topology
   readonly #config: ResolvedConfig
-  readonly #metrics = newThreadMetrics()
   readonly #listeners = new Set<(state: StreamsState, before: StreamsState) => void>()
   #state: StreamsState = 'CREATED'
-  #thread: StreamThread | null = null
+  #threads: AppThreads | null = null
   #finished: Promise<void> | null = null
   #failure: StreamError | null = null
-  #commitWaiters: (() => void)[] = []
   #partitionCounts = new Map<string, number>()
-  #startedAt = 0
   readonly #stores: LocalStores
   readonly #purge: RepartitionPurge
+  readonly #progress: AppProgress
 
   /** @throws INVALID_CONFIG naming the key */
   constructor(topology: Topology, config: StreamsConfig) {
@@ -74,7 +73,8 @@ export class StreamsApp {
     const { applicationId, broker, clock, repartitionPurgeIntervalMs: intervalMs } = this.#config
     const topics = new Set(topology.repartitionTopics.map(({ name }) => topicInBroker(applicationId, topology, name)))
     this.#purge = new RepartitionPurge({ broker, clock, intervalMs, topics })
-    this.#stores = new LocalStores({ topology, problem: () => this.#queryProblem(), open: (name) => this.#openStores(name) })
+    this.#stores = new LocalStores({ topology, problem: () => this.#queryProblem(), views: (name) => this.#storeViews(name) })
+    this.#progress = new AppProgress({ topology, broker, applicationId, clock, partitionCounts: () => this.#partitionCounts, problem: () => this.#progressProblem() })
   }
 
   get applicationId(): string {
@@ -102,31 +102,54 @@ export class StreamsApp {
   async start(): Promise<void> {
     if (this.#state !== 'CREATED') throw new StreamError('INVALID_ARGUMENT', `this application is ${this.#state}; an application starts once, make a new one`)
     this.#setState('REBALANCING')
-    this.#startedAt = this.#config.clock.monotonic()
-    const { broker, applicationId, deadLetterTopic, additionalRetentionMs } = this.#config
     try {
-      this.#partitionCounts = await setUpTopics(broker, { applicationId, topology: this.#topology, deadLetterTopic, additionalRetentionMs })
-      this.#thread = new StreamThread({
-        name: 'thread-1',
-        topology: this.#topology,
-        config: this.#config,
-        partitionCounts: this.#partitionCounts,
-        metrics: this.#metrics,
-        onState: (state) => this.#setState(state === 'running' ? 'RUNNING' : 'REBALANCING'),
-        onCommit: () => {
-          this.#wakeWaiters()
-          this.#purge.afterCommit(this.#tasks.flatMap(({ inputs }) => inputs))
-        },
-        openDisk: await diskOpener(this.#config),
-        batchLimits: await batchLimits(broker, this.#topology, applicationId),
-      })
-      await this.#thread.start()
+      await this.#setUp()
+      await this.#threads!.start(this.#config.threads)
     } catch (error) {
       this.#fail(error)
       throw error
     }
-    this.#finished = this.#run(this.#thread)
+    this.#finished = this.#untilFinished(this.#threads!)
     this.#finished.catch(() => {})
+  }
+
+  async #setUp(): Promise<void> {
+    const { broker, applicationId, deadLetterTopic, additionalRetentionMs, clock } = this.#config
+    this.#partitionCounts = await setUpTopics(broker, { applicationId, topology: this.#topology, deadLetterTopic, additionalRetentionMs })
+    const config = { ...this.#config, onFailure: (failure: StreamError) => this.#decide(failure) }
+    const open = await threadOpener({ config, topology: this.#topology, partitionCounts: this.#partitionCounts })
+    this.#threads = new AppThreads({
+      clock,
+      decide: (failure) => this.#decide(failure),
+      onState: (state) => this.#setState(state === 'running' ? 'RUNNING' : 'REBALANCING'),
+      open: (index, onState) => open(index, {
+        onState,
+        onCommit: () => {
+          this.#progress.noteCommit()
+          this.#purge.afterCommit(this.#tasks.flatMap(({ inputs }) => inputs))
+        },
+        onPartitions: (counts) => { for (const [topic, count] of counts) this.#partitionCounts.set(topic, count) },
+      }),
+    })
+  }
+
+  /** Starts one more thread, and resolves with its name when it has its first tasks. Needs `topologyModule`. @throws INVALID_CONFIG, CLOSED, what prevents the start: the other threads go on */
+  async addThread(): Promise<string> {
+    if (this.#config.topologyModule === null) throw new StreamError('INVALID_CONFIG', 'another thread loads the topology itself: say with topologyModule which module exports it', { details: { key: 'topologyModule' } })
+    return this.#open.add()
+  }
+
+  /**
+   * Ends the thread that was started last, after a commit; resolves with its name, or null when there is none. The others take up its
+   * tasks at once, or with `instanceId`, which makes threads static members, after `sessionTimeout`. @throws CLOSED
+   */
+  async removeThread(): Promise<string | null> {
+    return this.#open.remove()
+  }
+
+  get #open(): AppThreads {
+    if (this.#threads !== null && (this.#state === 'RUNNING' || this.#state === 'REBALANCING')) return this.#threads
+    throw new StreamError('CLOSED', `the application is ${this.#state}`)
   }
 
   /** Resolves after `close`, or rejects with the failure that ended the application. */
@@ -140,7 +163,7 @@ export class StreamsApp {
     if (this.#state === 'CREATED') this.#setState('NOT_RUNNING')
     if (this.#finished === null) return
     if (this.#failure === null) this.#setState('PENDING_SHUTDOWN')
-    this.#thread!.stop()
+    this.#threads!.stop()
     await this.#finished
   }
 
@@ -149,27 +172,20 @@ export class StreamsApp {
    * topology, is processed and committed, by this instance or others. @throws the failure that ended the application; CLOSED
    */
   async caughtUp(): Promise<void> {
-    const targets = await this.#ends(this.#topics())
-    for (;;) {
-      await this.#committedUpTo(targets)
-      const ends = await this.#ends(this.#topology.repartitionTopics.map(({ name }) => topicInBroker(this.#config.applicationId, this.#topology, name)))
-      if ((await this.#behind(ends)).length === 0) return
-      for (const [key, end] of ends) targets.set(key, end)
-    }
+    await this.#progress.caughtUp()
   }
 
   metrics(): StreamsMetrics {
-    const tasks = this.#thread?.tasks ?? []
-    const dropped = tasks.reduce((sum, { task }) => sum + task.droppedRecords, this.#metrics.droppedRecords)
-    return { ...this.#metrics, droppedRecords: dropped, tasks: tasks.length }
+    const { processedRecords, inputRecords, droppedRecords, commits, rollbacks } = this.#threads?.metrics() ?? newThreadMetrics()
+    return { processedRecords, inputRecords, droppedRecords, commits, rollbacks, tasks: this.#tasks.length }
   }
 
-  /** Everything that is measured, under the names of Kafka Streams: of the client, the thread, tasks, topics and stores. See `prometheusText`. */
+  /** Everything that is measured, under the names of Kafka Streams: of the client, threads, tasks, topics and stores. See `prometheusText`. */
   metricValues(): readonly Metric[] {
-    const { applicationId, instanceId, clock } = this.#config
+    const { applicationId, instanceId } = this.#config
     return metricsOf({
-      applicationId, instanceId, state: this.#state, hasFailed: this.#failure !== null, now: clock.monotonic(), startedAt: this.#startedAt,
-      thread: this.#thread === null ? null : measured(this.#thread, this.#metrics),
+      applicationId, instanceId, state: this.#state,
+      aliveThreads: this.#eachThread.length, failedThreads: this.#threads?.failedThreads ?? 0, threads: this.#threads?.metricValues() ?? [],
     })
   }
 
@@ -191,14 +207,7 @@ export class StreamsApp {
   store<K, V>(name: string, type: 'session'): ReadOnlySessionStore<K, V>
   store<K, V>(name: string, type: 'versioned'): ReadOnlyVersionedStore<K, V>
   store(name: string, type: StoreQueryType = 'key-value'): unknown {
-    switch (type) {
-      case 'key-value': return this.#stores.keyValue(name)
-      case 'timestamped-key-value': return this.#stores.timestampedKeyValue(name)
-      case 'window': return this.#stores.window(name)
-      case 'timestamped-window': return this.#stores.timestampedWindow(name)
-      case 'session': return this.#stores.session(name)
-      case 'versioned': return this.#stores.versioned(name)
-    }
+    return this.#stores.open(name, type)
   }
 
   /**
@@ -218,7 +227,7 @@ export class StreamsApp {
 
   /** Every store of the topology that can be asked, and the partitions of it that this instance has. */
   storeMetadata(): readonly StoreMetadata[] {
-    return storeMetadata(this.#topology, this.#tasks)
+    return storeMetadata(this.#topology, this.#eachThread.flatMap((thread) => thread.tasksNow()))
   }
 
   /** Which instance has a key of a store at present, from the group's assignment. @throws INVALID_ARGUMENT */
@@ -227,35 +236,49 @@ export class StreamsApp {
     const spec = this.#stores.specOf(store)
     return keyMetadata(key, {
       spec, applicationId, topology: this.#topology, partitionCounts: this.#partitionCounts,
-      ownTasks: this.#tasks.map(({ task }) => task.taskId), group: await broker.groups.describe(applicationId),
+      ownTasks: this.#tasks.map(({ taskId }) => taskId), group: await broker.groups.describe(applicationId),
     })
   }
 
-  get #tasks(): readonly ActiveTask[] {
-    return this.#thread?.tasks ?? []
+  get #eachThread(): readonly AppThread[] {
+    return this.#threads?.threads ?? []
   }
 
-  #openStores(name: string): readonly OpenStore[] {
-    const global = this.#thread?.globalStores.get(name)
-    return global === undefined ? this.#tasks.flatMap(({ task }) => task.stores.get(name) ?? []) : [global]
+  get #tasks(): readonly TaskSummary[] {
+    return this.#eachThread.flatMap(({ tasks }) => tasks)
+  }
+
+  #storeViews(name: string): readonly unknown[] {
+    const isGlobal = this.#topology.globalStores.some(({ store }) => store.name === name)
+    const views = this.#eachThread.flatMap((thread) => thread.storeViews(name))
+    return isGlobal ? views.slice(0, 1) : views
   }
 
   #queryProblem(): string | null {
     if (this.#state !== 'RUNNING' && this.#state !== 'REBALANCING') return `the application is ${this.#state}`
-    const restoring = this.#tasks.filter(({ task }) => this.#thread!.isRestoring(task.taskId))
-    return restoring.length === 0 ? null : `stores of ${restoring.map(({ task }) => task.taskId).join(', ')} are still being restored; ask again`
+    const restoring = this.#eachThread.flatMap((thread) => thread.restoring)
+    return restoring.length === 0 ? null : `stores of ${restoring.join(', ')} are still being restored; ask again`
   }
 
-  async #run(thread: StreamThread): Promise<void> {
+  #progressProblem(): StreamError | null {
+    if (this.#failure !== null) return this.#failure
+    return this.#state === 'NOT_RUNNING' || this.#state === 'CREATED' ? new StreamError('CLOSED', `the application is ${this.#state}; it makes no progress`) : null
+  }
+
+  async #decide(failure: StreamError): Promise<FailureDecision> {
+    return this.#config.onFailure(failure)
+  }
+
+  async #untilFinished(threads: AppThreads): Promise<void> {
     try {
-      await thread.run()
+      await threads.finished
       this.#setState('NOT_RUNNING')
     } catch (error) {
       this.#fail(error)
       throw error
     } finally {
       await this.#purge.close()
-      this.#wakeWaiters()
+      this.#progress.noteCommit()
     }
   }
 
@@ -273,56 +296,4 @@ export class StreamsApp {
     this.#state = state
     for (const listener of this.#listeners) listener(state, before)
   }
-
-  // -------------------------------------------------------------------------------------------- progress
-
-  #topics(): readonly string[] {
-    const parts = this.#topology.subTopologies.map((part) => sourceTopicsInBroker(this.#topology, this.#config.applicationId, part, this.#partitionCounts))
-    return [...new Set(parts.flat())]
-  }
-
-  async #ends(topics: readonly string[]): Promise<Map<TopicPartition, number>> {
-    const queries = topics.flatMap((topic) => Array.from({ length: this.#partitionCounts.get(topic) ?? 0 }, (_, partition) => ({ topic, partition, at: 'latest' as const })))
-    // What was committed a moment ago may not be below the last stable offset yet.
-    const answers = await this.#config.broker.topics.listOffsets(queries, { isolation: 'read-uncommitted' })
-    const starts = await this.#config.broker.topics.listOffsets(queries.map((query) => ({ ...query, at: 'earliest' as const })))
-    return new Map(answers.flatMap(({ topic, partition, offset }, index) => (offset > starts[index]!.offset ? [[{ topic, partition }, offset] as const] : [])))
-  }
-
-  async #committedUpTo(targets: ReadonlyMap<TopicPartition, number>): Promise<void> {
-    while ((await this.#behind(targets)).length > 0) {
-      if (this.#failure !== null) throw this.#failure
-      if (this.#state === 'NOT_RUNNING' || this.#state === 'CREATED') throw new StreamError('CLOSED', `the application is ${this.#state}; it makes no progress`)
-      await this.#nextCommit()
-    }
-  }
-
-  async #behind(targets: ReadonlyMap<TopicPartition, number>): Promise<readonly TopicPartition[]> {
-    const { offsets } = await this.#config.broker.groups.describe(this.#config.applicationId)
-    const behind = [...targets].filter(([{ topic, partition }, end]) => {
-      const committed = offsets.find((offset) => offset.topic === topic && offset.partition === partition)
-      return (committed?.offset ?? 0) < end
-    })
-    // Retention may have taken meanwhile what was waited for.
-    const starts = await this.#config.broker.topics.listOffsets(behind.map(([target]) => ({ ...target, at: 'earliest' as const })))
-    return behind.filter(([, end], index) => starts[index]!.offset < end).map(([partition]) => partition)
-  }
-
-  /** The next commit here, or a moment, in which another instance may have committed. */
-  async #nextCommit(): Promise<void> {
-    const wait = new AbortController()
-    const committed = new Promise<void>((resolve) => this.#commitWaiters.push(resolve))
-    await Promise.race([committed, sleep(this.#config.clock, 100, wait.signal)])
-    wait.abort()
-  }
-
-  #wakeWaiters(): void {
-    const waiters = this.#commitWaiters
-    this.#commitWaiters = []
-    for (const wake of waiters) wake()
-  }
-}
-
-function measured(thread: StreamThread, metrics: ThreadMetrics): MeasuredThread {
-  return { name: thread.name, metrics, tasks: thread.tasks, produced: thread.produced, isRestoring: (taskId) => thread.isRestoring(taskId) }
 }

@@ -32,7 +32,7 @@ describe('the metrics of an application', () => {
   it('count records at every level', async () => {
     const { running } = await measured()
     expect(valueOf(running, 'client-state')).toBe(2)
-    expect(valueOf(running, 'process-total', { 'thread-id': 'thread-1' })).toBe(2 * 8)
+    expect(valueOf(running, 'process-total', { 'thread-id': 'app-one-StreamThread-1' })).toBe(2 * 8)
     expect(valueOf(running.filter(({ group }) => group === 'stream-thread-metrics'), 'process-total')).toBe(8)
     expect(valueOf(running, 'records-consumed-total', { 'topic-name': 'words' })).toBe(4)
     expect(valueOf(running, 'records-produced-total', { 'topic-name': 'counts' })).toBe(4)
@@ -62,7 +62,7 @@ describe('the metrics of an application', () => {
   it('are read by Prometheus under the names that dashboards for Kafka Streams use', async () => {
     const text = await prometheusText((await measured()).running)
     expect(text).toMatch(/^# TYPE kafka_streams_stream_thread_metrics_process_total counter$/m)
-    expect(text).toMatch(/^kafka_streams_stream_thread_metrics_process_total\{client_id="app-one",application_id="app",thread_id="thread-1"\} 8$/m)
+    expect(text).toMatch(/^kafka_streams_stream_thread_metrics_process_total\{client_id="app-one",application_id="app",thread_id="app-one-StreamThread-1"\} 8$/m)
     expect(text).toMatch(/^kafka_streams_stream_task_metrics_dropped_records_total\{.*task_id="0_1".*\} 0$/m)
     expect(text).toMatch(/^kafka_streams_stream_metrics_client_state\{.*\} 2$/m)
     for (const line of text.split('\n').filter((each) => each !== '' && !each.startsWith('#'))) expect(line).toMatch(/^[a-z_]+(\{[^}]*\})? [\d.e+-]+$/)

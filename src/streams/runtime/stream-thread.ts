@@ -17,6 +17,7 @@ import type { ThreadMetrics } from './thread-metrics.ts'
 import { countsOf, externalTopics, missingTopics, setUpTopics } from './topic-setup.ts'
 
 export interface ThreadOptions {
+  /** Unlike that of any other thread of the application, in whatever process: its transactional id. */
   readonly name: string
   readonly topology: TopologyData
   readonly config: ResolvedConfig
@@ -26,6 +27,8 @@ export interface ThreadOptions {
   /** `rebalancing` while partitions move or stores are restored. */
   readonly onState: (state: 'rebalancing' | 'running') => void
   readonly onCommit: () => void
+  /** `partitionCounts` has more, or other ones than before. */
+  readonly onPartitions: (counts: ReadonlyMap<string, number>) => void
   /** null: stores are kept in memory. */
   readonly openDisk: OpenDisk | null
   /** The largest batch that each topic takes; bytes. */
@@ -87,9 +90,9 @@ export class StreamThread {
     this.#output = new TaskOutput({
       broker: config.broker,
       guarantee: config.guarantee,
-      transactionalId: `${config.applicationId}-${config.instanceId}-${name}`,
+      transactionalId: name,
       transactionTimeoutMs: config.transactionTimeoutMs,
-      clientId: `${config.applicationId}-${name}-producer`,
+      clientId: `${name}-producer`,
       maxBatchBytes,
       maxInFlightBytes,
       partitionCount: (topic) => this.#partitionCount(topic),
@@ -149,8 +152,8 @@ export class StreamThread {
       assignors: [taskAssignor(topology, applicationId, () => this.#tasks.map(({ task }) => task.taskId))],
       offsetReset,
       sessionTimeoutMs,
-      ...(config.isStaticMember && { groupInstanceId: `${config.instanceId}-${name}` }),
-      clientId: clientIdWith(`${applicationId}-${name}`, config.endpoint),
+      ...(config.isStaticMember && { groupInstanceId: name }),
+      clientId: clientIdWith(`${name}-consumer`, config.endpoint),
       onRebalance: (event) => this.#onRebalance(event),
     })
   }
@@ -336,7 +339,7 @@ export class StreamThread {
     await this.#rollback()
     this.#options.metrics.rollbacks++
     const isPassing = canGoOn(failure) || (await this.#findsTopicsOf(failure))
-    if (!isPassing && this.#options.config.onFailure(failure) === 'shutdown') throw withAdvice(failure)
+    if (!isPassing && (await this.#options.config.onFailure(failure)) !== 'replace') throw withAdvice(failure)
     const backoffMs = Math.min(maxBackoffMs, 50 * 2 ** this.#failuresInARow++)
     await sleep(this.#options.config.clock, backoffMs, this.#stop.signal)
   }
@@ -424,6 +427,7 @@ export class StreamThread {
     const { topology, config: { broker, applicationId, deadLetterTopic, additionalRetentionMs }, partitionCounts } = this.#options
     const found = await setUpTopics(broker, { applicationId, topology, deadLetterTopic, additionalRetentionMs })
     for (const [topic, count] of found) if (isWanted(topic)) partitionCounts.set(topic, count)
+    this.#options.onPartitions(partitionCounts)
   }
 
   /** Tasks that stay are resumed if nobody else has gone on with them meanwhile; others are closed, and new ones are restored. */

@@ -28,6 +28,15 @@ export function newThreadMetrics(): ThreadMetrics {
   }
 }
 
+/** Counters added up; the longest commit is that of all. */
+export function sumOfMetrics(metrics: readonly Readonly<ThreadMetrics>[]): ThreadMetrics {
+  const sum = newThreadMetrics()
+  for (const each of metrics) {
+    for (const name of Object.keys(sum) as (keyof ThreadMetrics)[]) sum[name] = name === 'maxCommitMs' ? Math.max(sum[name], each[name]) : sum[name] + each[name]
+  }
+  return sum
+}
+
 /** What went through a topic, in one direction. */
 export interface Traffic {
   records: number

@@ -1,0 +1,78 @@
+import { threadMetrics } from '../app-metrics.ts'
+import type { Metric } from '../app-metrics.ts'
+import type { ResolvedConfig } from '../config.ts'
+import { StreamThread } from '../runtime/stream-thread.ts'
+import type { ThreadOptions } from '../runtime/stream-thread.ts'
+import { newThreadMetrics } from '../runtime/thread-metrics.ts'
+import type { ThreadMetrics } from '../runtime/thread-metrics.ts'
+import type { AppThread, InputSummary, TaskSummary, ThreadEvents } from './app-thread.ts'
+
+export interface LocalThreadOptions extends Pick<ThreadOptions, 'name' | 'topology' | 'config' | 'partitionCounts' | 'openDisk' | 'batchLimits'> {
+  readonly events: ThreadEvents
+}
+
+/** A stream thread that shares this JavaScript thread with the rest of the program. */
+export class LocalThread implements AppThread {
+  readonly #thread: StreamThread
+  readonly #config: ResolvedConfig
+  readonly #metrics = newThreadMetrics()
+  #startedAt = 0
+
+  constructor({ events, ...options }: LocalThreadOptions) {
+    this.#config = options.config
+    this.#thread = new StreamThread({
+      ...options,
+      metrics: this.#metrics,
+      onState: (state) => events.onState(state),
+      onCommit: () => events.onCommit(this.#thread.tasks.flatMap(({ inputs }) => inputs)),
+      onPartitions: (counts) => events.onPartitions(counts),
+    })
+  }
+
+  get name(): string {
+    return this.#thread.name
+  }
+
+  async run(onStarted: () => void): Promise<void> {
+    this.#startedAt = this.#config.clock.monotonic()
+    await this.#thread.start()
+    onStarted()
+    await this.#thread.run()
+  }
+
+  stop(): void {
+    this.#thread.stop()
+  }
+
+  get tasks(): readonly TaskSummary[] {
+    return this.#thread.tasks.map(({ task, inputs }) => ({ taskId: task.taskId, partition: task.partition, stores: [...task.stores.keys()], inputs: inputs.map(plainInput) }))
+  }
+
+  tasksNow(): readonly TaskSummary[] {
+    return this.tasks
+  }
+
+  get restoring(): readonly string[] {
+    return this.#thread.tasks.map(({ task }) => task.taskId).filter((taskId) => this.#thread.isRestoring(taskId))
+  }
+
+  metrics(): Readonly<ThreadMetrics> {
+    return { ...this.#metrics, droppedRecords: this.#thread.tasks.reduce((sum, { task }) => sum + task.droppedRecords, this.#metrics.droppedRecords) }
+  }
+
+  metricValues(): readonly Metric[] {
+    const { name, tasks, produced } = this.#thread
+    const measured = { name, tasks, produced, metrics: this.#metrics, isRestoring: (taskId: string) => this.#thread.isRestoring(taskId) }
+    return threadMetrics(this.#config, measured, this.#config.clock.monotonic() - this.#startedAt)
+  }
+
+  storeViews(name: string): readonly unknown[] {
+    const global = this.#thread.globalStores.get(name)
+    return global === undefined ? this.#thread.tasks.flatMap(({ task }) => task.stores.get(name)?.view ?? []) : [global.view]
+  }
+}
+
+/** Without what only its own thread needs. */
+export function plainInput({ topic, partition, position, readTo, end }: InputSummary): InputSummary {
+  return { topic, partition, position, readTo, end }
+}

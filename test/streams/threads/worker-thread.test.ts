@@ -1,0 +1,181 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openEmbeddedBroker } from '../../../src/core/index.ts'
+import type { Broker, StreamError } from '../../../src/core/index.ts'
+import { StreamsApp } from '../../../src/streams/index.ts'
+import type { StreamsConfig, StreamsState } from '../../../src/streams/index.ts'
+import { eventually } from '../../contract/contract-kit.ts'
+import { createTopics, readAll, write } from '../../kit/streams-harness.ts'
+import countWords from './fixtures/count-words.mjs'
+
+/** Node 20 cannot run TypeScript in a thread: the built file is what runs there. */
+const threadWorker = new URL('../../../dist/src/streams/threads/thread-worker.js', import.meta.url)
+const topologyModule = new URL('./fixtures/count-words.mjs', import.meta.url)
+
+let directory: string
+let broker: Broker
+let apps: StreamsApp[]
+
+beforeEach(async () => {
+  if (!existsSync(fileURLToPath(threadWorker))) throw new Error('build first: npm run build')
+  directory = mkdtempSync(join(tmpdir(), 'millrace-threads-'))
+  process.env['MILLRACE_TEST_MARKER'] = join(directory, 'died')
+  broker = await openEmbeddedBroker({ directory: join(directory, 'log') })
+  apps = []
+  await createTopics(broker, { words: 4, counts: 1 })
+})
+
+afterEach(async () => {
+  await Promise.allSettled(apps.map((app) => app.close()))
+  await broker.close()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+function appOf(options: Partial<StreamsConfig> = {}): StreamsApp {
+  const app = new StreamsApp(countWords, { applicationId: 'app', broker, cacheMaxBytes: 0, commitInterval: 20, threads: 4, topologyModule, threadWorker, ...options })
+  apps.push(app)
+  return app
+}
+
+const writeWords = (words: readonly string[]) => write(broker, 'words', words.map((value, index) => ({ key: `line ${index}`, value })))
+const manyWords = Array.from({ length: 400 }, (_, index) => `word ${index % 40}`)
+/** Every update of every word, in order. */
+async function updates(): Promise<ReadonlyMap<string, readonly string[]>> {
+  const byWord = new Map<string, string[]>()
+  for (const { key, value } of await readAll(broker, 'counts')) byWord.set(key!, [...(byWord.get(key!) ?? []), value!])
+  return byWord
+}
+const oneTo = (last: number) => Array.from({ length: last }, (_, index) => String(index + 1))
+const expectCounts = async (each: number) => {
+  const found = await updates()
+  const words = [...found.keys()].filter((word) => word.startsWith('word '))
+  expect(words).toHaveLength(40)
+  for (const word of words) expect(found.get(word)).toEqual(oneTo(each))
+}
+
+describe('an application with four threads', () => {
+  it('gives each a share of the tasks, and counts as one thread does', async () => {
+    await writeWords(manyWords)
+    const app = appOf({ instanceId: 'one' })
+    const states: StreamsState[] = []
+    app.onStateChange((state) => states.push(state))
+    await app.start()
+    await app.caughtUp()
+    await expectCounts(10)
+    expect(app.metrics()).toMatchObject({ inputRecords: 400, processedRecords: 800, tasks: 8 })
+    const values = app.metricValues()
+    const perThread = values.filter(({ name, group }) => name === 'task-count' && group === 'stream-thread-metrics').map(({ tags, value }) => [tags['thread-id'], value])
+    expect(perThread).toHaveLength(4)
+    expect(Object.fromEntries(perThread)).toEqual(Object.fromEntries([1, 2, 3, 4].map((index) => [`app-one-StreamThread-${index}`, 2])))
+    expect(values.find(({ name }) => name === 'alive-stream-threads')!.value).toBe(4)
+    await app.close()
+    expect([...new Set(states)]).toEqual(['REBALANCING', 'RUNNING', 'PENDING_SHUTDOWN', 'NOT_RUNNING'])
+    expect(app.metrics()).toMatchObject({ inputRecords: 400, tasks: 0 })
+  })
+
+  it('answers questions about stores of all its threads', async () => {
+    await writeWords(manyWords)
+    const app = appOf()
+    await app.start()
+    await app.caughtUp()
+    const store = app.store<string, number>('word-counts')
+    expect(store.get('word 7')).toBe(10)
+    expect(store.get('no such word')).toBeNull()
+    expect(store.count()).toBe(40)
+    expect([...store.all()].map(({ key }) => key).sort()).toEqual([...new Set(manyWords)].sort())
+    expect([...store.range('word 30', 'word 39')].map(({ value }) => value)).toEqual(Array(10).fill(10))
+    expect(app.store<string, number>('word-counts', 'timestamped-key-value').get('word 7')).toMatchObject({ value: 10, timestamp: expect.any(Number) as number })
+    expect(app.storeMetadata()).toMatchObject([{ name: 'word-counts', partitions: [0, 1, 2, 3], lagRecords: 0 }])
+    expect(await app.keyMetadata('word-counts', 'word 7')).toMatchObject({ isLocal: true })
+    await app.close()
+    expect(() => store.get('word 7')).toThrow(expect.objectContaining({ code: 'STORE_NOT_AVAILABLE' }) as Error)
+  })
+
+  it('reads a store of many rows page by page, and ends an iteration that is left', async () => {
+    const words = Array.from({ length: 3_000 }, (_, index) => `w${String(index).padStart(5, '0')}`)
+    await writeWords(words)
+    const app = appOf({ threads: 2 })
+    await app.start()
+    await app.caughtUp()
+    const store = app.store<string, number>('word-counts')
+    expect([...store.all()].map(({ key }) => key).sort()).toEqual(words)
+    for (let round = 0; round < 100; round++) for (const row of store.all()) if (row.value > 0) break
+    expect([...store.all()]).toHaveLength(3_000)
+  })
+
+  it('gains and loses threads while it runs', async () => {
+    const app = appOf({ threads: 2 })
+    await app.start()
+    expect(await app.addThread()).toMatch(/^app-.*-StreamThread-3$/)
+    await writeWords(manyWords)
+    expect(await app.removeThread()).toMatch(/-StreamThread-3$/)
+    await app.caughtUp()
+    await expectCounts(10)
+    expect(await app.removeThread()).toMatch(/-StreamThread-2$/)
+    await writeWords(manyWords)
+    await app.caughtUp()
+    await expectCounts(20)
+    expect(app.metrics()).toMatchObject({ inputRecords: 800, tasks: 8 })
+    expect(app.state).toBe('RUNNING')
+  })
+})
+
+describe('a thread that fails', () => {
+  it.each(['exit', 'uncaught', 'memory'])('is replaced when it dies (%s), and nothing is lost or counted twice', async (death) => {
+    const failures: StreamError[] = []
+    const app = appOf({ threads: 2, maxThreadMemoryMiB: 64, onFailure: (failure) => { failures.push(failure); return 'replace' } })
+    await app.start()
+    await writeWords([...manyWords.slice(0, 200), `${death}!once`, ...manyWords.slice(200)])
+    await app.caughtUp()
+    await expectCounts(10)
+    expect(failures).toMatchObject([{ code: 'THREAD_DIED' }])
+    expect(app.state).toBe('RUNNING')
+    expect(app.metricValues().find(({ name }) => name === 'failed-stream-threads')!.value).toBe(1)
+  }, 60_000)
+
+  it('goes on from its last commit when a function threw and the application says so', async () => {
+    const failures: StreamError[] = []
+    const app = appOf({ threads: 2, onFailure: (failure) => { failures.push(failure); return 'replace' } })
+    await app.start()
+    await writeWords([...manyWords, 'throw!once'])
+    await app.caughtUp()
+    await expectCounts(10)
+    expect(failures).toMatchObject([{ code: 'PROCESSING_FAILED', message: expect.stringContaining('on purpose') as string, details: { topic: 'words' } }])
+  })
+
+  it('ends all threads of the application, unless it says otherwise', async () => {
+    const app = appOf()
+    await app.start()
+    await writeWords(['throw!always'])
+    await expect(app.finished()).rejects.toMatchObject({ code: 'PROCESSING_FAILED', message: expect.stringContaining("onProcessingError: 'dead-letter'") as string })
+    expect(app.state).toBe('ERROR')
+    expect((await broker.groups.describe('app')).members).toEqual([])
+  })
+
+  it('says what is wrong with a module that is not the application\'s topology', async () => {
+    const missing = appOf({ topologyModule: new URL('./fixtures/no-such-module.mjs', import.meta.url) })
+    await expect(missing.start()).rejects.toMatchObject({ code: 'TOPOLOGY_INVALID', message: expect.stringMatching(/no-such-module.mjs cannot be loaded/) as string })
+    const other = appOf({ topologyModule: new URL('./fixtures/another-topology.mjs', import.meta.url) })
+    await expect(other.start()).rejects.toMatchObject({ code: 'TOPOLOGY_INVALID', message: expect.stringMatching(/exports another topology/) as string })
+    expect(other.state).toBe('ERROR')
+  })
+})
+
+it('more threads than one need a module to load', () => {
+  expect(() => new StreamsApp(countWords, { applicationId: 'app', broker, threads: 2 })).toThrow(/threads is 2, and worker threads load the topology themselves/)
+})
+
+it('the tasks of an application with threads go to another instance when it stops', async () => {
+  const [first, second] = [appOf({ threads: 2 }), appOf({ threads: 2 })]
+  await first.start()
+  await second.start()
+  await eventually(async () => expect([first.metrics().tasks, second.metrics().tasks]).toEqual([4, 4]))
+  await writeWords(manyWords)
+  await first.close()
+  await second.caughtUp()
+  await expectCounts(10)
+  expect(second.metrics().tasks).toBe(8)
+})
