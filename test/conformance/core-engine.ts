@@ -10,6 +10,7 @@ import { decodeStruct, encodeStruct } from '../../src/core/engine/struct-codec.t
 import type { FieldSchema, FieldValue, StructSchema, StructValue } from '../../src/core/engine/struct-codec.ts'
 import { adminCalls } from './behaviour/admin-calls.ts'
 import { clientCalls } from './behaviour/client-calls.ts'
+import { configCalls } from './behaviour/config-calls.ts'
 import { groupCalls } from './behaviour/group-calls.ts'
 import { logCalls } from './behaviour/log-calls.ts'
 import { mergeCalls, runScenarios } from './behaviour/scenario.ts'
@@ -17,7 +18,7 @@ import { transactionCalls } from './behaviour/transaction-calls.ts'
 import type { VectorFile } from '../kit/vectors.ts'
 import type { CaseResult, ConformanceGroups } from './case-result.ts'
 
-const calls = mergeCalls([logCalls, adminCalls, transactionCalls, groupCalls, clientCalls])
+const calls = mergeCalls([logCalls, adminCalls, configCalls, transactionCalls, groupCalls, clientCalls])
 
 type Json = Readonly<Record<string, unknown>>
 

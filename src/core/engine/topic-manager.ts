@@ -74,17 +74,15 @@ export class TopicManager {
     })
   }
 
+  /** What `alter` would refuse, without changing anything. @throws as `alter` */
+  checkChange(name: string, change: TopicChange): Promise<void> {
+    return this.#inOrder(async () => void this.#changed(this.#engine.topic(name), change))
+  }
+
   alter(name: string, change: TopicChange): Promise<void> {
     return this.#inOrder(async () => {
       const topic = this.#engine.topic(name)
-      const configs = { ...topic.configs }
-      for (const [config, value] of Object.entries(change.configs ?? {})) {
-        if (value === null) delete configs[config]
-        else configs[config] = value
-      }
-      const valid = this.#validConfigs(configs)
-      const partitions = grownTo(topic, change.partitions)
-      const changed = { ...topic, configs: valid, partitions }
+      const changed = this.#changed(topic, change)
       await this.#openPartitions(partitionsFrom(changed, topic.partitions))
       await this.#engine.catalog.put([changed])
       this.#engine.reconfigure(changed)
@@ -139,6 +137,16 @@ export class TopicManager {
     }
     checkPartitions(topic, partitions)
     return { topic, topicId: randomTopicId(this.#engine.random), partitions, configs: this.#validConfigs(configs) }
+  }
+
+  #changed(topic: CatalogTopic, change: TopicChange): CatalogTopic {
+    const configs = { ...topic.configs }
+    for (const [config, value] of Object.entries(change.configs ?? {})) {
+      if (value === null) delete configs[config]
+      else configs[config] = value
+    }
+    const valid = this.#validConfigs(configs)
+    return { ...topic, configs: valid, partitions: grownTo(topic, change.partitions) }
   }
 
   #validConfigs(configs: Readonly<Record<string, string>>): TopicConfigs {

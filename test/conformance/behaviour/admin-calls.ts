@@ -1,5 +1,6 @@
 /** Topics and their state as the admin requests ask for them: what a listener puts around the engine's calls. */
 import type { TopicSpec } from '../../../src/core/index.ts'
+import { createdConfigs } from './config-calls.ts'
 import type { ScenarioEngine } from './scenario-engine.ts'
 import { PendingStep, WireError, errorNumberOf, errorNumbers, textOf } from './scenario.ts'
 import type { Calls, Json, JsonObject, Step } from './scenario.ts'
@@ -72,14 +73,25 @@ async function createTopics(engine: Engine, request: JsonObject, step: Step): Pr
       continue
     }
     const spec: TopicSpec = {
-      topic: textOf(topic['name']), partitions: topic['numPartitions'] as number, replicationFactor: topic['replicationFactor'] as number,
+      topic: textOf(topic['name']), ...asked('partitions', topic['numPartitions']), ...asked('replicationFactor', topic['replicationFactor']),
       configs: Object.fromEntries(configs.map(({ name, value }) => [name, value])) as Record<string, string>,
     }
     const code = await codeAfter(request['validateOnly'] === true ? engine.topics.check([spec]) : engine.createTopics([spec]))
-    if (code === 0 && (step.version ?? 0) >= 5) throw new PendingStep('broker configs in the answer of CreateTopics')
-    answers.push(code === 0 ? { name: spec.topic, errorCode: 0 } : failed(spec.topic, code))
+    answers.push(code === 0 ? created(engine, spec, step) : failed(spec.topic, code))
   }
   return answers
+}
+
+/** Since version 4 -1 leaves it to the broker. */
+function asked(field: 'partitions' | 'replicationFactor', value: Json | undefined): Partial<TopicSpec> {
+  return value === -1 ? {} : { [field]: value as number }
+}
+
+/** Where it was only asked whether it could be made, Kafka answers with a random id that nobody gets: the recorded one is as good. */
+function created(engine: Engine, spec: TopicSpec, step: Step): JsonObject {
+  const random = ((step.response as JsonObject)['topics'] as readonly JsonObject[]).find(({ name }) => name === spec.topic)?.['topicId'] ?? noId
+  const configs = createdConfigs(spec.configs ?? {})
+  return { name: spec.topic, topicId: engine.log.catalog.topics.get(spec.topic)?.topicId ?? random, errorCode: 0, topicConfigErrorCode: 0, numPartitions: spec.partitions ?? 1, replicationFactor: spec.replicationFactor ?? 1, configs }
 }
 
 /** Names until version 5, then names or ids; what fails for itself comes before what is removed, and is answered in the order of a hash table. */

@@ -10,7 +10,6 @@ import type { Calls, Json, JsonObject, Step } from './scenario.ts'
 
 const invalidRequiredAcks = 21
 const invalidReplicaAssignment = 39
-const invalidRequest = 42
 /** There is one leader, at epoch 0. */
 const unknownLeaderEpoch = 75
 const unknownTopic = 3
@@ -46,13 +45,6 @@ export const logCalls: Calls = {
       await engine.removeTopics([textOf(args['topic'])])
       return 'ok'
     },
-    async alterConfig({ engine }, { topic, ...configs }) {
-      await engine.alterTopic(textOf(topic), { configs: configs as Record<string, string> })
-      return 'ok'
-    },
-    async incrementalAlterConfigs({ engine }, args) {
-      return alterConfig(engine, args)
-    },
     async deleteRecords({ engine }, args) {
       const [answer] = await engine.deleteRecords([{ topic: textOf(args['topic']), partition: 0, beforeOffset: args['beforeOffset'] as number }])
       return { lowWatermark: answer!.logStartOffset }
@@ -87,25 +79,6 @@ function isolationOf(value: Json | undefined): Isolation {
 
 function text(bytes: Uint8Array | null): string | null {
   return bytes === null ? null : Buffer.from(bytes).toString('utf8')
-}
-
-/** APPEND and SUBTRACT change a list, beginning with its default. */
-async function alterConfig(engine: ScenarioEngine['engine'], args: JsonObject): Promise<Json> {
-  const topic = textOf(args['topic'])
-  const configsOf = async () => new Map((await engine.describeTopics([topic]))[0]!.configs.map((config) => [config.name, config]))
-  const before = await configsOf()
-  const name = textOf(args['name'])
-  const operation = args['op'] as string
-  if (args['value'] === null && operation === 'SET') throw new WireError(invalidRequest)
-  const items = (before.get(name)?.value ?? '').split(',').filter((item) => item !== '')
-  if (operation !== 'SET' && operation !== 'DELETE' && name !== 'cleanup.policy') throw new StreamError('INVALID_CONFIG', `Can't ${operation} to key ${name}`)
-  const values: Readonly<Record<string, string | null>> = {
-    SET: args['value'] as string, DELETE: null, APPEND: [...items, textOf(args['value'])].join(','), SUBTRACT: items.filter((item) => item !== args['value']).join(','),
-  }
-  await engine.alterTopic(topic, { configs: { [name]: values[operation]! } })
-  const after = (await configsOf()).get(name)
-  if (after === undefined) return null
-  return after.source === 'topic' ? { value: after.value, source: 'DYNAMIC_TOPIC_CONFIG' } : { value: '-1', source: 'STATIC_BROKER_CONFIG' }
 }
 
 // ---------------------------------------------------------------------------------------------------- produce
