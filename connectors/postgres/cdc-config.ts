@@ -24,6 +24,12 @@ export const postgresCdcConfig = configSpec({
     default: 'initial',
   }),
   'snapshot.fetch.size': option.int({ doc: 'Rows read at a time during the snapshot.', default: 2_000, check: positive }),
+  'snapshot.max.threads': option.int({ doc: 'How many chunks of a table are read beside each other during the snapshot, each on a connection of its own, all of them of the same state.', default: 1, check: positive.max(32) }),
+  'signal.data.collection': option.string({
+    doc: 'A table, as schema.table, whose new rows (id, type, data) are signals: execute-snapshot reads tables again while changes go on; stop-snapshot, pause-snapshot, resume-snapshot, log. It is not captured itself.',
+    default: null,
+  }),
+  'incremental.snapshot.chunk.size': option.int({ doc: 'Rows read at a time when tables are read again by a signal. Needs PostgreSQL 14.', default: 1_024, check: positive }),
   'slot.lost': option.oneOf(['fail', 'snapshot'], {
     doc: 'When the slot is gone, was made anew or was moved by somebody else, changes are missing. fail: say so and stop. snapshot: make a new slot and read the tables again.',
     default: 'fail',

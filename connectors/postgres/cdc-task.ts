@@ -1,17 +1,22 @@
 import type { SourceRecord, SourceTask, SourceTaskContext, SourceOffset, SourcePartition } from 'millrace/connect'
+import type { Log } from 'millrace/connect'
 import { connectorError, isStreamError, sleep } from 'millrace/connect'
 import { matchesAny } from './cdc/catalog.ts'
+import type { CapturedTable } from './cdc/catalog.ts'
 import { recordsOf } from './cdc/change-event.ts'
-import type { EventOptions } from './cdc/change-event.ts'
+import type { Change, EventOptions, Row } from './cdc/change-event.ts'
 import { lsnText } from './cdc/lsn.ts'
 import { decodePgoutput, MalformedMessage } from './cdc/pgoutput.ts'
 import type { Relation } from './cdc/pgoutput.ts'
+import { IncrementalSnapshot, watermarkPrefix } from './cdc/incremental-snapshot.ts'
 import { offsetOf, positionOf } from './cdc/position.ts'
 import type { Position } from './cdc/position.ts'
 import { reselected } from './cdc/reselect.ts'
 import type { ReplicationStream } from './cdc/replication-stream.ts'
 import { dropSlot, explainActiveSlot, openSession } from './cdc/session.ts'
 import type { Session } from './cdc/session.ts'
+import { applySignal, readSignal, signalPrefix } from './cdc/signal.ts'
+import type { Signal } from './cdc/signal.ts'
 import type { Snapshot } from './cdc/snapshot.ts'
 import { TransactionReader } from './cdc/transaction-reader.ts'
 import type { PositionedChange } from './cdc/transaction-reader.ts'
@@ -23,6 +28,7 @@ const longestPollMs = 1_000
 
 interface Run {
   readonly session: Session
+  readonly incremental: IncrementalSnapshot
   readonly events: EventOptions
   /** Unset when every row was given. */
   snapshot: Snapshot | undefined
@@ -56,10 +62,21 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
   async start(config: PostgresCdcConfig, context: SourceTaskContext): Promise<void> {
     this.#config = config
     this.#context = context
+    this.#publishLag(context)
     const [stored] = await context.offsets([this.#partition])
     this.#given = stored === undefined ? undefined : positionOf(stored)
     if (this.#given?.snapshot === null) this.#durableLsn = this.#given.lsn
     this.#nextHeartbeatMs = context.clock.monotonic() + config['heartbeat.interval.ms']
+  }
+
+  /** What the server must keep for us, and what it sent that is not given yet. */
+  #publishLag(context: SourceTaskContext): void {
+    const stream = () => this.#run?.stream
+    context.gauge({ name: 'cdc_uncommitted_bytes', help: 'Bytes of the write-ahead log between what is committed and what the server has sent: it must keep them.' }, () => {
+      const received = stream()?.receivedLsn
+      return received === undefined || this.#durableLsn === 0n ? Number.NaN : Number(received > this.#durableLsn ? received - this.#durableLsn : 0n)
+    })
+    context.gauge({ name: 'cdc_queued_bytes', help: 'Bytes read ahead of the worker.' }, () => stream()?.queuedBytes ?? Number.NaN)
   }
 
   async poll(signal: AbortSignal): Promise<readonly SourceRecord[] | null> {
@@ -124,7 +141,10 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     this.#given = session.position
     if (first) this.#nextHeartbeatMs = clock.monotonic() // the position at which it all began is stored at once
     const stream = session.snapshot === undefined ? await session.stream(session.position, this.#durableLsn) : undefined
-    return { session, events, snapshot: session.snapshot, stream, reader: this.#reader(session.position), pending: [], next: 0 }
+    const incremental = new IncrementalSnapshot({
+      client: session.client, types: session.types, tables: session.tables, chunkRows: config['incremental.snapshot.chunk.size'], runId: `${config['slot.name']}-${clock.now()}`, log,
+    })
+    return { session, incremental, events, snapshot: session.snapshot, stream, reader: this.#reader(session.position), pending: [], next: 0 }
   }
 
   #reader(position: Position): TransactionReader {
@@ -137,6 +157,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     const run = this.#run
     this.#run = undefined
     await run?.stream?.close()
+    await run?.snapshot?.close()
     await run?.session.close()
   }
 
@@ -152,20 +173,17 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
   async #snapshotRows(run: Run, snapshot: Snapshot): Promise<SourceRecord[]> {
     const nowMs = this.#context!.clock.now()
     const rows = await snapshot.next()
-    if (rows.length === 0) return this.#endSnapshot(run)
+    if (rows.length === 0) return this.#endSnapshot(run, snapshot)
     return rows.flatMap(({ table, row, progress }) => {
       const after: Position = { ...this.#given!, snapshot: progress }
       this.#given = after
-      const change = {
-        op: 'r', schema: table.schema, table: table.table, keyColumns: table.keyColumns.map(({ name }) => name), before: null, after: row, unavailable: [], oldKey: null,
-        lsn: after.lsn, xid: null, commitMs: nowMs, snapshot: 'true', message: null, order: null, counts: null,
-      } as const
-      return recordsOf(change, run.events, nowMs, () => offsetOf(after), offsetOf(after))
+      return recordsOf(rowRead(table, row, after.lsn, nowMs, 'true'), run.events, nowMs, () => offsetOf(after), offsetOf(after))
     })
   }
 
-  async #endSnapshot(run: Run): Promise<SourceRecord[]> {
+  async #endSnapshot(run: Run, snapshot: Snapshot): Promise<SourceRecord[]> {
     await run.session.client.query('commit')
+    await snapshot.close()
     run.snapshot = undefined
     this.#given = { ...this.#given!, snapshot: null }
     run.reader = this.#reader(this.#given)
@@ -183,12 +201,15 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     const nowMs = this.#context!.clock.now()
     const most = this.#config!['max.batch.size']
     if (run.next >= run.pending.length) {
+      const left = await run.incremental.open(run.reader.position.incremental)
+      if (left !== run.reader.position.incremental) run.reader.setIncremental(left)
       run.pending = await run.stream!.take(longestPollMs, signal)
       run.next = 0
     }
     while (run.next < run.pending.length && records.length < most) {
       const message = decodePgoutput(run.pending[run.next++]!)
       if (message.kind === 'relation') await this.#describe(run, message)
+      if (message.kind === 'begin') run.incremental.began(message.xid)
       for (const positioned of run.reader.read(message)) await this.#give(run, positioned, records, nowMs)
     }
     this.#given = run.reader.position
@@ -196,11 +217,40 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     return await this.#heartbeatIfDue(run)
   }
 
-  async #give({ session, events }: Run, { change, before, after }: PositionedChange, records: SourceRecord[], nowMs: number): Promise<void> {
+  async #give(run: Run, { change, before, after }: PositionedChange, records: SourceRecord[], nowMs: number): Promise<void> {
+    const { session, incremental, events } = run
     const config = this.#config!
+    if (change.message?.prefix === watermarkPrefix) return this.#giveChunk(run, change.message.content.toString(), after, records, nowMs)
+    const signal = signalOf(change, session.signalTable, this.#context!.log)
+    if (signal !== undefined) return this.#obey(run, signal)
+    if (change.op !== 'begin' && change.op !== 'end' && change.message === null && `${change.schema}.${change.table}` === session.signalTable) return
+    incremental.observe(change)
     if (change.message !== null && !matchesAny(config['message.prefix.include.list'], change.message.prefix)) return
     const whole = change.unavailable.length > 0 && config['toast.unchanged'] === 'reselect' ? await reselected(session, change) : change
     records.push(...recordsOf(whole, events, nowMs, () => offsetOf(before), offsetOf(after)))
+  }
+
+  #obey({ session, incremental, reader }: Run, signal: Signal): void {
+    const { log } = this.#context!
+    if (signal.type === 'execute-snapshot' && session.server.majorVersion < 14) return log.error('a signal asks to read tables again, which needs PostgreSQL 14')
+    const before = reader.position.incremental
+    const progress = applySignal(signal, before, session.tables, log)
+    if (progress?.tables[0]?.name !== before?.tables[0]?.name) incremental.cancel()
+    reader.setIncremental(progress)
+  }
+
+  /** The message behind a chunk has come: its rows are given where it stands. */
+  #giveChunk({ incremental, events, reader }: Run, token: string, at: Position, records: SourceRecord[], nowMs: number): void {
+    const progress = reader.position.incremental
+    const closed = progress === null ? undefined : incremental.close(token, progress)
+    if (closed === undefined) return
+    for (const { row: { row, table }, progress: reached } of closed.rows) {
+      const offset = offsetOf({ ...at, incremental: reached })
+      records.push(...recordsOf(rowRead(table, row, at.lsn, nowMs, 'incremental'), events, nowMs, () => offset, offset))
+    }
+    reader.setIncremental(closed.done)
+    this.#given = reader.position
+    if (closed.done === null) records.push(this.#heartbeat())
   }
 
   async #describe({ session, reader }: Run, relation: Relation): Promise<void> {
@@ -228,5 +278,30 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
       topic: `${prefix}.heartbeat`, key: { server: prefix }, value: { ts_ms: clock.now(), lsn: lsnText(this.#given!.lsn) }, timestamp: clock.now(),
       sourcePartition: this.#partition, sourceOffset: offsetOf(this.#given!),
     }
+  }
+}
+
+/** A row that was read, not changed. */
+function rowRead({ schema, table, keyColumns }: CapturedTable, row: Row, lsn: bigint, nowMs: number, snapshot: 'true' | 'incremental'): Change {
+  return {
+    op: 'r', schema, table, keyColumns: keyColumns.map(({ name }) => name), before: null, after: row, unavailable: [], oldKey: null,
+    lsn, xid: null, commitMs: nowMs, snapshot, message: null, order: null, counts: null,
+  }
+}
+
+function signalOf({ op, schema, table, after, message }: Change, signalTable: string | null, log: Log): Signal | undefined {
+  if (message?.prefix === signalPrefix) {
+    const { type, data } = jsonObject(message.content.toString())
+    return readSignal(type, data, log)
+  }
+  return op === 'c' && after !== null && `${schema}.${table}` === signalTable ? readSignal(after['type'], after['data'], log) : undefined
+}
+
+function jsonObject(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+  } catch {
+    return {}
   }
 }

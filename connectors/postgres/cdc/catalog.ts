@@ -41,9 +41,18 @@ export function quotedTable({ schema, table }: Pick<CapturedTable, 'schema' | 't
   return `${quoteName(schema)}.${quoteName(table)}`
 }
 
+/** The table of signals, as a list of one. @throws a connector error when it is missing or of another form */
+export async function requireSignalTable(client: Client, name: string): Promise<readonly CapturedTable[]> {
+  const [table] = await capturedTables(client, [name])
+  const { rows } = table === undefined ? { rows: [] } : await client.query<{ name: string }>('select attname as name from pg_attribute where attrelid = $1 and attnum > 0 and not attisdropped', [table.oid])
+  if (table !== undefined && ['id', 'type', 'data'].every((column) => rows.some((row) => row.name === column))) return [table]
+  throw connectorError(`signal.data.collection names ${name}, which ${table === undefined ? 'is no table' : 'lacks a column'}: create table ${name} (id varchar(42) primary key, type varchar(32) not null, data varchar(2048))`)
+}
+
 /** Makes the publication hold exactly these tables. */
-export async function preparePublication(client: Client, name: string, tables: readonly CapturedTable[]): Promise<void> {
-  if (tables.length === 0) throw connectorError('no table matches table.include.list, so there is nothing to capture')
+export async function preparePublication(client: Client, name: string, captured: readonly CapturedTable[], signals: readonly CapturedTable[]): Promise<void> {
+  const tables = [...captured, ...signals]
+  if (captured.length === 0) throw connectorError('no table matches table.include.list, so there is nothing to capture')
   const list = tables.map(quotedTable).join(', ')
   const existing = await client.query<{ all: boolean; tables: string[] | null }>(
     `select p.puballtables as all, (select array_agg(t.schemaname || '.' || t.tablename order by 1) from pg_publication_tables t where t.pubname = p.pubname) as tables

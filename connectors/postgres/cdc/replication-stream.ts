@@ -95,6 +95,10 @@ export class ReplicationStream {
     return this.#receivedLsn
   }
 
+  get queuedBytes(): number {
+    return this.#queuedBytes
+  }
+
   get isEmpty(): boolean {
     return this.#queue.length === 0
   }

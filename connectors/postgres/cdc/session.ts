@@ -4,8 +4,8 @@ import type { Clock, Log } from 'millrace/connect'
 import type { Client } from 'pg'
 import type { PostgresCdcConfig } from '../cdc-config.ts'
 import { openClient } from '../connection.ts'
-import { quoteName } from '../sink/sql-text.ts'
-import { capturedTables, findSlot, preparePublication, requireLogicalDecoding, requirePublication } from './catalog.ts'
+import { quoteName, quoteText } from '../sink/sql-text.ts'
+import { capturedTables, findSlot, preparePublication, requireLogicalDecoding, requirePublication, requireSignalTable } from './catalog.ts'
 import type { CapturedTable, Server } from './catalog.ts'
 import { lsnText, parseLsn } from './lsn.ts'
 import type { Position } from './position.ts'
@@ -21,6 +21,8 @@ export interface Session {
   readonly client: Client
   readonly types: TypeCatalog
   readonly tables: readonly CapturedTable[]
+  /** Where signals are written; `null`: nowhere. */
+  readonly signalTable: string | null
   /** Where this run begins. */
   readonly position: Position
   /** Present while there are rows to give first. */
@@ -62,13 +64,16 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     const client = await open(false)
     const server = await requireLogicalDecoding(client)
     requireVersions(config, server)
-    const tables = await capturedTables(client, config['table.include.list'])
-    if (config['publication.autocreate.mode'] === 'filtered') await preparePublication(client, config['publication.name'], tables)
+    const signalTable = config['signal.data.collection']
+    const all = await capturedTables(client, config['table.include.list'])
+    const tables = all.filter((table) => table.name !== signalTable)
+    const signals = signalTable === null ? [] : await requireSignalTable(client, signalTable)
+    if (config['publication.autocreate.mode'] === 'filtered') await preparePublication(client, config['publication.name'], tables, signals)
     else await requirePublication(client, config['publication.name'])
     const replication = await open(true)
     const start = await settleSlot(options, client, replication, server)
     const types = new TypeCatalog()
-    const snapshot = await pinSnapshot(config, client, tables, types, start)
+    const snapshot = await pinSnapshot(config, client, () => open(false), tables, types, start)
     await replication.end() // it kept the exported snapshot alive until it was pinned
     const stream = async (from: Position, durableLsn: bigint) => {
       const used = await open(true)
@@ -76,7 +81,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       made.start()
       return made
     }
-    return { server, client, types, tables, position: start.position, snapshot, stream, close }
+    return { server, client, types, tables, signalTable, position: start.position, snapshot, stream, close }
   } catch (error) {
     await close()
     throw error
@@ -157,12 +162,26 @@ function lossOf({ lsn, system }: Position, { systemid, xlogpos }: Identity, name
   return undefined
 }
 
-async function pinSnapshot(config: PostgresCdcConfig, client: Client, tables: readonly CapturedTable[], types: TypeCatalog, start: Start): Promise<Snapshot | undefined> {
+async function pinSnapshot(config: PostgresCdcConfig, client: Client, open: () => Promise<Client>, tables: readonly CapturedTable[], types: TypeCatalog, start: Start): Promise<Snapshot | undefined> {
   const { snapshot } = start.position
   if (snapshot === null) return undefined
+  await pin(client, start.exported)
+  const threads = config['snapshot.max.threads']
+  const readers: Client[] = []
+  if (threads > 1) {
+    const { rows } = await client.query<{ name: string }>('select pg_export_snapshot() as name')
+    for (let reader = 0; reader < threads; reader++) {
+      readers.push(await open())
+      await pin(readers.at(-1)!, rows[0]!.name)
+    }
+  }
+  return new Snapshot(client, readers, tables, types, config['snapshot.fetch.size'], snapshot)
+}
+
+/** From here on the connection sees one state: that of the snapshot named, or the present one. */
+async function pin(client: Client, exported: string | undefined): Promise<void> {
   await client.query('begin isolation level repeatable read, read only')
-  if (start.exported !== undefined) await client.query(`set transaction snapshot '${start.exported.replaceAll("'", "''")}'`)
-  return new Snapshot(client, tables, types, config['snapshot.fetch.size'], snapshot)
+  if (exported !== undefined) await client.query(`set transaction snapshot ${quoteText(exported)}`)
 }
 
 /** @throws a retriable error for a slot that its last reader has not let go of yet */

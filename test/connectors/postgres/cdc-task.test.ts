@@ -160,6 +160,7 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
     const before = Number(await confirmed())
     await queryRows(url, `insert into busy (filler) select repeat('x', 1000) from generate_series(1, 1000)`)
     for (let polls = 0; polls < 3; polls++) await source.poll()
+    expect(source.gauges.get('cdc_uncommitted_bytes')!()).toBeNaN() // nothing is known to be committed
     expect(Number(await confirmed())).toBe(before) // heartbeats were given, but nothing was committed
     for (let polls = 0; Number(await confirmed()) < before + 500_000 && polls < 100; polls++) {
       await source.poll()
@@ -167,6 +168,12 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
       await source.tellCommitted()
     }
     expect(Number(await confirmed())).toBeGreaterThan(before + 500_000)
+    const lag = source.gauges.get('cdc_uncommitted_bytes')!
+    expect(lag()).toBeLessThan(500_000)
+    await queryRows(url, `insert into busy (filler) select repeat('x', 1000) from generate_series(1, 1000)`)
+    for (let polls = 0; lag() < 500_000 && polls < 30; polls++) await source.poll()
+    expect(lag()).toBeGreaterThanOrEqual(500_000)
+    expect(source.gauges.get('cdc_queued_bytes')!()).toBe(0)
   }, 120_000)
 
   it('gives the rows and nothing more in mode initial_only, and leaves no slot behind', async () => {

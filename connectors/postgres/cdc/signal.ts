@@ -1,0 +1,64 @@
+/** What a person asks of a running capture, through a row of the signal table or a logical message; names and shapes are Debezium's. */
+import type { Log } from 'millrace/connect'
+import { matchesAny } from './catalog.ts'
+import type { CapturedTable } from './catalog.ts'
+import type { IncrementalProgress } from './position.ts'
+
+export const signalPrefix = 'millrace.signal'
+
+export interface Signal {
+  readonly type: string
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+/** Undefined, and said why, for what cannot be read. */
+export function readSignal(type: unknown, data: unknown, log: Log): Signal | undefined {
+  try {
+    const value: unknown = typeof data === 'string' && data.trim() !== '' ? JSON.parse(data) : (data ?? {})
+    if (typeof type === 'string' && typeof value === 'object' && value !== null && !Array.isArray(value)) return { type, data: value as Signal['data'] }
+  } catch {
+    // said below
+  }
+  log.warn(`a signal was passed over: its type must be a text and its data a JSON object, not ${String(type)} and ${String(data).slice(0, 200)}`)
+  return undefined
+}
+
+/** What is left to read again after the signal. */
+export function applySignal(signal: Signal, progress: IncrementalProgress | null, tables: readonly CapturedTable[], log: Log): IncrementalProgress | null {
+  const { type, data } = signal
+  const patterns = Array.isArray(data['data-collections']) ? data['data-collections'].map(String) : []
+  switch (type) {
+    case 'execute-snapshot':
+      return executed(signal, patterns, progress, tables, log)
+    case 'stop-snapshot': {
+      const left = progress?.tables.filter(({ name }) => patterns.length > 0 && !matchesAny(patterns, name)) ?? []
+      log.info('reading tables again was stopped by a signal')
+      if (progress === null || left.length === 0) return null
+      return { ...progress, tables: left, after: left[0]!.name === progress.tables[0]!.name ? progress.after : null }
+    }
+    case 'pause-snapshot':
+      return progress === null ? null : { ...progress, paused: true }
+    case 'resume-snapshot':
+      return progress === null ? null : { ...progress, paused: false }
+    case 'log':
+      log.info(String(data['message']))
+      return progress
+    default:
+      log.warn(`a signal of unknown type ${type} was passed over`)
+      return progress
+  }
+}
+
+function executed({ data }: Signal, patterns: readonly string[], progress: IncrementalProgress | null, tables: readonly CapturedTable[], log: Log): IncrementalProgress | null {
+  const kind = typeof data['type'] === 'string' ? data['type'].toLowerCase() : 'incremental'
+  const wanted = tables.filter(({ name }) => matchesAny(patterns, name) && progress?.tables.some((each) => each.name === name) !== true)
+  if (kind !== 'incremental' || wanted.length === 0) {
+    log.warn(kind === 'incremental' ? `a signal asks for ${patterns.join(', ') || 'no table'}: there is nothing more to read of that` : `a signal asks for a snapshot of type ${kind}: only incremental is known`)
+    return progress
+  }
+  const conditions = Array.isArray(data['additional-conditions']) ? (data['additional-conditions'] as Readonly<Record<string, unknown>>[]) : []
+  const filterOf = (name: string) => conditions.find((condition) => matchesAny([String(condition['data-collection'])], name))?.['filter']
+  const added = wanted.map(({ name }) => ({ name, filter: typeof filterOf(name) === 'string' ? String(filterOf(name)) : null }))
+  log.info(`a signal asks for the rows of ${added.map(({ name }) => name).join(', ')}`)
+  return { tables: [...(progress?.tables ?? []), ...added], after: progress?.after ?? null, paused: progress?.paused ?? false }
+}
