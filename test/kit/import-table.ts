@@ -33,6 +33,8 @@ export const importTable: readonly ImportRow[] = [
   { name: 'streams/state/lmdb', files: /^src\/streams\/state\/lmdb\.ts$/, allowed: [coreIndex, /^lmdb$/] },
   { name: 'streams/state', files: /^src\/streams\/state\//, allowed: [coreIndex, /^src\/streams\/state\//, /^src\/streams\/(?!index\.ts$)[^/]+$/, /^src\/streams\/topology\//] },
   { name: 'streams/operators', files: /^src\/streams\/operators\//, allowed: [coreIndex, /^rxjs$/, /^node:util$/, /^src\/streams\/(operators|topology|state)\//, /^src\/streams\/(?!index\.ts$)[^/]+$/] },
+  // `millrace/testing` is one entry point for both halves.
+  { name: 'streams/testing/index', files: /^src\/streams\/testing\/index\.ts$/, allowed: [streams, /^src\/connect\/testing\/index\.ts$/] },
   { name: 'streams/testing', files: /^src\/streams\/testing\//, allowed: [coreIndex, streams, /^rxjs$/, /^zod$/, /^fast-check$/] },
   { name: 'streams/http', files: /^src\/streams\/http\//, allowed: [coreIndex, streams, /^node:(http|net)$/] },
   { name: 'streams', files: streams, allowed: [coreIndex, streams, /^rxjs$/, /^zod$/, /^prom-client$/, nodeWithoutDisk] },

@@ -65,7 +65,7 @@ export function unwrappedNames(files: readonly SourceFile[], wrapped: readonly W
 }
 
 /** The one file of each layer that touches the disk; connectors read and write files because that is their work. */
-export const diskFiles = [/^src\/core\/log\/file-system\.ts$/, /^src\/cli\/files\.ts$/, /^src\/connect\/config-providers\/secret-files\.ts$/, /^connectors\//] as const
+export const diskFiles = [/^src\/core\/log\/file-system\.ts$/, /^src\/cli\/files\.ts$/, /^src\/connect\/disk\.ts$/, /^connectors\//] as const
 
 export function unwrappedDisk(files: readonly SourceFile[], homes: readonly RegExp[] = diskFiles): readonly string[] {
   return files

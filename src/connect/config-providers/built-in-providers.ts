@@ -3,7 +3,7 @@ import type { RawConfig } from '../config-spec.ts'
 import { configError } from '../errors.ts'
 import { parseProperties } from '../properties.ts'
 import type { ConfigProviderFactory } from './config-provider.ts'
-import { readSecretFile } from './secret-files.ts'
+import { readSecretFile } from '../disk.ts'
 
 /** `${file:/run/secrets/db.properties:password}`: a key of a properties file. */
 const fileProvider: ConfigProviderFactory = (params) => {

@@ -1,7 +1,7 @@
 /** Where the REST API listens and who may use it: upstream's keys of a worker's config. */
 import type { SecureContextOptions, TlsOptions } from 'node:tls'
 import type { RawConfig } from '../config-spec.ts'
-import { readConfigured } from '../config-providers/secret-files.ts'
+import { readConfigured } from '../disk.ts'
 import { configError } from '../errors.ts'
 import { parseProperties } from '../properties.ts'
 import type { WorkerConfig } from '../runtime/worker-config.ts'

@@ -39,4 +39,4 @@ export const builtInHeaderConverters: readonly HeaderConverterPlugin[] = [
 ]
 
 /** Modules of connectors that are part of the package; loaded when first asked for. */
-export const builtInModules: readonly string[] = ['millrace/connectors/file', 'millrace/connectors/postgres']
+export const builtInModules: readonly string[] = ['millrace/connectors/file', 'millrace/connectors/postgres', 'millrace/connect']

@@ -5,6 +5,7 @@ import { nearestName, StreamError } from '../../core/index.ts'
 import type { AnyPlugin, ConnectorPlugin, PredicatePlugin, TransformPlugin } from '../connector.ts'
 import { describeError } from '../errors.ts'
 import type { ConverterPlugin, HeaderConverterPlugin } from '../converters/index.ts'
+import { subFolders } from '../disk.ts'
 import { predicatePlugins } from '../predicates/index.ts'
 import { transformPlugins } from '../transforms/index.ts'
 import { builtInConverters, builtInHeaderConverters, builtInModules } from './built-in-plugins.ts'
@@ -18,7 +19,10 @@ export interface InstalledPlugin<P = AnyPlugin> {
 export interface PluginRegistryOptions {
   /** Plugins as objects: their tasks run in-process. */
   readonly plugins?: readonly AnyPlugin[]
-  /** Modules that export `plugins`: package names, file URLs, or paths of files and folders, relative to where the process runs. */
+  /**
+   * Modules that export `plugins`: package names, file URLs, or paths of files and folders, relative to where the process runs. A folder
+   * that is no module itself holds one in each of its folders, such as two versions of one plugin.
+   */
   readonly modules?: readonly string[]
 }
 
@@ -37,7 +41,7 @@ export class PluginRegistry {
 
   constructor({ plugins = [], modules = [] }: PluginRegistryOptions = {}) {
     this.#installed = plugins.map((plugin): InstalledPlugin => ({ plugin, module: null }))
-    this.#unloaded = [...modules.map(moduleUrl), ...builtInModules]
+    this.#unloaded = [...modules.flatMap(moduleUrls), ...builtInModules]
   }
 
   /** Loads the modules that were given, so that `transform` and `predicate` know theirs. @throws PLUGIN_NOT_FOUND */
@@ -123,14 +127,21 @@ export class PluginRegistry {
   }
 }
 
-/** A path becomes the URL of its file; a folder, of its index or of what its package.json names. @throws PLUGIN_NOT_FOUND */
-function moduleUrl(module: string): string {
-  if (!/^\.{0,2}[/\\]|^[A-Za-z]:[/\\]/.test(module)) return module
+/** A path becomes the URL of its file; a folder, of its index or of what its package.json names, or of the modules in it. @throws PLUGIN_NOT_FOUND */
+function moduleUrls(module: string): readonly string[] {
+  if (!/^\.{0,2}[/\\]|^[A-Za-z]:[/\\]/.test(module)) return [module]
   const path = resolve(module)
+  const own = moduleAt(path)
+  const found = own === undefined ? subFolders(path).flatMap((folder) => moduleAt(folder) ?? []) : [own]
+  if (found.length === 0) throw new StreamError('PLUGIN_NOT_FOUND', `plugin.path: there is no module at ${path}`, { details: { module } })
+  return found
+}
+
+function moduleAt(path: string): string | undefined {
   try {
     return pathToFileURL(createRequire(pathToFileURL(path)).resolve(path)).href
-  } catch (cause) {
-    throw new StreamError('PLUGIN_NOT_FOUND', `plugin.path: there is no module at ${path}`, { cause, details: { module } })
+  } catch {
+    return undefined
   }
 }
 

@@ -6,7 +6,7 @@ export interface TaskSpec {
   readonly taskId: number
   readonly type: 'source' | 'sink'
   /** Where its plugin is. `module`: what to import; null: handed over as an object, so that the task runs in-process. */
-  readonly plugin: { readonly class: string; readonly module: string | null }
+  readonly plugin: { readonly class: string; readonly version: string; readonly module: string | null }
   readonly connectorConfig: RawConfig
   readonly taskConfig: RawConfig
   readonly workerConfig: RawConfig

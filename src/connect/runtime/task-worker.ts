@@ -59,9 +59,9 @@ function giveSignsOfLife(): void {
 
 async function findPlugin({ plugin }: TaskSpec): Promise<ConnectorPlugin> {
   assert(plugin.module !== null, 'a task in a thread has a module')
-  const found = (await loadModule(plugin.module)).map((each) => each.plugin).find((each) => each.class === plugin.class)
+  const found = (await loadModule(plugin.module)).map((each) => each.plugin).find((each) => each.class === plugin.class && each.version === plugin.version)
   if (found?.type === 'source' || found?.type === 'sink') return found
-  throw connectorError(`the module ${plugin.module} has no connector ${plugin.class}`)
+  throw connectorError(`the module ${plugin.module} has no connector ${plugin.class} in version ${plugin.version}`)
 }
 
 function throttledProgress() {

@@ -30,6 +30,21 @@ describe('PluginRegistry', () => {
     expect((await registry.connector('Foldered')).module).toMatch(/^file:.*index\.js$/)
   })
 
+  it('takes a folder of plugins, with two versions of one side by side', async () => {
+    const folder = temporaryDirectory()
+    for (const version of ['1.9.0', '1.10.0']) {
+      mkdirSync(join(folder, `tide-${version}`))
+      writeFileSync(join(folder, `tide-${version}`, 'package.json'), '{"type":"module","main":"tide.js"}')
+      writeFileSync(join(folder, `tide-${version}`, 'tide.js'), `export const plugins = [{ type: 'source', class: 'org.acme.Tide', version: '${version}' }]`)
+    }
+    mkdirSync(join(folder, 'no-plugin'))
+    const registry = new PluginRegistry({ modules: [folder] })
+    expect((await registry.connector('org.acme.Tide')).module).toMatch(/tide-1\.10\.0\/tide\.js$/)
+    expect(await registry.connector('org.acme.Tide', '1.9.0')).toMatchObject({ plugin: { version: '1.9.0' }, module: expect.stringMatching(/tide-1\.9\.0\/tide\.js$/) as string })
+    expect(registry.versionsOf('org.acme.Tide')).toEqual(['1.10.0', '1.9.0'])
+    await expect(registry.connector('org.acme.Tide', '2.0.0')).rejects.toThrow('org.acme.Tide in version 2.0.0')
+  })
+
   it('names the module that cannot be loaded, and what is wrong with it', async () => {
     expect(() => new PluginRegistry({ modules: ['./nowhere.mjs'] })).toThrow(/plugin\.path: there is no module at .*nowhere\.mjs/)
     await expect(new PluginRegistry({ modules: ['millrace'] }).loadGiven()).rejects.toThrow('the module millrace exports no list named "plugins"')

@@ -103,7 +103,8 @@ export class LocalRunner {
     const { clock, random, logOf, worker, workerRaw, onChange } = this.#options
     const { named: { name, config }, installed } = checked
     const spec: TaskSpec = {
-      connector: name, taskId: task, type: installed.plugin.type, plugin: { class: installed.plugin.class, module: installed.module }, connectorConfig: config, taskConfig, workerConfig: workerRaw,
+      connector: name, taskId: task, type: installed.plugin.type, connectorConfig: config, taskConfig, workerConfig: workerRaw,
+      plugin: { class: installed.plugin.class, version: installed.plugin.version, module: installed.module },
     }
     const supervised = new SupervisedTask({
       id: task, name: taskName(spec), clock, random, log: logOf(name), gracefulMs: worker['task.shutdown.graceful.timeout.ms'],

@@ -1,7 +1,7 @@
-/** The one file of Connect that reads the disk: small files with secrets. */
-import { readFileSync, realpathSync, statSync } from 'node:fs'
-import { isAbsolute, relative } from 'node:path'
-import { configError, describeError } from '../errors.ts'
+/** The one file of Connect that reads the disk: small files with secrets, and folders of plugins. */
+import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { isAbsolute, join, relative } from 'node:path'
+import { configError, describeError } from './errors.ts'
 
 const maxSecretBytes = 1024 * 1024
 
@@ -27,6 +27,13 @@ export function readConfigured(key: string, path: string): Buffer {
   } catch (cause) {
     throw configError(`Invalid value ${path} for configuration ${key}: it cannot be read: ${describeError(cause)}`, { cause, details: { key } })
   }
+}
+
+/** The folders in a folder, sorted; empty when it is no folder. */
+export function subFolders(path: string): readonly string[] {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return []
+  const folders = readdirSync(path).toSorted().map((name) => join(path, name))
+  return folders.filter((each) => statSync(each, { throwIfNoEntry: false })?.isDirectory() === true)
 }
 
 function isInside(root: string, path: string): boolean {

@@ -1,0 +1,5 @@
+export { connectorSuite } from './connector-suite.ts'
+export type { SuiteRecord } from './sink-run.ts'
+export type { SinkSuiteOptions, SinkSystem } from './sink-suite.ts'
+export type { SourceSuiteOptions, SourceSystem } from './source-suite.ts'
+export type { SuiteCheck, SuiteSystem } from './suite-check.ts'
