@@ -27,6 +27,7 @@ export const longSerde: Serde<number> = {
   deserialize: (bytes) => readLong(bytes, 0, bytes.length),
   deserializeRange: readLong,
   serializeInto: (value, bytes, at) => (at + 8 > bytes.length ? -1 : writeLong(value, bytes, at)),
+  isExact: true,
 }
 
 function writeLong(value: number, bytes: Uint8Array, at: number): number {

@@ -23,7 +23,8 @@ export class JsonDecoder {
   #pause = 0
   #nextPause = patience
 
-  decode(bytes: Uint8Array, start: number, end: number): unknown {
+  /** Of bytes[start, end); with `text`, that has a character for each byte from position `from` on. */
+  decode(bytes: Uint8Array, start: number, end: number, text: string | null = null, from = 0): unknown {
     if (this.#pause > 0 || end - start > maxShapeLength) {
       this.#pause--
       return JSON.parse(textOf(bytes, start, end))
@@ -31,7 +32,7 @@ export class JsonDecoder {
     const readers = this.#readers
     for (let index = 0; index < readers.length; index++) {
       const reader = readers[index]!
-      const value = reader(bytes, start, end)
+      const value = reader(bytes, start, end, text, from)
       if (value === notThisShape) continue
       if (index > 0) {
         readers[index] = readers[0]!

@@ -11,8 +11,8 @@
 import { compileFunction } from 'node:vm'
 import { latin1Of } from './text-bytes.ts'
 
-/** Reads bytes[start, end), all of them, or gives `notThisShape`. */
-export type ShapeReader = (bytes: Uint8Array, start: number, end: number) => unknown
+/** Reads bytes[start, end), all of them, or gives `notThisShape`. `text`, if it is there, has a character for each byte from `from` on. */
+export type ShapeReader = (bytes: Uint8Array, start: number, end: number, text?: string | null, from?: number) => unknown
 
 /** What a reader gives for text of another shape; no JSON value is it. */
 export const notThisShape: unique symbol = Symbol('another shape')
@@ -31,7 +31,7 @@ export function shapeReader(sample: string): ShapeReader | null {
   try {
     const source = new ReaderSource(sample).build()
     // The source holds nothing of the sample but character codes, and member names as JSON writes them.
-    return source === null ? null : (compileFunction(source, ['notThisShape', 'textOf', 'readNumber'])(notThisShape, latin1Of, numberEnd) as ShapeReader)
+    return source === null ? null : (compileFunction(source, ['notThisShape', 'textOf', 'readNumber', 'plain'])(notThisShape, latin1Of, numberEnd, plainCharacters) as ShapeReader)
   } catch {
     return null
   }
@@ -43,7 +43,7 @@ class ReaderSource {
   #at = 0
   #values = 0
   /**
-   * Statements that check and read; `p` is the position in `b`, `t` the text from `start` on, once a string was met. What is
+   * Statements that check and read; `p` is the position in `b`, `t` the text from `from` on, once a string was met. What is
    * beyond the end is other bytes, or undefined; that `p` comes out at the end says that none of them was taken.
    */
   readonly #lines: string[] = []
@@ -60,7 +60,7 @@ class ReaderSource {
     if (value === null) return null
     this.#space()
     this.#flushLiteral()
-    return `return (b, start, end) => {\nlet p = start, e = 0, c = 0, t = null\n${this.#lines.join('\n')}\nreturn p === end ? ${value} : notThisShape\n}`
+    return `return (b, start, end, t, from) => {\nlet p = start, e = 0, c = 0\n${this.#lines.join('\n')}\nreturn p === end ? ${value} : notThisShape\n}`
   }
 
   /** The expression that makes the object, or null. */
@@ -116,8 +116,8 @@ class ReaderSource {
     this.#take()
     this.#flushLiteral()
     this.#lines.push(
-      'for (e = p; (c = b[e]) !== 34; e++) if (!(c >= 32 && c < 127) || c === 92) return notThisShape',
-      `if (e >= end) return notThisShape; if (t === null) t = textOf(b, start, end); const ${value} = t.substring(p - start, e - start); p = e`,
+      'for (e = p; plain[b[e]] === 1; e++);',
+      `if (b[e] !== 34 || e >= end) return notThisShape; ${withText}; const ${value} = t.substring(p - from, e - from); p = e`,
     )
     while (this.#sample[this.#at] !== '"') this.#at += this.#sample[this.#at] === '\\' ? 2 : 1
     this.#take()
@@ -136,7 +136,7 @@ class ReaderSource {
       `let ${value} = 0; for (e = p; (c = b[e]) >= 48 && c <= 57; e++) ${value} = ${value} * 10 + (c - 48)`,
       // A sign, a fraction, an exponent, a leading zero, or too long to be exact: by the grammar.
       'if (e === p || e - p > 15 || c === 46 || c === 69 || c === 101 || (e - p > 1 && b[p] === 48)) {',
-      `if (t === null) t = textOf(b, start, end); e = readNumber(t, p - start); if (e < 0) return notThisShape; ${value} = Number(t.substring(p - start, e)); e += start }`,
+      `${withText}; e = readNumber(t, p - from); if (e < 0) return notThisShape; ${value} = Number(t.substring(p - from, e)); e += from }`,
       'p = e',
     )
     this.#at = numberEnd(this.#sample, this.#at)
@@ -158,6 +158,11 @@ class ReaderSource {
     this.#literal = ''
   }
 }
+
+const withText = 'if (!t) { t = textOf(b, start, end); from = start }'
+
+/** By character code: 1 for what stands in a JSON string as it is, and is ASCII. */
+const plainCharacters = Uint8Array.from({ length: 256 }, (_, code) => Number(code >= 32 && code < 127 && code !== 34 && code !== 92))
 
 /** Where the JSON number that begins at `at` ends, or -1 when none does. */
 function numberEnd(text: string, at: number): number {

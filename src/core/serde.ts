@@ -1,6 +1,7 @@
 import { StreamError } from './errors.ts'
 import { JsonDecoder } from './json-decoder.ts'
 import { bytesOf, textOf, writeText } from './text-bytes.ts'
+import type { TextWindow } from './text-window.ts'
 
 /**
  * Turns values into bytes and back. Neither function ever sees null: a null key or value (a tombstone) stays null without
@@ -23,10 +24,20 @@ export interface Serde<T> {
    */
   deserializeRange?(bytes: Uint8Array, start: number, end: number): T
   /**
+   * As `deserializeRange` of `window.bytes`; `window.text` has these bytes. Text may be cut from it, which keeps it alive (it
+   * has 4 KiB at most). Optional, for speed.
+   */
+  deserializeFrom?(window: TextWindow, start: number, end: number): T
+  /**
    * Writes what `serialize` gives to bytes[at…) and answers where it ends; -1: not enough room, or not this time, and
    * `serialize` is asked. Optional, for speed.
    */
   serializeInto?(value: T, bytes: Uint8Array, at: number): number
+  /**
+   * True: values are never changed, and `serialize` gives back the very bytes that a value was read from. A record that is written
+   * as it was read is then copied. Optional, for speed.
+   */
+  readonly isExact?: boolean
 }
 
 /** What `serde` reads from bytes[start, end), which will be overwritten: nothing of it is kept alive. */
@@ -40,7 +51,13 @@ export const stringSerde: Serde<string> = {
   serialize: bytesOf,
   deserialize: (bytes) => textOf(bytes, 0, bytes.length),
   deserializeRange: textOf,
+  deserializeFrom: textFrom,
   serializeInto: writeText,
+  isExact: true,
+}
+
+function textFrom(window: TextWindow, start: number, end: number): string {
+  return window.isAscii(start, end) ? window.text.substring(start - window.from, end - window.from) : textOf(window.bytes, start, end)
 }
 
 /** Bytes as they are, not copied. */
@@ -57,6 +74,7 @@ export function jsonSerde<T = unknown>(): Serde<T> {
     serialize: (value) => bytesOf(jsonOf(value)),
     deserialize: (bytes) => decoder.decode(bytes, 0, bytes.length) as T,
     deserializeRange: (bytes, start, end) => decoder.decode(bytes, start, end) as T,
+    deserializeFrom: ({ bytes, text, from }, start, end) => decoder.decode(bytes, start, end, text, from) as T,
     serializeInto: (value, bytes, at) => writeText(jsonOf(value), bytes, at),
   }
 }
@@ -99,6 +117,7 @@ export function zodSerde<T>(schema: StandardSchema<T>): Serde<T> {
     serialize: (value) => format.serialize(value),
     deserialize: (bytes) => validateWith(schema, format.deserialize(bytes)),
     deserializeRange: (bytes, start, end) => validateWith(schema, format.deserializeRange(bytes, start, end)),
+    deserializeFrom: (window, start, end) => validateWith(schema, format.deserializeFrom(window, start, end)),
     serializeInto: (value, bytes, at) => format.serializeInto(value, bytes, at),
     rejectsNull: !acceptsNull(schema),
     schema,

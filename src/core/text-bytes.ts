@@ -11,8 +11,9 @@ interface BufferMethods {
 /** They work on any Uint8Array, without making a Buffer of it first. */
 const { utf8Slice, latin1Slice, utf8Write } = Buffer.prototype as unknown as BufferMethods
 
-/** Below this many characters a loop is faster. */
+/** Up to so many characters a loop is faster: to read them, and to write them. */
 const shortText = 80
+const shortWrite = 28
 
 /** The text of bytes[start, end). @throws TypeError when they are not UTF-8 */
 export function textOf(bytes: Uint8Array, start: number, end: number): string {
@@ -29,7 +30,7 @@ export function latin1Of(bytes: Uint8Array, start: number, end: number): string 
 
 export function bytesOf(text: string): Uint8Array {
   const { length } = text
-  if (length > shortText) return Buffer.from(text)
+  if (length > shortWrite) return Buffer.from(text)
   const bytes = new Uint8Array(length)
   return writeAscii(text, bytes, 0) ? bytes : Buffer.from(text)
 }
@@ -37,7 +38,7 @@ export function bytesOf(text: string): Uint8Array {
 /** Writes the text as UTF-8 to bytes[at…) and gives where it ends, or -1 where there might not be room. */
 export function writeText(text: string, bytes: Uint8Array, at: number): number {
   const { length } = text
-  if (length <= shortText && at + length <= bytes.length && writeAscii(text, bytes, at)) return at + length
+  if (length <= shortWrite && at + length <= bytes.length && writeAscii(text, bytes, at)) return at + length
   const mostBytes = 3 * length
   return at + mostBytes > bytes.length ? -1 : at + utf8Write.call(bytes, text, at, mostBytes)
 }

@@ -1,4 +1,4 @@
-import type { Header, RecordView } from '../core/index.ts'
+import type { Header, RecordView, Serde } from '../core/index.ts'
 
 /** Where a record was read from. Inside a punctuator there is none: topic '', partition and offset -1. */
 export interface RecordOrigin {
@@ -10,16 +10,37 @@ export interface RecordOrigin {
   readonly rawValue: Uint8Array | null
 }
 
-/** The origin of a record that was read: the raw bytes are looked up when somebody asks. */
-export class InputOrigin implements RecordOrigin {
+/** Where records come from: a partition of a topic, and how its bytes are read. */
+export interface InputPlace {
   readonly topic: string
   readonly partition: number
-  readonly #view: RecordView
+  readonly keySerde: Serde<unknown>
+  readonly valueSerde: Serde<unknown>
+}
 
-  constructor(topic: string, partition: number, view: RecordView) {
-    this.topic = topic
-    this.partition = partition
+/** The origin of a record that was read: the raw bytes are looked up when somebody asks. */
+export class InputOrigin implements RecordOrigin {
+  readonly #place: InputPlace
+  readonly #view: RecordView
+  /** As they were read. */
+  readonly #key: unknown
+  readonly #value: unknown
+  readonly #headers: readonly Header[]
+
+  constructor(place: InputPlace, view: RecordView, key: unknown, value: unknown, headers: readonly Header[]) {
+    this.#place = place
     this.#view = view
+    this.#key = key
+    this.#value = value
+    this.#headers = headers
+  }
+
+  get topic(): string {
+    return this.#place.topic
+  }
+
+  get partition(): number {
+    return this.#place.partition
   }
 
   get offset(): number {
@@ -32,6 +53,13 @@ export class InputOrigin implements RecordOrigin {
 
   get rawValue(): Uint8Array | null {
     return this.#view.value
+  }
+
+  /** What was read, where these serdes would write `record` with just the bytes, key, value and headers, that it was read from; else null. */
+  unchanged({ key, value, headers }: StreamRecord, keySerde: Serde<unknown>, valueSerde: Serde<unknown>): RecordView | null {
+    const place = this.#place
+    const isSame = place.keySerde === keySerde && place.valueSerde === valueSerde && headers === this.#headers && key === this.#key && value === this.#value
+    return isSame && keySerde.isExact === true && valueSerde.isExact === true ? this.#view : null
   }
 }
 

@@ -1,6 +1,7 @@
 import { StreamError } from '../errors.ts'
 import type { Header, RecordView } from '../record.ts'
 import type { Serde } from '../serde.ts'
+import type { TextWindow } from '../text-window.ts'
 import { readVarint, readVarlong } from './varint.ts'
 import type { ByteCursor } from './varint.ts'
 
@@ -22,8 +23,9 @@ export class LazyRecord implements RecordView {
   readonly #valueLength: number
   /** One past the last byte of the record. */
   readonly #end: number
+  readonly #window: TextWindow
 
-  constructor(offset: number, timestamp: number, bytes: Uint8Array, bodyAt: number, keyLength: number, valueLength: number, end: number) {
+  constructor(offset: number, timestamp: number, bytes: Uint8Array, bodyAt: number, keyLength: number, valueLength: number, end: number, window: TextWindow) {
     this.offset = offset
     this.timestamp = timestamp
     this.#bytes = bytes
@@ -31,6 +33,7 @@ export class LazyRecord implements RecordView {
     this.#keyLength = keyLength
     this.#valueLength = valueLength
     this.#end = end
+    this.#window = window
   }
 
   /** Below 0: null. */
@@ -61,16 +64,15 @@ export class LazyRecord implements RecordView {
 
   keyAs<T>(serde: Serde<T>): T | null {
     if (this.#keyLength < 0) return null
-    if (serde.deserializeRange === undefined) return serde.deserialize(this.key!)
     const at = this.#afterVarint(this.#bodyAt)
-    return serde.deserializeRange(this.#bytes, at, at + this.#keyLength)
+    // Keys are what programs keep: a long one, cut from the window, would keep that.
+    return this.#read(serde, at, at + this.#keyLength, this.#keyLength <= copiedCharacters)
   }
 
   valueAs<T>(serde: Serde<T>): T | null {
     if (this.#valueLength < 0) return null
-    if (serde.deserializeRange === undefined) return serde.deserialize(this.value!)
     const at = this.#valueAt()
-    return serde.deserializeRange(this.#bytes, at, at + this.#valueLength)
+    return this.#read(serde, at, at + this.#valueLength, true)
   }
 
   /** @throws CORRUPT_RECORD when the bytes after the value are not exactly the headers */
@@ -81,6 +83,21 @@ export class LazyRecord implements RecordView {
   /** @throws as `ensureHeaders` */
   get headers(): readonly Header[] {
     return this.#readHeaders()
+  }
+
+  /** Bytes of the body: lengths, key, value and headers, which do not depend on the batch. */
+  get bodyLength(): number {
+    return this.#end - this.#bodyAt
+  }
+
+  copyBody(target: Uint8Array, targetView: DataView, at: number): void {
+    this.#window.copy(this.#bodyAt, this.#end, target, targetView, at)
+  }
+
+  #read<T>(serde: Serde<T>, start: number, end: number, fromText: boolean): T {
+    if (fromText && serde.deserializeFrom !== undefined && this.#window.covers(start, end)) return serde.deserializeFrom(this.#window, start, end)
+    if (serde.deserializeRange !== undefined) return serde.deserializeRange(this.#bytes, start, end)
+    return serde.deserialize(this.#bytes.subarray(start, end))
   }
 
   #readHeaders(): readonly Header[] {
@@ -100,6 +117,9 @@ export class LazyRecord implements RecordView {
   }
 }
 
+/** V8 copies strings that are no longer when they are cut from others. */
+const copiedCharacters = 12
+
 const noHeaders: readonly Header[] = Object.freeze([])
 
 /** What the records of a batch are relative to. */
@@ -108,6 +128,8 @@ export interface RecordBase {
   readonly timestamp: number
   /** The timestamp of every record where the log stamped them; null where each has its own. */
   readonly appendTime: number | null
+  /** Over the records of the batch. */
+  readonly window: TextWindow
 }
 
 /** Reads the record at the cursor and leaves the cursor behind it. @throws CORRUPT_RECORD */
@@ -127,7 +149,7 @@ export function readRecord(cursor: ByteCursor, base: RecordBase): LazyRecord {
   if (cursor.at + valueLength >= end) throw badLength('value', valueLength, cursor)
   if (cursor.at >= end) throw badLength('record', length, cursor)
   cursor.at = end
-  return new LazyRecord(offset, timestamp, cursor.bytes, bodyAt, keyLength, valueLength, end)
+  return new LazyRecord(offset, timestamp, cursor.bytes, bodyAt, keyLength, valueLength, end, base.window)
 }
 
 function readHeaders(cursor: ByteCursor): readonly Header[] {

@@ -10,6 +10,7 @@
 import type { RecordBatch } from '../broker.ts'
 import { StreamError } from '../errors.ts'
 import type { RecordView } from '../record.ts'
+import { TextWindow } from '../text-window.ts'
 import { readInt16, readInt32, readInt64, readUint32, writeInt16, writeInt32, writeInt64 } from './big-endian.ts'
 import { compressionCodec, defaultMaxInflatedBytes } from './compression.ts'
 import { crc32c } from './crc32c.ts'
@@ -107,8 +108,9 @@ export class RecordBatchView implements RecordBatch {
   /** For `readRecord`, `recordCount` times. @throws as `forEach` */
   recordReader(): { readonly cursor: ByteCursor; readonly base: RecordBase } {
     if (this.recordCount < 0) throw corrupt(`a record batch says it has ${this.recordCount} records`)
-    const base = { offset: this.baseOffset, timestamp: this.baseTimestamp, appendTime: this.isLogAppendTime ? this.maxTimestamp : null }
-    return { cursor: this.recordsSection(), base }
+    const cursor = this.recordsSection()
+    const window = new TextWindow(cursor.bytes, cursor.end)
+    return { cursor, base: { offset: this.baseOffset, timestamp: this.baseTimestamp, appendTime: this.isLogAppendTime ? this.maxTimestamp : null, window } }
   }
 }
 
@@ -119,6 +121,8 @@ class RecordIterator implements IterableIterator<RecordView> {
   readonly #fromOffset: number
   readonly #count: number
   #left: number
+  /** One for all, which is read before the next is asked for. */
+  readonly #result: { done: false; value: RecordView } = { done: false, value: noRecord }
 
   constructor(cursor: ByteCursor, base: RecordBase, count: number, fromOffset: number) {
     this.#cursor = cursor
@@ -136,7 +140,9 @@ class RecordIterator implements IterableIterator<RecordView> {
     while (this.#left > 0) {
       this.#left--
       const record = readRecord(this.#cursor, this.#base)
-      if (record.offset >= this.#fromOffset) return { done: false, value: record }
+      if (record.offset < this.#fromOffset) continue
+      this.#result.value = record
+      return this.#result
     }
     if (this.#count > 0) ensureExhausted(this.#cursor)
     return { done: true, value: undefined }
@@ -149,6 +155,7 @@ class RecordIterator implements IterableIterator<RecordView> {
 }
 
 const noBytes = new Uint8Array(0)
+const noRecord: RecordView = { offset: -1, timestamp: -1, key: null, value: null, headers: [] }
 
 function ensureExhausted(cursor: ByteCursor): void {
   if (cursor.at !== cursor.end) throw corrupt(`a record batch has ${cursor.end - cursor.at} bytes after its last record`)

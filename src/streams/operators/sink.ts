@@ -1,5 +1,6 @@
 import { StreamError } from '../../core/index.ts'
 import { ScratchBytes } from '../state/scratch-bytes.ts'
+import { InputOrigin } from '../stream-record.ts'
 import type { NodeOf } from '../topology/node.ts'
 import { operate } from './operate.ts'
 import type { NodeOperator } from './operate.ts'
@@ -10,10 +11,19 @@ const leastLimit = 512
 /** A batch of one record is so much larger than its key and value: its header, and the record's own numbers. */
 const batchOverhead = 61 + 25
 
+/** The bytes that a value of an exact serde takes at most. */
+function sizeBound(value: unknown): number {
+  return typeof value === 'string' ? 3 * value.length : 8
+}
+
+function fits(context: OperatorContext, topic: string, size: number): boolean {
+  return size <= leastLimit || size + batchOverhead <= context.batchLimit(topic)
+}
+
 /** @throws RECORD_TOO_LARGE, for the policy to decide before the record is in a batch with others */
 function requireRoom(context: OperatorContext, topic: string, size: number): void {
+  if (fits(context, topic, size)) return
   const limit = context.batchLimit(topic)
-  if (size + batchOverhead <= limit) return
   throw new StreamError('RECORD_TOO_LARGE', `a record of ${size} bytes is larger than the topic ${topic} takes (max.message.bytes is ${limit}); raise that, or write less`, { details: { topic, size, limit } })
 }
 
@@ -25,13 +35,18 @@ export function sink(node: NodeOf<'sink'>, context: OperatorContext): NodeOperat
   const scratchOfValue = new ScratchBytes()
   return operate(node, context, () => (record) => {
     const name = fixedTopic ?? (topic as Exclude<typeof topic, string>)(record.value, record.key, record)
+    const read = partitioner === null && record.origin instanceof InputOrigin ? record.origin.unchanged(record, node.keySerde, node.valueSerde) : null
+    if (read !== null && fits(context, name, sizeBound(record.key) + sizeBound(record.value))) {
+      context.sendRead(name, read, record.timestamp)
+      return
+    }
     let key: Uint8Array | null
     let value: Uint8Array | null
     try {
       key = record.key === null ? null : scratchOfKey.of(node.keySerde, record.key)
       value = record.value === null ? null : scratchOfValue.of(node.valueSerde, record.value)
       const size = (key?.length ?? 0) + (value?.length ?? 0)
-      if (size > leastLimit) requireRoom(context, name, size)
+      requireRoom(context, name, size)
     } catch (error) {
       if (context.continueAfterSerialization(node, record, error)) return
       throw error

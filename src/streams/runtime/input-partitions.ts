@@ -53,9 +53,11 @@ export class InputPartitions {
 
   /** Takes the head of the queue that `choose` gave. */
   take(queue: RecordQueue): StreamRecord {
-    this.#byTime.removeFirst()
+    const isAlone = this.#byTime.count === 1
+    if (!isAlone) this.#byTime.removeFirst()
     const record = queue.take()
-    if (queue.head !== null) this.#byTime.add(queue)
+    if (!isAlone && queue.head !== null) this.#byTime.add(queue)
+    else if (isAlone && queue.head === null) this.#byTime.removeFirst()
     if (record.timestamp > this.#streamTime) this.#streamTime = record.timestamp
     return record
   }

@@ -8,6 +8,10 @@ import type { RecordQueue } from './record-queue.ts'
 export class QueuesByTime {
   readonly #heap: RecordQueue[] = []
 
+  get count(): number {
+    return this.#heap.length
+  }
+
   get first(): RecordQueue | null {
     return this.#heap[0] ?? null
   }

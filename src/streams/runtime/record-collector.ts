@@ -1,10 +1,12 @@
-import type { Header, TopicPartition, UnsealedBatch } from '../../core/index.ts'
+import type { Header, RecordView, TopicPartition, UnsealedBatch } from '../../core/index.ts'
 import { RecordBatchBuilder, partitionForKey } from '../../core/index.ts'
 
 /** Takes what a task writes: results, changelogs and dead letters, in the order of writing. */
 export interface RecordCollector {
   /** `partition` null: by the hash of the key, or any for a null key. The bytes are copied before it returns. */
   send(topic: string, partition: number | null, key: Uint8Array | null, value: Uint8Array | null, timestamp: number, headers: readonly Header[]): void
+  /** As `send`, of key, value and headers of a record that was read. Optional, for speed. */
+  sendRead?(topic: string, partition: number | null, record: RecordView, timestamp: number): void
   /** @throws UNKNOWN_TOPIC_OR_PARTITION */
   partitionCount(topic: string): number
 }
@@ -38,11 +40,20 @@ export class BatchingCollector implements RecordCollector {
 
   send(topic: string, partition: number | null, key: Uint8Array | null, value: Uint8Array | null, timestamp: number, headers: readonly Header[]): void {
     const batches = this.#last?.topic === topic ? this.#last : this.#batchesOf(topic)
-    const target = partition ?? (key === null ? batches.sticky : partitionForKey(key, batches.partitions))
-    const builder = (batches.builders[target] ??= new RecordBatchBuilder({ maxBytes: this.#options.maxBatchBytes }))
+    const target = partition ?? partitionOf(key, batches)
+    const builder = (batches.builders[target] ??= this.#newBuilder())
     if (builder.add(key, value, timestamp, headers)) return
     this.#sendOut(batches, target, builder)
     builder.add(key, value, timestamp, headers)
+  }
+
+  sendRead(topic: string, partition: number | null, record: RecordView, timestamp: number): void {
+    const batches = this.#last?.topic === topic ? this.#last : this.#batchesOf(topic)
+    const target = partition ?? partitionOf(record.key, batches)
+    const builder = (batches.builders[target] ??= this.#newBuilder())
+    if (builder.addRead(record, timestamp)) return
+    this.#sendOut(batches, target, builder)
+    builder.addRead(record, timestamp)
   }
 
   partitionCount(topic: string): number {
@@ -68,6 +79,10 @@ export class BatchingCollector implements RecordCollector {
     return batches
   }
 
+  #newBuilder(): RecordBatchBuilder {
+    return new RecordBatchBuilder({ maxBytes: this.#options.maxBatchBytes })
+  }
+
   #sendOut(batches: TopicBatches, partition: number, builder: RecordBatchBuilder): void {
     if (partition === batches.sticky) batches.sticky = (partition + 1) % batches.partitions
     this.#options.sendBatch({ topic: batches.topic, partition }, builder.build())
@@ -80,4 +95,9 @@ export class BatchingCollector implements RecordCollector {
       })
     }
   }
+}
+
+function partitionOf(key: Uint8Array | null, { sticky, partitions }: TopicBatches): number {
+  if (key === null) return sticky
+  return partitions === 1 ? 0 : partitionForKey(key, partitions)
 }

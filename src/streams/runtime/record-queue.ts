@@ -1,7 +1,7 @@
 import { StreamError } from '../../core/index.ts'
 import type { RecordBatch, RecordView } from '../../core/index.ts'
 import { InputOrigin, StreamRecord } from '../stream-record.ts'
-import type { RecordOrigin } from '../stream-record.ts'
+import type { InputPlace, RecordOrigin } from '../stream-record.ts'
 import type { SourceNode } from '../topology/node.ts'
 
 export interface RecordQueueOptions {
@@ -20,6 +20,7 @@ export interface RecordQueueOptions {
  */
 export class RecordQueue {
   readonly #options: RecordQueueOptions
+  readonly #place: InputPlace
   readonly #batches: RecordBatch[] = []
   #records: Iterator<RecordView> | null = null
   #head: StreamRecord | null = null
@@ -30,7 +31,9 @@ export class RecordQueue {
   partitionTime = -1
 
   constructor(options: RecordQueueOptions) {
+    const { topic, partition, source: { keySerde, valueSerde } } = options
     this.#options = options
+    this.#place = { topic, partition, keySerde, valueSerde }
   }
 
   get source(): SourceNode {
@@ -118,18 +121,19 @@ export class RecordQueue {
 
   /** null: the record is left out. */
   #decode(view: RecordView): StreamRecord | null {
-    const { source, topic, partition } = this.#options
-    const origin = new InputOrigin(topic, partition, view)
+    const { source } = this.#options
+    const { headers } = view
     let key: unknown = null
     let value: unknown = null
     try {
       key = readKey(view, source)
       value = readValue(view, source)
     } catch (error) {
+      const origin = new InputOrigin(this.#place, view, null, null, headers)
       if (this.#options.onDeserializationError(view, origin, error)) return null
       throw deserializationFailure(this.#options, origin, error)
     }
-    return this.#stamp(new StreamRecord(key, value, view.timestamp, view.headers, origin))
+    return this.#stamp(new StreamRecord(key, value, view.timestamp, headers, new InputOrigin(this.#place, view, key, value, headers)))
   }
 
   #stamp(record: StreamRecord): StreamRecord | null {

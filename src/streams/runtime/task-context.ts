@@ -85,6 +85,12 @@ export class TaskContext implements OperatorContext {
     this.#options.collector.send(topic, partition, key, value, timestamp, headers)
   }
 
+  sendRead(topic: string, record: RecordView, timestamp: number): void {
+    const { collector } = this.#options
+    if (collector.sendRead === undefined) collector.send(topic, null, record.key, record.value, timestamp, record.headers)
+    else collector.sendRead(topic, null, record, timestamp)
+  }
+
   topicName(topic: string): string {
     return this.#options.repartitionTopics.includes(topic) ? `${this.applicationId}-${topic}` : topic
   }

@@ -98,6 +98,28 @@ describe('RecordBatchBuilder', () => {
     expect([...new RecordBatchView(batch.bytes)].map((record) => text(record.key))[99]).toBe('key-99')
   })
 
+  it('writes what was read from another batch just as if its parts were added', () => {
+    const [copies, parts] = [new RecordBatchBuilder({ maxBytes: 2_000 }), new RecordBatchBuilder({ maxBytes: 2_000 })]
+    const source = new RecordBatchBuilder({ maxBytes: 100_000 })
+    source.add(bytes('key'), bytes('value'), 5, [{ key: 'trace', value: bytes('1') }])
+    source.add(null, bytes('x'.repeat(700)), 6)
+    source.add(bytes('k'.repeat(90)), null, 7)
+    for (let index = 0; index < 200; index++) source.add(bytes(`key-${index}`), bytes('é'.repeat(index)), 8 + index)
+    const built: (readonly [Uint8Array, Uint8Array])[] = []
+    for (const record of new RecordBatchView(source.build().bytes)) {
+      const timestamp = record.timestamp * 37
+      const [fits, expected] = [copies.addRead(record, timestamp), parts.add(record.key, record.value, timestamp, record.headers)]
+      expect(fits).toBe(expected)
+      if (fits) continue
+      built.push([copies.build().bytes, parts.build().bytes])
+      copies.addRead(record, timestamp)
+      parts.add(record.key, record.value, timestamp, record.headers)
+    }
+    expect(built.length).toBeGreaterThan(10)
+    for (const [copied, added] of built) expect(Buffer.compare(copied, added)).toBe(0)
+    expect(() => copies.addRead({ offset: 0, timestamp: 0, key: null, value: null, headers: [] }, -2)).toThrow()
+  })
+
   it('refuses timestamps that are none', () => {
     const builder = new RecordBatchBuilder({ maxBytes: 1000 })
     for (const timestamp of [-2, 1.5, Number.NaN, 2 ** 60]) {

@@ -1,0 +1,37 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { TextWindow } from '../../src/core/text-window.ts'
+
+describe('TextWindow', () => {
+  it('holds a character for each byte of what it covers, and moves on with the batch', () => {
+    const bytes = Uint8Array.from({ length: 20_000 }, (_, index) => 32 + (index % 90))
+    const window = new TextWindow(bytes, bytes.length)
+    for (let start = 0; start + 100 <= bytes.length; start += 100) {
+      expect(window.covers(start, start + 100)).toBe(true)
+      expect(Buffer.from(window.text.substring(start - window.from, start + 100 - window.from))).toEqual(Buffer.from(bytes.subarray(start, start + 100)))
+    }
+    expect(window.text.length).toBeLessThanOrEqual(4_096)
+  })
+
+  it('covers nothing that is as long as itself', () => {
+    expect(new TextWindow(new Uint8Array(10_000), 10_000).covers(0, 5_000)).toBe(false)
+  })
+
+  it('tells ASCII from other bytes wherever they stand', () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 40 }), fc.nat(40), fc.nat(40), (bytes, a, b) => {
+      const [start, end] = [Math.min(a, b, bytes.length), Math.min(Math.max(a, b), bytes.length)]
+      expect(new TextWindow(bytes, bytes.length).isAscii(start, end)).toBe(bytes.subarray(start, end).every((byte) => byte < 128))
+    }))
+  })
+
+  it('copies any stretch to any place, and nothing beside it', () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 1_200 }), fc.nat(1_200), fc.nat(1_200), fc.nat(30), (bytes, a, b, at) => {
+      const [start, end] = [Math.min(a, b, bytes.length), Math.min(Math.max(a, b), bytes.length)]
+      const target = new Uint8Array(1_300).fill(170)
+      new TextWindow(bytes, bytes.length).copy(start, end, target, new DataView(target.buffer), at)
+      const expected = new Uint8Array(1_300).fill(170)
+      expected.set(bytes.subarray(start, end), at)
+      expect(target).toEqual(expected)
+    }))
+  })
+})

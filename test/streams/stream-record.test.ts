@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest'
+import { RecordBatchBuilder, jsonSerde, stringSerde } from '../../src/core/index.ts'
+import { RecordBatchView } from '../../src/core/log/record-batch.ts'
+import { InputOrigin, StreamRecord } from '../../src/streams/stream-record.ts'
+
+function readRecord(serde = stringSerde) {
+  const builder = new RecordBatchBuilder({ maxBytes: 1_000 })
+  builder.add(Buffer.from('k'), Buffer.from('"value"'), 5, [{ key: 'h', value: null }])
+  const [view] = [...new RecordBatchView(builder.build().bytes)]
+  const { headers } = view!
+  const [key, value] = [stringSerde.deserialize(view!.key!), serde.deserialize(view!.value!)]
+  const origin = new InputOrigin({ topic: 't', partition: 0, keySerde: stringSerde, valueSerde: serde }, view!, key, value, headers)
+  return { view, origin, record: new StreamRecord(key, value, 5, headers, origin) }
+}
+
+describe('InputOrigin', () => {
+  it('gives what was read for a record that would be written with the same bytes, whatever its timestamp', () => {
+    const { view, origin, record } = readRecord()
+    expect(origin.unchanged(record, stringSerde, stringSerde)).toBe(view)
+    expect(origin.unchanged(record.withTimestamp(9).withValue('"value"'), stringSerde, stringSerde)).toBe(view)
+  })
+
+  it('gives nothing once key, value or headers are others, or are written otherwise', () => {
+    const { origin, record } = readRecord()
+    expect(origin.unchanged(record.withKey('other'), stringSerde, stringSerde)).toBeNull()
+    expect(origin.unchanged(record.withValue('other'), stringSerde, stringSerde)).toBeNull()
+    expect(origin.unchanged(record.withHeaders([]), stringSerde, stringSerde)).toBeNull()
+    expect(origin.unchanged(record, stringSerde, jsonSerde<string>())).toBeNull()
+  })
+
+  it('gives nothing where a value may have been changed in place or may be written in another form', () => {
+    const json = jsonSerde<string>()
+    const { origin, record } = readRecord(json)
+    expect(origin.unchanged(record, stringSerde, json)).toBeNull()
+  })
+})
