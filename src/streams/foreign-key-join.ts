@@ -110,6 +110,7 @@ function subscriptionStore(name: string, primaryKeySerde: Serde<unknown>): Store
     persistent: true,
     caching: false,
     changelog: Object.freeze({ sourceTopic: null, topicConfig: Object.freeze({}) }),
+    logsHeaders: true,
   })
 }
 

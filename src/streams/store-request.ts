@@ -87,7 +87,7 @@ function changelogOf(logging: boolean | Readonly<Record<string, string>>): Chang
 export function storeSpec(
   request: StoreRequest,
   fallback: { readonly keySerde: Serde<unknown>; readonly valueSerde: Serde<unknown> },
-  kind: { readonly type: StoreType } & Partial<Pick<StoreSpec, 'retentionMs' | 'windowSizeMs' | 'timeOrdered' | 'retainDuplicates' | 'historyMs' | 'segmentMs' | 'graceMs' | 'maxEntries' | 'ttlMs' | 'newRowBytes'>>,
+  kind: { readonly type: StoreType } & Partial<Pick<StoreSpec, 'retentionMs' | 'windowSizeMs' | 'timeOrdered' | 'retainDuplicates' | 'logsHeaders' | 'historyMs' | 'segmentMs' | 'graceMs' | 'maxEntries' | 'ttlMs' | 'newRowBytes'>>,
 ): StoreSpec {
   return Object.freeze({
     name: request.name,

@@ -124,7 +124,7 @@ function storesOf(left: StreamPlan, right: StreamPlan, names: JoinNames, { optio
   const { within, logging = true } = options
   const windowSizeMs = within.beforeMs + within.afterMs
   const store = (name: string, valueSerde: Serde<unknown>) => storeSpec(request(name, logging, storeType), { keySerde, valueSerde }, {
-    type: 'window', retentionMs: windowsRetentionMs(within), windowSizeMs, retainDuplicates: true,
+    type: 'window', retentionMs: windowsRetentionMs(within), windowSizeMs, retainDuplicates: true, logsHeaders: true,
   })
   return {
     left: store(names.left.store, valueSerdes.left),

@@ -2,6 +2,7 @@ import { bytesSerde } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
 import type { SourceOptions } from './options.ts'
 import type { ProcessorFactory } from './processor.ts'
+import { ownStores, storeName } from './processing.ts'
 import { sinkNode } from './repartition.ts'
 import type { StoreDefinition } from './stores.ts'
 import { checkedTopicName, serdeOf } from './topic.ts'
@@ -17,8 +18,8 @@ export type SourceNodeOptions<K, V> = Pick<SourceOptions<K, V>, 'timestamp' | 'o
 export interface ProcessorNodeOptions {
   /** Nodes whose records the processor gets. */
   readonly parents: readonly string[]
-  /** Stores that it uses; they must be added before `build`. */
-  readonly stores?: readonly string[]
+  /** Stores that it uses: names of stores that are added before `build`, or definitions, which are added. */
+  readonly stores?: readonly (string | StoreDefinition<unknown>)[]
 }
 
 export interface SinkNodeOptions {
@@ -45,7 +46,8 @@ export class TopologyBuilder {
 
   /** @throws TOPOLOGY_INVALID for a name that is taken or a parent that does not exist */
   addProcessor<K, V, K2, V2>(name: string, factory: ProcessorFactory<K, V, K2, V2>, { parents, stores = [] }: ProcessorNodeOptions): this {
-    this.#writer.addNode(processorNode(name, factory as ProcessorFactory<never, never, never, never>, { parents, stores }))
+    this.#writer.addNode(processorNode(name, factory as ProcessorFactory<never, never, never, never>, { parents, stores: stores.map(storeName) }))
+    for (const spec of ownStores(stores)) this.#writer.addStore(spec, name)
     return this
   }
 
@@ -121,6 +123,6 @@ function sourceNode<K, V>(name: string, topics: readonly Topic<K, V>[], options:
   }
 }
 
-function processorNode(name: string, factory: ProcessorFactory<never, never, never, never>, connected: Required<ProcessorNodeOptions>): ProcessorNode {
+function processorNode(name: string, factory: ProcessorFactory<never, never, never, never>, connected: { readonly parents: readonly string[]; readonly stores: readonly string[] }): ProcessorNode {
   return { kind: 'processor', name: checkedName(name), ...connected, factory, keepsKeys: false }
 }

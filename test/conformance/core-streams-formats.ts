@@ -9,6 +9,7 @@ import { subscriptionAnswerSerde, subscriptionInstructions, subscriptionKey, sub
 import { murmur3 } from '../../src/streams/murmur3.ts'
 import { decodeMetadata, encodeMetadata } from '../../src/streams/runtime/offset-metadata.ts'
 import { decodeBuffered, encodeBuffered } from '../../src/streams/state/buffered-row.ts'
+import { bufferKey } from '../../src/streams/state/join-buffer.ts'
 import { MemoryByteStore } from '../../src/streams/state/memory-byte-store.ts'
 import { OuterJoinStore } from '../../src/streams/state/outer-join-store.ts'
 import { sessionEndOf, sessionKey, sessionKeys, sessionStartOf, windowKey, windowKeys, windowSequenceOf, windowStartOf } from '../../src/streams/state/store-keys.ts'
@@ -84,6 +85,10 @@ const checks: Readonly<Record<string, Check>> = {
     const bytes = bytesOf(hex)
     const read = [stringSerde.deserialize(windowKeys.baseOf(bytes)), windowStartOf(bytes), windowSequenceOf(bytes)]
     expectEqual('read', read, [key, start, seqnum])
+  },
+  'window-store-key-time-first': ({ json, hex }) => {
+    const { key, start } = windowed(json)
+    expectHex(bufferKey(stringSerde.serialize(key), start, (json as WindowJson).seqnum), hex)
   },
   'session-store-key': ({ json, hex }) => {
     const { key, start, end } = windowed(json)

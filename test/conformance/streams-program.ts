@@ -314,7 +314,11 @@ function applyNode(builder: TopologyBuilder, scenario: Scenario, operation: Oper
       const timestamp = extractor === undefined ? undefined : functions.extractor(extractor)
       return builder.addSource(name, texts('topics').map(topicOf), timestamp === undefined ? {} : { timestamp })
     }
-    case 'addProcessor': return builder.addProcessor(name, processorFactory(operation['processor'] as ProcessorSpec), { parents: texts('parents') })
+    case 'addProcessor': {
+      const spec = operation['processor'] as ProcessorSpec
+      const { ownStores = [] } = spec
+      return builder.addProcessor(name, processorFactory(spec), { parents: texts('parents'), stores: ownStores.map((store) => storeDefinition(store, serdeOfSpec)) })
+    }
     case 'addStateStore': return builder.addStateStore(storeDefinition(operation, serdeOfSpec), ...texts('processors'))
     case 'connectProcessorAndStateStores': return builder.connect(operation['to'] as string, ...texts('stores'))
     case 'addSink': {

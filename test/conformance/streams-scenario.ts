@@ -15,6 +15,8 @@ import type { Query } from './streams-queries.ts'
 export interface RecordedScenario extends Scenario {
   readonly upstreamDefect?: string
   readonly recordInternal?: boolean
+  /** Of recordings of ours: what was written is listed topic by topic. */
+  readonly orderWithinTopics?: boolean
   readonly initialWallClockMs?: number
   readonly describe?: string
   readonly internalTopics?: Readonly<Record<'repartition' | 'changelog', Readonly<Record<string, Readonly<Record<string, string>>>>>>
@@ -133,14 +135,19 @@ class ScenarioRun {
 
   #writtenDifference(step: Step): string | null {
     const written = this.#simulation.takeWritten()
-    const results = written.filter((record) => !this.#isInternal(record.topic)).map((record) => decode(this.#scenario, record))
+    const results = this.#inRecordedOrder(written.filter((record) => !this.#isInternal(record.topic))).map((record) => decode(this.#scenario, record))
     const expected = step.expect as readonly unknown[]
     const found = this.#slides ? difference('output', sorted(expected), sorted(results)) : difference('output', expected, results)
     if (found !== null || step.internal === undefined) return found
-    const internal = written.filter((record) => this.#isInternal(record.topic)).map(rawForm)
+    const internal = this.#inRecordedOrder(written.filter((record) => this.#isInternal(record.topic))).map(rawForm)
     // What suppress logs at a flush comes in the order of a hash table.
     const suppresses = this.#topology.nodes.some((node) => node.kind === 'suppress')
     return suppresses ? difference('internal records', sorted(step.internal), sorted(internal)) : difference('internal records', step.internal, internal)
+  }
+
+  #inRecordedOrder(written: readonly RawRecord[]): readonly RawRecord[] {
+    if (this.#scenario.orderWithinTopics !== true) return written
+    return written.toSorted((a, b) => (a.topic === b.topic ? 0 : a.topic < b.topic ? -1 : 1))
   }
 
   #isInternal(topic: string): boolean {

@@ -33,5 +33,6 @@ export function finalResults(
     for (const { window, value, timestamp } of [...closed(lastCloseTime, closeTime)]) {
       output.next(trigger.at(window, { newValue: value, oldValue: null, isLatest: true }, timestamp))
     }
+    context.enter(trigger)
   }
 }

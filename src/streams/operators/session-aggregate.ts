@@ -29,7 +29,7 @@ export function sessionAggregate(node: NodeOf<'sessionAggregate'>, context: Oper
     const retentionMs = store.spec.retentionMs ?? gapMs + graceMs
     const emitFinal = finalResults(node, context, output, node.emit, finalSessions(view))
     const sendsAtOnce = emitFinal === null && forwardFlushed(store, node.sendOldValues, output) === 'at-once'
-    const send = sendsAtOnce ? sendChange(node, output) : () => {}
+    const send = sendsAtOnce ? sendChange(node, output, context) : () => {}
     let observedTime = -1
     return (record) => {
       if (record.key === null) {
@@ -59,10 +59,11 @@ export function sessionAggregate(node: NodeOf<'sessionAggregate'>, context: Oper
 
 type SendSession = (record: StreamRecord, session: Windowed<unknown>, newValue: unknown, oldValue: unknown) => void
 
-function sendChange(node: NodeOf<'sessionAggregate'>, output: Output): SendSession {
+function sendChange(node: NodeOf<'sessionAggregate'>, output: Output, context: OperatorContext): SendSession {
   return (record, session, newValue, oldValue) => {
     const change = { newValue, oldValue: node.sendOldValues ? oldValue : null, isLatest: true }
     output.next(new StreamRecord(session, change, session.end, noHeaders, record.origin))
+    context.enter(record)
   }
 }
 

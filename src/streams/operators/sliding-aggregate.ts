@@ -32,6 +32,7 @@ export function slidingAggregate(node: NodeOf<'slidingAggregate'>, context: Oper
       const oldValue = node.sendOldValues && before !== null ? table.getToUpdate(window)!.value : null
       if (emitFinal === null) table.update(record, window, { newValue, oldValue }, timestamp)
       else table.put(window, newValue, timestamp)
+      context.enter(record)
     }
     /** Adds the record to a window, whose aggregate so far is `seed`. */
     const add = (record: StreamRecord, start: number, seed: Row | null, before: Found | null) => {

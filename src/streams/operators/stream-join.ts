@@ -3,7 +3,7 @@ import type { WindowStore } from '../state/window-store.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { NodeOf } from '../topology/node.ts'
 import { operate } from './operate.ts'
-import type { NodeOperator, Output } from './operate.ts'
+import type { NodeOperator } from './operate.ts'
 import type { OperatorContext } from './operator-context.ts'
 
 /** What both sides of a join know of time. It lives in memory only. */
@@ -31,6 +31,10 @@ export function streamJoin(node: NodeOf<'streamJoin'>, context: OperatorContext)
     const parked = node.outerStore === null ? null : (context.store(node, node.outerStore).view as OuterJoinStore)
     const joined = (record: StreamRecord, other: unknown) =>
       node.side === 'left' ? node.joiner(record.value, other, record.key) : node.joiner(other, record.value, record.key)
+    const send: Send = (record, key, value, timestamp) => {
+      output.next(record.at(key, value, timestamp))
+      context.enter(record)
+    }
     return (record) => {
       const { key, value, timestamp } = record
       time.streamTime = Math.max(time.streamTime, timestamp)
@@ -43,14 +47,13 @@ export function streamJoin(node: NodeOf<'streamJoin'>, context: OperatorContext)
         return
       }
       context.enter(record)
-      if (parked !== null && timestamp === time.streamTime) flushParked(node, parked, time, record, output, afterMs)
+      if (parked !== null && timestamp === time.streamTime) flushParked(node, parked, time, record, afterMs, send)
       const to = Math.max(0, timestamp + afterMs)
       let matched = false
       for (const other of others.fetch(key, Math.max(0, timestamp - beforeMs), to)) {
         matched = true
         parked?.remove(key, other.start, otherSide)
-        output.next(record.at(key, joined(record, other.value), Math.max(timestamp, other.start)))
-        context.enter(record)
+        send(record, key, joined(record, other.value), Math.max(timestamp, other.start))
       }
       if (matched || !isOuterSide) return
       if (parked === null || to + graceMs < time.streamTime) output.next(record.withValue(joined(record, null)))
@@ -62,13 +65,16 @@ export function streamJoin(node: NodeOf<'streamJoin'>, context: OperatorContext)
   })
 }
 
+/** Sends a result of the record, which then is the one being processed again. */
+type Send = (record: StreamRecord, key: unknown, value: unknown, timestamp: number) => void
+
 function lookAround({ side, windows }: NodeOf<'streamJoin'>) {
   const { beforeMs, afterMs, graceMs } = windows
   return side === 'left' ? { beforeMs, afterMs, graceMs } : { beforeMs: afterMs, afterMs: beforeMs, graceMs }
 }
 
 /** Sends every parked row whose window and grace have passed, and forgets it. */
-function flushParked(node: NodeOf<'streamJoin'>, parked: OuterJoinStore, time: JoinTime, trigger: StreamRecord, output: Output, afterMs: number): void {
+function flushParked(node: NodeOf<'streamJoin'>, parked: OuterJoinStore, time: JoinTime, trigger: StreamRecord, afterMs: number, send: Send): void {
   const { windows, joiner } = node
   if (time.oldestParked + afterMs + windows.graceMs >= time.streamTime) return
   time.oldestParked = Number.POSITIVE_INFINITY
@@ -80,7 +86,7 @@ function flushParked(node: NodeOf<'streamJoin'>, parked: OuterJoinStore, time: J
       open[side] = true
       continue
     }
-    for (const value of values) output.next(trigger.at(key, side === 'left' ? joiner(value, null, key) : joiner(null, value, key), timestamp))
+    for (const value of values) send(trigger, key, side === 'left' ? joiner(value, null, key) : joiner(null, value, key), timestamp)
     parked.remove(key, timestamp, side)
   }
 }

@@ -35,6 +35,7 @@ export function windowAggregate(node: NodeOf<'windowAggregate'>, context: Operat
       const newValue = aggregateNext(node, row?.value ?? null, record)
       if (emitFinal === null) table.update(record, window, { newValue, oldValue }, timestamp)
       else table.put(window, newValue, timestamp)
+      context.enter(record)
       return true
     }
     return (record) => {

@@ -35,6 +35,8 @@ export interface ByteRange {
   /** Inclusive bounds of the time in the key, for stores whose keys have one; such stores go segment by segment, then by key. */
   readonly fromTime?: number
   readonly toTime?: number
+  /** Of such stores: every row by its time, then by key. `from` and `to` do not count then. */
+  readonly byTime?: boolean
   /** Also rows out of retention that are still there. */
   readonly includesExpired?: boolean
 }

@@ -39,7 +39,14 @@ export interface CachingOptions {
   /** From now on `record` is the one being processed. */
   readonly enter: (record: StreamRecord) => void
   /** For stores that scan segment by segment. */
-  readonly timed?: { readonly timeOf: (key: Uint8Array) => number; readonly segmentOf: (time: number) => number }
+  readonly timed?: TimedRows
+}
+
+export interface TimedRows {
+  readonly timeOf: (key: Uint8Array) => number
+  readonly segmentOf: (time: number) => number
+  /** Bytes in the order of time, then of key. */
+  readonly byTime: (key: Uint8Array) => Uint8Array
 }
 
 /**
@@ -120,15 +127,17 @@ export class CachingByteStore implements ByteStore {
   *scan(range: ByteRange): Iterable<ByteEntry> {
     const stored = this.#inner.scan(range)[Symbol.iterator]()
     const direction = range.reverse ? -1 : 1
+    const timed = range.byTime === true ? this.#options.timed : undefined
+    const compare = timed === undefined ? (a: Uint8Array, b: Uint8Array) => this.#compare(a, b) : (a: Uint8Array, b: Uint8Array) => compareBytes(timed.byTime(a), timed.byTime(b))
     let below = stored.next()
-    for (const row of this.#cachedIn(range)) {
+    for (const row of timed === undefined ? this.#cachedIn(range) : this.#cachedByTime(range, timed)) {
       const key = this.#rows.key(row)
       const value = this.#rows.value(row)
-      while (!below.done && this.#compare(below.value.key, key) * direction < 0) {
+      while (!below.done && compare(below.value.key, key) * direction < 0) {
         yield below.value
         below = stored.next()
       }
-      if (!below.done && this.#compare(below.value.key, key) === 0) below = stored.next()
+      if (!below.done && compare(below.value.key, key) === 0) below = stored.next()
       if (value !== null) yield { key, value }
     }
     for (; !below.done; below = stored.next()) yield below.value
@@ -265,6 +274,12 @@ export class CachingByteStore implements ByteStore {
     const first = timed.segmentOf(fromTime ?? 0)
     const last = timed.segmentOf(toTime ?? Number.MAX_SAFE_INTEGER)
     return sorted.filter((segment) => segment >= first && segment <= last)
+  }
+
+  #cachedByTime(range: ByteRange, { byTime }: TimedRows): readonly number[] {
+    const direction = range.reverse ? -1 : 1
+    const rows = [...this.#cachedIn(range)].map((row) => ({ row, time: byTime(this.#keyOf(row)) }))
+    return rows.sort((a, b) => direction * compareBytes(a.time, b.time)).map(({ row }) => row)
   }
 
   #isInTime(key: Uint8Array, { fromTime, toTime }: ByteRange): boolean {

@@ -2,8 +2,7 @@ import type { Serde } from '../../core/index.ts'
 import { StreamRecord } from '../stream-record.ts'
 import type { ByteStore } from './byte-store.ts'
 import { decodeBuffered, encodeBuffered } from './buffered-row.ts'
-import { readInt32, writeInt32, writeInt64 } from './bytes.ts'
-import { timeBound } from './store-keys.ts'
+import { readInt32, readInt64, writeInt32, writeInt64 } from './bytes.ts'
 
 export interface JoinBufferOptions {
   readonly keySerde: Serde<unknown>
@@ -13,8 +12,8 @@ export interface JoinBufferOptions {
 }
 
 /**
- * Stream records that wait for a table to catch up, in the order of time. Keys are `timestamp (8) · key bytes · sequence
- * number (4)`. Semantics: RocksDBTimeOrderedKeyValueBuffer of Kafka Streams (KIP-923).
+ * Stream records that wait for a table to catch up, in the order of time. Keys are `0 (1) · timestamp (8) · key bytes ·
+ * sequence number (4)`. Semantics: RocksDBTimeOrderedKeyValueBuffer of Kafka Streams (KIP-923).
  */
 export class JoinBuffer {
   readonly #bytes: ByteStore
@@ -42,7 +41,7 @@ export class JoinBuffer {
       oldValue: null,
       newValue: this.#options.valueSerde.serialize(record.value),
     }
-    this.#bytes.put(bufferKey(this.#options.keySerde.serialize(record.key), record.timestamp, this.#sequence), encodeBuffered(row, record.timestamp))
+    this.#bytes.put(bufferKey(this.#options.keySerde.serialize(record.key), record.timestamp, this.#sequence), encodeBuffered(row, 0))
     return true
   }
 
@@ -50,11 +49,11 @@ export class JoinBuffer {
   *evictDue(): Iterable<StreamRecord> {
     const due = this.#observedTime - this.#options.graceMs
     if (due < 0) return
-    for (const { key, value } of this.#bytes.scan({ to: timeBound(due + 1) })) {
+    for (const { key, value } of this.#bytes.scan({ to: bufferKey(noBytes, due + 1, 0) })) {
       const { row } = decodeBuffered(value)
       this.#bytes.put(key, null)
       const origin = { topic: row.topic, partition: row.partition, offset: row.offset, rawKey: null, rawValue: null }
-      const bufferedKey = this.#options.keySerde.deserialize(key.subarray(8, key.length - 4))
+      const bufferedKey = this.#options.keySerde.deserialize(key.subarray(beforeKey, key.length - 4))
       const bufferedValue = row.newValue === null ? null : this.#options.valueSerde.deserialize(row.newValue)
       yield new StreamRecord(bufferedKey, bufferedValue, row.timestamp, row.headers, origin)
     }
@@ -63,7 +62,7 @@ export class JoinBuffer {
   /** A row of the changelog was put: time goes on from the newest of them, and numbers from the largest, so that no row is written over. */
   restored(key: Uint8Array, value: Uint8Array | null): void {
     this.#sequence = Math.max(this.#sequence, readInt32(key, key.length - 4))
-    if (value !== null) this.#observedTime = this.#committedTime = Math.max(this.#observedTime, decodeBuffered(value).time)
+    if (value !== null) this.#observedTime = this.#committedTime = Math.max(this.#observedTime, readInt64(key, 1))
   }
 
   commit(): void {
@@ -77,10 +76,14 @@ export class JoinBuffer {
   }
 }
 
-function bufferKey(key: Uint8Array, timestamp: number, sequence: number): Uint8Array {
-  const bytes = new Uint8Array(8 + key.length + 4)
-  writeInt64(bytes, 0, timestamp)
-  bytes.set(key, 8)
-  writeInt32(bytes, 8 + key.length, sequence)
+export function bufferKey(key: Uint8Array, timestamp: number, sequence: number): Uint8Array {
+  const bytes = new Uint8Array(beforeKey + key.length + 4)
+  writeInt64(bytes, 1, timestamp)
+  bytes.set(key, beforeKey)
+  writeInt32(bytes, beforeKey + key.length, sequence)
   return bytes
 }
+
+/** A zero says that the time comes first; the time takes 8 bytes. */
+const beforeKey = 9
+const noBytes = new Uint8Array(0)

@@ -18,7 +18,7 @@ import { ScratchBytes } from './scratch-bytes.ts'
 import { SegmentedByteStore } from './segmented-byte-store.ts'
 import type { SegmentsOnDisk } from './segmented-byte-store.ts'
 import { SessionStore } from './session-store.ts'
-import { sessionKeys, windowKeys } from './store-keys.ts'
+import { sessionKeys, sessionKeysInMemory, windowKeys } from './store-keys.ts'
 import type { TimedKeys } from './store-keys.ts'
 import { SuppressBuffer } from './suppress-buffer.ts'
 import { joinTimestamp, timestampBytes, timestampOf, valueAndTimestampSerde } from './value-and-timestamp.ts'
@@ -129,6 +129,8 @@ function openWindow(spec: StoreSpec, host: StoreHost): OpenStore {
     windowSizeMs: spec.windowSizeMs ?? 0,
     retainDuplicates: spec.retainDuplicates ?? false,
     cached: layers.cache !== null,
+    byTime: spec.persistent ? (spec.timeOrdered === true ? 'all' : 'none') : 'every',
+    ...(layers.report === null ? {} : { onNothing: (rowKey) => layers.report?.(rowKey, null) }),
   })
   const store = assemble(spec, layers, view)
   return {
@@ -136,15 +138,16 @@ function openWindow(spec: StoreSpec, host: StoreHost): OpenStore {
     wipe: segments.wipe,
     restore(key, value, timestamp) {
       view.restored(key)
-      store.restore(key, value, timestamp)
+      if (value !== null || spec.retainDuplicates !== true) store.restore(key, value, timestamp)
     },
   }
 }
 
 function openSession(spec: StoreSpec, host: StoreHost): OpenStore {
-  const segments = openSegments(spec, host, sessionKeys)
+  const segments = openSegments(spec, host, spec.persistent ? sessionKeys : sessionKeysInMemory)
   const layers = layer(spec, host, segments.store, segments)
-  return { ...assemble(spec, layers, new SessionStore(layers.top, segments.store, spec.keySerde, rowSerde(spec))), wipe: segments.wipe }
+  const view = new SessionStore(layers.top, segments.store, { keySerde: spec.keySerde, valueSerde: rowSerde(spec), byTime: !spec.persistent })
+  return { ...assemble(spec, layers, view), wipe: segments.wipe }
 }
 
 function openVersioned(spec: StoreSpec, host: StoreHost): OpenStore {
@@ -205,6 +208,7 @@ interface Segments {
   readonly store: SegmentedByteStore
   readonly timeOf: (key: Uint8Array) => number
   readonly segmentOf: (time: number) => number
+  readonly byTime: (key: Uint8Array) => Uint8Array
   readonly wipe: (() => void) | null
 }
 
@@ -242,15 +246,13 @@ function assemble(spec: StoreSpec, { base, cache, top }: Layers, view: StoreView
 /** In a changelog the timestamp of a timestamped row is the timestamp of the record, and the value stands alone. */
 function reporter(spec: StoreSpec, host: StoreHost): Layers['report'] {
   if (spec.changelog === null || spec.changelog.sourceTopic !== null) return null
-  if (spec.type === 'window') {
-    return (key, value) => host.log(spec, key, value, host.currentRecord().timestamp, host.currentRecord().headers)
-  }
-  if (!isTimestamped(spec)) return (key, value) => host.log(spec, key, value, host.currentRecord().timestamp, noHeaders)
+  const headers = spec.logsHeaders === true ? () => host.currentRecord().headers : () => noHeaders
+  if (!isTimestamped(spec)) return (key, value) => host.log(spec, key, value, host.currentRecord().timestamp, headers())
   const scratch = new ScratchBytes()
   return (key, value) =>
     value === null
-      ? host.log(spec, key, null, host.currentRecord().timestamp, noHeaders)
-      : host.log(spec, key, scratch.copy(value, timestampBytes, value.length), timestampOf(value), noHeaders)
+      ? host.log(spec, key, null, host.currentRecord().timestamp, headers())
+      : host.log(spec, key, scratch.copy(value, timestampBytes, value.length), timestampOf(value), headers())
 }
 
 function openSegments(spec: StoreSpec, host: StoreHost, keys: TimedKeys): Segments {
@@ -267,7 +269,7 @@ function openSegments(spec: StoreSpec, host: StoreHost, keys: TimedKeys): Segmen
     byTime: spec.timeOrdered ?? false,
     onExpired: () => host.expired(spec),
   })
-  return { store, timeOf: (key) => keys.timeOf(key), segmentOf: (time) => Math.floor(time / segmentMs), wipe: disk && (() => store.wipe()) }
+  return { store, timeOf: (key) => keys.timeOf(key), segmentOf: (time) => Math.floor(time / segmentMs), byTime: (key) => keys.byTime(key), wipe: disk && (() => store.wipe()) }
 }
 
 function diskSegments(disk: DiskState, name: string): SegmentsOnDisk {

@@ -11,7 +11,7 @@ export interface SegmentedOptions {
   readonly segmentMs: number
   /** What is written too late: `row`: everything out of retention; `segment`: only what falls into a segment that is gone. */
   readonly refuses: 'row' | 'segment'
-  /** Keeps a second order, by time, for `scanByTime`. */
+  /** Keeps a second order, by time, from the first row on; otherwise it is made by the first scan that needs it. */
   readonly byTime: boolean
   /** A row was refused. */
   readonly onExpired: () => void
@@ -29,7 +29,7 @@ export interface SegmentsOnDisk {
 
 interface Segment {
   readonly rows: MemoryByteStore | LmdbByteStore
-  readonly times: MemoryByteStore | null
+  times: MemoryByteStore | null
 }
 
 /**
@@ -79,10 +79,14 @@ export class SegmentedByteStore implements ByteStore {
     segment.times?.put(this.#options.keys.byTime(key), value === null ? null : nothing)
   }
 
-  /** Segment by segment, in each by key. */
+  /** Segment by segment, in each by key, unless asked for the order of time. */
   *scan(range: ByteRange): Iterable<ByteEntry> {
     const fromTime = Math.max(range.fromTime ?? 0, range.includesExpired ? 0 : this.firstVisibleTime)
     const toTime = range.toTime ?? Number.MAX_SAFE_INTEGER
+    if (range.byTime === true) {
+      yield* this.scanByTime(fromTime, toTime, range.reverse)
+      return
+    }
     for (const segment of this.#between(fromTime, toTime, range.reverse ?? false)) {
       for (const entry of segment.rows.scan(range)) {
         const time = this.#options.keys.timeOf(entry.key)
@@ -92,15 +96,22 @@ export class SegmentedByteStore implements ByteStore {
   }
 
   /** All rows with a time from `fromTime` to `toTime`, inclusive, in the order of time and then of key; also those out of retention that are still there. */
-  *scanByTime(fromTime: number, toTime: number): Iterable<ByteEntry> {
-    const bounds = { from: timeBound(Math.max(0, fromTime)), to: timeBound(toTime + 1) }
-    for (const { rows, times } of this.#between(fromTime, toTime, false)) {
-      for (const { key: timeKey } of times?.scan(bounds) ?? []) {
+  *scanByTime(fromTime: number, toTime: number, reverse = false): Iterable<ByteEntry> {
+    const bounds = { from: timeBound(Math.max(0, fromTime)), to: timeBound(Math.min(toTime, Number.MAX_SAFE_INTEGER - 1) + 1), reverse }
+    for (const segment of this.#between(fromTime, toTime, reverse)) {
+      for (const { key: timeKey } of (segment.times ??= this.#timesOf(segment)).scan(bounds)) {
         const key = this.#options.keys.fromByTime(timeKey)
-        const value = rows.get(key)
+        const value = segment.rows.get(key)
         if (value !== null) yield { key, value }
       }
     }
+  }
+
+  #timesOf({ rows }: Segment): MemoryByteStore {
+    const times = new MemoryByteStore()
+    for (const { key } of rows.scan({})) times.put(this.#options.keys.byTime(key), nothing)
+    times.commit()
+    return times
   }
 
   count(): number {
@@ -121,7 +132,9 @@ export class SegmentedByteStore implements ByteStore {
     for (const [id, segment] of this.#dropped) this.#segments.set(id, segment)
     this.#dropped.clear()
     this.#observedTime = this.#committedTime
-    this.#eachSegment((segment) => segment.rollback())
+    this.#eachSegment((rows) => rows.rollback())
+    // An order that was made since the last commit does not know the rows that are back.
+    if (!this.#options.byTime) for (const segment of this.#segments.values()) segment.times = null
   }
 
   /** Forgets everything, at once and for ever. */

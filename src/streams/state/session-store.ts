@@ -20,19 +20,28 @@ export interface ReadOnlySessionStore<K, V> {
   backwardFindSessions(key: K, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>>
 }
 
+export interface SessionStoreOptions<K, V> {
+  readonly keySerde: Serde<K>
+  readonly valueSerde: Serde<V>
+  /** Scans over several keys go by end first. */
+  readonly byTime: boolean
+}
+
 /** Values by key and session bounds. */
 export class SessionStore<K, V> implements ReadOnlySessionStore<K, V> {
   readonly #bytes: ByteStore
   readonly #segments: SegmentedByteStore
   readonly #keySerde: Serde<K>
   readonly #valueSerde: Serde<V>
+  readonly #byTime: boolean
 
   /** `bytes` may have a cache and a changelog around `segments`. */
-  constructor(bytes: ByteStore, segments: SegmentedByteStore, keySerde: Serde<K>, valueSerde: Serde<V>) {
+  constructor(bytes: ByteStore, segments: SegmentedByteStore, { keySerde, valueSerde, byTime }: SessionStoreOptions<K, V>) {
     this.#bytes = bytes
     this.#segments = segments
     this.#keySerde = keySerde
     this.#valueSerde = valueSerde
+    this.#byTime = byTime
   }
 
   /** null removes. */
@@ -101,7 +110,7 @@ export class SessionStore<K, V> implements ReadOnlySessionStore<K, V> {
   *#ofKeys(keyFrom: K | null, keyTo: K | null, reverse: boolean): Iterable<KeyValue<Windowed<K>, V>> {
     const low = keyFrom === null ? undefined : this.#keySerde.serialize(keyFrom)
     const high = keyTo === null ? undefined : this.#keySerde.serialize(keyTo)
-    for (const entry of this.#bytes.scan(low === undefined ? { reverse } : { from: low, reverse })) {
+    for (const entry of this.#bytes.scan({ reverse, byTime: this.#byTime, ...(low === undefined ? {} : { from: low }) })) {
       const base = sessionKeys.baseOf(entry.key)
       if (low !== undefined && Buffer.compare(base, low) < 0) continue
       if (high !== undefined && Buffer.compare(base, high) > 0) continue

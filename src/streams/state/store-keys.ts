@@ -75,6 +75,13 @@ export const sessionKeys: TimedKeys = {
   fromByTime: (timeKey) => joinBytes(timeKey.subarray(sessionSuffix), timeKey.subarray(0, sessionSuffix)),
 }
 
+/** Sessions of stores in memory: by end, then by key. */
+export const sessionKeysInMemory: TimedKeys = {
+  ...sessionKeys,
+  byTime: (key) => joinBytes(key.subarray(key.length - sessionSuffix, key.length - 8), key.subarray(0, key.length - sessionSuffix), key.subarray(key.length - 8)),
+  fromByTime: (timeKey) => joinBytes(timeKey.subarray(8, timeKey.length - 8), timeKey.subarray(0, 8), timeKey.subarray(timeKey.length - 8)),
+}
+
 /** The first possible key at a time, for bounds of scans by time. */
 export function timeBound(time: number): Uint8Array {
   const bytes = new Uint8Array(8)

@@ -15,7 +15,8 @@ export interface WindowValue<V> {
 
 /**
  * Reads of windows. Times are window starts, both bounds inclusive; a null key bound is open. What is older than the
- * store's newest window start minus its retention is not seen. Scans over several keys go segment by segment, then by key.
+ * store's newest window start minus its retention is not seen. Scans over several keys go segment by segment, then by key; of
+ * stores in memory by start, then by key.
  */
 export interface ReadOnlyWindowStore<K, V> {
   /** The window of the key that starts at exactly `start`; null when there is none. */
@@ -39,6 +40,10 @@ export interface WindowStoreOptions<K, V> {
   readonly retainDuplicates: boolean
   /** A cache is in front, which shows what it holds even out of retention. */
   readonly cached: boolean
+  /** Which scans over several keys go by start first: `every`, or only those over `all` keys. */
+  readonly byTime: 'none' | 'all' | 'every'
+  /** Where duplicates are kept: null was put, which takes a number and stands in the changelog, but not in the store. */
+  readonly onNothing?: (rowKey: Uint8Array) => void
 }
 
 /** Values by key and window start. */
@@ -64,9 +69,10 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
   /** null deletes (and does nothing where duplicates are kept). */
   put(key: K, value: V | null, start: number): void {
     if (this.#options.retainDuplicates) {
-      if (value === null) return
       this.#sequence = (this.#sequence + 1) & 0x7fff_ffff
-      this.#bytes.put(this.#rowKey(key, start, this.#sequence), this.#options.valueSerde.serialize(value))
+      const rowKey = this.#rowKey(key, start, this.#sequence)
+      if (value === null) this.#options.onNothing?.(rowKey)
+      else this.#bytes.put(rowKey, this.#options.valueSerde.serialize(value))
       return
     }
     this.#bytes.put(this.#rowKey(key, start, 0), value === null ? null : this.#options.valueSerde.serialize(value))
@@ -134,7 +140,9 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
 
   *#ofKeys(keyFrom: K | null, keyTo: K | null, from: number, to: number, reverse: boolean): Iterable<KeyValue<Windowed<K>, V>> {
     const { keySerde } = this.#options
-    const bounds = { fromTime: Math.max(0, from), toTime: to, reverse }
+    const scansAll = keyFrom === null && keyTo === null
+    const byTime = this.#options.byTime === 'every' || (this.#options.byTime === 'all' && scansAll)
+    const bounds = { fromTime: Math.max(0, from), toTime: to, reverse, byTime }
     const low = keyFrom === null ? undefined : keySerde.serialize(keyFrom)
     const high = keyTo === null ? undefined : keySerde.serialize(keyTo)
     for (const entry of this.#bytes.scan(low === undefined ? bounds : { ...bounds, from: low })) {

@@ -487,6 +487,8 @@ export interface StoreSpec {
   /** Window stores: for the `end` of keys; Infinity for unlimited windows. */
   readonly windowSizeMs?: number
   readonly retainDuplicates?: boolean
+  /** The changelog has the headers of the record that put a row. */
+  readonly logsHeaders?: boolean
   /** Window and session stores of `on-window-close`: ordered by time first. */
   readonly timeOrdered?: boolean
   /** Suppress buffers: what a row that is new counts for beside its bytes, where there are no caches. */

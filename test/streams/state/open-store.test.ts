@@ -53,6 +53,16 @@ const kinds: readonly { readonly spec: StoreSpec; readonly put: (store: OpenStor
     content: ({ view }) => [...(view as SessionStore<string, unknown>).fetchRange(null, null)],
   },
   {
+    spec: specOf({ type: 'timestamped-window', retentionMs: 100, windowSizeMs: 10, persistent: false }),
+    put: ({ view }, [key, value, timestamp]) => (view as WindowStore<string, ValueAndTimestamp<string>>).put(key, value === null ? null : { value, timestamp }, timestamp - (timestamp % 10)),
+    content: ({ view }) => [...(view as WindowStore<string, unknown>).all()],
+  },
+  {
+    spec: specOf({ type: 'session', retentionMs: 100, persistent: false }),
+    put: ({ view }, [key, value, end]) => (view as SessionStore<string, string>).put({ key, start: Math.max(0, end - 5), end }, value),
+    content: ({ view }) => [...(view as SessionStore<string, unknown>).fetchRange(null, null)],
+  },
+  {
     spec: specOf({ type: 'versioned', historyMs: 100 }),
     put: ({ view }, [key, value, timestamp]) => void (view as VersionedStore<string, string>).put(key, value, timestamp),
     content: ({ view }) => ['a', 'ab', 'b', 'é'].map((key) => [350, 375, 400].map((asOf) => (view as VersionedStore<string, string>).getAsOf(key, asOf))),
@@ -165,6 +175,68 @@ function valueOf({ view }: OpenStore): unknown {
   if (view instanceof SessionStore) return view.fetchSession('k', 1, 1)
   return (view as KeyValueStore<unknown, unknown>).get('k')
 }
+
+describe('scans over several keys', () => {
+  const starts = (rows: Iterable<{ readonly key: { readonly key: unknown; readonly start: number } }>) => [...rows].map(({ key: { key, start } }) => `${key as string}@${start}`)
+
+  function windows(fields: Partial<StoreSpec>) {
+    const { view } = openStore(specOf({ type: 'window', retentionMs: 100, windowSizeMs: 10, ...fields }), new TestStoreHost())
+    const store = view as WindowStore<string, string>
+    for (const [key, start] of [['b', 0], ['a', 20], ['a', 0], ['c', 10]] as const) store.put(key, 'x', start)
+    return store
+  }
+
+  it('go by key where rows are kept by key', () => {
+    const store = windows({})
+    expect(starts(store.all())).toEqual(['a@0', 'a@20', 'b@0', 'c@10'])
+    expect(starts(store.backwardFetchRange('a', 'b', 0, 100))).toEqual(['b@0', 'a@20', 'a@0'])
+  })
+
+  it('go by start in memory', () => {
+    const store = windows({ persistent: false })
+    expect(starts(store.fetchRange('a', 'b', 0, 100))).toEqual(['a@0', 'b@0', 'a@20'])
+    expect(starts(store.reverseAll())).toEqual(['a@20', 'c@10', 'b@0', 'a@0'])
+    store.put('d', 'x', 5)
+    expect(starts(store.fetchAll(1, 10))).toEqual(['d@5', 'c@10'])
+  })
+
+  it('go by start where final results are sent, unless they name keys', () => {
+    const store = windows({ timeOrdered: true })
+    expect(starts(store.backwardFetchAll(0, 10))).toEqual(['c@10', 'b@0', 'a@0'])
+    expect(starts(store.fetchRange('a', 'b', 0, 100))).toEqual(['a@0', 'a@20', 'b@0'])
+  })
+
+  it('go by end, then by key, over sessions in memory', () => {
+    const { view } = openStore(specOf({ type: 'session', retentionMs: 100, persistent: false }), new TestStoreHost())
+    const store = view as SessionStore<string, string>
+    for (const [key, start, end] of [['b', 0, 5], ['a', 3, 9], ['ab', 2, 5]] as const) store.put({ key, start, end }, 'x')
+    expect(starts(store.fetchRange(null, null))).toEqual(['ab@2', 'b@0', 'a@3'])
+    expect(starts(store.backwardFetchRange('a', 'b'))).toEqual(['a@3', 'b@0', 'ab@2'])
+  })
+
+  it('know the rows that a rollback brought back', () => {
+    const store = openStore(specOf({ type: 'window', retentionMs: 100, windowSizeMs: 10, persistent: false }), new TestStoreHost())
+    const view = store.view as WindowStore<string, string>
+    view.put('a', 'x', 0)
+    store.commit()
+    view.put('a', null, 0)
+    expect(starts(view.all())).toEqual([])
+    store.rollback()
+    expect(starts(view.all())).toEqual(['a@0'])
+  })
+})
+
+describe('a store of duplicates', () => {
+  it('gives null a number and a row in the changelog, and nothing else', () => {
+    const host = new TestStoreHost()
+    const store = openStore(specOf({ type: 'window', retentionMs: 100, windowSizeMs: 10, retainDuplicates: true }), host).view as WindowStore<string, string>
+    store.put('a', 'x', 0)
+    store.put('a', null, 300)
+    store.put('a', 'y', 0)
+    expect([...store.fetch('a', 0, 400)].map(({ value }) => value)).toEqual(['x', 'y'])
+    expect(host.logged.map(({ key, value }) => [Buffer.from(key).readInt32BE(key.length - 4), value === null])).toEqual([[1, false], [2, true], [3, false]])
+  })
+})
 
 describe('retention', () => {
   it('hides a window at once when a newer one makes it too old, and counts what is written too late', () => {
