@@ -269,14 +269,25 @@ export interface GroupOptions {
   readonly sessionTimeoutMs?: number
   /** How long a rebalance waits for members. Default 60 s. */
   readonly rebalanceTimeoutMs?: number
+  /**
+   * Default 5 minutes, as Kafka's `max.poll.interval.ms`: a member whose `read` is not called for so long leaves the group, so that
+   * the others get its partitions (a static member stops its heartbeats). `commit` throws UNKNOWN_MEMBER_ID then; the next
+   * `read` says that its partitions are lost, and joins again.
+   */
+  readonly maxPollIntervalMs?: number
+  /** Where the member runs, for assignors that look at racks. */
+  readonly rackId?: string
   /** A static member keeps its partitions over a restart within the session timeout. */
   readonly groupInstanceId?: string
-  /** Where to start when nothing is committed. Default `latest`, as Kafka's; `none` throws OFFSET_OUT_OF_RANGE from `read`. */
-  readonly offsetReset?: 'earliest' | 'latest' | 'none'
+  /** Where to start when nothing is committed, or the log does not have it any more. Default `latest`, as Kafka's; `none` throws OFFSET_OUT_OF_RANGE from `read`. */
+  readonly offsetReset?: OffsetReset
   readonly clientId?: string
   /** Called before `read` goes on with the new assignment, and awaited: revoked partitions may still be committed inside. */
   readonly onRebalance?: (event: RebalanceEvent) => void | Promise<void>
 }
+
+/** `maxAgeMs`: with the first record whose timestamp is at most so old (Kafka's `by_duration:…`), or at the end when all are older. */
+export type OffsetReset = 'earliest' | 'latest' | 'none' | { readonly maxAgeMs: number }
 
 export interface RebalanceEvent {
   readonly generation: number

@@ -38,8 +38,16 @@ export function validateGroupOptions(options: GroupOptions): void {
   validateGroupId(options.groupId)
   if (!Array.isArray(options.topics) || options.topics.some((topic) => typeof topic !== 'string')) throw invalid('topics: give a list of topic names')
   positive('rebalanceTimeoutMs', options.rebalanceTimeoutMs)
+  positive('maxPollIntervalMs', options.maxPollIntervalMs)
+  validateOffsetReset(options.offsetReset)
   if (options.sessionTimeoutMs !== undefined) validateSessionTimeout(options.sessionTimeoutMs)
   if (options.assignors?.length === 0) throw invalid('assignors: give at least one, or leave it out for range')
+}
+
+function validateOffsetReset(reset: unknown): void {
+  if (reset === undefined || reset === 'earliest' || reset === 'latest' || reset === 'none') return
+  const maxAgeMs = (reset as { readonly maxAgeMs?: unknown } | null)?.maxAgeMs
+  if (typeof maxAgeMs !== 'number' || !(maxAgeMs >= 0)) throw invalid(`offsetReset: ${JSON.stringify(reset)} is none of 'earliest', 'latest', 'none' and { maxAgeMs: … }`)
 }
 
 export function validateGroupId(groupId: unknown): void {

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
-import { cooperativeStickyAssignor, roundRobinAssignor, stickyAssignor } from '../../src/core/index.ts'
-import type { Broker } from '../../src/core/index.ts'
+import { cooperativeStickyAssignor, rangeAssignor, roundRobinAssignor, stickyAssignor } from '../../src/core/index.ts'
+import type { AssignmentInput, Broker, OffsetReset } from '../../src/core/index.ts'
 import { PollingMember, appendAll, codeOf, createTopic, decode, eventually, freshName, recordOf } from './contract-kit.ts'
 import type { Promises } from './broker-suite.ts'
 
@@ -189,6 +189,58 @@ export function groupContract(promises: Promises): void {
     await Promise.all([stuck.leave(), second.leave()])
   })
 
+  promises('a member that stops reading leaves the others its partitions, and joins again with its next read', async (broker, another) => {
+    const topic = await topicWith(broker, 2)
+    const groupId = freshName('group')
+    const events: string[] = []
+    const stuck = await broker.joinGroup({
+      groupId, topics: [topic], maxPollIntervalMs: 300,
+      onRebalance: ({ assigned, revoked, lost }) => void events.push(`${assigned.length} assigned, ${revoked.length} revoked, ${lost.length} lost`),
+    })
+    await eventually(async () => expect((await broker.groups.describe(groupId)).members).toEqual([]))
+    const second = await PollingMember.join(another, { groupId, topics: [topic] })
+    await eventually(async () => expect(second.assigned).toEqual(partitionsOf(topic, 2)))
+    expect(await codeOf(stuck.commit([{ topic, partition: 0, offset: 0 }]))).toBe('UNKNOWN_MEMBER_ID')
+    await eventually(async () => {
+      await stuck.read({ maxWaitMs: 50 })
+      expect(stuck.assignment).toHaveLength(1)
+    })
+    expect(events.slice(0, 3)).toEqual(['2 assigned, 0 revoked, 0 lost', '0 assigned, 0 revoked, 2 lost', '1 assigned, 0 revoked, 0 lost'])
+    await Promise.all([stuck.leave(), second.leave()])
+  })
+
+  promises('a member that goes on reading stays, however long a single read waits', async (broker) => {
+    const topic = await topicWith(broker, 1)
+    const events: number[] = []
+    const member = await broker.joinGroup({ groupId: freshName('group'), topics: [topic], maxPollIntervalMs: 500, onRebalance: ({ lost }) => void events.push(lost.length) })
+    await member.read({ maxWaitMs: 1_500 })
+    expect(events).toEqual([0])
+    await member.leave()
+  })
+
+  promises('without a committed offset a member can begin with what is young enough', async (broker) => {
+    const topic = await createTopic(broker, { partitions: 2 })
+    const producer = await broker.openProducer()
+    const now = Date.now()
+    for (const [partition, age] of [[0, 7_200_000], [0, 60_000], [1, 7_200_000]] as const) await producer.append({ ...recordOf({ topic, partition }, `${age} old`), timestamp: now - age })
+    const member = await PollingMember.join(broker, { groupId: freshName('group'), topics: [topic], offsetReset: { maxAgeMs: 3_600_000 } })
+    await eventually(async () => expect(member.values).toEqual(['60000 old']))
+    await eventually(async () => {
+      await producer.append(recordOf({ topic, partition: 1 }, 'new'))
+      expect(member.values.slice(0, 2)).toEqual(['60000 old', 'new'])
+    })
+    await Promise.all([member.leave(), producer.close()])
+  })
+
+  promises('the rack of a member reaches the assignor', async (broker) => {
+    const topic = await topicWith(broker, 1)
+    const racks: unknown[] = []
+    const assignor = { ...rangeAssignor, assign: (input: AssignmentInput) => (racks.push(input.members.map(({ rackId }) => rackId)), rangeAssignor.assign(input)) }
+    const member = await PollingMember.join(broker, { groupId: freshName('group'), topics: [topic], assignors: [assignor], rackId: 'cellar' })
+    expect(racks).toEqual([['cellar']])
+    await member.leave()
+  })
+
   promises('a generation that has ended cannot commit', async (broker) => {
     const topic = await topicWith(broker, 1)
     const groupId = freshName('group')
@@ -331,6 +383,10 @@ export function groupContract(promises: Promises): void {
     const topic = await topicWith(broker, 1)
     expect(await codeOf(broker.joinGroup({ groupId: '', topics: [topic] }))).toBe('INVALID_GROUP_ID')
     expect(await codeOf(broker.joinGroup({ groupId: freshName('group'), topics: [topic], sessionTimeoutMs: 1 }))).toBe('INVALID_SESSION_TIMEOUT')
+    expect(await codeOf(broker.joinGroup({ groupId: freshName('group'), topics: [topic], maxPollIntervalMs: 0 }))).toBe('INVALID_ARGUMENT')
+    for (const offsetReset of ['smallest', { maxAgeMs: -1 }]) {
+      expect(await codeOf(broker.joinGroup({ groupId: freshName('group'), topics: [topic], offsetReset: offsetReset as OffsetReset }))).toBe('INVALID_ARGUMENT')
+    }
     const only = await PollingMember.join(broker, { groupId: freshName('group'), topics: [topic] })
     expect(await codeOf(only.member.commit([{ topic, partition: 0, offset: 0, metadata: 'x'.repeat(5_000) }]))).toBe('OFFSET_METADATA_TOO_LARGE')
     const { groupId } = only.member.metadata()

@@ -4,6 +4,8 @@ import type {
 import { rangeAssignor } from '../assignors.ts'
 import type { Clock } from '../clock.ts'
 import { StreamError, isStreamError } from '../errors.ts'
+import { resetOffsets } from '../offset-reset.ts'
+import { PollDeadline } from '../poll-deadline.ts'
 import { partitionKey } from '../record.ts'
 import type { TopicPartition } from '../record.ts'
 import { EmbeddedReader } from './embedded-reader.ts'
@@ -57,6 +59,7 @@ export class EmbeddedGroupMember implements GroupMember {
   /** Ends a read that waits for data while the group moves. */
   #wake = new AbortController()
   #reading = false
+  readonly #polls: PollDeadline
 
   private constructor(engine: EngineApi, clock: Clock, options: GroupOptions, left: AbortController) {
     this.#engine = engine
@@ -66,6 +69,7 @@ export class EmbeddedGroupMember implements GroupMember {
     this.#assignors = options.assignors ?? [rangeAssignor]
     this.#isCooperative = this.#assignors.every(({ rebalanceProtocol }) => rebalanceProtocol === 'cooperative')
     this.#reader = new EmbeddedReader(engine)
+    this.#polls = new PollDeadline(clock, options.maxPollIntervalMs, () => void this.#stepOut())
   }
 
   /** `left` is aborted when the member leaves; aborting it earlier gives up joining. */
@@ -73,6 +77,7 @@ export class EmbeddedGroupMember implements GroupMember {
     const member = new EmbeddedGroupMember(engine, clock, options, left)
     member.#startJoining()
     await member.#adopt(await member.#joining!)
+    member.#polls.done()
     return member
   }
 
@@ -99,11 +104,13 @@ export class EmbeddedGroupMember implements GroupMember {
     validateReadOptions(options)
     if (this.#reading) throw new StreamError('INVALID_ARGUMENT', 'read() was called while another read() of this member is going on')
     this.#reading = true
+    this.#polls.begin()
     const abort = eitherSignal(this.#left.signal, options.signal)
     try {
       return await this.#readUntil(this.#clock.monotonic() + (options.maxWaitMs ?? defaultMaxWaitMs), { ...options, signal: abort.signal })
     } finally {
       this.#reading = false
+      if (!this.#left.signal.aborted) this.#polls.done()
       abort.release()
     }
   }
@@ -217,7 +224,7 @@ export class EmbeddedGroupMember implements GroupMember {
       const message = `group '${this.#options.groupId}' has no committed offset for ${topic}-${partition}, and offsetReset is 'none'; commit one, or choose 'earliest' or 'latest'`
       throw new StreamError('OFFSET_OUT_OF_RANGE', message, { details: { topic, partition, groupId: this.#options.groupId } })
     }
-    return this.#engine.listOffsets(partitions.map(({ topic, partition }) => ({ topic, partition, at })), 'read-uncommitted')
+    return resetOffsets(partitions, at, this.#clock.now(), (queries) => this.#engine.listOffsets(queries, 'read-uncommitted'))
   }
 
   // ---------------------------------------------------------------------------------------------------- offsets
@@ -343,11 +350,25 @@ export class EmbeddedGroupMember implements GroupMember {
   async leave(): Promise<void> {
     if (this.#left.signal.aborted) return
     this.#left.abort()
+    this.#polls.stop()
     this.#watch.abort()
     await this.#reader.close()
     const joined = await this.#joining?.catch(() => null)
     const { memberId } = joined?.identity ?? this.#identity
     if (memberId !== '') await this.#engine.leaveGroup(this.#options.groupId, memberId).catch(ignoreRemoved)
+  }
+
+  /** Nobody reads any more: the others shall have the partitions. A join that is going on ends first; what it gave is not taken up. */
+  async #stepOut(): Promise<void> {
+    const joined = await this.#joining?.catch(() => null)
+    if (this.#left.signal.aborted || this.#reading) return
+    if (joined) {
+      this.#identity = joined.identity
+      this.#joining = null
+      this.#hasJoined = false
+    }
+    this.#pendingEvent = 'removed'
+    await this.#engine.leaveGroup(this.#options.groupId, this.memberId).catch(() => undefined)
   }
 
   #checkIn(): void {

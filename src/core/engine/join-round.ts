@@ -95,7 +95,7 @@ function joinRequest({ options, assignors, owned, last }: JoinInput, memberId: s
         userData: assignor.userData?.(options.topics, last) ?? null,
         ownedPartitions: owned.partitions,
         generation: owned.generation,
-        rackId: null,
+        rackId: options.rackId ?? null,
       }),
     })),
     local: true,

@@ -122,10 +122,10 @@ export class GroupMembership {
   }
 
   async #joinOnce(owned: readonly TopicPartition[]): Promise<Assignment> {
-    const { groupId, topics, assignors, sessionTimeoutMs, rebalanceTimeoutMs, groupInstanceId = null } = this.#settings
+    const { groupId, topics, assignors, sessionTimeoutMs, rebalanceTimeoutMs, groupInstanceId = null, rackId = null } = this.#settings
     const protocols = assignors.map((assignor) => ({
       name: assignor.name,
-      metadata: encodeSubscription({ topics, userData: assignor.userData?.(topics, this.#last) ?? null, ownedPartitions: owned, generation: this.#generation, rackId: null }),
+      metadata: encodeSubscription({ topics, userData: assignor.userData?.(topics, this.#last) ?? null, ownedPartitions: owned, generation: this.#generation, rackId }),
     }))
     const timeoutMs = rebalanceTimeoutMs + this.#cluster.requestTimeoutMs
     const joined = await this.#cluster.withCoordinator('group', groupId, async (nodeId) => {
@@ -228,6 +228,14 @@ export class GroupMembership {
   }
 
   // -------------------------------------------------------------------------------------------------- leaving
+
+  /** The owner does not read any more: the others shall have its partitions, at once or, from a static member, when its session ends. The owner may join again. */
+  async stepOut(): Promise<void> {
+    this.#stopHeartbeats()
+    this.#tell('removed')
+    const { groupId, groupInstanceId } = this.#settings
+    if (this.#memberId !== '' && groupInstanceId === undefined) await removeMember(this.#cluster, this.#lane, groupId, this.#memberId)
+  }
 
   /** A static member stays in until its session ends, so that it may come back. */
   async leave(): Promise<void> {

@@ -2,6 +2,8 @@ import { rangeAssignor } from '../assignors.ts'
 import type { CommittedOffset, GroupMember, GroupMetadata, GroupOptions, Isolation, PartitionPosition, ReadOptions, ReadResult } from '../broker.ts'
 import type { Assignment } from '../consumer-protocol.ts'
 import { StreamError } from '../errors.ts'
+import { resetOffsets } from '../offset-reset.ts'
+import { PollDeadline } from '../poll-deadline.ts'
 import { partitionKey } from '../record.ts'
 import type { TopicPartition } from '../record.ts'
 import { validateGroupOptions, validateOffsets, validatePositions, validateReadOptions, validateTarget } from '../validate.ts'
@@ -66,6 +68,8 @@ class KafkaGroupMember implements GroupMember {
   #positioning: Promise<readonly PartitionPosition[]> | null = null
   #wake: () => void = () => undefined
   #leaving: Promise<void> | undefined
+  readonly #polls: PollDeadline
+  #isReading = false
 
   constructor(cluster: KafkaCluster, options: GroupOptions, left: (member: GroupMember) => void) {
     this.#cluster = cluster
@@ -83,12 +87,14 @@ class KafkaGroupMember implements GroupMember {
       sessionTimeoutMs: options.sessionTimeoutMs ?? defaultSessionTimeoutMs,
       rebalanceTimeoutMs: options.rebalanceTimeoutMs ?? defaultRebalanceTimeoutMs,
     }
+    this.#polls = new PollDeadline(cluster.clock, options.maxPollIntervalMs, () => void this.#stepOut())
     this.#membership = new GroupMembership(cluster, this.#lane, settings, () => this.#wake())
   }
 
   async joinFirst(): Promise<void> {
     this.#startJoining()
     await this.#adopt(await this.#takeJoined())
+    this.#polls.done()
   }
 
   get generation(): number {
@@ -112,7 +118,17 @@ class KafkaGroupMember implements GroupMember {
   async read(options: ReadOptions = {}): Promise<ReadResult> {
     this.#ensureIn()
     validateReadOptions(options)
-    const deadline = this.#cluster.clock.monotonic() + (options.maxWaitMs ?? defaultMaxWaitMs)
+    this.#polls.begin()
+    this.#isReading = true
+    try {
+      return await this.#readUntil(this.#cluster.clock.monotonic() + (options.maxWaitMs ?? defaultMaxWaitMs), options)
+    } finally {
+      this.#isReading = false
+      if (this.#leaving === undefined) this.#polls.done()
+    }
+  }
+
+  async #readUntil(deadline: number, options: ReadOptions): Promise<ReadResult> {
     for (;;) {
       const isReady = await this.#prepare(deadline, options.signal)
       if (!isReady) return nothing
@@ -282,7 +298,7 @@ class KafkaGroupMember implements GroupMember {
       throw new StreamError('OFFSET_OUT_OF_RANGE', message, { details: { topic, partition, groupId: this.#options.groupId }, cause })
     }
     const isolation: Isolation = 'read-uncommitted'
-    return this.#topics.listOffsets(partitions.map(({ topic, partition }) => ({ topic, partition, at })), { isolation })
+    return resetOffsets(partitions, at, this.#cluster.clock.now(), (queries) => this.#topics.listOffsets(queries, { isolation }))
   }
 
   pause(partitions: readonly TopicPartition[]): void {
@@ -337,7 +353,19 @@ class KafkaGroupMember implements GroupMember {
     return this.#leaving
   }
 
+  /** Nobody reads any more: the others shall have the partitions. A join that is going on ends first; what it gave is not taken up. */
+  async #stepOut(): Promise<void> {
+    const joined = await this.#joining?.catch(() => null)
+    if (this.#leaving !== undefined || this.#isReading) return
+    if (joined) {
+      this.#joining = null
+      this.#hasJoined = false
+    }
+    await this.#membership.stepOut()
+  }
+
   async #leave(): Promise<void> {
+    this.#polls.stop()
     this.#wake()
     this.#cluster.closeLane(this.#fetchLane)
     await this.#membership.leave()

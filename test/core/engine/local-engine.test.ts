@@ -254,14 +254,15 @@ describe('time', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('is not needed while nothing happens: an idle group, reader and producer hold no timer but the read that waits', async () => {
+  it('is not needed while nothing happens: an idle group, reader and producer hold no timer but the one that looks whether the member goes on reading', async () => {
     const clock = new ManualClock()
     const broker = await open(new MemoryFileSystem(), clock)
     const topic = await createTopic(broker)
     const member = await broker.joinGroup({ groupId: 'g', topics: [topic] })
     const producer = await broker.openProducer({ transactionalId: 'tx' })
-    expect(clock.pendingTimers).toBe(0)
+    expect(clock.pendingTimers).toBe(1)
     await member.leave()
+    expect(clock.pendingTimers).toBe(0)
     await producer.close()
     await broker.close()
     expect(clock.pendingTimers).toBe(0)
