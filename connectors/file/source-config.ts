@@ -20,6 +20,7 @@ const options = {
     doc: 'Where to begin in files that exist at the first start and have no stored position. Files that come later are read from their beginning.',
     default: 'beginning',
   }),
+  'ignore.older.ms': option.long({ doc: 'A file that was not changed for so long, and of which nothing was read yet, is left alone until it is changed; then it is read from its beginning. 0: however old.', default: 0, check: z.number().min(0) }),
   encoding: option.oneOf(['utf-8', 'bytes', 'latin1', 'utf-16', 'utf-16le', 'utf-16be'], {
     doc: 'How the bytes of files are to be understood. bytes: not at all, records hold them as they are, for a byte array converter. utf-16: a byte order mark decides, little endian without one. A byte order mark is never part of a record.',
     default: 'utf-8',

@@ -61,6 +61,7 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
       isOurs: (base: string) => shareOf(base, config['task.shares']) === config['task.share'],
       isSpokesman: config['task.share'] === 0,
       startAtEnd: config['start.position'] === 'end',
+      isTooOld: tooOld(config['ignore.older.ms'], context),
       maxOpenFiles: config['max.open.files'],
       maxLineBytes: config['max.line.bytes'],
       rotatedIdleMs: config['rotated.idle.ms'],
@@ -70,6 +71,8 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
       spool: { folder: config['temporary.folder'] ?? tmpdir(), maxBytes: config['compressed.max.bytes'], signal: this.#stopping.signal },
     }
     const tailer = new FileTailer(options, context, context.log)
+    context.gauge({ name: 'file_lag_bytes', help: 'Bytes that stand in the files and were not read yet.' }, () => tailer.unreadBytes)
+    context.gauge({ name: 'file_count', help: 'Files that are followed.' }, () => tailer.files.length)
     const hints = new ChangeHints(context.clock)
     if (config.watch) hints.start(include, context.log)
     const buffer = Buffer.allocUnsafe(config['batch.bytes'] + guardBytes)
@@ -202,6 +205,11 @@ function lineRecordsOf(config: FileSourceTaskConfig, { clock, log }: SourceTaskC
     withPosition: config['headers.position'],
     warn: (text) => log.warn(text),
   })
+}
+
+/** By the time of the last change, in nanoseconds since the epoch. */
+function tooOld(ignoreOlderMs: number, { clock }: SourceTaskContext): (modifiedNs: bigint) => boolean {
+  return (modifiedNs) => ignoreOlderMs > 0 && Number(modifiedNs / 1_000_000n) < clock.now() - ignoreOlderMs
 }
 
 /** Which of `shares` tasks reads the log: the same answer in every task and after every restart. */

@@ -36,6 +36,8 @@ export interface TailerOptions extends FamilyOptions {
   readonly isSpokesman: boolean
   /** Begin behind what stands in files found at the first look and never read before. */
   readonly startAtEnd: boolean
+  /** Files of which nothing was read are left alone when they were changed last at such a time. */
+  readonly isTooOld: (modifiedNs: bigint) => boolean
   readonly maxOpenFiles: number
   readonly encoding: FileEncoding
   readonly spool: SpoolOptions
@@ -63,6 +65,8 @@ export class FileTailer {
   readonly #families = new Map<string, LogFamily>()
   readonly #members = new Map<string, { readonly member: Member; readonly family: LogFamily }>()
   readonly #ignored = new Set<string>()
+  /** Left alone as long as they were last changed at that time. */
+  readonly #old = new Map<string, bigint>()
   readonly #compressed: CompressedNewcomers
   #positions: SourcePosition[] = []
   #rotation: LogFamily[] = []
@@ -113,7 +117,7 @@ export class FileTailer {
     const found = all.filter(({ path }) => this.#options.isOurs(rotationBase(path)))
     this.#noteSeen(found)
     if (this.#rescans === 0) for (const { key } of found) this.#firstFound.add(key)
-    const newcomers = found.filter(({ key }) => !this.#members.has(key) && !this.#ignored.has(key))
+    const newcomers = found.filter(({ key, modifiedNs }) => !this.#members.has(key) && !this.#ignored.has(key) && this.#old.get(key) !== modifiedNs)
     await this.#admitAll(newcomers.filter(({ compression }) => compression === undefined), found)
     await this.#admitCompressed(newcomers.filter((each): each is FoundCompressed => each.compression !== undefined), found)
     this.#forgetGone(new Set(found.map(({ key }) => key)))
@@ -169,8 +173,11 @@ export class FileTailer {
     // Present files first: what equals them is a copy. Then oldest first: each file is compared with those before it.
     const candidates: Candidate[] = []
     for (const found of newcomers.toSorted(compareAge)) {
-      if (this.#makeRoom(candidates.length)) candidates.push(...this.#candidate(found, byPath))
-      else this.#isCrowded = true
+      if (!this.#makeRoom(candidates.length)) {
+        this.#isCrowded = true
+        break
+      }
+      candidates.push(...this.#candidate(found, byPath))
     }
     candidates.sort((a, b) => Number(a.file.path !== a.family) - Number(b.file.path !== b.family))
     const questions = candidates.flatMap((candidate) => candidate.questions)
@@ -207,6 +214,7 @@ export class FileTailer {
     if (outcome.kind === 'wait') this.#isCrowded ||= outcome.soon
     if (outcome.kind !== 'read') return
     const { file, from, known } = outcome
+    if (!known && this.#options.isTooOld(found.modifiedNs)) return this.#leaveAlone(found, file)
     if (file.isOpen) {
       file.seek(from.position)
       if (known && file.unreadBytes === 0) this.#positions.push({ sourcePartition: sourcePartitionOf(file.identity as FileIdentity), sourceOffset: file.offset() })
@@ -250,6 +258,8 @@ export class FileTailer {
   }
 
   #carryOut({ found, file, family: path }: Candidate, admission: Admission): void {
+    const isNew = admission.kind === 'read-new-lines' || (admission.kind === 'read' && admission.from.guard === undefined)
+    if (isNew && this.#options.isTooOld(found.modifiedNs)) return this.#leaveAlone(found, file)
     if (admission.kind === 'wait' || admission.kind === 'ignore') {
       file.close()
       if (admission.kind === 'ignore') this.#ignored.add(file.key)
@@ -258,6 +268,11 @@ export class FileTailer {
     if (admission.kind === 'read') file.seek(admission.from.position)
     else file.seekEnd(this.#options.turnBytes)
     this.#admit(found, path, file, admission.kind === 'read' && admission.from.guard !== undefined)
+  }
+
+  #leaveAlone({ key, modifiedNs }: FoundFile, file: TailedFile): void {
+    file.close()
+    this.#old.set(key, modifiedNs)
   }
 
   #admit(found: FoundFile, path: string, file: TailedFile, known: boolean): void {
@@ -276,6 +291,7 @@ export class FileTailer {
     }
     this.#compressed.retain(found)
     for (const key of this.#ignored) if (!found.has(key)) this.#ignored.delete(key)
+    for (const key of this.#old.keys()) if (!found.has(key)) this.#old.delete(key)
     for (const key of this.#firstFound) if (!found.has(key) || this.#members.has(key)) this.#firstFound.delete(key)
   }
 

@@ -50,8 +50,10 @@ function harness(config: Record<string, string> = {}) {
   return made
 }
 
+type ReadSource = Pick<SourceHarness<unknown, unknown>, 'poll' | 'texts' | 'log'>
+
 /** Polls until it is so, and a few times more. Inflating happens beside reading: that nothing comes does not mean that nothing will. */
-async function settle(source: SourceHarness, isSo: () => boolean) {
+async function settle(source: ReadSource, isSo: () => boolean) {
   for (let tries = 0; !isSo() && tries < 2_000; tries++) {
     if ((await source.poll()) === 0) await sleep(systemClock, 10)
   }
@@ -61,8 +63,8 @@ async function settle(source: SourceHarness, isSo: () => boolean) {
   }
 }
 
-const read = (source: SourceHarness, count: number) => settle(source, () => source.texts.length >= count)
-const complain = (source: SourceHarness) => settle(source, () => source.log.lines.length > 0)
+const read = (source: ReadSource, count: number) => settle(source, () => source.texts.length >= count)
+const complain = (source: ReadSource) => settle(source, () => source.log.lines.length > 0)
 
 describe('compressed files', () => {
   it('are read once, in whichever of the two ways they are compressed', async () => {
