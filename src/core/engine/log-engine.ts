@@ -1,10 +1,12 @@
 import type { Clock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
-import { DataDirectory } from '../log/data-directory.ts'
+import { DataDirectory, parsePartition } from '../log/data-directory.ts'
 import type { FileSystem } from '../log/file-system.ts'
 import { javaPartitionHashCode } from '../java-hash.ts'
 import { PartitionLog } from '../log/partition-log.ts'
 import { ReadHandles } from '../log/read-handles.ts'
+import { redoJournal } from '../log/redo-journal.ts'
+import { SyncJournal } from '../log/sync-journal.ts'
 import type { Random } from '../random.ts'
 import { partitionKey } from '../record.ts'
 import type { TopicPartition } from '../record.ts'
@@ -40,6 +42,7 @@ export class LogEngine {
   readonly #directory: DataDirectory
   readonly #handles: ReadHandles
   readonly syncLatency = new SyncLatency()
+  readonly #journal: SyncJournal
   readonly #partitions = new Map<string, Partition>()
 
   private constructor(options: LogEngineOptions, directory: DataDirectory, catalog: TopicCatalog) {
@@ -49,13 +52,16 @@ export class LogEngine {
     this.random = options.random
     this.#directory = directory
     this.catalog = catalog
+    this.#journal = new SyncJournal({ ...options, onSync: this.syncLatency.record })
   }
 
   /** @throws DIRECTORY_LOCKED, UNSUPPORTED_FORMAT, STORAGE_CORRUPT, STORAGE_ERROR */
   static async open(options: LogEngineOptions): Promise<LogEngine> {
     const directory = await DataDirectory.open(options)
     try {
-      const engine = new LogEngine(options, directory, TopicCatalog.open(options.fileSystem, options.directory))
+      const catalog = TopicCatalog.open(options.fileSystem, options.directory)
+      await redoJournal({ ...options, isCurrent: (name, topicId) => catalog.topics.get(parsePartition(name)?.topic ?? '')?.topicId === topicId })
+      const engine = new LogEngine(options, directory, catalog)
       await engine.#openAll()
       return engine
     } catch (error) {
@@ -109,10 +115,16 @@ export class LogEngine {
       clock: this.clock,
       config: logConfigOf(topic.configs, spreadOf(topic.topic, partition)),
       name: partitionKey(topic.topic, partition),
+      topicId: topic.topicId,
       handles: this.#handles,
       onSync: this.syncLatency.record,
     })
     this.#partitions.set(partitionKey(topic.topic, partition), new Partition({ topic: topic.topic, partition }, log, { clock: this.clock, flushPolicy: flushPolicyOf(topic.configs) }))
+  }
+
+  /** Makes what these have taken durable and visible, with one sync where little was appended to many. Those who wait for news are told by `acknowledge`. */
+  syncTogether(partitions: readonly Partition[]): Promise<void> {
+    return this.#journal.sync(partitions.map(({ log }) => log))
   }
 
   /** A directory that a crash left behind must not come back to life with a topic of the same name. */
@@ -148,8 +160,11 @@ export class LogEngine {
   async close(): Promise<void> {
     const results = await this.#closeAll()
     for (const partition of this.#partitions.values()) partition.announceEnd()
+    const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
+    const isClean = failures.length === 0 && [...this.#partitions.values()].every(({ log }) => log.failure === null)
+    await this.#journal.close(isClean).catch((error: unknown) => failures.push(error))
     this.#directory.close()
-    for (const result of results) if (result.status === 'rejected') throw result.reason
+    if (failures.length > 0) throw failures[0]
   }
 }
 

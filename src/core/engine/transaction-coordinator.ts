@@ -236,7 +236,7 @@ export class TransactionCoordinator {
   }
 
   async #decide(entry: Entry, prepared: TransactionState, acknowledge: Acknowledge): Promise<void> {
-    if (outcomeOf(prepared) === 'commit' && acknowledge === 'durable') await Promise.all(this.#touched(prepared).map(({ log }) => log.sync()))
+    if (outcomeOf(prepared) === 'commit' && acknowledge === 'durable') await this.#engine.syncTogether(this.#touched(prepared))
     const decided = this.#topic.write(prepared.transactionalId, [record(prepared)], { acknowledge })
     entry.state = prepared
     await decided
@@ -259,6 +259,7 @@ export class TransactionCoordinator {
     const marker: TransactionMarker = { producerId, producerEpoch, coordinatorEpoch, type: outcome, timestamp: this.#now }
     const partitions = this.#touched(entry.state)
     for (const partition of partitions) partition.appendMarker(marker)
+    if (acknowledge === 'durable') await this.#engine.syncTogether(partitions)
     await Promise.all(partitions.map((partition) => partition.acknowledge(acknowledge, 1)))
     this.#offsets.completeTransaction(producerId, outcome)
     const completed = complete(entry.state, this.#now)
@@ -282,6 +283,7 @@ export class TransactionCoordinator {
         touched.add(partition)
       }
     }
+    await this.#engine.syncTogether([...touched])
     await Promise.all([...touched].map((partition) => partition.acknowledge('durable', 1)))
   }
 

@@ -71,7 +71,8 @@ export function partitionPath(directory: string, { topic, partition }: TopicPart
   return join(directory, `${topic}-${partition}`)
 }
 
-function parsePartition(name: string): TopicPartition | null {
+/** null: the name of a directory that is no partition's. */
+export function parsePartition(name: string): TopicPartition | null {
   const match = /^([a-zA-Z0-9._-]+)-(\d+)$/.exec(name)
   return match === null ? null : { topic: match[1]!, partition: Number(match[2]) }
 }

@@ -9,6 +9,8 @@ import { applyBatch } from './apply-batch.ts'
 import { compactSegments } from './compact-segments.ts'
 import { encodeMarker } from './control-batch.ts'
 import type { TransactionMarker } from './control-batch.ts'
+import { DurableEnd } from './durable-end.ts'
+import type { LogEnd } from './durable-end.ts'
 import { segmentFileName } from './file-names.ts'
 import { replaceFile } from './file-system.ts'
 import type { FileSystem } from './file-system.ts'
@@ -18,6 +20,7 @@ import { writeLeaderEpochCheckpoint } from './leader-epoch-checkpoint.ts'
 import { writeCheckpoint } from './log-checkpoint.ts'
 import type { LogCheckpoint } from './log-checkpoint.ts'
 import type { LogConfig } from './log-config.ts'
+import type { AppendResult, LogRead, LogReadRequest } from './log-read.ts'
 import { encodeSnapshot, removeSnapshots } from './producer-snapshot.ts'
 import type { CompletedTransaction, ProducerEntry, ProducerState } from './producer-state.ts'
 import { ReadHandles } from './read-handles.ts'
@@ -29,15 +32,17 @@ import { countExpired } from './retention.ts'
 import type { RetainedSegment } from './retention.ts'
 import { SegmentList } from './segment-list.ts'
 import { Segment } from './segment.ts'
+import type { JournalledLog, UnsyncedBytes } from './sync-journal.ts'
 import { findMaxTimestamp, findTimestamp } from './timestamp-search.ts'
 import type { TimestampedOffset } from './timestamp-search.ts'
-import type { AbortedTransaction } from './transaction-index.ts'
 
 export interface PartitionLogOptions {
   /** Of this partition alone. */
   readonly directory: string
   /** For errors, such as `orders-0`. */
   readonly name: string
+  /** Tells a topic from one of the same name that was removed. */
+  readonly topicId?: string
   readonly fileSystem: FileSystem
   readonly clock: Clock
   readonly config: LogConfig
@@ -49,34 +54,6 @@ export interface PartitionLogOptions {
   readonly onAdvance?: () => void
   /** After each sync that the disk did not fail: how long it took. */
   readonly onSync?: (ms: number) => void
-}
-
-export interface AppendResult {
-  readonly baseOffset: number
-  readonly lastOffset: number
-  /** -1, or the append time where the topic stamps records with it; of a duplicate: the time of the original. */
-  readonly logAppendTime: number
-  /** The batch was in the log already; offsets are those of the original. */
-  readonly duplicate: boolean
-}
-
-export interface LogReadRequest {
-  readonly offset: number
-  /** The first batch is returned whatever its size. */
-  readonly maxBytes: number
-  readonly isolation: Isolation
-}
-
-export interface LogRead {
-  /** Whole batches as they are stored, markers and aborted ones included; iterating leaves out records below the offset asked for. */
-  readonly batches: readonly RecordBatchView[]
-  /** Where to go on. */
-  readonly nextOffset: number
-  /** Those that overlap the batches; none for read-uncommitted. */
-  readonly abortedTransactions: readonly AbortedTransaction[]
-  readonly logStartOffset: number
-  readonly highWatermark: number
-  readonly lastStableOffset: number
 }
 
 interface RolledSegment {
@@ -101,7 +78,7 @@ const defaultCheckpointIntervalBytes = 64 * 1024 * 1024
  * visible; `close` leaves a mark that makes the next open quick. After a failed sync the log takes nothing more: what the
  * disk holds is not known until it is opened again. One object per directory, used from one thread.
  */
-export class PartitionLog {
+export class PartitionLog implements JournalledLog {
   readonly name: string
   /** Set when the log can only be read: a failed sync, or damage that was found when it was opened. */
   failure: StreamError | null = null
@@ -118,8 +95,7 @@ export class PartitionLog {
   #durableLogStart: number
   #logEndOffset: number
   #highWatermark: number
-  /** Everything before is on disk. */
-  #durableOffset: number
+  readonly #durable: DurableEnd
   /** Ended by a marker that is not yet on disk: they hold the last stable offset back until it is. */
   #endedTransactions: CompletedTransaction[] = []
   /** In order: rolled and not yet sealed. */
@@ -140,11 +116,9 @@ export class PartitionLog {
     this.#segments = new SegmentList(recovered.segments)
     this.#producers = recovered.producers
     this.#unhurriedNow = unhurriedNow(options.clock)
-    this.#logStartOffset = recovered.logStartOffset
-    this.#durableLogStart = recovered.logStartOffset
-    this.#logEndOffset = recovered.logEndOffset
-    this.#highWatermark = recovered.logEndOffset
-    this.#durableOffset = recovered.logEndOffset
+    this.#logStartOffset = this.#durableLogStart = recovered.logStartOffset
+    this.#logEndOffset = this.#highWatermark = recovered.logEndOffset
+    this.#durable = new DurableEnd(this.#end)
     this.#cleanedOffset = recovered.cleanedOffset
     this.failure = recovered.damage
   }
@@ -169,6 +143,8 @@ export class PartitionLog {
     return log
   }
 
+  get directory(): string { return this.#options.directory }
+  get topicId(): string { return this.#options.topicId ?? '' }
   get config(): LogConfig { return this.#config }
   get logStartOffset(): number { return this.#logStartOffset }
   get logEndOffset(): number { return this.#logEndOffset }
@@ -281,7 +257,31 @@ export class PartitionLog {
   sync(): Promise<void> {
     if (this.failure !== null) return Promise.reject(this.failure)
     if (this.#closed) return Promise.reject(new StreamError('CLOSED', `the log of ${this.name} is closed`))
-    return this.#durableOffset === this.#logEndOffset && !this.#directoryIsDirty ? Promise.resolve() : this.#commit.commit()
+    return this.#durable.offset === this.#logEndOffset && !this.#directoryIsDirty ? Promise.resolve() : this.#commit.commit()
+  }
+
+  /** As `sync`, for what must be on disk in the log's own files; resolves at once when the log is closed. */
+  syncFiles(): Promise<void> {
+    if (this.failure !== null) return Promise.reject(this.failure)
+    const isSynced = this.#durable.syncedOffset === this.#logEndOffset && !this.#directoryIsDirty
+    return this.#closed || isSynced ? Promise.resolve() : this.#commit.commit()
+  }
+
+  get #end(): LogEnd {
+    return { offset: this.#logEndOffset, segment: this.#segments.active, position: this.#segments.active.sizeBytes }
+  }
+
+  unsyncedBytes(): UnsyncedBytes | null {
+    return this.failure !== null || this.#closed || this.#directoryIsDirty ? null : this.#durable.unsynced(this.#end)
+  }
+
+  readUnsynced({ position }: UnsyncedBytes, into: Uint8Array): void {
+    this.#segments.active.readAppended(into, position)
+  }
+
+  markJournalled(range: UnsyncedBytes): void {
+    this.#durable.journalled(range)
+    this.#advance(range.endOffset)
   }
 
   /** Makes everything appended visible without waiting for the disk: a power cut may take back what was read. */
@@ -290,7 +290,9 @@ export class PartitionLog {
   }
 
   async #syncDirty(): Promise<void> {
-    const target = this.#logEndOffset
+    // For those who waited while a sync failed: the next one would answer that all is well.
+    if (this.failure !== null) throw this.failure
+    const target = this.#end
     const rolled = this.#rolled.filter(({ isDurable }) => !isDurable)
     const startedAt = this.#options.clock.monotonic()
     try {
@@ -300,17 +302,16 @@ export class PartitionLog {
       throw this.#fail(error)
     }
     this.#options.onSync?.(this.#options.clock.monotonic() - startedAt)
-    this.#durableOffset = target
-    this.#advance(target)
+    this.#durable.synced(target)
+    this.#advance(target.offset)
     if (this.#bytesSinceCheckpoint > (this.#options.checkpointIntervalBytes ?? defaultCheckpointIntervalBytes)) this.#inBackground(() => this.#checkpoint())
     else if (rolled.length > 0) this.#inBackground(() => this.#sealRolled())
   }
 
   async #syncWithRolled(rolled: readonly RolledSegment[]): Promise<void> {
     const { fileSystem, directory } = this.#options
-    const active = this.#segments.active
     this.#directoryIsDirty = false
-    await Promise.all([...rolled.map(({ segment }) => segment.sync()), active.sync(), fileSystem.syncDirectory(directory)])
+    await Promise.all([...rolled.map(({ segment }) => segment.sync()), this.#segments.active.sync(), fileSystem.syncDirectory(directory)])
     for (const entry of rolled) entry.isDurable = true
   }
 
@@ -322,7 +323,7 @@ export class PartitionLog {
 
   /** What was appended since the last good sync may or may not be on disk; asking again would not tell (the kernel drops the error with the page). */
   #fail(cause: unknown): StreamError {
-    this.failure ??= notOnDisk(this.name, { path: this.#options.directory, offset: this.#durableOffset }, cause)
+    this.failure ??= notOnDisk(this.name, { path: this.#options.directory, offset: this.#durable.offset }, cause)
     return this.failure
   }
 
@@ -361,7 +362,7 @@ export class PartitionLog {
     active.markTime()
     const position = { recoveryOffset: this.#logEndOffset, segmentBaseOffset: active.baseOffset, position: active.sizeBytes, ...active.entries }
     const snapshot = encodeSnapshot(this.#producers)
-    await this.sync()
+    await this.syncFiles()
     await this.#sealRolled()
     // Rolled meanwhile: once it is sealed it may be compacted, and no position in it holds any more.
     if (active !== this.#segments.active) return this.#checkpoint()
@@ -461,7 +462,7 @@ export class PartitionLog {
     const isAll = count === this.#segments.count
     if (isAll && removed.sizeBytes === 0) return this.#removeUpTo(removed.baseOffset, count - 1)
     if (isAll) this.#roll()
-    await this.sync()
+    await this.syncFiles()
     return this.#removeUpTo(this.#segments.at(count).baseOffset, count)
   }
 

@@ -11,6 +11,7 @@ import { nodeFileSystem } from './file-system.ts'
 import type { FileHandle, FileSystem } from './file-system.ts'
 import { readCheckpoint, writeCheckpoint } from './log-checkpoint.ts'
 import { removeSnapshots } from './producer-snapshot.ts'
+import { hasJournal } from './redo-journal.ts'
 import { batchHeaderBytes, batchSizeAt, RecordBatchView } from './record-batch.ts'
 
 /** Bytes of a log that hold no good batch, and the offsets that are missing with them. */
@@ -39,12 +40,16 @@ const noSegment = Number.MAX_SAFE_INTEGER
  * What would have to be given up so that a damaged data directory can be written again: every good batch stays at its offset, before
  * and behind the damage. With `cut` the damaged logs are replaced by what is left; the originals stay beside them, under the
  * name `<segment>.log.damaged`. Indexes and snapshots are made again at the next open. A crash in between leaves the damaged
- * log or the repaired one. @throws INVALID_ARGUMENT when there is no such directory, DIRECTORY_LOCKED, STORAGE_FULL, STORAGE_ERROR
+ * log or the repaired one. A directory whose journal holds writes that are to be put in place first is refused: any start does that.
+ * @throws INVALID_ARGUMENT when there is no such directory, or it has a journal, DIRECTORY_LOCKED, STORAGE_FULL, STORAGE_ERROR
  */
 export async function repairDataDirectory({ directory, fileSystem = nodeFileSystem }: DirectoryCheckOptions, mode: RepairMode): Promise<readonly PartitionRepair[]> {
   if (!fileSystem.stat(directory)?.isDirectory) throw new StreamError('INVALID_ARGUMENT', `${directory} is no directory`, { details: { directory } })
   const lock = await DirectoryLock.acquire({ fileSystem, directory, random: systemRandom, pid: process.pid })
   try {
+    if (hasJournal(fileSystem, directory)) {
+      throw new StreamError('INVALID_ARGUMENT', `${directory} was not closed, and its journal may hold acknowledged writes that are not in the logs yet; open it once (any command that reads a topic does), then repair it`, { details: { directory } })
+    }
     const repairs: PartitionRepair[] = []
     for (const target of listPartitions(fileSystem, directory)) repairs.push({ ...target, lost: await repairPartition(fileSystem, partitionPath(directory, target), mode) })
     return repairs

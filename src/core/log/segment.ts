@@ -175,6 +175,11 @@ export class Segment {
     if (this.maxTimestamp >= 0) this.timeIndex.append(this.maxTimestamp, this.offsetOfMaxTimestamp - this.baseOffset)
   }
 
+  /** Fills `into` with what was appended from `position` on, while active. */
+  readAppended(into: Uint8Array, position: number): void {
+    this.#file!.read(into, 0, into.length, position)
+  }
+
   /** Resolves when everything appended before the call is on disk. */
   sync(): Promise<void> {
     return this.#file === null ? Promise.resolve() : this.#file.sync()

@@ -1,6 +1,6 @@
 import type { Isolation } from '../broker.ts'
 import { readMarker } from './control-batch.ts'
-import type { LogRead } from './partition-log.ts'
+import type { LogRead } from './log-read.ts'
 import type { RecordBatchView } from './record-batch.ts'
 
 /** What a consumer sees of a read: control batches never, and batches of aborted transactions only when it reads uncommitted. */

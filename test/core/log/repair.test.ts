@@ -24,6 +24,14 @@ describe('repairDataDirectory', () => {
     expect(await repairDataDirectory({ directory: data, fileSystem: await written() }, 'cut')).toEqual([{ topic: 'orders', partition: 0, lost: [] }])
   })
 
+  it('cuts nothing while a journal may hold what is missing', async () => {
+    const disk = await written()
+    disk.setBytes('/data/millrace.journal-0', new Uint8Array(512))
+    for (const mode of ['none', 'cut'] as const) {
+      await expect(repairDataDirectory({ directory: data, fileSystem: disk }, mode)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    }
+  })
+
   it('says what would be lost before it does anything, and then loses just that', async () => {
     for (const path of logs(await written())) {
       const { length } = (await written()).bytesOf(path)
