@@ -4,6 +4,7 @@ import type { Group } from './grouped-stream.ts'
 import { addOperator } from './plan.ts'
 import type { NodeFields } from './plan.ts'
 import { repartitionNode } from './repartition.ts'
+import type { Stream } from './stream.ts'
 import type { Table } from './table.ts'
 import { GraphNode } from './topology/graph.ts'
 import type { Aggregator, StoreSpec, TopologyNode } from './topology/node.ts'
@@ -22,6 +23,8 @@ interface CogroupRequest {
   readonly keySerde: Serde<unknown>
   readonly name: string | undefined
   readonly windows?: Windows
+  /** Takes the stream of records that come too late for every window. */
+  readonly late?: ((late: Stream<never, never>) => void) | null
   fields(aggregator: Aggregator, sendOldValues: boolean): NodeFields
 }
 
@@ -31,16 +34,22 @@ export function addCogroup<K, A>(inputs: readonly CogroupedInput[], request: Cog
   const parents = repartitioned(inputs, request.store)
   const sources = new Set(parents.flatMap((parent) => [...parent.sources]))
   let sendsOldValues = false
+  const late = request.late ?? null
+  const lateChild = late === null ? null : context.names.processor('KSTREAM-LATE-')
   const aggregates = inputs.map(({ aggregator }, index) => {
     const name = context.names.processorWithSuffix('COGROUPKSTREAM-AGGREGATE-', request.name, `-cogroup-agg-${index}`)
     const node = new GraphNode(name, (writer, parentNames) => {
-      writer.addNode({ ...request.fields(aggregator, sendsOldValues), name, parents: parentNames, stores: [request.store.name] } as TopologyNode)
+      writer.addNode({ ...request.fields(aggregator, sendsOldValues), ...(request.windows === undefined ? {} : { lateChild }), name, parents: parentNames, stores: [request.store.name] } as TopologyNode)
       writer.addStore(request.store, name)
       if (index === 0) writer.copartition(sources)
     }, traitsOf(request.windows, request.fields(aggregator, false), request.store))
     context.graph.add(node, parents[index]!.node)
     return node
   })
+  if (late !== null && lateChild !== null) {
+    const lateNode = addOperator(context, lateChild, aggregates, () => ({ kind: 'passThrough' }))
+    late(context.stream({ context, node: lateNode, sources, keySerde: inputs[0]!.group.plan.keySerde, valueSerde: null, repartitionRequired: false }))
+  }
   const mergeName = context.names.processorWithSuffix('COGROUPKSTREAM-MERGE-', request.name, '-cogroup-merge')
   return context.table({
     context,

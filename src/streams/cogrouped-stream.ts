@@ -1,10 +1,11 @@
 import { addCogroup } from './cogroup.ts'
 import type { CogroupedInput } from './cogroup.ts'
-import type { AggregateFunction, GroupedStream } from './grouped-stream.ts'
+import type { AggregateFunction, GroupedStream, LateOption } from './grouped-stream.ts'
 import type { StoreOptions, WindowStoreOptions } from './options.ts'
 import { groupKey } from './plan.ts'
 import { storeRequest, storeSpec, tableStoreSpec, windowRetentionMs } from './store-request.ts'
 import type { StoreRequest } from './store-request.ts'
+import type { Stream } from './stream.ts'
 import type { Table } from './table.ts'
 import type { Aggregator, Initializer, SessionMerger } from './topology/node.ts'
 import { sessionWindowedSerde, timeWindowedSerde } from './windowed-serde.ts'
@@ -13,9 +14,9 @@ import type { SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows, Win
 
 /**
  * Several grouped streams that fold into one aggregate, each with its own aggregator, in one store. Their topics must have
- * equal numbers of partitions. Semantics: CogroupedKStream of Kafka Streams.
+ * equal numbers of partitions. `V`: the values of any of them. Semantics: CogroupedKStream of Kafka Streams.
  */
-export class CogroupedStream<K, A> {
+export class CogroupedStream<K, A, V = unknown> {
   readonly #inputs: readonly CogroupedInput[]
 
   constructor(inputs: readonly CogroupedInput[]) {
@@ -23,7 +24,7 @@ export class CogroupedStream<K, A> {
   }
 
   /** Adds a stream with its own aggregator. */
-  cogroup<V>(grouped: GroupedStream<K, V>, aggregator: AggregateFunction<K, V, A>): CogroupedStream<K, A> {
+  cogroup<V2>(grouped: GroupedStream<K, V2>, aggregator: AggregateFunction<K, V2, A>): CogroupedStream<K, A, V | V2> {
     return new CogroupedStream([...this.#inputs, { group: grouped[groupKey], aggregator: aggregator as Aggregator }])
   }
 
@@ -41,11 +42,14 @@ export class CogroupedStream<K, A> {
     })
   }
 
-  /** One aggregate per key and window. */
-  windowedBy(windows: SessionWindows): SessionCogroupedStream<K, A>
-  windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows): WindowedCogroupedStream<K, A>
-  windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows | SessionWindows): WindowedCogroupedStream<K, A> | SessionCogroupedStream<K, A> {
-    return windows.type === 'session' ? new SessionCogroupedStream(this.#inputs, windows) : new WindowedCogroupedStream(this.#inputs, windows)
+  /** One aggregate per key and window. `late` takes the records of any input that come too late, by the clock of that input. */
+  windowedBy(windows: SessionWindows, options?: LateOption<K, V>): SessionCogroupedStream<K, A>
+  windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows, options?: LateOption<K, V>): WindowedCogroupedStream<K, A>
+  windowedBy(
+    windows: TimeWindows | SlidingWindows | UnlimitedWindows | SessionWindows, { late }: LateOption<K, V> = {},
+  ): WindowedCogroupedStream<K, A> | SessionCogroupedStream<K, A> {
+    const toSide = (late ?? null) as LateRecords
+    return windows.type === 'session' ? new SessionCogroupedStream(this.#inputs, windows, toSide) : new WindowedCogroupedStream(this.#inputs, windows, toSide)
   }
 }
 
@@ -53,10 +57,12 @@ export class CogroupedStream<K, A> {
 export class WindowedCogroupedStream<K, A> {
   readonly #inputs: readonly CogroupedInput[]
   readonly #windows: TimeWindows | SlidingWindows | UnlimitedWindows
+  readonly #late: LateRecords
 
-  constructor(inputs: readonly CogroupedInput[], windows: TimeWindows | SlidingWindows | UnlimitedWindows) {
+  constructor(inputs: readonly CogroupedInput[], windows: TimeWindows | SlidingWindows | UnlimitedWindows, late: LateRecords = null) {
     this.#inputs = inputs
     this.#windows = windows
+    this.#late = late
   }
 
   /** One aggregate per key and window. */
@@ -72,6 +78,7 @@ export class WindowedCogroupedStream<K, A> {
     return addCogroup(this.#inputs, {
       store,
       windows,
+      late: this.#late,
       keySerde: timeWindowedSerde(serdes.keySerde, Number.isFinite(windowSizeMs) ? windowSizeMs : undefined) as never,
       name: options.name,
       fields: (aggregator, sendOldValues) => {
@@ -86,10 +93,12 @@ export class WindowedCogroupedStream<K, A> {
 export class SessionCogroupedStream<K, A> {
   readonly #inputs: readonly CogroupedInput[]
   readonly #windows: SessionWindows
+  readonly #late: LateRecords
 
-  constructor(inputs: readonly CogroupedInput[], windows: SessionWindows) {
+  constructor(inputs: readonly CogroupedInput[], windows: SessionWindows, late: LateRecords = null) {
     this.#inputs = inputs
     this.#windows = windows
+    this.#late = late
   }
 
   /** One aggregate per key and session; `merger` joins the aggregates of two sessions. */
@@ -102,6 +111,7 @@ export class SessionCogroupedStream<K, A> {
     return addCogroup(this.#inputs, {
       store,
       windows,
+      late: this.#late,
       keySerde: sessionWindowedSerde(serdes.keySerde) as never,
       name: options.name,
       fields: (aggregator, sendOldValues) => ({
@@ -110,6 +120,9 @@ export class SessionCogroupedStream<K, A> {
     })
   }
 }
+
+/** What the program does with records that come too late. */
+type LateRecords = ((late: Stream<never, never>) => void) | null
 
 const storePrefix = 'COGROUPKSTREAM-AGGREGATE-'
 

@@ -2,7 +2,7 @@ import { bytesSerde } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
 import { subscriptionAnswerSerde, subscriptionSerde } from './foreign-key-serde.ts'
 import type { SubscriptionAnswer } from './foreign-key-serde.ts'
-import type { AnyStoreOptions } from './options.ts'
+import type { AnyStoreOptions, KeyPartitioner } from './options.ts'
 import { storesOfRows } from './plan.ts'
 import type { TablePlan } from './plan.ts'
 import { internalSource, sinkNode } from './repartition.ts'
@@ -11,14 +11,14 @@ import type { Table } from './table.ts'
 import { TableSource, tableOfSource } from './table-source.ts'
 import { GraphNode } from './topology/graph.ts'
 import type { NameCounter } from './topology/names.ts'
-import type { Joiner, RecordFunction, StoreSpec, TableRows } from './topology/node.ts'
+import type { Joiner, Partitioner, RecordFunction, StoreSpec, TableRows } from './topology/node.ts'
 import type { TopologyWriter } from './topology/topology-writer.ts'
 
 interface ForeignKeyJoin {
   readonly join: 'inner' | 'left'
   readonly extractor: RecordFunction
   readonly joiner: Joiner
-  readonly options: AnyStoreOptions
+  readonly options: AnyStoreOptions & { readonly partitioner?: unknown; readonly otherPartitioner?: unknown }
 }
 
 /** Everything that the nodes of one join need to know, settled. */
@@ -28,6 +28,7 @@ interface Plan extends ForeignKeyJoin {
   readonly right: TablePlan
   readonly leftRows: TableRows
   readonly rightRows: TableRows
+  readonly partitioners: { readonly left: Partitioner | null; readonly right: Partitioner | null }
   readonly serdes: { readonly primaryKey: Serde<unknown>; readonly foreignKey: Serde<unknown>; readonly left: Serde<unknown>; readonly right: Serde<unknown> }
 }
 
@@ -45,6 +46,7 @@ export function foreignKeyJoin<K, R>(left: TablePlan, right: TablePlan, request:
   const store = storeRequest(context, options, 'KTABLE-FK-JOIN-OUTPUT-')
   const plan: Plan = {
     ...request, names, left, right, leftRows: left.rows(), rightRows: right.rows(),
+    partitioners: { left: byKey(options.partitioner), right: byKey(options.otherPartitioner) },
     serdes: {
       primaryKey: left.keySerde ?? context.defaultKeySerde,
       foreignKey: right.keySerde ?? context.defaultKeySerde,
@@ -68,14 +70,14 @@ export function foreignKeyJoin<K, R>(left: TablePlan, right: TablePlan, request:
 }
 
 /** Left rows on their way to the right table, and what it makes of them. */
-function writeSubscriptions(writer: TopologyWriter, { names, left, right, rightRows, serdes, join, extractor }: Plan): void {
+function writeSubscriptions(writer: TopologyWriter, { names, left, right, rightRows, serdes, partitioners, join, extractor }: Plan): void {
   const store = subscriptionStore(names.store, serdes.primaryKey)
   const wire = { topic: names.subscriptionTopic, keySerde: serdes.foreignKey, valueSerde: store.valueSerde }
   writer.addRepartitionTopic({ name: names.subscriptionTopic, partitions: null })
   writer.addNode({
     kind: 'foreignKeySubscribe', name: names.subscribe, parents: [left.node.name], stores: [], join, extractor, foreignKeySerde: serdes.foreignKey, leftValueSerde: serdes.left,
   })
-  writer.addNode(sinkNode(names.subscriptionSink, [names.subscribe], wire))
+  writer.addNode(sinkNode(names.subscriptionSink, [names.subscribe], { ...wire, partitioner: partitioners.right ?? undefined }))
   writer.addNode(internalSource(names.subscriptionSource, names.subscriptionTopic, wire))
   writer.addNode({
     kind: 'foreignKeyReceive', name: names.receive, parents: [names.subscriptionSource], stores: [], store: store.name,
@@ -88,17 +90,24 @@ function writeSubscriptions(writer: TopologyWriter, { names, left, right, rightR
 }
 
 /** Right rows on their way back to those who asked. */
-function writeAnswers(writer: TopologyWriter, { names, leftRows, serdes, join, joiner }: Plan): void {
+function writeAnswers(writer: TopologyWriter, { names, leftRows, serdes, partitioners, join, joiner }: Plan): void {
   const wire = { topic: names.answerTopic, keySerde: serdes.primaryKey, valueSerde: subscriptionAnswerSerde(serdes.right) as Serde<unknown> }
   writer.addRepartitionTopic({ name: names.answerTopic, partitions: null })
   writer.addNode(sinkNode(names.answerSink, [names.lookUp, names.answer], {
     ...wire,
-    partitioner: (_topic, _key, answer) => (answer as SubscriptionAnswer).primaryPartition,
+    partitioner: partitioners.left ?? ((_topic, _key, answer) => (answer as SubscriptionAnswer).primaryPartition),
   }))
   writer.addNode(internalSource(names.answerSource, names.answerTopic, wire))
   writer.addNode({
     kind: 'foreignKeyResolve', name: names.resolver, parents: [names.answerSource], stores: storesOfRows(leftRows), join, joiner, rows: leftRows, leftValueSerde: serdes.left,
   })
+}
+
+/** A row that names no foreign key has no place of its own: it goes where the default sends it. */
+function byKey(option: unknown): Partitioner | null {
+  if (option === undefined) return null
+  const partitionOf = option as KeyPartitioner<unknown>
+  return (topic, key, _value, partitions) => (key === null ? undefined : partitionOf(topic, key, partitions))
 }
 
 function subscriptionStore(name: string, primaryKeySerde: Serde<unknown>): StoreSpec {

@@ -52,7 +52,7 @@ export class GroupedStream<K, V> {
   }
 
   /** Begins an aggregate to which several grouped streams contribute, each with its own aggregator: `.cogroup(…)` adds the next. */
-  cogroup<A>(aggregator: AggregateFunction<K, V, A>): CogroupedStream<K, A> {
+  cogroup<A>(aggregator: AggregateFunction<K, V, A>): CogroupedStream<K, A, V> {
     return new CogroupedStream([{ group: this[groupKey], aggregator: aggregator as Aggregator }])
   }
 

@@ -45,7 +45,7 @@ export { isInternalTopic } from './topology/internal-topics.ts'
 export type { Optimization } from './topology/optimize.ts'
 export type { EmitStrategy } from './topology/node.ts'
 export type {
-  DynamicSinkOptions, GroupedOptions, NameOption, RepartitionOptions, SinkOptions, SourceOptions, StoreOptions, WindowStoreOptions,
+  DynamicSinkOptions, ForeignKeyJoinOptions, GroupedOptions, KeyPartitioner, NameOption, RepartitionOptions, SinkOptions, SourceOptions, StoreOptions, WindowStoreOptions,
 } from './options.ts'
 export type { StreamJoinOptions } from './stream-stream-join.ts'
 export type { SuppressBounds, SuppressOptions } from './suppress.ts'

@@ -45,6 +45,16 @@ export interface StoreOptions<K, V> extends AnyStoreOptions {
   readonly value?: Format<NonNullable<V>>
 }
 
+/** How the two topics of a foreign-key join are partitioned: as the topics of the tables, where those are not by the default partitioner. */
+export interface ForeignKeyJoinOptions<K, K2, R> extends StoreOptions<K, R> {
+  /** Partition for a key of this table. Default: that of the row that asked. */
+  readonly partitioner?: KeyPartitioner<K>
+  /** Partition for a key of the other table. Default: by the key, as every Kafka client does. */
+  readonly otherPartitioner?: KeyPartitioner<K2>
+}
+
+export type KeyPartitioner<K> = (topic: string, key: K, partitions: number) => number | undefined
+
 export interface WindowStoreOptions<K, V> extends StoreOptions<K, V>, RetentionOption {}
 
 export interface RetentionOption {

@@ -2,7 +2,7 @@ import type { Observable } from 'rxjs'
 import { foreignKeyJoin } from './foreign-key-join.ts'
 import { GroupedTable } from './grouped-table.ts'
 import { asksForStore } from './options.ts'
-import type { AnyStoreOptions, GroupedOptions, NameOption, StoreOptions } from './options.ts'
+import type { AnyStoreOptions, ForeignKeyJoinOptions, GroupedOptions, NameOption, StoreOptions } from './options.ts'
 import { addOperator, keys, planKey } from './plan.ts'
 import type { NodeFields, TablePlan } from './plan.ts'
 import { storeRequest, tableStoreSpec } from './store-request.ts'
@@ -104,17 +104,18 @@ export class Table<K, V, Gone extends null = null> {
 
   /**
    * Each row of this table with the other's row whose key it names; a row that names none, or one that is not there, is
-   * left out. The result has this table's keys. Nothing needs to be co-partitioned. Semantics: KTable's foreign-key join.
+   * left out. The result has this table's keys. Nothing needs to be co-partitioned; where a table's topic is not partitioned by
+   * the default, `partitioner` and `otherPartitioner` say how. Semantics: KTable's foreign-key join.
    */
   joinOn<K2, V2, R>(
-    other: Table<K2, V2, null>, foreignKey: (row: V, key: K) => K2 | null, joiner: (row: V, otherRow: V2, key: K) => R, options: StoreOptions<K, R> = {},
+    other: Table<K2, V2, null>, foreignKey: (row: V, key: K) => K2 | null, joiner: (row: V, otherRow: V2, key: K) => R, options: ForeignKeyJoinOptions<K, K2, R> = {},
   ): Table<K, NonNullable<R>, null> {
     return foreignKeyJoin(this[planKey], other[planKey], { join: 'inner', extractor: foreignKey as RecordFunction, joiner: joiner as Joiner, options })
   }
 
   /** As `joinOn`, with null where there is no such row. */
   leftJoinOn<K2, V2, R>(
-    other: Table<K2, V2, null>, foreignKey: (row: V, key: K) => K2 | null, joiner: (row: V, otherRow: V2 | null, key: K) => R, options: StoreOptions<K, R> = {},
+    other: Table<K2, V2, null>, foreignKey: (row: V, key: K) => K2 | null, joiner: (row: V, otherRow: V2 | null, key: K) => R, options: ForeignKeyJoinOptions<K, K2, R> = {},
   ): Table<K, NonNullable<R>, null> {
     return foreignKeyJoin(this[planKey], other[planKey], { join: 'left', extractor: foreignKey as RecordFunction, joiner: joiner as Joiner, options })
   }

@@ -196,8 +196,9 @@ stream.split().branch('one', (hit) => hit.path)
 
 const numbers = stream.mapValues((hit) => hit.status)
 const cogrouped = grouped.cogroup((sum: number, hit) => sum + hit.status).cogroup(numbers.groupByKey(), (sum, status) => sum + status)
-expectType<CogroupedStream<string, number>>().of(cogrouped)
+expectType<CogroupedStream<string, number, Hit | number>>().of(cogrouped)
 expectType<Table<string, number>>().of(cogrouped.aggregate(() => 0))
+cogrouped.windowedBy(tumbling('1m'), { late: (late) => expectType<Stream<string, Hit | number>>().of(late) })
 expectType<Table<Windowed<string>, number>>().of(cogrouped.windowedBy(tumbling('1m')).aggregate(() => 0))
 expectType<Table<Windowed<string>, number>>().of(cogrouped.windowedBy(session('1m')).aggregate(() => 0, (_key, left, right) => left + right))
 

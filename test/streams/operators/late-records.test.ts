@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { stringSerde } from '../../../src/core/index.ts'
+import { integerSerde, stringSerde } from '../../../src/core/index.ts'
 import type { Stream } from '../../../src/streams/stream.ts'
 import { StreamsBuilder } from '../../../src/streams/streams-builder.ts'
 import { TopologyTestDriver } from '../../../src/streams/testing/topology-test-driver.ts'
@@ -60,5 +60,22 @@ describe('records that come too late', () => {
     const driver = new TopologyTestDriver(builder.build())
     driver.inputTopic(input).pipeAll([{ key: 'a', value: 'x', timestamp: 50 }, { key: 'a', value: 'x', timestamp: 1 }])
     expect(driver.outputTopic(tooLate).readValues()).toEqual(['x-1', 'x-2'])
+  })
+
+  it.each(['time', 'sliding', 'session'] as const)('come from every stream of a cogroup, each by its own clock (%s windows)', (kind) => {
+    const builder = new StreamsBuilder()
+    const numbers = topic('numbers', { key: stringSerde, value: integerSerde })
+    const cogrouped = builder.stream(input).groupByKey()
+      .cogroup((all: string, text) => `${all}${text}`)
+      .cogroup(builder.stream(numbers).groupByKey(), (all, number) => `${all}${number}`)
+    const options = { late: (late: Stream<string, string | number>) => late.mapValues((value) => `late ${value}`).to(tooLate) }
+    const table = kind === 'session'
+      ? cogrouped.windowedBy(session(10, { grace: 5 }), options).aggregate(() => '', (_key, left, right) => left + right)
+      : cogrouped.windowedBy(kind === 'sliding' ? sliding(10, { grace: 5 }) : tumbling(10, { grace: 5 }), options).aggregate(() => '')
+    table.toStream().map((all, { key }) => [key, all ?? '']).to(counts)
+    const driver = new TopologyTestDriver(builder.build())
+    driver.inputTopic(input).pipeAll([{ key: 'a', value: 'x', timestamp: 100 }, { key: 'a', value: 'y', timestamp: 1 }])
+    driver.inputTopic(numbers).pipeAll([{ key: 'a', value: 1, timestamp: 2 }, { key: 'a', value: 2, timestamp: 200 }, { key: 'a', value: 3, timestamp: 3 }])
+    expect(driver.outputTopic(tooLate).readValues()).toEqual(['late y', 'late 3'])
   })
 })
