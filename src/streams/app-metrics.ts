@@ -86,6 +86,7 @@ function taskMetrics(active: ActiveTask, thread: MeasuredThread, client: Tags): 
   return [
     counter('stream-task-metrics', 'process-total', 'records processed', tags, active.processedRecords),
     counter('stream-task-metrics', 'dropped-records-total', 'records left out: late, without a key, or by an error policy', tags, active.task.droppedRecords),
+    counter('stream-task-metrics', 'enforced-processing-total', 'records processed although an input was empty that may have had earlier ones soon (max.task.idle.ms)', tags, active.enforcedRecords),
     gauge('stream-task-metrics', 'active-buffer-count', 'records that wait in memory', tags, active.bufferedRecords),
     gauge('stream-task-metrics', 'restoring', '1 while stores are filled from changelogs (not upstream\'s)', tags, thread.isRestoring(taskId) ? 1 : 0),
     ...active.inputs.flatMap(({ topic, partition, traffic, readTo, end }) => {

@@ -50,6 +50,12 @@ export interface StreamsConfig {
   readonly threadWorker?: URL
   /** What the JavaScript heap of a worker thread may grow to; a thread that needs more dies (THREAD_DIED), and the rest goes on. Default: Node's own limit. */
   readonly maxThreadMemoryMiB?: number
+  /**
+   * How long a task with several inputs waits for one of which the broker has no more, so that records come in the order of
+   * their timestamps even if a producer is late. What the broker has is always waited for, unless this is `never`: then a record is
+   * processed as soon as it is there. Default 0. Kafka Streams: `max.task.idle.ms`, whose -1 is `never`.
+   */
+  readonly maxTaskIdle?: Duration | 'never'
   /** Records waiting in memory per input partition before reading it pauses. Default 1,000 (a batch that is read is kept whole). */
   readonly maxBufferedRecords?: number
   /** Bytes for the write-back caches of the stores; 0 forwards every update at once. Default 10 MiB. */
@@ -102,7 +108,9 @@ export interface StreamsConfig {
   readonly random?: Random
 }
 
-export interface ResolvedConfig extends Required<Omit<StreamsConfig, 'commitInterval' | 'transactionTimeout' | 'sessionTimeout' | 'deadLetterTopic' | 'windowChangelogRetention' | 'repartitionPurgeInterval' | 'stateDirectory' | 'endpoint' | 'topologyModule' | 'threadWorker' | 'maxThreadMemoryMiB' | 'onFailure'>> {
+export interface ResolvedConfig extends Required<Omit<StreamsConfig, 'commitInterval' | 'transactionTimeout' | 'sessionTimeout' | 'deadLetterTopic' | 'windowChangelogRetention' | 'repartitionPurgeInterval' | 'stateDirectory' | 'endpoint' | 'topologyModule' | 'threadWorker' | 'maxThreadMemoryMiB' | 'maxTaskIdle' | 'onFailure'>> {
+  /** -1: never. */
+  readonly maxTaskIdleMs: number
   readonly onFailure: (failure: StreamError) => FailureDecision | Promise<FailureDecision>
   /** null: there is one thread, this one. */
   readonly topologyModule: string | null
@@ -128,7 +136,7 @@ const knownKeys: ReadonlySet<string> = new Set<keyof StreamsConfig>([
   'applicationId', 'broker', 'guarantee', 'commitInterval', 'offsetReset', 'onDeserializationError', 'onProcessingError', 'onSerializationError',
   'deadLetterTopic', 'onFailure', 'maxBufferedRecords', 'cacheMaxBytes', 'transactionTimeout', 'windowChangelogRetention', 'repartitionPurgeInterval', 'instanceId', 'sessionTimeout', 'endpoint', 'stateDirectory', 'onRestore', 'clock', 'random',
   'standbyReplicas', 'acceptableRecoveryLag', 'maxWarmupReplicas',
-  'threads', 'topologyModule', 'threadWorker', 'maxThreadMemoryMiB',
+  'threads', 'topologyModule', 'threadWorker', 'maxThreadMemoryMiB', 'maxTaskIdle',
 ])
 const policies: readonly ErrorPolicy[] = ['fail', 'skip', 'dead-letter']
 
@@ -159,6 +167,7 @@ export function resolveConfig(config: StreamsConfig): ResolvedConfig {
     topologyModule: config.topologyModule === undefined ? null : moduleUrl(config.topologyModule),
     threadWorker: config.threadWorker ?? null,
     maxThreadMemoryMiB: config.maxThreadMemoryMiB === undefined ? null : wholeNumber('maxThreadMemoryMiB', config.maxThreadMemoryMiB, 16),
+    maxTaskIdleMs: config.maxTaskIdle === 'never' ? -1 : durationMs(config.maxTaskIdle ?? 0, 'maxTaskIdle'),
     maxBufferedRecords: wholeNumber('maxBufferedRecords', config.maxBufferedRecords ?? 1_000, 1),
     cacheMaxBytes: wholeNumber('cacheMaxBytes', config.cacheMaxBytes ?? 10 * 1024 * 1024, 0),
     transactionTimeoutMs: durationMs(config.transactionTimeout ?? '10s', 'transactionTimeout'),

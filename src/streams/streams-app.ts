@@ -7,6 +7,7 @@ import { resolveConfig } from './config.ts'
 import type { FailureDecision, ResolvedConfig, StreamsConfig } from './config.ts'
 import { LocalStores } from './local-stores.ts'
 import type { StoreQueryType } from './local-stores.ts'
+import { withAdvice } from './runtime/failure.ts'
 import { RepartitionPurge } from './runtime/repartition-purge.ts'
 import { newThreadMetrics } from './runtime/thread-metrics.ts'
 import { setUpTopics } from './runtime/topic-setup.ts'
@@ -61,6 +62,8 @@ export class StreamsApp {
   #threads: AppThreads | null = null
   #finished: Promise<void> | null = null
   #failure: StreamError | null = null
+  /** Why this instance asked that the whole application ends. */
+  #shutdownCause: StreamError | null = null
   #partitionCounts = new Map<string, number>()
   readonly #stores: LocalStores
   readonly #purge: RepartitionPurge
@@ -122,14 +125,15 @@ export class StreamsApp {
       clock,
       decide: (failure) => this.#decide(failure),
       onState: (state) => this.#setState(state === 'running' ? 'RUNNING' : 'REBALANCING'),
-      open: (index, onState) => open(index, {
+      open: (index, onState, asksShutdown) => open(index, {
         onState,
         onCommit: () => {
           this.#progress.noteCommit()
           this.#purge.afterCommit(this.#tasks.flatMap(({ inputs }) => inputs))
         },
+        onShutdownAsked: () => this.#threads!.end(this.#shutdownCause ?? shutdownRequested(applicationId)),
         onPartitions: (counts) => { for (const [topic, count] of counts) this.#partitionCounts.set(topic, count) },
-      }),
+      }, asksShutdown),
     })
   }
 
@@ -266,7 +270,9 @@ export class StreamsApp {
   }
 
   async #decide(failure: StreamError): Promise<FailureDecision> {
-    return this.#config.onFailure(failure)
+    const decision = await this.#config.onFailure(failure)
+    if (decision === 'shutdown-application') this.#shutdownCause ??= withAdvice(failure)
+    return decision
   }
 
   async #untilFinished(threads: AppThreads): Promise<void> {
@@ -296,4 +302,8 @@ export class StreamsApp {
     this.#state = state
     for (const listener of this.#listeners) listener(state, before)
   }
+}
+
+function shutdownRequested(applicationId: string): StreamError {
+  return new StreamError('SHUTDOWN_REQUESTED', `an instance of ${applicationId} has failed and asked that all of them end; it says why`)
 }

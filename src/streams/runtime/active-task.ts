@@ -14,6 +14,8 @@ interface Input extends TopicPartition {
   end: number
   /** What was read of it. */
   readonly traffic: Traffic
+  /** Nothing waits of it, and the broker has no more: until when others wait for it. null: not so. */
+  idleUntilMs: number | null
 }
 
 /** A task with its place in its inputs: what to read, when all inputs are there, where to go back to. */
@@ -22,13 +24,18 @@ export class ActiveTask {
   readonly task: StreamTask
   readonly #inputs = new Map<string, Input>()
   readonly #inputList: readonly Input[]
+  readonly #maxIdleMs: number
   #processedRecords = 0
+  #enforcedRecords = 0
+  /** Inputs are empty, and were waited for long enough. */
+  #isEnforced = false
 
-  constructor(plan: TaskPlan, task: StreamTask, positions: readonly (TopicPartition & { readonly position: number; readonly end: number })[]) {
+  constructor(plan: TaskPlan, task: StreamTask, positions: readonly (TopicPartition & { readonly position: number; readonly end: number })[], maxIdleMs: number) {
     this.plan = plan
     this.task = task
+    this.#maxIdleMs = maxIdleMs
     for (const { topic, partition, position, end } of positions) {
-      this.#inputs.set(partitionKey(topic, partition), { topic, partition, position, readTo: position, end, traffic: { records: 0, bytes: 0 } })
+      this.#inputs.set(partitionKey(topic, partition), { topic, partition, position, readTo: position, end, traffic: { records: 0, bytes: 0 }, idleUntilMs: null })
     }
     this.#inputList = [...this.#inputs.values()]
   }
@@ -40,6 +47,11 @@ export class ActiveTask {
   /** Records that this task has processed, those that were rolled back included. */
   get processedRecords(): number {
     return this.#processedRecords
+  }
+
+  /** Those that were processed although an input was empty, which may have had earlier ones soon. */
+  get enforcedRecords(): number {
+    return this.#enforcedRecords
   }
 
   /** Records that wait in memory. */
@@ -58,23 +70,52 @@ export class ActiveTask {
     this.task.addRecords(input, batches, nextOffset)
   }
 
-  /**
-   * Processes up to `limit` records; answers how many. With several inputs, one that is empty although the broker has more
-   * for it holds the task back, so that records come in the order of their timestamps (`max.task.idle.ms` 0 of Kafka Streams).
-   */
+  /** Processes up to `limit` records, as long as `readyInMs` is 0; answers how many. */
   process(limit: number, nowMs: number): number {
     const { task } = this
     const isSingle = this.#inputList.length === 1
     let count = 0
-    while (count < limit && (isSingle || this.#hasAllInputs()) && task.process(nowMs)) count++
+    while (count < limit && (isSingle || this.readyInMs(nowMs) === 0) && task.process(nowMs)) {
+      count++
+      if (this.#isEnforced) this.#enforcedRecords++
+    }
     this.#processedRecords += count
     if (count > 0) task.punctuateStreamTime(nowMs)
     return count
   }
 
-  /** True while a record waits that may be processed. */
-  get hasWork(): boolean {
-    return this.#inputList.some((input) => this.task.bufferedRecords(input) > 0) && this.#hasAllInputs()
+  /**
+   * How long until a record that waits may be processed: 0 at once, Infinity when none waits. With several inputs, records come in
+   * the order of their timestamps, as far as the broker is known to have them: an input that is empty although there is more of it
+   * holds the task back; one of which there is no more does so for `maxTaskIdle`. Semantics: `max.task.idle.ms` (KIP-695).
+   */
+  readyInMs(nowMs: number): number {
+    let buffered = 0
+    this.#isEnforced = false
+    for (const input of this.#inputList) {
+      if (this.task.bufferedRecords(input) === 0) continue
+      input.idleUntilMs = null
+      buffered++
+    }
+    if (buffered === 0) return Infinity
+    if (buffered === this.#inputList.length || this.#maxIdleMs < 0) return 0
+    const waitMs = this.#idleInputsMs(nowMs)
+    this.#isEnforced = waitMs === 0
+    return waitMs
+  }
+
+  #idleInputsMs(nowMs: number): number {
+    let waitMs = 0
+    for (const input of this.#inputList) {
+      if (this.task.bufferedRecords(input) > 0) continue
+      if (input.readTo < input.end) {
+        input.idleUntilMs = null
+        return Infinity
+      }
+      input.idleUntilMs ??= nowMs + this.#maxIdleMs
+      waitMs = Math.max(waitMs, input.idleUntilMs - nowMs)
+    }
+    return waitMs
   }
 
   /** Inputs with so many waiting records that reading them pauses, and the others. */
@@ -105,9 +146,5 @@ export class ActiveTask {
       if (end !== undefined) ends.set(topic, end)
     }
     return ends
-  }
-
-  #hasAllInputs(): boolean {
-    return this.#inputList.every((input) => input.readTo >= input.end || this.task.bufferedRecords(input) > 0)
   }
 }

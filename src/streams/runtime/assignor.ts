@@ -1,6 +1,10 @@
-import type { Assignor, TopicPartition } from '../../core/index.ts'
+import type { AssignmentInput, Assignor, TopicPartition } from '../../core/index.ts'
 import { topicInBroker } from '../topology/internal-topics.ts'
 import type { SubTopology, TopologyData } from '../topology/node.ts'
+import { assignTasks } from './assign-tasks.ts'
+import type { AssignmentRules, TaskAssignment } from './assign-tasks.ts'
+import { decodeMemberData, encodeLeaderData, encodeMemberData } from './member-data.ts'
+import type { MemberData } from './member-data.ts'
 
 /** A unit of work that a member takes as a whole: one sub-topology for one partition. */
 export interface TaskPlan {
@@ -48,65 +52,51 @@ export function wholeName(pattern: RegExp): RegExp {
   return new RegExp(`^(?:${pattern.source})$`, pattern.flags.replace(/[gy]/g, ''))
 }
 
-const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+/** Nothing of its stores would be found again elsewhere, unless a changelog has it. */
+export function hasState({ subTopology }: TaskPlan): boolean {
+  return subTopology.stores.some(({ changelog }) => changelog !== null)
+}
 
-/**
- * Gives every task to one member, whole; a member keeps the tasks it had as long as nobody has more than a fair share, so
- * that little state moves. `ownTasks` are the tasks whose state this member has.
- */
-export function taskAssignor(topology: TopologyData, applicationId: string, ownTasks: () => readonly string[]): Assignor {
+export interface TaskAssignorOptions {
+  readonly topology: TopologyData
+  readonly applicationId: string
+  readonly rules: AssignmentRules
+  /** What this member has at present. */
+  readonly self: () => MemberData
+}
+
+/** Gives every task to one member, whole, and tells each which stores of others it follows. */
+export function taskAssignor({ topology, applicationId, rules, self }: TaskAssignorOptions): Assignor {
+  const divide = ({ members, partitionCounts }: AssignmentInput) => {
+    const plans = taskPlans(topology, applicationId, partitionCounts)
+    const known = new Map(members.map(({ memberId, userData }) => [memberId, decodeMemberData(memberId, userData)]))
+    const tasks = plans.map((plan) => ({ taskId: plan.taskId, hasState: hasState(plan) }))
+    return { plans, known, division: assignTasks(tasks, [...known].map(([member, data]) => ({ member, ...data })), rules) }
+  }
   return {
     name: 'millrace-tasks',
-    userData: () => encoder.encode(JSON.stringify({ tasks: ownTasks() })),
-    assign({ members, partitionCounts }) {
-      const plans = taskPlans(topology, applicationId, partitionCounts)
-      const previous = members.map((member) => ({ member: member.memberId, tasks: tasksOf(member.userData) }))
-      const owner = distribute(plans.map((plan) => plan.taskId), previous)
-      return new Map(members.map(({ memberId }) => [
-        memberId,
-        plans.filter((plan) => owner.get(plan.taskId) === memberId).flatMap((plan) => plan.inputs),
-      ]))
+    userData: () => encodeMemberData(self()),
+    assign(input) {
+      const { plans, division } = divide(input)
+      return new Map([...division].map(([memberId, { active }]) => {
+        const own = new Set(active)
+        return [memberId, plans.filter(({ taskId }) => own.has(taskId)).flatMap((plan) => plan.inputs)]
+      }))
+    },
+    assignedData(input) {
+      const { known, division } = divide(input)
+      const shutdown = [...known.values()].some(({ asksShutdown }) => asksShutdown)
+      const standbyEndpoints = endpointsOf(known, division)
+      return new Map([...division].map(([memberId, { standby, warmUp }]) => [memberId, encodeLeaderData({ standbys: standby, warmUps: warmUp, standbyEndpoints, shutdown })]))
     },
   }
 }
 
-/** The owner of each task: the previous one up to a fair share, then whoever has least. */
-export function distribute(
-  tasks: readonly string[],
-  members: readonly { readonly member: string; readonly tasks: readonly string[] }[],
-): ReadonlyMap<string, string> {
-  const owner = new Map<string, string>()
-  const load = new Map(members.map(({ member }) => [member, 0]))
-  const open = new Set(tasks)
-  const give = (task: string, member: string) => {
-    owner.set(task, member)
-    load.set(member, load.get(member)! + 1)
-    open.delete(task)
+function endpointsOf(members: ReadonlyMap<string, MemberData>, division: ReadonlyMap<string, TaskAssignment>): ReadonlyMap<string, readonly string[]> {
+  const endpoints = new Map<string, string[]>()
+  for (const [memberId, { standby }] of division) {
+    const { endpoint } = members.get(memberId)!
+    if (endpoint !== null) for (const taskId of standby) endpoints.set(taskId, [...(endpoints.get(taskId) ?? []), endpoint])
   }
-  const share = Math.floor(tasks.length / members.length)
-  let extra = tasks.length % members.length
-  for (const { member, tasks: kept } of members) {
-    for (const task of kept) {
-      if (!open.has(task) || load.get(member)! > share) continue
-      if (load.get(member)! === share && extra-- <= 0) continue
-      give(task, member)
-    }
-  }
-  for (const task of open) give(task, leastLoaded(members.map(({ member }) => member), load))
-  return owner
-}
-
-function leastLoaded(members: readonly string[], load: ReadonlyMap<string, number>): string {
-  return members.reduce((least, member) => (load.get(member)! < load.get(least)! ? member : least))
-}
-
-function tasksOf(userData: Uint8Array | null): readonly string[] {
-  if (userData === null || userData.byteLength === 0) return []
-  try {
-    const { tasks } = JSON.parse(decoder.decode(userData)) as { readonly tasks?: unknown }
-    return Array.isArray(tasks) ? tasks.filter((task) => typeof task === 'string') : []
-  } catch {
-    return []
-  }
+  return endpoints
 }

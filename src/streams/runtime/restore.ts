@@ -3,9 +3,15 @@ import { partitionKey } from '../../core/index.ts'
 import type { ActiveTask } from './active-task.ts'
 import type { StreamTask } from './stream-task.ts'
 
-/** How far the restoring of one store has come. */
+/** How far the restoring, or the following, of one changelog has come. Steps and offsets as StateRestoreListener and StandbyUpdateListener of Kafka Streams have them. */
 export interface RestoreProgress extends TopicPartition {
+  /** `suspended`: the task went away before its stores were complete, or its stores are not followed any more. */
+  readonly step: 'start' | 'batch' | 'end' | 'suspended'
   readonly taskId: string
+  /** The stores of a task that runs elsewhere are followed, which has no end: `endOffset` is where the changelog ends at present. */
+  readonly isStandby: boolean
+  /** Records of the batch that were put into the store; 0 but for `batch`. */
+  readonly records: number
   readonly startOffset: number
   readonly endOffset: number
   /** The next offset to restore; equal to `endOffset` when done. */
@@ -63,33 +69,45 @@ export class Restorer {
       return { topic, partition, startOffset, offset: startOffset, endOffset }
     })
     this.#tasks.set(task.taskId, { task, changelogs: new Map(open.map((changelog) => [partitionKey(changelog.topic, partition), changelog])) })
-    for (const changelog of open) this.#report(task.taskId, changelog)
+    for (const changelog of open) this.#report('start', task.taskId, changelog)
     this.#dropFinished()
     this.#assign()
   }
 
+  /** The task is closed, or not to run here. */
   remove(taskId: string): void {
-    if (this.#tasks.delete(taskId)) this.#assign()
+    const open = this.#tasks.get(taskId)
+    if (open === undefined) return
+    this.#tasks.delete(taskId)
+    for (const changelog of open.changelogs.values()) this.#report('suspended', taskId, changelog)
+    this.#assign()
   }
 
-  /** Reads and applies one slice of all changelogs that are open; does not wait for data. */
-  async restoreSlice(maxBytes: number): Promise<void> {
-    if (this.isIdle) return
+  /** What the task's stores still lack. */
+  lag(taskId: string): number {
+    const changelogs = [...(this.#tasks.get(taskId)?.changelogs.values() ?? [])]
+    return changelogs.reduce((sum, { offset, endOffset }) => sum + Math.max(0, endOffset - offset), 0)
+  }
+
+  /** Reads and applies one slice of all changelogs that are open; does not wait for data. Answers how many bytes it took. */
+  async restoreSlice(maxBytes: number): Promise<number> {
+    if (this.isIdle) return 0
     if (this.#reader === null) {
       this.#reader = await this.#broker.openReader()
       this.#assign()
     }
     const { partitions } = await this.#reader.read({ maxBytes, maxWaitMs: 0, isolation: 'read-committed' })
+    let bytes = 0
     for (const { topic, partition, batches, nextOffset } of partitions) {
       const found = this.#find(topic, partition)
       if (found === null) continue
-      const { endOffset } = found.changelog
-      found.task.restore(topic, batches.filter((batch) => batch.baseOffset < endOffset).map((batch) => cutBefore(batch, endOffset)))
-      found.task.checkpoint(new Map([[topic, Math.min(nextOffset, endOffset)]]))
+      bytes += batches.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+      const records = restoreBefore(found.task, topic, batches, nextOffset, found.changelog.endOffset)
       found.changelog.offset = nextOffset
-      this.#report(found.task.taskId, found.changelog)
+      this.#report('batch', found.task.taskId, found.changelog, records)
     }
     if (this.#dropFinished()) this.#assign()
+    return bytes
   }
 
   async close(): Promise<void> {
@@ -109,8 +127,10 @@ export class Restorer {
   #dropFinished(): boolean {
     let changed = false
     for (const [taskId, { changelogs }] of this.#tasks) {
-      for (const [key, { offset, endOffset }] of changelogs) {
-        if (offset >= endOffset) changed = changelogs.delete(key)
+      for (const [key, changelog] of changelogs) {
+        if (changelog.offset < changelog.endOffset) continue
+        changed = changelogs.delete(key)
+        this.#report('end', taskId, changelog)
       }
       if (changelogs.size === 0) this.#tasks.delete(taskId)
     }
@@ -122,9 +142,17 @@ export class Restorer {
     this.#reader?.assign(open.map(({ topic, partition, offset }) => ({ topic, partition, offset })))
   }
 
-  #report(taskId: string, { topic, partition, startOffset, endOffset, offset }: Changelog): void {
-    this.#onProgress({ taskId, topic, partition, startOffset, endOffset, position: Math.min(offset, endOffset) })
+  #report(step: RestoreProgress['step'], taskId: string, { topic, partition, startOffset, endOffset, offset }: Changelog, records = 0): void {
+    this.#onProgress({ step, taskId, isStandby: false, topic, partition, startOffset, endOffset, position: Math.min(offset, endOffset), records })
   }
+}
+
+/** Puts what was read of a changelog into a task's stores, up to `endOffset`; answers how many records that were. */
+export function restoreBefore(task: StreamTask, topic: string, batches: readonly RecordBatch[], nextOffset: number, endOffset: number): number {
+  const wanted = batches.filter((batch) => batch.baseOffset < endOffset).map((batch) => cutBefore(batch, endOffset))
+  const records = task.restore(topic, wanted)
+  task.checkpoint(new Map([[topic, Math.min(nextOffset, endOffset)]]))
+  return records
 }
 
 /** The batch without records from `endOffset` on: what an input has beyond its committed offset is not state yet. */

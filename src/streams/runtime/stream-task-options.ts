@@ -22,6 +22,8 @@ export interface StreamTaskOptions {
   readonly disk?: DiskState | null
   /** The largest batch that a topic takes, in bytes; Infinity where that is not known. Absent: not known of any. */
   readonly batchLimit?: (topic: string) => number
+  /** Its stores are filled, and no processor begins, until `activate`. Default false. */
+  readonly standsBy?: boolean
   /** Stores of global tables, shared by all tasks of the application and kept by others. */
   readonly globalStores?: ReadonlyMap<string, OpenStore>
 }

@@ -10,6 +10,9 @@ import type { StreamTaskOptions } from './stream-task-options.ts'
 import { TaskContext, idleRecord } from './task-context.ts'
 import type { TaskState } from './task-state.ts'
 
+/** Of a task that stands by. */
+const noPipeline: Pipeline = { sources: new Map(), childOf: () => undefined }
+
 /**
  * One sub-topology for one partition: queues of input records, a pipeline and stores. Nothing here waits: the task loop
  * adds what it read, asks for one record at a time, and carries out the commit.
@@ -18,6 +21,7 @@ import type { TaskState } from './task-state.ts'
  *                           │  ├──prepareCommit ─(caller commits outputs, changelogs and offsets)─▶ committed ──▶ running
  *                           │  └──rollback (inputs are read again from the committed offsets)──▶ running
  *                           └─ a call threw ──▶ dead ──rollback──▶ running
+ *   standing by ──restore…──▶ standing by ──activate──▶ running ──standBy──▶ standing by
  * ```
  */
 export class StreamTask {
@@ -27,6 +31,7 @@ export class StreamTask {
   readonly #inputs: InputPartitions
   readonly #context: TaskContext
   #pipeline: Pipeline
+  #standsBy: boolean
   #failure: unknown = null
 
   constructor(options: StreamTaskOptions) {
@@ -35,6 +40,7 @@ export class StreamTask {
     this.#options = options
     this.#context = new TaskContext(options)
     this.#inputs = new InputPartitions(options, this.#context)
+    this.#standsBy = options.standsBy === true
     this.#pipeline = this.#compile()
     if (this.#failure !== null) throw this.#failure
   }
@@ -44,9 +50,19 @@ export class StreamTask {
     return this.#state.stores
   }
 
+  /** Its stores are filled, and nothing is processed. */
+  get standsBy(): boolean {
+    return this.#standsBy
+  }
+
   /** Topics to restore from, each from `restoreFrom` on, before records are added. */
   get changelogTopics(): readonly string[] {
     return this.#state.changelogTopics
+  }
+
+  /** Records of the changelogs, up to where the stores are. */
+  get changelogRecords(): number {
+    return this.#state.changelogRecords
   }
 
   /** An operator asked for a commit; the caller honours it soon. */
@@ -78,9 +94,9 @@ export class StreamTask {
     this.#state.checkpoint(positions)
   }
 
-  /** Records of a changelog in the order of offsets; after the last call the stores are as committed. */
-  restore(changelogTopic: string, batches: Iterable<RecordBatch>): void {
-    this.#state.restore(changelogTopic, batches)
+  /** Records of a changelog in the order of offsets; after the last call the stores are as committed. Answers how many. */
+  restore(changelogTopic: string, batches: Iterable<RecordBatch>): number {
+    return this.#state.restore(changelogTopic, batches)
   }
 
   /** What was read of an input. `nextOffset` is the position after it. @throws DESERIALIZATION_FAILED, which kills the task */
@@ -173,6 +189,19 @@ export class StreamTask {
     this.#pipeline = this.#compile()
   }
 
+  /** What stood by begins to run, after `restore` and before records are processed. @throws what a processor threw when it began */
+  activate(): void {
+    this.#standsBy = false
+    this.rollback()
+    if (this.#failure !== null) throw this.#failure
+  }
+
+  /** Back to the last commit, as `rollback`; from then on stores are only restored, until `activate`. */
+  standBy(): void {
+    this.#standsBy = true
+    this.rollback()
+  }
+
   /** Lets processors clean up; nothing may be asked of the task any more. */
   close(): void {
     const failures = this.#context.close()
@@ -185,6 +214,7 @@ export class StreamTask {
   }
 
   #compile(): Pipeline {
+    if (this.#standsBy) return noPipeline
     const pipeline = compileTask(this.#options.nodes, this.#context, (error) => { this.#failure ??= error })
     this.#context.connect(pipeline)
     return pipeline

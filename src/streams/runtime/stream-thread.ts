@@ -5,16 +5,20 @@ import type { OpenStore } from '../state/open-store.ts'
 import { clientIdWith } from '../store-metadata.ts'
 import type { TopologyData } from '../topology/node.ts'
 import { ActiveTask } from './active-task.ts'
-import { sourceTopicsInBroker, taskAssignor } from './assignor.ts'
+import { taskAssignor } from './assignor.ts'
+import { isWaiting, nextResult, settle } from './calls-under-way.ts'
 import { canGoOn, withAdvice } from './failure.ts'
 import { GlobalReader } from './global-reader.ts'
 import { GlobalStores } from './global-stores.ts'
-import { Restorer } from './restore.ts'
+import { KnownTopics } from './known-topics.ts'
+import { decodeLeaderData, noLeaderData } from './member-data.ts'
+import type { LeaderData, MemberData } from './member-data.ts'
+import { StoreUpkeep } from './store-upkeep.ts'
+import type { StreamTask } from './stream-task.ts'
 import { TaskFactory, taskConfig } from './task-factory.ts'
 import type { OpenDisk } from './task-factory.ts'
 import { TaskOutput } from './task-output.ts'
 import type { ThreadMetrics } from './thread-metrics.ts'
-import { countsOf, externalTopics, missingTopics, setUpTopics } from './topic-setup.ts'
 
 export interface ThreadOptions {
   /** Unlike that of any other thread of the application, in whatever process: its transactional id. */
@@ -29,6 +33,10 @@ export interface ThreadOptions {
   readonly onCommit: () => void
   /** `partitionCounts` has more, or other ones than before. */
   readonly onPartitions: (counts: ReadonlyMap<string, number>) => void
+  /** A thread of the application, in whatever process, asks that all of it ends. */
+  readonly onShutdownAsked: () => void
+  /** From the beginning, this thread is the one that asks: the thread before it has died. */
+  readonly asksShutdown: boolean
   /** null: stores are kept in memory. */
   readonly openDisk: OpenDisk | null
   /** The largest batch that each topic takes; bytes. */
@@ -37,18 +45,15 @@ export interface ThreadOptions {
 
 /** Longest wait for input when there is nothing else to do. */
 const pollMs = 100
-/** As long as calls are under way, input is looked for this often at least. */
-const resultPollMs = 10
 /** Longest stretch of processing before other work of the process gets its turn. */
 const sliceMs = 10
 const recordsPerTurn = 128
 const readBytes = 1024 * 1024
-const restoreBytes = 4 * 1024 * 1024
 const maxBatchBytes = 256 * 1024
 const maxInFlightBytes = 16 * 1024 * 1024
 const maxBackoffMs = 10_000
-/** How often a program with patterns looks for new topics. */
-const topicCheckMs = 5_000
+/** How long a member that asks for the end of the application waits until the others have heard. */
+const shutdownPatienceMs = 10_000
 
 /**
  * A member of the application's group, the tasks that were assigned to it, and the loop that runs them:
@@ -62,7 +67,8 @@ const topicCheckMs = 5_000
 export class StreamThread {
   readonly #options: ThreadOptions
   readonly #output: TaskOutput
-  readonly #restorer: Restorer
+  readonly #upkeep: StoreUpkeep
+  readonly #topics: KnownTopics
   readonly #factory: TaskFactory
   readonly #globals: GlobalReader
   readonly #globalStores: ReadonlyMap<string, OpenStore>
@@ -72,21 +78,25 @@ export class StreamThread {
   #taskOfInput = new Map<string, ActiveTask>()
   /** Not null: the group has given new partitions, and tasks must be made to fit. */
   #newAssignment: readonly TopicPartition[] | null = null
+  /** The group has taken back what it had given, and has not given anew: tasks wait, with what they have. */
+  #isBetween = false
   /** Something was read or processed since the last commit. */
   #isDirty = false
   #lastCommit = 0
   #failuresInARow = 0
   /** To join again with other topics. */
   #hasLeft = false
-  /** Infinity: no source has a pattern. */
-  #nextTopicCheck: number
-  #subscribed: ReadonlySet<string> = new Set()
+  /** What came with the newest assignment. */
+  #leaderData: LeaderData = noLeaderData
+  #asksShutdown: boolean
 
   constructor(options: ThreadOptions) {
-    const { topology, config, partitionCounts, name } = options
+    const { topology, config, partitionCounts, name, onPartitions } = options
     this.#options = options
-    this.#nextTopicCheck = topology.nodes.some((node) => node.kind === 'source' && node.pattern !== null) ? config.clock.monotonic() + topicCheckMs : Infinity
-    this.#restorer = new Restorer(config.broker, config.onRestore)
+    this.#asksShutdown = options.asksShutdown
+    this.#topics = new KnownTopics({ topology, config, partitionCounts, onPartitions })
+    const { broker, clock, acceptableRecoveryLag, onRestore: onProgress } = config
+    this.#upkeep = new StoreUpkeep({ broker, clock, acceptableRecoveryLag, onProgress, committed: (partitions) => this.#member!.committed(partitions) })
     this.#output = new TaskOutput({
       broker: config.broker,
       guarantee: config.guarantee,
@@ -95,7 +105,7 @@ export class StreamThread {
       clientId: `${name}-producer`,
       maxBatchBytes,
       maxInFlightBytes,
-      partitionCount: (topic) => this.#partitionCount(topic),
+      partitionCount: (topic) => this.#topics.partitionCount(topic),
     })
     const globals = new GlobalStores(topology, { applicationId: config.applicationId, clock: config.clock, config: taskConfig(config) })
     this.#globals = new GlobalReader(config.broker, globals)
@@ -120,9 +130,14 @@ export class StreamThread {
     return this.#globalStores
   }
 
+  /** Tasks that run elsewhere, and whose stores are followed here. */
+  get standbyTasks(): readonly StreamTask[] {
+    return this.#upkeep.followed
+  }
+
   /** The task's stores are still being filled. */
   isRestoring(taskId: string): boolean {
-    return this.#restorer.isRestoring(taskId)
+    return this.#upkeep.isRestoring(taskId)
   }
 
   /** Joins the group and takes up the first assignment. @throws what prevents that, after everything opened is closed */
@@ -143,19 +158,24 @@ export class StreamThread {
   }
 
   async #subscribe(): Promise<void> {
-    const { topology, config, partitionCounts, name } = this.#options
-    const { applicationId, broker, offsetReset, sessionTimeoutMs } = config
-    this.#subscribed = this.#sourceTopics(partitionCounts.keys())
+    const { topology, config, name } = this.#options
+    const { applicationId, broker, offsetReset, sessionTimeoutMs, standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas } = config
+    const rules = { standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas }
     this.#member = await broker.joinGroup({
       groupId: applicationId,
-      topics: [...this.#subscribed],
-      assignors: [taskAssignor(topology, applicationId, () => this.#tasks.map(({ task }) => task.taskId))],
+      topics: [...this.#topics.subscribe()],
+      assignors: [taskAssignor({ topology, applicationId, rules, self: () => this.#memberData() })],
       offsetReset,
       sessionTimeoutMs,
       ...(config.isStaticMember && { groupInstanceId: name }),
       clientId: clientIdWith(`${name}-consumer`, config.endpoint),
       onRebalance: (event) => this.#onRebalance(event),
     })
+  }
+
+  #memberData(): MemberData {
+    const { instanceId: instance, endpoint } = this.#options.config
+    return { instance, ...this.#upkeep.progress(this.#tasks), endpoint, asksShutdown: this.#asksShutdown }
   }
 
   /** Runs until `stop`, then commits and leaves. @throws the failure that ended it, after everything is rolled back and closed */
@@ -168,7 +188,7 @@ export class StreamThread {
           await this.#recover(error)
         }
       }
-      if (this.#newAssignment === null) await this.#commit()
+      if (this.#ownsTasks) await this.#commit()
     } finally {
       await this.#close()
     }
@@ -183,11 +203,12 @@ export class StreamThread {
   async #turn(): Promise<void> {
     const { metrics, config: { clock } } = this.#options
     const started = clock.monotonic()
-    if (started >= this.#nextTopicCheck) await this.#findTopics()
+    if (this.#topics.isCheckDue && (await this.#topics.find())) await this.#leaveForTopics()
     if (this.#hasLeft) return this.#joinAgain()
     const result = await this.#read()
     metrics.polls++
     metrics.pollMs += clock.monotonic() - started
+    if (this.#isBetween) return
     if (this.#newAssignment !== null) {
       // What was read belongs to positions that are looked up anew.
       await this.#adoptAssignment()
@@ -206,22 +227,25 @@ export class StreamThread {
     this.#output.check()
     if (this.#isCommitDue()) await this.#commit()
     else if (this.#output.isFull) await this.#output.drain()
-    else if (this.#isWaiting()) await this.#nextResult()
+    else if (isWaiting(this.#running(), clock.now())) await nextResult(this.#running(), clock, this.#stop.signal)
     await giveWay()
   }
 
   #read(): Promise<ReadResult> {
     const member = this.#member!
     const { maxBufferedRecords } = this.#options.config
-    let hasWork = !this.#restorer.isIdle || this.#tasks.some(({ task }) => task.hasCallsUnderWay)
+    if (this.#isBetween) return member.read({ maxBytes: readBytes, maxWaitMs: pollMs, isolation: 'read-committed', signal: this.#stop.signal })
+    const isBusy = this.#upkeep.isBusy || this.#tasks.some(({ task }) => task.hasCallsUnderWay)
+    const nowMs = this.#options.config.clock.now()
+    let maxWaitMs = isBusy ? 0 : this.#idleMs()
     for (const active of this.#tasks) {
-      const isRestoring = this.#restorer.isRestoring(active.task.taskId)
+      const isRestoring = this.#upkeep.isRestoring(active.task.taskId)
       const { paused, open } = active.inputsToRead(isRestoring ? 0 : maxBufferedRecords)
       member.pause(paused)
       member.resume(open)
-      hasWork ||= !isRestoring && active.hasWork
+      if (!isRestoring) maxWaitMs = Math.min(maxWaitMs, active.readyInMs(nowMs))
     }
-    return member.read({ maxBytes: readBytes, maxWaitMs: hasWork ? 0 : this.#idleMs(), isolation: 'read-committed', signal: this.#stop.signal })
+    return member.read({ maxBytes: readBytes, maxWaitMs, isolation: 'read-committed', signal: this.#stop.signal })
   }
 
   /** With something to commit, no longer than until that is due. */
@@ -239,9 +263,17 @@ export class StreamThread {
   }
 
   async #restore(): Promise<void> {
-    if (this.#restorer.isIdle) return
-    await this.#restorer.restoreSlice(restoreBytes)
-    if (this.#restorer.isIdle) this.#options.onState('running')
+    const wasRestored = this.#upkeep.isRestored
+    const nowMs = this.#options.config.clock.now()
+    await this.#upkeep.slice(this.#running().some((active) => active.readyInMs(nowMs) === 0))
+    if (!wasRestored) this.#activateRestored()
+    if (this.#upkeep.takeWarm()) this.#member!.rejoin()
+  }
+
+  /** Processors begin when their stores are complete. */
+  #activateRestored(): void {
+    for (const { task } of this.#running()) if (task.standsBy) task.activate()
+    if (this.#upkeep.isRestored) this.#options.onState('running')
   }
 
   /** Tasks in turn, until nothing is left, the time is up, or what was written must get away first. */
@@ -265,39 +297,12 @@ export class StreamThread {
   }
 
   #running(): readonly ActiveTask[] {
-    return this.#restorer.isIdle ? this.#tasks : this.#tasks.filter(({ task }) => !this.#restorer.isRestoring(task.taskId))
+    return this.#upkeep.isRestored ? this.#tasks : this.#tasks.filter(({ task }) => !this.#upkeep.isRestoring(task.taskId))
   }
-
-  // -------------------------------------------------------------------------------------------- functions that wait
 
   #sendResults(): void {
     const now = this.#options.config.clock.now()
     for (const { task } of this.#running()) if (task.sendResults(now)) this.#isDirty = true
-  }
-
-  /** Calls are under way, and until one ends there is nothing to process. */
-  #isWaiting(): boolean {
-    const busy = this.#running().filter(({ task }) => task.hasCallsUnderWay)
-    return busy.length > 0 && this.#running().every((active) => busy.includes(active) || !active.hasWork)
-  }
-
-  async #nextResult(): Promise<void> {
-    const wake = new AbortController()
-    const { clock } = this.#options.config
-    const results = this.#running().filter(({ task }) => task.hasCallsUnderWay).map(({ task }) => task.nextResult())
-    await Promise.race([...results, sleep(clock, resultPollMs, AbortSignal.any([wake.signal, this.#stop.signal]))])
-    wake.abort()
-  }
-
-  /** Until no call is under way, also of those that emptying the caches leads to; each has its time limit. */
-  async #settle(): Promise<void> {
-    for (const { task } of this.#running()) {
-      task.flush()
-      while (task.hasCallsUnderWay) {
-        if (!task.sendResults(this.#options.config.clock.now())) await task.nextResult()
-        if (!task.hasCallsUnderWay) task.flush()
-      }
-    }
   }
 
   // -------------------------------------------------------------------------------------------- commit and rollback
@@ -314,7 +319,7 @@ export class StreamThread {
    */
   async #commit(): Promise<void> {
     const { clock } = this.#options.config
-    if (this.#isDirty) await this.#settle()
+    if (this.#isDirty) await settle(this.#running(), clock)
     this.#lastCommit = clock.monotonic()
     if (!this.#isDirty) return
     const prepared = this.#running().map((active) => [active, active.task.prepareCommit()] as const)
@@ -338,8 +343,10 @@ export class StreamThread {
     const failure = asStreamError(error)
     await this.#rollback()
     this.#options.metrics.rollbacks++
-    const isPassing = canGoOn(failure) || (await this.#findsTopicsOf(failure))
-    if (!isPassing && (await this.#options.config.onFailure(failure)) !== 'replace') throw withAdvice(failure)
+    const isPassing = canGoOn(failure) || (await this.#topics.findsThoseOf(failure))
+    const decision = isPassing ? 'replace' : await this.#options.config.onFailure(failure)
+    if (decision === 'shutdown-application') await this.#askShutdown()
+    if (decision !== 'replace') throw withAdvice(failure)
     const backoffMs = Math.min(maxBackoffMs, 50 * 2 ** this.#failuresInARow++)
     await sleep(this.#options.config.clock, backoffMs, this.#stop.signal)
   }
@@ -348,34 +355,36 @@ export class StreamThread {
     await this.#output.abort()
     for (const active of this.#tasks) {
       active.rollback()
-      if (this.#newAssignment === null) for (const input of active.inputs) this.#member!.seek({ topic: input.topic, partition: input.partition, offset: input.position })
+      if (this.#ownsTasks) for (const input of active.inputs) this.#member!.seek({ topic: input.topic, partition: input.partition, offset: input.position })
     }
     this.#isDirty = false
   }
 
-  /** Records may name topics that were not known at the start. */
-  #partitionCount(topic: string): number {
-    const count = this.#options.partitionCounts.get(topic)
-    if (count !== undefined) return count
-    throw missingTopics([topic])
-  }
-
-  async #findsTopicsOf(failure: StreamError): Promise<boolean> {
-    const cause = isStreamError(failure.cause) ? failure.cause : failure
-    if (cause.code !== 'UNKNOWN_TOPIC_OR_PARTITION') return false
-    const topics = [cause.details['topics']].flat().filter((topic) => typeof topic === 'string')
-    const found = await countsOf(this.#options.config.broker, topics)
-    for (const [topic, count] of found) this.#options.partitionCounts.set(topic, count)
-    return topics.length > 0 && topics.every((topic) => found.has(topic))
-  }
-
   // -------------------------------------------------------------------------------------------- rebalancing
 
-  async #onRebalance({ assigned, revoked, lost }: RebalanceEvent): Promise<void> {
+  /** The group has given the inputs of these tasks, and nothing else since. */
+  get #ownsTasks(): boolean {
+    return this.#newAssignment === null && !this.#isBetween
+  }
+
+  async #onRebalance({ assigned, revoked, lost, userData }: RebalanceEvent): Promise<void> {
     this.#options.onState('rebalancing')
     if (lost.length > 0) await this.#dropTasks()
     if (revoked.length > 0) await this.#suspendTasks()
+    this.#isBetween = revoked.length > 0 || lost.length > 0
+    if (this.#isBetween) return
     this.#newAssignment = assigned
+    this.#leaderData = userData === undefined ? noLeaderData : decodeLeaderData(userData)
+    if (this.#leaderData.shutdown) this.#options.onShutdownAsked()
+  }
+
+  /** Makes every member of the application hear that it is to end, this one too. The thread processes nothing any more. */
+  async #askShutdown(): Promise<void> {
+    const { config: { clock } } = this.#options
+    const deadline = clock.monotonic() + shutdownPatienceMs
+    this.#asksShutdown = true
+    this.#member!.rejoin()
+    while (!this.#leaderData.shutdown && clock.monotonic() < deadline) await this.#member!.read({ maxWaitMs: pollMs, isolation: 'read-committed' })
   }
 
   /** What was done is committed while it still may be; the tasks keep their stores in case they stay. */
@@ -397,14 +406,9 @@ export class StreamThread {
   }
 
   /** Where a new topic matches a pattern, the group has to hear of it: only who joins says what it wants to read. */
-  async #findTopics(): Promise<void> {
-    const { topology, config: { broker, clock } } = this.#options
-    this.#nextTopicCheck = clock.monotonic() + topicCheckMs
-    const wanted = this.#sourceTopics(await externalTopics(broker, topology))
-    if ([...wanted].every((topic) => this.#subscribed.has(topic))) return
-    await this.#learnPartitions(() => true)
+  async #leaveForTopics(): Promise<void> {
     await this.#suspendTasks()
-    this.#newAssignment = []
+    this.#isBetween = true
     this.#hasLeft = true
     await this.#member!.leave()
   }
@@ -415,39 +419,46 @@ export class StreamThread {
     await this.#adoptAssignment()
   }
 
-  /** What the program reads, of the topics that exist. */
-  #sourceTopics(existing: Iterable<string>): ReadonlySet<string> {
-    const { topology, config: { applicationId } } = this.#options
-    const names = new Set(existing)
-    return new Set(topology.subTopologies.flatMap((part) => sourceTopicsInBroker(topology, applicationId, part, names)))
-  }
-
-  /** Topics or partitions were added: internal topics that fit are made. @throws TOPOLOGY_INVALID where state and repartition topics do not fit any more */
-  async #learnPartitions(isWanted: (topic: string) => boolean): Promise<void> {
-    const { topology, config: { broker, applicationId, deadLetterTopic, additionalRetentionMs }, partitionCounts } = this.#options
-    const found = await setUpTopics(broker, { applicationId, topology, deadLetterTopic, additionalRetentionMs })
-    for (const [topic, count] of found) if (isWanted(topic)) partitionCounts.set(topic, count)
-    this.#options.onPartitions(partitionCounts)
-  }
-
-  /** Tasks that stay are resumed if nobody else has gone on with them meanwhile; others are closed, and new ones are restored. */
+  /**
+   * 1. tasks that stay are kept if nobody else has gone on with them meanwhile
+   * 2. others begin with the stores that were followed here, or that they had here before, and the rest is restored
+   * 3. what went away is closed, or followed if the leader wants that
+   */
   async #adoptAssignment(): Promise<void> {
     const assigned = this.#newAssignment ?? []
-    const { partitionCounts } = this.#options
-    if (assigned.some(({ topic, partition }) => partition >= (partitionCounts.get(topic) ?? 0))) {
-      // a topic that nobody has asked the group for is not ours to read yet
-      const topics = new Set([...partitionCounts.keys(), ...assigned.map(({ topic }) => topic)])
-      await this.#learnPartitions((topic) => topics.has(topic))
-    }
-    const { tasks, dropped } = await this.#factory.tasksFor(assigned, this.#tasks, this.#member!)
-    for (const active of dropped) this.#closeTask(active)
+    await this.#topics.learnThoseOf(assigned)
+    const before = new Map(this.#tasks.map((active) => [active.task.taskId, active.task]))
+    const reused = new Set<StreamTask>()
+    const { tasks, dropped } = await this.#factory.tasksFor(assigned, this.#tasks, this.#member!, (taskId) => {
+      const task = before.get(taskId) ?? this.#upkeep.takeFollowed(taskId)
+      if (task === null) return null
+      reused.add(task)
+      if (!task.standsBy) task.standBy()
+      return task
+    })
     const added = tasks.filter((active) => !this.#tasks.includes(active))
+    for (const active of added) await this.#upkeep.restore(active)
     this.#setTasks(tasks)
     this.#options.metrics.tasksCreated += added.length
-    for (const active of added) await this.#restorer.add(active)
+    await this.#follow(dropped.filter(({ task }) => !reused.has(task)))
     this.#newAssignment = null
     for (const { topic, partition, position } of tasks.flatMap((active) => active.inputs)) this.#member!.seek({ topic, partition, offset: position })
-    if (this.#restorer.isIdle) this.#options.onState('running')
+    this.#activateRestored()
+  }
+
+  /** The stores that the leader wants to be followed here; those of tasks that went away are there already. */
+  async #follow(released: readonly ActiveTask[]): Promise<void> {
+    const stopped = new Map<string, StreamTask>()
+    for (const active of released) {
+      const { task } = active
+      if (!this.#leaderData.standbys.includes(task.taskId)) {
+        this.#closeTask(active)
+        continue
+      }
+      stopped.set(task.taskId, this.#upkeep.release(active))
+      if (!task.standsBy) task.standBy()
+    }
+    await this.#upkeep.follow(this.#leaderData, this.#topics.plans(), stopped, (plan) => this.#factory.standingBy(plan))
   }
 
   #setTasks(tasks: ActiveTask[]): void {
@@ -455,17 +466,17 @@ export class StreamThread {
     this.#taskOfInput = new Map(tasks.flatMap((active) => active.inputs.map(({ topic, partition }) => [partitionKey(topic, partition), active] as const)))
   }
 
-  #closeTask({ task }: ActiveTask): void {
+  #closeTask(active: ActiveTask): void {
+    const task = this.#upkeep.release(active)
     this.#options.metrics.droppedRecords += task.droppedRecords
     this.#options.metrics.tasksClosed++
-    this.#restorer.remove(task.taskId)
     task.close()
   }
 
   async #close(): Promise<void> {
     for (const active of this.#tasks) this.#closeTask(active)
     this.#setTasks([])
-    await this.#restorer.close()
+    await this.#upkeep.close()
     await this.#globals.close()
     await this.#output.close()
     await this.#factory.close()

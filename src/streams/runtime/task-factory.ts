@@ -12,6 +12,8 @@ import type { OpenStore } from '../state/open-store.ts'
 import { StreamTask } from './stream-task.ts'
 import type { TaskConfig } from './task-config.ts'
 
+type InputPositions = ConstructorParameters<typeof ActiveTask>[2]
+
 /** Opens the stores of a task on disk. */
 export type OpenDisk = (taskId: string) => DiskState
 
@@ -37,12 +39,14 @@ export class TaskFactory {
 
   /**
    * Tasks for the partitions assigned. One that exists is kept if it has the same inputs and the group's offsets are still
-   * those that it committed itself, since then its stores are up to date; otherwise it is among `dropped` and made anew.
+   * those that it committed itself, since then its stores are up to date; otherwise it is among `dropped`. Others stand by until
+   * they are restored: those that `followed` gives go on with the stores that they have.
    */
   async tasksFor(
     assigned: readonly TopicPartition[],
     existing: readonly ActiveTask[],
     member: GroupMember,
+    followed: (taskId: string) => StreamTask | null,
   ): Promise<{ readonly tasks: ActiveTask[]; readonly dropped: readonly ActiveTask[] }> {
     const { topology, config, partitionCounts } = this.#options
     const keys = new Set(assigned.map(({ topic, partition }) => partitionKey(topic, partition)))
@@ -51,20 +55,24 @@ export class TaskFactory {
     const inputs = plans.flatMap((plan) => plan.inputs)
     const committed = new Map((await member.committed(inputs)).map((offset) => [partitionKey(offset.topic, offset.partition), offset]))
     const kept = new Map(existing.filter((active) => isCurrent(active, committed)).map((active) => [active.task.taskId, active]))
-    const tasks: ActiveTask[] = []
-    for (const plan of plans) {
-      const same = kept.get(plan.taskId)
-      tasks.push(same !== undefined && hasInputsOf(same, plan) ? same : await this.#create(plan, committed))
-    }
+    const isKept = (plan: TaskPlan) => kept.has(plan.taskId) && hasInputsOf(kept.get(plan.taskId)!, plan)
+    const positions = new Map<TaskPlan, InputPositions>()
+    for (const plan of plans) if (!isKept(plan)) positions.set(plan, await this.#positions(plan, committed))
+    const tasks = plans.map((plan) => {
+      if (isKept(plan)) return kept.get(plan.taskId)!
+      const task = followed(plan.taskId) ?? this.standingBy(plan)
+      task.resume(plan.inputs.flatMap(({ topic, partition }) => committed.get(partitionKey(topic, partition)) ?? []))
+      return new ActiveTask(plan, task, positions.get(plan)!, config.maxTaskIdleMs)
+    })
     return { tasks, dropped: existing.filter((active) => !tasks.includes(active)) }
   }
 
-  async #create(plan: TaskPlan, committed: ReadonlyMap<string, CommittedOffset>): Promise<ActiveTask> {
+  /** A task whose stores can be filled. */
+  standingBy({ taskId, partition, subTopology }: TaskPlan): StreamTask {
     const { topology, config, collector, globalStores, batchLimits } = this.#options
-    const { taskId, partition, inputs, subTopology } = plan
     const keepsRows = subTopology.stores.some((store) => store.persistent && store.changelog !== null)
     const { applicationId, clock } = config
-    const task = new StreamTask({
+    return new StreamTask({
       taskId,
       partition,
       applicationId,
@@ -77,10 +85,8 @@ export class TaskFactory {
       globalStores,
       batchLimit: (topic) => batchLimits.get(topic) ?? Infinity,
       disk: keepsRows ? this.#diskOf(taskId) : null,
+      standsBy: true,
     })
-    const own = inputs.flatMap(({ topic, partition: input }) => committed.get(partitionKey(topic, input)) ?? [])
-    task.resume(own)
-    return new ActiveTask(plan, task, await this.#positions(plan, committed))
   }
 
   /** A directory is opened once, and serves the next task of that id as well. */
@@ -99,7 +105,7 @@ export class TaskFactory {
   }
 
   /** Where each input starts, and where it ends at present. */
-  async #positions({ inputs, subTopology }: TaskPlan, committed: ReadonlyMap<string, CommittedOffset>) {
+  async #positions({ inputs, subTopology }: TaskPlan, committed: ReadonlyMap<string, CommittedOffset>): Promise<InputPositions> {
     const { broker, offsetReset } = this.#options.config
     const starts = await broker.topics.listOffsets(inputs.map((input): OffsetQuery => {
       return { ...input, at: this.#sourceOf(subTopology.nodes, input.topic)?.offsetReset ?? offsetReset }

@@ -19,18 +19,22 @@ export interface TaskStateOptions {
 /** A changelog forgets that a row was deleted after a day: what was not heard of it for longer may have rows that are gone. */
 const oldestCheckpointMs = 12 * 3_600_000
 
-
 /** The stores of one task, which commit and roll back as one. */
 export class TaskState {
-  readonly stores: ReadonlyMap<string, OpenStore>
-  readonly #byChangelog = new Map<string, OpenStore[]>()
+  readonly #stores: Map<string, OpenStore>
+  readonly #byChangelog = new Map<string, string[]>()
+  readonly #host: StoreHost
   readonly #disk: DiskState | null
+  /** How far the stores are in each changelog, as far as that is known. */
+  readonly #positions = new Map<string, number>()
+  /** Where each changelog began. */
+  readonly #starts = new Map<string, number>()
   #restoring = false
 
   constructor({ stores, cacheMaxBytes, changelogTopic, host, disk }: TaskStateOptions) {
     this.#disk = disk
     const cacheBudget = cacheMaxBytes > 0 ? new CacheBudget(cacheMaxBytes) : null
-    const full: StoreHost = {
+    this.#host = {
       cacheBudget,
       disk,
       log: (store, key, value, timestamp, headers) => host.log(store, key, value, timestamp, headers),
@@ -39,16 +43,20 @@ export class TaskState {
       currentRecord: () => host.currentRecord(),
       enter: (record) => host.enter(record),
     }
-    this.stores = new Map(stores.map((spec) => [spec.name, openStore(spec, full)]))
-    for (const store of this.stores.values()) {
-      const topic = changelogTopic(store.spec)
-      if (topic !== null) this.#byChangelog.set(topic, [...(this.#byChangelog.get(topic) ?? []), store])
+    this.#stores = new Map(stores.map((spec) => [spec.name, openStore(spec, this.#host)]))
+    for (const spec of stores) {
+      const topic = changelogTopic(spec)
+      if (topic !== null) this.#byChangelog.set(topic, [...(this.#byChangelog.get(topic) ?? []), spec.name])
     }
+  }
+
+  get stores(): ReadonlyMap<string, OpenStore> {
+    return this.#stores
   }
 
   /** A store that the node is connected to. */
   storeOf(node: TopologyNode, name: string): OpenStore {
-    const store = this.stores.get(name)
+    const store = this.#stores.get(name)
     if (store !== undefined && node.stores.includes(name)) return store
     const hint = store === undefined ? `there is no store ${name} in this part of the topology` : `the store ${name} is not connected to it`
     throw new StreamError('TOPOLOGY_INVALID', `${node.name} has no access to the store ${name}: ${hint}; name it among the operator's stores`)
@@ -60,50 +68,78 @@ export class TaskState {
   }
 
   /**
-   * The offset from which `restore` takes the records of a changelog that has those from `start` to `end`: where the stores on
-   * disk are, if all of its stores are there and it can be gone on from; else `start`, and what is on disk is forgotten.
+   * The offset from which `restore` takes the records of a changelog that has those from `start` to `end`: where its stores
+   * are, in memory or on disk, if it can be gone on from there; else `start`, and what they have is forgotten.
    */
   restoreFrom(changelogTopic: string, start: number, end: number, nowMs: number): number {
-    const stores = this.#byChangelog.get(changelogTopic) ?? []
-    const isOnDisk = stores.length > 0 && stores.every(({ wipe }) => wipe !== null)
-    const checkpoint = isOnDisk ? (this.#disk?.checkpoint(changelogTopic) ?? null) : null
-    if (checkpoint !== null && checkpoint.offset >= start && checkpoint.offset <= end && nowMs - checkpoint.writtenAtMs <= oldestCheckpointMs) return checkpoint.offset
+    this.#starts.set(changelogTopic, start)
+    const position = this.#positions.get(changelogTopic) ?? this.#positionOnDisk(changelogTopic, nowMs)
+    if (position !== null && position >= start && position <= end) {
+      this.#positions.set(changelogTopic, position)
+      return position
+    }
+    this.#positions.delete(changelogTopic)
     this.#disk?.forgetCheckpoint(changelogTopic)
-    for (const { wipe } of stores) wipe?.()
+    for (const name of this.#byChangelog.get(changelogTopic) ?? []) {
+      const store = this.#stores.get(name)!
+      if (store.wipe !== null) store.wipe()
+      else if (position !== null) this.#stores.set(name, openStore(store.spec, this.#host))
+    }
     return start
+  }
+
+  /** Null where the stores are not on disk, or not all of them, or were not used for too long. */
+  #positionOnDisk(changelogTopic: string, nowMs: number): number | null {
+    const stores = this.#storesOf(changelogTopic)
+    if (stores.length === 0 || stores.some(({ wipe }) => wipe === null)) return null
+    const checkpoint = this.#disk?.checkpoint(changelogTopic) ?? null
+    return checkpoint === null || nowMs - checkpoint.writtenAtMs > oldestCheckpointMs ? null : checkpoint.offset
   }
 
   /** The stores have what their changelogs have before these offsets. */
   checkpoint(positions: ReadonlyMap<string, number>): void {
-    if (this.#disk === null) return
     for (const topic of this.#byChangelog.keys()) {
       const offset = positions.get(topic)
-      if (offset !== undefined) this.#disk.setCheckpoint(topic, offset)
+      if (offset === undefined) continue
+      this.#positions.set(topic, offset)
+      this.#disk?.setCheckpoint(topic, offset)
     }
   }
 
-  /** Raw puts, in the order of offsets; what was restored counts as committed. */
-  restore(changelogTopic: string, batches: Iterable<RecordBatch>): void {
-    const stores = this.#byChangelog.get(changelogTopic) ?? []
+  /** Of the changelogs, up to where the stores are. */
+  get changelogRecords(): number {
+    return [...this.#positions].reduce((sum, [topic, position]) => sum + Math.max(0, position - (this.#starts.get(topic) ?? position)), 0)
+  }
+
+  /** Raw puts, in the order of offsets; what was restored counts as committed. Answers how many records there were. */
+  restore(changelogTopic: string, batches: Iterable<RecordBatch>): number {
+    const stores = this.#storesOf(changelogTopic)
+    let count = 0
     this.#restoring = true
     for (const batch of batches) {
       for (const { key, value, timestamp } of batch) {
+        count++
         if (key !== null) for (const store of stores) store.restore(key, value, timestamp)
       }
     }
     this.#restoring = false
     for (const store of stores) store.commit()
+    return count
+  }
+
+  #storesOf(changelogTopic: string): readonly OpenStore[] {
+    return (this.#byChangelog.get(changelogTopic) ?? []).map((name) => this.#stores.get(name)!)
   }
 
   flush(): void {
-    for (const store of this.stores.values()) store.flush()
+    for (const store of this.#stores.values()) store.flush()
   }
 
   commit(): void {
-    for (const store of this.stores.values()) store.commit()
+    for (const store of this.#stores.values()) store.commit()
   }
 
   rollback(): void {
-    for (const store of this.stores.values()) store.rollback()
+    for (const store of this.#stores.values()) store.rollback()
   }
 }

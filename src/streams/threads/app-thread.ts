@@ -25,6 +25,8 @@ export interface ThreadEvents {
   onState(state: ThreadState): void
   /** `inputs` of all tasks, with the offsets that are committed. */
   onCommit(inputs: readonly InputSummary[]): void
+  /** A thread of the application, in whatever process, asks that all of it ends. */
+  onShutdownAsked(): void
   /** Partitions of every topic that the thread knows, after it has learned of new ones. */
   onPartitions(counts: ReadonlyMap<string, number>): void
 }

@@ -7,8 +7,7 @@ import type { ThreadMetrics } from '../runtime/thread-metrics.ts'
 import type { AppThread, ThreadEvents, ThreadState } from './app-thread.ts'
 
 export interface AppThreadsOptions {
-  /** A thread that was not started; `index` counts from 1. */
-  readonly open: (index: number, onState: ThreadEvents['onState']) => AppThread
+  readonly open: (index: number, onState: ThreadEvents['onState'], asksShutdown: boolean) => AppThread
   /** What happens after a thread died without having asked itself. */
   readonly decide: (failure: StreamError) => FailureDecision | Promise<FailureDecision>
   /** `running` when all threads are. */
@@ -71,7 +70,7 @@ export class AppThreads {
     try {
       await Promise.all(Array.from({ length: count }, () => this.#startOne()))
     } catch (error) {
-      this.#end(asFailure(error))
+      this.end(asFailure(error))
       await this.finished.catch(() => {})
       throw error
     }
@@ -108,7 +107,7 @@ export class AppThreads {
   async #startOne(): Promise<AppThread> {
     let index = 1
     while (this.#slots.has(index)) index++
-    const slot: Slot = { thread: this.#open(index), state: 'rebalancing', hasStarted: false, isStopped: this.#stop.signal.aborted, ended: Promise.resolve() }
+    const slot: Slot = { thread: this.#open(index, false), state: 'rebalancing', hasStarted: false, isStopped: this.#stop.signal.aborted, ended: Promise.resolve() }
     this.#slots.set(index, slot)
     if (slot.isStopped) slot.thread.stop()
     await new Promise<void>((resolve, reject) => {
@@ -125,28 +124,30 @@ export class AppThreads {
     return slot.thread
   }
 
-  #open(index: number): AppThread {
+  #open(index: number, asksShutdown: boolean): AppThread {
     return this.#options.open(index, (state) => {
       const slot = this.#slots.get(index)
       if (slot !== undefined) slot.state = state
       this.#tellState()
-    })
+    }, asksShutdown)
   }
 
-  /** Until it is stopped, or fails for good. A thread that died without asking is replaced if the application says so. */
+  /** Until it is stopped, or fails for good. A thread that died without asking is replaced if the application says so, be it to ask that all ends. */
   async #run(slot: Slot, index: number, onStarted: () => void): Promise<void> {
     for (let deaths = 0; ; deaths++) {
+      let decision: FailureDecision
       try {
         return await slot.thread.run(onStarted)
       } catch (error) {
         this.#failedThreads++
-        const mayReplace = isStreamError(error, 'THREAD_DIED') && !slot.isStopped && (await this.#options.decide(error)) === 'replace'
-        if (!mayReplace) throw error
+        if (!isStreamError(error, 'THREAD_DIED') || slot.isStopped) throw error
+        decision = await this.#options.decide(error)
+        if (decision === 'shutdown') throw error
       }
       await sleep(this.#options.clock, Math.min(maxBackoffMs, 50 * 2 ** deaths), this.#stop.signal)
       if (slot.isStopped) return
       this.#endedMetrics = sumOfMetrics([this.#endedMetrics, slot.thread.metrics()])
-      slot.thread = this.#open(index)
+      slot.thread = this.#open(index, decision === 'shutdown-application')
     }
   }
 
@@ -154,7 +155,7 @@ export class AppThreads {
     this.#slots.delete(index)
     this.#endedMetrics = sumOfMetrics([this.#endedMetrics, slot.thread.metrics()])
     if (this.#stop.signal.aborted) this.#stoppedThreads.push(slot.thread)
-    if (failure !== null && slot.hasStarted) this.#end(failure)
+    if (failure !== null && slot.hasStarted) this.end(failure)
     else if (this.#slots.size > 0) this.#tellState()
     this.#finishIfDone()
   }
@@ -163,7 +164,8 @@ export class AppThreads {
     this.#options.onState([...this.#slots.values()].every(({ state }) => state === 'running') ? 'running' : 'rebalancing')
   }
 
-  #end(failure: StreamError): void {
+  /** All threads end, and the application with them. */
+  end(failure: StreamError): void {
     this.#failure ??= failure
     this.stop()
   }

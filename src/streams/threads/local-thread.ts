@@ -7,7 +7,7 @@ import { newThreadMetrics } from '../runtime/thread-metrics.ts'
 import type { ThreadMetrics } from '../runtime/thread-metrics.ts'
 import type { AppThread, InputSummary, TaskSummary, ThreadEvents } from './app-thread.ts'
 
-export interface LocalThreadOptions extends Pick<ThreadOptions, 'name' | 'topology' | 'config' | 'partitionCounts' | 'openDisk' | 'batchLimits'> {
+export interface LocalThreadOptions extends Pick<ThreadOptions, 'name' | 'topology' | 'config' | 'partitionCounts' | 'openDisk' | 'batchLimits' | 'asksShutdown'> {
   readonly events: ThreadEvents
 }
 
@@ -25,6 +25,7 @@ export class LocalThread implements AppThread {
       metrics: this.#metrics,
       onState: (state) => events.onState(state),
       onCommit: () => events.onCommit(this.#thread.tasks.flatMap(({ inputs }) => inputs)),
+      onShutdownAsked: () => events.onShutdownAsked(),
       onPartitions: (counts) => events.onPartitions(counts),
     })
   }

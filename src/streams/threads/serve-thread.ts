@@ -60,14 +60,15 @@ async function runUntil(signal: AbortSignal, thread: LocalThread, { topology, da
   await thread.run(() => say({ kind: 'started' }))
 }
 
-async function openThread(topology: Topology, config: ResolvedConfig, { name, partitionCounts, batchLimits }: StreamThreadData, say: (message: FromStreamThread) => void): Promise<LocalThread> {
+async function openThread(topology: Topology, config: ResolvedConfig, { name, partitionCounts, batchLimits, asksShutdown }: StreamThreadData, say: (message: FromStreamThread) => void): Promise<LocalThread> {
   const thread: LocalThread = new LocalThread({
-    name, topology, config, batchLimits,
+    name, topology, config, batchLimits, asksShutdown,
     partitionCounts: new Map(partitionCounts),
     openDisk: await diskOpener(config),
     events: {
       onState: (state) => say({ kind: 'state', state, tasks: thread.tasks }),
       onCommit: (inputs) => say({ kind: 'committed', inputs: inputs.map(plainInput) }),
+      onShutdownAsked: () => say({ kind: 'shutdown-asked' }),
       onPartitions: (counts) => say({ kind: 'partitions', counts }),
     },
   })

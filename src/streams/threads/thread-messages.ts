@@ -20,6 +20,7 @@ export interface StreamThreadData {
   readonly broker: BrokerHandle
   readonly partitionCounts: ReadonlyMap<string, number>
   readonly batchLimits: ReadonlyMap<string, number>
+  readonly asksShutdown: boolean
   readonly questions: QuestionHandle
 }
 
@@ -39,6 +40,7 @@ export type FromStreamThread =
   | { readonly kind: 'state'; readonly state: ThreadState; readonly tasks: readonly TaskSummary[] }
   | { readonly kind: 'committed'; readonly inputs: readonly InputSummary[] }
   | { readonly kind: 'partitions'; readonly counts: ReadonlyMap<string, number> }
+  | { readonly kind: 'shutdown-asked' }
   | { readonly kind: 'restored'; readonly progress: RestoreProgress }
   /** No policy handled this: what shall happen? */
   | { readonly kind: 'failing'; readonly error: PlainError }

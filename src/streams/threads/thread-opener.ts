@@ -14,16 +14,19 @@ export interface ThreadOpenerOptions {
   readonly partitionCounts: Map<string, number>
 }
 
+/** A thread that was not started; `index` counts from 1. `asksShutdown`: all that it is to do is to end the application everywhere. */
+export type OpenThread = (index: number, events: ThreadEvents, asksShutdown: boolean) => AppThread
+
 /** How the threads of an application are made: the first one runs here if it is to be the only one, all others are worker threads. */
-export async function threadOpener({ config, topology, partitionCounts }: ThreadOpenerOptions): Promise<(index: number, events: ThreadEvents) => AppThread> {
+export async function threadOpener({ config, topology, partitionCounts }: ThreadOpenerOptions): Promise<OpenThread> {
   const { applicationId, instanceId, broker, threads, topologyModule } = config
   const limits = await batchLimits(broker, topology, applicationId)
   const openDisk = threads === 1 ? await diskOpener(config) : null
-  return (index, events) => {
+  return (index, events, asksShutdown) => {
     const name = `${applicationId}-${instanceId}-StreamThread-${index}`
-    if (index === 1 && threads === 1) return new LocalThread({ name, topology, config, partitionCounts, openDisk, batchLimits: limits, events })
+    if (index === 1 && threads === 1) return new LocalThread({ name, topology, config, partitionCounts, openDisk, batchLimits: limits, events, asksShutdown })
     return new WorkerThread({
-      name, config, partitionCounts, events,
+      name, config, partitionCounts, events, asksShutdown,
       batchLimits: limits,
       module: topologyModule!,
       worker: workerOf(config),

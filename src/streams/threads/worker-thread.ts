@@ -21,6 +21,7 @@ export interface WorkerThreadOptions {
   readonly globalStores: ReadonlySet<string>
   readonly partitionCounts: ReadonlyMap<string, number>
   readonly batchLimits: ReadonlyMap<string, number>
+  readonly asksShutdown: boolean
   readonly events: ThreadEvents
 }
 
@@ -60,10 +61,10 @@ export class WorkerThread implements AppThread {
   }
 
   async run(onStarted: () => void): Promise<void> {
-    const { name, config, module, worker: entry, description, partitionCounts, batchLimits } = this.#options
+    const { name, config, module, worker: entry, description, partitionCounts, batchLimits, asksShutdown } = this.#options
     const shared = shareBroker(config.broker)
     const questions = this.#line.handle
-    const workerData: StreamThreadData = { name, module, description, config: plainConfig(config), broker: shared.handle, partitionCounts, batchLimits, questions }
+    const workerData: StreamThreadData = { name, module, description, config: plainConfig(config), broker: shared.handle, partitionCounts, batchLimits, asksShutdown, questions }
     const worker = new Worker(entry, { name, workerData, execArgv: [], transferList: [...shared.transferList, questions.port], resourceLimits: limitsOf(config) })
     this.#worker = worker
     if (this.#isStopped) this.stop()
@@ -140,6 +141,7 @@ export class WorkerThread implements AppThread {
         return events.onState(message.state)
       case 'committed': return events.onCommit(message.inputs)
       case 'partitions': return events.onPartitions(message.counts)
+      case 'shutdown-asked': return events.onShutdownAsked()
       case 'restored': return config.onRestore(message.progress)
       case 'failing': return this.#decide(errorFromPlain(message.error))
     }

@@ -48,6 +48,7 @@ async function updates(): Promise<ReadonlyMap<string, readonly string[]>> {
   for (const { key, value } of await readAll(broker, 'counts')) byWord.set(key!, [...(byWord.get(key!) ?? []), value!])
   return byWord
 }
+const tasksOf = (app: StreamsApp) => Object.fromEntries(app.metricValues().filter(({ name }) => name === 'task-count').map(({ tags, value }) => [tags['thread-id'], value]))
 const oneTo = (last: number) => Array.from({ length: last }, (_, index) => String(index + 1))
 const expectCounts = async (each: number) => {
   const found = await updates()
@@ -65,12 +66,10 @@ describe('an application with four threads', () => {
     await app.start()
     await app.caughtUp()
     await expectCounts(10)
-    expect(app.metrics()).toMatchObject({ inputRecords: 400, processedRecords: 800, tasks: 8 })
-    const values = app.metricValues()
-    const perThread = values.filter(({ name, group }) => name === 'task-count' && group === 'stream-thread-metrics').map(({ tags, value }) => [tags['thread-id'], value])
-    expect(perThread).toHaveLength(4)
-    expect(Object.fromEntries(perThread)).toEqual(Object.fromEntries([1, 2, 3, 4].map((index) => [`app-one-StreamThread-${index}`, 2])))
-    expect(values.find(({ name }) => name === 'alive-stream-threads')!.value).toBe(4)
+    expect(app.metrics()).toMatchObject({ inputRecords: 400, processedRecords: 800 })
+    await eventually(() => Promise.resolve(expect(tasksOf(app)).toEqual(Object.fromEntries([1, 2, 3, 4].map((index) => [`app-one-StreamThread-${index}`, 2])))))
+    expect(app.metrics().tasks).toBe(8)
+    expect(app.metricValues().find(({ name }) => name === 'alive-stream-threads')!.value).toBe(4)
     await app.close()
     expect([...new Set(states)]).toEqual(['REBALANCING', 'RUNNING', 'PENDING_SHUTDOWN', 'NOT_RUNNING'])
     expect(app.metrics()).toMatchObject({ inputRecords: 400, tasks: 0 })
@@ -82,13 +81,14 @@ describe('an application with four threads', () => {
     await app.start()
     await app.caughtUp()
     const store = app.store<string, number>('word-counts')
+    await eventually(() => Promise.resolve(expect(store.count()).toBe(40)))
     expect(store.get('word 7')).toBe(10)
     expect(store.get('no such word')).toBeNull()
     expect(store.count()).toBe(40)
     expect([...store.all()].map(({ key }) => key).sort()).toEqual([...new Set(manyWords)].sort())
     expect([...store.range('word 30', 'word 39')].map(({ value }) => value)).toEqual(Array(10).fill(10))
     expect(app.store<string, number>('word-counts', 'timestamped-key-value').get('word 7')).toMatchObject({ value: 10, timestamp: expect.any(Number) as number })
-    expect(app.storeMetadata()).toMatchObject([{ name: 'word-counts', partitions: [0, 1, 2, 3], lagRecords: 0 }])
+    await eventually(() => Promise.resolve(expect(app.storeMetadata()).toMatchObject([{ name: 'word-counts', partitions: [0, 1, 2, 3], lagRecords: 0 }])))
     expect(await app.keyMetadata('word-counts', 'word 7')).toMatchObject({ isLocal: true })
     await app.close()
     expect(() => store.get('word 7')).toThrow(expect.objectContaining({ code: 'STORE_NOT_AVAILABLE' }) as Error)
@@ -101,6 +101,7 @@ describe('an application with four threads', () => {
     await app.start()
     await app.caughtUp()
     const store = app.store<string, number>('word-counts')
+    await eventually(() => Promise.resolve(expect(store.count()).toBe(words.length)))
     expect([...store.all()].map(({ key }) => key).sort()).toEqual(words)
     for (let round = 0; round < 100; round++) for (const row of store.all()) if (row.value > 0) break
     expect([...store.all()]).toHaveLength(3_000)
@@ -118,8 +119,8 @@ describe('an application with four threads', () => {
     await writeWords(manyWords)
     await app.caughtUp()
     await expectCounts(20)
-    expect(app.metrics()).toMatchObject({ inputRecords: 800, tasks: 8 })
-    expect(app.state).toBe('RUNNING')
+    expect(app.metrics()).toMatchObject({ inputRecords: 800 })
+    await eventually(() => Promise.resolve(expect([app.metrics().tasks, app.state]).toEqual([8, 'RUNNING'])))
   })
 })
 
@@ -177,5 +178,22 @@ it('the tasks of an application with threads go to another instance when it stop
   await first.close()
   await second.caughtUp()
   await expectCounts(10)
-  expect(second.metrics().tasks).toBe(8)
+  await eventually(() => Promise.resolve(expect(second.metrics().tasks).toBe(8)))
+})
+
+describe('an application that is to end everywhere', () => {
+  it.each(['throw', 'exit'])('ends all its instances and threads when one fails (%s)', async (death) => {
+    const failing = appOf({ threads: 2, onFailure: () => 'shutdown-application' })
+    const others = [appOf({ threads: 2, onFailure: () => 'shutdown-application' }), appOf({ threads: 1, onFailure: () => 'shutdown-application' })]
+    // Words that end a process must not be read by the thread of the test.
+    await Promise.all([failing, others[0]!].map((app) => app.start()))
+    if (death === 'throw') await others[1]!.start()
+    await writeWords([`${death}!once`])
+    const started = death === 'throw' ? [failing, ...others] : [failing, others[0]!]
+    const failures = await Promise.all(started.map((app) => app.finished().then(() => null, (error: unknown) => error as StreamError)))
+    const codes = failures.map((failure) => failure?.code ?? 'none').toSorted((a, b) => (a < b ? -1 : 1))
+    expect(codes.filter((code) => code !== 'SHUTDOWN_REQUESTED')).toEqual([death === 'throw' ? 'PROCESSING_FAILED' : 'THREAD_DIED'])
+    expect(started.map(({ state }) => state)).toEqual(started.map(() => 'ERROR'))
+    expect((await broker.groups.describe('app')).members).toEqual([])
+  })
 })
