@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { stringSerde, longSerde } from '../../../src/core/index.ts'
 import type { Header } from '../../../src/core/index.ts'
 import { StreamsBuilder } from '../../../src/streams/streams-builder.ts'
+import { encodeMetadata } from '../../../src/streams/runtime/offset-metadata.ts'
 import { StreamTask } from '../../../src/streams/runtime/stream-task.ts'
 import type { TaskConfig } from '../../../src/streams/runtime/task-config.ts'
 import type { KeyValueStore } from '../../../src/streams/state/key-value-store.ts'
@@ -56,6 +57,8 @@ function counting(): Topology {
 
 const countOf = (task: StreamTask, key: string) => (task.stores.get('counts')!.view as KeyValueStore<string, { value: number }>).get(key)?.value ?? 0
 
+const timeOf = (partitionTime: number) => encodeMetadata({ partitionTime, operators: new Map() })
+
 describe('StreamTask', () => {
   it('takes the record with the smallest timestamp among its inputs, and in one input keeps the order of offsets', () => {
     const builder = new StreamsBuilder()
@@ -74,7 +77,7 @@ describe('StreamTask', () => {
     add('in', 0, 'k', 'x', 10)
     add('in', 1, 'k', 'y', 20)
     task.process(0)
-    expect(task.prepareCommit()).toEqual([{ topic: 'in', partition: 0, offset: 1, metadata: '{"partitionTime":10}' }])
+    expect(task.prepareCommit()).toEqual([{ topic: 'in', partition: 0, offset: 1, metadata: timeOf(10) }])
     task.committed()
     expect(task.prepareCommit()).toEqual([])
     task.process(0)
@@ -155,7 +158,7 @@ describe('StreamTask', () => {
       return record.timestamp
     } }).to(topic('out', text))
     const { task, add, drain } = taskOf(builder.build())
-    task.resume([{ topic: 'in', partition: 0, offset: 3, metadata: '{"partitionTime":40}' }])
+    task.resume([{ topic: 'in', partition: 0, offset: 3, metadata: timeOf(40) }])
     add('in', 3, null, 'x', 50)
     drain()
     add('in', 4, null, 'y', 45)
