@@ -1,4 +1,4 @@
-import { basename } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { Option } from 'commander'
 import type { Command } from 'commander'
 import type { Duration } from '../core/index.ts'
@@ -22,6 +22,7 @@ interface RunCommandOptions extends BackendOptions {
   readonly offsetReset?: 'earliest' | 'latest'
   readonly cacheMaxBytes?: number
   readonly stateDirectory?: string
+  readonly threads?: number
   readonly httpPort?: number
   readonly httpHost: string
   readonly endpoint?: string
@@ -42,6 +43,7 @@ export function addRunCommand(program: Command, terminal: Terminal): void {
     .addOption(new Option('--offset-reset <place>', 'where to start in topics of which nothing was committed (default: earliest)').choices(['earliest', 'latest']))
     .option('--cache-max-bytes <bytes>', 'for the write-back caches of the stores; 0 forwards every update (default: 10 MiB)', wholeNumber)
     .option('--state-directory <directory>', 'keep stores on disk, larger than memory if need be; needs the package lmdb (default: in memory)')
+    .option('--threads <number>', 'run StreamTasks in so many threads (default: 1)', wholeNumber)
     .option('--http-port <port>', 'serve metrics for Prometheus, and the stores, at this port; 0 takes a free one', wholeNumber)
     .option('--http-host <address>', 'with --http-port: where to listen; there is no password', '127.0.0.1')
     .option('--endpoint <address>', 'where other instances and their clients reach that port, such as 10.0.0.5:8080')
@@ -54,7 +56,7 @@ async function runApp(file: string, options: RunCommandOptions, terminal: Termin
   const [{ loadTopology }, { StreamsApp }] = await Promise.all([import('./load-topology.ts'), import('../streams/index.ts')])
   const topology = await loadTopology(file)
   await withNewBroker(options, async (broker, place) => {
-    const app = new StreamsApp(topology, { applicationId, broker, ...settingsOf(options) })
+    const app = new StreamsApp(topology, { applicationId, broker, ...settingsOf(options), topologyModule: resolve(file), ...threadWorker() })
     await app.start()
     terminal.tell(`running ${applicationId} on ${place}; Ctrl-C stops it`)
     // A failure ends the run below, where it is told.
@@ -69,10 +71,15 @@ async function runApp(file: string, options: RunCommandOptions, terminal: Termin
   })
 }
 
+/** From TypeScript sources there is nothing that a thread of Node 20 could begin with. */
+function threadWorker(): Pick<StreamsConfig, 'threadWorker'> {
+  return import.meta.url.endsWith('.ts') ? {} : { threadWorker: new URL('./run-worker.js', import.meta.url) }
+}
+
 /** Those of the application that were given: it has defaults for the others. */
 function settingsOf(options: RunCommandOptions): Partial<StreamsConfig> {
-  const { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, stateDirectory, endpoint } = options
-  const settings = { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, stateDirectory, endpoint }
+  const { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, stateDirectory, endpoint, threads } = options
+  const settings = { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, stateDirectory, endpoint, threads }
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
 }
 

@@ -57,7 +57,7 @@ const expectCounts = async (each: number) => {
   for (const word of words) expect(found.get(word)).toEqual(oneTo(each))
 }
 
-describe('an application with four threads', () => {
+describe('an application with four threads', { timeout: 60_000 }, () => {
   it('gives each a share of the tasks, and counts as one thread does', async () => {
     await writeWords(manyWords)
     const app = appOf({ instanceId: 'one' })
@@ -124,7 +124,7 @@ describe('an application with four threads', () => {
   })
 })
 
-describe('a thread that fails', () => {
+describe('a thread that fails', { timeout: 60_000 }, () => {
   it.each(['exit', 'uncaught', 'memory'])('is replaced when it dies (%s), and nothing is lost or counted twice', async (death) => {
     const failures: StreamError[] = []
     const app = appOf({ threads: 2, maxThreadMemoryMiB: 64, onFailure: (failure) => { failures.push(failure); return 'replace' } })
@@ -132,10 +132,9 @@ describe('a thread that fails', () => {
     await writeWords([...manyWords.slice(0, 200), `${death}!once`, ...manyWords.slice(200)])
     await app.caughtUp()
     await expectCounts(10)
-    expect(failures).toMatchObject([{ code: 'THREAD_DIED' }])
-    expect(app.state).toBe('RUNNING')
+    await eventually(() => Promise.resolve(expect([failures.map(({ code }) => code), app.state]).toEqual([['THREAD_DIED'], 'RUNNING'])))
     expect(app.metricValues().find(({ name }) => name === 'failed-stream-threads')!.value).toBe(1)
-  }, 60_000)
+  })
 
   it('goes on from its last commit when a function threw and the application says so', async () => {
     const failures: StreamError[] = []
@@ -169,7 +168,7 @@ it('more threads than one need a module to load', () => {
   expect(() => new StreamsApp(countWords, { applicationId: 'app', broker, threads: 2 })).toThrow(/threads is 2, and worker threads load the topology themselves/)
 })
 
-it('the tasks of an application with threads go to another instance when it stops', async () => {
+it('the tasks of an application with threads go to another instance when it stops', { timeout: 60_000 }, async () => {
   const [first, second] = [appOf({ threads: 2 }), appOf({ threads: 2 })]
   await first.start()
   await second.start()
@@ -181,7 +180,7 @@ it('the tasks of an application with threads go to another instance when it stop
   await eventually(() => Promise.resolve(expect(second.metrics().tasks).toBe(8)))
 })
 
-describe('an application that is to end everywhere', () => {
+describe('an application that is to end everywhere', { timeout: 60_000 }, () => {
   it.each(['throw', 'exit'])('ends all its instances and threads when one fails (%s)', async (death) => {
     const failing = appOf({ threads: 2, onFailure: () => 'shutdown-application' })
     const others = [appOf({ threads: 2, onFailure: () => 'shutdown-application' }), appOf({ threads: 1, onFailure: () => 'shutdown-application' })]
