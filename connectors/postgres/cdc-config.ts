@@ -39,7 +39,7 @@ export const postgresCdcConfig = configSpec({
     default: 'debezium',
   }),
   'toast.unchanged': option.oneOf(['absent', 'placeholder', 'reselect'], {
-    doc: 'What becomes of a large value that an update did not touch and that the log therefore lacks. absent: its column is left out. placeholder: unavailable.value.placeholder stands for it. reselect: it is read from the table, as it is now.',
+    doc: 'What becomes of a large value that an update did not touch and that the log therefore lacks. absent: its column is left out, unless the row got another key: then it is read from the table. placeholder: unavailable.value.placeholder stands for it. reselect: it is read from the table, as it is now.',
     default: 'absent',
   }),
   'unavailable.value.placeholder': option.string({ doc: 'Stands for such a value with toast.unchanged=placeholder; in base64 for bytea, in a list for arrays.', default: '__debezium_unavailable_value', check: z.string().min(1) }),

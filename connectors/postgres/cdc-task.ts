@@ -226,7 +226,10 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     if (change.op !== 'begin' && change.op !== 'end' && change.message === null && `${change.schema}.${change.table}` === session.signalTable) return
     incremental.observe(change)
     if (change.message !== null && !matchesAny(config['message.prefix.include.list'], change.message.prefix)) return
-    const whole = change.unavailable.length > 0 && config['toast.unchanged'] === 'reselect' ? await reselected(session, change) : change
+    const mode = config['toast.unchanged']
+    // Nobody who reads the topic has the value under the new key of a row.
+    const isWanted = change.unavailable.length > 0 && (mode === 'reselect' || (mode === 'absent' && change.oldKey !== null))
+    const whole = isWanted ? await reselected(session, change) : change
     records.push(...recordsOf(whole, events, nowMs, () => offsetOf(before), offsetOf(after)))
   }
 
