@@ -94,7 +94,7 @@ function numbersOf(header: RecordedHeader): Readonly<Record<string, number>> {
   return Object.fromEntries(longFields.map((name) => [name, int64(header[name])]))
 }
 
-function headerOf(batch: RecordBatchView): RecordedHeader {
+export function headerOf(batch: RecordBatchView): RecordedHeader {
   return {
     baseOffset: batch.baseOffset, lastOffset: batch.lastOffset, sizeInBytes: batch.sizeBytes, magic: batch.magic, partitionLeaderEpoch: batch.leaderEpoch,
     crc: batch.crc, attributes: batch.attributes, lastOffsetDelta: batch.lastOffsetDelta, baseTimestampField: batch.baseTimestamp,

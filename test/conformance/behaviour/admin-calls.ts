@@ -1,8 +1,10 @@
 /** Topics and their state as the admin requests ask for them: what a listener puts around the engine's calls. */
 import type { TopicSpec } from '../../../src/core/index.ts'
+import { isInternalTopic } from '../../../src/core/engine/topic-manager.ts'
+import { validateTopicName } from '../../../src/core/engine/topic-name.ts'
 import { createdConfigs } from './config-calls.ts'
 import type { ScenarioEngine } from './scenario-engine.ts'
-import { PendingStep, WireError, errorNumberOf, errorNumbers, textOf } from './scenario.ts'
+import { WireError, errorNumberOf, errorNumbers, textOf } from './scenario.ts'
 import type { Calls, Json, JsonObject, Step } from './scenario.ts'
 
 const invalidRequest = 42
@@ -12,6 +14,9 @@ const unknownLeaderEpoch = 75
 const unknownTopic = errorNumbers['UNKNOWN_TOPIC_OR_PARTITION']!
 const noId = 'AAAAAAAAAAAAAAAAAAAAAA'
 const noOperations = -2_147_483_648
+/** As bits: all that there are for a resource of that kind. */
+const allTopicOperations = 3576
+const allClusterOperations = 8096
 /** The recording's node; ours has no number on the wire yet. */
 const broker = { nodeId: 1, host: '<host>', port: '<port>' }
 
@@ -28,7 +33,7 @@ export const adminCalls: Calls = {
     CreateTopics: async ({ engine }, request, step) => ({ throttleTimeMs: 0, topics: await createTopics(engine, request, step) }),
     DeleteTopics: async ({ engine }, request, step) => ({ throttleTimeMs: 0, responses: await deleteTopics(engine, request, step) }),
     CreatePartitions: async ({ engine }, request) => ({ throttleTimeMs: 0, results: await createPartitions(engine, request) }),
-    Metadata: async ({ engine }, request) => metadata(engine, request),
+    Metadata: async ({ engine }, request, step) => metadata(engine, request, step),
     DeleteRecords: async ({ engine }, request) => ({ throttleTimeMs: 0, topics: await deleteRecords(engine, request) }),
     OffsetForLeaderEpoch: async ({ engine }, request) => ({ throttleTimeMs: 0, topics: offsetsForLeaderEpoch(engine, request) }),
     DescribeProducers: async ({ engine }, request) => ({ throttleTimeMs: 0, topics: describeProducers(engine, request) }),
@@ -123,18 +128,41 @@ async function createPartitions(engine: Engine, request: JsonObject): Promise<re
   return answers
 }
 
-/** Of topics by name: brokers and cluster are the listener's to tell. */
-async function metadata(engine: Engine, request: JsonObject): Promise<Json> {
+/** Brokers and cluster are the listener's to tell. None asked for: all, as null says since version 1, and an empty list before. */
+async function metadata(engine: Engine, request: JsonObject, step: Step): Promise<Json> {
   const asked = request['topics'] as readonly JsonObject[] | null
-  if (asked === null || asked.some(({ name }) => name === null || name === undefined)) throw new PendingStep('Metadata of all topics, or by topic id')
-  const topics = await Promise.all(asked.map(async ({ name }) => {
-    const [topic] = await engine.describeTopics([textOf(name)])
-    const partitions = topic!.partitions.map(({ partition }) => ({
-      errorCode: 0, partitionIndex: partition, leaderId: broker.nodeId, leaderEpoch: 0, replicaNodes: [broker.nodeId], isrNodes: [broker.nodeId], offlineReplicas: [],
-    }))
-    return { errorCode: 0, name: topic!.topic, topicId: engine.log.topic(topic!.topic).topicId, isInternal: topic!.internal, partitions, topicAuthorizedOperations: noOperations }
+  const isAll = asked === null || (asked.length === 0 && (step.version ?? 0) === 0)
+  const wanted = isAll ? (await engine.listTopics({ includeInternal: true })).map((name) => ({ name })) : asked.filter(({ name, topicId }) => name !== null || topicId !== noId)
+  const topics = wanted.map((topic) => topicMetadata(engine, topic, request))
+  const clusterAuthorizedOperations = request['includeClusterAuthorizedOperations'] === true ? allClusterOperations : noOperations
+  return {
+    throttleTimeMs: 0, brokers: [{ ...broker, rack: null }], clusterId: 'TWlsbHJhY2VUZXN0S2l0MQ', controllerId: broker.nodeId, clusterAuthorizedOperations, errorCode: 0,
+    topics: inRecordedOrder(topics, step, 'topics', ({ name, topicId }) => (name === null ? JSON.stringify(topicId) : JSON.stringify(name))),
+  }
+}
+
+/** By id where there is no name. */
+function topicMetadata(engine: Engine, { name, topicId }: JsonObject, request: JsonObject): JsonObject {
+  const isById = name === null || name === undefined
+  const found = engine.log.catalog.topics.get(isById ? (topicOfId(engine, textOf(topicId)) ?? '') : textOf(name))
+  const topicAuthorizedOperations = found !== undefined && request['includeTopicAuthorizedOperations'] === true ? allTopicOperations : noOperations
+  if (found === undefined) {
+    const errorCode = isById ? unknownTopicId : codeOfName(textOf(name))
+    return { errorCode, name: name ?? null, topicId: isById ? topicId! : noId, isInternal: false, partitions: [], topicAuthorizedOperations }
+  }
+  const partitions = Array.from({ length: found.partitions }, (_, partition) => ({
+    errorCode: 0, partitionIndex: partition, leaderId: broker.nodeId, leaderEpoch: 0, replicaNodes: [broker.nodeId], isrNodes: [broker.nodeId], offlineReplicas: [],
   }))
-  return { throttleTimeMs: 0, brokers: [{ ...broker, rack: null }], clusterId: 'TWlsbHJhY2VUZXN0S2l0MQ', controllerId: broker.nodeId, topics, clusterAuthorizedOperations: noOperations }
+  return { errorCode: 0, name: found.topic, topicId: found.topicId, isInternal: isInternalTopic(found.topic), partitions, topicAuthorizedOperations }
+}
+
+function codeOfName(name: string): number {
+  try {
+    validateTopicName(name)
+    return unknownTopic
+  } catch (error) {
+    return errorNumberOf(error)
+  }
 }
 
 async function deleteRecords(engine: Engine, request: JsonObject): Promise<readonly JsonObject[]> {

@@ -1,9 +1,13 @@
 /** What the recordings did with Kafka's Java clients, done with ours: producers, transactions over a group, reset policies. */
 import type { GroupMember, OffsetQuery, Producer } from '../../../src/core/index.ts'
 import { RecordBatchBuilder, StreamError, isStreamError } from '../../../src/core/index.ts'
-import { sealBatch } from '../../../src/core/log/record-batch.ts'
+import { sealBatch, sequenceAfter } from '../../../src/core/log/record-batch.ts'
+import type { RecordBatchView } from '../../../src/core/log/record-batch.ts'
+import type { RecordView } from '../../../src/core/record.ts'
+import { headerOf } from '../core-record-batch.ts'
+import { produceWithJava } from './java-producer.ts'
 import type { ScenarioEngine } from './scenario-engine.ts'
-import { PendingStep, errorNumberOf, textOf } from './scenario.ts'
+import { errorNumberOf, textOf } from './scenario.ts'
 import type { Call, Calls, Json, JsonObject } from './scenario.ts'
 
 const groupId = 'scenario'
@@ -11,6 +15,7 @@ const groupId = 'scenario'
 export const clientCalls: Calls = {
   op: {
     async produce(context, args) {
+      if (context.javaProducer !== null || textOf(args['producer']).startsWith('transaction.timeout.ms')) return produceWithJava(context, args)
       const producer = await producerNamed(context, textOf(args['producer']))
       const bytes = (value: Json | undefined) => (value === null || value === undefined ? null : Buffer.from(textOf(value)))
       const appended = producer.append({
@@ -28,6 +33,7 @@ export const clientCalls: Calls = {
       const { batches } = log.read({ offset: 0, maxBytes: 1_048_576, isolation: 'read-uncommitted' })
       const records = batches.reduce((sum, batch) => sum + batch.recordCount, 0)
       return {
+        batches: batches.map((batch) => ({ header: headerOf(batch), records: [...batch].map((record) => storedRecord(batch, record)) })) as unknown as Json,
         highWatermark: log.highWatermark, reader: { result: 'read', batches: batches.length, records },
         bytes: Buffer.concat(batches.map(({ batchBytes }) => batchBytes)).toString('base64'),
       }
@@ -57,12 +63,17 @@ const producerOptions: Readonly<Record<string, { readonly transactionalId: strin
 }
 
 async function producerNamed(context: ScenarioEngine, name: string): Promise<Producer> {
-  if (name.startsWith('transaction.timeout.ms') || name === 'tj') throw new PendingStep('a Java producer with transactions of version 2')
   const known = context.producers.get(name)
   if (known !== undefined) return known
   const producer = await context.broker.openProducer(producerOptions[name] ?? {})
   context.producers.set(name, producer)
   return producer
+}
+
+function storedRecord(batch: RecordBatchView, { offset, timestamp, key, value, headers }: RecordView) {
+  const base64 = (bytes: Uint8Array | null) => (bytes === null ? null : Buffer.from(bytes).toString('base64'))
+  const sequence = batch.baseSequence < 0 ? -1 : sequenceAfter(batch.baseSequence, offset - batch.baseOffset)
+  return { offset, timestamp, key: base64(key), value: base64(value), sequence, headers: headers.map((header) => ({ key: header.key, value: base64(header.value) })) }
 }
 
 async function begin(context: ScenarioEngine, name: string): Promise<Json> {
@@ -150,7 +161,8 @@ function offsetsOfTransactions(): Readonly<Record<string, Call>> {
       return send(context, before)
     },
     async abort(context) {
-      await (await producerNamed(context, 'sending offsets')).abort()
+      if (context.javaProducer === null) await (await producerNamed(context, 'sending offsets')).abort()
+      else await context.javaProducer.abort()
       return 'ok'
     },
     'sendOffsets new generation': (context) => send(context, first.metadata()),

@@ -5,6 +5,7 @@ import { LocalEngine } from '../../../src/core/engine/local-engine.ts'
 import { RecordBatchView } from '../../../src/core/log/record-batch.ts'
 import { ManualClock } from '../../kit/manual-clock.ts'
 import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
+import type { JavaProducer } from './java-producer.ts'
 import type { Json, JsonObject, Step } from './scenario.ts'
 
 export interface ScenarioEngine {
@@ -18,6 +19,8 @@ export interface ScenarioEngine {
   readonly broker: Broker
   /** By the name that the recording gives them. */
   readonly producers: Map<string, Producer>
+  /** Kafka's, with transactions of version 2, once a step has used it. */
+  javaProducer: JavaProducer | null
   /** For values that tell records apart, as the recording numbered them. */
   recordsBuilt: number
   close(): Promise<void>
@@ -37,7 +40,7 @@ export async function openScenarioEngine(steps: readonly Step[]): Promise<Scenar
     await engine.groups.expireOffsets(minuteMs)
   }
   const broker = new BrokerClient(engine, { clock, random: seededRandom(2), closeEngine: () => engine.close() })
-  return { engine, clock, sleep, broker, producers: new Map(), lastProducerId: -1, recordsBuilt: 0, close: () => broker.close() }
+  return { engine, clock, sleep, broker, producers: new Map(), javaProducer: null, lastProducerId: -1, recordsBuilt: 0, close: () => broker.close() }
 }
 
 /**
