@@ -18,7 +18,7 @@ builder.stream(named('left'))
   .to(named('joined'))
 
 const broker = await openKafkaBroker({ brokers: brokers.split(','), requestTimeoutMs: 10_000 })
-const app = new StreamsApp(builder.build(), { applicationId, broker, commitInterval: 100, sessionTimeout: '4s', transactionTimeout: '6s' })
+const app = new StreamsApp(builder.build(), { applicationId, broker, commitInterval: 100, sessionTimeout: '4s', transactionTimeout: '6s', standbyReplicas: 1, acceptableRecoveryLag: 500 })
 app.onStateChange((state) => process.stdout.write(`${state} with ${app.metrics().tasks} tasks\n`))
 process.on('SIGTERM', async () => {
   await app.close()
