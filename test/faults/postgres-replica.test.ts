@@ -16,7 +16,7 @@ import type { Random } from '../../src/core/index.ts'
 import { freshDatabase, queryRows, startPostgres, withClient } from '../kit/postgres.ts'
 import { describeWith } from '../kit/services.ts'
 
-const rounds = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 8)
+const rounds = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 4)
 const hugeRows = Number(process.env['MILLRACE_HUGE_ROWS'] ?? 20_000)
 const seed = Number(process.env['MILLRACE_FAULT_SEED'] ?? systemClock.now() % 1_000_000)
 const program = fileURLToPath(new URL('./postgres-replica-until-killed.mjs', import.meta.url))
