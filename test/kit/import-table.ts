@@ -39,6 +39,8 @@ export const importTable: readonly ImportRow[] = [
   { name: 'streams/http', files: /^src\/streams\/http\//, allowed: [coreIndex, streams, /^node:(http|net)$/] },
   { name: 'streams', files: streams, allowed: [coreIndex, streams, /^rxjs$/, /^zod$/, /^prom-client$/, nodeWithoutDisk] },
   { name: 'connect/rest', files: /^src\/connect\/rest\//, allowed: [coreIndex, /^src\/connect\//, /^zod$/, node, /^fastify$/, /^@fastify\/(cors|basic-auth)$/, /^prom-client$/] },
+  // The files that load the optional packages.
+  { name: 'connect/schema-registry', files: /^src\/connect\/schema-registry\//, allowed: [coreIndex, /^src\/connect\//, /^zod$/, node, /^avsc$/, /^protobufjs$/] },
   { name: 'connect', files: /^src\/connect\//, allowed: [coreIndex, /^src\/connect\//, /^zod$/, node] },
   { name: 'cli', files: /^src\/cli\//, allowed: [/^src\/(core|streams|connect)\/index\.ts$/, /^millrace\/connectors\/postgres$/, /^src\/cli\//, node, /^commander$/, /^jiti$/, /^zod$/] },
   { name: 'connectors/file', files: /^connectors\/file\//, allowed: [/^millrace(\/connect)?$/, /^connectors\/file\//, node, /^zod$/, ...ownDriver.file] },

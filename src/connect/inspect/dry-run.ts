@@ -4,6 +4,7 @@ import { sleep, systemClock } from '../../core/index.ts'
 import type { RawConfig } from '../config-spec.ts'
 import type { ConnectRecord, SourceOffset, SourcePartition, SourceRecord, SourceSpans } from '../connect-record.ts'
 import type { ConnectorPlugin, SourcePlugin, SourcePoll, SourceTask } from '../connector.ts'
+import { NotReady } from '../converters/not-ready.ts'
 import { configError, describeError } from '../errors.ts'
 import { javaText } from '../java-text.ts'
 import { checkConnectorConfig } from '../runtime/check-config.ts'
@@ -75,7 +76,7 @@ async function* fromSource(plugin: SourcePlugin, name: string, way: Way, context
   try {
     let left = options.maxRecords
     for await (const record of polled(tasks, options)) {
-      yield outcomeOfSource(record, way)
+      yield await outcomeOfSource(record, way)
       if (--left === 0) return
     }
   } finally {
@@ -142,7 +143,7 @@ function* recordsOf(given: SourcePoll | null): Generator<SourceRecord> {
   }
 }
 
-function outcomeOfSource(record: SourceRecord, { codec, transforms }: Way): DryRecord {
+function outcomeOfSource(record: SourceRecord, { codec, transforms }: Way): Promise<DryRecord> {
   const from = `${JSON.stringify(record.sourcePartition)} at ${JSON.stringify(record.sourceOffset)}`
   return outcomeOf(from, () => {
     const transformed = transforms === null ? completed(record) : transforms.apply(completed(record))
@@ -153,12 +154,17 @@ function outcomeOfSource(record: SourceRecord, { codec, transforms }: Way): DryR
   })
 }
 
-function outcomeOf(from: string, step: () => DryRecord['outcome']): DryRecord {
+async function outcomeOf(from: string, step: () => DryRecord['outcome']): Promise<DryRecord> {
   try {
     return { from, outcome: step() }
   } catch (error) {
-    return { from, outcome: { kind: 'refused', stage: error instanceof StageError ? error.stage : 'TRANSFORMATION', reason: describeError(error) } }
+    if (error instanceof StageError && error.cause instanceof NotReady) return error.cause.ready.then(() => outcomeOf(from, step), (cause: unknown) => refused(from, new StageError(error.stage, cause)))
+    return refused(from, error)
   }
+}
+
+function refused(from: string, error: unknown): DryRecord {
+  return { from, outcome: { kind: 'refused', stage: error instanceof StageError ? error.stage : 'TRANSFORMATION', reason: describeError(error) } }
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
@@ -195,7 +201,7 @@ async function* fromTopics(plugin: ConnectorPlugin, name: string, way: Way, { wo
       for (const { topic, partition, batches } of partitions) {
         for (const batch of batches) {
           for (const view of batch) {
-            yield outcomeOfSink({ topic, partition }, view, way)
+            yield await outcomeOfSink({ topic, partition }, view, way)
             if (--left === 0) return
           }
         }
@@ -206,7 +212,7 @@ async function* fromTopics(plugin: ConnectorPlugin, name: string, way: Way, { wo
   }
 }
 
-function outcomeOfSink(origin: { readonly topic: string; readonly partition: number }, view: RecordView, { codec, transforms }: Way): DryRecord {
+function outcomeOfSink(origin: { readonly topic: string; readonly partition: number }, view: RecordView, { codec, transforms }: Way): Promise<DryRecord> {
   return outcomeOf(`${origin.topic}-${origin.partition}@${view.offset}`, () => {
     const record: ConnectRecord = decodeRecord(codec, origin, view)
     const transformed = transforms === null ? record : transforms.apply(record)

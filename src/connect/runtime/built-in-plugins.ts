@@ -1,10 +1,11 @@
-/** The converters that come with the worker, under upstream's class names. */
+/** The converters that come with the worker, under upstream's class names and Confluent's. */
 import {
   booleanConverter, byteArrayConverter, doubleConverter, floatConverter, headersThrough, integerConverter, jsonConverter, jsonConverterConfig, longConverter,
   noConfig, shortConverter, simpleHeaderConverter, stringConverter, stringConverterConfig,
 } from '../converters/index.ts'
 import type { Converter, ConverterPlugin, HeaderConverterPlugin } from '../converters/index.ts'
-import type { ConfigSpec } from '../config-spec.ts'
+import type { ConfigOf, ConfigSpec } from '../config-spec.ts'
+import { avroConverter, avroConverterConfig, jsonSchemaConverter, jsonSchemaConverterConfig } from '../schema-registry/index.ts'
 import { packageVersion } from './package-version.ts'
 
 const version = packageVersion
@@ -27,9 +28,15 @@ const entries: readonly Entry[] = [
   { class: 'org.apache.kafka.connect.converters.DoubleConverter', config: noConfig, create: doubleConverter },
 ]
 
-export const builtInConverters: readonly ConverterPlugin[] = entries.map(({ create, ...entry }) => ({
+/** They need a schema registry, for keys and values. */
+const registryConverters: readonly ConverterPlugin[] = [
+  { type: 'converter', class: 'io.confluent.connect.avro.AvroConverter', version, config: avroConverterConfig, create: (config, use) => avroConverter(config as ConfigOf<typeof avroConverterConfig>, use) },
+  { type: 'converter', class: 'io.confluent.connect.json.JsonSchemaConverter', version, config: jsonSchemaConverterConfig, create: (config, use) => jsonSchemaConverter(config as ConfigOf<typeof jsonSchemaConverterConfig>, use) },
+]
+
+export const builtInConverters: readonly ConverterPlugin[] = [...entries.map(({ create, ...entry }): ConverterPlugin => ({
   ...entry, type: 'converter', version, create: (config) => create(config as never),
-}))
+})), ...registryConverters]
 
 export const builtInHeaderConverters: readonly HeaderConverterPlugin[] = [
   { type: 'header_converter', class: 'org.apache.kafka.connect.storage.SimpleHeaderConverter', version, config: noConfig, create: simpleHeaderConverter },

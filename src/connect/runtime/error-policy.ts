@@ -2,6 +2,7 @@
 import type { Clock, Random } from '../../core/index.ts'
 import { isStreamError, sleep, StreamError } from '../../core/index.ts'
 import type { Log } from '../connector.ts'
+import { NotReady } from '../converters/not-ready.ts'
 import { describeError } from '../errors.ts'
 import { backoffMs } from './retry.ts'
 
@@ -72,9 +73,21 @@ export class ErrorPolicy {
     try {
       return step()
     } catch (error) {
+      const cause = error instanceof StageError ? error.cause : error
+      if (cause instanceof NotReady) return this.#whenReady(error, cause.ready, step)
       if (this.#options.retryTimeoutMs === 0 || !isRetriable(error)) throw error
       return this.#again(step)
     }
+  }
+
+  /** A failure of what was waited for belongs to the stage that waited. */
+  async #whenReady<T>(error: unknown, ready: Promise<void>, step: () => T): Promise<T> {
+    try {
+      await ready
+    } catch (cause) {
+      throw error instanceof StageError ? new StageError(error.stage, cause) : cause
+    }
+    return this.waitingOut(step)
   }
 
   async #again<T>(step: () => T): Promise<T> {

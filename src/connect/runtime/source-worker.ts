@@ -160,8 +160,8 @@ export class SourceWorker {
     if (this.#hasTransforms || !(codec.value.passesThrough?.(spans.valueType) ?? false)) return this.#addSpansOneByOne(spans)
     const { topic, partition = null, timestamp, bytes, recordCount, sourcePartition } = spans
     if (!committer.writer.isOpen(topic)) await committer.writer.open(topic)
-    const headers = this.#headersOf(spans)
-    const key = codec.key.fromConnect(topic, null, null)
+    const headers = await this.#options.errors.waitingOut(() => this.#headersOf(spans))
+    const key = await this.#options.errors.waitingOut(() => codec.key.fromConnect(topic, null, null))
     let ticket: Ticket | undefined
     for (let index = 0; index < recordCount; index++) {
       const added = this.#addBytes({ topic, partition, key, value: bytes.subarray(spans.spans[2 * index], spans.spans[2 * index + 1]), timestamp, headers })
