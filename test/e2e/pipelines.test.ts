@@ -101,7 +101,7 @@ await describeWith('postgres', 'the pipelines of the guide', (server) => {
     const slot = `search_${process.pid}`
     const overrides = { products: { 'connection.url': shop, 'slot.name': slot }, search: { 'connection.url': target } }
     const log = await open(['products', 'search'], overrides)
-    const found = async () => JSON.stringify((await queryRows(target, search)).map(({ id, title }) => [Number(id), title]).toSorted())
+    const found = async () => JSON.stringify((await queryRows(target, search)).map(({ id, title }) => [Number(id), title] as const).toSorted(([a], [b]) => String(a).localeCompare(String(b))))
     await until(async () => (await found()) === JSON.stringify([[1, 'Red bicycle']]), () => log.lines)
     await closeAll()
     await queryRows(shop, `update products set title = 'Red bicycle, used' where id = 1; update products set id = 20, title = 'Red bicycle for two' where id = 2; delete from products where id = 3; insert into products values (4, 'Bicycles', 'also in red', 1)`)
