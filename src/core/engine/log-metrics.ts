@@ -35,16 +35,18 @@ export function collectMetrics(engine: Measured): readonly LogMetric[] {
 }
 
 function trafficMetrics(partitions: readonly Partition[]): readonly LogMetric[] {
-  const topics = [...new Set(partitions.map(({ topic }) => topic))].filter((topic) => !isInternalTopic(topic))
-  return topics.flatMap((topic) => {
-    const labels = { topic }
-    const sum = (of: (traffic: Partition['traffic']) => number) => partitions.filter((partition) => partition.topic === topic).reduce((total, { traffic }) => total + of(traffic), 0)
-    const counter = (name: string, help: string, value: number): LogMetric => ({ kind: 'counter', name: `kafka_server_brokertopicmetrics_${name}_total`, help, labels, value })
-    return [
-      counter('messagesin', 'Records appended.', sum(({ recordsIn }) => recordsIn)),
-      counter('bytesin', 'Bytes of batches appended.', sum(({ bytesIn }) => bytesIn)),
-      counter('bytesout', 'Bytes of batches read.', sum(({ bytesOut }) => bytesOut)),
-    ]
+  const byTopic = new Map<string, { recordsIn: number; bytesIn: number; bytesOut: number }>()
+  for (const { topic, traffic } of partitions) {
+    if (isInternalTopic(topic)) continue
+    const sums = byTopic.get(topic) ?? { recordsIn: 0, bytesIn: 0, bytesOut: 0 }
+    sums.recordsIn += traffic.recordsIn
+    sums.bytesIn += traffic.bytesIn
+    sums.bytesOut += traffic.bytesOut
+    byTopic.set(topic, sums)
+  }
+  return [...byTopic].flatMap(([topic, { recordsIn, bytesIn, bytesOut }]) => {
+    const counter = (name: string, help: string, value: number): LogMetric => ({ kind: 'counter', name: `kafka_server_brokertopicmetrics_${name}_total`, help, labels: { topic }, value })
+    return [counter('messagesin', 'Records appended.', recordsIn), counter('bytesin', 'Bytes of batches appended.', bytesIn), counter('bytesout', 'Bytes of batches read.', bytesOut)]
   })
 }
 
