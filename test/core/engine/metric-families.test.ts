@@ -59,7 +59,7 @@ describe('brokerMetricFamilies', () => {
     const broker = await busyBroker()
     const { port1, port2 } = new MessageChannel()
     servePort(broker, port1)
-    const elsewhere = await openPortBroker({ port: port2 })
+    const elsewhere = openPortBroker({ port: port2 })
     expect(await elsewhere.topics.list()).toEqual(['one', 'two'])
     expect(brokerMetricFamilies(elsewhere)).toEqual([])
     await elsewhere.close()
