@@ -1,8 +1,9 @@
 /**
- * Whether a log that has grown costs more than a small one: append and tail-read rates after the first 100 MB and at the end, memory,
- * and how long opening it takes. `node dist/bench/log-at-scale.js`; MILLRACE_BENCH_BYTES sizes it (default 10 GB, which it needs on
- * the disk of MILLRACE_BENCH_DIR, and removes).
+ * Whether a log that has grown costs more than a small one: append and tail-read rates of a large log and of a log of 100 MB, in turns
+ * in the same minute, memory, and how long opening the large one takes. `node dist/bench/log-at-scale.js`; MILLRACE_BENCH_BYTES sizes it
+ * (default 10 GB, which it needs on the disk of MILLRACE_BENCH_DIR, and removes).
  */
+import { statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '../src/core/clock.ts'
 import { nodeFileSystem } from '../src/core/log/file-system.ts'
@@ -13,8 +14,11 @@ import { RecordBatchBuilder } from '../src/core/log/record-batch-builder.ts'
 import { sealBatch } from '../src/core/log/record-batch.ts'
 import { benchDirectory } from './harness.ts'
 
-const totalBytes = Number(process.env['MILLRACE_BENCH_BYTES'] ?? 10e9)
-const stretchBytes = 100e6
+const largeBytes = Number(process.env['MILLRACE_BENCH_BYTES'] ?? 10e9)
+const smallBytes = 100e6
+/** The disk must have so much more room, for what others write meanwhile. */
+const spareBytes = 5e9
+const rounds = 60
 const recordsPerBatch = 512
 const batchesPerSync = 64
 const value = Buffer.alloc(100, '{"text":"abcdefghijklmnopqrstuvwxyz"}')
@@ -24,6 +28,7 @@ const seal = { producerId: -1, producerEpoch: -1, baseSequence: -1, transactiona
 const builder = new RecordBatchBuilder({ maxBytes: 128 * 1024 })
 
 let bodyReads = 0
+let peakRss = 0
 
 /** Counts reads of segments. */
 const countingFileSystem: FileSystem = {
@@ -45,33 +50,25 @@ function counted(file: FileHandle): FileHandle {
   }
 }
 
-interface Rates {
-  readonly appendPerSecond: number
-  readonly appendCpuPerMillion: number
-  readonly readPerSecond: number
+interface Turn {
+  readonly appendMs: number
+  readonly appendCpuMs: number
+  readonly readMs: number
 }
 
-/** Appends a stretch in turns of 4 MB and reads each back at the tail; the medians of the turns. */
-async function stretch(log: PartitionLog, until: number): Promise<Rates> {
-  const appends: number[] = []
-  const cpus: number[] = []
-  const reads: number[] = []
-  while (log.sizeBytes < until) {
-    const from = log.logEndOffset
-    const cpu = process.cpuUsage()
-    const start = performance.now()
-    for (let i = 0; i < batchesPerSync; i++) appendBatch(log)
-    appends.push(performance.now() - start)
-    const used = process.cpuUsage(cpu)
-    cpus.push((used.user + used.system) / 1000)
-    await log.sync()
-    const readStart = performance.now()
-    for (let offset = from; offset < log.highWatermark;) offset = log.read({ offset, maxBytes: 1024 * 1024, isolation: 'read-uncommitted' }).nextOffset
-    reads.push(performance.now() - readStart)
-    peakRss = Math.max(peakRss, process.memoryUsage.rss())
-  }
-  const records = batchesPerSync * recordsPerBatch
-  return { appendPerSecond: (records / median(appends)) * 1000, appendCpuPerMillion: (median(cpus) / records) * 1000, readPerSecond: (records / median(reads)) * 1000 }
+/** Appends 4 MB, syncs, and reads them back at the tail. */
+async function turn(log: PartitionLog): Promise<Turn> {
+  const from = log.logEndOffset
+  const cpu = process.cpuUsage()
+  const start = performance.now()
+  for (let i = 0; i < batchesPerSync; i++) appendBatch(log)
+  const appendMs = performance.now() - start
+  const used = process.cpuUsage(cpu)
+  await log.sync()
+  const readStart = performance.now()
+  for (let offset = from; offset < log.highWatermark;) offset = log.read({ offset, maxBytes: 1024 * 1024, isolation: 'read-uncommitted' }).nextOffset
+  peakRss = Math.max(peakRss, process.memoryUsage.rss())
+  return { appendMs, appendCpuMs: (used.user + used.system) / 1000, readMs: performance.now() - readStart }
 }
 
 function appendBatch(log: PartitionLog): void {
@@ -86,36 +83,54 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1]!
 }
 
-const directory = benchDirectory()
-let peakRss = 0
+const rounded = (value: number) => Number(value.toPrecision(4))
 
-function open(): Promise<PartitionLog> {
-  return PartitionLog.open({ directory: join(directory.path, 'scale-0'), name: 'scale-0', fileSystem: countingFileSystem, clock: systemClock, config: defaultLogConfig })
+/** Of the two logs in turns, each the first in half of the rounds: what disturbs the machine disturbs both. */
+async function compare(small: PartitionLog, large: PartitionLog) {
+  const pairs: (readonly [small: Turn, large: Turn])[] = []
+  for (let i = 0; i < rounds; i++) {
+    const isLargeFirst = i % 2 === 0
+    const first = await turn(isLargeFirst ? large : small)
+    const second = await turn(isLargeFirst ? small : large)
+    pairs.push(isLargeFirst ? [second, first] : [first, second])
+  }
+  const records = batchesPerSync * recordsPerBatch
+  const rates = (of: (turn: Turn) => number) => [0, 1].map((at) => rounded((records / median(pairs.map((pair) => of(pair[at]!)))) * 1000))
+  /** Of speed: above 1 the large log is the faster one. */
+  const ratio = (of: (turn: Turn) => number) => rounded(median(pairs.map(([ofSmall, ofLarge]) => of(ofSmall) / of(ofLarge))))
+  return {
+    appendPerSecond: rates(({ appendMs }) => appendMs), appendRatio: ratio(({ appendMs }) => appendMs), appendCpuRatio: ratio(({ appendCpuMs }) => appendCpuMs),
+    readPerSecond: rates(({ readMs }) => readMs), readRatio: ratio(({ readMs }) => readMs),
+  }
 }
 
-try {
-  let log = await open()
-  await stretch(log, stretchBytes / 2)
+async function measure(path: string): Promise<void> {
+  const open = (name: string) => PartitionLog.open({ directory: join(path, name), name, fileSystem: countingFileSystem, clock: systemClock, config: defaultLogConfig })
+  const small = await open('small-0')
+  while (small.sizeBytes < smallBytes) await turn(small)
+  let large = await open('large-0')
   const rssAtStart = process.memoryUsage.rss()
-  const small = await stretch(log, stretchBytes * 1.5)
-  await stretch(log, totalBytes - stretchBytes)
-  const large = await stretch(log, totalBytes)
-  const sizeBytes = log.sizeBytes
-  await log.close()
+  peakRss = 0
+  while (large.sizeBytes < largeBytes) await turn(large)
+  const bytes = [small.sizeBytes, large.sizeBytes]
+  const compared = await compare(small, large)
+  await small.close()
+  await large.close()
   bodyReads = 0
   const start = performance.now()
-  log = await open()
+  large = await open('large-0')
   const openMs = performance.now() - start
-  const segmentReads = bodyReads
-  await log.close()
-  const rounded = (value: number, digits = 4) => Number(value.toPrecision(digits))
-  console.log(JSON.stringify({
-    name: 'log-at-scale', bytes: sizeBytes,
-    appendPerSecond: [rounded(small.appendPerSecond), rounded(large.appendPerSecond)], appendRatio: rounded(large.appendPerSecond / small.appendPerSecond),
-    appendCpuPerMillion: [rounded(small.appendCpuPerMillion), rounded(large.appendCpuPerMillion)],
-    readPerSecond: [rounded(small.readPerSecond), rounded(large.readPerSecond)], readRatio: rounded(large.readPerSecond / small.readPerSecond),
-    openMs: rounded(openMs), segmentReadsAtOpen: segmentReads, rssAboveStartMb: rounded((peakRss - rssAtStart) / 1e6),
-  }))
+  const segmentReadsAtOpen = bodyReads
+  await large.close()
+  console.log(JSON.stringify({ name: 'log-at-scale', bytes, ...compared, openMs: rounded(openMs), segmentReadsAtOpen, rssAboveStartMb: rounded((peakRss - rssAtStart) / 1e6) }))
+}
+
+const directory = benchDirectory()
+const { bavail, bsize } = statfsSync(directory.path)
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => (directory.remove(), process.exit(1)))
+try {
+  if (bavail * bsize < largeBytes + spareBytes) throw new Error(`${directory.path} has ${Math.round((bavail * bsize) / 1e9)} GB free, and ${Math.round((largeBytes + spareBytes) / 1e9)} are needed: set MILLRACE_BENCH_DIR or MILLRACE_BENCH_BYTES`)
+  await measure(directory.path)
 } finally {
   directory.remove()
 }

@@ -11,12 +11,10 @@ import { bench, benchDirectory } from './harness.ts'
 
 const recordsPerBatch = 512
 const recordBytes = 126
-const batchesInFlight = 16
 const keys = Array.from({ length: recordsPerBatch }, (_, i) => Buffer.from(`user-${String(i).padStart(11, '0')}`))
 const values = Array.from({ length: recordsPerBatch }, (_, i) => Buffer.alloc(100, `{"n":${i},"text":"abcdefghijklmnopqrstuvwxyz"}`))
 const now = Date.parse('2026-01-01T00:00:00Z')
 const directory = benchDirectory()
-const raw = Buffer.alloc(recordsPerBatch * recordBytes * batchesInFlight, 7)
 
 function sync(fd: number): Promise<void> {
   return new Promise((resolve, reject) => fdatasync(fd, (error) => (error ? reject(error) : resolve())))
@@ -33,7 +31,7 @@ async function produce(producer: Producer, batches: number): Promise<void> {
   }
 }
 
-async function writeAndSync(bytes: number): Promise<void> {
+async function writeAndSync(bytes: number, raw: Uint8Array): Promise<void> {
   const fd = openSync(join(directory.path, 'raw'), 'w')
   for (let written = 0; written < bytes; written += raw.length) {
     writeSync(fd, raw)
@@ -49,7 +47,9 @@ async function freshBroker(partitions: number): Promise<Broker> {
   return broker
 }
 
-async function ingest(name: string, bytes: number): Promise<void> {
+/** Against a program that writes as much at a time as is in flight here, and has nothing else to do. */
+async function ingest(name: string, bytes: number, batchesInFlight: number): Promise<void> {
+  const raw = Buffer.alloc(recordsPerBatch * recordBytes * batchesInFlight, 7)
   const batchesPerLane = Math.ceil(bytes / (recordsPerBatch * recordBytes * batchesInFlight))
   const records = batchesPerLane * batchesInFlight * recordsPerBatch
   let broker = await freshBroker(1)
@@ -62,7 +62,7 @@ async function ingest(name: string, bytes: number): Promise<void> {
       producer = await broker.openProducer()
     },
     run: async () => void (await Promise.all(Array.from({ length: batchesInFlight }, () => produce(producer, batchesPerLane)))),
-    against: { name: `write of ${raw.length} bytes and fdatasync, one after the other`, run: () => writeAndSync(records * recordBytes) },
+    against: { name: `write of ${raw.length} bytes and fdatasync, one after the other`, run: () => writeAndSync(records * recordBytes, raw) },
   })
   await broker.close()
 }
@@ -92,8 +92,8 @@ async function commit(partitions: number): Promise<void> {
 }
 
 const cases: Readonly<Record<string, () => Promise<void>>> = {
-  'durable-batches': () => ingest('durable-batches', 128 * 1024 * 1024),
-  'sustained': () => ingest('sustained', Number(process.env['MILLRACE_BENCH_BYTES'] ?? 1e9)),
+  'durable-batches': () => ingest('durable-batches', 128 * 1024 * 1024, 16),
+  'sustained': () => ingest('sustained', Number(process.env['MILLRACE_BENCH_BYTES'] ?? 1e9), 64),
   'commit-1': () => commit(1),
   'commit-16': () => commit(16),
   'commit-64': () => commit(64),

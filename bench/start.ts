@@ -1,6 +1,6 @@
 /**
- * From the start of a process to an open log that has taken its first durable record, and the memory that it has then.
- * `node dist/bench/start.js`: the median of ten processes.
+ * From the start of a process to an open log that is ready for its first record, to the record's acknowledgement, and the memory that it
+ * has then. Calibrated by a process that does nothing. `node dist/bench/start.js`: the medians of ten processes.
  */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -9,18 +9,24 @@ import { openEmbeddedBroker } from '../src/core/engine/embedded-broker.ts'
 import { benchDirectory } from './harness.ts'
 
 interface Started {
+  /** Until the first line of ours was run: what Node itself and the loading of our modules take. */
+  readonly loadedMs: number
   readonly readyMs: number
+  /** Until a durable append was acknowledged. */
+  readonly firstRecordMs: number
   readonly cpuMs: number
   readonly rssMb: number
 }
 
 async function startOnce(directory: string): Promise<void> {
+  const loadedMs = performance.now()
   const broker = await openEmbeddedBroker({ directory })
+  const readyMs = performance.now()
   if (!(await broker.topics.list()).includes('started')) await broker.topics.create([{ topic: 'started' }])
   const producer = await broker.openProducer()
   await producer.append({ topic: 'started', value: Buffer.from('ready') })
   const { user, system } = process.cpuUsage()
-  console.log(JSON.stringify({ readyMs: performance.now(), cpuMs: (user + system) / 1000, rssMb: process.memoryUsage.rss() / 1e6 } satisfies Started))
+  console.log(JSON.stringify({ loadedMs, readyMs, firstRecordMs: performance.now(), cpuMs: (user + system) / 1000, rssMb: process.memoryUsage.rss() / 1e6 } satisfies Started))
   await broker.close()
 }
 
@@ -28,13 +34,29 @@ function median(values: readonly number[]): number {
   return Number(values.toSorted((a, b) => a - b)[values.length >> 1]!.toPrecision(3))
 }
 
+/** Milliseconds that the process itself counts, as ours does. */
+function emptyProcessMs(): number {
+  return Number(spawnSync(process.execPath, ['--input-type=module', '-e', 'console.log(performance.now())'], { encoding: 'utf8' }).stdout)
+}
+
+function measure(directory: string): void {
+  const script = fileURLToPath(import.meta.url)
+  const runs: Started[] = []
+  const empty: number[] = []
+  for (let i = 0; i < 10; i++) {
+    runs.push(JSON.parse(spawnSync(process.execPath, [script, directory], { encoding: 'utf8' }).stdout) as Started)
+    empty.push(emptyProcessMs())
+  }
+  const keys = ['loadedMs', 'readyMs', 'firstRecordMs', 'cpuMs', 'rssMb'] as const
+  console.log(JSON.stringify({ name: 'start', ...Object.fromEntries(keys.map((key) => [key, median(runs.map((run) => run[key]))])), emptyProcessMs: median(empty) }))
+}
+
 const [, , child] = process.argv
 if (child !== undefined) await startOnce(child)
 else {
   const directory = benchDirectory()
   try {
-    const runs = Array.from({ length: 10 }, () => JSON.parse(spawnSync(process.execPath, [fileURLToPath(import.meta.url), join(directory.path, 'data')], { encoding: 'utf8' }).stdout) as Started)
-    console.log(JSON.stringify({ name: 'start', readyMs: median(runs.map(({ readyMs }) => readyMs)), cpuMs: median(runs.map(({ cpuMs }) => cpuMs)), rssMb: median(runs.map(({ rssMb }) => rssMb)) }))
+    measure(join(directory.path, 'data'))
   } finally {
     directory.remove()
   }

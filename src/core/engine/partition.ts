@@ -4,9 +4,13 @@ import type { TransactionMarker } from '../log/control-batch.ts'
 import type { TopicPartition } from '../record.ts'
 import type { Acknowledge } from './engine-api.ts'
 import type { FlushPolicy } from './log-config-of.ts'
+import { TurnBudget } from './turn-budget.ts'
 
 /** How long records of an open transaction may stay unseen by those who read uncommitted. */
 const uncommittedDelayMs = 100
+/** Appends that wait for the disk go on that many bytes at a time. */
+const bytesPerTurn = 256 * 1024
+const largeBytes = 16 * 1024
 /** Beyond it a timer of Node fires at once. */
 const longestTimerMs = 2 ** 31 - 1
 
@@ -29,6 +33,7 @@ export class Partition implements TopicPartition {
   /** Everything before is durable. */
   #flushedEnd: number
   #flushTimer: Timer | null = null
+  readonly #turn = new TurnBudget(bytesPerTurn)
 
   constructor(target: TopicPartition, log: PartitionLog, options: { readonly clock: Clock; readonly flushPolicy: FlushPolicy }) {
     this.#clock = options.clock
@@ -52,6 +57,7 @@ export class Partition implements TopicPartition {
     }
     this.visibleBytes += bytes + laterBytes
     this.announce()
+    if (mode === 'durable' && bytes >= largeBytes) await this.#turn.spend(bytes)
   }
 
   /** What was only written becomes durable when there is enough of it, or after a while. Nobody waits: a disk that fails then refuses the next append. */
