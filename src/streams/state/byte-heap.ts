@@ -9,6 +9,8 @@
  */
 export class ByteHeap {
   readonly #pages: Uint8Array[] = []
+  /** The pages again, as words. */
+  readonly #words: Int32Array[] = []
   /** First unused unit of the page that is being filled. */
   #next = 0
   /** Where blocks are taken from; -1 before the first. */
@@ -43,6 +45,7 @@ export class ByteHeap {
       const page = address >>> unitBits
       this.#heldBytes -= this.#pages[page]!.length
       this.#pages[page] = noBytes
+      this.#words[page] = noWords
       this.#freePages.push(page)
       return
     }
@@ -56,7 +59,12 @@ export class ByteHeap {
     return this.#pages[address >>> unitBits]!
   }
 
-  /** Where in its page the block begins. */
+  /** As `page`, in words of four bytes, in the order of this machine. */
+  words(address: number): Int32Array {
+    return this.#words[address >>> unitBits]!
+  }
+
+  /** Where in its page the block begins, in bytes. */
   offset(address: number): number {
     return (address & unitMask) << 3
   }
@@ -76,6 +84,7 @@ export class ByteHeap {
       const larger = new Uint8Array(Math.min(pageBytes, Math.max(needed, 2 * page.length)))
       larger.set(page)
       this.#pages[this.#filling] = larger
+      this.#words[this.#filling] = new Int32Array(larger.buffer)
       this.#heldBytes += larger.length - page.length
       return
     }
@@ -90,7 +99,9 @@ export class ByteHeap {
   #addPage(length: number): number {
     const page = this.#freePages.pop() ?? this.#pages.length
     if (page >= maxPages) throw new RangeError(`a state store in memory holds at most ${maxPages} MiB: give the store fewer keys, or keep it on disk`)
-    this.#pages[page] = new Uint8Array(length)
+    const bytes = new Uint8Array(length)
+    this.#pages[page] = bytes
+    this.#words[page] = new Int32Array(bytes.buffer)
     this.#heldBytes += length
     return page
   }
@@ -105,6 +116,7 @@ export function isSameBlockSize(length: number, other: number): boolean {
 }
 
 const noBytes = new Uint8Array(0)
+const noWords = new Int32Array(0)
 const unitBits = 17
 const unitsPerPage = 1 << unitBits
 const unitMask = unitsPerPage - 1

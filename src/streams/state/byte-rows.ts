@@ -26,6 +26,8 @@ export class ByteRows {
   #firstFree = -1
   /** Of the key that `find` was asked for last. */
   #hash = 0
+  /** The same key, four bytes to a word as they lie in memory. */
+  #probe = new Int32Array(16)
 
   get count(): number {
     return this.#count
@@ -41,9 +43,9 @@ export class ByteRows {
     return this.#heap.heldBytes + this.#slots.byteLength + this.#rows.byteLength
   }
 
-  /** The row of the key, or -1. */
-  find(key: Uint8Array): number {
-    const hash = hashOf(key)
+  /** The row of the key, the first `length` bytes of what is given, or -1. */
+  find(key: Uint8Array, length: number = key.length): number {
+    const hash = this.#hashOf(key, length)
     this.#hash = hash
     const slots = this.#slots
     const rows = this.#rows
@@ -51,24 +53,24 @@ export class ByteRows {
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const row = slots[slot]! - 1
       if (row < 0) return -1
-      if (rows[row << 2] === hash && rows[(row << 2) + 2] === key.length && this.#hasKey(row, key)) return row
+      if (rows[row << 2] === hash && rows[(row << 2) + 2] === length && this.#hasKey(row, key, length)) return row
     }
   }
 
   /** Adds a row directly after `find` has answered -1 for its key. `value` null: a row without a value. */
-  add(key: Uint8Array, value: Uint8Array | null): number {
+  add(key: Uint8Array, value: Uint8Array | null, keyLength: number = key.length): number {
     if (this.#count << 1 >= this.#slots.length) this.#growSlots()
     const row = this.#newRow()
     const valueLength = value === null ? 0 : value.length
-    const address = this.#heap.allocate(key.length + valueLength)
+    const address = this.#heap.allocate(keyLength + valueLength)
     const page = this.#heap.page(address)
     const offset = this.#heap.offset(address)
-    copyInto(page, offset, key, 0, key.length)
-    if (value !== null) copyInto(page, offset + key.length, value, 0, valueLength)
+    copyInto(page, offset, key, 0, keyLength)
+    if (value !== null) copyInto(page, offset + keyLength, value, 0, valueLength)
     const at = row << 2
     this.#rows[at] = this.#hash
     this.#rows[at + 1] = address
-    this.#rows[at + 2] = key.length
+    this.#rows[at + 2] = keyLength
     this.#rows[at + 3] = value === null ? noValue : valueLength
     this.#place(row, this.#hash)
     this.#count++
@@ -162,11 +164,39 @@ export class ByteRows {
     return length - otherLength
   }
 
-  #hasKey(row: number, key: Uint8Array): boolean {
-    const page = this.page(row)
-    const offset = this.offset(row)
-    for (let index = 0; index < key.length; index++) if (page[offset + index] !== key[index]) return false
+  /** `#hashOf` was asked for the key last. */
+  #hasKey(row: number, key: Uint8Array, length: number): boolean {
+    const address = this.#rows[(row << 2) + 1]!
+    const offset = this.#heap.offset(address)
+    const page = this.#heap.page(address)
+    let index = 0
+    if (isLittleEndian) {
+      const words = this.#heap.words(address)
+      const probe = this.#probe
+      const wordCount = length >> 2
+      const start = offset >> 2
+      for (let word = 0; word < wordCount; word++) if (words[start + word] !== probe[word]) return false
+      index = wordCount << 2
+    }
+    for (; index < length; index++) if (page[offset + index] !== key[index]) return false
     return true
+  }
+
+  /** Mixes four bytes at a time, and keeps them as the probe. */
+  #hashOf(key: Uint8Array, length: number): number {
+    if (length >> 2 > this.#probe.length) this.#probe = new Int32Array(length >> 1)
+    const probe = this.#probe
+    let hash = length
+    let index = 0
+    for (; index + 4 <= length; index += 4) {
+      const word = key[index]! | (key[index + 1]! << 8) | (key[index + 2]! << 16) | (key[index + 3]! << 24)
+      probe[index >> 2] = word
+      hash = Math.imul(hash ^ word, 0x9e3779b1)
+      hash ^= hash >>> 15
+    }
+    for (; index < length; index++) hash = Math.imul(hash ^ key[index]!, 0x85ebca6b)
+    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+    return hash ^ (hash >>> 16)
   }
 
   #newRow(): number {
@@ -233,20 +263,8 @@ export const noValue = -1
 const removed = -1
 const initialSlots = 16
 
-/** Mixes four bytes at a time. */
-function hashOf(key: Uint8Array): number {
-  const { length } = key
-  let hash = length
-  let index = 0
-  for (; index + 4 <= length; index += 4) {
-    const word = key[index]! | (key[index + 1]! << 8) | (key[index + 2]! << 16) | (key[index + 3]! << 24)
-    hash = Math.imul(hash ^ word, 0x9e3779b1)
-    hash ^= hash >>> 15
-  }
-  for (; index < length; index++) hash = Math.imul(hash ^ key[index]!, 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return hash ^ (hash >>> 16)
-}
+/** Blocks begin at whole words, so keys are compared a word at a time where words are what `#hashOf` makes of bytes. */
+const isLittleEndian = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
 
 function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
   const copy = new Uint8Array(end - start)

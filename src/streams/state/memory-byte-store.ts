@@ -1,6 +1,7 @@
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
 import { ByteRows } from './byte-rows.ts'
 import { copyInto } from './bytes.ts'
+import { KeyChains } from './key-chains.ts'
 import { OrderedRows } from './ordered-rows.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
 
@@ -18,6 +19,8 @@ export class MemoryByteStore implements ByteStore {
   /** Rows without a value. */
   #deleted = 0
   #order: OrderedRows | null = null
+  /** Exists once the rows of a key were asked for. */
+  #chains: KeyChains | null = null
   #changes = new Int32Array(3 * 8)
   #changeCount = 0
   #before = new Uint8Array(64)
@@ -69,6 +72,19 @@ export class MemoryByteStore implements ByteStore {
     }
   }
 
+  /** The numbers of the rows whose keys are `key` and `suffixBytes` bytes more, in the order of whole keys. After a commit they may be those of other rows. */
+  rowsOf(key: Uint8Array, suffixBytes: number): readonly number[] {
+    this.#chains ??= new KeyChains(this.#rows, suffixBytes)
+    return this.#chains.rowsOf(key)
+  }
+
+  /** Of a row from `rowsOf`; null when there is none meanwhile. */
+  entryAt(row: number): ByteEntry | null {
+    if (!this.#rows.isRow(row)) return null
+    const value = this.#rows.value(row)
+    return value === null ? null : { key: this.#rows.key(row), value }
+  }
+
   count(): number {
     return this.#rows.count - this.#deleted
   }
@@ -98,6 +114,7 @@ export class MemoryByteStore implements ByteStore {
   #add(key: Uint8Array, value: Uint8Array): void {
     const row = this.#rows.add(key, value)
     this.#order?.add(row)
+    this.#chains?.add(row, key)
     this.#addChange(row, absent)
   }
 
@@ -141,6 +158,7 @@ export class MemoryByteStore implements ByteStore {
   #remove(row: number): void {
     if (this.#rows.valueLength(row) < 0) this.#deleted--
     this.#order?.delete(row)
+    this.#chains?.delete(row)
     this.#rows.remove(row)
   }
 

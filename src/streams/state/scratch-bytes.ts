@@ -35,7 +35,8 @@ export class ScratchBytes {
     const end = serde.serializeInto?.(value, this.#bytes, at) ?? -1
     if (end >= 0) return end
     const bytes = serde.serialize(value)
-    copyInto(this.room(at + bytes.length), at, bytes, 0, bytes.length)
+    // Text asks for three bytes a character: with that much there is room for the next one.
+    copyInto(this.room(at + 3 * bytes.length), at, bytes, 0, bytes.length)
     return at + bytes.length
   }
 

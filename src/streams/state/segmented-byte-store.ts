@@ -1,4 +1,5 @@
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
+import { equalBytes } from './bytes.ts'
 import { LmdbByteStore } from './lmdb-byte-store.ts'
 import { MemoryByteStore } from './memory-byte-store.ts'
 import { timeBound } from './store-keys.ts'
@@ -53,6 +54,10 @@ export class SegmentedByteStore implements ByteStore {
     for (const id of disk.existing) this.#segments.set(id, { rows: disk.open(id), times: null })
   }
 
+  get isInMemory(): boolean {
+    return this.#options.disk === undefined
+  }
+
   /** The oldest time that is in retention. */
   get firstVisibleTime(): number {
     return this.#observedTime - this.#options.retentionMs + 1
@@ -91,6 +96,23 @@ export class SegmentedByteStore implements ByteStore {
       for (const entry of segment.rows.scan(range)) {
         const time = this.#options.keys.timeOf(entry.key)
         if (time >= fromTime && time <= toTime) yield entry
+      }
+    }
+  }
+
+  /** The visible rows of one key with a time from `fromTime` to `toTime`, inclusive: what a scan gives, by a look-up. Only where rows are in memory. */
+  *scanKey(base: Uint8Array, fromTime: number, toTime: number, reverse: boolean): Iterable<ByteEntry> {
+    const { keys } = this.#options
+    const from = Math.max(fromTime, this.firstVisibleTime)
+    for (const { rows } of this.#between(from, toTime, reverse)) {
+      if (rows instanceof LmdbByteStore) continue
+      const found = rows.rowsOf(base, keys.suffixBytes)
+      for (let index = 0; index < found.length; index++) {
+        const entry = rows.entryAt(found[reverse ? found.length - 1 - index : index]!)
+        if (entry === null) continue
+        const time = keys.timeOf(entry.key)
+        // Who takes one entry now and one after a commit may meet the row of another key.
+        if (time >= from && time <= toTime && equalBytes(keys.baseOf(entry.key), base)) yield entry
       }
     }
   }
@@ -178,6 +200,10 @@ export class SegmentedByteStore implements ByteStore {
   #between(fromTime: number, toTime: number, reverse: boolean): readonly Segment[] {
     const first = this.#segmentOf(fromTime)
     const last = this.#segmentOf(toTime)
+    if (first === last) {
+      const only = this.#segments.get(first)
+      return only === undefined ? [] : [only]
+    }
     const ids = [...this.#segments.keys()].filter((id) => id >= first && id <= last).sort((a, b) => (reverse ? b - a : a - b))
     return ids.map((id) => this.#segments.get(id)!)
   }

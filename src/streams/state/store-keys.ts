@@ -14,6 +14,8 @@ import { readInt32, readInt64, writeInt32, writeInt64 } from './bytes.ts'
 
 /** How a segmented store finds the time in a key, and the key by time. */
 export interface TimedKeys {
+  /** After the key bytes. */
+  readonly suffixBytes: number
   timeOf(key: Uint8Array): number
   /** The key bytes without times. */
   baseOf(key: Uint8Array): Uint8Array
@@ -62,6 +64,7 @@ export function sessionStartOf(key: Uint8Array): number {
 }
 
 export const windowKeys: TimedKeys = {
+  suffixBytes: windowSuffix,
   timeOf: windowStartOf,
   baseOf: (key) => key.subarray(0, key.length - windowSuffix),
   byTime: (key) => joinBytes(key.subarray(key.length - windowSuffix, key.length - 4), key.subarray(0, key.length - windowSuffix), key.subarray(key.length - 4)),
@@ -69,6 +72,7 @@ export const windowKeys: TimedKeys = {
 }
 
 export const sessionKeys: TimedKeys = {
+  suffixBytes: sessionSuffix,
   timeOf: sessionEndOf,
   baseOf: (key) => key.subarray(0, key.length - sessionSuffix),
   byTime: (key) => joinBytes(key.subarray(key.length - sessionSuffix), key.subarray(0, key.length - sessionSuffix)),

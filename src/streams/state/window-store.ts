@@ -132,8 +132,10 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
 
   *#ofKey(key: K, from: number, to: number, reverse: boolean): Iterable<WindowValue<V>> {
     const keyBytes = this.#options.keySerde.serialize(key)
-    for (const entry of this.#bytes.scan(timeRange(keyBytes, keyBytes, Math.max(0, from), to, reverse))) {
-      if (!equalBytes(windowKeys.baseOf(entry.key), keyBytes)) continue
+    const isDirect = !this.#options.cached && this.#segments.isInMemory
+    const fromTime = Math.max(0, from)
+    for (const entry of isDirect ? this.#segments.scanKey(keyBytes, fromTime, to, reverse) : this.#bytes.scan(timeRange(keyBytes, keyBytes, fromTime, to, reverse))) {
+      if (!isDirect && !equalBytes(windowKeys.baseOf(entry.key), keyBytes)) continue
       yield { start: windowStartOf(entry.key), value: this.#options.valueSerde.deserialize(entry.value) }
     }
   }
