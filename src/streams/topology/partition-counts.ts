@@ -37,19 +37,22 @@ function coerceToExternalTopics(topology: TopologyData, counts: Map<string, numb
   }
 }
 
-/** Sub-topologies feed one another, so counts spread until nothing is left open. */
+/**
+ * Sub-topologies feed one another, so counts spread until nothing is left open. Where they feed one another in a circle, what is
+ * known of one's sources decides, as upstream.
+ */
 function fillFromWriters(topology: TopologyData, counts: Map<string, number>): void {
   const open = new Set(topology.repartitionTopics.map(spec => spec.name).filter(topic => !counts.has(topic)))
+  const sourcesOf = (topic: string) => topology.subTopologies.filter(part => part.sinkTopics.includes(topic)).flatMap(part => part.sourceTopics)
   while (open.size > 0) {
-    const before = open.size
-    for (const topic of open) {
-      const writers = topology.subTopologies.filter(part => part.sinkTopics.includes(topic))
-      if (!writers.every(part => part.sourceTopics.every(source => counts.has(source)))) continue
-      counts.set(topic, Math.max(1, ...writers.map(part => largest(part.sourceTopics, counts))))
+    const known = [...open].filter(topic => sourcesOf(topic).every(source => counts.has(source)))
+    const inCircle = [...open].filter(topic => sourcesOf(topic).some(source => counts.has(source))).slice(0, 1)
+    const next = known.length > 0 ? known : inCircle
+    if (next.length === 0) throw new StreamError('TOPOLOGY_INVALID', `the repartition topics ${[...open].join(', ')} feed one another in a circle, so their number of partitions is open; give one with repartition({ partitions })`)
+    for (const topic of next) {
+      counts.set(topic, Math.max(1, largest(sourcesOf(topic), counts)))
       open.delete(topic)
     }
-    if (open.size < before) continue
-    throw new StreamError('TOPOLOGY_INVALID', `the repartition topics ${[...open].join(', ')} feed one another in a circle, so their number of partitions is open; give one with repartition({ partitions })`)
   }
 }
 

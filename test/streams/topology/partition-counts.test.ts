@@ -39,6 +39,13 @@ describe('the partitions of a repartition topic', () => {
   })
 })
 
+describe('a repartition topic that its own readers feed', () => {
+  it('has as many partitions as what else they read', () => {
+    const { ofTopic } = counts((left) => left.repartition({ name: 'r' }).merge(left).groupByKey().count(), { left: 4, right: 1 })
+    expect(ofTopic.get('r-repartition')).toBe(4)
+  })
+})
+
 describe('topics that are joined', () => {
   it('must have equal numbers of partitions', () => {
     expect(() => counts((left, right) => left.join(right, joined), { left: 7, right: 3 })).toThrow('left has 7, right has 3; put repartition({ partitions })')
