@@ -1,4 +1,5 @@
 import type { Duration } from '../core/index.ts'
+import type { RowStoreFactory } from './custom-store.ts'
 import type { StreamRecord } from './stream-record.ts'
 import type { Format } from './topic.ts'
 
@@ -85,6 +86,8 @@ export interface AnyStoreOptions extends NameOption {
    * without a change. Such a store is in memory, and no cache stands in front.
    */
   readonly ttl?: Duration
+  /** Opens an empty place for the rows, of the program's own, instead of memory or disk. It is restored from the changelog. */
+  readonly rows?: RowStoreFactory
   /** Whether the write-back cache may stand in front. Default true. */
   readonly caching?: boolean
   /** False: no changelog, the content is lost with the process. An object: configs of the changelog topic. Default true. */
@@ -93,6 +96,6 @@ export interface AnyStoreOptions extends NameOption {
 
 /** True when the options say something about a store, as opposed to the operator's name. */
 export function asksForStore(options: AnyStoreOptions): boolean {
-  const { store, key, value, type, history, maxEntries, ttl, caching, logging } = options
-  return [store, key, value, type, history, maxEntries, ttl, caching, logging].some(option => option !== undefined)
+  const { store, key, value, type, history, maxEntries, ttl, rows, caching, logging } = options
+  return [store, key, value, type, history, maxEntries, ttl, rows, caching, logging].some(option => option !== undefined)
 }

@@ -1,5 +1,6 @@
 import { StreamError, durationMs } from '../core/index.ts'
 import type { Duration, Serde } from '../core/index.ts'
+import type { RowStoreFactory } from './custom-store.ts'
 import { asksForStore } from './options.ts'
 import type { AnyStoreOptions, RetentionOption } from './options.ts'
 import type { BuilderContext } from './plan.ts'
@@ -21,6 +22,8 @@ export interface StoreRequest {
   readonly maxEntries: number | null
   /** null: rows stay until they are deleted. */
   readonly ttlMs: number | null
+  /** null: in memory or on disk, as `persistent` says. */
+  readonly rows: RowStoreFactory | null
   /** null: only the latest row of a key is kept. */
   readonly versions: { readonly historyMs: number; readonly segmentMs?: number } | null
 }
@@ -37,6 +40,7 @@ export function storeRequest(context: BuilderContext, options: AnyStoreOptions &
     retentionMs: options.retention === undefined ? null : durationMs(options.retention, 'retention'),
     maxEntries: maxEntriesOf(options),
     ttlMs: ttlOf(options),
+    rows: rowsOf(options),
     versions: versionsOf(options),
   }
 }
@@ -59,6 +63,12 @@ function ttlOf({ ttl, maxEntries, history }: AnyStoreOptions): number | null {
   throw new StreamError('INVALID_ARGUMENT', 'a store has either `ttl`, `maxEntries` or `history`: each says by itself which rows are kept')
 }
 
+function rowsOf({ rows, maxEntries, history, ttl }: AnyStoreOptions): RowStoreFactory | null {
+  if (rows === undefined) return null
+  if (maxEntries === undefined && history === undefined && ttl === undefined) return rows
+  throw new StreamError('INVALID_ARGUMENT', 'a store has either `rows` or one of `maxEntries`, `history` and `ttl`: those keep rows in a way of their own')
+}
+
 export function checkedTtl(ttl: Duration, what: string): number {
   const ttlMs = durationMs(ttl, what)
   if (ttlMs > 0) return ttlMs
@@ -75,7 +85,7 @@ function versionsOf({ history, segmentInterval }: AnyStoreOptions): StoreRequest
 export function tableStoreSpec(request: StoreRequest, fallback: { readonly keySerde: Serde<unknown>; readonly valueSerde: Serde<unknown> }): StoreSpec {
   if (request.maxEntries !== null) return storeSpec({ ...request, persistent: false }, fallback, { type: 'timestamped-lru', maxEntries: request.maxEntries })
   if (request.ttlMs !== null) return storeSpec({ ...request, persistent: false, caching: false }, fallback, { type: 'timestamped-key-value', ttlMs: request.ttlMs })
-  if (request.versions === null) return storeSpec(request, fallback, { type: 'timestamped-key-value' })
+  if (request.versions === null) return storeSpec(request, fallback, { type: 'timestamped-key-value', ...(request.rows === null ? {} : { rows: request.rows }) })
   return storeSpec({ ...request, caching: false }, fallback, { type: 'versioned', ...request.versions })
 }
 
@@ -87,7 +97,7 @@ function changelogOf(logging: boolean | Readonly<Record<string, string>>): Chang
 export function storeSpec(
   request: StoreRequest,
   fallback: { readonly keySerde: Serde<unknown>; readonly valueSerde: Serde<unknown> },
-  kind: { readonly type: StoreType } & Partial<Pick<StoreSpec, 'retentionMs' | 'windowSizeMs' | 'timeOrdered' | 'retainDuplicates' | 'logsHeaders' | 'historyMs' | 'segmentMs' | 'graceMs' | 'maxEntries' | 'ttlMs' | 'newRowBytes'>>,
+  kind: { readonly type: StoreType } & Partial<Pick<StoreSpec, 'retentionMs' | 'windowSizeMs' | 'timeOrdered' | 'retainDuplicates' | 'logsHeaders' | 'historyMs' | 'segmentMs' | 'graceMs' | 'maxEntries' | 'ttlMs' | 'newRowBytes' | 'rows'>>,
 ): StoreSpec {
   return Object.freeze({
     name: request.name,
@@ -102,6 +112,10 @@ export function storeSpec(
 
 /** The retention asked for, which must hold every window that still takes records. */
 export function windowRetentionMs(request: StoreRequest, leastMs: number): number {
+  const { rows, maxEntries, ttlMs, versions } = request
+  if ([rows, maxEntries, ttlMs, versions].some((option) => option !== null)) {
+    throw new StreamError('INVALID_ARGUMENT', `the store ${request.name} keeps windows: \`rows\`, \`maxEntries\`, \`ttl\` and \`history\` are for stores of one row a key; \`retention\` says how long windows stay`)
+  }
   if (request.retentionMs === null) return leastMs
   if (request.retentionMs >= leastMs) return request.retentionMs
   throw new StreamError('TOPOLOGY_INVALID', `the store ${request.name} keeps windows for ${request.retentionMs} ms, but windows take records for ${leastMs} ms (size and grace); raise the retention`)

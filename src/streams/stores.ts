@@ -1,5 +1,6 @@
-import { StreamError, durationMs } from '../core/index.ts'
+import { StreamError, bytesSerde, durationMs } from '../core/index.ts'
 import type { Duration, Serde } from '../core/index.ts'
+import type { CustomStore, CustomStoreContext, RowStoreFactory } from './custom-store.ts'
 import type { KeyValueStore } from './state/key-value-store.ts'
 import type { SessionStore } from './state/session-store.ts'
 import type { ValueAndTimestamp } from './state/value-and-timestamp.ts'
@@ -34,18 +35,29 @@ export interface TtlOption {
   readonly ttl?: Duration
 }
 
+export interface RowsOption {
+  /** Opens an empty place for the rows, of the program's own, instead of memory or disk. It is restored from the changelog. */
+  readonly rows?: RowStoreFactory
+}
+
 /** A map from key to value. */
-export function keyValueStore<K, V>(name: string, formats: StoreFormats<K, V> & TtlOption): StoreDefinition<KeyValueStore<K, V>> {
-  return define(name, formats, { type: 'key-value', ...ttlFields(name, formats) })
+export function keyValueStore<K, V>(name: string, formats: StoreFormats<K, V> & TtlOption & RowsOption): StoreDefinition<KeyValueStore<K, V>> {
+  return define(name, formats, { type: 'key-value', ...ttlFields(name, formats), ...rowsField(name, formats) })
 }
 
 function ttlFields(name: string, { ttl }: TtlOption): Partial<StoreSpec> {
   return ttl === undefined ? {} : { ttlMs: checkedTtl(ttl, `keyValueStore ${name}: ttl`), persistent: false, caching: false }
 }
 
+function rowsField(name: string, { rows, ttl }: RowsOption & TtlOption): Partial<StoreSpec> {
+  if (rows === undefined) return {}
+  if (ttl === undefined) return { rows }
+  throw new StreamError('INVALID_ARGUMENT', `store ${name}: rows of a place of your own are yours to forget: leave out either \`rows\` or \`ttl\``)
+}
+
 /** A map from key to value and timestamp. */
-export function timestampedKeyValueStore<K, V>(name: string, formats: StoreFormats<K, V> & TtlOption): StoreDefinition<KeyValueStore<K, ValueAndTimestamp<V>>> {
-  return define(name, formats, { type: 'timestamped-key-value', ...ttlFields(name, formats) })
+export function timestampedKeyValueStore<K, V>(name: string, formats: StoreFormats<K, V> & TtlOption & RowsOption): StoreDefinition<KeyValueStore<K, ValueAndTimestamp<V>>> {
+  return define(name, formats, { type: 'timestamped-key-value', ...ttlFields(name, formats), ...rowsField(name, formats) })
 }
 
 /** A map of the `maxEntries` keys that were used last. */
@@ -83,6 +95,13 @@ export function sessionStore<K, V>(name: string, options: StoreFormats<K, V> & {
 /** Every value of a key with the time from which it held, for `history` before the newest timestamp. */
 export function versionedStore<K, V>(name: string, options: StoreFormats<K, V> & { readonly history: Duration }): StoreDefinition<VersionedStore<K, V>> {
   return define(name, { ...options, caching: false }, { type: 'versioned', historyMs: durationMs(options.history, `versionedStore ${name}: history`) })
+}
+
+/** A store of the program's own structure; `context.store(definition)` gives the object that `open` made for the StreamTask. */
+export function customStore<Store extends CustomStore>(
+  name: string, open: (context: CustomStoreContext) => Store, { logging = true }: Pick<StoreFormats<unknown, unknown>, 'logging'> = {},
+): StoreDefinition<Store> {
+  return define(name, { key: bytesSerde, value: bytesSerde, type: 'inMemory', logging }, { type: 'custom', open })
 }
 
 function define<K, V, View>(name: string, formats: StoreFormats<K, V>, kind: Pick<StoreSpec, 'type'> & Partial<StoreSpec>): StoreDefinition<View> {

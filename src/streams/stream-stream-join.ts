@@ -140,7 +140,7 @@ function storesOf(left: StreamPlan, right: StreamPlan, names: JoinNames, { optio
 
 function request(name: string, logging: boolean | Readonly<Record<string, string>>, type: 'persistent' | 'inMemory'): StoreRequest {
   const changelog = logging === false ? null : Object.freeze({ sourceTopic: null, topicConfig: Object.freeze(logging === true ? {} : { ...logging }) })
-  return { name, keySerde: null, valueSerde: null, persistent: type === 'persistent', caching: false, changelog, retentionMs: null, maxEntries: null, ttlMs: null, versions: null }
+  return { name, keySerde: null, valueSerde: null, persistent: type === 'persistent', caching: false, changelog, retentionMs: null, maxEntries: null, ttlMs: null, rows: null, versions: null }
 }
 
 function writeJoin(writer: TopologyWriter, names: JoinNames, stores: JoinStores, { join, joiner, options }: StreamJoin): void {

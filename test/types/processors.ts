@@ -2,10 +2,10 @@
 import { z } from 'zod'
 import { longSerde, stringSerde } from 'millrace'
 import {
-  StreamsApp, StreamsBuilder, TopologyBuilder, keyValueStore, lruStore, sessionStore, timestampedKeyValueStore, topic, tumbling, versionedStore, windowStore,
+  StreamsApp, StreamsBuilder, TopologyBuilder, customStore, keyValueStore, lruStore, sessionStore, timestampedKeyValueStore, topic, tumbling, versionedStore, windowStore,
 } from 'millrace/streams'
 import type {
-  GroupedTable, KeyValueStore, ProcessorContext, ReadOnlyKeyValueStore, SessionStore, Stream, StreamRecord, Table, ValueAndTimestamp, VersionedStore, Windowed,
+  CustomStore, GroupedTable, KeyValueStore, ProcessorContext, ReadOnlyKeyValueStore, SessionStore, StoreDefinition, Stream, StreamRecord, Table, ValueAndTimestamp, VersionedStore, Windowed,
   WindowStore,
 } from 'millrace/streams'
 import { TopologyTestDriver } from 'millrace/testing'
@@ -26,6 +26,15 @@ const formats = { key: z.string(), value: z.number() }
 const counts = keyValueStore('counts', formats)
 const windows = windowStore('windows', { ...formats, retention: '1h', windowSize: '1m' })
 
+interface Scores extends CustomStore {
+  best(): string
+}
+const scores = customStore('scores', (context): Scores => ({ best: () => context.name, restore: (key, value) => context.log(key, value), commit() {}, rollback() {} }))
+expectType<StoreDefinition<Scores>>().of(scores)
+// @ts-expect-error: a store of one's own can be rolled back
+customStore('scores', () => ({ restore() {}, commit() {} }))
+// @ts-expect-error: rows are kept in an object with the calls of a RowStore
+keyValueStore('counts', { ...formats, rows: () => new Map<string, string>() })
 // @ts-expect-error: a store says how values are written
 keyValueStore('counts', { key: z.string() })
 // @ts-expect-error: windows are kept for a time
@@ -45,6 +54,7 @@ const processed = stream.process<string, boolean>(() => ({
     expectType<WindowStore<string, number>>().of(context.store(windows))
     expectType<SessionStore<string, number>>().of(context.store(sessionStore('sessions', { ...formats, retention: '1h' })))
     expectType<VersionedStore<string, number>>().of(context.store(versionedStore('versions', { ...formats, history: '1h' })))
+    expectType<Scores>().of(context.store(scores))
     expectType<unknown>().of(context.store('by name'))
     expectType<StreamRecord<string, boolean>>().of(context.record('key', true, 0))
     expectType<{ cancel(): void }>().of(context.schedule('10s', 'wall-clock', (now) => expectType<number>().of(now)))

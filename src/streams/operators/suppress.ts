@@ -32,10 +32,11 @@ export function suppress(node: NodeOf<'suppress'>, context: OperatorContext): No
 }
 
 function sendFirst(node: NodeOf<'suppress'>, buffer: SuppressBuffer, output: Output): void {
-  const { key, change, row } = buffer.evictFirst()!
-  if (change.newValue === null && node.until.type === 'window-closes') return
-  const origin = { topic: row.topic, partition: row.partition, offset: row.offset, rawKey: null, rawValue: null }
-  output.next(new StreamRecord(key, node.sendOldValues ? change : { ...change, oldValue: null }, row.timestamp, row.headers, origin))
+  buffer.evictFirst(({ key, change, row }) => {
+    if (change.newValue === null && node.until.type === 'window-closes') return
+    const origin = { topic: row.topic, partition: row.partition, offset: row.offset, rawKey: null, rawValue: null }
+    output.next(new StreamRecord(key, node.sendOldValues ? change : { ...change, oldValue: null }, row.timestamp, row.headers, origin))
+  })
 }
 
 function isFull({ maxRecords, maxBytes }: NodeOf<'suppress'>, buffer: SuppressBuffer): boolean {

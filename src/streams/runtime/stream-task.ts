@@ -205,6 +205,7 @@ export class StreamTask {
   /** Lets processors clean up; nothing may be asked of the task any more. */
   close(): void {
     const failures = this.#context.close()
+    this.#state.close()
     this.#failure = new StreamError('CLOSED', `the task ${this.taskId} is closed`)
     if (failures.length > 0) throw failures[0]
   }

@@ -83,7 +83,10 @@ export class TaskState {
     for (const name of this.#byChangelog.get(changelogTopic) ?? []) {
       const store = this.#stores.get(name)!
       if (store.wipe !== null) store.wipe()
-      else if (position !== null) this.#stores.set(name, openStore(store.spec, this.#host))
+      else if (position !== null) {
+        store.close?.()
+        this.#stores.set(name, openStore(store.spec, this.#host))
+      }
     }
     return start
   }
@@ -141,5 +144,10 @@ export class TaskState {
 
   rollback(): void {
     for (const store of this.#stores.values()) store.rollback()
+  }
+
+  /** Nothing may be asked of the stores any more. */
+  close(): void {
+    for (const store of this.#stores.values()) store.close?.()
   }
 }

@@ -1,5 +1,6 @@
 import { deserializeCopy } from '../../core/index.ts'
 import type { Header, Serde } from '../../core/index.ts'
+import type { CustomStore, RowStoreFactory } from '../custom-store.ts'
 import { noHeaders } from '../stream-record.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { StoreSpec } from '../topology/node.ts'
@@ -49,6 +50,7 @@ export type StoreView =
   | OuterJoinStore
   | SuppressBuffer
   | JoinBuffer
+  | CustomStore
 
 /**
  * A store of a running task.
@@ -69,6 +71,8 @@ export interface OpenStore {
   rollback(): void
   /** For a store whose rows are on disk: forgets all of them, so that it can be restored anew. null: its rows are in memory. */
   readonly wipe: (() => void) | null
+  /** Absent: there is nothing to be let go. */
+  readonly close?: () => void
   /** A record of the changelog (or of the source topic that serves as one), in the order of offsets. */
   restore(key: Uint8Array, value: Uint8Array | null, timestamp: number): void
 }
@@ -86,14 +90,34 @@ export function openStore(spec: StoreSpec, host: StoreHost): OpenStore {
     case 'outer-join': return openOuterJoin(spec, host)
     case 'join-buffer': return openJoinBuffer(spec, host)
     case 'suppress-buffer': return openSuppressBuffer(spec, host)
+    case 'custom': return openCustom(spec, host)
   }
 }
 
 function openKeyValue(spec: StoreSpec, host: StoreHost): OpenStore {
   if (spec.ttlMs !== undefined) return openExpiring(spec, spec.ttlMs, host)
+  if (spec.rows !== undefined) return openOnRowsOf(spec.rows, spec, host)
   const rows = diskFor(spec, host)?.rows(spec.name) ?? null
   const layers = layer(spec, host, rows ?? new MemoryByteStore(), null)
   return { ...assemble(spec, layers, new KeyValueStore(layers.top, spec.keySerde, rowSerde(spec))), wipe: rows && (() => rows.wipe()) }
+}
+
+function openOnRowsOf(open: RowStoreFactory, spec: StoreSpec, host: StoreHost): OpenStore {
+  const rows = open(spec.name)
+  const layers = layer(spec, host, rows, null)
+  return { ...assemble(spec, layers, new KeyValueStore(layers.top, spec.keySerde, rowSerde(spec))), close: () => rows.close?.() }
+}
+
+function openCustom(spec: StoreSpec, host: StoreHost): OpenStore {
+  const view = spec.open!({
+    name: spec.name,
+    get timestamp() { return host.currentRecord().timestamp },
+    log(key, value, timestamp = host.currentRecord().timestamp) {
+      if (spec.changelog !== null) host.log(spec, key, value, timestamp, noHeaders)
+    },
+  })
+  const restore = (key: Uint8Array, value: Uint8Array | null, timestamp: number) => view.restore(key, value, timestamp)
+  return { ...uncached(spec, view), flush: () => view.flush?.(), restore, close: () => view.close?.() }
 }
 
 /** What has no changelog is lost with the process, as its option says, wherever it is. */

@@ -81,19 +81,19 @@ export class SuppressBuffer {
     this.#unlogged.add(bytesToText(key))
   }
 
-  /** Takes the first row out; null when there is none. */
-  evictFirst(): EvictedRow | null {
+  /** Takes the first row out, if there is one, after it was sent: look-ups on its way still find what was known before. */
+  evictFirst(send: (evicted: EvictedRow) => void): void {
     for (const { key: timeKey } of this.#order.scan({})) {
       const key = timeKey.subarray(8)
       const { row } = this.#get(key)!
+      const change = { newValue: this.#value(row.newValue), oldValue: this.#value(row.oldValue), isLatest: true }
+      send({ key: this.#options.keySerde.deserialize(key), change, row })
       this.#rows.put(key, null)
       this.#order.put(timeKey, null)
       this.#sizeBytes -= this.#sizeOf(key, row)
       this.#unlogged.add(bytesToText(key))
-      const change = { newValue: this.#value(row.newValue), oldValue: this.#value(row.oldValue), isLatest: true }
-      return { key: this.#options.keySerde.deserialize(key), change, row }
+      return
     }
-    return null
   }
 
   /** For look-ups behind the buffer: what downstream knows of a row that waits here; undefined when none does. */

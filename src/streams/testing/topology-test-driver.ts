@@ -1,5 +1,6 @@
 import { StreamError, durationMs } from '../../core/index.ts'
 import type { Duration } from '../../core/index.ts'
+import type { CustomStore } from '../custom-store.ts'
 import type { TaskConfig } from '../runtime/task-config.ts'
 import type { KeyValueStore, ReadOnlyKeyValueStore } from '../state/key-value-store.ts'
 import type { OpenStore } from '../state/open-store.ts'
@@ -8,6 +9,7 @@ import type { ReadOnlySessionStore, SessionStore } from '../state/session-store.
 import type { ValueAndTimestamp } from '../state/value-and-timestamp.ts'
 import type { ReadOnlyVersionedStore, VersionedStore } from '../state/versioned-store.ts'
 import type { ReadOnlyWindowStore, WindowStore } from '../state/window-store.ts'
+import type { StoreDefinition } from '../stores.ts'
 import type { Topic } from '../topic.ts'
 import type { StoreType, TopologyData } from '../topology/node.ts'
 import { Simulation } from './simulation.ts'
@@ -123,6 +125,11 @@ export class TopologyTestDriver {
 
   versionedStore<K, V>(name: string, partition = 0): ReadOnlyVersionedStore<K, V> {
     return this.#store(name, partition, ['versioned']).view as VersionedStore<K, V>
+  }
+
+  /** A store of the program's own: the object that its definition made. */
+  customStore<Store extends CustomStore>(definition: StoreDefinition<Store>, partition = 0): Store {
+    return this.#store(definition.spec.name, partition, ['custom']).view as Store
   }
 
   /** Nothing may be asked of the driver after this. */

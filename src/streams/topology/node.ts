@@ -3,6 +3,7 @@
  * fields. Types of keys and values are erased here; the fluent surface has checked them.
  */
 import type { Serde } from '../../core/index.ts'
+import type { CustomStoreFactory, RowStoreFactory } from '../custom-store.ts'
 import type { ProcessorFactory } from '../processor.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { ValueTransformerFactory } from '../value-transformer.ts'
@@ -471,6 +472,8 @@ export type StoreType =
   | 'join-buffer'
   /** Changes that `suppress` holds back. */
   | 'suppress-buffer'
+  /** The program's own. */
+  | 'custom'
 
 export interface StoreSpec {
   readonly name: string
@@ -504,6 +507,10 @@ export interface StoreSpec {
   readonly maxEntries?: number
   /** Of key-value stores: rows that were not written for so long are gone. */
   readonly ttlMs?: number
+  /** Of key-value stores: where rows are kept instead of in memory or on disk. */
+  readonly rows?: RowStoreFactory
+  /** Stores of the program's own. */
+  readonly open?: CustomStoreFactory
 }
 
 export interface ChangelogSpec {
