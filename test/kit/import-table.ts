@@ -39,6 +39,7 @@ export const importTable: readonly ImportRow[] = [
   { name: 'streams/http', files: /^src\/streams\/http\//, allowed: [coreIndex, streams, /^node:(http|net)$/] },
   { name: 'streams', files: streams, allowed: [coreIndex, streams, /^rxjs$/, /^zod$/, /^prom-client$/, nodeWithoutDisk] },
   { name: 'connect/rest', files: /^src\/connect\/rest\//, allowed: [coreIndex, /^src\/connect\//, /^zod$/, node, /^fastify$/, /^@fastify\/(cors|basic-auth)$/, /^prom-client$/] },
+  { name: 'connect/transforms/script', files: /^src\/connect\/transforms\/script\.ts$/, allowed: [coreIndex, /^src\/connect\//, node, /^jiti$/] },
   // The files that load the optional packages.
   { name: 'connect/schema-registry', files: /^src\/connect\/schema-registry\//, allowed: [coreIndex, /^src\/connect\//, /^zod$/, node, /^avsc$/, /^protobufjs$/] },
   { name: 'connect', files: /^src\/connect\//, allowed: [coreIndex, /^src\/connect\//, /^zod$/, node] },

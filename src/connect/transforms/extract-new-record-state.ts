@@ -5,6 +5,8 @@ import type { ConnectHeader, ConnectRecord } from '../connect-record.ts'
 import type { TransformPlugin } from '../connector.ts'
 import { schema as make, Struct } from '../schema.ts'
 import type { Schema } from '../schema.ts'
+import { memberOf } from './event-members.ts'
+import type { Found } from './event-members.ts'
 import { transformVersion } from './sides.ts'
 
 const config = configSpec({
@@ -19,11 +21,6 @@ const config = configSpec({
 })
 
 type Members = Readonly<Record<string, unknown>>
-
-interface Found {
-  readonly schema: Schema | null
-  readonly value: unknown
-}
 
 interface Row {
   readonly schema: Schema | null
@@ -66,15 +63,6 @@ function unwrap<R extends ConnectRecord>(record: R, settings: ConfigOf<typeof co
   if (mode === 'delete-to-tombstone') return { ...withHeaders, valueSchema: null, value: null }
   if (!mode.startsWith('rewrite') || before === undefined || before.value === null) return null
   return { ...withHeaders, ...extended(before, record, fields, settings, 'true') }
-}
-
-function memberOf({ schema, value }: Found, name: string): Found | undefined {
-  if (value instanceof Struct) {
-    const field = schema?.fields?.find((each) => each.name === name)
-    return field === undefined ? undefined : { schema: field.schema, value: value.getWithoutDefault(name) ?? null }
-  }
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
-  return { schema: null, value: (value as Members)[name] ?? null }
 }
 
 /** Where an addition points to: in the event, or in its `source` for what Debezium keeps there. */
