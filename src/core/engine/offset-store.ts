@@ -42,9 +42,12 @@ export class OffsetStore {
       if (parsed.kind === 'group' || parsed.kind === 'next-group') visitGroup(parsed.groupId, value, parsed.kind)
       if (parsed.kind !== 'offset') continue
       const target = { topic: parsed.topic, partition: parsed.partition }
+      if (value === null) {
+        this.#drop(parsed.groupId, [target])
+        continue
+      }
       const offsets = batch.isTransactional ? this.#pendingOffsets(batch.producerId, parsed.groupId) : this.#committedOffsets(parsed.groupId)
-      if (value === null) offsets.delete(partitionKey(target.topic, target.partition))
-      else put(offsets, { ...target, ...decodeOffsetValue(value) })
+      put(offsets, { ...target, ...decodeOffsetValue(value) })
     }
   }
 
@@ -136,6 +139,11 @@ export class OffsetStore {
     if (tombstones.length + alsoWrite.length === 0) return
     await this.#topic.ensure()
     await this.#topic.write(groupId, [...tombstones, ...alsoWrite])
+    this.#drop(groupId, offsets)
+  }
+
+  /** A group without offsets is not kept: it would be listed for ever. */
+  #drop(groupId: string, offsets: readonly TopicPartition[]): void {
     const stored = this.#committed.get(groupId)
     for (const offset of offsets) stored?.delete(keyOf(offset))
     if (stored?.size === 0) this.#committed.delete(groupId)

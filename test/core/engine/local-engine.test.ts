@@ -34,6 +34,23 @@ describe('a directory that is opened again', () => {
     await second.close()
   })
 
+  it('does not know a group any more that was removed, nor one whose offsets went with their topic', async () => {
+    const disk = new MemoryFileSystem()
+    const first = await open(disk)
+    const topic = await createTopic(first)
+    for (const groupId of ['removed', 'topicless', 'kept']) await first.groups.setOffsets(groupId, [{ topic, partition: 0, offset: 0 }])
+    await first.groups.remove(['removed'])
+    const other = await createTopic(first)
+    await first.groups.setOffsets('kept', [{ topic: other, partition: 0, offset: 0 }])
+    await first.topics.remove([topic])
+    expect(await first.groups.list()).toEqual(['kept'])
+    await first.close()
+    const second = await open(disk)
+    expect(await second.groups.list()).toEqual(['kept'])
+    expect((await second.groups.describe('kept')).offsets).toEqual([{ topic: other, partition: 0, offset: 0, metadata: '' }])
+    await second.close()
+  })
+
   it('never gives out a producer id again', async () => {
     const disk = new MemoryFileSystem()
     const ids: number[] = []
