@@ -1,8 +1,9 @@
-import { connectorError } from 'millrace/connect'
+import { connectorError, isStreamError } from 'millrace/connect'
 import type { SinkOffsets, SinkRecord, SinkTask, SinkTaskContext, TopicPartition } from 'millrace/connect'
 import type { Client } from 'pg'
 import { Connection } from './connection.ts'
 import type { PostgresSinkConfig } from './sink-config.ts'
+import { byTopic, HeldTopics } from './sink/held-topics.ts'
 import { OffsetTable } from './sink/offset-table.ts'
 import { rowOf } from './sink/row.ts'
 import type { Row, RowOptions } from './sink/row.ts'
@@ -26,6 +27,9 @@ interface Started {
  */
 export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
   #started: Started | undefined
+  readonly #held = new HeldTopics()
+  /** The last error came from writing to a table. */
+  #metAtTable = false
   /** Where reading of a partition was told to go on when it was opened. */
   readonly #begins = new Map<string, number>()
   /** Writers know the connection's prepared statements, so they end with it. */
@@ -62,10 +66,73 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
   }
 
   async put(records: readonly SinkRecord[]): Promise<void> {
+    await this.#retryHeld()
     if (records.length === 0) return
-    const { config, connection, offsets } = this.#running()
     for (const record of records) this.#requireBehindBegin(record)
-    await connection.transaction(async (client) => {
+    const waiting = records.filter((record) => this.#held.has(record.originalTopic))
+    for (const [topic, late] of byTopic(waiting)) this.#held.add(topic, late)
+    await this.#putApart(waiting.length === 0 ? records : records.filter((record) => !this.#held.has(record.originalTopic)))
+  }
+
+  /** All in one transaction; or, when it is a table that stands in the way, each topic in its own, and those that cannot be written wait. */
+  async #putApart(records: readonly SinkRecord[]): Promise<void> {
+    try {
+      await this.#writeAll(records)
+      return
+    } catch (error) {
+      const topics = byTopic(records)
+      if (!this.#isTroubleOfTable(error) || topics.size === 1) throw error
+      const failed: [string, readonly SinkRecord[], unknown][] = []
+      for (const [topic, own] of topics) await this.#writeAll(own).catch((reason: unknown) => {
+        if (!this.#isTroubleOfTable(reason)) throw reason
+        failed.push([topic, own, reason])
+      })
+      if (failed.length === topics.size) throw error
+      for (const [topic, own, reason] of failed) this.#hold(topic, own, reason)
+    }
+  }
+
+  #hold(topic: string, records: readonly SinkRecord[], reason: unknown): void {
+    const { context } = this.#running()
+    context.log.error(`${topic} waits, and other topics go on: ${(reason as Error).message}`)
+    this.#held.hold(topic, records, context.clock.monotonic())
+    context.pause(context.assignment().filter((each) => each.topic === topic))
+  }
+
+  async #retryHeld(): Promise<void> {
+    const { context } = this.#running()
+    for (const [topic, records] of this.#held.due(context.clock.monotonic())) {
+      try {
+        await this.#writeAll(records)
+      } catch (error) {
+        if (!this.#isTroubleOfTable(error)) throw error
+        this.#hold(topic, records, error)
+        continue
+      }
+      this.#held.release(topic)
+      context.resume(context.assignment().filter((each) => each.topic === topic))
+      context.log.info(`${topic} goes on`)
+    }
+  }
+
+  #isTroubleOfTable(error: unknown): boolean {
+    if (!this.#metAtTable) return false
+    const { code } = ((error as Error).cause ?? {}) as { readonly code?: string }
+    return code === '55P03' || code === '57014' || (isStreamError(error, 'CONNECTOR_FAILED') && this.#running().config['table.error'] === 'pause')
+  }
+
+  preCommit(offsets: SinkOffsets): SinkOffsets {
+    return this.#held.safe(offsets)
+  }
+
+  close(partitions: readonly TopicPartition[]): void {
+    this.#held.drop(partitions)
+  }
+
+  async #writeAll(records: readonly SinkRecord[]): Promise<void> {
+    const { config, connection, offsets } = this.#running()
+    this.#metAtTable = false
+    if (records.length > 0) await connection.transaction(async (client) => {
       const next = nextOffsets(records)
       const stored = config['exactly.once'] ? await offsets.read(client, next, 'lock') : []
       await this.#write(client, notWritten(records, stored))
@@ -106,7 +173,9 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
         await context.reject(record, error)
       }
     }
+    this.#metAtTable = true
     for (const [table, rows] of rowsByTable) await this.#writerOf(client, table).write(rows)
+    this.#metAtTable = false
   }
 
   #writerOf(client: Client, table: string): TableWriter {
@@ -114,7 +183,7 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
     if (this.#writers?.client !== client) this.#writers = { client, byTable: new Map() }
     const known = this.#writers.byTable.get(table)
     if (known !== undefined) return known
-    const options = { mode: config['insert.mode'], batchRows: config['batch.size'], autoCreate: config['auto.create'], autoEvolve: config['auto.evolve'] }
+    const options = { mode: config['insert.mode'], batchRows: config['batch.size'], copyRows: config['copy.rows'], autoCreate: config['auto.create'], autoEvolve: config['auto.evolve'] }
     const writer = new TableWriter(client, table, options, (record, error) => context.reject(record, error))
     this.#writers.byTable.set(table, writer)
     return writer

@@ -36,6 +36,12 @@ export function deleteStatement(table: Table, keyColumns: readonly Column[], row
   return { text, values: parameters(keyColumns, rows) }
 }
 
+/** Moves the rows of a temporary table into the table. */
+export function mergeText(table: Table, { keyColumns, otherColumns }: Batch, stage: string): string {
+  const names = [...keyColumns, ...otherColumns].map(({ name }) => quoteName(name)).join(', ')
+  return `insert into ${table.name} (${names}) select ${names} from ${stage} on conflict (${keyColumns.map(({ name }) => quoteName(name)).join(', ')}) ${onConflict(otherColumns)}`
+}
+
 function onConflict(columns: readonly Column[]): string {
   if (columns.length === 0) return 'do nothing'
   return `do update set ${columns.map(({ name }) => `${quoteName(name)} = excluded.${quoteName(name)}`).join(', ')}`
@@ -67,9 +73,11 @@ function arrayable(type: string): string {
 }
 
 function parameters(columns: readonly Column[], rows: Batch['rows']): string[] {
-  return columns.map(({ name, kind, array }) => arrayLiteral(rows.map((row) => textOf(row.get(name), kind, array))))
+  return columns.map((column) => arrayLiteral(rows.map((row) => cellOf(row, column))))
 }
 
-function textOf(cell: Cell | undefined, kind: Column['kind'], array: Column['array']): string | null {
+/** The text of a row's value for a column; null for none. @throws a data error */
+export function cellOf(row: ReadonlyMap<string, Cell>, { name, kind, array }: Column): string | null {
+  const cell = row.get(name)
   return cell === undefined ? null : cellText(cell.value, kind, array, cell.isDatabaseText)
 }

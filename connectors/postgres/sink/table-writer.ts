@@ -3,6 +3,7 @@ import type { SinkRecord } from 'millrace/connect'
 import { createHash } from 'node:crypto'
 import type { Client } from 'pg'
 import { failureOf, recordError } from '../failures.ts'
+import { canCopy, copyRows } from './copy.ts'
 import { addColumnsStatement, createTableStatement } from './create-table.ts'
 import { reduceRows } from './reduce.ts'
 import type { Change } from './reduce.ts'
@@ -15,6 +16,8 @@ import type { Table } from './table.ts'
 export interface WriterOptions {
   readonly mode: WriteMode
   readonly batchRows: number
+  /** From so many rows on, COPY takes the place of a statement; 0: never. */
+  readonly copyRows: number
   readonly autoCreate: boolean
   readonly autoEvolve: boolean
 }
@@ -98,7 +101,13 @@ export class TableWriter {
       if (this.#options.mode === 'update' && otherColumns.length === 0) continue
       // An insert is refused for a column that must not be null, even where the row is there and would keep its value.
       const updatesOnly = this.#options.mode === 'upsert' && keyColumns.length > 0 && lacksRequired(table, keyNames, names)
-      const written = await this.#run(writeStatement(updatesOnly ? 'update' : this.#options.mode, table, { keyColumns, otherColumns, rows: cells }))
+      const batch = { keyColumns, otherColumns, rows: cells }
+      const { mode, copyRows: fewest } = this.#options
+      if (mode !== 'update' && !updatesOnly && fewest > 0 && cells.length >= fewest && canCopy(batch)) {
+        await copyRows(this.#client, mode, table, batch)
+        continue
+      }
+      const written = await this.#run(writeStatement(updatesOnly ? 'update' : mode, table, batch))
       if (updatesOnly && written < cells.length) throw dataError(`the record lacks a column of ${this.#name} that must not be null, and there is no row that it could change`)
     }
   }
