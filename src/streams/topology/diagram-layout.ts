@@ -21,9 +21,15 @@ export interface Layout {
   readonly height: number
   readonly boxes: ReadonlyMap<string, Placed>
   readonly groups: readonly PlacedGroup[]
-  readonly arrows: readonly DiagramArrow[]
+  readonly arrows: readonly PlacedArrow[]
 }
 
+/** An arrow that passes rows of other boxes has its own place in each of them. */
+export interface PlacedArrow extends DiagramArrow {
+  readonly passes: readonly { readonly x: number; readonly top: number; readonly bottom: number }[]
+}
+
+const passWidth = 8
 const gap = { column: 28, row: 46, group: 44, padding: 16, margin: 24 }
 
 /** The size that a box needs; how texts are measured is the drawer's business. */
@@ -34,20 +40,51 @@ export type Measure = (box: DiagramBox) => { readonly width: number; readonly he
  * the others below each other, so that their frames do not cross.
  */
 export function layOut(diagram: Diagram, measure: Measure): Layout {
-  const rows = rowsOf(diagram)
-  const lanes = lanesOf(diagram, rows)
+  const rows = new Map(rowsOf(diagram))
+  const lanes = lanesOf(diagram, rows).map((lane) => [...lane])
   const sizes = new Map(diagram.boxes.map((box) => [box.id, measure(box)]))
-  const tops = rowTops(diagram, rows, sizes)
+  const heights = rowHeights(diagram, rows, sizes)
+  const tops = rowTops(heights)
+  const passes = passesOf(diagram, rows, lanes)
+  for (const { id } of passes.flatMap(({ places }) => places)) sizes.set(id, { width: passWidth, height: 0 })
+  const arrows = passes.flatMap(({ arrow, places }) => chainOf([arrow.from, ...places.map(({ id }) => id), arrow.to]))
   const boxes = new Map<string, Placed>()
   let left = gap.margin
-  for (const lane of lanes) left += placeLane(lane, { diagram, rows, sizes, tops, boxes, left }) + gap.group
+  for (const lane of lanes) left += placeLane(lane, { diagram: { ...diagram, arrows }, rows, sizes, tops, boxes, left }) + gap.group
   const groups = diagram.groups.filter((group) => group.boxes.length > 0).map(({ title, boxes: inside }) => frameOf(title, inside.map((id) => boxes.get(id)!)))
+  const placed = passes.map(({ arrow, places }): PlacedArrow => {
+    return { ...arrow, passes: places.map(({ id, row }) => ({ x: boxes.get(id)!.x + passWidth / 2, top: tops[row]!, bottom: tops[row]! + heights[row]! })) }
+  })
+  for (const { id } of passes.flatMap(({ places }) => places)) boxes.delete(id)
   const all = [...boxes.values(), ...groups]
   return {
     width: Math.max(0, ...all.map(({ x, width }) => x + width)) + gap.margin,
     height: Math.max(0, ...all.map(({ y, height }) => y + height)) + gap.margin,
-    boxes, groups, arrows: diagram.arrows,
+    boxes, groups, arrows: placed,
   }
+}
+
+interface Pass {
+  readonly arrow: DiagramArrow
+  readonly places: readonly { readonly id: string; readonly row: number }[]
+}
+
+/** For arrows within a lane that skip rows: a place in each of these, which is added to the lane. */
+function passesOf({ arrows }: Diagram, rows: Map<string, number>, lanes: readonly string[][]): readonly Pass[] {
+  return arrows.map((arrow, index) => {
+    const [first, last] = [rows.get(arrow.from)! + 1, rows.get(arrow.to)!]
+    const lane = lanes.find((ids) => ids.includes(arrow.from) && ids.includes(arrow.to))
+    const places = lane === undefined ? [] : Array.from({ length: Math.max(0, last - first) }, (_, offset) => ({ id: `pass ${index} ${first + offset}`, row: first + offset }))
+    for (const { id, row } of places) {
+      rows.set(id, row)
+      lane!.push(id)
+    }
+    return { arrow, places }
+  })
+}
+
+function chainOf(ids: readonly string[]): readonly DiagramArrow[] {
+  return ids.slice(1).map((to, index) => ({ from: ids[index]!, to }))
 }
 
 /** The row of every box: one below the lowest of those before it. Arrows of a loop through a topic are left out. */
@@ -92,9 +129,13 @@ function lanesOf({ boxes, groups, arrows }: Diagram, rows: ReadonlyMap<string, n
   return lanes.map(({ ids }) => ids)
 }
 
-function rowTops({ boxes }: Diagram, rows: ReadonlyMap<string, number>, sizes: ReadonlyMap<string, { readonly height: number }>): readonly number[] {
+function rowHeights({ boxes }: Diagram, rows: ReadonlyMap<string, number>, sizes: ReadonlyMap<string, { readonly height: number }>): readonly number[] {
   const heights: number[] = []
   for (const { id } of boxes) heights[rows.get(id)!] = Math.max(heights[rows.get(id)!] ?? 0, sizes.get(id)!.height)
+  return heights
+}
+
+function rowTops(heights: readonly number[]): readonly number[] {
   let top = gap.margin + gap.padding
   return heights.map((height) => {
     const here = top
@@ -125,12 +166,15 @@ function placeLane(ids: readonly string[], { diagram, rows, sizes, tops, boxes, 
     let x = left + (width - widthOf(row)) / 2
     for (const id of row.map((each) => [each, middle(each)] as const).sort(([, a], [, b]) => a - b).map(([each]) => each)) {
       const size = sizes.get(id)!
-      boxes.set(id, { box: diagram.boxes.find((box) => box.id === id)!, x, y: tops[index]!, ...size })
+      boxes.set(id, { box: diagram.boxes.find((box) => box.id === id) ?? passBox, x, y: tops[index]!, ...size })
       x += size.width + gap.column
     }
   })
   return width
 }
+
+/** Stands where an arrow passes, until all is placed. */
+const passBox: DiagramBox = { id: '', title: '', name: '', shape: 'operator', stores: [] }
 
 function frameOf(title: string, inside: readonly Placed[]): PlacedGroup {
   const left = Math.min(...inside.map(({ x }) => x)) - gap.padding

@@ -48,13 +48,21 @@ function drawGroup({ title, x, y, width, height }: PlacedGroup): string {
 }
 
 function drawArrows({ arrows, boxes }: Layout): readonly string[] {
-  return arrows.map(({ from, to }) => {
+  return arrows.map(({ from, to, passes }) => {
     const [start, end] = [boxes.get(from)!, boxes.get(to)!]
     const [x1, y1, x2, y2] = [start.x + start.width / 2, start.y + start.height, end.x + end.width / 2, end.y - 2]
     // A loop through a topic goes up again, around the side.
     if (y2 <= y1) return `<path class="arrow" marker-end="url(#head)" d="M${round(start.x + start.width)} ${round(start.y + start.height / 2)} C ${round(start.x + start.width + 60)} ${round(start.y)} ${round(end.x + end.width + 60)} ${round(end.y)} ${round(end.x + end.width + 2)} ${round(end.y + end.height / 2)}"/>`
-    const bend = (y2 - y1) / 2
-    return `<path class="arrow" marker-end="url(#head)" d="M${round(x1)} ${round(y1)} C ${round(x1)} ${round(y1 + bend)} ${round(x2)} ${round(y2 - bend)} ${round(x2)} ${round(y2)}"/>`
+    let x = x1
+    let y = y1
+    const bends = [...passes, { x: x2, top: y2, bottom: y2 }].map((pass) => {
+      const bend = (pass.top - y) / 2
+      const path = ` C ${round(x)} ${round(y + bend)} ${round(pass.x)} ${round(pass.top - bend)} ${round(pass.x)} ${round(pass.top)}${pass.bottom > pass.top ? ` V ${round(pass.bottom)}` : ''}`
+      x = pass.x
+      y = pass.bottom
+      return path
+    })
+    return `<path class="arrow" marker-end="url(#head)" d="M${round(x1)} ${round(y1)}${bends.join('')}"/>`
   })
 }
 

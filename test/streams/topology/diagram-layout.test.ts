@@ -15,6 +15,15 @@ describe('the layout of a diagram', () => {
     for (const { name, topology } of [{ name: 'shop', topology: shopTopology() }, ...recordedTopologies()]) expect(faultsOf(topology), name).toEqual([])
   })
 
+  it('leads an arrow that passes rows of boxes between them', () => {
+    const layouts = [shopTopology(), ...recordedTopologies().map(({ topology }) => topology)].map((topology) => layOut(diagramOf(topology), () => ({ width: 100, height: 30 })))
+    const passes = layouts.flatMap(({ arrows, boxes }) => arrows.flatMap((arrow) => arrow.passes.map((pass) => ({ pass, boxes }))))
+    expect(passes.length).toBeGreaterThan(10)
+    for (const { pass: { x, top, bottom }, boxes } of passes) {
+      expect([...boxes.values()].filter((box) => overlap({ x, y: top, width: 0.1, height: bottom - top }, box))).toEqual([])
+    }
+  })
+
   it('puts every box below those that it gets records from', () => {
     const { boxes, arrows } = layOut(diagramOf(shopTopology()), () => ({ width: 100, height: 30 }))
     expect(arrows.length).toBeGreaterThan(10)
