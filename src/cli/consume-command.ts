@@ -19,6 +19,7 @@ interface ConsumeOptions extends BackendOptions {
   readonly timeoutMs?: number
   readonly isolationLevel: 'read_committed' | 'read_uncommitted'
   readonly property?: Readonly<Record<string, string>>
+  readonly formatterProperty?: Readonly<Record<string, string>>
 }
 
 type StartOffset = number | 'earliest' | 'latest'
@@ -48,11 +49,12 @@ export function addConsumeCommand(program: Command, terminal: Terminal): void {
       'print.key, print.value, print.timestamp, print.partition, print.offset, print.headers (true or false), key.separator, line.separator, null.literal, key.deserializer and value.deserializer (string, long, integer, double); may be repeated',
       collectPair,
     )
+    .option('--formatter-property <name=value>', 'the same, as newer tools of Kafka call it', collectPair)
     .action((options: ConsumeOptions) => withBroker(options, (broker) => consume(broker, options, terminal)))
 }
 
 async function consume(broker: Broker, options: ConsumeOptions, terminal: Terminal): Promise<void> {
-  const format = recordFormat(options.property ?? {})
+  const format = recordFormat({ ...options.property, ...options.formatterProperty })
   const source = options.group === undefined ? await readPartitions(broker, options) : await readAsMember(broker, options, options.group)
   try {
     const printed = await printUntilDone(source, options, format, terminal)

@@ -10,6 +10,7 @@ import type { Terminal } from './terminal.ts'
 interface ProduceOptions extends BackendOptions {
   readonly topic: string
   readonly property?: Readonly<Record<string, string>>
+  readonly readerProperty?: Readonly<Record<string, string>>
 }
 
 export function addProduceCommand(program: Command, terminal: Terminal): void {
@@ -20,11 +21,12 @@ export function addProduceCommand(program: Command, terminal: Terminal): void {
       'parse.key=true, key.separator (a tab unless given), parse.headers=true, headers.delimiter, headers.separator, headers.key.separator, null.marker, ignore.error; may be repeated',
       collectPair,
     )
+    .option('--reader-property <name=value>', 'the same, as newer tools of Kafka call it', collectPair)
     .action((options: ProduceOptions) => withBroker(options, (broker) => produceLines(broker, options, terminal)))
 }
 
 async function produceLines(broker: Broker, options: ProduceOptions, terminal: Terminal): Promise<void> {
-  const format = lineFormat(options.property ?? {})
+  const format = lineFormat({ ...options.property, ...options.readerProperty })
   await broker.topics.describe([options.topic])
   const producer = await broker.openProducer()
   const prompt = () => (terminal.isInteractive() ? terminal.write('> ') : Promise.resolve())

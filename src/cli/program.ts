@@ -18,13 +18,23 @@ import { addTopicsCommand } from './topics-command.ts'
 import { addTopologyCommand } from './topology-command.ts'
 import { addTypesCommand } from './types-command.ts'
 
+/** Who writes `millrace topics list` learns how it is written. */
+function withHint(text: string): string {
+  const command = /^error: too many arguments for '(topics|groups|configs|produce|consume|offsets|log-dirs|delete-records)'/.exec(text)?.[1]
+  return command === undefined ? text : `error: ${command} takes options, as Kafka's tools do, such as millrace topics --create --topic NAME; millrace ${command} --help lists them\n`
+}
+
 /** The whole console. What is wrong with the arguments is told on the terminal, and thrown as a `CommanderError`. */
 export function consoleProgram(version: string, terminal: Terminal): Command {
   const program = new Command('millrace')
     .description('Stream processing for TypeScript: topics, topologies and connectors, on an embedded log or on Apache Kafka.')
     .version(version)
     .exitOverride()
-    .configureOutput({ writeOut: (text) => void terminal.write(text), writeErr: (text) => terminal.tell(text.trimEnd()) })
+    .configureOutput({
+      writeOut: (text) => void terminal.write(text),
+      writeErr: (text) => terminal.tell(text.trimEnd()),
+      outputError: (text, write) => write(withHint(text)),
+    })
   addTopicsCommand(program, terminal)
   addProduceCommand(program, terminal)
   addConsumeCommand(program, terminal)

@@ -65,6 +65,10 @@ describe('millrace topics', () => {
     expect(await fail('topics --list --data elsewhere')).toMatch(/^error: there is no data directory elsewhere;.*\n$/)
   })
 
+  it('says that it takes options to who gives it words', async () => {
+    expect(await fail('topics list')).toBe("error: topics takes options, as Kafka's tools do, such as millrace topics --create --topic NAME; millrace topics --help lists them\n")
+  })
+
   it('lets pass what the user said is fine', async () => {
     await succeed('topics --create --topic hits')
     expect(await succeed('topics --create --topic hits --if-not-exists')).toBe('')
@@ -105,6 +109,12 @@ describe('millrace produce and consume', () => {
     expect(await succeed('consume --topic hits --from-beginning --max-messages 2 --property print.key=true --property print.offset=true --property print.headers=true')).toBe(
       'Offset:0\th:1\ta\tone\nOffset:1\th:2\tb\tnull\n',
     )
+  })
+
+  it('take their properties by the names of newer tools, too', async () => {
+    await succeed('topics --create --topic hits')
+    await succeed('produce --topic hits --reader-property parse.key=true --reader-property key.separator=:', 'k:v\n')
+    expect(await succeed('consume --topic hits --from-beginning --max-messages 1 --formatter-property print.key=true --formatter-property key.separator=->')).toBe('k->v\n')
   })
 
   it('keep the order of many lines', async () => {
