@@ -1,5 +1,6 @@
 import { StreamError } from './errors.ts'
 import { JsonDecoder } from './json-decoder.ts'
+import { isPlainText, plainTest } from './plain-schema.ts'
 import { bytesOf, textOf, writeText } from './text-bytes.ts'
 import type { TextWindow } from './text-window.ts'
 
@@ -112,12 +113,19 @@ export interface SchemaIssue {
  * @throws DESERIALIZATION_FAILED naming the path of each problem
  */
 export function zodSerde<T>(schema: StandardSchema<T>): Serde<T> {
+  if (isPlainText(schema)) return { ...(stringSerde as Serde<unknown> as Serde<T>), rejectsNull: true, schema }
   const format = (isStringSchema(schema) ? stringSerde : jsonSerde()) as Required<Serde<unknown>>
+  let isValid: ((value: unknown) => boolean) | null | undefined
+  const checked = (value: unknown): T => {
+    // Made for the first value, when all that the schema names is there.
+    if (isValid === undefined) isValid = plainTest(schema)
+    return isValid !== null && isValid(value) ? (value as T) : validateWith(schema, value)
+  }
   return {
     serialize: (value) => format.serialize(value),
-    deserialize: (bytes) => validateWith(schema, format.deserialize(bytes)),
-    deserializeRange: (bytes, start, end) => validateWith(schema, format.deserializeRange(bytes, start, end)),
-    deserializeFrom: (window, start, end) => validateWith(schema, format.deserializeFrom(window, start, end)),
+    deserialize: (bytes) => checked(format.deserialize(bytes)),
+    deserializeRange: (bytes, start, end) => checked(format.deserializeRange(bytes, start, end)),
+    deserializeFrom: (window, start, end) => checked(format.deserializeFrom(window, start, end)),
     serializeInto: (value, bytes, at) => format.serializeInto(value, bytes, at),
     rejectsNull: !acceptsNull(schema),
     schema,

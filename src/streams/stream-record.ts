@@ -58,9 +58,14 @@ export class InputOrigin implements RecordOrigin {
   /** What was read, where these serdes would write `record` with just the bytes, key, value and headers, that it was read from; else null. */
   unchanged({ key, value, headers }: StreamRecord, keySerde: Serde<unknown>, valueSerde: Serde<unknown>): RecordView | null {
     const place = this.#place
-    const isSame = place.keySerde === keySerde && place.valueSerde === valueSerde && headers === this.#headers && key === this.#key && value === this.#value
-    return isSame && keySerde.isExact === true && valueSerde.isExact === true ? this.#view : null
+    if (headers !== this.#headers || key !== this.#key || value !== this.#value) return null
+    return writesWhatWasRead(place.keySerde, keySerde) && writesWhatWasRead(place.valueSerde, valueSerde) ? this.#view : null
   }
+}
+
+/** Serdes of one form share the function that writes. */
+function writesWhatWasRead(reader: Serde<unknown>, writer: Serde<unknown>): boolean {
+  return reader.isExact === true && writer.isExact === true && reader.serialize === writer.serialize
 }
 
 /**

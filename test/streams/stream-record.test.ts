@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { RecordBatchBuilder, jsonSerde, stringSerde } from '../../src/core/index.ts'
+import { z } from 'zod'
+import { RecordBatchBuilder, jsonSerde, stringSerde, zodSerde } from '../../src/core/index.ts'
 import { RecordBatchView } from '../../src/core/log/record-batch.ts'
 import { InputOrigin, StreamRecord } from '../../src/streams/stream-record.ts'
 
@@ -18,6 +19,12 @@ describe('InputOrigin', () => {
     const { view, origin, record } = readRecord()
     expect(origin.unchanged(record, stringSerde, stringSerde)).toBe(view)
     expect(origin.unchanged(record.withTimestamp(9).withValue('"value"'), stringSerde, stringSerde)).toBe(view)
+  })
+
+  it('takes two serdes that write alike for one', () => {
+    const { view, origin, record } = readRecord()
+    expect(origin.unchanged(record, zodSerde(z.string()), zodSerde(z.string()))).toBe(view)
+    expect(origin.unchanged(record, stringSerde, zodSerde(z.string().max(9)))).toBeNull()
   })
 
   it('gives nothing once key, value or headers are others, or are written otherwise', () => {
