@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
-import { readDeadLetter, readDeadLetterTopic, redrive } from '../core/index.ts'
-import type { Broker } from '../core/index.ts'
+import { readDeadLetter, readDeadLetterTopic, redrive, StreamError } from '../core/index.ts'
+import type { Broker, RedriveFix } from '../core/index.ts'
 import { wholeNumber } from './arguments.ts'
 import { addBackendOptions, withBroker } from './backend.ts'
 import type { BackendOptions } from './backend.ts'
+import { requireFile } from './files.ts'
 import type { Terminal } from './terminal.ts'
 
 interface DlqOptions extends BackendOptions {
@@ -12,6 +13,7 @@ interface DlqOptions extends BackendOptions {
   readonly offset?: number
   readonly to?: string
   readonly execute?: boolean
+  readonly fix?: string
 }
 
 const longestMessage = 100
@@ -27,6 +29,7 @@ export function addDlqCommand(program: Command, terminal: Terminal): void {
     .action((options: DlqOptions) => withBroker(options, (broker) => show(broker, options, terminal)))
   command('redrive', 'put what did not go back yet where it came from, each record once; shows how many unless --execute is given')
     .option('--to <topic>', 'put it into this topic instead, by key')
+    .option('--fix <module>', 'a JavaScript or TypeScript module whose default export repairs each record: (record, why) => the record to put back, or null to leave it out for good')
     .option('--execute', 'do it')
     .action((options: DlqOptions) => withBroker(options, (broker) => redriveAll(broker, options, terminal)))
 }
@@ -53,9 +56,10 @@ async function show(broker: Broker, options: DlqOptions, terminal: Terminal): Pr
   }
 }
 
-async function redriveAll(broker: Broker, { topic, to, execute }: DlqOptions, terminal: Terminal): Promise<void> {
+async function redriveAll(broker: Broker, { topic, to, execute, fix: fixModule }: DlqOptions, terminal: Terminal): Promise<void> {
+  const fix = fixModule === undefined ? undefined : await loadFix(fixModule)
   if (execute === true) {
-    const count = await redrive(broker, { deadLetterTopic: topic, signal: terminal.stop, ...(to !== undefined && { to }) })
+    const count = await redrive(broker, { deadLetterTopic: topic, signal: terminal.stop, ...(to !== undefined && { to }), ...(fix && { fix }) })
     await terminal.write(`Redrove ${count} records.\n`)
     return
   }
@@ -63,6 +67,13 @@ async function redriveAll(broker: Broker, { topic, to, execute }: DlqOptions, te
   for await (const { isRedriven } of readDeadLetterTopic(broker, topic)) if (!isRedriven) count++
   terminal.tell('Nothing was done; add --execute to put these records back.')
   await terminal.write(`${count} records of ${topic} did not go back yet.\n`)
+}
+
+async function loadFix(path: string): Promise<RedriveFix> {
+  const { loadDefaultExport } = await import('./load-topology.ts')
+  const exported = await loadDefaultExport(path, requireFile(path), 'INVALID_ARGUMENT')
+  if (typeof exported === 'function') return exported as RedriveFix
+  throw new StreamError('INVALID_ARGUMENT', `${path} must export a function by default: (record, why) => the record to put back, or null to leave it out`, { details: { file: path } })
 }
 
 function text(bytes: Uint8Array | null): string {

@@ -2,6 +2,7 @@ import { createJiti } from 'jiti'
 import * as connect from '../connect/index.ts'
 import * as core from '../core/index.ts'
 import { StreamError } from '../core/index.ts'
+import type { ErrorCode } from '../core/index.ts'
 import * as streams from '../streams/index.ts'
 import { isTopology } from '../streams/index.ts'
 import type { Topology } from '../streams/index.ts'
@@ -18,12 +19,13 @@ export async function loadTopology(path: string): Promise<Topology> {
   throw new StreamError('TOPOLOGY_INVALID', `${path} must export a topology by default, as in: export default builder.build(); it exports ${describeValue(exported)}`, { details: { file: path } })
 }
 
-async function loadDefaultExport(path: string, file: string): Promise<unknown> {
+/** What a module exports by default. @throws TOPOLOGY_INVALID, or the code that is given, when it cannot be loaded */
+export async function loadDefaultExport(path: string, file: string, code: ErrorCode = 'TOPOLOGY_INVALID'): Promise<unknown> {
   const jiti = createJiti(file, { fsCache: false, interopDefault: false, virtualModules: { millrace: core, 'millrace/streams': streams, 'millrace/connect': connect } })
   try {
     return ((await jiti.import(file)) as { readonly default?: unknown }).default
   } catch (cause) {
-    throw new StreamError('TOPOLOGY_INVALID', `${path} cannot be loaded`, { cause, details: { file: path } })
+    throw new StreamError(code, `${path} cannot be loaded`, { cause, details: { file: path } })
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Broker, CommittedOffset, GroupMember, PartitionRecords, Producer, ReadResult } from './broker.ts'
 import { readDeadLetter } from './dead-letter.ts'
+import type { DeadLetter } from './dead-letter.ts'
 import { StreamError } from './errors.ts'
 import { partitionKey } from './record.ts'
 import type { ProducerRecord, RecordView, TopicPartition } from './record.ts'
@@ -8,8 +9,15 @@ export interface RedriveOptions {
   readonly deadLetterTopic: string
   /** Where the records go instead of where they came from, by key; absent: to the topic and partition of their origin. */
   readonly to?: string
+  /**
+   * Repairs a record before it goes back: gives the record, another one, or null to leave it out for good. Synchronous. It gets the record as it
+   * would go back, and why it failed. What it throws ends the redrive there, as a record without origin does.
+   */
+  readonly fix?: RedriveFix
   readonly signal?: AbortSignal
 }
+
+export type RedriveFix = (record: ProducerRecord, why: DeadLetter) => ProducerRecord | null
 
 const pollMs = 500
 
@@ -122,14 +130,27 @@ class Redrive {
         if (record.offset >= end) break
         const target = this.#target({ topic, partition }, record)
         if (target instanceof StreamError) return { records, next: { topic, partition, offset: record.offset }, refusal: target }
-        records.push(target)
+        if (target !== null) records.push(target)
       }
     }
     return { records, next: { topic, partition, offset: Math.min(nextOffset, end) }, refusal: null }
   }
 
-  #target(from: TopicPartition, record: RecordView): ProducerRecord | StreamError {
-    const { origin, headers } = readDeadLetter(record)
+  /** null: it is left out. */
+  #target(from: TopicPartition, record: RecordView): ProducerRecord | StreamError | null {
+    const letter = readDeadLetter(record)
+    const target = this.#plainTarget(from, record, letter)
+    const { fix } = this.#options
+    if (fix === undefined || target instanceof StreamError) return target
+    try {
+      return fix(target, letter)
+    } catch (cause) {
+      const place = `${partitionKey(from.topic, from.partition)} at offset ${record.offset}`
+      return new StreamError('INVALID_RECORD', `the fix failed for the record of ${place}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause, details: { ...from, offset: record.offset } })
+    }
+  }
+
+  #plainTarget(from: TopicPartition, record: RecordView, { origin, headers }: DeadLetter): ProducerRecord | StreamError {
     const { to } = this.#options
     const content = { key: record.key, value: record.value, headers, timestamp: Math.max(0, record.timestamp) }
     if (to !== undefined) return { topic: to, ...content }

@@ -204,6 +204,7 @@ describe('millrace dlq', () => {
     expect(await succeed('dlq list --topic dead')).toBe('PARTITION\tOFFSET\tREDRIVEN\tFROM\tERROR\tMESSAGE\n0\t0\tno\thits-0@4\tRangeError\ttoo far\n')
     expect(await succeed('dlq show --topic dead --offset 0')).toMatch(/^dead-0 at offset 0, 20.*Z\n {2}trace: x\n[\s\S]*\n {2}key: k\n {2}value: v\n$/)
     expect(await millrace('dlq redrive --topic dead')).toMatchObject({ code: 0, output: '1 records of dead did not go back yet.\n', errors: expect.stringContaining('--execute') as string })
+    expect(await fail('dlq redrive --topic dead --fix none.ts --execute')).toContain('there is no file none.ts')
     expect(await succeed('dlq redrive --topic dead --execute')).toBe('Redrove 1 records.\n')
     expect(await succeed('dlq redrive --topic dead --execute')).toBe('Redrove 0 records.\n')
     expect(await succeed('consume --topic hits --from-beginning --timeout-ms 50 --property print.key=true --property print.headers=true')).toBe('trace:x\tk\tv\n')

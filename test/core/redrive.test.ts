@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openEmbeddedBroker, redrive } from '../../src/core/index.ts'
-import type { Broker, GroupOptions, Header, ProducerOptions } from '../../src/core/index.ts'
+import type { Broker, GroupOptions, Header, ProducerOptions, RedriveFix } from '../../src/core/index.ts'
 
 const bytes = (text: string) => Buffer.from(text)
 const about = (topic: string, partition: number, offset: number): Header[] =>
@@ -48,6 +48,31 @@ describe('redrive()', () => {
     expect(await redrive(broker, { deadLetterTopic: 'dlq' })).toBe(3)
     expect(await read('hits', 2)).toEqual([{ value: '1', timestamp: 42, headers: ['trace'] }, { value: '2', timestamp: 42, headers: [] }])
     expect(await read('other', 0)).toEqual([{ value: '3', timestamp: 42, headers: [] }])
+  })
+
+  it('repairs records on their way back, and leaves out what the fix gives up', async () => {
+    await bury({ value: '1', headers: about('other', 0, 0) }, { value: 'hopeless', headers: about('other', 0, 1) }, { value: '3', headers: about('other', 0, 2) })
+    const reasons: string[] = []
+    const fix: RedriveFix = (record, why) => {
+      reasons.push(why.message)
+      const text = String(Buffer.from(record.value!))
+      return text === 'hopeless' ? null : { ...record, value: bytes(`fixed ${text}`) }
+    }
+    expect(await redrive(broker, { deadLetterTopic: 'dlq', fix })).toBe(2)
+    expect((await read('other', 0)).map(({ value }) => value)).toEqual(['fixed 1', 'fixed 3'])
+    expect(reasons).toEqual(['bad', 'bad', 'bad'])
+    expect(await redrive(broker, { deadLetterTopic: 'dlq', fix })).toBe(0)
+  })
+
+  it('stops before a record that the fix fails for, and goes on there with a better one', async () => {
+    await bury({ value: '1', headers: about('other', 0, 0) }, { value: '2', headers: about('other', 0, 1) })
+    const picky: RedriveFix = (record) => {
+      if (String(Buffer.from(record.value!)) === '2') throw new RangeError('not this one')
+      return record
+    }
+    await expect(redrive(broker, { deadLetterTopic: 'dlq', fix: picky })).rejects.toMatchObject({ code: 'INVALID_RECORD', message: 'the fix failed for the record of dlq-0 at offset 1: not this one' })
+    expect(await redrive(broker, { deadLetterTopic: 'dlq', fix: (record) => record })).toBe(1)
+    expect((await read('other', 0)).map(({ value }) => value)).toEqual(['1', '2'])
   })
 
   it('puts each record back once, and later ones at the next time', async () => {
