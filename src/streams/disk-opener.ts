@@ -1,8 +1,14 @@
 import { join } from 'node:path'
+import { lockDirectory } from '../core/index.ts'
 import type { ResolvedConfig } from './config.ts'
 import type { OpenDisk } from './runtime/task-factory.ts'
 import { DiskState } from './state/disk-state.ts'
 import { loadLmdb } from './state/lmdb.ts'
+
+/** Keeps other instances out of the state directory of the application; null without one. @throws DIRECTORY_LOCKED naming the process that has it */
+export async function lockState({ stateDirectory, applicationId }: ResolvedConfig): Promise<{ release(): void } | null> {
+  return stateDirectory === null ? null : lockDirectory(join(stateDirectory, applicationId))
+}
 
 /** How the tasks of an application open their stores on disk; null without a state directory. @throws UNSUPPORTED when the package for it is not installed */
 export async function diskOpener({ stateDirectory, applicationId, clock }: ResolvedConfig): Promise<OpenDisk | null> {

@@ -5,6 +5,7 @@ import type { Metric } from './app-metrics.ts'
 import { AppProgress } from './app-progress.ts'
 import { resolveConfig } from './config.ts'
 import type { FailureDecision, ResolvedConfig, StreamsConfig } from './config.ts'
+import { lockState } from './disk-opener.ts'
 import { LocalStores } from './local-stores.ts'
 import type { StoreQueryType } from './local-stores.ts'
 import { withAdvice } from './runtime/failure.ts'
@@ -60,6 +61,8 @@ export class StreamsApp {
   readonly #listeners = new Set<(state: StreamsState, before: StreamsState) => void>()
   #state: StreamsState = 'CREATED'
   #threads: AppThreads | null = null
+  /** Of the state directory. */
+  #stateLock: { release(): void } | null = null
   #finished: Promise<void> | null = null
   #failure: StreamError | null = null
   /** Why this instance asked that the whole application ends. */
@@ -109,6 +112,7 @@ export class StreamsApp {
       await this.#setUp()
       await this.#threads!.start(this.#config.threads)
     } catch (error) {
+      this.#stateLock?.release()
       this.#fail(error)
       throw error
     }
@@ -118,6 +122,7 @@ export class StreamsApp {
 
   async #setUp(): Promise<void> {
     const { broker, applicationId, deadLetterTopic, additionalRetentionMs, clock } = this.#config
+    this.#stateLock = await lockState(this.#config)
     this.#partitionCounts = await setUpTopics(broker, { applicationId, topology: this.#topology, deadLetterTopic, additionalRetentionMs })
     const config = { ...this.#config, onFailure: (failure: StreamError) => this.#decide(failure) }
     const open = await threadOpener({ config, topology: this.#topology, partitionCounts: this.#partitionCounts })
@@ -283,6 +288,7 @@ export class StreamsApp {
       this.#fail(error)
       throw error
     } finally {
+      this.#stateLock?.release()
       await this.#purge.close()
       this.#progress.noteCommit()
     }

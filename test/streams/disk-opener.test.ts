@@ -56,6 +56,17 @@ async function runToEnd(options: Partial<StreamsConfig> = { stateDirectory: dire
   return restored
 }
 
+it('refuses a state directory that another instance has, until that is closed', async () => {
+  const first = appOf({ stateDirectory: directory })
+  await first.start()
+  const second = appOf({ stateDirectory: directory })
+  await expect(second.start()).rejects.toMatchObject({ code: 'DIRECTORY_LOCKED', message: expect.stringMatching(/\/app is in use by process \d+; stop it, or use another directory/) as string })
+  await first.close()
+  const third = appOf({ stateDirectory: directory })
+  await third.start()
+  await third.caughtUp()
+})
+
 const records = (count: number, from = 0) => Array.from({ length: count }, (_, index) => ({ key: `k${index % 7}`, value: 'v', timestamp: (from + index) * 40 }))
 
 async function outputs(): Promise<unknown> {
