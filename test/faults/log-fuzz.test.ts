@@ -12,6 +12,7 @@ import { compressionCodec } from '../../src/core/log/compression.ts'
 import { readMarker } from '../../src/core/log/control-batch.ts'
 import { crc32c } from '../../src/core/log/crc32c.ts'
 import { EntryFile } from '../../src/core/log/entry-file.ts'
+import { decodeFrame, encodeFrame } from '../../src/core/log/journal-frame.ts'
 import { readCheckpoint } from '../../src/core/log/log-checkpoint.ts'
 import { defaultLogConfig } from '../../src/core/log/log-config.ts'
 import { OffsetIndex } from '../../src/core/log/offset-index.ts'
@@ -99,6 +100,18 @@ function snapshotSeeds(): readonly Uint8Array[] {
   return [encodeSnapshot(producers)]
 }
 
+function frameSeeds(): readonly Uint8Array[] {
+  const entries = [1, 30, 200].map((length, i) => ({ name: `orders-${i}`, topicId: 'AAAAAAAAAAAAAAAAAAAAAA', segmentBaseOffset: i * 1000, position: i * 77, bytes: Buffer.alloc(length, i) }))
+  return [encodeFrame({ generation: 3, sequence: 0, entries }), encodeFrame({ generation: 3, sequence: 1, entries: [] })]
+}
+
+function resealedFrame(bytes: Buffer): Buffer {
+  if (bytes.length < 32) return bytes
+  const length = bytes.readUInt32BE(4)
+  if (length >= 32 && length <= bytes.length) bytes.writeUInt32BE(crc32c(bytes, 12, length), 8)
+  return bytes
+}
+
 const batches = recorded('record-batch')
 const deflated = (id: number) => [30, 300, 3000].map((length) => compressionCodec(id).deflate(Buffer.from('the same, nearly '.repeat(length / 10))))
 const entries = [Buffer.alloc(34 * 6), Buffer.from(Array.from({ length: 24 * 12 }, (_, i) => (i % 12 === 7 ? i : 0)))]
@@ -127,6 +140,7 @@ const decoders: Readonly<Record<string, Decoder>> = {
   'offset indexes': { seeds: () => entries, decode: (bytes) => withFile(bytes, 8, (file) => new OffsetIndex(file).floor(7)) },
   'time indexes': { seeds: () => entries, decode: (bytes) => withFile(bytes, 12, (file) => new TimeIndex(file).below(1000)) },
   'indexes of aborted transactions': { seeds: () => entries, decode: (bytes) => withFile(bytes, 34, (file) => new TransactionIndex(file).overlapping(0, 1000)) },
+  'frames of the journal': { seeds: frameSeeds, decode: (bytes) => decodeFrame(resealedFrame(bytes), 0) },
   'checkpoints': { seeds: () => texts, decode: (bytes) => { const disk = new MemoryFileSystem(); disk.setBytes('/d/millrace.checkpoint', bytes); return readCheckpoint(disk, '/d') } },
   'commits of compaction': { seeds: () => texts, decode: (bytes) => { const disk = new MemoryFileSystem(); disk.setBytes('/d/millrace.compaction', bytes); return recoverCompaction(disk, '/d') } },
   'subscriptions': { seeds: () => recorded('consumer-protocol'), decode: decodeSubscription },

@@ -9,7 +9,7 @@ import { defaultLogConfig } from '../../src/core/log/log-config.ts'
 import { PartitionLog } from '../../src/core/log/partition-log.ts'
 import { RecordBatchBuilder } from '../../src/core/log/record-batch-builder.ts'
 import { sealBatch } from '../../src/core/log/record-batch.ts'
-import { redoJournal } from '../../src/core/log/redo-journal.ts'
+import { hasJournal, redoJournal } from '../../src/core/log/redo-journal.ts'
 import { SyncJournal, journalFileNames } from '../../src/core/log/sync-journal.ts'
 import { randomInteger, seededRandom } from '../../src/core/random.ts'
 import type { Random } from '../../src/core/random.ts'
@@ -79,11 +79,25 @@ class JournalSimulation {
 
   async open(): Promise<void> {
     this.#faultRate = this.#syncFaultRate = 0
-    if (journalFileNames.some((name) => this.#disk.stat(`${directory}/${name}`) !== null)) this.redone++
-    await redoJournal({ fileSystem: this.#disk, directory, isCurrent: (name, topicId) => this.#models.some((model) => model.name === name && model.topicId === topicId) })
+    await this.#redo()
     this.#journal = new SyncJournal({ fileSystem: this.#disk, directory, clock: new ManualClock(), fileBytes: 1024 })
     while (this.#models.length < logs) this.#models.push({ name: `t-${this.#models.length}`, topicId: `id-${this.#topics++}`, records: [], acknowledged: 0, log: undefined as unknown as PartitionLog })
     for (const model of this.#models) await this.#openLog(model)
+  }
+
+  /** Interrupted now and then, and repeated. */
+  async #redo(): Promise<void> {
+    if (!hasJournal(this.#disk, directory)) return
+    this.redone++
+    const isCurrent = (name: string, topicId: string) => this.#models.some((model) => model.name === name && model.topicId === topicId)
+    while (this.#random.next() < 0.3) {
+      let left = randomInteger(this.#random, 12)
+      const failing = this.#disk.kill({ random: this.#random, fault: () => (left-- > 0 ? null : 'EIO') })
+      await attempt(() => redoJournal({ fileSystem: failing, directory, isCurrent }))
+      this.#disk = this.#random.next() < 0.5 ? failing.crash(this.#diskOptions) : failing.kill(this.#diskOptions)
+    }
+    await redoJournal({ fileSystem: this.#disk, directory, isCurrent })
+    expect(hasJournal(this.#disk, directory)).toBe(false)
   }
 
   async #openLog(model: Model): Promise<void> {
