@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
 import type { Random } from '../random.ts'
 import { randomUuid } from '../random.ts'
-import { consumerProtocolType, decodeAssignment, decodeSubscription } from '../consumer-protocol.ts'
+import { consumerProtocolType, decodeAssignment } from '../consumer-protocol.ts'
 import type { TopicPartition } from '../record.ts'
 import { validateGroupId, validateSessionTimeout } from '../validate.ts'
 import { decodeGroupValue, decodeNextGroupEpoch, encodeGroupKey, encodeGroupValue } from './coordinator-records.ts'
@@ -13,6 +13,7 @@ import { Group, unknownMember } from './group.ts'
 import { completeJoin, completeSync, metadataOf, moveTo, newGroupState, noAssignment, sameProtocols, sharesProtocol, staticMember, withMember, withMemberReplaced } from './group-state.ts'
 import type { GroupState, MemberState } from './group-state.ts'
 import type { InternalRecord, InternalTopic } from './internal-topic.ts'
+import { offsetExpiry, subscribedTopics } from './offset-expiry.ts'
 import type { OffsetStore } from './offset-store.ts'
 
 export interface GroupCoordinatorOptions {
@@ -312,13 +313,11 @@ export class GroupCoordinator {
    */
   async expireOffsets(retentionMs: number): Promise<void> {
     const now = this.#unhurriedNow()
-    for (const groupId of this.#offsets.groupIds()) {
+    for (const groupId of this.list()) {
       const state = this.#groups.get(groupId)?.state
-      if (state !== undefined && state.phase !== 'empty') continue
-      const emptySince = state?.protocolType === consumerProtocolType ? state.phaseTimestamp : null
-      const isLeftOver = await this.#offsets.expire(groupId, ({ commitTimestamp, expireTimestamp }) =>
-        expireTimestamp >= 0 ? now >= expireTimestamp : now - (emptySince ?? commitTimestamp) >= retentionMs)
-      if (isLeftOver && state !== undefined && this.#groups.get(groupId)?.state === state) await this.remove(groupId)
+      const isExpired = offsetExpiry(state, { now, retentionMs })
+      const isLeftOver = isExpired !== null && await this.#offsets.expire(groupId, isExpired) && !this.#offsets.isUnstable(groupId, null)
+      if (isLeftOver && state?.phase === 'empty' && this.#groups.get(groupId)?.state === state) await this.remove(groupId)
     }
   }
 
@@ -452,11 +451,6 @@ function rebalancing(groupId: string): StreamError {
 
 function notFound(groupId: string): StreamError {
   return new StreamError('GROUP_ID_NOT_FOUND', `there is no group '${groupId}'`, { details: { groupId } })
-}
-
-/** Only consumers say in a known way what they read. */
-function subscribedTopics(state: GroupState, member: MemberState): readonly string[] {
-  return state.protocolType === consumerProtocolType ? decodeSubscription(metadataOf(member, state.protocol)).topics : []
 }
 
 function illegalGeneration(groupId: string, generation: number, current: number | null): StreamError {

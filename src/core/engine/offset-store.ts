@@ -119,7 +119,7 @@ export class OffsetStore {
   }
 
   /** Forgets the group's offsets that `isExpired` says are; resolves to true when none is left. */
-  async expire(groupId: string, isExpired: (offset: OffsetCommitValue) => boolean): Promise<boolean> {
+  async expire(groupId: string, isExpired: (offset: OffsetCommitValue & TopicPartition) => boolean): Promise<boolean> {
     const offsets = this.#committed.get(groupId)
     const expired = [...(offsets?.values() ?? [])].filter((offset) => isExpired(offset) && !this.isUnstable(groupId, [offset]))
     await this.#forget(groupId, expired, [])

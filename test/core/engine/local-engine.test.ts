@@ -323,6 +323,24 @@ describe('time', () => {
     await broker.close()
   })
 
+  it('forgets a group that was left without ever having committed, and none that is in use', async () => {
+    const clock = new ManualClock()
+    const broker = await open(new MemoryFileSystem(), clock)
+    const topic = await createTopic(broker)
+    const [gone, stays] = [await broker.joinGroup({ groupId: 'gone', topics: [topic] }), await broker.joinGroup({ groupId: 'stays', topics: [topic] })]
+    await gone.leave()
+    const producer = await broker.openProducer()
+    expect(await broker.groups.list()).toEqual(['gone', 'stays'])
+    await eventually(async () => {
+      await stays.read({ maxWaitMs: 0 })
+      await stays.commit([{ topic, partition: 0, offset: 0 }])
+      await producer.append(recordOf({ topic, partition: 0 }, 'housekeeping is set off by use'))
+      await clock.advance(100_000)
+      expect(await broker.groups.list()).toEqual(['stays'])
+    })
+    await broker.close()
+  })
+
   it('counts a group as in use until the process of its members ended, however long ago they joined', async () => {
     const clock = new ManualClock()
     const disk = new MemoryFileSystem()
