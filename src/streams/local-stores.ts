@@ -1,4 +1,5 @@
 import { StreamError, nearestName, partitionForKey } from '../core/index.ts'
+import type { PartitionPosition } from '../core/index.ts'
 import type { KeyValueStore, ReadOnlyKeyValueStore } from './state/key-value-store.ts'
 import { plainKeyValues, plainWindows } from './state/plain-values.ts'
 import type { ReadOnlySessionStore, SessionStore } from './state/session-store.ts'
@@ -14,6 +15,20 @@ export interface StoreScope {
   readonly problem: () => string | null
   /** As \`StoreView\`: one for each StreamTask of this instance that has the store, or the one of a global store; a worker thread has one over all its tasks. */
   readonly views: (name: string) => readonly unknown[]
+}
+
+/** What an answer may be. */
+export interface StoreQueryOptions {
+  /**
+   * Also rows of partitions that run elsewhere and are followed here (`standbyReplicas`), and of those that are being restored or
+   * move: they may be older than what others have seen. Default false.
+   */
+  readonly stale?: boolean
+  /**
+   * Offsets that must have been processed and committed, of inputs of the store that are read here (a `position` of
+   * `storeMetadata`, or where a record was written): a question before that throws STORE_NOT_AVAILABLE.
+   */
+  readonly atLeast?: readonly PartitionPosition[]
 }
 
 /** How a store is asked: its values alone, or with their timestamps; windows, sessions, or rows as of a time. */
@@ -95,6 +110,11 @@ export class LocalStores {
     const views = () => this.#views<VersionedStore<K, V>>(name)
     return { get: (key) => first(views(), (view) => view.get(key)), getAsOf: (key, asOf) => first(views(), (view) => view.getAsOf(key, asOf)) }
   }
+}
+
+/** Why stores of these tasks cannot be asked; null without any. */
+export function unavailable(taskIds: readonly string[]): string | null {
+  return taskIds.length === 0 ? null : `stores of ${taskIds.join(', ')} are being restored, or move between instances; ask again`
 }
 
 /** How a store is asked for everything that it has, timestamps included. @throws INVALID_ARGUMENT for a kind that only operators understand */

@@ -1,7 +1,7 @@
-import type { GroupDescription } from '../core/index.ts'
+import type { GroupDescription, PartitionPosition } from '../core/index.ts'
 import { partitionOfKey } from './local-stores.ts'
 import { sourceTopicsInBroker, taskPlans } from './runtime/assignor.ts'
-import type { TaskSummary } from './threads/app-thread.ts'
+import type { StandbySummary, TaskSummary } from './threads/app-thread.ts'
 import type { StoreSpec, TopologyData } from './topology/node.ts'
 
 export interface StoreMetadata {
@@ -12,6 +12,10 @@ export interface StoreMetadata {
   readonly partitions: readonly number[]
   /** Records of the inputs of these partitions that are not read yet: how far the rows may be behind. */
   readonly lagRecords: number
+  /** Where processing is in the inputs of these partitions, as committed: what rows have at least. For `StoreQueryOptions.atLeast`. */
+  readonly position: readonly PartitionPosition[]
+  /** Partitions that run elsewhere and are followed here, with what they lack of their changelogs; asked with `stale`. */
+  readonly standbys: readonly { readonly partition: number; readonly lagRecords: number }[]
 }
 
 export interface KeyMetadata {
@@ -21,20 +25,43 @@ export interface KeyMetadata {
   readonly isLocal: boolean
   /** Where the instance that has it says it can be reached (its setting `endpoint`); null when it says nothing, or nobody has the key at present. */
   readonly endpoint: string | null
+  /** This instance follows it, and can be asked with `stale`. */
+  readonly isStandby: boolean
+  /** Where others that follow it can be reached, too. */
+  readonly standbyEndpoints: readonly string[]
 }
 
 /** Kinds of stores that only operators understand. */
 const inner = new Set<StoreSpec['type']>(['outer-join', 'suppress-buffer', 'join-buffer'])
 
-export function storeMetadata({ stores, globalStores }: TopologyData, tasks: readonly TaskSummary[]): readonly StoreMetadata[] {
+export function storeMetadata({ stores, globalStores }: TopologyData, tasks: readonly TaskSummary[], standbys: StandbySummary['tasks']): readonly StoreMetadata[] {
   return [
     ...stores.filter(({ type }) => !inner.has(type)).map(({ name, type }) => {
       const own = tasks.filter((task) => task.stores.includes(name))
       const lag = own.flatMap(({ inputs }) => inputs).reduce((sum, { readTo, end }) => sum + Math.max(0, end - readTo), 0)
-      return { name, type, isGlobal: false, partitions: own.map(({ partition }) => partition).sort((a, b) => a - b), lagRecords: lag }
+      return {
+        name, type, isGlobal: false, lagRecords: lag,
+        partitions: own.map(({ partition }) => partition).sort((a, b) => a - b),
+        position: positionOf(name, tasks),
+        standbys: standbys.filter((task) => task.stores.includes(name)).map(({ partition, lagRecords }) => ({ partition, lagRecords })),
+      }
     }),
-    ...globalStores.map(({ store: { name, type } }) => ({ name, type, isGlobal: true, partitions: [], lagRecords: 0 })),
+    ...globalStores.map(({ store: { name, type } }) => ({ name, type, isGlobal: true, partitions: [], lagRecords: 0, position: [], standbys: [] })),
   ]
+}
+
+/** Where the tasks that have a store are in their inputs. */
+export function positionOf(store: string, tasks: readonly TaskSummary[]): readonly PartitionPosition[] {
+  return tasks.filter(({ stores }) => stores.includes(store)).flatMap(({ inputs }) => inputs.map(({ topic, partition, position }) => ({ topic, partition, offset: position })))
+}
+
+/** What rows of a store must have, and do not have yet; null: nothing. */
+export function behind(atLeast: readonly PartitionPosition[], position: readonly PartitionPosition[]): string | null {
+  for (const { topic, partition, offset } of atLeast) {
+    const own = position.find((input) => input.topic === topic && input.partition === partition)
+    if (own !== undefined && own.offset < offset) return `it has what was processed of ${topic}-${partition} up to offset ${own.offset}, and ${offset} was asked for; ask again`
+  }
+  return null
 }
 
 export interface KeyQuestion {
@@ -43,18 +70,26 @@ export interface KeyQuestion {
   readonly topology: TopologyData
   readonly partitionCounts: ReadonlyMap<string, number>
   readonly ownTasks: readonly string[]
+  readonly standbys: StandbySummary
   readonly group: GroupDescription
 }
 
-export function keyMetadata(key: unknown, { spec, applicationId, topology, partitionCounts, ownTasks, group }: KeyQuestion): KeyMetadata {
+export function keyMetadata(key: unknown, { spec, applicationId, topology, partitionCounts, ownTasks, standbys, group }: KeyQuestion): KeyMetadata {
   const part = topology.subTopologies.find(({ stores }) => stores.some(({ name }) => name === spec.name))
-  if (part === undefined) return { partition: -1, isLocal: true, endpoint: null }
+  if (part === undefined) return { partition: -1, isLocal: true, endpoint: null, isStandby: false, standbyEndpoints: [] }
   const topics = sourceTopicsInBroker(topology, applicationId, part, partitionCounts)
   const partition = partitionOfKey(spec, key, Math.max(1, ...topics.map((topic) => partitionCounts.get(topic) ?? 0)))
   const plan = taskPlans(topology, applicationId, partitionCounts).find(({ taskId }) => taskId === `${part.id}_${partition}`)
   const [input] = plan?.inputs ?? []
   const owner = group.members.find(({ assignment }) => assignment.some((own) => own.topic === input?.topic && own.partition === input.partition))
-  return { partition, isLocal: ownTasks.includes(`${part.id}_${partition}`), endpoint: owner === undefined ? null : endpointIn(owner.clientId) }
+  const taskId = `${part.id}_${partition}`
+  return {
+    partition,
+    isLocal: ownTasks.includes(taskId),
+    endpoint: owner === undefined ? null : endpointIn(owner.clientId),
+    isStandby: standbys.tasks.some((task) => task.taskId === taskId),
+    standbyEndpoints: standbys.endpoints.get(taskId) ?? [],
+  }
 }
 
 /** The client id of a member, which is all that the group tells the others about it. */

@@ -6,8 +6,8 @@ import { AppProgress } from './app-progress.ts'
 import { resolveConfig } from './config.ts'
 import type { FailureDecision, ResolvedConfig, StreamsConfig } from './config.ts'
 import { lockState } from './disk-opener.ts'
-import { LocalStores } from './local-stores.ts'
-import type { StoreQueryType } from './local-stores.ts'
+import { LocalStores, unavailable } from './local-stores.ts'
+import type { StoreQueryOptions, StoreQueryType } from './local-stores.ts'
 import { withAdvice } from './runtime/failure.ts'
 import { RepartitionPurge } from './runtime/repartition-purge.ts'
 import { newThreadMetrics } from './runtime/thread-metrics.ts'
@@ -19,9 +19,9 @@ import type { ReadOnlyVersionedStore } from './state/versioned-store.ts'
 import type { ReadOnlyWindowStore } from './state/window-store.ts'
 import { storeChanges } from './store-changes.ts'
 import type { StoreChange } from './store-changes.ts'
-import { keyMetadata, storeMetadata } from './store-metadata.ts'
+import { behind, keyMetadata, positionOf, storeMetadata } from './store-metadata.ts'
 import type { KeyMetadata, StoreMetadata } from './store-metadata.ts'
-import type { AppThread, TaskSummary } from './threads/app-thread.ts'
+import type { AppThread, StandbySummary, TaskSummary } from './threads/app-thread.ts'
 import { AppThreads } from './threads/app-threads.ts'
 import { threadOpener } from './threads/thread-opener.ts'
 import { topicInBroker } from './topology/internal-topics.ts'
@@ -79,7 +79,7 @@ export class StreamsApp {
     const { applicationId, broker, clock, repartitionPurgeIntervalMs: intervalMs } = this.#config
     const topics = new Set(topology.repartitionTopics.map(({ name }) => topicInBroker(applicationId, topology, name)))
     this.#purge = new RepartitionPurge({ broker, clock, intervalMs, topics })
-    this.#stores = new LocalStores({ topology, problem: () => this.#queryProblem(), views: (name) => this.#storeViews(name) })
+    this.#stores = new LocalStores({ topology, problem: () => this.#queryProblem(false), views: (name) => this.#storeViews(name, false) })
     this.#progress = new AppProgress({ topology, broker, applicationId, clock, partitionCounts: () => this.#partitionCounts, problem: () => this.#progressProblem() })
   }
 
@@ -209,14 +209,17 @@ export class StreamsApp {
    * results see, and undone with it after a failure; behind the input by what `records-lag` says.
    * @throws INVALID_ARGUMENT for an unknown name or type; every question throws STORE_NOT_AVAILABLE while stores are restored or move
    */
-  store<K, V>(name: string, type?: 'key-value'): ReadOnlyKeyValueStore<K, V>
-  store<K, V>(name: string, type: 'timestamped-key-value'): ReadOnlyKeyValueStore<K, ValueAndTimestamp<V>>
-  store<K, V>(name: string, type: 'window'): ReadOnlyWindowStore<K, V>
-  store<K, V>(name: string, type: 'timestamped-window'): ReadOnlyWindowStore<K, ValueAndTimestamp<V>>
-  store<K, V>(name: string, type: 'session'): ReadOnlySessionStore<K, V>
-  store<K, V>(name: string, type: 'versioned'): ReadOnlyVersionedStore<K, V>
-  store(name: string, type: StoreQueryType = 'key-value'): unknown {
-    return this.#stores.open(name, type)
+  store<K, V>(name: string, type?: 'key-value', options?: StoreQueryOptions): ReadOnlyKeyValueStore<K, V>
+  store<K, V>(name: string, type: 'timestamped-key-value', options?: StoreQueryOptions): ReadOnlyKeyValueStore<K, ValueAndTimestamp<V>>
+  store<K, V>(name: string, type: 'window', options?: StoreQueryOptions): ReadOnlyWindowStore<K, V>
+  store<K, V>(name: string, type: 'timestamped-window', options?: StoreQueryOptions): ReadOnlyWindowStore<K, ValueAndTimestamp<V>>
+  store<K, V>(name: string, type: 'session', options?: StoreQueryOptions): ReadOnlySessionStore<K, V>
+  store<K, V>(name: string, type: 'versioned', options?: StoreQueryOptions): ReadOnlyVersionedStore<K, V>
+  store(name: string, type: StoreQueryType = 'key-value', { stale = false, atLeast = [] }: StoreQueryOptions = {}): unknown {
+    if (!stale && atLeast.length === 0) return this.#stores.open(name, type)
+    const position = () => positionOf(name, this.#eachThread.flatMap((thread) => thread.tasksNow()))
+    const problem = () => this.#queryProblem(stale) ?? (atLeast.length === 0 ? null : behind(atLeast, position()))
+    return new LocalStores({ topology: this.#topology, problem, views: (store) => this.#storeViews(store, stale) }).open(name, type)
   }
 
   /**
@@ -236,7 +239,7 @@ export class StreamsApp {
 
   /** Every store of the topology that can be asked, and the partitions of it that this instance has. */
   storeMetadata(): readonly StoreMetadata[] {
-    return storeMetadata(this.#topology, this.#eachThread.flatMap((thread) => thread.tasksNow()))
+    return storeMetadata(this.#topology, this.#eachThread.flatMap((thread) => thread.tasksNow()), this.#standbys.tasks)
   }
 
   /** Which instance has a key of a store at present, from the group's assignment. @throws INVALID_ARGUMENT */
@@ -245,7 +248,7 @@ export class StreamsApp {
     const spec = this.#stores.specOf(store)
     return keyMetadata(key, {
       spec, applicationId, topology: this.#topology, partitionCounts: this.#partitionCounts,
-      ownTasks: this.#tasks.map(({ taskId }) => taskId), group: await broker.groups.describe(applicationId),
+      ownTasks: this.#tasks.map(({ taskId }) => taskId), standbys: this.#standbys, group: await broker.groups.describe(applicationId),
     })
   }
 
@@ -257,16 +260,20 @@ export class StreamsApp {
     return this.#eachThread.flatMap(({ tasks }) => tasks)
   }
 
-  #storeViews(name: string): readonly unknown[] {
+  get #standbys(): StandbySummary {
+    const all = this.#eachThread.map((thread) => thread.standbysNow())
+    return { tasks: all.flatMap(({ tasks }) => tasks), endpoints: new Map(all.flatMap(({ endpoints }) => [...endpoints])) }
+  }
+
+  #storeViews(name: string, stale: boolean): readonly unknown[] {
     const isGlobal = this.#topology.globalStores.some(({ store }) => store.name === name)
-    const views = this.#eachThread.flatMap((thread) => thread.storeViews(name))
+    const views = this.#eachThread.flatMap((thread) => thread.storeViews(name, stale))
     return isGlobal ? views.slice(0, 1) : views
   }
 
-  #queryProblem(): string | null {
+  #queryProblem(stale: boolean): string | null {
     if (this.#state !== 'RUNNING' && this.#state !== 'REBALANCING') return `the application is ${this.#state}`
-    const restoring = this.#eachThread.flatMap((thread) => thread.restoring)
-    return restoring.length === 0 ? null : `stores of ${restoring.join(', ')} are still being restored; ask again`
+    return stale ? null : unavailable(this.#eachThread.flatMap((thread) => thread.restoring))
   }
 
   #progressProblem(): StreamError | null {

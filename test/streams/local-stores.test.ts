@@ -62,6 +62,22 @@ describe('a store of a running application', () => {
     }
   })
 
+  it('answers only when it has what was asked for, and says how far it is', async () => {
+    const app = appOf()
+    await app.start()
+    const position = () => app.storeMetadata().find(({ name }) => name === 'counts')!.position.filter(({ topic: name }) => name === 'words')
+    await write(broker, 'words', [{ key: 'a', value: 'x', partition: 0 }])
+    await app.caughtUp()
+    const reached = position()
+    expect(reached.find(({ partition }) => partition === 0)!.offset).toBeGreaterThanOrEqual(1)
+    expect(app.store('counts', 'key-value', { atLeast: reached }).get('a')).toBe(1)
+    const later = app.store('counts', 'key-value', { atLeast: [{ topic: 'words', partition: 0, offset: reached.find(({ partition }) => partition === 0)!.offset + 1 }] })
+    expect(() => later.get('a')).toThrow(expect.objectContaining({ code: 'STORE_NOT_AVAILABLE', message: expect.stringMatching(/processed of words-0 up to offset \d+, and \d+ was asked for/) as string }))
+    await write(broker, 'words', [{ key: 'a', value: 'y', partition: 0 }])
+    await app.caughtUp()
+    expect(later.get('a')).toBe(2)
+  })
+
   it('is there in full, everywhere, when it is global', async () => {
     const app = appOf()
     const producer = await broker.openProducer()
@@ -69,7 +85,7 @@ describe('a store of a running application', () => {
     await producer.close()
     await app.start()
     expect(app.store('rates').get('EUR')).toBe(7)
-    expect(await app.keyMetadata('rates', 'EUR')).toEqual({ partition: -1, isLocal: true, endpoint: null })
+    expect(await app.keyMetadata('rates', 'EUR')).toEqual({ partition: -1, isLocal: true, endpoint: null, isStandby: false, standbyEndpoints: [] })
   })
 
   it('says what is wrong with the question', async () => {

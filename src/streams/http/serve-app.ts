@@ -5,7 +5,7 @@ import { StreamError, isStreamError } from '../../core/index.ts'
 import { prometheusText } from '../prometheus.ts'
 import type { StreamsApp } from '../streams-app.ts'
 import type { StoreSpec } from '../topology/node.ts'
-import { keyFromText, rowsOfKey, rowsOfStore } from './store-questions.ts'
+import { keyFromText, optionsIn, rowsOfKey, rowsOfStore } from './store-questions.ts'
 
 export interface ServeAppOptions {
   /** 0: any that is free. */
@@ -32,7 +32,8 @@ const loopback = new Set(['127.0.0.1', 'localhost', '::1'])
  *   /topology    text; /topology.svg           /stores/NAME/keys/KEY         the row of a key (?from&to: windows, ?asOf)
  *                                              /stores/NAME/changes          committed changes from now on, as server-sent events
  * ```
- * A key that another instance has is answered with a redirect to the `endpoint` that it gave. Rows are those of `app.store()`.
+ * A key that another instance has is answered with a redirect to the `endpoint` that it gave; with `?stale=true` from the copy that
+ * is followed here, if there is one. Rows are those of `app.store()`.
  */
 export async function serveApp(app: StreamsApp, { port, host = '127.0.0.1' }: ServeAppOptions): Promise<AppServer> {
   const stop = new AbortController()
@@ -101,8 +102,8 @@ class AppRequests {
   }
 
   async #key(response: ServerResponse, { spec, url }: StoreQuestion, key: unknown): Promise<void> {
-    const { isLocal, endpoint, partition } = await this.#app.keyMetadata(spec.name, key)
-    if (isLocal) {
+    const { isLocal, isStandby, endpoint, partition } = await this.#app.keyMetadata(spec.name, key)
+    if (isLocal || (isStandby && optionsIn(url.searchParams).stale)) {
       const found = rowsOfKey(this.#app, spec, key, url.searchParams)
       return sendJson(response, found === null ? 404 : 200, found ?? { error: 'NOT_FOUND', message: `the store ${spec.name} has no such key` })
     }

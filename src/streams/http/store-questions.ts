@@ -1,4 +1,5 @@
 import { StreamError } from '../../core/index.ts'
+import type { StoreQueryOptions } from '../local-stores.ts'
 import type { StreamsApp } from '../streams-app.ts'
 import type { StoreSpec } from '../topology/node.ts'
 
@@ -10,17 +11,17 @@ const defaultLimit = 100
 export function rowsOfKey(app: StreamsApp, spec: StoreSpec, key: unknown, query: URLSearchParams): unknown {
   switch (spec.type) {
     case 'window':
-    case 'timestamped-window': return taken(app.store(spec.name, 'window').fetch(key, ...timesIn(query)), query)
-    case 'session': return taken(app.store(spec.name, 'session').fetch(key), query).map(sessionRow)
+    case 'timestamped-window': return taken(app.store(spec.name, 'window', optionsIn(query)).fetch(key, ...timesIn(query)), query)
+    case 'session': return taken(app.store(spec.name, 'session', optionsIn(query)).fetch(key), query).map(sessionRow)
     case 'versioned': {
       const asOf = query.get('asOf')
-      const store = app.store(spec.name, 'versioned')
+      const store = app.store(spec.name, 'versioned', optionsIn(query))
       return asOf === null ? store.get(key) : store.getAsOf(key, wholeIn('asOf', asOf))
     }
     case 'timestamped-key-value':
-    case 'timestamped-lru': return app.store(spec.name, 'timestamped-key-value').get(key)
+    case 'timestamped-lru': return app.store(spec.name, 'timestamped-key-value', optionsIn(query)).get(key)
     default: {
-      const value = app.store(spec.name).get(key)
+      const value = app.store(spec.name, 'key-value', optionsIn(query)).get(key)
       return value === null ? null : { value }
     }
   }
@@ -32,22 +33,27 @@ export function rowsOfStore(app: StreamsApp, spec: StoreSpec, query: URLSearchPa
   switch (spec.type) {
     case 'window':
     case 'timestamped-window': {
-      const store = app.store(spec.name, 'window')
+      const store = app.store(spec.name, 'window', optionsIn(query))
       return taken(isReverse ? store.backwardFetchAll(...timesIn(query)) : store.fetchAll(...timesIn(query)), query).map(sessionRow)
     }
     case 'session': {
-      const store = app.store(spec.name, 'session')
+      const store = app.store(spec.name, 'session', optionsIn(query))
       return taken(isReverse ? store.backwardFetchRange(null, null) : store.fetchRange(null, null), query).map(sessionRow)
     }
     case 'versioned': throw new StreamError('INVALID_ARGUMENT', `the store ${spec.name} keeps the rows of the past and is asked by key: /stores/${spec.name}/keys/KEY?asOf=MS`)
     default: {
-      const store = app.store<unknown, unknown>(spec.name)
+      const store = app.store<unknown, unknown>(spec.name, 'key-value', optionsIn(query))
       const prefix = query.get('prefix')
       if (prefix !== null) return taken(store.prefixScan(keyFromText(spec, prefix)), query)
       const [from, to] = ['from', 'to'].map((name) => (query.has(name) ? keyFromText(spec, query.get(name)!) : null))
       return taken(isReverse ? store.reverseRange(from, to) : store.range(from, to), query)
     }
   }
+}
+
+/** `stale=true`: rows that are followed here will do. */
+export function optionsIn(query: URLSearchParams): StoreQueryOptions {
+  return { stale: query.get('stale') === 'true' }
 }
 
 /** A key as an address has it: the text itself where keys are text, else JSON. @throws INVALID_ARGUMENT when it is no key of the store */

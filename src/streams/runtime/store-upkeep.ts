@@ -33,6 +33,10 @@ export class StoreUpkeep {
     return this.#standbys.tasks
   }
 
+  followedLag(taskId: string): number {
+    return this.#standbys.progress().get(taskId)?.lag ?? 0
+  }
+
   get isRestored(): boolean {
     return this.#restorer.isIdle
   }

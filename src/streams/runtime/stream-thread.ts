@@ -135,6 +135,19 @@ export class StreamThread {
     return this.#upkeep.followed
   }
 
+  /** What the stores of a task that runs elsewhere lack here; records. */
+  readonly standbyLag = (taskId: string): number => this.#upkeep.followedLag(taskId)
+
+  /** Of tasks that have standbys: where those answer queries. */
+  get standbyEndpoints(): ReadonlyMap<string, readonly string[]> {
+    return this.#leaderData.standbyEndpoints
+  }
+
+  /** The group divides its partitions anew: others may own those of these tasks. */
+  get isMoving(): boolean {
+    return !this.#ownsTasks
+  }
+
   /** The task's stores are still being filled. */
   isRestoring(taskId: string): boolean {
     return this.#upkeep.isRestoring(taskId)

@@ -19,6 +19,18 @@ export interface InputSummary extends TopicPartition {
 
 export type ThreadState = 'rebalancing' | 'running'
 
+/** What a thread has of tasks that run elsewhere, as plain data. */
+export interface StandbySummary {
+  readonly tasks: readonly (Omit<TaskSummary, 'inputs'> & {
+    /** Records of the changelogs that the stores do not have yet. */
+    readonly lagRecords: number
+  })[]
+  /** Of every task of the application that has standbys: where those answer queries. */
+  readonly endpoints: ReadonlyMap<string, readonly string[]>
+}
+
+export const noStandbys: StandbySummary = { tasks: [], endpoints: new Map() }
+
 /** What a thread tells its application while it runs. */
 export interface ThreadEvents {
   /** `rebalancing` while partitions move or stores are restored. */
@@ -47,11 +59,16 @@ export interface AppThread {
   readonly tasks: readonly TaskSummary[]
   /** As of now; of a worker thread that does not answer at once, as `tasks`. */
   tasksNow(): readonly TaskSummary[]
-  /** Ids of tasks whose stores are being restored, where the stores are at hand; a worker thread answers that with the question. */
+  /** As of now; none of a worker thread that does not answer at once. */
+  standbysNow(): StandbySummary
+  /** Ids of tasks whose stores cannot be asked, since they are restored or move, where the stores are at hand; a worker thread answers that with the question. */
   readonly restoring: readonly string[]
   /** Counters, those of open tasks included. Of a worker thread that does not answer at once, as of its last answer. */
   metrics(): Readonly<ThreadMetrics>
   metricValues(): readonly Metric[]
-  /** Views of a store, as `StoreView`: one for each partition here, or one over all those of a worker thread; none when it has none. */
-  storeViews(name: string): readonly unknown[]
+  /**
+   * Views of a store, as `StoreView`: one for each partition here, or one over all those of a worker thread; none when it has none.
+   * `stale`: those of tasks that run elsewhere, too.
+   */
+  storeViews(name: string, stale: boolean): readonly unknown[]
 }

@@ -5,7 +5,7 @@ import { StreamThread } from '../runtime/stream-thread.ts'
 import type { ThreadOptions } from '../runtime/stream-thread.ts'
 import { newThreadMetrics } from '../runtime/thread-metrics.ts'
 import type { ThreadMetrics } from '../runtime/thread-metrics.ts'
-import type { AppThread, InputSummary, TaskSummary, ThreadEvents } from './app-thread.ts'
+import type { AppThread, InputSummary, StandbySummary, TaskSummary, ThreadEvents } from './app-thread.ts'
 
 export interface LocalThreadOptions extends Pick<ThreadOptions, 'name' | 'topology' | 'config' | 'partitionCounts' | 'openDisk' | 'batchLimits' | 'asksShutdown'> {
   readonly events: ThreadEvents
@@ -53,8 +53,16 @@ export class LocalThread implements AppThread {
     return this.tasks
   }
 
+  standbysNow(): StandbySummary {
+    const { standbyTasks, standbyLag, standbyEndpoints } = this.#thread
+    return {
+      tasks: standbyTasks.map(({ taskId, partition, stores }) => ({ taskId, partition, stores: [...stores.keys()], lagRecords: standbyLag(taskId) })),
+      endpoints: standbyEndpoints,
+    }
+  }
+
   get restoring(): readonly string[] {
-    return this.#thread.tasks.map(({ task }) => task.taskId).filter((taskId) => this.#thread.isRestoring(taskId))
+    return this.#thread.tasks.map(({ task }) => task.taskId).filter((taskId) => this.#thread.isMoving || this.#thread.isRestoring(taskId))
   }
 
   metrics(): Readonly<ThreadMetrics> {
@@ -67,9 +75,11 @@ export class LocalThread implements AppThread {
     return threadMetrics(this.#config, measured, this.#config.clock.monotonic() - this.#startedAt)
   }
 
-  storeViews(name: string): readonly unknown[] {
+  storeViews(name: string, stale: boolean): readonly unknown[] {
     const global = this.#thread.globalStores.get(name)
-    return global === undefined ? this.#thread.tasks.flatMap(({ task }) => task.stores.get(name)?.view ?? []) : [global.view]
+    if (global !== undefined) return [global.view]
+    const tasks = [...this.#thread.tasks.map(({ task }) => task), ...(stale ? this.#thread.standbyTasks : [])]
+    return tasks.flatMap(({ stores }) => stores.get(name)?.view ?? [])
   }
 }
 

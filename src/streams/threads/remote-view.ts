@@ -11,13 +11,14 @@ const pageRows = 500
 /** Iterations that somebody began and did not end; the oldest are given up. */
 const maxIterations = 64
 
+type StoreQuestion = Question & { readonly kind: 'value' | 'rows' }
 type Method = (...args: readonly unknown[]) => unknown
 
 /** A store of another thread, for reading: every method of every kind of store, each asked there. Rows come page by page. */
-export function remoteView(store: string, line: QuestionLine): Readonly<Record<string, Method>> {
+export function remoteView(store: string, stale: boolean, line: QuestionLine): Readonly<Record<string, Method>> {
   return Object.fromEntries<Method>([
-    ...valueMethods.map((method) => [method, (...args: readonly unknown[]) => line.ask({ kind: 'value', store, method, args })] as const),
-    ...rowMethods.map((method) => [method, (...args: readonly unknown[]) => rows(line, { kind: 'rows', store, method, args })] as const),
+    ...valueMethods.map((method) => [method, (...args: readonly unknown[]) => line.ask({ kind: 'value', store, stale, method, args })] as const),
+    ...rowMethods.map((method) => [method, (...args: readonly unknown[]) => rows(line, { kind: 'rows', store, stale, method, args })] as const),
   ])
 }
 
@@ -38,20 +39,20 @@ function* rows(line: QuestionLine, question: Question & { readonly kind: 'rows' 
 
 /** The other side: what `remoteView` asks, answered from views of stores that are at hand. */
 export class ViewAnswers {
-  readonly #viewOf: (store: string) => unknown
+  readonly #viewOf: (store: string, stale: boolean) => unknown
   readonly #iterations = new Map<number, Iterator<unknown>>()
   #lastId = 0
 
-  constructor(viewOf: (store: string) => unknown) {
+  constructor(viewOf: (store: string, stale: boolean) => unknown) {
     this.#viewOf = viewOf
   }
 
-  value(store: string, method: string, args: readonly unknown[]): unknown {
-    return this.#call(store, method, args)
+  value(question: StoreQuestion): unknown {
+    return this.#call(question)
   }
 
-  rows(store: string, method: string, args: readonly unknown[]): RowsPage {
-    const iterable = this.#call(store, method, args) as Iterable<unknown>
+  rows(question: StoreQuestion): RowsPage {
+    const iterable = this.#call(question) as Iterable<unknown>
     return this.#page(++this.#lastId, iterable[Symbol.iterator]())
   }
 
@@ -81,8 +82,8 @@ export class ViewAnswers {
     return { rows, iteration }
   }
 
-  #call(store: string, method: string, args: readonly unknown[]): unknown {
-    const view = this.#viewOf(store) as Readonly<Record<string, Method>>
+  #call({ store, stale, method, args }: StoreQuestion): unknown {
+    const view = this.#viewOf(store, stale) as Readonly<Record<string, Method>>
     return view[method]!(...args)
   }
 }

@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { StreamError, assert, isStreamError, openSharedBroker, plainError, systemClock, systemRandom } from '../../core/index.ts'
 import type { FailureDecision, ResolvedConfig } from '../config.ts'
 import { diskOpener } from '../disk-opener.ts'
-import { LocalStores, queryTypeOf } from '../local-stores.ts'
+import { LocalStores, queryTypeOf, unavailable } from '../local-stores.ts'
 import { newThreadMetrics } from '../runtime/thread-metrics.ts'
 import { isTopology } from '../topology/topology.ts'
 import type { Topology } from '../topology/topology.ts'
@@ -83,16 +83,18 @@ function checkedTopology(exported: unknown, { module, description }: StreamThrea
 }
 
 function answer(thread: LocalThread, topology: Topology, { questions }: StreamThreadData): void {
-  const problem = () => (thread.restoring.length === 0 ? null : `stores of ${thread.restoring.join(', ')} are still being restored; ask again`)
-  const stores = new LocalStores({ topology, problem, views: (name) => thread.storeViews(name) })
-  const views = new ViewAnswers((name) => stores.open(name, queryTypeOf(stores.specOf(name))))
+  const problem = () => unavailable(thread.restoring)
+  const stores = new LocalStores({ topology, problem, views: (name) => thread.storeViews(name, false) })
+  const staleStores = new LocalStores({ topology, problem: () => null, views: (name) => thread.storeViews(name, true) })
+  const views = new ViewAnswers((name, stale) => (stale ? staleStores : stores).open(name, queryTypeOf(stores.specOf(name))))
   answerQuestions(questions, (question: Question) => {
     switch (question.kind) {
       case 'metrics': return thread.metrics()
       case 'metric-values': return thread.metricValues()
       case 'tasks': return thread.tasks
-      case 'value': return views.value(question.store, question.method, question.args)
-      case 'rows': return views.rows(question.store, question.method, question.args)
+      case 'standbys': return thread.standbysNow()
+      case 'value': return views.value(question)
+      case 'rows': return views.rows(question)
       case 'more-rows': return views.moreRows(question.iteration)
       case 'end-rows': return views.endRows(question.iteration)
     }

@@ -5,7 +5,7 @@ import type { Metric } from '../app-metrics.ts'
 import type { FailureDecision, ResolvedConfig } from '../config.ts'
 import type { RestoreProgress } from '../runtime/restore.ts'
 import type { ThreadMetrics } from '../runtime/thread-metrics.ts'
-import type { InputSummary, TaskSummary, ThreadState } from './app-thread.ts'
+import type { InputSummary, StandbySummary, TaskSummary, ThreadState } from './app-thread.ts'
 
 /** The settings of an application without what cannot leave its thread. */
 export type PlainConfig = Omit<ResolvedConfig, 'broker' | 'onFailure' | 'onRestore' | 'clock' | 'random' | 'threads' | 'topologyModule' | 'threadWorker'>
@@ -52,10 +52,11 @@ export type Question =
   | { readonly kind: 'metrics' }
   | { readonly kind: 'metric-values' }
   | { readonly kind: 'tasks' }
+  | { readonly kind: 'standbys' }
   /** One value of a store. */
-  | { readonly kind: 'value'; readonly store: string; readonly method: string; readonly args: readonly unknown[] }
+  | { readonly kind: 'value'; readonly store: string; readonly stale: boolean; readonly method: string; readonly args: readonly unknown[] }
   /** The first rows of an iteration. */
-  | { readonly kind: 'rows'; readonly store: string; readonly method: string; readonly args: readonly unknown[] }
+  | { readonly kind: 'rows'; readonly store: string; readonly stale: boolean; readonly method: string; readonly args: readonly unknown[] }
   | { readonly kind: 'more-rows'; readonly iteration: number }
   | { readonly kind: 'end-rows'; readonly iteration: number }
 
@@ -69,6 +70,7 @@ export interface Answers {
   readonly 'metrics': ThreadMetrics
   readonly 'metric-values': readonly Metric[]
   readonly 'tasks': readonly TaskSummary[]
+  readonly 'standbys': StandbySummary
   readonly 'value': unknown
   readonly 'rows': RowsPage
   readonly 'more-rows': RowsPage

@@ -5,7 +5,8 @@ import type { Metric } from '../app-metrics.ts'
 import type { FailureDecision, ResolvedConfig } from '../config.ts'
 import { newThreadMetrics } from '../runtime/thread-metrics.ts'
 import type { ThreadMetrics } from '../runtime/thread-metrics.ts'
-import type { AppThread, TaskSummary, ThreadEvents } from './app-thread.ts'
+import { noStandbys } from './app-thread.ts'
+import type { AppThread, StandbySummary, TaskSummary, ThreadEvents } from './app-thread.ts'
 import { QuestionLine } from './question-line.ts'
 import { remoteView } from './remote-view.ts'
 import type { FromStreamThread, PlainConfig, StreamThreadData, ToStreamThread } from './thread-messages.ts'
@@ -56,6 +57,10 @@ export class WorkerThread implements AppThread {
     return this.#tasks
   }
 
+  standbysNow(): StandbySummary {
+    return this.#tried(() => this.#line.ask({ kind: 'standbys' })) ?? noStandbys
+  }
+
   get restoring(): readonly string[] {
     return []
   }
@@ -94,9 +99,11 @@ export class WorkerThread implements AppThread {
     return this.#values
   }
 
-  storeViews(name: string): readonly unknown[] {
-    const has = this.#worker !== null && (this.#options.globalStores.has(name) || this.#tasks.some(({ stores }) => stores.includes(name)))
-    return has ? [remoteView(name, this.#line)] : []
+  storeViews(name: string, stale: boolean): readonly unknown[] {
+    if (this.#worker === null) return []
+    const tasks = stale ? [...this.#tasks, ...this.standbysNow().tasks] : this.#tasks
+    const has = this.#options.globalStores.has(name) || tasks.some(({ stores }) => stores.includes(name))
+    return has ? [remoteView(name, stale, this.#line)] : []
   }
 
   /** null: there is no answer at present. */

@@ -99,6 +99,29 @@ describe('standby replicas', () => {
     await expectCounts(31)
   }, 60_000)
 
+  it('answer where stale rows will do, and everyone knows where they are', async () => {
+    const [first, second] = [new Instance('a', { standbyReplicas: 1 }), new Instance('b', { standbyReplicas: 1 })]
+    await first.app.start()
+    await second.app.start()
+    await settled(first, second)
+    await count(3)
+    await first.app.caughtUp()
+    await eventually(async () => expect(await second.lags()).toEqual([0, 0]))
+    const [fresh, stale] = [second.app.store<string, number>('counts'), second.app.store<string, number>('counts', 'key-value', { stale: true })]
+    expect(keys.map((key) => stale.get(key))).toEqual(keys.map(() => 3))
+    expect(stale.count()).toBe(keys.length)
+    expect(fresh.count()).toBeLessThan(keys.length)
+    const { partitions: own, standbys } = second.app.storeMetadata()[0]!
+    expect(new Set([...own, ...standbys.map(({ partition }) => partition)])).toEqual(new Set([0, 1, 2, 3]))
+    for (const key of keys) {
+      const { isLocal, isStandby, endpoint, standbyEndpoints } = await second.app.keyMetadata('counts', key)
+      expect({ isStandby, endpoint, standbyEndpoints }).toEqual(isLocal ? { isStandby: false, endpoint: 'b:80', standbyEndpoints: ['a:80'] } : { isStandby: true, endpoint: 'a:80', standbyEndpoints: ['b:80'] })
+    }
+    await first.app.close()
+    await eventually(async () => expect(second.app.metrics().tasks).toBe(partitions))
+    await eventually(async () => expect(fresh.count()).toBe(keys.length))
+  }, 60_000)
+
   it('are where tasks go back to, with what they have from when they ran here', async () => {
     const first = new Instance('a', { standbyReplicas: 1 })
     await first.app.start()

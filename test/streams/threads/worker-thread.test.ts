@@ -84,6 +84,8 @@ describe('an application with four threads', { timeout: 60_000 }, () => {
     await eventually(() => Promise.resolve(expect(store.count()).toBe(40)))
     expect(store.get('word 7')).toBe(10)
     expect(store.get('no such word')).toBeNull()
+    const stale = app.store<string, number>('word-counts', 'key-value', { stale: true })
+    expect([stale.get('word 7'), stale.count()]).toEqual([10, 40])
     expect(store.count()).toBe(40)
     expect([...store.all()].map(({ key }) => key).sort()).toEqual([...new Set(manyWords)].sort())
     expect([...store.range('word 30', 'word 39')].map(({ value }) => value)).toEqual(Array(10).fill(10))
