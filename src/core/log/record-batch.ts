@@ -121,8 +121,6 @@ class RecordIterator implements IterableIterator<RecordView> {
   readonly #fromOffset: number
   readonly #count: number
   #left: number
-  /** One for all, which is read before the next is asked for. */
-  readonly #result: { done: false; value: RecordView } = { done: false, value: noRecord }
 
   constructor(cursor: ByteCursor, base: RecordBase, count: number, fromOffset: number) {
     this.#cursor = cursor
@@ -140,9 +138,7 @@ class RecordIterator implements IterableIterator<RecordView> {
     while (this.#left > 0) {
       this.#left--
       const record = readRecord(this.#cursor, this.#base)
-      if (record.offset < this.#fromOffset) continue
-      this.#result.value = record
-      return this.#result
+      if (record.offset >= this.#fromOffset) return { done: false, value: record }
     }
     if (this.#count > 0) ensureExhausted(this.#cursor)
     return { done: true, value: undefined }
@@ -155,7 +151,6 @@ class RecordIterator implements IterableIterator<RecordView> {
 }
 
 const noBytes = new Uint8Array(0)
-const noRecord: RecordView = { offset: -1, timestamp: -1, key: null, value: null, headers: [] }
 
 function ensureExhausted(cursor: ByteCursor): void {
   if (cursor.at !== cursor.end) throw corrupt(`a record batch has ${cursor.end - cursor.at} bytes after its last record`)
