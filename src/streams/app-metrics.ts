@@ -1,11 +1,12 @@
 import type { ActiveTask } from './runtime/active-task.ts'
+import type { TaskMetrics } from './runtime/task-metrics.ts'
 import type { ThreadMetrics, Traffic } from './runtime/thread-metrics.ts'
 import { KeyValueStore } from './state/key-value-store.ts'
 import type { OpenStore } from './state/open-store.ts'
 
 /** One measured value of an application, under the names and groups of Kafka Streams. */
 export interface Metric {
-  readonly group: 'stream-metrics' | 'stream-thread-metrics' | 'stream-task-metrics' | 'stream-topic-metrics' | 'stream-state-metrics'
+  readonly group: 'stream-metrics' | 'stream-thread-metrics' | 'stream-task-metrics' | 'stream-processor-node-metrics' | 'stream-topic-metrics' | 'stream-state-metrics'
   /** `process-total` */
   readonly name: string
   readonly description: string
@@ -97,6 +98,7 @@ function taskMetrics(active: ActiveTask, thread: MeasuredThread, client: Tags): 
       ]
     }),
     ...[...active.task.stores.values()].flatMap((store) => storeMetrics(store, tags)),
+    ...(active.task.metrics === null ? [] : measuredMetrics(active, active.task.metrics, tags)),
   ]
 }
 
@@ -114,6 +116,30 @@ function trafficMetrics(direction: 'consumed' | 'produced', { records, bytes }: 
 function storeMetrics({ spec, view }: OpenStore, tags: Tags): readonly Metric[] {
   if (!(view instanceof KeyValueStore)) return []
   return [gauge('stream-state-metrics', 'estimate-num-keys', 'rows in the store', { ...tags, 'key-value-state-id': spec.name }, view.count())]
+}
+
+/** What the levels `debug` and `trace` add. */
+function measuredMetrics({ task }: ActiveTask, { nodes, stores }: TaskMetrics, tags: Tags): readonly Metric[] {
+  const ofNodes = [...nodes].flatMap(([name, { processedRecords, endToEnd }]) => {
+    const own = { ...tags, 'processor-node-id': name }
+    return [
+      counter('stream-processor-node-metrics', 'process-total', 'records that came to the node', own, processedRecords),
+      ...(endToEnd === null || endToEnd.count === 0 ? [] : [
+        gauge('stream-processor-node-metrics', 'record-e2e-latency-avg', 'mean age of a record when it is here, ms', own, endToEnd.average),
+        gauge('stream-processor-node-metrics', 'record-e2e-latency-min', 'smallest age of a record when it is here, ms', own, endToEnd.min),
+        gauge('stream-processor-node-metrics', 'record-e2e-latency-max', 'largest age of a record when it is here, ms', own, endToEnd.max),
+      ]),
+    ]
+  })
+  const ofStores = [...stores].flatMap(([name, operations]) => {
+    const own = { ...tags, [`${task.stores.get(name)!.spec.type.replace('timestamped-', '')}-state-id`]: name }
+    return [...operations].flatMap(([operation, latency]) => [
+      gauge('stream-state-metrics', `${operation}-latency-avg`, `mean time of ${operation}, ns`, own, latency.average),
+      gauge('stream-state-metrics', `${operation}-latency-max`, `longest time of ${operation}, ns`, own, latency.max),
+      counter('stream-state-metrics', `${operation}-total`, `times of ${operation} (not upstream's)`, own, latency.count),
+    ])
+  })
+  return [...ofNodes, ...ofStores]
 }
 
 type Tags = Readonly<Record<string, string>>

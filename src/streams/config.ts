@@ -4,6 +4,7 @@ import { StreamError, durationMs, nearestName, randomUuid, systemClock, systemRa
 import type { Broker, Clock, Duration, Random } from '../core/index.ts'
 import type { RestoreProgress } from './runtime/restore.ts'
 import type { ErrorPolicy } from './runtime/task-config.ts'
+import type { RecordingLevel } from './runtime/task-metrics.ts'
 import type { Guarantee } from './runtime/task-output.ts'
 import { defaultAdditionalRetentionMs } from './topology/internal-topics.ts'
 import { checkedName } from './topology/names.ts'
@@ -56,6 +57,11 @@ export interface StreamsConfig {
    * processed as soon as it is there. Default 0. Kafka Streams: `max.task.idle.ms`, whose -1 is `never`.
    */
   readonly maxTaskIdle?: Duration | 'never'
+  /**
+   * How much is measured. `debug` also counts the records of every node, and the latencies of every operation of a store; `trace`
+   * also how old records are at every node that has a store. Both cost time with each record. Default `info`.
+   */
+  readonly metricsRecordingLevel?: RecordingLevel
   /** Records waiting in memory per input partition before reading it pauses. Default 1,000 (a batch that is read is kept whole). */
   readonly maxBufferedRecords?: number
   /** Bytes for the write-back caches of the stores; 0 forwards every update at once. Default 10 MiB. */
@@ -137,7 +143,7 @@ const knownKeys: ReadonlySet<string> = new Set<keyof StreamsConfig>([
   'applicationId', 'broker', 'guarantee', 'commitInterval', 'offsetReset', 'onDeserializationError', 'onProcessingError', 'onSerializationError',
   'deadLetterTopic', 'onFailure', 'maxBufferedRecords', 'cacheMaxBytes', 'transactionTimeout', 'windowChangelogRetention', 'repartitionPurgeInterval', 'instanceId', 'sessionTimeout', 'endpoint', 'stateDirectory', 'onRestore', 'clock', 'random',
   'standbyReplicas', 'acceptableRecoveryLag', 'maxWarmupReplicas',
-  'threads', 'topologyModule', 'threadWorker', 'maxThreadMemoryMiB', 'maxTaskIdle',
+  'threads', 'topologyModule', 'threadWorker', 'maxThreadMemoryMiB', 'maxTaskIdle', 'metricsRecordingLevel',
 ])
 const policies: readonly ErrorPolicy[] = ['fail', 'skip', 'dead-letter']
 
@@ -164,6 +170,7 @@ export function resolveConfig(config: StreamsConfig): ResolvedConfig {
     onSerializationError,
     deadLetterTopic: writesDeadLetters ? config.deadLetterTopic ?? `${config.applicationId}-dead-letter` : null,
     onFailure: config.onFailure ?? (() => 'shutdown'),
+    metricsRecordingLevel: oneOf('metricsRecordingLevel', config.metricsRecordingLevel, ['info', 'debug', 'trace']),
     threads: threadCount(config),
     topologyModule: config.topologyModule === undefined ? null : moduleUrl(config.topologyModule),
     threadWorker: config.threadWorker ?? null,

@@ -48,7 +48,7 @@ async function runsAsExpected(experiment: Experiment, options: Partial<StreamsCo
   const broker = await openMemoryBroker()
   try {
     await fill(broker, experiment, partitions)
-    const app = new StreamsApp(topologyOf(experiment.program), { applicationId: 'app', broker, commitInterval: 10, cacheMaxBytes: experiment.seed % 2 === 0 ? 0 : 100_000, ...options })
+    const app = new StreamsApp(topologyOf(experiment.program), { applicationId: 'app', broker, commitInterval: 10, cacheMaxBytes: experiment.seed % 2 === 0 ? 0 : 100_000, metricsRecordingLevel: experiment.seed % 3 === 0 ? 'trace' : 'info', ...options })
     await app.start()
     try {
       await app.caughtUp()

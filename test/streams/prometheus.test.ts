@@ -1,19 +1,19 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { StreamsApp, StreamsBuilder, prometheusText, topic } from '../../src/streams/index.ts'
-import type { Metric } from '../../src/streams/index.ts'
+import type { Metric, StreamsConfig } from '../../src/streams/index.ts'
 import { longSerde, stringSerde } from '../../src/core/index.ts'
 import { createTopics, openMemoryBroker, write } from '../kit/streams-harness.ts'
 
 const words = topic('words', { key: stringSerde, value: stringSerde })
 
-async function measured(): Promise<{ readonly running: readonly Metric[]; readonly closed: readonly Metric[] }> {
+async function measured(options: Partial<StreamsConfig> = {}): Promise<{ readonly running: readonly Metric[]; readonly closed: readonly Metric[] }> {
   const broker = await openMemoryBroker()
   await createTopics(broker, { words: 2, counts: 1 })
   await write(broker, 'words', ['a', 'b', 'a', 'c'].map((value) => ({ key: 'k', value })))
   const builder = new StreamsBuilder()
   builder.stream(words).groupBy((word) => word).count({ store: 'counts' }).toStream().to(topic('counts', { key: stringSerde, value: longSerde }))
-  const app = new StreamsApp(builder.build(), { applicationId: 'app', broker, instanceId: 'one', cacheMaxBytes: 0 })
+  const app = new StreamsApp(builder.build(), { applicationId: 'app', broker, instanceId: 'one', cacheMaxBytes: 0, ...options })
   expect(app.metricValues().map(({ name }) => name)).toEqual(['client-state', 'alive-stream-threads', 'failed-stream-threads'])
   await app.start()
   await app.caughtUp()
@@ -42,6 +42,24 @@ describe('the metrics of an application', () => {
     expect(valueOf(running, 'estimate-num-keys', { 'key-value-state-id': 'counts' })).toBe(3)
     expect(valueOf(running, 'commit-total')).toBeGreaterThan(0)
     expect(valueOf(running, 'task-created-total')).toBe(4)
+  })
+
+  it('tell of nodes and operations of stores, when the level says so', async () => {
+    const [{ running: info }, { running: debug }, { running: trace }] = [await measured(), await measured({ metricsRecordingLevel: 'debug' }), await measured({ metricsRecordingLevel: 'trace' })]
+    const ofNodes = (metrics: readonly Metric[]) => metrics.filter(({ group }) => group === 'stream-processor-node-metrics')
+    expect(ofNodes(info)).toEqual([])
+    const counted = (metrics: readonly Metric[], node: RegExp) => ofNodes(metrics).filter(({ name, tags }) => name === 'process-total' && node.test(tags['processor-node-id']!)).reduce((sum, { value }) => sum + value, 0)
+    for (const metrics of [debug, trace]) {
+      for (const node of [/^KSTREAM-SOURCE-0000000000$/, /KEY-SELECT/, /AGGREGATE-\d+$/, /TOSTREAM/, /KSTREAM-SINK/]) expect(counted(metrics, node), String(node)).toBe(4)
+      expect(valueOf(metrics, 'put-total', { 'key-value-state-id': 'counts' })).toBe(4)
+      expect(valueOf(metrics, 'get-total', { 'key-value-state-id': 'counts' })).toBe(4)
+      expect(valueOf(metrics, 'put-latency-avg')).toBeGreaterThan(0)
+      expect(valueOf(metrics, 'put-latency-max')).toBeGreaterThanOrEqual(valueOf(metrics, 'put-latency-avg') / 2)
+    }
+    const aged = (metrics: readonly Metric[]) => new Set(ofNodes(metrics).filter(({ name }) => name === 'record-e2e-latency-max').map(({ tags }) => tags['processor-node-id']!.replace(/-\d+.*/, '')))
+    expect(aged(debug).has('KSTREAM-SOURCE')).toBe(true)
+    expect(aged(debug).has('KSTREAM-AGGREGATE')).toBe(false)
+    expect(aged(trace).has('KSTREAM-AGGREGATE')).toBe(true)
   })
 
   it('say that it has ended, and how many tasks it closed', async () => {

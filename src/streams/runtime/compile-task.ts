@@ -1,11 +1,12 @@
 import type { Observable } from 'rxjs'
 import { compileNode } from '../operators/compile-node.ts'
-import { fuse } from '../operators/operate.ts'
+import { fuse, operate } from '../operators/operate.ts'
 import type { NodeOperator, Output } from '../operators/operate.ts'
 import type { OperatorContext } from '../operators/operator-context.ts'
 import { Relay } from '../operators/relay.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { TopologyNode } from '../topology/node.ts'
+import type { TaskMetrics } from './task-metrics.ts'
 
 /** A connected RxJS pipeline: push a record into the input of its source node, and everything downstream has happened when `next` returns. */
 export interface Pipeline {
@@ -20,13 +21,13 @@ export interface Pipeline {
  * each other directly, within one operator of RxJS. A failure reaches `onError`; the pipeline
  * is dead after it.
  */
-export function compileTask(nodes: readonly TopologyNode[], context: OperatorContext, onError: (error: unknown) => void): Pipeline {
+export function compileTask(nodes: readonly TopologyNode[], context: OperatorContext & { readonly metrics: TaskMetrics | null }, onError: (error: unknown) => void): Pipeline {
   return new Compiler(nodes, context, onError).connect()
 }
 
 class Compiler {
   readonly #nodes: readonly TopologyNode[]
-  readonly #context: OperatorContext
+  readonly #context: OperatorContext & { readonly metrics: TaskMetrics | null }
   readonly #onError: (error: unknown) => void
   readonly #children = new Map<string, TopologyNode[]>()
   /** Inputs of nodes that more than one parent feeds. */
@@ -36,7 +37,7 @@ class Compiler {
 
   readonly #operators = new Map<TopologyNode, NodeOperator>()
 
-  constructor(nodes: readonly TopologyNode[], context: OperatorContext, onError: (error: unknown) => void) {
+  constructor(nodes: readonly TopologyNode[], context: OperatorContext & { readonly metrics: TaskMetrics | null }, onError: (error: unknown) => void) {
     this.#nodes = nodes
     this.#context = context
     this.#onError = onError
@@ -99,9 +100,21 @@ class Compiler {
     if (known !== undefined) return known
     const children = this.#children.get(node.name) ?? []
     if (choosesChildren(node)) this.#routes.set(node.name, new Map(children.map((child) => [child.name, new Relay()])))
-    const operator = compileNode(node, this.#context)
+    const operator = this.#measured(node, children.length === 0, compileNode(node, this.#context))
     this.#operators.set(node, operator)
     return operator
+  }
+
+  /** With what counts the records that come to the node, where that is wanted. */
+  #measured(node: TopologyNode, isTerminal: boolean, operator: NodeOperator): NodeOperator {
+    const context = this.#context
+    if (context.metrics === null) return operator
+    const observe = context.metrics.observer(node, isTerminal)
+    const counting = operate(node, context, (output) => (record) => {
+      observe(record, context.now())
+      output.next(record)
+    })
+    return fuse(counting, operator) ?? ((source) => operator(counting(source)))
   }
 
   #connectAll(children: readonly TopologyNode[], output: Observable<StreamRecord>): void {

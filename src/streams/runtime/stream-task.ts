@@ -8,6 +8,7 @@ import { InputPartitions } from './input-partitions.ts'
 import { decodeMetadata, encodeMetadata } from './offset-metadata.ts'
 import type { StreamTaskOptions } from './stream-task-options.ts'
 import { TaskContext, idleRecord } from './task-context.ts'
+import type { TaskMetrics } from './task-metrics.ts'
 import type { TaskState } from './task-state.ts'
 
 /** Of a task that stands by. */
@@ -73,6 +74,11 @@ export class StreamTask {
   /** Records (and windows of records) that operators left out since the start. */
   get droppedRecords(): number {
     return this.#context.droppedRecords
+  }
+
+  /** Of nodes and stores; null at the level `info`. */
+  get metrics(): TaskMetrics | null {
+    return this.#context.metrics
   }
 
   /** Takes up the times that were committed with the offsets: partition times, and what final results were sent. */

@@ -1,3 +1,5 @@
+import type { RecordingLevel } from './task-metrics.ts'
+
 /**
  * What happens to a record that cannot be handled: `fail` ends the task (it is rebuilt from its last commit), `skip` leaves
  * the record out and counts it, `dead-letter` writes it to the dead-letter topic as well.
@@ -16,6 +18,8 @@ export interface TaskConfig {
   readonly deadLetterTopic?: string
   /** Bytes for the write-back caches of the task's stores; 0 turns them off. Default 10 MiB. */
   readonly cacheMaxBytes?: number
+  /** Default `info`. */
+  readonly metricsRecordingLevel?: RecordingLevel
 }
 
 export const defaultCacheMaxBytes = 10 * 1024 * 1024

@@ -15,12 +15,15 @@ import { messageOf } from './record-queue.ts'
 import type { StreamTaskOptions } from './stream-task-options.ts'
 import { defaultCacheMaxBytes } from './task-config.ts'
 import type { ErrorPolicy } from './task-config.ts'
+import { TaskMetrics } from './task-metrics.ts'
 import { TaskState } from './task-state.ts'
 
 /** What the operators of one task share, and the task's side of it. */
 export class TaskContext implements OperatorContext {
   readonly asyncWork = new AsyncWork()
   readonly state: TaskState
+  /** null: at the level `info`. */
+  readonly metrics: TaskMetrics | null
   readonly metadata = new Map<string, number>()
   readonly #options: StreamTaskOptions
   #committedMetadata: ReadonlyMap<string, number> = new Map()
@@ -39,7 +42,10 @@ export class TaskContext implements OperatorContext {
   constructor(options: StreamTaskOptions) {
     this.#options = options
     this.#now = options.clock.now()
+    const level = options.config.metricsRecordingLevel ?? 'info'
+    this.metrics = level === 'info' ? null : new TaskMetrics(level, options.clock)
     this.state = new TaskState({
+      metrics: this.metrics,
       stores: options.stores,
       disk: options.disk ?? null,
       cacheMaxBytes: options.config.cacheMaxBytes ?? defaultCacheMaxBytes,

@@ -129,8 +129,8 @@ export class TaskFactory {
 
 /** The part of the application's settings that its tasks need. */
 export function taskConfig(config: ResolvedConfig): TaskConfig {
-  const { onDeserializationError, onProcessingError, onSerializationError, deadLetterTopic, cacheMaxBytes } = config
-  return { onDeserializationError, onProcessingError, onSerializationError, cacheMaxBytes, ...(deadLetterTopic === null ? {} : { deadLetterTopic }) }
+  const { onDeserializationError, onProcessingError, onSerializationError, deadLetterTopic, cacheMaxBytes, metricsRecordingLevel } = config
+  return { onDeserializationError, onProcessingError, onSerializationError, cacheMaxBytes, metricsRecordingLevel, ...(deadLetterTopic === null ? {} : { deadLetterTopic }) }
 }
 
 /** A pattern may match other topics by now. */

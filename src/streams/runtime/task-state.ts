@@ -5,6 +5,7 @@ import type { DiskState } from '../state/disk-state.ts'
 import { openStore } from '../state/open-store.ts'
 import type { OpenStore, StoreHost } from '../state/open-store.ts'
 import type { StoreSpec, TopologyNode } from '../topology/node.ts'
+import type { TaskMetrics } from './task-metrics.ts'
 
 export interface TaskStateOptions {
   readonly stores: readonly StoreSpec[]
@@ -14,6 +15,8 @@ export interface TaskStateOptions {
   readonly host: Omit<StoreHost, 'cacheBudget' | 'disk'>
   /** null: rows are kept in memory. */
   readonly disk: DiskState | null
+  /** null: nothing is measured. */
+  readonly metrics: TaskMetrics | null
 }
 
 /** A changelog forgets that a row was deleted after a day: what was not heard of it for longer may have rows that are gone. */
@@ -25,14 +28,16 @@ export class TaskState {
   readonly #byChangelog = new Map<string, string[]>()
   readonly #host: StoreHost
   readonly #disk: DiskState | null
+  readonly #metrics: TaskMetrics | null
   /** How far the stores are in each changelog, as far as that is known. */
   readonly #positions = new Map<string, number>()
   /** Where each changelog began. */
   readonly #starts = new Map<string, number>()
   #restoring = false
 
-  constructor({ stores, cacheMaxBytes, changelogTopic, host, disk }: TaskStateOptions) {
+  constructor({ stores, cacheMaxBytes, changelogTopic, host, disk, metrics }: TaskStateOptions) {
     this.#disk = disk
+    this.#metrics = metrics
     const cacheBudget = cacheMaxBytes > 0 ? new CacheBudget(cacheMaxBytes) : null
     this.#host = {
       cacheBudget,
@@ -43,11 +48,16 @@ export class TaskState {
       currentRecord: () => host.currentRecord(),
       enter: (record) => host.enter(record),
     }
-    this.#stores = new Map(stores.map((spec) => [spec.name, openStore(spec, this.#host)]))
+    this.#stores = new Map(stores.map((spec) => [spec.name, this.#open(spec)]))
     for (const spec of stores) {
       const topic = changelogTopic(spec)
       if (topic !== null) this.#byChangelog.set(topic, [...(this.#byChangelog.get(topic) ?? []), spec.name])
     }
+  }
+
+  #open(spec: StoreSpec): OpenStore {
+    const store = openStore(spec, this.#host)
+    return this.#metrics === null ? store : this.#metrics.measured(store)
   }
 
   get stores(): ReadonlyMap<string, OpenStore> {
@@ -85,7 +95,7 @@ export class TaskState {
       if (store.wipe !== null) store.wipe()
       else if (position !== null) {
         store.close?.()
-        this.#stores.set(name, openStore(store.spec, this.#host))
+        this.#stores.set(name, this.#open(store.spec))
       }
     }
     return start
