@@ -109,8 +109,8 @@ describe('an application with four threads', { timeout: 60_000 }, () => {
     expect([...store.all()]).toHaveLength(3_000)
   })
 
-  it('gains and loses threads while it runs', async () => {
-    const app = appOf({ threads: 2 })
+  it.each(['in memory', 'on disk'])('gains and loses threads while it runs, with stores %s', async (where) => {
+    const app = appOf({ threads: 2, ...(where === 'on disk' && { stateDirectory: join(directory, 'state') }) })
     await app.start()
     expect(await app.addThread()).toMatch(/^app-.*-StreamThread-3$/)
     await writeWords(manyWords)
