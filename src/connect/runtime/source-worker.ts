@@ -8,7 +8,7 @@ import type { ErrorPolicy } from './error-policy.ts'
 import { atStage, StageError } from './error-policy.ts'
 import type { OffsetReader } from './offset-reader.ts'
 import { encodeHeaders, encodeRecord } from './record-codec.ts'
-import type { RecordCodec } from './record-codec.ts'
+import type { EncodedRecord, RecordCodec } from './record-codec.ts'
 import { retrying } from './retry.ts'
 import { completed, recordsOfSpans } from './source-records.ts'
 import type { CommittedOffsets, SourceCommitter } from './source-committer.ts'
@@ -51,6 +51,13 @@ export interface RecordTransactions extends TransactionContext {
 
 /** A poll that gives nothing and returns at once must not keep the thread busy. */
 const emptyPollPauseMs = 5
+
+interface EncodedSource extends EncodedRecord {
+  readonly topic: string
+  /** null: chosen by the producer. */
+  readonly partition: number | null
+  readonly timestamp: number | null | undefined
+}
 
 interface Delivery {
   readonly record: SourceRecord
@@ -143,16 +150,23 @@ export class SourceWorker {
     const { committer } = this.#options
     committer.begin()
     if ('spans' in polled) await this.#addSpans(polled)
-    else for (const each of polled) await this.#add(each)
+    else {
+      for (const each of polled) {
+        const waits = this.#add(each)
+        if (waits !== undefined) await waits
+      }
+    }
     // no position is committed before what was refused is kept
     await Promise.all(this.#refusals.splice(0))
     await committer.writer.hasRoom()
   }
 
-  async #add(item: SourceRecord | SourceSpans | SourcePosition): Promise<void> {
+  /** A promise only when there is something to wait for. */
+  #add(item: SourceRecord | SourceSpans | SourcePosition): Promise<void> | undefined {
     if ('spans' in item) return this.#addSpans(item)
     if ('topic' in item) return this.#addRecord(item)
     this.#options.submitted.submit(item.sourcePartition, item.sourceOffset, droppedTicket)
+    return undefined
   }
 
   async #addSpans(spans: SourceSpans): Promise<void> {
@@ -195,39 +209,71 @@ export class SourceWorker {
   }
 
   async #addSpansOneByOne(spans: SourceSpans): Promise<void> {
-    for (const record of recordsOfSpans(spans)) await this.#addRecord(record)
+    for (const record of recordsOfSpans(spans)) {
+      const waits = this.#addRecord(record)
+      if (waits !== undefined) await waits
+    }
   }
 
-  async #addRecord(record: SourceRecord): Promise<void> {
-    const { submitted, transaction, committer } = this.#options
-    const ticket = await this.#addConverted(record)
+  #addRecord(record: SourceRecord): Promise<void> | undefined {
+    const ticket = this.#addConverted(record)
+    return ticket instanceof Promise ? ticket.then((each) => this.#added(record, each)) : this.#added(record, ticket)
+  }
+
+  #added(record: SourceRecord, ticket: Ticket): Promise<void> | undefined {
+    const { submitted, transaction } = this.#options
     submitted.submit(record.sourcePartition, record.sourceOffset, ticket)
     this.#remember(record, ticket)
     const asked = transaction?.takeAfterRecord(record)
-    if (asked === undefined) return
+    return asked === undefined ? undefined : this.#endTransaction(asked)
+  }
+
+  async #endTransaction(asked: 'commit' | 'abort'): Promise<void> {
+    const { committer } = this.#options
     await this.#tell(await (asked === 'commit' ? committer.commit() : committer.abort()))
     committer.begin()
   }
 
-  async #addConverted(record: SourceRecord): Promise<Ticket> {
-    const { committer, errors, name, clock, deadLetters } = this.#options
+  #addConverted(record: SourceRecord): Ticket | Promise<Ticket> {
+    const { committer, errors } = this.#options
     try {
-      const made = errors.waitingOut(() => this.#encode(record))
-      const encoded = made instanceof Promise ? await made : made
+      const encoded = errors.waitingOut(() => this.#encode(record))
       if (encoded === null) return droppedTicket
-      const { topic, partition, timestamp, key, value, headers } = encoded
-      if (!committer.writer.isOpen(topic)) await committer.writer.open(topic)
-      return atStage('KAFKA_PRODUCE', () => committer.writer.add({ topic, partition }, key, value, timestamp ?? clock.now(), headers))
+      if (encoded instanceof Promise || !committer.writer.isOpen(encoded.topic)) return this.#addLater(record, encoded)
+      return this.#append(encoded)
     } catch (error) {
-      if (!(error instanceof StageError)) throw error
-      errors.tolerate(error, `a record of ${name} from ${JSON.stringify(record.sourcePartition)} at ${JSON.stringify(record.sourceOffset)}`, () => shownRecord(record))
-      await deadLetters?.sendSource(record, error)
-      return droppedTicket
+      return this.#refuse(record, error)
     }
   }
 
+  /** What a converter must ask for first, or what goes to a topic that was not written yet. */
+  async #addLater(record: SourceRecord, made: EncodedSource | Promise<EncodedSource | null>): Promise<Ticket> {
+    const { writer } = this.#options.committer
+    try {
+      const encoded = await made
+      if (encoded === null) return droppedTicket
+      if (!writer.isOpen(encoded.topic)) await writer.open(encoded.topic)
+      return this.#append(encoded)
+    } catch (error) {
+      return this.#refuse(record, error)
+    }
+  }
+
+  #append({ topic, partition, timestamp, key, value, headers }: EncodedSource): Ticket {
+    const { committer, clock } = this.#options
+    return atStage('KAFKA_PRODUCE', () => committer.writer.add({ topic, partition }, key, value, timestamp ?? clock.now(), headers))
+  }
+
+  async #refuse(record: SourceRecord, error: unknown): Promise<Ticket> {
+    const { errors, name, deadLetters } = this.#options
+    if (!(error instanceof StageError)) throw error
+    errors.tolerate(error, `a record of ${name} from ${JSON.stringify(record.sourcePartition)} at ${JSON.stringify(record.sourceOffset)}`, () => shownRecord(record))
+    await deadLetters?.sendSource(record, error)
+    return droppedTicket
+  }
+
   /** null: a transform dropped it. */
-  #encode(record: SourceRecord) {
+  #encode(record: SourceRecord): EncodedSource | null {
     const { codec, transforms } = this.#options
     const transformed = transforms === null ? record : atStage('TRANSFORMATION', () => transforms.apply(completed(record)))
     if (transformed === null) return null

@@ -15,16 +15,21 @@ export const regexRouter: TransformPlugin = wholeRecord('RegexRouter', {
 }, (config) => {
   const first = javaRegex(config.regex) as RegExp
   const whole = new RegExp(`^(?:${first.source})$`, first.flags)
+  const routed = (from: string): string => {
+    if (!whole.test(from)) return from
+    const match = first.exec(from)!
+    try {
+      return from.slice(0, match.index) + expandReplacement(match, config.replacement) + from.slice(match.index + match[0].length)
+    } catch (cause) {
+      throw dataError(`the replacement "${config.replacement}" cannot be filled in for topic ${from}: ${describeError(cause)}`, { cause })
+    }
+  }
+  // records of a topic come in rows
+  let last: { readonly from: string; readonly to: string } | undefined
   return {
     apply(record) {
-      if (!whole.test(record.topic)) return record
-      const match = first.exec(record.topic)!
-      try {
-        const topic = record.topic.slice(0, match.index) + expandReplacement(match, config.replacement) + record.topic.slice(match.index + match[0].length)
-        return { ...record, topic }
-      } catch (cause) {
-        throw dataError(`the replacement "${config.replacement}" cannot be filled in for topic ${record.topic}: ${describeError(cause)}`, { cause })
-      }
+      if (last?.from !== record.topic) last = { from: record.topic, to: routed(record.topic) }
+      return last.to === record.topic ? record : { ...record, topic: last.to }
     },
   }
 })
