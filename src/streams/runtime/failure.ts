@@ -1,4 +1,4 @@
-import { StreamError } from '../../core/index.ts'
+import { StreamError, isStreamError } from '../../core/index.ts'
 import type { ErrorCode } from '../../core/index.ts'
 
 /** After these the same work can succeed from the last commit: another owner took over, or a backend was away for a while. */
@@ -25,4 +25,10 @@ export function withAdvice(failure: StreamError): StreamError {
   if (policy === undefined || failure.details['offset'] === undefined) return failure
   const message = `${failure.message}. Nothing of it was committed: correct the program and start again, or set such records aside with ${policy}: 'dead-letter' (or 'skip')`
   return new StreamError(failure.code, message, { cause: failure, details: failure.details })
+}
+
+/** What a function of the program threw may be anything. */
+export function asStreamError(error: unknown): StreamError {
+  if (isStreamError(error)) return error
+  return new StreamError('PROCESSING_FAILED', `the application failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
 }

@@ -1,4 +1,4 @@
-import { StreamError, isStreamError, partitionKey, sleep } from '../../core/index.ts'
+import { partitionKey, sleep } from '../../core/index.ts'
 import type { GroupMember, ReadResult, RebalanceEvent, TopicPartition } from '../../core/index.ts'
 import type { ResolvedConfig } from '../config.ts'
 import type { OpenStore } from '../state/open-store.ts'
@@ -7,7 +7,7 @@ import type { TopologyData } from '../topology/node.ts'
 import { ActiveTask } from './active-task.ts'
 import { taskAssignor } from './assignor.ts'
 import { isWaiting, nextResult, settle } from './calls-under-way.ts'
-import { canGoOn, withAdvice } from './failure.ts'
+import { asStreamError, canGoOn, withAdvice } from './failure.ts'
 import { GlobalReader } from './global-reader.ts'
 import { GlobalStores } from './global-stores.ts'
 import { KnownTopics } from './known-topics.ts'
@@ -18,6 +18,7 @@ import type { StreamTask } from './stream-task.ts'
 import { TaskFactory, taskConfig } from './task-factory.ts'
 import type { OpenDisk } from './task-factory.ts'
 import { TaskOutput } from './task-output.ts'
+import { countCommit } from './thread-metrics.ts'
 import type { ThreadMetrics } from './thread-metrics.ts'
 
 export interface ThreadOptions {
@@ -340,15 +341,8 @@ export class StreamThread {
     for (const [active, offsets] of prepared) active.committed(offsets, (topic, partition) => this.#output.endOf(topic, partition))
     this.#isDirty = false
     this.#failuresInARow = 0
-    this.#countCommit(clock.monotonic() - this.#lastCommit)
+    countCommit(this.#options.metrics, clock.monotonic() - this.#lastCommit)
     this.#options.onCommit()
-  }
-
-  #countCommit(ms: number): void {
-    const { metrics } = this.#options
-    metrics.commits++
-    metrics.commitMs += ms
-    metrics.maxCommitMs = Math.max(metrics.maxCommitMs, ms)
   }
 
   /** Goes on after a failure that may pass, or lets it end the thread. */
@@ -500,10 +494,5 @@ export class StreamThread {
 /** Lets timers and completed I/O of the rest of the process run. */
 function giveWay(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
-}
-
-function asStreamError(error: unknown): StreamError {
-  if (isStreamError(error)) return error
-  return new StreamError('PROCESSING_FAILED', `the application failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
 }
 

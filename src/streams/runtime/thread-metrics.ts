@@ -42,3 +42,9 @@ export interface Traffic {
   records: number
   bytes: number
 }
+
+export function countCommit(metrics: ThreadMetrics, ms: number): void {
+  metrics.commits++
+  metrics.commitMs += ms
+  metrics.maxCommitMs = Math.max(metrics.maxCommitMs, ms)
+}
