@@ -42,12 +42,11 @@ export interface EventOptions {
  */
 export function recordsOf(change: Change, options: EventOptions, nowMs: number, before: () => SourceOffset, after: SourceOffset): SourceRecord[] {
   const steps = change.op === 'u' && change.oldKey !== null ? moved(change) : [change]
-  const records = steps.flatMap((step) => eventRecords(step, options, nowMs))
-  const last = records.length - 1
-  return records.map((record, index) => ({ ...record, sourcePartition: options.partition, sourceOffset: index === last ? after : before() }))
+  const records: SourceRecord[] = []
+  for (const step of steps) addRecords(records, step, options, nowMs, after)
+  for (let index = 0; index < records.length - 1; index++) records[index] = { ...records[index]!, sourceOffset: before() }
+  return records
 }
-
-type Unplaced = Omit<SourceRecord, 'sourcePartition' | 'sourceOffset'>
 
 function moved(change: Change): Change[] {
   return [
@@ -56,28 +55,31 @@ function moved(change: Change): Change[] {
   ]
 }
 
-function eventRecords(change: Change, options: EventOptions, nowMs: number): Unplaced[] {
-  if (change.op === 'begin' || change.op === 'end') return [transactionBound(change, options, nowMs)]
-  if (change.message !== null) return [messageEvent(change, change.message, options, nowMs)]
-  const topic = `${options.topicPrefix}.${change.schema}.${change.table}`
+function addRecords(records: SourceRecord[], change: Change, options: EventOptions, nowMs: number, sourceOffset: SourceOffset): void {
+  const { topicPrefix, format, tombstones, partition: sourcePartition } = options
+  const { op } = change
+  const add = (topic: string, key: Row | null, value: Row | null) => void records.push({ topic, key, value, timestamp: nowMs, sourcePartition, sourceOffset })
+  if (op === 'begin' || op === 'end') return add(`${topicPrefix}.transaction`, { id: transactionId(change) }, transactionBound(change))
+  if (change.message !== null) return add(`${topicPrefix}.message`, { prefix: change.message.prefix }, messageEvent(change, change.message, options, nowMs))
+  const topic = `${topicPrefix}.${change.schema}.${change.table}`
   const key = keyOf(change)
-  const value = options.format === 'debezium' ? envelope(change, options, nowMs) : flat(change)
-  const event: Unplaced = { topic, key, value, timestamp: nowMs }
-  const tombstone: Unplaced = { topic, key, value: null, timestamp: nowMs }
-  if (change.op !== 'd') return [event]
-  if (options.format === 'flat') return options.tombstones && key !== null ? [tombstone] : [event]
-  return options.tombstones && key !== null ? [event, tombstone] : [event]
+  const hasTombstone = op === 'd' && tombstones && key !== null
+  if (!hasTombstone || format === 'debezium') add(topic, key, format === 'debezium' ? envelope(change, options, nowMs) : flat(change))
+  if (hasTombstone) add(topic, key, null)
 }
 
 function keyOf({ op, keyColumns, before, after, oldKey }: Change): Row | null {
   const row = op === 'd' ? (oldKey ?? before) : after
   if (keyColumns.length === 0 || row === null) return null
-  return Object.fromEntries(keyColumns.map((name) => [name, row[name] ?? null]))
+  const key: Record<string, unknown> = {}
+  for (const name of keyColumns) key[name] = row[name] ?? null
+  return key
 }
 
 function envelope(change: Change, options: EventOptions, nowMs: number): Row {
   const { op, before, after } = change
-  return { before, after, source: sourceOf(change, options), ...transactionOf(change), op, ts_ms: nowMs }
+  const source = sourceOf(change, options)
+  return change.order === null ? { before, after, source, op, ts_ms: nowMs } : { before, after, source, ...transactionOf(change), op, ts_ms: nowMs }
 }
 
 function sourceOf({ schema, table, lsn, xid, commitMs, snapshot }: Change, { topicPrefix, database }: EventOptions): Row {
@@ -94,21 +96,18 @@ function transactionOf(change: Change): Row {
   return { transaction: { id: transactionId(change), total_order: change.order.total, data_collection_order: change.order.ofTable } }
 }
 
-function messageEvent(change: Change, { prefix, content }: { readonly prefix: string; readonly content: Buffer }, options: EventOptions, nowMs: number): Unplaced {
+function messageEvent(change: Change, { prefix, content }: { readonly prefix: string; readonly content: Buffer }, options: EventOptions, nowMs: number): Row {
   const message = { prefix, content: content.toString('base64') }
-  const value = options.format === 'debezium' ? { op: 'm', ts_ms: nowMs, source: sourceOf(change, options), ...transactionOf(change), message } : { ...message, __op: 'm' }
-  return { topic: `${options.topicPrefix}.message`, key: { prefix }, value, timestamp: nowMs }
+  return options.format === 'debezium' ? { op: 'm', ts_ms: nowMs, source: sourceOf(change, options), ...transactionOf(change), message } : { ...message, __op: 'm' }
 }
 
-function transactionBound(change: Change, { topicPrefix }: EventOptions, nowMs: number): Unplaced {
-  const id = transactionId(change)
+function transactionBound(change: Change): Row {
   const ended = change.op === 'end' && change.counts !== null ? [...change.counts] : null
-  const value = {
-    status: ended === null ? 'BEGIN' : 'END', id, ts_ms: change.commitMs,
+  return {
+    status: ended === null ? 'BEGIN' : 'END', id: transactionId(change), ts_ms: change.commitMs,
     event_count: ended === null ? null : ended.reduce((sum, [, count]) => sum + count, 0),
     data_collections: ended === null ? null : ended.map(([table, count]) => ({ data_collection: table, event_count: count })),
   }
-  return { topic: `${topicPrefix}.transaction`, key: { id }, value, timestamp: nowMs }
 }
 
 function flat({ op, before, after }: Change): Row {

@@ -176,14 +176,16 @@ class Input {
 
   tuple(): Tuple {
     const count = this.count(this.int16(), 1)
-    return Array.from({ length: count }, () => this.#cell())
+    const cells: Cell[] = []
+    for (let index = 0; index < count; index++) cells.push(this.#cell())
+    return cells
   }
 
   #cell(): Cell {
-    const kind = this.character()
-    if (kind === 'n') return null
-    if (kind === 'u') return unchanged
-    if (kind !== 't') throw new MalformedMessage(`a column of kind ${JSON.stringify(kind)}`)
+    const kind = this.#bytes[this.#take(1)]
+    if (kind === 0x6e /* n */) return null
+    if (kind === 0x75 /* u */) return unchanged
+    if (kind !== 0x74 /* t */) throw new MalformedMessage(`a column of kind ${JSON.stringify(String.fromCharCode(kind!))}`)
     const length = this.int32()
     const start = this.#take(length)
     return this.#bytes.toString('utf8', start, start + length)

@@ -198,7 +198,8 @@ export class TransactionReader {
   #hold(change: Change): readonly PositionedChange[] {
     const transaction = this.#open()
     const { finalLsn, seen } = transaction
-    const before: Position = { ...this.#position, transaction: seen === 1 && !transaction.begun ? null : { finalLsn, changes: seen - 1 } }
+    const { lsn, snapshot, incremental, system } = this.#position
+    const before: Position = { lsn, transaction: seen === 1 && !transaction.begun ? null : { finalLsn, changes: seen - 1 }, snapshot, incremental, system }
     const released = this.#release(before)
     if (!this.#options.transactions || transaction.begun || change.order === null) {
       this.#held = { change, before }
@@ -216,7 +217,7 @@ export class TransactionReader {
     this.#held = undefined
     if (held === undefined) return []
     this.#position = after
-    return [{ ...held, after }]
+    return [{ change: held.change, before: held.before, after }]
   }
 
   #open(): Transaction {
