@@ -23,6 +23,7 @@ interface RunCommandOptions extends BackendOptions {
   readonly cacheMaxBytes?: number
   readonly stateDirectory?: string
   readonly threads?: number
+  readonly standbyReplicas?: number
   readonly httpPort?: number
   readonly httpHost: string
   readonly endpoint?: string
@@ -44,6 +45,7 @@ export function addRunCommand(program: Command, terminal: Terminal): void {
     .option('--cache-max-bytes <bytes>', 'for the write-back caches of the stores; 0 forwards every update (default: 10 MiB)', wholeNumber)
     .option('--state-directory <directory>', 'keep stores on disk, larger than memory if need be; needs the package lmdb (default: in memory)')
     .option('--threads <number>', 'run StreamTasks in so many threads (default: 1)', wholeNumber)
+    .option('--standby-replicas <number>', 'let so many other instances follow the stores of each StreamTask, and take it over without restoring (default: 0)', wholeNumber)
     .option('--http-port <port>', 'serve metrics for Prometheus, and the stores, at this port; 0 takes a free one', wholeNumber)
     .option('--http-host <address>', 'with --http-port: where to listen; there is no password', '127.0.0.1')
     .option('--endpoint <address>', 'where other instances and their clients reach that port, such as 10.0.0.5:8080')
@@ -78,8 +80,8 @@ function threadWorker(): Pick<StreamsConfig, 'threadWorker'> {
 
 /** Those of the application that were given: it has defaults for the others. */
 function settingsOf(options: RunCommandOptions): Partial<StreamsConfig> {
-  const { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, stateDirectory, endpoint, threads } = options
-  const settings = { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, stateDirectory, endpoint, threads }
+  const { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, stateDirectory, endpoint, threads, standbyReplicas } = options
+  const settings = { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, stateDirectory, endpoint, threads, standbyReplicas }
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
 }
 

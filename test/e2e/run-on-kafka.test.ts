@@ -36,7 +36,7 @@ await describeWith('kafka', 'the program of the guide on Apache Kafka', (kafka) 
     await millrace(`topics --create --topic ${output} --partitions 1`)
     for (const from of [0, 30]) {
       await millrace(`produce --topic ${input}`, hitLines(from, from + 30))
-      const run = startConsole(['run', 'app.ts', '--application-id', applicationId!, '--kafka', kafka.bootstrapServers], options)
+      const run = startConsole(['run', 'app.ts', '--application-id', applicationId!, '--standby-replicas', '1', '--kafka', kafka.bootstrapServers], options)
       await run.waitFor('caught up')
       run.kill('SIGTERM')
       expect(await run.ended).toMatchObject({ code: 0 })
