@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { JsonDecoder } from '../../src/core/json-decoder.ts'
 import { notThisShape, shapeReader } from '../../src/core/json-shape.ts'
+import { latin1Of } from '../../src/core/text-bytes.ts'
 
 const leaf = fc.oneof(
   fc.string({ maxLength: 8 }), fc.string({ unit: 'binary', maxLength: 6 }), fc.integer(), fc.double({ noNaN: true }), fc.boolean(), fc.constant(null),
@@ -88,10 +89,13 @@ describe('a reader of one shape', () => {
   })
 })
 
+/** With and without text to cut from, in turn. */
 function decode(decoder: JsonDecoder, text: string): unknown {
   const bytes = Buffer.from(`--${text}--`)
-  return decoder.decode(bytes, 2, bytes.length - 2)
+  return ++decoded % 2 === 0 ? decoder.decode(bytes, 2, bytes.length - 2) : decoder.decode(bytes, 2, bytes.length - 2, latin1Of(bytes, 1, bytes.length), 1)
 }
+
+let decoded = 0
 
 /** With bytes behind the text that could go on with it. */
 function readBy(sample: string, text: string): unknown {
