@@ -47,7 +47,7 @@ export { isInternalTopic } from './topology/internal-topics.ts'
 export type { Optimization } from './topology/optimize.ts'
 export type { EmitStrategy } from './topology/node.ts'
 export type {
-  DynamicSinkOptions, ForeignKeyJoinOptions, GroupedOptions, KeyPartitioner, NameOption, RepartitionOptions, SinkOptions, SourceOptions, StoreOptions, WindowStoreOptions,
+  DynamicSinkOptions, ForeignKeyJoinOptions, GroupedOptions, KeyPartitioner, NameOption, OffsetReset, RepartitionOptions, SinkOptions, SourceOptions, StoreOptions, WindowStoreOptions,
 } from './options.ts'
 export type { StreamJoinOptions } from './stream-stream-join.ts'
 export type { SuppressBounds, SuppressOptions } from './suppress.ts'
@@ -66,7 +66,6 @@ export type { StoreChange } from './store-changes.ts'
 export { runTopology } from './run-topology.ts'
 export type { RunOptions } from './run-topology.ts'
 export type { ErrorPolicy } from './runtime/task-config.ts'
-export type { RecordingLevel } from './runtime/task-metrics.ts'
 export type { RecordingLevel } from './runtime/task-metrics.ts'
 export type { Guarantee } from './runtime/task-output.ts'
 export type { RestoreProgress } from './runtime/restore.ts'

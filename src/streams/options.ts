@@ -1,7 +1,9 @@
+import { durationMs } from '../core/index.ts'
 import type { Duration } from '../core/index.ts'
 import type { RowStoreFactory } from './custom-store.ts'
 import type { StreamRecord } from './stream-record.ts'
 import type { Format } from './topic.ts'
+import type { SourceNode } from './topology/node.ts'
 
 /** Every operator takes one: the name of its node in the topology. Absent: generated as Kafka Streams does. */
 export interface NameOption {
@@ -15,7 +17,18 @@ export interface SourceOptions<K, V> extends NameOption {
    */
   readonly timestamp?: (value: V, key: K, record: StreamRecord<K, V>, partitionTime: number) => number
   /** Where to start when the application has committed nothing. Default: the application's `offsetReset`. */
-  readonly offsetReset?: 'earliest' | 'latest'
+  readonly offsetReset?: OffsetReset
+}
+
+/**
+ * `earliest`: with the oldest record. `latest`: with those that come from now on. `maxAge`: with the first record that is younger
+ * than that, by its timestamp, or with those that come from now on where there is none. `none`: nowhere, the application fails.
+ */
+export type OffsetReset = 'earliest' | 'latest' | 'none' | { readonly maxAge: Duration }
+
+export function offsetResetOf(option: OffsetReset | undefined, source: string): SourceNode['offsetReset'] {
+  if (option === undefined || typeof option === 'string') return option ?? null
+  return { maxAgeMs: durationMs(option.maxAge, `${source}: offsetReset.maxAge`) }
 }
 
 export interface SinkOptions<K, V> extends NameOption {

@@ -1,6 +1,7 @@
 import { StreamError } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
 import { GlobalTable } from './global-table.ts'
+import { offsetResetOf } from './options.ts'
 import type { NameOption, SourceOptions, StoreOptions } from './options.ts'
 import { fallbackSerde } from './plan.ts'
 import type { BuilderContext, StreamPlan } from './plan.ts'
@@ -193,7 +194,7 @@ function sourceData<K, V>(name: string, topics: readonly string[] | RegExp, { ke
     rejectsNullKey: !isTable && keySerde.rejectsNull === true,
     rejectsNullValue: !isTable && valueSerde.rejectsNull === true,
     timestampExtractor: (options.timestamp as TimestampExtractor | undefined) ?? null,
-    offsetReset: options.offsetReset ?? null,
+    offsetReset: offsetResetOf(options.offsetReset, name),
   }
 }
 

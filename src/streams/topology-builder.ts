@@ -1,5 +1,6 @@
 import { bytesSerde } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
+import { offsetResetOf } from './options.ts'
 import type { SourceOptions } from './options.ts'
 import type { ProcessorFactory } from './processor.ts'
 import { ownStores, storeName } from './processing.ts'
@@ -119,7 +120,7 @@ function sourceNode<K, V>(name: string, topics: readonly Topic<K, V>[], options:
     rejectsNullKey: topics[0]?.keySerde.rejectsNull === true,
     rejectsNullValue: topics[0]?.valueSerde.rejectsNull === true,
     timestampExtractor: (options.timestamp as TimestampExtractor | undefined) ?? null,
-    offsetReset: options.offsetReset ?? null,
+    offsetReset: offsetResetOf(options.offsetReset, name),
   }
 }
 

@@ -1,4 +1,4 @@
-import { partitionKey } from '../../core/index.ts'
+import { StreamError, partitionKey } from '../../core/index.ts'
 import type { CommittedOffset, GroupMember, OffsetQuery, TopicPartition } from '../../core/index.ts'
 import type { ResolvedConfig } from '../config.ts'
 import { topicInBroker } from '../topology/internal-topics.ts'
@@ -106,16 +106,27 @@ export class TaskFactory {
 
   /** Where each input starts, and where it ends at present. */
   async #positions({ inputs, subTopology }: TaskPlan, committed: ReadonlyMap<string, CommittedOffset>): Promise<InputPositions> {
-    const { broker, offsetReset } = this.#options.config
-    const starts = await broker.topics.listOffsets(inputs.map((input): OffsetQuery => {
-      return { ...input, at: this.#sourceOf(subTopology.nodes, input.topic)?.offsetReset ?? offsetReset }
-    }))
+    const { broker } = this.#options.config
+    const starts = await broker.topics.listOffsets(inputs.map((input): OffsetQuery => ({ ...input, at: this.#startOf(input, subTopology.nodes, committed) })))
     const ends = await broker.topics.listOffsets(inputs.map((input): OffsetQuery => ({ ...input, at: 'latest' })), { isolation: 'read-committed' })
-    return inputs.map((input, index) => ({
-      ...input,
-      position: committed.get(partitionKey(input.topic, input.partition))?.offset ?? starts[index]!.offset,
-      end: ends[index]!.offset,
-    }))
+    return inputs.map((input, index) => {
+      const start = starts[index]!.offset
+      const end = ends[index]!.offset
+      // No record is as young as was asked for.
+      return { ...input, position: committed.get(partitionKey(input.topic, input.partition))?.offset ?? (start < 0 ? end : start), end }
+    })
+  }
+
+  /** Where an input is read from when nothing was committed for it. @throws OFFSET_OUT_OF_RANGE where the program says nowhere */
+  #startOf({ topic, partition }: TopicPartition, nodes: TaskPlan['subTopology']['nodes'], committed: ReadonlyMap<string, CommittedOffset>): OffsetQuery['at'] {
+    const { offsetReset, clock } = this.#options.config
+    const reset = this.#sourceOf(nodes, topic)?.offsetReset ?? offsetReset
+    if (typeof reset !== 'string') return Math.max(0, clock.now() - reset.maxAgeMs)
+    if (reset !== 'none') return reset
+    if (committed.has(partitionKey(topic, partition))) return 'earliest'
+    throw new StreamError('OFFSET_OUT_OF_RANGE', `nothing was committed for ${topic}-${partition}, and its source has offsetReset 'none': commit an offset for the group ${this.#options.config.applicationId}, or say where to start`, {
+      details: { topic, partition },
+    })
   }
 
   #sourceOf(nodes: TaskPlan['subTopology']['nodes'], topic: string): SourceNode | undefined {

@@ -49,7 +49,7 @@ export interface SourceNode extends NodeBase {
   /** null: the record's own timestamp, where a negative one is an error. */
   readonly timestampExtractor: TimestampExtractor | null
   /** Where to start without a committed offset; null: the application's setting. */
-  readonly offsetReset: 'earliest' | 'latest' | null
+  readonly offsetReset: 'earliest' | 'latest' | 'none' | { readonly maxAgeMs: number } | null
 }
 
 /** Writes a topic, whose name may come from the record. */

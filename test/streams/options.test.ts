@@ -1,0 +1,63 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { sleep, stringSerde, systemClock } from '../../src/core/index.ts'
+import type { Broker } from '../../src/core/index.ts'
+import { StreamsApp, StreamsBuilder, topic } from '../../src/streams/index.ts'
+import type { OffsetReset } from '../../src/streams/index.ts'
+import { createTopics, openMemoryBroker, readAll, write } from '../kit/streams-harness.ts'
+
+const texts = { key: stringSerde, value: stringSerde }
+
+describe('where a source starts when nothing was committed', () => {
+  let broker: Broker
+  beforeEach(async () => {
+    broker = await openMemoryBroker()
+    await createTopics(broker, { in: 1, out: 1 })
+    const hour = 3_600_000
+    const now = systemClock.now()
+    await write(broker, 'in', [3, 2, 1].map((hours) => ({ key: 'k', value: `${hours}h ago`, timestamp: now - hours * hour })))
+  })
+  afterEach(() => broker.close())
+
+  function appOf(offsetReset: OffsetReset): StreamsApp {
+    const builder = new StreamsBuilder()
+    builder.stream(topic('in', texts), { offsetReset }).to(topic('out', texts))
+    return new StreamsApp(builder.build(), { applicationId: 'app', broker, commitInterval: 5 })
+  }
+
+  const results = async () => (await readAll(broker, 'out')).map(({ value }) => value)
+
+  async function run(offsetReset: OffsetReset): Promise<readonly (string | null)[]> {
+    const app = appOf(offsetReset)
+    try {
+      await app.start()
+      await app.caughtUp()
+    } finally {
+      await app.close().catch(() => {})
+    }
+    return results()
+  }
+
+  it.each<[OffsetReset, readonly string[]]>([
+    ['earliest', ['3h ago', '2h ago', '1h ago']],
+    [{ maxAge: '150m' }, ['2h ago', '1h ago']],
+  ])('%j: with the records that are there', async (offsetReset, expected) => {
+    expect(await run(offsetReset)).toEqual(expected)
+  })
+
+  it.each<[OffsetReset]>([['latest'], [{ maxAge: '10m' }]])('%j: with those that come from now on', async (offsetReset) => {
+    const app = appOf(offsetReset)
+    await app.start()
+    while ((await results()).length === 0) {
+      await write(broker, 'in', [{ key: 'k', value: 'new', timestamp: systemClock.now() }])
+      await sleep(systemClock, 5)
+    }
+    await app.close()
+    expect(new Set(await results())).toEqual(new Set(['new']))
+  })
+
+  it('none: nowhere; the application says so, and goes on from an offset that was committed', async () => {
+    await expect(run('none')).rejects.toThrow('nothing was committed for in-0')
+    expect(await run('earliest')).toHaveLength(3)
+    expect(await run('none')).toHaveLength(3)
+  })
+})
