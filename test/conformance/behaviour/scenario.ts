@@ -116,7 +116,7 @@ async function runScenario({ name, steps }: Scenario, calls: Calls): Promise<Cas
     return { name, ...(await runSteps(engine, steps, calls)) }
   } catch (error) {
     if (error instanceof PendingStep) return { name, ok: false, pending: error.message }
-    throw error
+    return { name, ok: false, detail: error instanceof Error ? (error.stack ?? error.message) : String(error) }
   } finally {
     await engine.close()
   }
