@@ -53,7 +53,7 @@ async function open(names: readonly string[], overrides: Readonly<Record<string,
 }
 
 async function until(condition: () => Promise<boolean>, what: () => unknown): Promise<void> {
-  for (let tries = 0; tries < 2_400; tries++) {
+  for (let tries = 0; tries < 4_800; tries++) {
     if (await condition()) return
     await sleep(systemClock, 25)
   }
@@ -92,7 +92,7 @@ await describeWith('postgres', 'the pipelines of the guide', (server) => {
     }
     expect(await table()).toEqual(wanted())
     expect(log.lines.filter((line) => line.startsWith('error'))).toEqual([])
-  }, 120_000)
+  }, 300_000)
 
   it('keep a table that can be searched in step with a table of another database', async () => {
     const [shop, target] = [await freshDatabase(server), await freshDatabase(server)]
@@ -111,5 +111,5 @@ await describeWith('postgres', 'the pipelines of the guide', (server) => {
     expect(theirs).toEqual(ours)
     await closeAll()
     await until(async () => (await queryRows(shop, 'select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1 and not active', [slot])).length === 1, () => 'a slot that can be dropped')
-  }, 120_000)
+  }, 300_000)
 })

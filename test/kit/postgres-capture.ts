@@ -50,7 +50,7 @@ export async function pollPatiently(source: { poll(): Promise<number> }): Promis
     try {
       return await source.poll()
     } catch (error) {
-      if (tries > 100 || (error as { retriable?: boolean }).retriable !== true) throw error
+      if (tries > 600 || (error as { retriable?: boolean }).retriable !== true) throw error
       await new Promise((resolve) => systemClock.setTimer(50, () => resolve(undefined)))
     }
   }

@@ -14,7 +14,7 @@ await describeWith('postgres', 'columnValue', (server) => {
   afterAll(async () => {
     await source?.stop()
     await queryRows(server.url, 'select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1 and not active', [slot])
-  })
+  }, 120_000)
 
   it('gives a value of every type in the same form in the snapshot and in a change (DBZ-8762, DBZ-9455)', async () => {
     const url = await freshDatabase(server)
@@ -27,7 +27,7 @@ await describeWith('postgres', 'columnValue', (server) => {
     await queryRows(url, insertTypes)
     for (let polls = 0; rows().length < 2 && polls < 100; polls++) await source.poll()
     expect(rows()).toEqual([{ id: 1, ...typesInRecord, __op: 'r' }, { id: 2, ...typesInRecord, __op: 'c' }])
-  }, 60_000)
+  }, 120_000)
 })
 
 it('is shown type by type in the README; MILLRACE_UPDATE_DOCS=1 writes the table anew', () => {

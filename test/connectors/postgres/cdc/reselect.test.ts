@@ -18,5 +18,5 @@ await describeWith('postgres', 'reselected', (server) => {
     expect(values(await untilGiven(source, 3))).toEqual([{ id: 1, at, big: 'x'.repeat(9000), list: ['y'.repeat(9000), null], n: 1, __op: 'u' }, { id: 2, at, n: 1, __op: 'u' }, null])
     await queryRows(url, `update t set n = 2; alter table t drop big`)
     expect(values(await untilGiven(source, 4)).at(-1)).toEqual({ id: 1, at, n: 2, __op: 'u' })
-  })
+  }, 120_000)
 })

@@ -61,7 +61,7 @@ await describeWith('postgres', 'TransactionReader', (server) => {
       ['db.message', { prefix: 'app.last' }, { prefix: 'app.last', content: '', __op: 'm' }],
       ['db.public.t', { id: 3 }, { id: 3, __op: 'c' }],
     ])
-  })
+  }, 120_000)
 
   it('marks large values that did not change where it is told to, by type and in arrays, unless the old row has them (DBZ-5936, DBZ-6379, DBZ-7193)', async () => {
     const url = await freshDatabase(server)
@@ -80,5 +80,5 @@ await describeWith('postgres', 'TransactionReader', (server) => {
     expect(given.find((value) => value?.['__op'] === 'c')).toEqual({ id: 2, big: 'hidden', raw: Buffer.from('hidden').toString('base64'), list: ['hidden'], doc: 'hidden', n: 'hidden', x: 'hidden', h: 'hidden', __op: 'c' })
     expect(Object.values(given.findLast((value) => value?.['__op'] === 'c')!).filter((value) => value === 'hidden')).toEqual([])
     expect(given.findLast((value) => value?.['__op'] === 'c')).toMatchObject({ id: 2, big: 'a'.repeat(9000), list: ['a'.repeat(9000)] })
-  })
+  }, 120_000)
 })

@@ -23,7 +23,7 @@ await describeWith('postgres', 'copyRows', (server) => {
     expect(copied).toEqual(stated)
     expect(copied).toHaveLength(mode === 'insert' ? 40 : 13)
     expect(new Set(copied!.map((row) => row['te"xt\\']))).toEqual(new Set(hostile))
-  })
+  }, 120_000)
 
   it('writes values of every type that has no members', async () => {
     const url = await freshDatabase(server)
@@ -40,7 +40,7 @@ await describeWith('postgres', 'copyRows', (server) => {
     expect(sink.rejected).toEqual([])
     const [original, copy] = await queryRows(url, `select t::text from t order by id`)
     expect(String(copy!['t']).slice(2)).toBe(String(original!['t']).slice(2))
-  })
+  }, 120_000)
 
   it('finds the rows that the table refuses, and writes the others', async () => {
     const url = await freshDatabase(server)
@@ -52,5 +52,5 @@ await describeWith('postgres', 'copyRows', (server) => {
     await sink.stop()
     expect(sink.rejected.map(({ record }) => record.offset).toSorted((a, b) => a - b)).toEqual([77, 150])
     expect(await queryRows(url, 'select count(*)::int as n from t')).toEqual([{ n: 198 }])
-  })
+  }, 120_000)
 })

@@ -10,7 +10,7 @@ await describeWith('postgres', 'HeldTopics', (server) => {
   it('lets other topics go on while a table is locked, and loses and repeats nothing, also through a restart', async () => {
     const url = await freshDatabase(server)
     await queryRows(url, 'create table locked (n int); create table free (n int)')
-    const sink = new SinkHarness(postgresSink, { 'connection.url': url, 'statement.timeout.ms': '300' })
+    const sink = new SinkHarness(postgresSink, { 'connection.url': url, 'statement.timeout.ms': '4000' })
     for (const topic of ['locked', 'free']) sink.append(topic, 0, { value: { n: 1 } }, { value: { n: 2 } })
     await sink.start()
     await withClient(url, async (other) => {
@@ -36,7 +36,7 @@ await describeWith('postgres', 'HeldTopics', (server) => {
     expect(sink.log.lines.filter((line) => line.includes('locked'))).toEqual(expect.arrayContaining([expect.stringMatching(/^error locked waits, and other topics go on: /), 'info locked goes on']))
     expect(sink.rejected).toEqual([])
     await sink.stop()
-  })
+  }, 120_000)
 
   it('fails for what a person must remove, unless it is told to let that topic wait', async () => {
     const url = await freshDatabase(server)
@@ -59,5 +59,5 @@ await describeWith('postgres', 'HeldTopics', (server) => {
       }
       await sink.stop()
     }
-  })
+  }, 120_000)
 })
