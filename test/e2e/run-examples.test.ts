@@ -58,7 +58,7 @@ async function check({ name, input, output, lines, results }: Example, place: re
   const printed = (await millrace(`consume --topic ${output} --from-beginning --timeout-ms 5000`)).trimEnd().split('\n').map((line) => JSON.parse(line) as { readonly minute: string; readonly path?: string })
   const last = [...new Map(printed.map((row) => [`${row.path ?? ''} ${row.minute}`, row])).values()]
   expect(last).toHaveLength(results.length)
-  expect(last).toEqual(expect.arrayContaining(results))
+  expect(last).toEqual(expect.arrayContaining([...results]))
 }
 
 describe('millrace run of an example', () => {
