@@ -6,7 +6,7 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { openEmbeddedBroker } from 'millrace'
 import type { Broker } from 'millrace'
-import { configSpec, ConnectWorker, sleep, systemClock } from 'millrace/connect'
+import { configSpec, ConnectWorker, schema, sleep, Struct, systemClock } from 'millrace/connect'
 import type { RawConfig, SinkPlugin, SourcePlugin, SourcePoll } from 'millrace/connect'
 import { bench, benchDirectory } from './harness.ts'
 
@@ -71,6 +71,19 @@ const threeTransforms: RawConfig = {
   'transforms.route.type': 'RegexRouter', 'transforms.route.regex': '(.*)', 'transforms.route.replacement': '$1',
 }
 
+const sixTransforms: RawConfig = {
+  ...threeTransforms,
+  'transforms': 'add,drop,route,rename,mask,header', 'transforms.rename.type': 'ReplaceField$Value', 'transforms.rename.renames': 'status:code',
+  'transforms.mask.type': 'MaskField$Value', 'transforms.mask.fields': 'path',
+  'transforms.header.type': 'InsertHeader', 'transforms.header.header': 'via', 'transforms.header.value.literal': 'bench',
+}
+
+const eventSchema = schema.struct({ id: schema.int64(), path: schema.string(), status: schema.int32(), at: schema.int64(), agent: schema.string() })
+const structsBatch = (topic: () => string) => (from: number): SourcePoll =>
+  Array.from({ length: batchRecords }, (_, index) => ({
+    topic: topic(), valueSchema: eventSchema, value: new Struct(eventSchema, event(from + index)), sourcePartition: { file: 'bench' }, sourceOffset: { position: from + index },
+  }))
+
 function writeBytes(records: number): void {
   const file = openSync(join(directory.path, 'calibration'), 'w')
   for (let from = 0; from < records; from += batchRecords) writeSync(file, lines)
@@ -88,13 +101,18 @@ try {
     run: () => runUntil(broker, sourceOf(lineCount, spansBatch(topic)), {}, lineCount),
     against: { name: 'writeSync of the same bytes, 500 kB at a time', run: () => writeBytes(lineCount) },
   })
-  for (const [name, config] of [['connect-source-json', {}], ['connect-source-json-3-transforms', threeTransforms]] as const) {
+  for (const [name, config] of [['connect-source-json', {}], ['connect-source-json-3-transforms', threeTransforms], ['connect-source-json-6-transforms', sixTransforms]] as const) {
     await bench({
       name, records: eventCount, bytes: eventCount * lineBytes,
       run: () => runUntil(broker, sourceOf(eventCount, eventsBatch(topic)), { ...config, 'value.converter': 'JsonConverter', 'value.converter.schemas.enable': 'false' }, eventCount),
       against: { name: 'JSON.stringify of each value', run: () => { for (let id = 0; id < eventCount; id++) Buffer.from(JSON.stringify(event(id))) } },
     })
   }
+  await bench({
+    name: 'connect-source-json-schemas', records: eventCount, bytes: eventCount * lineBytes,
+    run: () => runUntil(broker, sourceOf(eventCount, structsBatch(topic)), { 'value.converter': 'JsonConverter' }, eventCount),
+    against: { name: 'JSON.stringify of each value', run: () => { for (let id = 0; id < eventCount; id++) Buffer.from(JSON.stringify(event(id))) } },
+  })
   await runUntil(broker, sourceOf(lineCount, spansBatch(() => 'lines')), {}, lineCount)
   await bench({
     name: 'connect-sink-lines', records: lineCount, bytes: lineCount * lineBytes,
