@@ -13,7 +13,7 @@ export function describeWithOwnKafka(options: KafkaOptions, title: string, body:
       let cluster: KafkaCluster | undefined
       beforeAll(async () => {
         cluster = await startKafka(options)
-      }, 120_000)
+      }, 240_000)
       afterAll(() => cluster?.stop())
       body(() => cluster!)
     })

@@ -178,12 +178,15 @@ const commonProperties = [
   'num.recovery.threads.per.data.dir=1',
 ]
 
+/** Three that start at a time on a busy machine of two cores have taken more than 90 s. */
+const startPatienceMs = 180_000
+
 async function untilListening(node: PlannedNode, broker: BrokerProcess): Promise<void> {
-  const deadline = systemClock.monotonic() + 90_000
+  const deadline = systemClock.monotonic() + startPatienceMs
   while (!await accepts(node.port, '127.0.0.1')) {
     const failure = broker.failure()
     if (failure !== undefined) throw new KafkaUnavailable(`Kafka's broker ${node.id} did not start: ${failure}`)
-    if (systemClock.monotonic() > deadline) throw new KafkaUnavailable(`Kafka's broker ${node.id} did not listen within 90 s`)
+    if (systemClock.monotonic() > deadline) throw new KafkaUnavailable(`Kafka's broker ${node.id} did not listen within ${startPatienceMs} ms`)
     await sleep(systemClock, 50)
   }
 }
