@@ -53,7 +53,7 @@ export interface SyncJournalOptions {
   readonly onSync?: (ms: number) => void
 }
 
-export const journalFileNames: readonly string[] = ['millrace.journal-0', 'millrace.journal-1']
+export const journalFileNames: readonly string[] = ['millrace.journal.0', 'millrace.journal.1']
 /** Then the other file's turn comes; the last frame may reach beyond it. */
 export const journalFileBytes = 8 * 1024 * 1024
 

@@ -26,7 +26,7 @@ describe('repairDataDirectory', () => {
 
   it('cuts nothing while a journal may hold what is missing', async () => {
     const disk = await written()
-    disk.setBytes('/data/millrace.journal-0', new Uint8Array(512))
+    disk.setBytes('/data/millrace.journal.0', new Uint8Array(512))
     for (const mode of ['none', 'cut'] as const) {
       await expect(repairDataDirectory({ directory: data, fileSystem: disk }, mode)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
     }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { checkDataDirectory } from '../../../src/core/log/check-directory.ts'
 import { defaultLogConfig } from '../../../src/core/log/log-config.ts'
 import { PartitionLog } from '../../../src/core/log/partition-log.ts'
 import { RecordBatchBuilder } from '../../../src/core/log/record-batch-builder.ts'
@@ -10,7 +11,7 @@ import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
 import type { FileOperation } from '../../kit/memory-file-system.ts'
 
 const directory = '/data'
-const journalPath = '/data/millrace.journal-0'
+const journalPath = '/data/millrace.journal.0'
 const names = ['a-0', 'b-0', 'c-0', 'd-0']
 
 interface Opened {
@@ -57,7 +58,7 @@ describe('SyncJournal', () => {
     for (const log of logs) append(log, log.name)
     watched.synced.length = 0
     await journal.sync(logs)
-    expect(watched.synced).toEqual(['millrace.journal-0'])
+    expect(watched.synced).toEqual(['millrace.journal.0'])
     expect(logs.map(({ highWatermark }) => highWatermark)).toEqual([1, 1, 1, 1])
 
     const after = await open(watched.disk.crash())
@@ -76,7 +77,7 @@ describe('SyncJournal', () => {
     append(logs[3]!, 'x'.repeat(100_000))
     watched.synced.length = 0
     await journal.sync(logs)
-    expect(watched.synced.toSorted()).toEqual(['d-0', 'millrace.journal-0'])
+    expect(watched.synced.toSorted()).toEqual(['d-0', 'millrace.journal.0'])
   })
 
   it('is gone after a clean end, and stays after any other', async () => {
@@ -89,6 +90,13 @@ describe('SyncJournal', () => {
     await Promise.all(first.logs.map((log) => log.close()))
     await first.journal.close(true)
     expect(hasJournal(disk, directory)).toBe(false)
+  })
+
+  it('is not taken for a partition by what walks the directory', async () => {
+    const disk = await written()
+    expect(hasJournal(disk, directory)).toBe(true)
+    const checked = await checkDataDirectory({ directory, fileSystem: disk.kill() })
+    expect(checked.map(({ topic, partition, records, findings }) => [`${topic}-${partition}`, records, findings])).toEqual(names.map((name) => [name, 3, []]))
   })
 
   it('syncs the logs themselves when its own sync fails, and is not used again', async () => {
