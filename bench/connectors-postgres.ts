@@ -1,7 +1,7 @@
 /**
  * What the PostgreSQL connectors promise, against the server's own tools in the same run: snapshot against COPY TO, changes against
- * pg_recvlogical, appends against COPY FROM, upserts against one `unnest` statement a batch. Needs MILLRACE_TEST_PG, or a server that tests can
- * start. `npm run build && node dist/bench/connectors-postgres.js`
+ * `pg_logical_slot_peek_binary_changes`, appends against COPY FROM, upserts against one `unnest` statement a batch.
+ * Needs MILLRACE_TEST_PG, or a server that tests can start. `npm run build && node dist/bench/connectors-postgres.js`
  */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'

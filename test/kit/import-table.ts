@@ -16,7 +16,7 @@ const recordBatch = /^src\/core\/log\/[^/]*(batch|lazy-record|varint|crc32c|big-
 const node = /^node:/
 const nodeWithoutDisk = /^node:(?!fs|net|http|https|child_process|cluster)/
 const streams = /^src\/streams\//
-const ownDriver = { file: [/^chokidar$/, /^csv-parse\/sync$/, /^hyparquet-writer$/], postgres: [/^pg$/, /^pg-copy-streams$/, /^pg-cursor$/, /^pg-logical-replication$/] } as const
+const ownDriver = { file: [/^chokidar$/, /^csv-parse\/sync$/, /^hyparquet-writer$/], postgres: [/^pg$/, /^pg-cursor$/] } as const
 
 export const importTable: readonly ImportRow[] = [
   { name: 'core/index', files: coreIndex, allowed: [/^src\/core\/(?!server\/)/] },
