@@ -14,7 +14,7 @@ import { topologyOf } from '../kit/streams-model-topology.ts'
 import { join, topics, windowedCount } from '../kit/killed-topologies.mjs'
 
 const kills = Number(process.env['MILLRACE_FAULT_KILLS'] ?? 300)
-const programs = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 20)
+const programs = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 8)
 const seed = Number(process.env['MILLRACE_FAULT_SEED'] ?? systemClock.now() % 1_000_000)
 const script = fileURLToPath(new URL('./topologies-until-killed.mjs', import.meta.url))
 const longestLifeMs = 250
