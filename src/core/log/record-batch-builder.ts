@@ -24,7 +24,6 @@ const maxFramingBytes = 1 + 10 + 5 + 5 + 5 + 1
 const shortVarints = 8192
 /** Called directly: V8 looks `bytes.set` up through the prototypes each time, which costs a third of the copy. */
 const setBytes = Reflect.get(Uint8Array.prototype, 'set') as (this: Uint8Array, source: Uint8Array, at: number) => void
-const shortPart = 40
 const noHeaders: readonly Header[] = []
 const noBytes = new Uint8Array(0)
 
@@ -88,12 +87,14 @@ export class RecordBatchBuilder {
     if (key === null) bytes[at++] = 1 // -1
     else {
       at = writeShortVarint(bytes, at, keyLength)
-      at = copyPart(bytes, at, key)
+      setBytes.call(bytes, key, at)
+      at += keyLength
     }
     if (value === null) bytes[at++] = 1
     else {
       at = writeShortVarint(bytes, at, valueLength)
-      at = copyPart(bytes, at, value)
+      setBytes.call(bytes, value, at)
+      at += valueLength
     }
     bytes[at++] = 0
     const length = at - start
@@ -240,14 +241,6 @@ function writeShortVarint(bytes: Uint8Array, at: number, value: number): number 
   bytes[at] = ((value << 1) & 127) | 128
   bytes[at + 1] = value >>> 6
   return at + 2
-}
-
-/** Called for keys, mostly, which are short: a loop takes less than a call into the runtime. Gives where it ends. */
-function copyPart(bytes: Uint8Array, at: number, part: Uint8Array): number {
-  const { length } = part
-  if (length > shortPart) setBytes.call(bytes, part, at)
-  else for (let index = 0; index < length; index++) bytes[at + index] = part[index]!
-  return at + length
 }
 
 function sizeOf(part: Uint8Array | null): number {
