@@ -32,14 +32,14 @@ const changing = {
   'whole and positive': z.object({ a: z.int().positive() }),
 }
 
-/** Often with the members that the schemas name, in any order. */
+/** As JSON gives them (so no object is without a prototype), often with the members that the schemas name, in any order. */
 const values = fc.letrec<{ value: unknown }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 3 },
     fc.oneof(fc.constant('x'), fc.string({ maxLength: 3 }), fc.double(), fc.integer(), fc.boolean(), fc.constant(null), fc.constant(undefined)),
     fc.array(tie('value'), { maxLength: 3 }),
-    fc.record({ a: tie('value'), b: tie('value'), c: tie('value'), d: tie('value') }, { requiredKeys: [] }),
-    fc.record({ street: fc.string(), number: fc.integer() }, { requiredKeys: ['street'] }),
+    fc.record({ a: tie('value'), b: tie('value'), c: tie('value'), d: tie('value') }, { requiredKeys: [], noNullPrototype: true }),
+    fc.record({ street: fc.string(), number: fc.integer() }, { requiredKeys: ['street'], noNullPrototype: true }),
     fc.shuffledSubarray(['a', 'b', 'c']).chain((names) => fc.tuple(...names.map(() => tie('value'))).map((found) => Object.fromEntries(names.map((name, index) => [name, found[index]])))),
   ),
 })).value
