@@ -1,6 +1,6 @@
 /** What runs in a task's thread: loads the plugin, reaches the log through the port, runs the task, and says how it ended. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { assert, openSharedBroker, systemClock, systemRandom } from '../../core/index.ts'
+import { assert, openSharedBroker, plainError, systemClock, systemRandom } from '../../core/index.ts'
 import type { ConnectorPlugin, Log } from '../connector.ts'
 import { connectorError } from '../errors.ts'
 import { loadModule, PluginRegistry } from './plugin-registry.ts'
@@ -9,7 +9,7 @@ import { TaskControl } from './task-control.ts'
 import { TaskGauges } from './task-gauges.ts'
 import { noProgress } from './task-spec.ts'
 import type { TaskProgress, TaskSpec } from './task-spec.ts'
-import { plainError, signOfLifeMs } from './thread-messages.ts'
+import { signOfLifeMs } from './thread-messages.ts'
 import type { FromThread, TaskThreadData, ToThread } from './thread-messages.ts'
 import { workerConfig } from './worker-config.ts'
 

@@ -1,12 +1,11 @@
 import { Worker } from 'node:worker_threads'
-import { isStreamError, shareBroker } from '../../core/index.ts'
+import { errorFromPlain, isStreamError, shareBroker } from '../../core/index.ts'
 import type { SharedBroker, Timer } from '../../core/index.ts'
 import { connectorError } from '../errors.ts'
 import { hostInProcess } from './in-process-host.ts'
 import type { HostedTask, HostedTaskOptions, TaskHost } from './task-host.ts'
 import type { GaugeReading } from './task-gauges.ts'
 import { taskName } from './task-spec.ts'
-import { errorFromPlain } from './thread-messages.ts'
 import type { FromThread, TaskThreadData, ToThread } from './thread-messages.ts'
 
 export interface ThreadHostOptions {
