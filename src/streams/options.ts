@@ -22,7 +22,8 @@ export interface SourceOptions<K, V> extends NameOption {
 
 /**
  * `earliest`: with the oldest record. `latest`: with those that come from now on. `maxAge`: with the first record that is younger
- * than that, by its timestamp, or with those that come from now on where there is none. `none`: nowhere, the application fails.
+ * than that, by its timestamp, or with those that come from now on where there is none. Where one of these two begins is committed at once.
+ * `none`: nowhere, the application fails.
  */
 export type OffsetReset = 'earliest' | 'latest' | 'none' | { readonly maxAge: Duration }
 

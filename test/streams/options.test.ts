@@ -55,6 +55,12 @@ describe('where a source starts when nothing was committed', () => {
     expect(new Set(await results())).toEqual(new Set(['new']))
   })
 
+  it.each<[OffsetReset]>([['latest'], [{ maxAge: '10m' }]])('%j: the start itself is committed, so that nothing is waited for that came before it, and nothing is left out after it', async (offsetReset) => {
+    expect(await run(offsetReset)).toEqual([])
+    await write(broker, 'in', [{ key: 'k', value: 'while it was down', timestamp: systemClock.now() }])
+    expect(await run(offsetReset)).toEqual(['while it was down'])
+  })
+
   it('none: nowhere; the application says so, and goes on from an offset that was committed', async () => {
     await expect(run('none')).rejects.toThrow('nothing was committed for in-0')
     expect(await run('earliest')).toHaveLength(3)

@@ -18,6 +18,14 @@ interface Input extends TopicPartition {
   idleUntilMs: number | null
 }
 
+/** Where an input is read from, and where it ends at present. */
+export interface InputPosition extends TopicPartition {
+  readonly position: number
+  readonly end: number
+  /** Nothing was committed, and it matters where reading began: who starts later would begin elsewhere. */
+  readonly commitsStart: boolean
+}
+
 /** A task with its place in its inputs: what to read, when all inputs are there, where to go back to. */
 export class ActiveTask {
   readonly plan: TaskPlan
@@ -30,11 +38,12 @@ export class ActiveTask {
   /** Inputs are empty, and were waited for long enough. */
   #isEnforced = false
 
-  constructor(plan: TaskPlan, task: StreamTask, positions: readonly (TopicPartition & { readonly position: number; readonly end: number })[], maxIdleMs: number) {
+  constructor(plan: TaskPlan, task: StreamTask, positions: readonly InputPosition[], maxIdleMs: number) {
     this.plan = plan
     this.task = task
     this.#maxIdleMs = maxIdleMs
-    for (const { topic, partition, position, end } of positions) {
+    for (const { topic, partition, position, end, commitsStart } of positions) {
+      if (commitsStart) task.begin({ topic, partition }, position)
       this.#inputs.set(partitionKey(topic, partition), { topic, partition, position, readTo: position, end, traffic: { records: 0, bytes: 0 }, idleUntilMs: null })
     }
     this.#inputList = [...this.#inputs.values()]

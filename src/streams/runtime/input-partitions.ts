@@ -9,7 +9,10 @@ import type { TaskContext } from './task-context.ts'
 
 interface Committed {
   readonly partitionTime: number
+  /** -1: nothing was. */
   readonly offset: number
+  /** Where reading goes on after a rollback, if it is known: without a commit, where it began. */
+  readonly startsAt: number
 }
 
 /** The input queues of a task: chooses the next record by timestamp, and keeps the task's stream time. Semantics: PartitionGroup. */
@@ -65,14 +68,21 @@ export class InputPartitions {
   resume(partition: CommittedOffset, partitionTime: number): void {
     const queue = this.#queueOf(partition)
     queue.partitionTime = partitionTime
-    this.#committed.set(queue, { partitionTime, offset: partition.offset })
+    this.#committed.set(queue, { partitionTime, offset: partition.offset, startsAt: partition.offset })
     this.#streamTime = Math.max(this.#streamTime, partitionTime)
+  }
+
+  /** Nothing was committed for the partition, and it is read from `offset` on: the next commit says so. */
+  begin(partition: TopicPartition, offset: number): void {
+    const queue = this.#queueOf(partition)
+    this.#committed.set(queue, { partitionTime: -1, offset: -1, startsAt: offset })
+    queue.add([], offset)
   }
 
   /** The next offset of each partition that moved since the last commit; `committed` is about these, whatever is added in between. */
   prepareCommit(metadata: (partitionTime: number) => string): readonly CommittedOffset[] {
     const moved = this.#list.filter((queue) => queue.nextOffset >= 0 && queue.nextOffset !== this.#committed.get(queue)!.offset)
-    this.#prepared = new Map(moved.map((queue) => [queue, { offset: queue.nextOffset, partitionTime: queue.partitionTime }]))
+    this.#prepared = new Map(moved.map((queue) => [queue, { offset: queue.nextOffset, partitionTime: queue.partitionTime, startsAt: queue.nextOffset }]))
     return moved.map((queue) => ({ topic: queue.topic, partition: queue.partition, offset: queue.nextOffset, metadata: metadata(queue.partitionTime) }))
   }
 
@@ -85,8 +95,9 @@ export class InputPartitions {
     this.#streamTime = -1
     this.#byTime.clear()
     this.#prepared.clear()
-    for (const [queue, { partitionTime }] of this.#committed) {
+    for (const [queue, { partitionTime, startsAt }] of this.#committed) {
       queue.clear()
+      queue.add([], startsAt)
       queue.partitionTime = partitionTime
       this.#streamTime = Math.max(this.#streamTime, partitionTime)
     }
@@ -99,7 +110,7 @@ export class InputPartitions {
     const queue = this.#open(topic, partition)
     this.#queues.set(key, queue)
     this.#list.push(queue)
-    this.#committed.set(queue, { partitionTime: -1, offset: -1 })
+    this.#committed.set(queue, { partitionTime: -1, offset: -1, startsAt: -1 })
     return queue
   }
 

@@ -90,6 +90,11 @@ export class StreamTask {
     }
   }
 
+  /** An input for which nothing was committed, and which does not begin with its first record: the next commit says where it began. */
+  begin(input: TopicPartition, offset: number): void {
+    this.#inputs.begin(input, offset)
+  }
+
   /** Where to begin to restore a changelog that has records from `start` to `end`: stores on disk have the ones before. */
   restoreFrom(changelogTopic: string, start: number, end: number): number {
     return this.#state.restoreFrom(changelogTopic, start, end, this.#options.clock.now())

@@ -446,6 +446,8 @@ export class StreamThread {
     const added = tasks.filter((active) => !this.#tasks.includes(active))
     for (const active of added) await this.#upkeep.restore(active)
     this.#setTasks(tasks)
+    // Where inputs began may have to be committed.
+    if (added.length > 0) this.#isDirty = true
     this.#options.metrics.tasksCreated += added.length
     await this.#follow(dropped.filter(({ task }) => !reused.has(task)))
     this.#newAssignment = null

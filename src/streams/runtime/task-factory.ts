@@ -4,6 +4,7 @@ import type { ResolvedConfig } from '../config.ts'
 import { topicInBroker } from '../topology/internal-topics.ts'
 import type { SourceNode, TopologyData } from '../topology/node.ts'
 import { ActiveTask } from './active-task.ts'
+import type { InputPosition } from './active-task.ts'
 import { taskPlans, wholeName } from './assignor.ts'
 import type { TaskPlan } from './assignor.ts'
 import type { RecordCollector } from './record-collector.ts'
@@ -12,7 +13,7 @@ import type { OpenStore } from '../state/open-store.ts'
 import { StreamTask } from './stream-task.ts'
 import type { TaskConfig } from './task-config.ts'
 
-type InputPositions = ConstructorParameters<typeof ActiveTask>[2]
+type InputPositions = readonly InputPosition[]
 
 /** Opens the stores of a task on disk. */
 export type OpenDisk = (taskId: string) => DiskState
@@ -107,13 +108,16 @@ export class TaskFactory {
   /** Where each input starts, and where it ends at present. */
   async #positions({ inputs, subTopology }: TaskPlan, committed: ReadonlyMap<string, CommittedOffset>): Promise<InputPositions> {
     const { broker } = this.#options.config
-    const starts = await broker.topics.listOffsets(inputs.map((input): OffsetQuery => ({ ...input, at: this.#startOf(input, subTopology.nodes, committed) })))
+    const places = inputs.map((input) => this.#startOf(input, subTopology.nodes, committed))
+    const starts = await broker.topics.listOffsets(inputs.map((input, index): OffsetQuery => ({ ...input, at: places[index]! })))
     const ends = await broker.topics.listOffsets(inputs.map((input): OffsetQuery => ({ ...input, at: 'latest' })), { isolation: 'read-committed' })
     return inputs.map((input, index) => {
       const start = starts[index]!.offset
       const end = ends[index]!.offset
+      const known = committed.get(partitionKey(input.topic, input.partition))
       // No record is as young as was asked for.
-      return { ...input, position: committed.get(partitionKey(input.topic, input.partition))?.offset ?? (start < 0 ? end : start), end }
+      const position = known?.offset ?? (start < 0 ? end : start)
+      return { ...input, position, end, commitsStart: known === undefined && places[index] !== 'earliest' }
     })
   }
 
