@@ -109,3 +109,49 @@ describe('a client that adds partitions by itself', () => {
     await engine.close()
   })
 })
+
+const dayMs = 86_400_000
+
+/** Use sets off the housekeeping, which takes some turns of the event loop. */
+async function keepHouse(engine: LocalEngine): Promise<void> {
+  await engine.fetch({ positions: [], maxBytes: 1, minBytes: 0, maxWaitMs: 0, isolation: 'read-committed' })
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+}
+
+describe('a transactional id that nobody uses', () => {
+  it('is forgotten after 7 days, for good: its producer is told, and whoever comes back begins anew', async () => {
+    const [disk, clock] = [new MemoryFileSystem(), new ManualClock()]
+    const engine = await withTopic(disk, clock)
+    const first = await init(engine)
+    await write(engine, 'a', first)
+    const second = await end(engine, first, 'commit')
+    await clock.advance(7 * dayMs - 1)
+    await keepHouse(engine)
+    expect(engine.transactions.stateOf(transactionalId)).toMatchObject({ status: 'complete-commit', ...second })
+    await clock.advance(300_000)
+    await keepHouse(engine)
+    expect(engine.transactions.stateOf(transactionalId)).toBeUndefined()
+    expect(await codeOf(() => end(engine, second, 'abort'))).toBe('INVALID_PRODUCER_ID_MAPPING')
+    await engine.close()
+    const again = await openEngine(disk, clock)
+    expect(again.transactions.list()).toEqual([])
+    expect((await init(again)).producerId).not.toBe(second.producerId)
+    await again.close()
+  })
+
+  it('is kept as long as its transaction is open, and from each use on for another 7 days', async () => {
+    const clock = new ManualClock()
+    const engine = await withTopic(undefined, clock)
+    await init(engine)
+    await clock.advance(5 * dayMs)
+    const used = await init(engine)
+    await clock.advance(5 * dayMs)
+    await keepHouse(engine)
+    expect(engine.transactions.stateOf(transactionalId)).toMatchObject({ status: 'empty', ...used })
+    await write(engine, 'a', used)
+    await clock.advance(1_000)
+    await engine.transactions.expireIds(500)
+    expect(engine.transactions.stateOf(transactionalId)).toMatchObject({ status: 'ongoing', ...used })
+    await engine.close()
+  })
+})
