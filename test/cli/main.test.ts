@@ -2,18 +2,27 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { runConsole as runHere } from '../../src/cli/run-console.ts'
 import { runConsole, startConsole } from '../kit/console.ts'
+import { MemoryTerminal } from '../kit/memory-terminal.ts'
 
 /** The command as a process: streams, signals, exit codes and the lock on the directory. What commands do is in run-console.test.ts. */
 let directory: string
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'millrace-process-'))
-  await succeed('topics --create --topic hits')
+  await prepare('topics --create --topic hits')
 })
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
 const millrace = (args: string, input?: string | Uint8Array) => runConsole(args.split(' '), { directory }, input)
+
+/** What only sets the scene runs in this process: one of its own takes its time to start. */
+async function prepare(args: string, input?: string): Promise<string> {
+  const terminal = new MemoryTerminal(input)
+  expect(await runHere([...args.split(' '), '--data', join(directory, '.millrace')], terminal), args).toBe(0)
+  return terminal.output
+}
 
 async function succeed(args: string, input?: string | Uint8Array): Promise<string> {
   const result = await millrace(args, input)
@@ -38,16 +47,16 @@ describe('the millrace command', { timeout: patienceMs }, () => {
   })
 
   it('ends cleanly at the first SIGTERM, with what was printed committed', async () => {
-    await succeed('produce --topic hits', '1\n2\n')
+    await prepare('produce --topic hits', '1\n2\n')
     const consumer = startConsole(['consume', '--topic', 'hits', '--group', 'g', '--from-beginning'], { directory })
     await consumer.waitFor('2\n')
     consumer.kill('SIGTERM')
     expect(await consumer.ended).toMatchObject({ code: 0, output: '1\n2\n', errors: 'Processed a total of 2 records\n' })
-    expect(await succeed('groups --describe --group g')).toMatch(/^g +hits +0 +2 +2 +0 /m)
+    expect(await prepare('groups --describe --group g')).toMatch(/^g +hits +0 +2 +2 +0 /m)
   })
 
   it('names the process that holds the directory, at once, and takes over when it is gone', async () => {
-    await succeed('produce --topic hits', '1\n')
+    await prepare('produce --topic hits', '1\n')
     const holder = startConsole(['consume', '--topic', 'hits', '--from-beginning'], { directory })
     await holder.waitFor('1\n')
     expect(await millrace('topics --list')).toMatchObject({ code: 1, errors: expect.stringMatching(new RegExp(`^error: .*\\b${holder.pid}\\b.*\\n$`)) as string })
