@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openEmbeddedBroker, randomInteger, seededRandom, sleep, systemClock } from '../../src/core/index.ts'
 
-const rounds = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 8)
+const rounds = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 4)
 const seed = Number(process.env['MILLRACE_FAULT_SEED'] ?? systemClock.now() % 1_000_000)
 const program = fileURLToPath(new URL('./connect-until-killed.mjs', import.meta.url))
 const longestLifeMs = 500
