@@ -21,7 +21,8 @@ export const javaOptions = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xms
 
 const kitFolder = join(dirname(fileURLToPath(import.meta.url)), 'kafka')
 
-function cacheFolder(): string {
+/** Where everything is kept that is made or fetched once per machine. */
+export function kafkaCacheFolder(): string {
   return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'millrace-test', `kafka-${kafkaVersion}`)
 }
 
@@ -31,7 +32,7 @@ export function kafkaClassPath(): string {
 }
 
 function classPathOf(folder: string, pomFile: string): string {
-  const libs = join(cacheFolder(), folder)
+  const libs = join(kafkaCacheFolder(), folder)
   if (!hasProgram('java')) throw new KafkaUnavailable('no Kafka: MILLRACE_TEST_KAFKA is not set, there is no Docker socket, and no java on PATH')
   if (!existsSync(libs)) fetchJars(libs, pomFile)
   return join(libs, '*')
@@ -39,7 +40,7 @@ function classPathOf(folder: string, pomFile: string): string {
 
 /** Whether Kafka's own tools can be run here, wherever the brokers are. */
 export function hasKafkaTools(): boolean {
-  return existsSync(join(cacheFolder(), 'libs')) ? hasProgram('java') : hasProgram('java') && hasProgram('mvn')
+  return existsSync(join(kafkaCacheFolder(), 'libs')) ? hasProgram('java') : hasProgram('java') && hasProgram('mvn')
 }
 
 function hasProgram(name: string): boolean {
@@ -49,8 +50,8 @@ function hasProgram(name: string): boolean {
 /** Into a folder of its own first: two test runs may fetch at the same time, and the one that is later throws its copy away. */
 function fetchJars(libs: string, pomFile: string): void {
   if (!hasProgram('mvn')) throw new KafkaUnavailable('no Kafka: there is java, but no mvn on PATH to fetch the jars with')
-  mkdirSync(cacheFolder(), { recursive: true })
-  const fresh = mkdtempSync(join(cacheFolder(), 'fetch-'))
+  mkdirSync(kafkaCacheFolder(), { recursive: true })
+  const fresh = mkdtempSync(join(kafkaCacheFolder(), 'fetch-'))
   const options = ['-q', '-B', '-f', pomFile, 'dependency:copy-dependencies', `-DoutputDirectory=${fresh}`]
   const { status, stdout, stderr } = spawnSync('mvn', options, { encoding: 'utf8' })
   if (status !== 0) {
@@ -76,7 +77,7 @@ export function formatDataFolder(folder: string, nodeId: number, clusterId: stri
 }
 
 function formattedCheckpoint(): string {
-  const checkpoint = join(cacheFolder(), 'bootstrap.checkpoint')
+  const checkpoint = join(kafkaCacheFolder(), 'bootstrap.checkpoint')
   if (existsSync(checkpoint)) return checkpoint
   const home = mkdtempSync(join(tmpdir(), 'millrace-kafka-format-'))
   const properties = join(home, 'server.properties')

@@ -27,6 +27,8 @@ export interface BrokerSettings {
   readonly clusterId: string
   /** server.properties but for `log.dirs`. */
   readonly properties: readonly string[]
+  /** More options of `java`. */
+  readonly javaOptions: readonly string[]
 }
 
 /** Prints the server's process id; ends with the server, and kills it when its own standard input closes: when this process dies, however it dies. */
@@ -35,19 +37,21 @@ const guardScript = 'log=$1; shift; exec 3<&0; "$@" >> "$log" 2>&1 3<&- & server
 export class JarBroker implements BrokerProcess {
   readonly #home: string
   readonly #properties: string
+  readonly #javaOptions: readonly string[]
   #guard: ChildProcess | undefined
   #pid: number | undefined
 
   constructor(home: string, settings: BrokerSettings) {
     this.#home = home
     this.#properties = join(home, 'server.properties')
+    this.#javaOptions = settings.javaOptions
     mkdirSync(home, { recursive: true })
     formatDataFolder(join(home, 'data'), settings.nodeId, settings.clusterId)
     writeFileSync(this.#properties, [...settings.properties, `log.dirs=${join(home, 'data')}`, ''].join('\n'))
   }
 
   async start(): Promise<void> {
-    const command = ['java', '-Xmx320m', ...javaOptions, '-cp', kafkaClassPath(), 'kafka.Kafka', this.#properties]
+    const command = ['java', '-Xmx320m', ...javaOptions, ...this.#javaOptions, '-cp', kafkaClassPath(), 'kafka.Kafka', this.#properties]
     const log = openSync(this.#log, 'a')
     const guard = spawn('sh', ['-c', guardScript, 'guard', this.#log, ...command], { stdio: ['pipe', 'pipe', log] })
     closeSync(log)

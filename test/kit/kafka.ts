@@ -5,14 +5,14 @@
  *
  *   startKafka({ brokers: 3 }) ──► running ── kill/pause/resume/restart(node) … ──stop()──► gone, files removed
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sleep, systemClock } from '../../src/core/clock.ts'
 import { randomUuid, systemRandom } from '../../src/core/random.ts'
-import { KafkaUnavailable } from './kafka-jars.ts'
+import { kafkaCacheFolder, KafkaUnavailable } from './kafka-jars.ts'
 import { dockerBroker, JarBroker } from './kafka-process.ts'
 import type { BrokerProcess } from './kafka-process.ts'
 
@@ -71,8 +71,9 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
     rmSync(home, { recursive: true, force: true })
   }
   try {
+    const javaOptions = docker ? [] : await archivedClasses()
     for (const node of nodes) {
-      const settings = { nodeId: node.id, clusterId, properties: serverProperties(node, nodes, options.properties ?? []) }
+      const settings = { nodeId: node.id, clusterId, properties: serverProperties(node, nodes, options.properties ?? []), javaOptions }
       processes.set(node.id, docker ? await dockerBroker(settings) : new JarBroker(join(home, `broker-${node.id}`), settings))
     }
     await Promise.all([...processes.values()].map((broker) => broker.start()))
@@ -105,6 +106,34 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
 /** A topic or group name that no other test file uses. */
 export function freshName(prefix: string): string {
   return `${prefix}-${randomUuid(systemRandom).slice(0, 8)}`
+}
+
+/**
+ * Java's options for the archive of the classes that a broker loads: with it, one starts in half the CPU time, and the tests
+ * start dozens. Made once per machine, by a broker that starts and ends. A Java that the archive does not fit goes without it.
+ */
+async function archivedClasses(): Promise<readonly string[]> {
+  const archive = join(kafkaCacheFolder(), 'broker.jsa')
+  if (!existsSync(archive)) await (archiving ??= archiveClasses(archive))
+  return existsSync(archive) ? [`-XX:SharedArchiveFile=${archive}`, '-Xlog:disable'] : []
+}
+
+let archiving: Promise<void> | undefined
+
+async function archiveClasses(archive: string): Promise<void> {
+  const nodes = await planNodes(1)
+  const home = mkdtempSync(join(tmpdir(), 'millrace-kafka-classes-'))
+  const made = `${archive}.${process.pid}`
+  const javaOptions = [`-XX:ArchiveClassesAtExit=${made}`, '-Xlog:disable']
+  const broker = new JarBroker(home, { nodeId: 1, clusterId, properties: serverProperties(nodes[0]!, nodes, []), javaOptions })
+  try {
+    await broker.start()
+    await untilListening(nodes[0]!, broker)
+    await broker.signal('SIGTERM')
+    if (existsSync(made)) renameSync(made, archive)
+  } finally {
+    await broker.remove()
+  }
 }
 
 const clusterId = 'TWlsbHJhY2VUZXN0S2l0MQ'
@@ -176,6 +205,7 @@ const commonProperties = [
   'num.network.threads=2',
   'num.io.threads=4',
   'num.recovery.threads.per.data.dir=1',
+  'log.cleaner.dedupe.buffer.size=2097152',
 ]
 
 /** Three that start at a time on a busy machine of two cores have taken more than 90 s. */
