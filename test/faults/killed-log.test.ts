@@ -14,9 +14,11 @@ import { defaultLogConfig } from '../../src/core/log/log-config.ts'
 import { PartitionLog } from '../../src/core/log/partition-log.ts'
 import { failpoints } from './log-failpoints.mjs'
 
-const rounds = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 140)
+/** SIGKILLs at random moments; each ends the logs of several directories. */
+const rounds = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 56)
+const together = 4
 /** Kills at each failpoint, half of them before it and half after. */
-const roundsEach = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 8)
+const roundsEach = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 4)
 const seed = Number(process.env['MILLRACE_FAULT_SEED'] ?? systemClock.now() % 1_000_000)
 const program = fileURLToPath(new URL('./log-until-killed.mjs', import.meta.url))
 const longestLifeMs = 300
@@ -24,25 +26,29 @@ const longestLifeMs = 300
 const longestWaitMs = 20_000
 const keys = 8
 
-let directory: string
+let root: string
 
-beforeAll(() => void (directory = mkdtempSync(join(tmpdir(), 'millrace-killed-log-'))))
-afterAll(() => rmSync(directory, { recursive: true, force: true }))
+beforeAll(() => void (root = mkdtempSync(join(tmpdir(), 'millrace-killed-log-'))))
+afterAll(() => rmSync(root, { recursive: true, force: true }))
 
 interface Death {
-  /** The last record that was acknowledged before the kill; -1 for none. */
-  readonly acknowledged: number
+  /** By directory, the last record that was acknowledged before the kill; -1 for none. */
+  readonly acknowledged: readonly number[]
   /** It ended before its time was up. */
   readonly byItself: boolean
 }
 
-/** With a failpoint the program kills itself; otherwise, and at the latest, it is killed after so long. */
-async function runAndKill(round: number, lifeMs: number, failpoint: readonly string[] = []): Promise<Death> {
-  const child = spawn(process.execPath, [program, directory, String(seed + round), ...failpoint], { stdio: ['ignore', 'pipe', 'inherit'] })
-  let acknowledged = -1
+/** With a failpoint the program kills itself; otherwise, and at the latest, it is killed so long after a first directory's logs are open. */
+async function runAndKill(round: number, directories: readonly string[], lifeMs: number, failpoint: readonly string[] = []): Promise<Death> {
+  const child = spawn(process.execPath, [program, String(seed + round), directories.join(','), ...failpoint], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const acknowledged = directories.map(() => -1)
   const closed = once(child, 'close') as Promise<[number | null, string | null]>
   const ready = new Promise<void>((resolve) => {
-    createInterface({ input: child.stdout }).on('line', (line) => (line === 'ready' ? resolve() : (acknowledged = Number(line.split(' ')[1]))))
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      if (line === 'ready') return resolve()
+      const [, index, offset] = line.split(' ').map(Number)
+      acknowledged[index!] = offset!
+    })
   })
   await Promise.race([ready, closed])
   const ended = await Promise.race([sleep(systemClock, lifeMs).then(() => null), closed])
@@ -52,7 +58,7 @@ async function runAndKill(round: number, lifeMs: number, failpoint: readonly str
 }
 
 /** Offset and number of each record; the log is opened, read, closed and checked. */
-async function recovered(name: string): Promise<{ readonly start: number; readonly end: number; readonly records: readonly (readonly [offset: number, value: number])[] }> {
+async function recovered(directory: string, name: string): Promise<{ readonly start: number; readonly end: number; readonly records: readonly (readonly [offset: number, value: number])[] }> {
   const log = await PartitionLog.open({ directory: join(directory, name), name, fileSystem: nodeFileSystem, clock: systemClock, config: { ...defaultLogConfig, segmentBytes: 4000, indexIntervalBytes: 500 } })
   expect(log.failure).toBeNull()
   const records: (readonly [number, number])[] = []
@@ -68,11 +74,11 @@ async function recovered(name: string): Promise<{ readonly start: number; readon
 }
 
 /** Everything acknowledged is there, in its place, and nothing else. */
-async function expectWhole(acknowledged: number, where: string): Promise<void> {
-  const retained = await recovered('retained-0')
+async function expectWhole(directory: string, acknowledged: number, where: string): Promise<void> {
+  const retained = await recovered(directory, 'retained-0')
   expect(retained.end, where).toBeGreaterThan(acknowledged)
   expect(retained.records, where).toEqual(Array.from({ length: retained.end - retained.start }, (_, i) => [retained.start + i, retained.start + i]))
-  const compacted = await recovered('compacted-0')
+  const compacted = await recovered(directory, 'compacted-0')
   expect(compacted.end, where).toBeGreaterThan(acknowledged)
   for (const [offset, value] of compacted.records) expect(value, where).toBe(offset)
   const last = new Map(compacted.records.map(([, value]) => [value % keys, value]))
@@ -82,20 +88,22 @@ async function expectWhole(acknowledged: number, where: string): Promise<void> {
 }
 
 describe('a log whose process is killed', () => {
-  it(`has everything that was acknowledged, each record where it was appended, over ${rounds} kills at random moments (seed ${seed})`, async () => {
+  it(`has everything that was acknowledged, each record where it was appended, over ${rounds * together} kills at random moments (seed ${seed})`, async () => {
     const random = seededRandom(seed)
+    const directories = Array.from({ length: together }, (_, index) => join(root, `logs-${index}`))
     for (let round = 0; round < rounds; round++) {
-      const { acknowledged } = await runAndKill(round, randomInteger(random, longestLifeMs))
-      await expectWhole(acknowledged, `seed ${seed}, round ${round}`)
+      const { acknowledged } = await runAndKill(round, directories, randomInteger(random, longestLifeMs))
+      for (const [index, directory] of directories.entries()) await expectWhole(directory, acknowledged[index]!, `seed ${seed}, round ${round}, directory ${index}`)
     }
   })
 
   it.each(Object.keys(failpoints))(`has it killed at: %s (${roundsEach} times, seed ${seed})`, async (failpoint) => {
+    const directory = join(root, 'failpoints')
     for (let round = 1; round <= roundsEach; round++) {
       const where = `seed ${seed}, ${failpoint}, at time ${round}`
-      const { acknowledged, byItself } = await runAndKill(round, longestWaitMs, [failpoint, String(round)])
+      const { acknowledged, byItself } = await runAndKill(round, [directory], longestWaitMs, [failpoint, String(round)])
       expect(byItself, `${where}: it was not reached`).toBe(true)
-      await expectWhole(acknowledged, where)
+      await expectWhole(directory, acknowledged[0]!, where)
     }
   })
 })

@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join as joinPaths } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { longSerde, openEmbeddedBroker, randomInteger, seededRandom, sleep, systemClock } from '../../src/core/index.ts'
@@ -9,45 +11,52 @@ import type { Broker, Random, RecordView } from '../../src/core/index.ts'
 import { StreamsApp } from '../../src/streams/index.ts'
 import type { Topology } from '../../src/streams/index.ts'
 import { expectedOf, experimentOf, fill, writtenBy } from '../kit/streams-differential.ts'
+import type { Experiment } from '../kit/streams-differential.ts'
 import { readAll } from '../kit/streams-harness.ts'
 import { topologyOf } from '../kit/streams-model-topology.ts'
 import { join, topics, windowedCount } from '../kit/killed-topologies.mjs'
 
+/** Kills of the count and of the join; one SIGKILL ends those of several directories, each at a moment of its own. */
 const kills = Number(process.env['MILLRACE_FAULT_KILLS'] ?? 300)
-const programs = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 8)
+const programs = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 12)
+const killsOfPrograms = 4
 const seed = Number(process.env['MILLRACE_FAULT_SEED'] ?? systemClock.now() % 1_000_000)
 const script = fileURLToPath(new URL('./topologies-until-killed.mjs', import.meta.url))
+const together = 6
 const longestLifeMs = 250
 /** Young enough for every topic's retention. */
 const baseMs = systemClock.now() - 3_600_000
 
-let directory: string
+let root: string
 beforeEach(() => {
-  directory = mkdtempSync(joinPaths(tmpdir(), 'millrace-killed-'))
+  root = mkdtempSync(joinPaths(tmpdir(), 'millrace-killed-'))
 })
-afterEach(() => rmSync(directory, { recursive: true, force: true }))
+afterEach(() => rmSync(root, { recursive: true, force: true }))
 
 describe('a process that is killed again and again', () => {
-  it(`counts windows and joins streams as one that is not, over ${kills} kills (seed ${seed})`, async () => {
+  it(`counts windows and joins streams as one that is not, over ${kills} kills of each (seed ${seed})`, async () => {
     const random = seededRandom(seed)
-    await withBroker((broker) => broker.topics.create(topics.map((topic) => ({ topic, partitions: 1 }))))
-    for (let kill = 0; kill < kills; kill++) await runUntilKilled(random, [])
-    await withBroker(async (broker) => {
-      await runToEnd(broker, windowedCount(), 'count', 0)
-      await runToEnd(broker, join(), 'join', 0)
-      await expectEveryCountOnce(broker)
-      await expectEveryPairOnce(broker)
-    })
+    const directories = Array.from({ length: Math.min(together, kills) }, (_, index) => joinPaths(root, `app-${index}`))
+    for (const directory of directories) await withBroker(directory, (broker) => broker.topics.create(topics.map((topic) => ({ topic, partitions: 1 }))))
+    for (let kill = 0; kill < kills; kill += directories.length) await runUntilKilled(random, directories)
+    for (const directory of directories) {
+      await withBroker(directory, async (broker) => {
+        await runToEnd(broker, windowedCount(), 'count', 0)
+        await runToEnd(broker, join(), 'join', 0)
+        await expectEveryCountOnce(broker)
+        await expectEveryPairOnce(broker)
+      })
+    }
   }, 1_200_000)
 
-  it(`gives for ${programs} random programs what the test driver gives (seed ${seed})`, async () => {
+  it(`gives for ${programs} random programs, killed ${killsOfPrograms} times, what the test driver gives (seed ${seed})`, async () => {
     const random = seededRandom(seed)
-    for (let round = 0; round < programs; round++) {
-      const experiment = experimentOf(seed + round, baseMs)
-      rmSync(directory, { recursive: true, force: true })
-      await withBroker((broker) => fill(broker, experiment, 4))
-      for (let kill = 0; kill < 3; kill++) await runUntilKilled(random, [String(experiment.seed)])
-      await withBroker(async (broker) => {
+    const experiments = Array.from({ length: programs }, (_, index) => experimentOf(seed + index, baseMs))
+    const directoryOf = (experiment: Experiment) => joinPaths(root, `program-${experiment.seed}`)
+    for (const experiment of experiments) await withBroker(directoryOf(experiment), (broker) => fill(broker, experiment, 4))
+    for (let kill = 0; kill < killsOfPrograms; kill++) await runUntilKilled(random, experiments.map((experiment) => `${directoryOf(experiment)}=${experiment.seed}`))
+    for (const experiment of experiments) {
+      await withBroker(directoryOf(experiment), async (broker) => {
         await runToEnd(broker, topologyOf(experiment.program), 'app', 100_000)
         expect(await writtenBy(broker, experiment), `seed ${experiment.seed}: ${JSON.stringify(experiment.program)}`).toEqual(expectedOf(experiment))
       })
@@ -55,7 +64,7 @@ describe('a process that is killed again and again', () => {
   }, 600_000)
 })
 
-async function withBroker(use: (broker: Broker) => Promise<void>): Promise<void> {
+async function withBroker(directory: string, use: (broker: Broker) => Promise<void>): Promise<void> {
   const broker = await openEmbeddedBroker({ directory })
   try {
     await use(broker)
@@ -71,14 +80,20 @@ async function runToEnd(broker: Broker, topology: Topology, applicationId: strin
   await app.close()
 }
 
-/** Killed while it starts, or a moment after it runs. */
-async function runUntilKilled(random: Random, args: readonly string[]): Promise<void> {
-  const child = spawn(process.execPath, [script, directory, String(baseMs), ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+/** Killed while none of its applications run, some, or all. */
+async function runUntilKilled(random: Random, places: readonly string[]): Promise<void> {
+  const child = spawn(process.execPath, [script, String(baseMs), String(randomInteger(random, 1_000_000)), ...places], { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = new Promise<NodeJS.Signals | null>((resolve) => child.once('exit', (_code, signal) => resolve(signal)))
-  if (randomInteger(random, 10) > 0) await Promise.race([new Promise((resolve) => child.stdout.once('data', resolve)), ended])
+  await Promise.race([linesOf(child.stdout, randomInteger(random, places.length + 1)), ended])
   await sleep(systemClock, randomInteger(random, longestLifeMs))
   child.kill('SIGKILL')
   expect(await ended, 'it ran until it was killed').toBe('SIGKILL')
+}
+
+async function linesOf(output: Readable, count: number): Promise<void> {
+  if (count === 0) return
+  let seen = 0
+  await new Promise<void>((resolve) => createInterface({ input: output }).on('line', () => void (++seen === count && resolve())))
 }
 
 /** Window by window 1, 2, 3 … up to what a plain count of the input gives. */

@@ -1,6 +1,7 @@
-// node log-until-killed.mjs DIRECTORY SEED [FAILPOINT COUNT]: appends to three partitions' logs without end, record n at offset n of each;
-// one is cut by retention, one compacted by key n % 8, and one deleted and made anew now and then; now and then all are closed and
-// opened. A line `acknowledged N` follows each sync. It is meant to be killed; with a failpoint (log-failpoints.mjs) it kills itself
+// node log-until-killed.mjs SEED DIRECTORIES [FAILPOINT COUNT]: in each directory (paths with commas between) it appends to three
+// partitions' logs without end, record n at offset n of each; one is cut by retention, one compacted by key n % 8, and one deleted and
+// made anew now and then; now and then all are closed and opened. A line `ready` says that a directory's logs are open, and a line
+// `acknowledged I N` follows each sync of directory I. It is meant to be killed; with a failpoint (log-failpoints.mjs) it kills itself
 // when that was passed COUNT times.
 import { join } from 'node:path'
 import { systemClock } from '../../dist/src/core/clock.js'
@@ -12,7 +13,7 @@ import { sealBatch } from '../../dist/src/core/log/record-batch.js'
 import { randomInteger, seededRandom } from '../../dist/src/core/random.js'
 import { killedAt } from './log-failpoints.mjs'
 
-const [directory, seed, failpoint, count] = process.argv.slice(2)
+const [seed, directories, failpoint, count] = process.argv.slice(2)
 const fileSystem = failpoint === undefined ? nodeFileSystem : killedAt(nodeFileSystem, failpoint, Number(count))
 const random = seededRandom(Number(seed))
 const small = { ...defaultLogConfig, segmentBytes: 4000, indexIntervalBytes: 500, minCleanableRatio: 0 }
@@ -30,25 +31,28 @@ function batch(n) {
   return bytes
 }
 
-const openOne = (name) => PartitionLog.open({ directory: join(directory, name), name, fileSystem, clock: systemClock, config: configs[name] })
-const open = () => Promise.all(Object.keys(configs).map(openOne))
-
-let [retained, compacted, deleted] = await open()
-// Killed between the two appends: the one that has less goes on first.
-for (const log of [retained, compacted]) while (log.logEndOffset < Math.max(retained.logEndOffset, compacted.logEndOffset)) log.append(batch(log.logEndOffset), 'builder')
-process.stdout.write('ready\n')
-for (let step = 0; ; step++) {
-  for (let count = randomInteger(random, 6); count >= 0; count--) for (const log of [retained, compacted, deleted]) log.append(batch(log.logEndOffset), 'builder')
-  const last = retained.logEndOffset - 1
-  await Promise.all([retained.sync(), compacted.sync(), deleted.sync()])
-  process.stdout.write(`acknowledged ${last}\n`)
-  if (step % 7 === 3) await Promise.all([retained.applyRetention(), compacted.compact(() => new Promise(setImmediate))])
-  if (step % 11 === 5) await retained.deleteRecordsBefore(Math.max(retained.logStartOffset, retained.highWatermark - 100))
-  if (step % 17 === 9) {
-    await deleted.remove()
-    deleted = await openOne('deleted-0')
+async function run(directory, index) {
+  const openOne = (name) => PartitionLog.open({ directory: join(directory, name), name, fileSystem, clock: systemClock, config: configs[name] })
+  const open = () => Promise.all(Object.keys(configs).map(openOne))
+  let [retained, compacted, deleted] = await open()
+  // Killed between the two appends: the one that has less goes on first.
+  for (const log of [retained, compacted]) while (log.logEndOffset < Math.max(retained.logEndOffset, compacted.logEndOffset)) log.append(batch(log.logEndOffset), 'builder')
+  process.stdout.write('ready\n')
+  for (let step = 0; ; step++) {
+    for (let count = randomInteger(random, 6); count >= 0; count--) for (const log of [retained, compacted, deleted]) log.append(batch(log.logEndOffset), 'builder')
+    const last = retained.logEndOffset - 1
+    await Promise.all([retained.sync(), compacted.sync(), deleted.sync()])
+    process.stdout.write(`acknowledged ${index} ${last}\n`)
+    if (step % 7 === 3) await Promise.all([retained.applyRetention(), compacted.compact(() => new Promise(setImmediate))])
+    if (step % 11 === 5) await retained.deleteRecordsBefore(Math.max(retained.logStartOffset, retained.highWatermark - 100))
+    if (step % 17 === 9) {
+      await deleted.remove()
+      deleted = await openOne('deleted-0')
+    }
+    if (step % 25 !== 24) continue
+    await Promise.all([retained.close(), compacted.close(), deleted.close()])
+    ;[retained, compacted, deleted] = await open()
   }
-  if (step % 25 !== 24) continue
-  await Promise.all([retained.close(), compacted.close(), deleted.close()])
-  ;[retained, compacted, deleted] = await open()
 }
+
+await Promise.all(directories.split(',').map(run))

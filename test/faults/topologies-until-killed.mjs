@@ -1,36 +1,52 @@
-// node topologies-until-killed.mjs DIRECTORY BASE_MS: writes input, counts it by window and joins it, until it is killed.
-// node topologies-until-killed.mjs DIRECTORY BASE_MS SEED: runs the random program of that seed over input that is there.
-import { openEmbeddedBroker } from 'millrace'
+// node topologies-until-killed.mjs BASE_MS SEED DIRECTORY…: in each directory an application of its own writes input, counts it by
+// window and joins it, until all are killed.
+// node topologies-until-killed.mjs BASE_MS SEED DIRECTORY=PROGRAM…: in each directory runs the random program of that seed over
+// input that is there.
+// Each application starts at a moment of its own, and a line `running DIRECTORY` says that it has started.
+import { openEmbeddedBroker, randomInteger, seededRandom, sleep, systemClock } from 'millrace'
 import { StreamsApp } from 'millrace/streams'
-import { experimentOf } from '../../dist/test/kit/streams-differential.js'
-import { topologyOf } from '../../dist/test/kit/streams-model-topology.js'
 import { join, recordOf, windowedCount } from '../kit/killed-topologies.mjs'
 
-const [directory, base, seed] = process.argv.slice(2)
+const [base, seed, ...places] = process.argv.slice(2)
 const baseMs = Number(base)
-const broker = await openEmbeddedBroker({ directory })
+const random = seededRandom(Number(seed))
+const longestWaitMs = 200
 
-async function start(topology, applicationId, settings) {
+async function start(broker, topology, applicationId, settings) {
   await new StreamsApp(topology, { applicationId, broker, commitInterval: 10, ...settings }).start()
 }
 
-async function writeOn() {
+async function writeOn(broker) {
   const producer = await broker.openProducer()
   const names = ['hits', 'left', 'right']
   const ends = await broker.topics.listOffsets(names.map((topic) => ({ topic, partition: 0, at: 'latest' })))
   const next = new Map(ends.map(({ topic, offset }) => [topic, offset]))
   for (;;) {
-    const appends = names.flatMap((name) => Array.from({ length: 20 }, (_, index) => producer.append(recordOf(name, next.get(name) + index, baseMs))))
-    for (const name of names) next.set(name, next.get(name) + 20)
+    const appends = names.flatMap((name) => Array.from({ length: 10 }, (_, index) => producer.append(recordOf(name, next.get(name) + index, baseMs))))
+    for (const name of names) next.set(name, next.get(name) + 10)
     await Promise.all(appends)
   }
 }
 
-if (seed === undefined) {
-  await start(windowedCount(), 'count', { cacheMaxBytes: 0 })
-  await start(join(), 'join', { cacheMaxBytes: 0 })
-  void writeOn()
-} else {
-  await start(topologyOf(experimentOf(Number(seed), baseMs).program), 'app', {})
+async function runOne(place) {
+  await sleep(systemClock, randomInteger(random, longestWaitMs))
+  const [directory, program] = place.split('=')
+  const broker = await openEmbeddedBroker({ directory })
+  if (program === undefined) {
+    await start(broker, windowedCount(), 'count', { cacheMaxBytes: 0 })
+    await start(broker, join(), 'join', { cacheMaxBytes: 0 })
+    void writeOn(broker)
+  } else {
+    await start(broker, await randomTopology(Number(program)), 'app', {})
+  }
+  process.stdout.write(`running ${directory}\n`)
 }
-process.stdout.write('running\n')
+
+// The models behind it take as long to load as all of the above.
+async function randomTopology(program) {
+  const { experimentOf } = await import('../../dist/test/kit/streams-differential.js')
+  const { topologyOf } = await import('../../dist/test/kit/streams-model-topology.js')
+  return topologyOf(experimentOf(program, baseMs).program)
+}
+
+await Promise.all(places.map(runOne))
