@@ -12,7 +12,7 @@ import { fileSource } from '../../connectors/file/plugins.ts'
 import { SourceHarness } from '../kit/source-harness.ts'
 import { randomInteger, seededRandom } from '../../src/core/random.ts'
 
-const seeds = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 6)
+const seeds = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 3)
 
 interface Scene {
   /** Where the writer writes now. */

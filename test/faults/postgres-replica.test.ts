@@ -140,7 +140,7 @@ await describeWith('postgres', 'a replica of twenty tables', (shared) => {
           })
           await sleep(systemClock, randomInteger(random, 2_000))
           if (round % 4 === 3) {
-            await server.stopServer(round % 8 === 3 ? 'crash' : 'fast')
+            await server.stopServer((round + seed) % 8 < 4 ? 'crash' : 'fast')
             await server.startServer()
           } else await end(child!, 'SIGKILL')
           if (round % 4 === 3) await end(child!, 'SIGKILL')

@@ -9,6 +9,10 @@ import type { Given } from './source-harness.ts'
 let sources: { harness: { stop(): Promise<void> }; url: string; slot: string }[] = []
 let slots = 0
 
+const longestPollMs = 100
+/** Polls in which nothing comes, in a minute at least. */
+export const patientPolls = 60_000 / longestPollMs
+
 /** Call once in a test file. */
 export function dropSlotsAfterEach(): void {
   afterEach(async () => {
@@ -29,6 +33,7 @@ export function capture(url: string, config: Config = {}) {
     postgresCdcSource,
     { 'connection.url': url, 'topic.prefix': 'db', 'slot.name': slot, format: 'flat', 'status.interval.ms': '200', ...config },
     systemClock,
+    longestPollMs,
   )
   sources.push({ harness, url, slot })
   return harness
@@ -37,12 +42,17 @@ export function capture(url: string, config: Config = {}) {
 /** Polls until as many records were given that are no heartbeats. */
 export async function untilGiven(source: { poll(): Promise<number>; given: readonly Given[] }, count: number): Promise<readonly Given[]> {
   // changes may come one by one: what must not go on is polls that give nothing
-  for (let emptyPolls = 0; rows(source).length < count && emptyPolls < 60;) emptyPolls = (await source.poll()) > 0 ? 0 : emptyPolls + 1
+  for (let emptyPolls = 0; rows(source).length < count && emptyPolls < patientPolls;) emptyPolls = (await source.poll()) > 0 ? 0 : emptyPolls + 1
   return rows(source)
 }
 
 export const rows = (source: { given: readonly Given[] }) => source.given.filter(({ topic }) => !topic.endsWith('.heartbeat'))
 export const values = (given: readonly Given[]) => given.map(({ value }) => value)
+
+/** Until a poll gives something; for what is known to come. */
+export async function pollUntilSome(source: { poll(): Promise<number> }): Promise<void> {
+  for (let polls = 0; (await pollPatiently(source)) === 0 && polls < patientPolls;) polls++
+}
 
 /** The connection may still be held by the walsender that has not noticed the end of its reader. */
 export async function pollPatiently(source: { poll(): Promise<number> }): Promise<number> {

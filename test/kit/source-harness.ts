@@ -45,16 +45,19 @@ export class SourceHarness<C, T> {
   readonly committed = new Map<string, SourceOffset>()
   readonly #plugin: SourcePlugin<C, T>
   readonly #config: RawConfig
+  readonly #longestPollMs: number | undefined
   #task: SourceTask<T> | undefined
   #abort = new AbortController()
   #given: Given[] = []
   #positions: (SourcePosition & { readonly behind: number })[] = []
   #committedCount = 0
 
-  constructor(plugin: SourcePlugin<C, T>, config: RawConfig, clock: Clock = hurryingClock()) {
+  /** @param longestPollMs a poll that finds nothing is called off after that; unset: it waits as long as it does in a worker */
+  constructor(plugin: SourcePlugin<C, T>, config: RawConfig, clock: Clock = hurryingClock(), longestPollMs?: number) {
     this.#plugin = plugin
     this.#config = config
     this.clock = clock
+    this.#longestPollMs = longestPollMs
   }
 
   /** Everything that a reader of the topics can see: what came before a crash without its offset is gone. */
@@ -93,7 +96,8 @@ export class SourceHarness<C, T> {
   /** One poll. @returns how many records it gave */
   async poll(): Promise<number> {
     const before = this.#given.length
-    for (const item of items(await this.#task!.poll(this.#abort.signal))) {
+    const isCalledOff = this.#longestPollMs === undefined ? [] : [AbortSignal.timeout(this.#longestPollMs)]
+    for (const item of items(await this.#task!.poll(AbortSignal.any([this.#abort.signal, ...isCalledOff])))) {
       if (!('spans' in item) && !('topic' in item)) this.#positions.push({ ...item, behind: this.#given.length })
       else this.#given.push(...recordsOf(item))
     }

@@ -3,7 +3,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { systemClock } from 'millrace/connect'
 import { freshDatabase, queryRows, startPostgres } from '../../kit/postgres.ts'
-import { capture, dropSlotsAfterEach, pollPatiently, rows, untilGiven, values } from '../../kit/postgres-capture.ts'
+import { capture, dropSlotsAfterEach, patientPolls, pollPatiently, rows, untilGiven, values } from '../../kit/postgres-capture.ts'
 import { describeWith } from '../../kit/services.ts'
 
 dropSlotsAfterEach()
@@ -159,10 +159,10 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
     const confirmed = async () => (await queryRows(url, `select confirmed_flush_lsn - '0/0' as lsn from pg_replication_slots where slot_name = '${slot}'`))[0]!['lsn'] as string
     const before = Number(await confirmed())
     await queryRows(url, `insert into busy (filler) select repeat('x', 1000) from generate_series(1, 1000)`)
-    for (let polls = 0; polls < 3; polls++) await source.poll()
+    for (let polls = 0; polls < 10; polls++) await source.poll()
     expect(source.gauges.get('cdc_uncommitted_bytes')!()).toBeNaN() // nothing is known to be committed
     expect(Number(await confirmed())).toBe(before) // heartbeats were given, but nothing was committed
-    for (let polls = 0; Number(await confirmed()) < before + 500_000 && polls < 100; polls++) {
+    for (let polls = 0; Number(await confirmed()) < before + 500_000 && polls < patientPolls; polls++) {
       await source.poll()
       source.commit()
       await source.tellCommitted()
@@ -171,7 +171,7 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
     const lag = source.gauges.get('cdc_uncommitted_bytes')!
     expect(lag()).toBeLessThan(500_000)
     await queryRows(url, `insert into busy (filler) select repeat('x', 1000) from generate_series(1, 1000)`)
-    for (let polls = 0; lag() < 500_000 && polls < 30; polls++) await source.poll()
+    for (let polls = 0; lag() < 500_000 && polls < patientPolls; polls++) await source.poll()
     expect(lag()).toBeGreaterThanOrEqual(500_000)
     expect(source.gauges.get('cdc_queued_bytes')!()).toBe(0)
   }, 120_000)
@@ -224,7 +224,7 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
     const source = capture(url, { 'snapshot.mode': 'never', 'heartbeat.interval.ms': '100', 'heartbeat.message': 'true', 'message.prefix.include.list': 'app' })
     await source.start()
     const positions = () => new Set(source.given.map(({ value }) => (value as { lsn: string }).lsn))
-    for (let polls = 0; positions().size < 4 && polls < 40; polls++) await source.poll()
+    for (let polls = 0; positions().size < 4 && polls < patientPolls; polls++) await source.poll()
     expect(positions().size).toBeGreaterThanOrEqual(4)
     expect(rows(source)).toEqual([])
   })
@@ -264,7 +264,7 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
       await source.poll()
       await source.poll()
       hears = false
-      await expect((async () => { for (let polls = 0; polls < 20; polls++) await source.poll() })()).rejects.toMatchObject({ retriable: true, message: expect.stringContaining('the server has said nothing') as string })
+      await expect((async () => { for (let polls = 0; polls < patientPolls; polls++) await source.poll() })()).rejects.toMatchObject({ retriable: true, message: expect.stringContaining('the server has said nothing') as string })
       hears = true
       for (const socket of sockets) socket.destroy()
       await pollPatiently(source)
@@ -285,7 +285,7 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
 
   describe.skipIf(server.origin === 'environment')('with a server of its own', () => {
     it('outlives restarts and crashes of the server, and a sink that stands still for twice wal_sender_timeout', async () => {
-      const own = await startPostgres({ settings: { wal_sender_timeout: '3s' } })
+      const own = await startPostgres({ settings: { wal_sender_timeout: '2s' } })
       try {
         await queryRows(own.url, 'create table t (id int primary key, filler text)')
         const source = capture(own.url, { 'max.queue.bytes': '65536', 'max.batch.size': '50' })
@@ -293,7 +293,7 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
         await source.poll()
         await queryRows(own.url, `insert into t select i, repeat('x', 1000) from generate_series(1, 1000) i`)
         await source.poll()
-        await new Promise((resolve) => systemClock.setTimer(6_200, () => resolve(undefined)))
+        await new Promise((resolve) => systemClock.setTimer(4_100, () => resolve(undefined)))
         const [walsender] = await queryRows(own.url, `select count(*)::int as n from pg_stat_replication`)
         expect(walsender).toEqual({ n: 1 }) // still connected, though nobody reads
         await untilGiven(source, 1000)

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { capture, dropSlotsAfterEach, pollPatiently, rows } from '../../../kit/postgres-capture.ts'
+import { capture, dropSlotsAfterEach, patientPolls, pollUntilSome, rows } from '../../../kit/postgres-capture.ts'
 import { freshDatabase, queryRows, withClient } from '../../../kit/postgres.ts'
 import { describeWith } from '../../../kit/services.ts'
 import type { Given } from '../../../kit/source-harness.ts'
@@ -24,7 +24,7 @@ function replica(given: readonly Given[], topic: string): Map<number, number> {
 const read = (given: readonly Given[]) => given.filter(({ value }) => (value as Row)?.__op === 'r')
 
 await describeWith('postgres', 'IncrementalSnapshot', (server) => {
-  const config = { 'snapshot.mode': 'never', 'signal.data.collection': 'public.signals', 'incremental.snapshot.chunk.size': '10' }
+  const config = { 'snapshot.mode': 'never', 'signal.data.collection': 'public.signals', 'incremental.snapshot.chunk.size': '10', 'heartbeat.interval.ms': '300' }
 
   it('reads tables again on demand, goes on after a crash, and can be paused, resumed and stopped (dbz#1533, dbz#2105, dbz#2236)', async () => {
     const url = await freshDatabase(server)
@@ -34,11 +34,11 @@ await describeWith('postgres', 'IncrementalSnapshot', (server) => {
     await source.poll()
     source.commit()
     await signal(url, 'execute-snapshot', { 'data-collections': ['public.a', 'public.keyless', 'public.b'], type: 'incremental', 'additional-conditions': [{ 'data-collection': 'public.b', filter: 'n % 2 = 0' }] })
-    for (let polls = 0; read(source.given).length < 20 && polls < 50; polls++) await source.poll()
+    for (let polls = 0; read(source.given).length < 20 && polls < patientPolls; polls++) await source.poll()
     await signal(url, 'pause-snapshot', {})
     await signal(url, 'log', { message: 'paused' }) // comes after it
-    for (let polls = 0; !source.log.lines.includes('info paused') && polls < 100; polls++) await source.poll()
-    for (let quiet = 0; quiet < 3;) { // a chunk that was open may still come
+    for (let polls = 0; !source.log.lines.includes('info paused') && polls < patientPolls; polls++) await source.poll()
+    for (let quiet = 0; quiet < 5;) { // a chunk that was open may still come
       const before = read(source.given).length
       await source.poll()
       quiet = read(source.given).length === before ? quiet + 1 : 0
@@ -46,7 +46,7 @@ await describeWith('postgres', 'IncrementalSnapshot', (server) => {
     expect(read(source.given).length).toBeLessThan(95)
     await signal(url, 'resume-snapshot', {})
     for (let round = 0; read(source.given).length < 95 + 15 && round < 100; round++) {
-      await pollPatiently(source)
+      await pollUntilSome(source)
       if (round % 3 !== 2) continue
       source.commit(Math.ceil(source.uncommittedCount * 0.7))
       await source.crash()
@@ -57,15 +57,18 @@ await describeWith('postgres', 'IncrementalSnapshot', (server) => {
       ...Array.from({ length: 15 }, (_, i) => `db.public.b ${2 * i + 2}`),
     ])
     expect(rows(source).every(({ topic }) => topic !== 'db.public.signals')).toBe(true)
-    for (let polls = 0; [...source.committed.values()].some(({ incremental }) => incremental !== undefined) && polls < 20; polls++) {
+    for (let polls = 0; [...source.committed.values()].some(({ incremental }) => incremental !== undefined) && polls < patientPolls; polls++) {
       await source.poll()
       source.commit()
     }
     expect(source.log.lines.some((line) => line.startsWith('warn') && line.includes('public.keyless') && line.includes('no primary key'))).toBe(true)
     await signal(url, 'execute-snapshot', { 'data-collections': ['public.a'] })
-    for (let polls = 0; read(source.given).length < 120 && polls < 50; polls++) await source.poll()
+    for (let polls = 0; read(source.given).length < 120 && polls < patientPolls; polls++) await source.poll()
     await signal(url, 'stop-snapshot', {})
-    for (let polls = 0; polls < 4; polls++) await source.poll()
+    const wasStopped = () => source.log.lines.includes('info reading tables again was stopped by a signal')
+    for (let polls = 0; !wasStopped() && polls < patientPolls; polls++) await source.poll()
+    expect(wasStopped()).toBe(true)
+    for (let polls = 0; polls < 10; polls++) await source.poll()
     expect(read(source.given).length).toBeLessThan(205)
   }, 120_000)
 
@@ -85,14 +88,14 @@ await describeWith('postgres', 'IncrementalSnapshot', (server) => {
     for (let round = 0; round < 2; round++) {
       const already = read(source.given).length
       await queryRows(url, `select pg_logical_emit_message(true, 'millrace.signal', '{"type": "execute-snapshot", "data": {"data-collections": ["public.t"]}}')`)
-      for (let polls = 0; (read(source.given).length < already + 100 || source.log.lines.filter((line) => line.includes('are read')).length <= round) && polls < 400; polls++) await source.poll()
+      for (let polls = 0; (read(source.given).length < already + 100 || source.log.lines.filter((line) => line.includes('are read')).length <= round) && polls < 4 * patientPolls; polls++) await source.poll()
     }
     stop = true
     await writer
     const truth = await queryRows(url, 'select id, n from t order by id')
     const wanted = JSON.stringify(truth.map(({ id, n }) => [id, n]))
     const present = () => JSON.stringify([...replica(source.given, 'db.public.t')].toSorted(([a], [b]) => a - b))
-    for (let polls = 0; present() !== wanted && polls < 100; polls++) await source.poll()
+    for (let polls = 0; present() !== wanted && polls < patientPolls; polls++) await source.poll()
     expect(present()).toBe(wanted)
     const seen = new Map<number, number>()
     for (const { key, value } of rows(source)) {
@@ -113,7 +116,7 @@ await describeWith('postgres', 'IncrementalSnapshot', (server) => {
       await queryRows(url, 'insert into signals values (gen_random_uuid()::text, $1, $2)', [type, data])
     }
     await queryRows(url, `insert into signals values ('l', 'log', '{"message": "hello"}'); select pg_logical_emit_message(true, 'millrace.signal', 'nonsense')`)
-    for (let polls = 0; source.log.lines.filter((line) => line.startsWith('warn')).length < 5 && polls < 40; polls++) await source.poll()
+    for (let polls = 0; source.log.lines.filter((line) => line.startsWith('warn')).length < 5 && polls < patientPolls; polls++) await source.poll()
     expect(source.log.lines.filter((line) => line.startsWith('warn'))).toHaveLength(5)
     expect(source.log.lines).toContain('info hello')
   }, 120_000)

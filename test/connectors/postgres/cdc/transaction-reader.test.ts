@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { capture, dropSlotsAfterEach, pollPatiently, rows, untilGiven, values } from '../../../kit/postgres-capture.ts'
+import { capture, dropSlotsAfterEach, pollUntilSome, rows, untilGiven, values } from '../../../kit/postgres-capture.ts'
 import { freshDatabase, queryRows } from '../../../kit/postgres.ts'
 import { describeWith } from '../../../kit/services.ts'
 
@@ -16,7 +16,7 @@ await describeWith('postgres', 'TransactionReader', (server) => {
     await queryRows(url, `begin; insert into a values (1); insert into b values (1), (2); select pg_logical_emit_message(true, 'app', 'x'); delete from a; commit`)
     await queryRows(url, `select pg_logical_emit_message(true, 'app', 'alone')`)
     for (let polls = 0; rows(source).length < 9 && polls < 200; polls++) {
-      await pollPatiently(source)
+      await pollUntilSome(source)
       source.commit() // one change, which may be an event and its tombstone
       await source.crash()
       await source.start()
@@ -52,7 +52,7 @@ await describeWith('postgres', 'TransactionReader', (server) => {
     await source.crash()
     await source.start()
     await queryRows(url, `insert into t values (3)`)
-    await pollPatiently(source)
+    await pollUntilSome(source)
     const base64 = (text: string) => Buffer.from(text).toString('base64')
     expect((await untilGiven(source, 5)).map(({ topic, key, value }) => [topic, key, value])).toEqual([
       ['db.message', { prefix: 'app.one' }, { prefix: 'app.one', content: base64('ä'), __op: 'm' }],

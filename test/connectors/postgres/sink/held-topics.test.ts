@@ -10,7 +10,7 @@ await describeWith('postgres', 'HeldTopics', (server) => {
   it('lets other topics go on while a table is locked, and loses and repeats nothing, also through a restart', async () => {
     const url = await freshDatabase(server)
     await queryRows(url, 'create table locked (n int); create table free (n int)')
-    const sink = new SinkHarness(postgresSink, { 'connection.url': url, 'statement.timeout.ms': '4000' })
+    const sink = new SinkHarness(postgresSink, { 'connection.url': url, 'statement.timeout.ms': '2000' })
     for (const topic of ['locked', 'free']) sink.append(topic, 0, { value: { n: 1 } }, { value: { n: 2 } })
     await sink.start()
     await withClient(url, async (other) => {
