@@ -27,6 +27,7 @@ export const importTable: readonly ImportRow[] = [
   { name: 'core/protocol', files: /^src\/core\/protocol\//, allowed: [coreLeaf, /^src\/core\/protocol\//, recordBatch, nodeWithoutDisk] },
   { name: 'core/server', files: /^src\/core\/server\//, allowed: [coreLeaf, /^src\/core\/(server|protocol|engine)\//, nodeWithoutDisk, /^node:net$/] },
   { name: 'core/kafka', files: /^src\/core\/kafka\//, allowed: [coreLeaf, /^src\/core\/kafka\//, recordBatch, nodeWithoutDisk, /^node:net$/, /^kafkajs(\/|$)/] },
+  { name: 'core/testing', files: /^src\/core\/testing\//, allowed: [coreLeaf, /^src\/core\/log\/file-system\.ts$/, nodeWithoutDisk] },
   { name: 'core/threads', files: /^src\/core\/threads\//, allowed: [coreLeaf, /^src\/core\/(port|kafka)\//, nodeWithoutDisk] },
   { name: 'streams/topology', files: /^src\/streams\/topology\//, allowed: [coreIndex, /^src\/streams\/topology\//, /^src\/streams\/(?!index\.ts$)[^/]+$/] },
   // The one file that loads the optional package.
@@ -35,7 +36,7 @@ export const importTable: readonly ImportRow[] = [
   { name: 'streams/operators', files: /^src\/streams\/operators\//, allowed: [coreIndex, /^rxjs$/, /^node:util$/, /^src\/streams\/(operators|topology|state)\//, /^src\/streams\/(?!index\.ts$)[^/]+$/] },
   // `millrace/testing` is one entry point for both halves.
   { name: 'streams/testing/index', files: /^src\/streams\/testing\/index\.ts$/, allowed: [streams, /^src\/connect\/testing\/index\.ts$/] },
-  { name: 'streams/testing', files: /^src\/streams\/testing\//, allowed: [coreIndex, streams, /^rxjs$/, /^zod$/, /^fast-check$/] },
+  { name: 'streams/testing', files: /^src\/streams\/testing\//, allowed: [coreIndex, /^src\/core\/testing\//, streams, /^rxjs$/, /^zod$/, /^fast-check$/] },
   { name: 'streams/http', files: /^src\/streams\/http\//, allowed: [coreIndex, streams, /^node:(http|net)$/] },
   { name: 'streams', files: streams, allowed: [coreIndex, streams, /^rxjs$/, /^zod$/, /^prom-client$/, nodeWithoutDisk] },
   { name: 'connect/rest', files: /^src\/connect\/rest\//, allowed: [coreIndex, /^src\/connect\//, /^zod$/, node, /^fastify$/, /^@fastify\/(cors|basic-auth)$/, /^prom-client$/] },

@@ -27,6 +27,8 @@ export interface TaskFactoryOptions {
   /** null: stores are kept in memory. */
   readonly openDisk: OpenDisk | null
   readonly batchLimits: ReadonlyMap<string, number>
+  /** As of StreamTaskOptions. */
+  readonly hasTopic?: (topic: string) => boolean
 }
 
 /** Makes the tasks of an assignment, each at its committed place. */
@@ -46,7 +48,7 @@ export class TaskFactory {
   async tasksFor(
     assigned: readonly TopicPartition[],
     existing: readonly ActiveTask[],
-    member: GroupMember,
+    member: Pick<GroupMember, 'committed'>,
     followed: (taskId: string) => StreamTask | null,
   ): Promise<{ readonly tasks: ActiveTask[]; readonly dropped: readonly ActiveTask[] }> {
     const { topology, config, partitionCounts } = this.#options
@@ -70,7 +72,7 @@ export class TaskFactory {
 
   /** A task whose stores can be filled. */
   standingBy({ taskId, partition, subTopology }: TaskPlan): StreamTask {
-    const { topology, config, collector, globalStores, batchLimits } = this.#options
+    const { topology, config, collector, globalStores, batchLimits, hasTopic } = this.#options
     const keepsRows = subTopology.stores.some((store) => store.persistent && store.changelog !== null)
     const { applicationId, clock } = config
     return new StreamTask({
@@ -85,6 +87,7 @@ export class TaskFactory {
       collector,
       globalStores,
       batchLimit: (topic) => batchLimits.get(topic) ?? Infinity,
+      ...(hasTopic && { hasTopic }),
       disk: keepsRows ? this.#diskOf(taskId) : null,
       standsBy: true,
     })

@@ -14,6 +14,8 @@ export interface TaskOutputOptions {
   readonly maxBatchBytes: number
   /** Encoded and not yet acknowledged; processing pauses beyond it. */
   readonly maxInFlightBytes: number
+  /** The largest batch that a topic takes, bytes. Absent: that is not known of any. */
+  readonly batchLimit?: (topic: string) => number
   /** @throws UNKNOWN_TOPIC_OR_PARTITION */
   readonly partitionCount: (topic: string) => number
 }
@@ -44,6 +46,7 @@ export class TaskOutput {
     this.#options = options
     this.collector = new BatchingCollector({
       maxBatchBytes: options.maxBatchBytes,
+      ...(options.batchLimit && { batchLimit: options.batchLimit }),
       partitionCount: options.partitionCount,
       sendBatch: (target, batch) => this.#send(target, batch),
     })
@@ -85,7 +88,7 @@ export class TaskOutput {
    * (exactly-once), or offsets are committed after the outputs (at-least-once).
    * @throws ILLEGAL_GENERATION and its like when the group has moved on: roll back, the records come again
    */
-  async commit(offsets: readonly CommittedOffset[], member: GroupMember): Promise<void> {
+  async commit(offsets: readonly CommittedOffset[], member: Pick<GroupMember, 'commit' | 'metadata'>): Promise<void> {
     this.collector.flush()
     await this.drain()
     if (this.#options.guarantee === 'at-least-once') {
@@ -107,11 +110,11 @@ export class TaskOutput {
     const wasInTransaction = this.#inTransaction
     this.#inTransaction = false
     try {
-      if (wasInTransaction && !isDead(failure)) return await this.#open.abort()
+      if (wasInTransaction && !isProducerDead(failure)) return await this.#open.abort()
     } catch (error) {
-      if (!isDead(error)) throw error
+      if (!isProducerDead(error)) throw error
     }
-    if (isDead(failure) || wasInTransaction) await this.#reopen()
+    if (isProducerDead(failure) || wasInTransaction) await this.#reopen()
   }
 
   async close(): Promise<void> {
@@ -165,6 +168,7 @@ export class TaskOutput {
   }
 }
 
-function isDead(error: unknown): boolean {
+/** The producer was fenced, or is closed: nothing of what it still does counts. */
+export function isProducerDead(error: unknown): boolean {
   return isStreamError(error) && deadProducer.has(error.code)
 }

@@ -5,9 +5,11 @@ interface SetTimer {
   readonly callback: () => void
 }
 
-/** A wall clock that moves only when told, and then fires the timers that it passes, in order. */
+/** Time that passes only when told, and then fires the timers that it passes, in order; and a wall clock that may be set besides. */
 export class SimulatedClock implements Clock {
   #now: number
+  /** What the wall clock was set forward by, in all. */
+  #jumpedMs = 0
   #timers: SetTimer[] = []
 
   constructor(startAtMs: number) {
@@ -15,7 +17,7 @@ export class SimulatedClock implements Clock {
   }
 
   now(): number {
-    return this.#now
+    return this.#now + this.#jumpedMs
   }
 
   monotonic(): number {
@@ -26,6 +28,11 @@ export class SimulatedClock implements Clock {
     const timer = { at: this.#now + Math.max(0, delayMs), callback }
     this.#timers.push(timer)
     return { cancel: () => { this.#timers = this.#timers.filter((other) => other !== timer) } }
+  }
+
+  /** The wall clock is set; no time passes. */
+  jump(ms: number): void {
+    this.#jumpedMs += ms
   }
 
   advance(ms: number): void {

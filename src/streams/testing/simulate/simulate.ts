@@ -1,12 +1,13 @@
-import { randomInteger, seededRandom, systemRandom } from '../../../core/index.ts'
+import { randomInteger, systemRandom } from '../../../core/index.ts'
 import type { TaskConfig } from '../../runtime/task-config.ts'
 import { noHeaders } from '../../stream-record.ts'
 import type { Topic } from '../../topic.ts'
 import type { TopologyData } from '../../topology/node.ts'
 import type { RawRecord } from '../simulation.ts'
 import type { TestInput } from '../test-topics.ts'
-import { faultKinds, runOnce } from './simulated-run.ts'
-import type { FaultKind, RunOptions, RunResult } from './simulated-run.ts'
+import { faultKinds, prepare, runOnce } from './simulated-run.ts'
+import type { FaultKind, RunResult, Scenario } from './simulated-run.ts'
+import type { FilledDisk } from './simulated-topics.ts'
 
 /** All records of one input topic, in the order of writing. */
 export interface SimulationInput {
@@ -16,21 +17,21 @@ export interface SimulationInput {
 
 export interface SimulateOptions extends TaskConfig {
   readonly inputs: readonly SimulationInput[]
-  /** Topics whose content must be the same. Default: every topic that the topology names as a sink, its own internal ones left out. */
+  /** Topics whose content must be the same. Default: every topic that the topology names as a sink, its own internal ones left out. Those that records choose have to be named. */
   readonly outputs?: readonly string[]
   /** Of the first run; each further one takes the next number. Default: by chance; a failure says which it was. */
   readonly seed?: number
-  /** Runs with faults. Default 20. */
+  /** Runs with faults, up to 50 in each. Default 10. */
   readonly rounds?: number
   /** Of every topic, in the runs with faults. Default 4. With 1 the comparison of 1 and N partitions is left out. */
   readonly partitions?: number
   /** `latest` (default): the last value of every key. `every`: all values of a key, in order, with their timestamps. */
   readonly compare?: 'latest' | 'every'
-  /** An instance dies between two commits; another takes over with what the log has. Default true. */
+  /** An instance dies, and another takes over with what the log has; or the power goes, at any operation on the disk, and everything begins again. Default true. */
   readonly crash?: boolean
   /** A StreamTask moves to an instance without its stores, which restores them. Default true. */
   readonly rebalance?: boolean
-  /** An instance that lost a StreamTask without knowing works on; nothing of that is committed. Default true. */
+  /** An instance that lost a StreamTask without knowing works on, and tries to commit: the log refuses. Default true. */
   readonly duplicate?: boolean
   /** Parts of the topology run in any order, as they do in production, so records of two partitions reach a third in any order. Default false: it changes results that depend on such an order, rightly. */
   readonly reorder?: boolean
@@ -68,39 +69,35 @@ export function simulationInput<K, V>({ name, keySerde, valueSerde }: Topic<K, V
 
 /**
  * Runs a topology over the same input again and again: once undisturbed in one partition, once undisturbed in several, and
- * then with crashes, rebalances, instances that do not know that they are out, and a wall clock that jumps, all from one seed. The
- * operators, stores, changelogs, restores and commits are those of production; the log is in memory.
+ * then with crashes, power cuts, rebalances, instances that do not know that they are out, and a wall clock that jumps, all from
+ * one seed. It runs on the embedded engine, with its transactions and its files, on a disk in memory that loses what was not synced
+ * when the power goes; the operators, stores, changelogs, restores and commits are those of production, too.
  * @throws SimulationFailure with the first difference, the seed, and how to make that run again
  */
 export async function simulate(topology: TopologyData, options: SimulateOptions): Promise<SimulationReport> {
-  const { inputs, partitions = 4, rounds = 20, seed = randomInteger(systemRandom, 2 ** 31) } = options
-  const records = inputs.flatMap((input) => input.records)
-  const outputs = options.outputs ?? sinksOf(topology)
-  const calm: RunOptions = { partitions: 1, random: null, faults: new Set(), config: configOf(options) }
-  const contentOf = ({ log }: RunResult) => outputs.map((topic) => contentByKey(log.records(topic), options.compare ?? 'latest'))
-  const run = async (runOptions: RunOptions, runSeed: number, what: string) => {
-    const expected = reference
-    const result = await runOnce(topology, records, runOptions).catch((cause: unknown) => {
-      throw new SimulationFailure(`${what} failed: ${cause instanceof Error ? cause.message : String(cause)}\n${replay(runSeed, partitions)}`, runSeed, cause)
+  const { inputs, partitions = 4, rounds = 10, seed = randomInteger(systemRandom, 2 ** 31) } = options
+  const scenario: Scenario = { topology, inputs: inputs.flatMap(({ records }) => records), outputs: options.outputs ?? sinksOf(topology), config: configOf(options) }
+  const contentOf = ({ outputs }: RunResult) => outputs.map((records) => contentByKey(records, options.compare ?? 'latest'))
+  let expected: readonly Content[] | null = null
+  const run = async (disk: FilledDisk, faults: ReadonlySet<FaultKind>, runSeed: number, what: string) => {
+    const replayed = `make it again with simulate(topology, { …, seed: ${runSeed}, rounds: 1, partitions: ${partitions} })`
+    const result = await runOnce(scenario, disk, { seed: runSeed, faults }).catch((cause: unknown) => {
+      throw new SimulationFailure(`${what} failed: ${cause instanceof Error ? cause.message : String(cause)}\n${replayed}`, runSeed, cause)
     })
-    const difference = expected === null ? null : firstDifference(outputs, expected, contentOf(result))
-    if (difference !== null) throw new SimulationFailure(`${what} gave another result than one partition without faults:\n  ${difference}\n${replay(runSeed, partitions)}`, runSeed)
+    const content = contentOf(result)
+    const difference = firstDifference(scenario.outputs, expected ??= content, content)
+    if (difference !== null) throw new SimulationFailure(`${what} gave another result than one partition without faults:\n  ${difference}\n${replayed}`, runSeed)
     return result
   }
-  let reference: readonly Content[] | null = null
-  reference = contentOf(await run(calm, seed, 'a run without faults'))
-  if (partitions > 1) await run({ ...calm, partitions }, seed, `a run in ${partitions} partitions without faults`)
+  await run(await prepare(scenario, 1), new Set(), seed, 'a run without faults')
+  const disk = await prepare(scenario, partitions)
+  if (partitions > 1) await run(disk, new Set(), seed, `a run in ${partitions} partitions without faults`)
   const faults: Record<FaultKind, number> = { crash: 0, rebalance: 0, duplicate: 0, reorder: 0, clockJump: 0 }
   for (let round = 0; round < rounds; round++) {
-    const disturbed = { partitions, random: seededRandom(seed + round), faults: faultsOf(options), config: calm.config }
-    const result = await run(disturbed, seed + round, `a run in ${partitions} partitions with faults`)
+    const result = await run(disk, faultsOf(options), seed + round, `a run in ${partitions} partitions with faults`)
     for (const kind of faultKinds) faults[kind] += result.faults[kind]
   }
   return { runs: rounds + (partitions > 1 ? 2 : 1), seed, faults }
-}
-
-function replay(seed: number, partitions: number): string {
-  return `make it again with simulate(topology, { …, seed: ${seed}, rounds: 1, partitions: ${partitions} })`
 }
 
 function faultsOf({ crash = true, rebalance = true, duplicate = true, reorder = false, clockJump = true }: SimulateOptions): ReadonlySet<FaultKind> {
