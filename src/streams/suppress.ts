@@ -32,7 +32,7 @@ export function suppress<K, V, Gone extends null>(plan: TablePlan, options: Supp
   // Upstream uses up no number here when the program gives a name.
   const name = options.name === undefined ? context.names.processor('KTABLE-SUPPRESS-') : checkedName(options.name)
   const storeOptions = { logging: options.logging ?? true, ...(options.name === undefined ? {} : { store: `${options.name}-store` }) }
-  const request = { ...storeRequest(context, storeOptions, 'KTABLE-SUPPRESS-'), persistent: false, caching: false }
+  const request = { ...storeRequest(context, storeOptions, 'KTABLE-SUPPRESS-'), caching: false }
   const serdes = { keySerde: plan.keySerde ?? context.defaultKeySerde, valueSerde: plan.valueSerde ?? context.defaultValueSerde }
   const store = storeSpec(request, serdes, { type: 'suppress-buffer', newRowBytes: plan.node.traits.initialValueBytes?.() ?? 0 })
   plan.sendOldValues(true)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { stringSerde } from '../../src/core/index.ts'
 import type { Broker } from '../../src/core/index.ts'
-import { StreamsApp, StreamsBuilder, jsonWindowedSerde, session, topic, tumbling } from '../../src/streams/index.ts'
+import { StreamsApp, StreamsBuilder, joinWithin, jsonWindowedSerde, session, topic, tumbling } from '../../src/streams/index.ts'
 import type { RestoreProgress, StreamsConfig, Topology } from '../../src/streams/index.ts'
 import { createTopics, openMemoryBroker, readAll, write } from '../kit/streams-harness.ts'
 
@@ -17,7 +17,23 @@ function program(): Topology {
   grouped.count({ store: 'counts' }).toStream().mapValues(String).to(topic('counts', texts))
   grouped.windowedBy(tumbling(1000)).count({ store: 'windows' }).toStream().mapValues(String).to(topic('windows', windowed))
   grouped.windowedBy(session(500)).count({ store: 'sessions' }).toStream().mapValues(String).to(topic('sessions', windowed))
+  grouped.windowedBy(tumbling(1000)).count({ store: 'finals' }).suppress({ until: 'window-closes', name: 'closed' }).toStream().mapValues(String).to(topic('finals', windowed))
+  grouped.windowedBy(tumbling(1000)).emit('on-window-close').count({ store: 'emitted' }).toStream().mapValues(String).to(topic('finals', windowed))
+  const stream = builder.stream(topic('in', texts))
+  const others = builder.stream(topic('others', texts))
+  stream.outerJoin(others, (left: string | null, right: string | null) => `${left} ${right}`, { within: joinWithin(100, { grace: 200 }), name: 'pairs' }).to(topic('joined', texts))
+  const versions = builder.table(topic('rows', texts), { store: 'versions', history: 400 })
+  stream.join(versions, (value, row) => `${value} at ${row}`, { grace: 300, name: 'late' }).to(topic('joined', texts))
   return builder.build()
+}
+
+const topics = { in: 2, others: 2, rows: 2, counts: 1, windows: 1, sessions: 1, finals: 1, joined: 1 }
+
+/** Of everything that the program reads, a part that is a little out of order. */
+async function writeInput(broker: Broker, round: number): Promise<void> {
+  await write(broker, 'in', records(100, round * 100))
+  await write(broker, 'others', records(40, round * 100).map((record, index) => ({ ...record, key: `k${index % 5}`, value: `o${index}` })))
+  await write(broker, 'rows', records(60, round * 100).map((record, index) => ({ ...record, value: `r${index}`, timestamp: record.timestamp + (index % 3) * 50 })))
 }
 
 let broker: Broker
@@ -27,7 +43,7 @@ const apps: StreamsApp[] = []
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'millrace-state-'))
   broker = await openMemoryBroker()
-  await createTopics(broker, { in: 2, counts: 1, windows: 1, sessions: 1 })
+  await createTopics(broker, topics)
 })
 
 afterEach(async () => {
@@ -69,21 +85,26 @@ it('refuses a state directory that another instance has, until that is closed', 
 
 const records = (count: number, from = 0) => Array.from({ length: count }, (_, index) => ({ key: `k${index % 7}`, value: 'v', timestamp: (from + index) * 40 }))
 
+/** By topic and key: how the results of two tasks interleave says nothing. */
 async function outputs(): Promise<unknown> {
-  return Promise.all(['counts', 'windows', 'sessions'].map((name) => readAll(broker, name)))
+  return Promise.all(['counts', 'windows', 'sessions', 'finals', 'joined'].map(async (name) => {
+    const byKey: Record<string, unknown[]> = {}
+    for (const { key, value, timestamp } of await readAll(broker, name)) (byKey[key ?? ''] ??= []).push([value, timestamp])
+    return byKey
+  }))
 }
 
 describe('an application with a state directory', () => {
   it('gives the same results as one in memory, over restarts', async () => {
     for (let round = 0; round < 3; round++) {
-      await write(broker, 'in', records(100, round * 100))
+      await writeInput(broker, round)
       await runToEnd()
     }
     const onDisk = await outputs()
     const other = await openMemoryBroker()
-    await createTopics(other, { in: 2, counts: 1, windows: 1, sessions: 1 })
+    await createTopics(other, topics)
     for (let round = 0; round < 3; round++) {
-      await write(other, 'in', records(100, round * 100))
+      await writeInput(other, round)
       broker = other
       await runToEnd({})
     }
@@ -91,7 +112,8 @@ describe('an application with a state directory', () => {
   })
 
   it('restores nothing that it has, after a clean stop', async () => {
-    await write(broker, 'in', records(200))
+    await writeInput(broker, 0)
+    await writeInput(broker, 1)
     await runToEnd()
     const restored = await runToEnd()
     // A transaction ends with a marker, which is an offset without a record.

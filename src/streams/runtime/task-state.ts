@@ -5,6 +5,7 @@ import type { DiskState } from '../state/disk-state.ts'
 import { openStore } from '../state/open-store.ts'
 import type { OpenStore, StoreHost } from '../state/open-store.ts'
 import type { StoreSpec, TopologyNode } from '../topology/node.ts'
+import { messageOf } from './record-queue.ts'
 import type { TaskMetrics } from './task-metrics.ts'
 
 export interface TaskStateOptions {
@@ -34,6 +35,8 @@ export class TaskState {
   /** Where each changelog began. */
   readonly #starts = new Map<string, number>()
   #restoring = false
+  /** Stores on disk are behind what was committed. */
+  #failure: StreamError | null = null
 
   constructor({ stores, cacheMaxBytes, changelogTopic, host, disk, metrics }: TaskStateOptions) {
     this.#disk = disk
@@ -136,7 +139,7 @@ export class TaskState {
       }
     }
     this.#restoring = false
-    for (const store of stores) store.commit()
+    this.#commit(stores)
     return count
   }
 
@@ -149,10 +152,26 @@ export class TaskState {
   }
 
   commit(): void {
-    for (const store of this.#stores.values()) store.commit()
+    this.#commit([...this.#stores.values()])
   }
 
+  /** On disk all of them change at once, so that a store of several tables is never found with some of them older. */
+  #commit(stores: readonly OpenStore[]): void {
+    const work = () => { for (const store of stores) store.commit() }
+    if (this.#disk === null) {
+      work()
+      return
+    }
+    try {
+      this.#disk.transaction(work)
+    } catch (cause) {
+      throw (this.#failure = new StreamError('STORAGE_ERROR', `the stores on disk did not take what was committed: ${messageOf(cause)}; see to the disk, then start again: the rest comes from the changelogs`, { cause }))
+    }
+  }
+
+  /** @throws STORAGE_ERROR when the last commit is not on disk: there is nothing to go back to. */
   rollback(): void {
+    if (this.#failure !== null) throw this.#failure
     for (const store of this.#stores.values()) store.rollback()
   }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/index.ts'
 import { LmdbByteStore } from './lmdb-byte-store.ts'
 import type { Lmdb, LmdbDatabase, LmdbEnvironment } from './lmdb.ts'
+import type { StoreTable } from './store-place.ts'
 
 /** How far a changelog is in the stores on disk. */
 export interface Checkpoint {
@@ -19,11 +20,19 @@ export interface DiskStateOptions {
 /**
  * The stores of one task on disk, in a directory of their own: a database for each store, and one for the checkpoints. What
  * the stores have may be later than a checkpoint, never earlier: restoring from it repeats changes that are there already.
+ * ```
+ *   database of a store   1 · key                  the rows
+ *                         2 · segment (8) · key    those of a store that is cut by time
+ *                         3 · segment (8) · key    their order by time
+ *                         4 · key                  an order of the rows, for stores that keep one
+ *                         5 · key                  rows of before
+ * ```
  */
 export class DiskState {
   readonly #environment: LmdbEnvironment
   readonly #checkpoints: LmdbDatabase
   readonly #clock: Clock
+  readonly #databases = new Map<string, LmdbDatabase>()
 
   constructor({ lmdb, directory, clock }: DiskStateOptions) {
     this.#clock = clock
@@ -31,21 +40,35 @@ export class DiskState {
     this.#checkpoints = this.#environment.openDB({ name: 'checkpoints', ...binary })
   }
 
-  /** The rows of a store; with a segment, those of one segment of it. */
-  rows(store: string, segment?: number): LmdbByteStore {
-    return new LmdbByteStore(this.#database(store), segment === undefined ? plainRows : segmentPrefix(segment))
+  table(store: string, table: StoreTable): LmdbByteStore {
+    return new LmdbByteStore(this.#database(store), Uint8Array.of(tableMarks[table]))
+  }
+
+  /** The rows of one segment of a store. */
+  segment(store: string, segment: number): LmdbByteStore {
+    return new LmdbByteStore(this.#database(store), segmentPrefix(segmentMark, segment))
+  }
+
+  /** The keys of a segment in another order. */
+  segmentOrder(store: string, segment: number): LmdbByteStore {
+    return new LmdbByteStore(this.#database(store), segmentPrefix(segmentOrderMark, segment))
+  }
+
+  /** What stores commit in `work` is on disk as a whole, or not at all. */
+  transaction(work: () => void): void {
+    this.#checkpoints.transactionSync(work)
   }
 
   /** Segments of a store of which there are rows, in order. */
   segments(store: string): readonly number[] {
     const database = this.#database(store)
     const found: number[] = []
-    for (let start = segmentPrefix(0); ;) {
+    for (let start = segmentPrefix(segmentMark, 0); ;) {
       const [first] = database.getKeys({ start })
       if (first === undefined || first[0] !== segmentMark) return found
       const segment = Number(Buffer.from(first).readBigUInt64BE(1))
       found.push(segment)
-      start = segmentPrefix(segment + 1)
+      start = segmentPrefix(segmentMark, segment + 1)
     }
   }
 
@@ -64,13 +87,13 @@ export class DiskState {
   }
 
   /** A number that a store keeps beside its rows. */
-  number(store: string): number | null {
-    const bytes = this.#checkpoints.getBinary(numberKey(store))
+  number(store: string, name: string): number | null {
+    const bytes = this.#checkpoints.getBinary(numberKey(store, name))
     return bytes === undefined ? null : Number(Buffer.from(bytes).toString())
   }
 
-  setNumber(store: string, value: number): void {
-    this.#checkpoints.putSync(numberKey(store), Buffer.from(String(value)))
+  setNumber(store: string, name: string, value: number): void {
+    this.#checkpoints.putSync(numberKey(store, name), Buffer.from(String(value)))
   }
 
   async close(): Promise<void> {
@@ -78,25 +101,30 @@ export class DiskState {
   }
 
   #database(store: string): LmdbDatabase {
-    return this.#environment.openDB({ name: `store-${store}`, ...binary })
+    const known = this.#databases.get(store)
+    if (known !== undefined) return known
+    const database = this.#environment.openDB({ name: `store-${store}`, ...binary })
+    this.#databases.set(store, database)
+    return database
   }
 }
 
 /** No topic has such a name. */
-function numberKey(store: string): Uint8Array {
-  return Buffer.from(`/${store}`)
+function numberKey(store: string, name: string): Uint8Array {
+  return Buffer.from(`/${store}/${name}`)
 }
 
 const binary = { encoding: 'binary', keyEncoding: 'binary' } as const
 /** Allows keys of up to 4,026 bytes. */
 const pageSize = 8192
 const mostStores = 1024
-const plainRows = Uint8Array.of(1)
 const segmentMark = 2
+const segmentOrderMark = 3
+const tableMarks: Readonly<Record<StoreTable, number>> = { rows: 1, order: 4, history: 5 }
 
-function segmentPrefix(segment: number): Uint8Array {
+function segmentPrefix(mark: number, segment: number): Uint8Array {
   const prefix = Buffer.alloc(9)
-  prefix[0] = segmentMark
+  prefix[0] = mark
   prefix.writeBigUInt64BE(BigInt(segment), 1)
   return prefix
 }

@@ -48,21 +48,26 @@ export class LmdbByteStore implements ByteStore {
     const order = range.reverse ? -1 : 1
     const changes = this.#changes.scan(range)[Symbol.iterator]()
     const stored = this.#scanDisk(range)[Symbol.iterator]()
-    let change = nextOf(changes)
-    let row = nextOf(stored)
-    while (change !== null || row !== null) {
-      const difference = change === null ? 1 : row === null ? -1 : order * compareBytes(change.key, row.key)
-      if (difference > 0) {
-        // A row that was changed while the scan ran is as it is now.
-        const value = this.get(row!.key)
-        if (value !== null) yield { key: row!.key, value }
-        row = nextOf(stored)
-        continue
+    try {
+      let change = nextOf(changes)
+      let row = nextOf(stored)
+      while (change !== null || row !== null) {
+        const difference = change === null ? 1 : row === null ? -1 : order * compareBytes(change.key, row.key)
+        if (difference > 0) {
+          // A row that was changed while the scan ran is as it is now.
+          const value = this.get(row!.key)
+          if (value !== null) yield { key: row!.key, value }
+          row = nextOf(stored)
+          continue
+        }
+        if (difference === 0) row = nextOf(stored)
+        const value = valueOf(change!.value)
+        if (value !== null) yield { key: change!.key, value }
+        change = nextOf(changes)
       }
-      if (difference === 0) row = nextOf(stored)
-      const value = valueOf(change!.value)
-      if (value !== null) yield { key: change!.key, value }
-      change = nextOf(changes)
+    } finally {
+      // Who takes only the first rows must not leave a cursor of the database open.
+      stored.return?.()
     }
   }
 

@@ -13,7 +13,6 @@ import { ExpiringByteStore } from './expiring-byte-store.ts'
 import { JoinBuffer } from './join-buffer.ts'
 import { KeyValueStore } from './key-value-store.ts'
 import { LruByteStore } from './lru-byte-store.ts'
-import { MemoryByteStore } from './memory-byte-store.ts'
 import { OuterJoinStore } from './outer-join-store.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
 import { SegmentedByteStore } from './segmented-byte-store.ts'
@@ -21,6 +20,8 @@ import type { SegmentsOnDisk } from './segmented-byte-store.ts'
 import { SessionStore } from './session-store.ts'
 import { sessionKeys, sessionKeysInMemory, windowKeys } from './store-keys.ts'
 import type { TimedKeys } from './store-keys.ts'
+import { inMemory, onDisk } from './store-place.ts'
+import type { StorePlace } from './store-place.ts'
 import { SuppressBuffer } from './suppress-buffer.ts'
 import { joinTimestamp, timestampBytes, timestampOf, valueAndTimestampSerde } from './value-and-timestamp.ts'
 import { VersionedStore } from './versioned-store.ts'
@@ -97,9 +98,9 @@ export function openStore(spec: StoreSpec, host: StoreHost): OpenStore {
 function openKeyValue(spec: StoreSpec, host: StoreHost): OpenStore {
   if (spec.ttlMs !== undefined) return openExpiring(spec, spec.ttlMs, host)
   if (spec.rows !== undefined) return openOnRowsOf(spec.rows, spec, host)
-  const rows = diskFor(spec, host)?.rows(spec.name) ?? null
-  const layers = layer(spec, host, rows ?? new MemoryByteStore(), null)
-  return { ...assemble(spec, layers, new KeyValueStore(layers.top, spec.keySerde, rowSerde(spec))), wipe: rows && (() => rows.wipe()) }
+  const place = placeOf(spec, host)
+  const layers = layer(spec, host, place.table('rows'), null)
+  return { ...assemble(spec, layers, new KeyValueStore(layers.top, spec.keySerde, rowSerde(spec))), wipe: place.wipe }
 }
 
 function openOnRowsOf(open: RowStoreFactory, spec: StoreSpec, host: StoreHost): OpenStore {
@@ -125,6 +126,11 @@ function diskFor(spec: StoreSpec, host: StoreHost): DiskState | null {
   return spec.persistent && spec.changelog !== null ? (host.disk ?? null) : null
 }
 
+function placeOf(spec: StoreSpec, host: StoreHost): StorePlace {
+  const disk = diskFor(spec, host)
+  return disk === null ? inMemory : onDisk(disk, spec.name)
+}
+
 function openExpiring(spec: StoreSpec, ttlMs: number, host: StoreHost): OpenStore {
   const store = new ExpiringByteStore({ ttlMs, now: () => host.currentRecord().timestamp })
   const layers = layer(spec, host, store, null)
@@ -146,12 +152,15 @@ function openLru(spec: StoreSpec, host: StoreHost): OpenStore {
 
 function openWindow(spec: StoreSpec, host: StoreHost): OpenStore {
   const segments = openSegments(spec, host, windowKeys)
+  const place = placeOf(spec, host)
+  const sequence = place.number('sequence', 0)
   const layers = layer(spec, host, segments.store, segments)
   const view = new WindowStore(layers.top, segments.store, {
     keySerde: spec.keySerde,
     valueSerde: rowSerde(spec),
     windowSizeMs: spec.windowSizeMs ?? 0,
     retainDuplicates: spec.retainDuplicates ?? false,
+    sequence,
     cached: layers.cache !== null,
     byTime: spec.persistent ? (spec.timeOrdered === true ? 'all' : 'none') : 'every',
     ...(layers.report === null ? {} : { onNothing: (rowKey) => layers.report?.(rowKey, null) }),
@@ -159,7 +168,14 @@ function openWindow(spec: StoreSpec, host: StoreHost): OpenStore {
   const store = assemble(spec, layers, view)
   return {
     ...store,
-    wipe: segments.wipe,
+    commit() {
+      store.commit()
+      sequence.commit()
+    },
+    wipe: segments.wipe && (() => {
+      segments.wipe?.()
+      place.wipe?.()
+    }),
     restore(key, value, timestamp) {
       view.restored(key)
       if (value !== null || spec.retainDuplicates !== true) store.restore(key, value, timestamp)
@@ -176,28 +192,33 @@ function openSession(spec: StoreSpec, host: StoreHost): OpenStore {
 
 function openVersioned(spec: StoreSpec, host: StoreHost): OpenStore {
   const logged = spec.changelog !== null && spec.changelog.sourceTopic === null
-  const view = new VersionedStore({
+  const place = placeOf(spec, host)
+  const view = new VersionedStore(place, {
     keySerde: spec.keySerde,
     valueSerde: spec.valueSerde,
     historyMs: spec.historyMs ?? 0,
     onPut: (key, value, timestamp) => { if (logged) host.log(spec, key, value, timestamp, noHeaders) },
     onExpired: () => host.expired(spec),
   })
-  return { ...uncached(spec, view), restore: (key, value, timestamp) => view.restore(key, value, timestamp) }
+  return { ...uncached(spec, view), wipe: wiping(place, view), restore: (key, value, timestamp) => view.restore(key, value, timestamp) }
 }
 
 function openOuterJoin(spec: StoreSpec, host: StoreHost): OpenStore {
-  const layers = layer({ ...spec, caching: false }, host, new MemoryByteStore(), null)
+  const place = placeOf(spec, host)
+  const layers = layer({ ...spec, caching: false }, host, place.table('rows'), null)
   const { keySerde, valueSerde: leftSerde, rightValueSerde: rightSerde = spec.valueSerde } = spec
-  return assemble(spec, layers, new OuterJoinStore(layers.top, { keySerde, leftSerde, rightSerde }))
+  const view = new OuterJoinStore(layers.top, { keySerde, leftSerde, rightSerde })
+  return { ...assemble(spec, layers, view), rollback: () => view.rollback(), wipe: wiping(place, view) }
 }
 
 function openJoinBuffer(spec: StoreSpec, host: StoreHost): OpenStore {
   const report = spec.changelog === null ? () => {} : (key: Uint8Array, value: Uint8Array | null) => host.log(spec, key, value, noTimestamp, noHeaders)
-  const base = new MemoryByteStore()
-  const view = new JoinBuffer(new ChangelogByteStore(base, report), { keySerde: spec.keySerde, valueSerde: spec.valueSerde, graceMs: spec.graceMs ?? 0 })
+  const place = placeOf(spec, host)
+  const base = place.table('rows')
+  const view = new JoinBuffer(new ChangelogByteStore(base, report), place, { keySerde: spec.keySerde, valueSerde: spec.valueSerde, graceMs: spec.graceMs ?? 0 })
   return {
     ...uncached(spec, view),
+    wipe: wiping(place, view),
     restore(key, value) {
       base.put(key, value)
       view.restored(key, value)
@@ -206,13 +227,22 @@ function openJoinBuffer(spec: StoreSpec, host: StoreHost): OpenStore {
 }
 
 function openSuppressBuffer(spec: StoreSpec, host: StoreHost): OpenStore {
-  const view = new SuppressBuffer({
+  const place = placeOf(spec, host)
+  const view = new SuppressBuffer(place, {
     keySerde: spec.keySerde,
     valueSerde: spec.valueSerde,
     newRowBytes: host.cacheBudget === null ? (spec.newRowBytes ?? 0) : 0,
     log: (key, value) => { if (spec.changelog !== null) host.log(spec, key, value, noTimestamp, value === null ? noHeaders : suppressHeaders) },
   })
-  return { ...uncached(spec, view), flush: () => view.flush(), restore: (key, value) => view.restore(key, value) }
+  return { ...uncached(spec, view), wipe: wiping(place, view), flush: () => view.flush(), restore: (key, value) => view.restore(key, value) }
+}
+
+/** What the view remembers of its rows goes, too. */
+function wiping({ wipe }: StorePlace, view: { rollback(): void }): OpenStore['wipe'] {
+  return wipe && (() => {
+    wipe()
+    view.rollback()
+  })
 }
 
 /** Of a view that has no write-back cache below it, all but how it is restored. */
@@ -282,8 +312,7 @@ function reporter(spec: StoreSpec, host: StoreHost): Layers['report'] {
 function openSegments(spec: StoreSpec, host: StoreHost, keys: TimedKeys): Segments {
   const retentionMs = spec.retentionMs ?? 0
   const segmentMs = Math.max(Math.floor(retentionMs / 2), minSegmentMs)
-  // The order by time, and the numbers of duplicates, are in memory only.
-  const disk = spec.timeOrdered === true || spec.retainDuplicates === true ? null : diskFor(spec, host)
+  const disk = diskFor(spec, host)
   const store = new SegmentedByteStore({
     ...(disk === null ? {} : { disk: diskSegments(disk, spec.name) }),
     keys,
@@ -298,10 +327,11 @@ function openSegments(spec: StoreSpec, host: StoreHost, keys: TimedKeys): Segmen
 
 function diskSegments(disk: DiskState, name: string): SegmentsOnDisk {
   return {
-    open: (segment) => disk.rows(name, segment),
+    open: (segment) => disk.segment(name, segment),
+    openOrder: (segment) => disk.segmentOrder(name, segment),
     existing: disk.segments(name),
-    observedTime: disk.number(name) ?? -1,
-    setObservedTime: (time) => disk.setNumber(name, time),
+    observedTime: disk.number(name, 'time') ?? -1,
+    setObservedTime: (time) => disk.setNumber(name, 'time', time),
   }
 }
 

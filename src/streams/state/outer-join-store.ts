@@ -2,6 +2,7 @@ import { StreamError } from '../../core/index.ts'
 import type { Serde } from '../../core/index.ts'
 import type { ByteStore } from './byte-store.ts'
 import { readInt32, readInt64, writeInt32, writeInt64 } from './bytes.ts'
+import { LeavingRows } from './leaving-rows.ts'
 import { joinBytes } from './store-keys.ts'
 
 export type JoinSide = 'left' | 'right'
@@ -28,11 +29,11 @@ export interface OuterJoinSerdes {
  * ```
  */
 export class OuterJoinStore {
-  readonly #bytes: ByteStore
+  readonly #bytes: LeavingRows
   readonly #serdes: OuterJoinSerdes
 
   constructor(bytes: ByteStore, serdes: OuterJoinSerdes) {
-    this.#bytes = bytes
+    this.#bytes = new LeavingRows(bytes)
     this.#serdes = serdes
   }
 
@@ -46,12 +47,12 @@ export class OuterJoinStore {
   /** They found a partner, or were sent on without one. */
   remove(key: unknown, timestamp: number, side: JoinSide): void {
     const rowKey = this.#rowKey(key, timestamp, side)
-    if (this.#bytes.get(rowKey) !== null) this.#bytes.put(rowKey, null)
+    if (this.#bytes.get(rowKey) !== null) this.#bytes.delete(rowKey)
   }
 
   /** By time, the right side before the left, then by key. */
   *all(): Iterable<ParkedRows> {
-    for (const { key, value } of this.#bytes.scan({})) {
+    for (const { key, value } of this.#bytes.all()) {
       const side = key[8] === 1 ? 'left' : 'right'
       yield {
         timestamp: readInt64(key, 0),
@@ -60,6 +61,10 @@ export class OuterJoinStore {
         values: decodeList(value).map((item) => this.#valueSerde(side).deserialize(item.subarray(1))),
       }
     }
+  }
+
+  rollback(): void {
+    this.#bytes.rollback()
   }
 
   #rowKey(key: unknown, timestamp: number, side: JoinSide): Uint8Array {

@@ -20,17 +20,21 @@ export interface SegmentedOptions {
   readonly disk?: SegmentsOnDisk
 }
 
+type Rows = MemoryByteStore | LmdbByteStore
+
 /** Where segments are that outlive the process, and how far time had come. */
 export interface SegmentsOnDisk {
   open(segment: number): LmdbByteStore
+  /** For the keys of the segment in the order of time. */
+  openOrder(segment: number): LmdbByteStore
   readonly existing: readonly number[]
   readonly observedTime: number
   setObservedTime(time: number): void
 }
 
 interface Segment {
-  readonly rows: MemoryByteStore | LmdbByteStore
-  times: MemoryByteStore | null
+  readonly rows: Rows
+  times: Rows | null
 }
 
 /**
@@ -51,7 +55,7 @@ export class SegmentedByteStore implements ByteStore {
     if (disk === undefined) return
     this.#observedTime = disk.observedTime
     this.#committedTime = disk.observedTime
-    for (const id of disk.existing) this.#segments.set(id, { rows: disk.open(id), times: null })
+    for (const id of disk.existing) this.#segments.set(id, this.#open(id))
   }
 
   get isInMemory(): boolean {
@@ -143,7 +147,7 @@ export class SegmentedByteStore implements ByteStore {
   }
 
   commit(): void {
-    for (const { rows } of this.#dropped.values()) if (rows instanceof LmdbByteStore) rows.wipe()
+    for (const segment of this.#dropped.values()) wipe(segment)
     this.#dropped.clear()
     if (this.#committedTime !== this.#observedTime) this.#options.disk?.setObservedTime(this.#observedTime)
     this.#committedTime = this.#observedTime
@@ -161,7 +165,7 @@ export class SegmentedByteStore implements ByteStore {
 
   /** Forgets everything, at once and for ever. */
   wipe(): void {
-    for (const { rows } of [...this.#segments.values(), ...this.#dropped.values()]) if (rows instanceof LmdbByteStore) rows.wipe()
+    for (const segment of [...this.#segments.values(), ...this.#dropped.values()]) wipe(segment)
     this.#segments.clear()
     this.#dropped.clear()
     this.#observedTime = -1
@@ -192,9 +196,14 @@ export class SegmentedByteStore implements ByteStore {
   #segmentFor(id: number): Segment {
     const known = this.#segments.get(id)
     if (known !== undefined) return known
-    const segment = { rows: this.#options.disk?.open(id) ?? new MemoryByteStore(), times: this.#options.byTime ? new MemoryByteStore() : null }
+    const segment = this.#open(id)
     this.#segments.set(id, segment)
     return segment
+  }
+
+  #open(id: number): Segment {
+    const { disk, byTime } = this.#options
+    return { rows: disk?.open(id) ?? new MemoryByteStore(), times: byTime ? (disk?.openOrder(id) ?? new MemoryByteStore()) : null }
   }
 
   #between(fromTime: number, toTime: number, reverse: boolean): readonly Segment[] {
@@ -214,6 +223,10 @@ export class SegmentedByteStore implements ByteStore {
       if (times !== null) visit(times)
     }
   }
+}
+
+function wipe({ rows, times }: Segment): void {
+  for (const table of [rows, times]) if (table instanceof LmdbByteStore) table.wipe()
 }
 
 const nothing = new Uint8Array(0)

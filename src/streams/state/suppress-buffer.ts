@@ -5,8 +5,9 @@ import type { ByteStore } from './byte-store.ts'
 import { decodeBuffered, encodeBuffered } from './buffered-row.ts'
 import type { BufferedRow } from './buffered-row.ts'
 import { bytesToText, equalBytes, readInt64, textToBytes, writeInt64 } from './bytes.ts'
-import { MemoryByteStore } from './memory-byte-store.ts'
+import { LeavingRows } from './leaving-rows.ts'
 import { joinBytes } from './store-keys.ts'
+import type { StoreNumber, StorePlace } from './store-place.ts'
 
 export interface SuppressBufferOptions {
   readonly keySerde: Serde<unknown>
@@ -33,30 +34,39 @@ const empty = new Uint8Array(0)
 export class SuppressBuffer {
   readonly #options: SuppressBufferOptions
   /** Key bytes → the row with its time, as in the changelog. */
-  readonly #rows: ByteStore = new MemoryByteStore()
+  readonly #rows: ByteStore
   /** Time (8) · key bytes → nothing. */
-  readonly #order: ByteStore = new MemoryByteStore()
+  readonly #order: LeavingRows
   readonly #unlogged = new Set<string>()
-  #sizeBytes = 0
-  #committedBytes = 0
+  /** undefined: not known. */
+  #firstTime: number | null | undefined
+  readonly #records: StoreNumber
+  readonly #sizeBytes: StoreNumber
 
-  constructor(options: SuppressBufferOptions) {
+  constructor(place: StorePlace, options: SuppressBufferOptions) {
     this.#options = options
+    this.#rows = place.table('rows')
+    this.#order = new LeavingRows(place.table('order'))
+    this.#records = place.number('records', 0)
+    this.#sizeBytes = place.number('bytes', 0)
   }
 
   get records(): number {
-    return this.#rows.count()
+    return this.#records.value
   }
 
   /** As upstream counts: 8, the key, the values and the record's origin for each row. */
   get sizeBytes(): number {
-    return this.#sizeBytes
+    return this.#sizeBytes.value
   }
 
   /** The time of the row that leaves first; null when there is none. */
   get firstTime(): number | null {
-    for (const { key } of this.#order.scan({})) return readInt64(key, 0)
-    return null
+    if (this.#firstTime === undefined) {
+      const first = this.#order.first()
+      this.#firstTime = first === null ? null : readInt64(first.key, 0)
+    }
+    return this.#firstTime
   }
 
   put(time: number, record: StreamRecord, change: Change<unknown>): void {
@@ -75,25 +85,30 @@ export class SuppressBuffer {
       newValue: change.newValue === null ? null : valueSerde.serialize(change.newValue),
     }
     const placedAt = before === null ? time : before.time
-    this.#sizeBytes += this.#sizeOf(key, row) - (before === null ? 0 : this.#sizeOf(key, before.row))
+    if (before === null) this.#records.value++
+    this.#sizeBytes.value += this.#sizeOf(key, row) - (before === null ? 0 : this.#sizeOf(key, before.row))
     this.#rows.put(key, encodeBuffered(row, placedAt))
-    if (before === null) this.#order.put(orderKey(placedAt, key), empty)
+    if (before === null) {
+      this.#order.put(orderKey(placedAt, key), empty)
+      if (this.#firstTime !== undefined && (this.#firstTime === null || placedAt < this.#firstTime)) this.#firstTime = placedAt
+    }
     this.#unlogged.add(bytesToText(key))
   }
 
   /** Takes the first row out, if there is one, after it was sent: look-ups on its way still find what was known before. */
   evictFirst(send: (evicted: EvictedRow) => void): void {
-    for (const { key: timeKey } of this.#order.scan({})) {
-      const key = timeKey.subarray(8)
-      const { row } = this.#get(key)!
-      const change = { newValue: this.#value(row.newValue), oldValue: this.#value(row.oldValue), isLatest: true }
-      send({ key: this.#options.keySerde.deserialize(key), change, row })
-      this.#rows.put(key, null)
-      this.#order.put(timeKey, null)
-      this.#sizeBytes -= this.#sizeOf(key, row)
-      this.#unlogged.add(bytesToText(key))
-      return
-    }
+    const first = this.#order.first()
+    if (first === null) return
+    const key = first.key.subarray(8)
+    const { row } = this.#get(key)!
+    const change = { newValue: this.#value(row.newValue), oldValue: this.#value(row.oldValue), isLatest: true }
+    send({ key: this.#options.keySerde.deserialize(key), change, row })
+    this.#rows.put(key, null)
+    this.#order.delete(first.key)
+    this.#firstTime = undefined
+    this.#records.value--
+    this.#sizeBytes.value -= this.#sizeOf(key, row)
+    this.#unlogged.add(bytesToText(key))
   }
 
   /** For look-ups behind the buffer: what downstream knows of a row that waits here; undefined when none does. */
@@ -108,29 +123,33 @@ export class SuppressBuffer {
   }
 
   commit(): void {
-    this.#rows.commit()
-    this.#order.commit()
-    this.#committedBytes = this.#sizeBytes
+    for (const part of this.#parts) part.commit()
   }
 
   rollback(): void {
-    this.#rows.rollback()
-    this.#order.rollback()
+    for (const part of this.#parts) part.rollback()
+    this.#firstTime = undefined
     this.#unlogged.clear()
-    this.#sizeBytes = this.#committedBytes
   }
 
   restore(key: Uint8Array, value: Uint8Array | null): void {
     const before = this.#get(key)
+    this.#firstTime = undefined
     if (before !== null) {
-      this.#order.put(orderKey(before.time, key), null)
-      this.#sizeBytes -= this.#sizeOf(key, before.row)
+      this.#order.delete(orderKey(before.time, key))
+      this.#records.value--
+      this.#sizeBytes.value -= this.#sizeOf(key, before.row)
     }
     this.#rows.put(key, value)
     if (value === null) return
     const { row, time } = decodeBuffered(value)
     this.#order.put(orderKey(time, key), empty)
-    this.#sizeBytes += this.#sizeOf(key, row)
+    this.#records.value++
+    this.#sizeBytes.value += this.#sizeOf(key, row)
+  }
+
+  get #parts() {
+    return [this.#rows, this.#order, this.#records, this.#sizeBytes]
   }
 
   #get(key: Uint8Array) {

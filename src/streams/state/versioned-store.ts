@@ -1,5 +1,8 @@
 import type { Serde } from '../../core/index.ts'
-import { bytesToText, copyBytes } from './bytes.ts'
+import type { ByteEntry, ByteStore } from './byte-store.ts'
+import { copyInto, readInt64, writeInt32, writeInt64 } from './bytes.ts'
+import { LeavingRows } from './leaving-rows.ts'
+import type { StoreNumber, StorePlace } from './store-place.ts'
 
 /** `validTo` of the row that is current: it has no end yet. */
 export const validForever = -1
@@ -32,147 +35,224 @@ export interface VersionedStoreOptions<K, V> {
   readonly onExpired: () => void
 }
 
-/** One value (or deletion) of a key and the time from which it holds; it ends where the next one begins. */
+/** One value (or deletion) of a key and the time from which it holds. */
 interface Version {
   readonly timestamp: number
+  /** Where the next one begins; `validForever` of the latest. */
+  readonly validTo: number
   readonly value: Uint8Array | null
 }
 
 /**
  * Every value of a key with the time from which it held. Rows may come out of order. Semantics: VersionedKeyValueStore of
- * Kafka Streams (KIP-889). Versions that ended before the history begins are dropped.
+ * Kafka Streams (KIP-889). Versions that ended before the history begins are dropped. A put costs the same however many
+ * versions the key has:
+ * ```
+ *   rows      key                              → timestamp (8) · validTo (8) · version      the latest
+ *   history   key length (4) · key · time (8)  → timestamp (8) · validTo (8) · version      those before, by their timestamps
+ *   order     time (8) · key                   → timestamp (8) of the version that ended then, or nothing      what may go when the history begins later
+ *   version   0, or 1 · value bytes            0: deleted
+ *   time      as text of bytes it goes in the order of time, also before 1970
+ * ```
  */
 export class VersionedStore<K, V> implements ReadOnlyVersionedStore<K, V> {
   readonly #options: VersionedStoreOptions<K, V>
-  /** Ascending by timestamp; arrays are never changed, only replaced. */
-  readonly #versions = new Map<string, readonly Version[]>()
-  readonly #undo = new Map<string, readonly Version[]>()
-  /** Keys with versions that end, in the order in which they got their end, for the clean-up. */
-  #ending: { readonly text: string; readonly validTo: number }[] = []
-  #endingDone = 0
-  #observedTime = -1
-  #committedTime = -1
+  readonly #latest: ByteStore
+  readonly #history: ByteStore
+  readonly #order: LeavingRows
+  readonly #observedTime: StoreNumber
+  /** Nothing in `#order` is older; only a bound. */
+  #oldestEnd = Number.NEGATIVE_INFINITY
 
-  constructor(options: VersionedStoreOptions<K, V>) {
+  constructor(place: StorePlace, options: VersionedStoreOptions<K, V>) {
     this.#options = options
+    this.#latest = place.table('rows')
+    this.#history = place.table('history')
+    this.#order = new LeavingRows(place.table('order'))
+    this.#observedTime = place.number('time', -1)
   }
 
   /** Gives the time at which the row ends: `validForever` for the current one, `notPut` when it was too old. null deletes from `timestamp` on. */
   put(key: K, value: V | null, timestamp: number): number {
     const keyBytes = this.#options.keySerde.serialize(key)
     const bytes = value === null ? null : this.#options.valueSerde.serialize(value)
-    const validTo = this.#insert(bytesToText(keyBytes), bytes, timestamp)
+    const validTo = this.#insert(keyBytes, bytes, timestamp)
     this.#options.onPut(keyBytes, bytes, timestamp)
     return validTo
   }
 
   /** Deletes from `timestamp` on; gives what held then. */
   delete(key: K, timestamp: number): VersionedRecord<V> | null {
-    const existing = timestamp < this.#historyStart() ? null : this.getAsOf(key, timestamp)
+    const existing = timestamp < this.#historyStart ? null : this.getAsOf(key, timestamp)
     this.put(key, null, timestamp)
     return existing
   }
 
   get(key: K): VersionedRecord<V> | null {
-    const versions = this.#versions.get(bytesToText(this.#options.keySerde.serialize(key)))
-    return versions === undefined ? null : this.#decode(versions, versions.length - 1)
+    return this.#decode(this.#latestOf(this.#options.keySerde.serialize(key)))
   }
 
   getAsOf(key: K, asOf: number): VersionedRecord<V> | null {
-    const versions = this.#versions.get(bytesToText(this.#options.keySerde.serialize(key)))
-    if (versions === undefined) return null
-    const index = lastAtOrBefore(versions, asOf)
-    const isLatest = index === versions.length - 1
-    return isLatest || asOf >= this.#historyStart() ? this.#decode(versions, index) : null
+    const keyBytes = this.#options.keySerde.serialize(key)
+    const latest = this.#latestOf(keyBytes)
+    if (latest === null || latest.timestamp <= asOf) return this.#decode(latest)
+    return asOf < this.#historyStart ? null : this.#decode(this.#before(keyBytes, asOf))
   }
 
   /** A row of the changelog, without a report. */
   restore(key: Uint8Array, value: Uint8Array | null, timestamp: number): void {
-    this.#insert(bytesToText(key), value, timestamp)
+    this.#insert(key, value, timestamp)
   }
 
   commit(): void {
-    this.#undo.clear()
-    this.#committedTime = this.#observedTime
+    for (const part of this.#parts) part.commit()
   }
 
   rollback(): void {
-    for (const [text, versions] of this.#undo) this.#set(text, versions)
-    this.#undo.clear()
-    this.#observedTime = this.#committedTime
+    for (const part of this.#parts) part.rollback()
+    this.#oldestEnd = Number.NEGATIVE_INFINITY
   }
 
-  #insert(text: string, value: Uint8Array | null, timestamp: number): number {
-    if (timestamp < this.#historyStart()) {
+  get #parts() {
+    return [this.#latest, this.#history, this.#order, this.#observedTime]
+  }
+
+  get #historyStart(): number {
+    return this.#observedTime.value - this.#options.historyMs
+  }
+
+  #insert(key: Uint8Array, value: Uint8Array | null, timestamp: number): number {
+    if (timestamp < this.#historyStart) {
       this.#options.onExpired()
       return notPut
     }
-    this.#observedTime = Math.max(this.#observedTime, timestamp)
-    const versions = this.#versions.get(text) ?? []
-    const index = lastAtOrBefore(versions, timestamp)
-    const replaces = versions[index]?.timestamp === timestamp
-    const version = { timestamp, value: value && copyBytes(value) }
-    this.#change(text, versions.toSpliced(replaces ? index : index + 1, replaces ? 1 : 0, version))
+    if (timestamp > this.#observedTime.value) this.#observedTime.value = timestamp
+    const latest = this.#latestOf(key)
+    const validTo = latest !== null && timestamp < latest.timestamp ? this.#putBefore(key, latest, value, timestamp) : this.#putLatest(key, latest, value, timestamp)
     this.#dropEnded()
-    return versions[index + 1]?.timestamp ?? validForever
+    return validTo
   }
 
-  #change(text: string, versions: readonly Version[]): void {
-    if (!this.#undo.has(text)) this.#undo.set(text, this.#versions.get(text) ?? [])
-    this.#set(text, versions)
-    const last = versions.at(-1)
-    if (last !== undefined && (versions.length > 1 || last.value === null)) this.#ending.push({ text, validTo: last.timestamp })
+  #putLatest(key: Uint8Array, latest: Version | null, value: Uint8Array | null, timestamp: number): number {
+    if (latest !== null && latest.timestamp < timestamp) this.#putEnded(key, { ...latest, validTo: timestamp })
+    this.#latest.put(key, encodeVersion({ timestamp, validTo: validForever, value }))
+    if (value === null && this.#order.get(orderKey(timestamp, key)) === null) this.#noteEnd(key, timestamp, noBytes)
+    return validForever
   }
 
-  #set(text: string, versions: readonly Version[]): void {
-    if (versions.length === 0) this.#versions.delete(text)
-    else this.#versions.set(text, versions)
+  /** Out of order: the version before now ends where this one begins. */
+  #putBefore(key: Uint8Array, latest: Version, value: Uint8Array | null, timestamp: number): number {
+    const before = this.#before(key, timestamp)
+    const validTo = before?.validTo ?? this.#firstOf(key)?.timestamp ?? latest.timestamp
+    if (before !== null && before.timestamp < timestamp) this.#putEnded(key, { ...before, validTo: timestamp })
+    this.#putEnded(key, { timestamp, validTo, value })
+    return validTo
   }
 
-  /** Drops what no `getAsOf` within the history can see. Rows that end out of order wait for those before them. */
+  #putEnded(key: Uint8Array, version: Version): void {
+    this.#history.put(historyKey(key, version.timestamp), encodeVersion(version))
+    this.#noteEnd(key, version.validTo, timeBytes(version.timestamp))
+  }
+
+  #noteEnd(key: Uint8Array, time: number, ended: Uint8Array): void {
+    this.#order.put(orderKey(time, key), ended)
+    if (time < this.#oldestEnd) this.#oldestEnd = time
+  }
+
+  #latestOf(key: Uint8Array): Version | null {
+    const bytes = this.#latest.get(key)
+    return bytes === null ? null : decodeVersion(bytes)
+  }
+
+  /** Of those that ended, the one that held at `time`. */
+  #before(key: Uint8Array, time: number): Version | null {
+    const found = first(this.#history.scan({ from: historyKey(key, Number.MIN_SAFE_INTEGER), to: historyKey(key, time + 1), reverse: true }))
+    const version = found === null ? null : decodeVersion(found.value)
+    return version !== null && version.validTo > time ? version : null
+  }
+
+  #firstOf(key: Uint8Array): Version | null {
+    const found = first(this.#history.scan({ from: historyKey(key, Number.MIN_SAFE_INTEGER), to: historyKey(key, Number.MAX_SAFE_INTEGER) }))
+    return found === null ? null : decodeVersion(found.value)
+  }
+
+  /** Drops what no `getAsOf` within the history can see. */
   #dropEnded(): void {
-    const historyStart = this.#historyStart()
-    for (let next = this.#ending[this.#endingDone]; next !== undefined && next.validTo < historyStart; next = this.#ending[this.#endingDone]) {
-      this.#trim(next.text, historyStart)
-      this.#endingDone++
+    const historyStart = this.#historyStart
+    if (this.#oldestEnd >= historyStart) return
+    this.#oldestEnd = Number.POSITIVE_INFINITY
+    for (let next = this.#order.first(); next !== null; next = this.#order.first()) {
+      const time = readTime(next.key, 0)
+      if (time >= historyStart) {
+        this.#oldestEnd = time
+        return
+      }
+      this.#drop(next.key.subarray(timeLength), time, next.value)
+      this.#order.delete(next.key)
     }
-    if (this.#endingDone < 1_000) return
-    this.#ending = this.#ending.slice(this.#endingDone)
-    this.#endingDone = 0
   }
 
-  #trim(text: string, historyStart: number): void {
-    const versions = this.#versions.get(text)
-    if (versions === undefined) return
-    const visible = versions.slice(Math.max(0, lastAtOrBefore(versions, historyStart)))
-    if (!this.#undo.has(text)) this.#undo.set(text, versions)
-    const isGone = visible.length === 1 && visible[0]!.value === null && visible[0]!.timestamp < historyStart
-    this.#set(text, isGone ? [] : visible)
+  #drop(key: Uint8Array, endedBy: number, ended: Uint8Array): void {
+    if (ended.length > 0) this.#history.put(historyKey(key, readTime(ended, 0)), null)
+    const latest = this.#latestOf(key)
+    if (latest !== null && latest.value === null && latest.timestamp <= endedBy) this.#latest.put(key, null)
   }
 
-  #historyStart(): number {
-    return this.#observedTime - this.#options.historyMs
-  }
-
-  #decode(versions: readonly Version[], index: number): VersionedRecord<V> | null {
-    const version = versions[index]
-    if (version === undefined || version.value === null) return null
-    return {
-      value: this.#options.valueSerde.deserialize(version.value),
-      timestamp: version.timestamp,
-      validTo: versions[index + 1]?.timestamp ?? null,
-    }
+  #decode(version: Version | null): VersionedRecord<V> | null {
+    if (version === null || version.value === null) return null
+    const { timestamp, validTo, value } = version
+    return { value: this.#options.valueSerde.deserialize(value), timestamp, validTo: validTo === validForever ? null : validTo }
   }
 }
 
-/** Index of the version that holds at `time`; -1 when all begin later. */
-function lastAtOrBefore(versions: readonly Version[], time: number): number {
-  let low = 0
-  let high = versions.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (versions[middle]!.timestamp <= time) low = middle + 1
-    else high = middle
-  }
-  return low - 1
+function first(entries: Iterable<ByteEntry>): ByteEntry | null {
+  for (const entry of entries) return entry
+  return null
+}
+
+const timeLength = 8
+const noBytes = new Uint8Array(0)
+
+/** With the sign turned round, so that times before 1970 come first. */
+function writeTime(bytes: Uint8Array, at: number, time: number): void {
+  writeInt64(bytes, at, time)
+  bytes[at]! ^= 0x80
+}
+
+function readTime(bytes: Uint8Array, at: number): number {
+  const plain = bytes.slice(at, at + timeLength)
+  plain[0]! ^= 0x80
+  return readInt64(plain, 0)
+}
+
+function timeBytes(time: number): Uint8Array {
+  return orderKey(time, noBytes)
+}
+
+function orderKey(time: number, key: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(timeLength + key.length)
+  writeTime(bytes, 0, time)
+  copyInto(bytes, timeLength, key, 0, key.length)
+  return bytes
+}
+
+function historyKey(key: Uint8Array, time: number): Uint8Array {
+  const bytes = new Uint8Array(4 + key.length + timeLength)
+  writeInt32(bytes, 0, key.length)
+  copyInto(bytes, 4, key, 0, key.length)
+  writeTime(bytes, 4 + key.length, time)
+  return bytes
+}
+
+function encodeVersion({ timestamp, validTo, value }: Version): Uint8Array {
+  const bytes = new Uint8Array(17 + (value?.length ?? 0))
+  writeInt64(bytes, 0, timestamp)
+  writeInt64(bytes, timeLength, validTo)
+  bytes[16] = value === null ? 0 : 1
+  if (value !== null) copyInto(bytes, 17, value, 0, value.length)
+  return bytes
+}
+
+function decodeVersion(bytes: Uint8Array): Version {
+  return { timestamp: readInt64(bytes, 0), validTo: readInt64(bytes, timeLength), value: bytes[16] === 0 ? null : bytes.subarray(17) }
 }

@@ -5,6 +5,7 @@ import { equalBytes, keyAfter } from './bytes.ts'
 import type { KeyValue } from './key-value-store.ts'
 import type { SegmentedByteStore } from './segmented-byte-store.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
+import type { StoreNumber } from './store-place.ts'
 import { windowKey, windowKeys, windowSequenceOf, windowStartOf, windowSuffix, writeWindowSuffix } from './store-keys.ts'
 
 export interface WindowValue<V> {
@@ -42,6 +43,8 @@ export interface WindowStoreOptions<K, V> {
   readonly cached: boolean
   /** Which scans over several keys go by start first: `every`, or only those over `all` keys. */
   readonly byTime: 'none' | 'all' | 'every'
+  /** Of the last duplicate. */
+  readonly sequence: StoreNumber
   /** Where duplicates are kept: null was put, which takes a number and stands in the changelog, but not in the store. */
   readonly onNothing?: (rowKey: Uint8Array) => void
 }
@@ -51,7 +54,6 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
   readonly #bytes: ByteStore
   readonly #segments: SegmentedByteStore
   readonly #options: WindowStoreOptions<K, V>
-  #sequence = 0
   readonly #scratch = new ScratchBytes()
   // A read-modify-write asks for the same row twice.
   #lastKey: unknown = none
@@ -69,8 +71,9 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
   /** null deletes (and does nothing where duplicates are kept). */
   put(key: K, value: V | null, start: number): void {
     if (this.#options.retainDuplicates) {
-      this.#sequence = (this.#sequence + 1) & 0x7fff_ffff
-      const rowKey = this.#rowKey(key, start, this.#sequence)
+      const { sequence } = this.#options
+      sequence.value = (sequence.value + 1) & 0x7fff_ffff
+      const rowKey = this.#rowKey(key, start, sequence.value)
       if (value === null) this.#options.onNothing?.(rowKey)
       else this.#bytes.put(rowKey, this.#options.valueSerde.serialize(value))
       return
@@ -80,7 +83,8 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
 
   /** A restored row had this key: later duplicates must not meet it. */
   restored(rowKey: Uint8Array): void {
-    this.#sequence = Math.max(this.#sequence, windowSequenceOf(rowKey))
+    const { sequence } = this.#options
+    sequence.value = Math.max(sequence.value, windowSequenceOf(rowKey))
   }
 
   fetchOne(key: K, start: number): V | null {

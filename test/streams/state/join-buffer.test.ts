@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { stringSerde } from '../../../src/core/index.ts'
 import { JoinBuffer } from '../../../src/streams/state/join-buffer.ts'
+import { inMemory } from '../../../src/streams/state/store-place.ts'
 import { MemoryByteStore } from '../../../src/streams/state/memory-byte-store.ts'
 import { StreamRecord, noHeaders } from '../../../src/streams/stream-record.ts'
 
@@ -10,7 +11,7 @@ const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
 function buffer(graceMs: number) {
   const bytes = new MemoryByteStore()
-  return { bytes, records: new JoinBuffer(bytes, { keySerde: stringSerde as never, valueSerde: stringSerde as never, graceMs }) }
+  return { bytes, records: new JoinBuffer(bytes, inMemory, { keySerde: stringSerde as never, valueSerde: stringSerde as never, graceMs }) }
 }
 
 describe('the buffer of a join with grace', () => {

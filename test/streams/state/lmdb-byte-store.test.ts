@@ -21,11 +21,11 @@ afterAll(async () => {
 
 describe('LmdbByteStore', () => {
   // Each store is a segment of its own: rows of the others must not show.
-  byteStoreContract(() => disk.rows('stores', opened++), { runs: 60 })
+  byteStoreContract(() => disk.segment('stores', opened++), { runs: 60 })
 
   it('has on disk what was committed, and nothing of what was not, when it is opened again', async () => {
     const first = open('again')
-    const rows = first.rows('store')
+    const rows = first.table('store', 'rows')
     rows.put(Uint8Array.of(1), Uint8Array.of(10))
     rows.put(Uint8Array.of(2), Uint8Array.of(20))
     rows.commit()
@@ -33,12 +33,12 @@ describe('LmdbByteStore', () => {
     rows.put(Uint8Array.of(3), Uint8Array.of(30))
     await first.close()
     const second = open('again')
-    expect([...second.rows('store').scan({})].map(({ key, value }) => [...key, ...value])).toEqual([[1, 10], [2, 20]])
+    expect([...second.table('store', 'rows').scan({})].map(({ key, value }) => [...key, ...value])).toEqual([[1, 10], [2, 20]])
     await second.close()
   })
 
   it('keeps a store apart from others, and forgets all of it when told', () => {
-    const [a, b] = [disk.rows('apart-a'), disk.rows('apart-b')]
+    const [a, b] = [disk.table('apart-a', 'rows'), disk.table('apart-b', 'rows')]
     for (const store of [a, b]) {
       store.put(Uint8Array.of(1), Uint8Array.of(1))
       store.commit()
@@ -49,19 +49,19 @@ describe('LmdbByteStore', () => {
   })
 
   it('says what to do about a key that is too long', () => {
-    expect(() => disk.rows('long').put(new Uint8Array(5000), Uint8Array.of(1))).toThrow(/key of 5000 bytes.*inMemory/)
+    expect(() => disk.table('long', 'rows').put(new Uint8Array(5000), Uint8Array.of(1))).toThrow(/key of 5000 bytes.*inMemory/)
   })
 })
 
 describe('DiskState', () => {
   it('knows the segments of a store that have rows', () => {
     for (const segment of [7, 300, 3]) {
-      const rows = disk.rows('segmented', segment)
+      const rows = disk.segment('segmented', segment)
       rows.put(Uint8Array.of(1), Uint8Array.of(segment & 0xff))
       rows.commit()
     }
     expect(disk.segments('segmented')).toEqual([3, 7, 300])
-    disk.rows('segmented', 7).wipe()
+    disk.segment('segmented', 7).wipe()
     expect(disk.segments('segmented')).toEqual([3, 300])
     expect(disk.segments('no such store')).toEqual([])
   })

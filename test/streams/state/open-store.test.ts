@@ -10,64 +10,7 @@ import { WindowStore } from '../../../src/streams/state/window-store.ts'
 import type { StoreSpec } from '../../../src/streams/topology/node.ts'
 import type { Serde } from '../../../src/core/index.ts'
 import { TestStoreHost, specOf } from './store-host.ts'
-
-type Write = readonly [key: string, value: string | null, time: number]
-
-const write = fc.tuple(fc.constantFrom('a', 'ab', 'b', 'é'), fc.option(fc.constantFrom('x', 'y')), fc.nat(400))
-
-/** How a write reaches each kind of store, and how its whole content is read. */
-const kinds: readonly { readonly spec: StoreSpec; readonly put: (store: OpenStore, write: Write) => void; readonly content: (store: OpenStore) => unknown }[] = [
-  {
-    spec: specOf({ type: 'timestamped-key-value' }),
-    put: ({ view }, [key, value, timestamp]) => (view as KeyValueStore<string, ValueAndTimestamp<string>>).put(key, value === null ? null : { value, timestamp }),
-    content: ({ view }) => [...(view as KeyValueStore<string, unknown>).all()],
-  },
-  {
-    spec: specOf({ type: 'key-value' }),
-    put: ({ view }, [key, value]) => (view as KeyValueStore<string, string>).put(key, value),
-    content: ({ view }) => [...(view as KeyValueStore<string, unknown>).all()],
-  },
-  {
-    spec: specOf({ type: 'timestamped-lru', maxEntries: 3 }),
-    put: ({ view }, [key, value, timestamp]) => (view as KeyValueStore<string, ValueAndTimestamp<string>>).put(key, value === null ? null : { value, timestamp }),
-    content: ({ view }) => [...(view as KeyValueStore<string, unknown>).all()],
-  },
-  {
-    spec: specOf({ type: 'lru', maxEntries: 2 }),
-    put: ({ view }, [key, value]) => (view as KeyValueStore<string, string>).put(key, value),
-    content: ({ view }) => [...(view as KeyValueStore<string, unknown>).all()],
-  },
-  {
-    spec: specOf({ type: 'timestamped-window', retentionMs: 100, windowSizeMs: 10 }),
-    put: ({ view }, [key, value, timestamp]) => (view as WindowStore<string, ValueAndTimestamp<string>>).put(key, value === null ? null : { value, timestamp }, timestamp - (timestamp % 10)),
-    content: ({ view }) => [...(view as WindowStore<string, unknown>).all()],
-  },
-  {
-    spec: specOf({ type: 'window', retentionMs: 100, windowSizeMs: 10, retainDuplicates: true }),
-    put: ({ view }, [key, value, timestamp]) => (view as WindowStore<string, string>).put(key, value, timestamp),
-    content: ({ view }) => [...(view as WindowStore<string, unknown>).all()],
-  },
-  {
-    spec: specOf({ type: 'session', retentionMs: 100 }),
-    put: ({ view }, [key, value, end]) => (view as SessionStore<string, string>).put({ key, start: Math.max(0, end - 5), end }, value),
-    content: ({ view }) => [...(view as SessionStore<string, unknown>).fetchRange(null, null)],
-  },
-  {
-    spec: specOf({ type: 'timestamped-window', retentionMs: 100, windowSizeMs: 10, persistent: false }),
-    put: ({ view }, [key, value, timestamp]) => (view as WindowStore<string, ValueAndTimestamp<string>>).put(key, value === null ? null : { value, timestamp }, timestamp - (timestamp % 10)),
-    content: ({ view }) => [...(view as WindowStore<string, unknown>).all()],
-  },
-  {
-    spec: specOf({ type: 'session', retentionMs: 100, persistent: false }),
-    put: ({ view }, [key, value, end]) => (view as SessionStore<string, string>).put({ key, start: Math.max(0, end - 5), end }, value),
-    content: ({ view }) => [...(view as SessionStore<string, unknown>).fetchRange(null, null)],
-  },
-  {
-    spec: specOf({ type: 'versioned', historyMs: 100 }),
-    put: ({ view }, [key, value, timestamp]) => void (view as VersionedStore<string, string>).put(key, value, timestamp),
-    content: ({ view }) => ['a', 'ab', 'b', 'é'].map((key) => [350, 375, 400].map((asOf) => (view as VersionedStore<string, string>).getAsOf(key, asOf))),
-  },
-]
+import { kinds, write } from './store-kinds.ts'
 
 describe.each(kinds)('a store of type $spec.type (duplicates: $spec.retainDuplicates)', ({ spec, put, content }) => {
   it('is the same after a restore from its changelog', () => {
@@ -78,6 +21,7 @@ describe.each(kinds)('a store of type $spec.type (duplicates: $spec.retainDuplic
         host.at(step[2])
         put(store, step)
       }
+      store.flush()
       const restored = openStore(spec, new TestStoreHost())
       for (const { key, value, timestamp } of host.logged) restored.restore(key, value, timestamp)
       restored.commit()
