@@ -3,7 +3,7 @@ import type { Log } from 'millrace/connect'
 import { connectorError, isStreamError, sleep } from 'millrace/connect'
 import { matchesAny } from './cdc/catalog.ts'
 import type { CapturedTable } from './cdc/catalog.ts'
-import { recordsOf } from './cdc/change-event.ts'
+import { addRecordsOf } from './cdc/change-event.ts'
 import type { Change, EventOptions, Row } from './cdc/change-event.ts'
 import { lsnText } from './cdc/lsn.ts'
 import { decodePgoutput, MalformedMessage } from './cdc/pgoutput.ts'
@@ -174,11 +174,14 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     const nowMs = this.#context!.clock.now()
     const rows = await snapshot.next()
     if (rows.length === 0) return this.#endSnapshot(run, snapshot)
-    return rows.flatMap(({ table, row, progress }) => {
+    const records: SourceRecord[] = []
+    for (const { table, row, progress } of rows) {
       const after: Position = { ...this.#given!, snapshot: progress }
       this.#given = after
-      return recordsOf(rowRead(table, row, after.lsn, nowMs, 'true'), run.events, nowMs, () => offsetOf(after), offsetOf(after))
-    })
+      const offset = offsetOf(after)
+      addRecordsOf(records, rowRead(table, row, after.lsn, nowMs, 'true'), run.events, nowMs, () => offset, offset)
+    }
+    return records
   }
 
   async #endSnapshot(run: Run, snapshot: Snapshot): Promise<SourceRecord[]> {
@@ -210,27 +213,39 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
       const message = decodePgoutput(run.pending[run.next++]!)
       if (message.kind === 'relation') await this.#describe(run, message)
       if (message.kind === 'begin') run.incremental.began(message.xid)
-      for (const positioned of run.reader.read(message)) await this.#give(run, positioned, records, nowMs)
+      for (const positioned of run.reader.read(message)) {
+        const waits = this.#give(run, positioned, records, nowMs)
+        if (waits !== undefined) await waits
+      }
     }
     this.#given = run.reader.position
     if (records.length > 0) return records
     return await this.#heartbeatIfDue(run)
   }
 
-  async #give(run: Run, { change, before, after }: PositionedChange, records: SourceRecord[], nowMs: number): Promise<void> {
+  /** A promise only when there is something to wait for. */
+  #give(run: Run, { change, before, after }: PositionedChange, records: SourceRecord[], nowMs: number): Promise<void> | undefined {
     const { session, incremental, events } = run
     const config = this.#config!
-    if (change.message?.prefix === watermarkPrefix) return this.#giveChunk(run, change.message.content.toString(), after, records, nowMs)
+    if (change.message?.prefix === watermarkPrefix) {
+      this.#giveChunk(run, change.message.content.toString(), after, records, nowMs)
+      return undefined
+    }
     const signal = signalOf(change, session.signalTable, this.#context!.log)
-    if (signal !== undefined) return this.#obey(run, signal)
-    if (change.op !== 'begin' && change.op !== 'end' && change.message === null && `${change.schema}.${change.table}` === session.signalTable) return
+    if (signal !== undefined) {
+      this.#obey(run, signal)
+      return undefined
+    }
+    if (isOfTable(change, session.signalTable)) return undefined
     incremental.observe(change)
-    if (change.message !== null && !matchesAny(config['message.prefix.include.list'], change.message.prefix)) return
+    if (change.message !== null && !matchesAny(config['message.prefix.include.list'], change.message.prefix)) return undefined
     const mode = config['toast.unchanged']
     // Nobody who reads the topic has the value under the new key of a row.
     const isWanted = change.unavailable.length > 0 && (mode === 'reselect' || (mode === 'absent' && change.oldKey !== null))
-    const whole = isWanted ? await reselected(session, change) : change
-    records.push(...recordsOf(whole, events, nowMs, () => offsetOf(before), offsetOf(after)))
+    const add = (whole: Change) => addRecordsOf(records, whole, events, nowMs, () => offsetOf(before), offsetOf(after))
+    if (isWanted) return reselected(session, change).then(add)
+    add(change)
+    return undefined
   }
 
   #obey({ session, incremental, reader }: Run, signal: Signal): void {
@@ -249,7 +264,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     if (closed === undefined) return
     for (const { row: { row, table }, progress: reached } of closed.rows) {
       const offset = offsetOf({ ...at, incremental: reached })
-      records.push(...recordsOf(rowRead(table, row, at.lsn, nowMs, 'incremental'), events, nowMs, () => offset, offset))
+      addRecordsOf(records, rowRead(table, row, at.lsn, nowMs, 'incremental'), events, nowMs, () => offset, offset)
     }
     reader.setIncremental(closed.done)
     this.#given = reader.position
@@ -292,12 +307,17 @@ function rowRead({ schema, table, keyColumns }: CapturedTable, row: Row, lsn: bi
   }
 }
 
-function signalOf({ op, schema, table, after, message }: Change, signalTable: string | null, log: Log): Signal | undefined {
+function signalOf(change: Change, signalTable: string | null, log: Log): Signal | undefined {
+  const { op, after, message } = change
   if (message?.prefix === signalPrefix) {
     const { type, data } = jsonObject(message.content.toString())
     return readSignal(type, data, log)
   }
-  return op === 'c' && after !== null && `${schema}.${table}` === signalTable ? readSignal(after['type'], after['data'], log) : undefined
+  return op === 'c' && after !== null && isOfTable(change, signalTable) ? readSignal(after['type'], after['data'], log) : undefined
+}
+
+function isOfTable({ op, message, schema, table }: Change, name: string | null): boolean {
+  return name !== null && op !== 'begin' && op !== 'end' && message === null && `${schema}.${table}` === name
 }
 
 function jsonObject(text: string): Readonly<Record<string, unknown>> {

@@ -37,15 +37,14 @@ export interface EventOptions {
 }
 
 /**
- * The records of a change. `before`: the offset to store for all but the last of them; `after`: for the last. A row that gets
+ * Adds the records of a change. `before`: the offset to store for all but the last of them; `after`: for the last. A row that gets
  * another key is a delete under the old key and a create under the new one, so that each key tells its own story.
  */
-export function recordsOf(change: Change, options: EventOptions, nowMs: number, before: () => SourceOffset, after: SourceOffset): SourceRecord[] {
-  const steps = change.op === 'u' && change.oldKey !== null ? moved(change) : [change]
-  const records: SourceRecord[] = []
-  for (const step of steps) addRecords(records, step, options, nowMs, after)
-  for (let index = 0; index < records.length - 1; index++) records[index] = { ...records[index]!, sourceOffset: before() }
-  return records
+export function addRecordsOf(records: SourceRecord[], change: Change, options: EventOptions, nowMs: number, before: () => SourceOffset, after: SourceOffset): void {
+  const first = records.length
+  if (change.op === 'u' && change.oldKey !== null) for (const step of moved(change)) addRecords(records, step, options, nowMs, after)
+  else addRecords(records, change, options, nowMs, after)
+  for (let index = first; index < records.length - 1; index++) records[index] = { ...records[index]!, sourceOffset: before() }
 }
 
 function moved(change: Change): Change[] {
@@ -61,11 +60,19 @@ function addRecords(records: SourceRecord[], change: Change, options: EventOptio
   const add = (topic: string, key: Row | null, value: Row | null) => void records.push({ topic, key, value, timestamp: nowMs, sourcePartition, sourceOffset })
   if (op === 'begin' || op === 'end') return add(`${topicPrefix}.transaction`, { id: transactionId(change) }, transactionBound(change))
   if (change.message !== null) return add(`${topicPrefix}.message`, { prefix: change.message.prefix }, messageEvent(change, change.message, options, nowMs))
-  const topic = `${topicPrefix}.${change.schema}.${change.table}`
+  const topic = topicOf(topicPrefix, change.schema, change.table)
   const key = keyOf(change)
   const hasTombstone = op === 'd' && tombstones && key !== null
   if (!hasTombstone || format === 'debezium') add(topic, key, format === 'debezium' ? envelope(change, options, nowMs) : flat(change))
   if (hasTombstone) add(topic, key, null)
+}
+
+let lastTopic = { prefix: '', schema: '', table: '', topic: '' }
+
+/** Changes of one table tend to come in runs: its name is put together once for all of them. */
+function topicOf(prefix: string, schema: string, table: string): string {
+  if (lastTopic.table !== table || lastTopic.schema !== schema || lastTopic.prefix !== prefix) lastTopic = { prefix, schema, table, topic: [prefix, schema, table].join('.') }
+  return lastTopic.topic
 }
 
 function keyOf({ op, keyColumns, before, after, oldKey }: Change): Row | null {

@@ -21,6 +21,37 @@ export function kindOfType(oid: number): ScalarKind {
   return kindsByOid.get(oid) ?? 'text'
 }
 
+/** As `columnValue`, of text that stands in bytes. */
+export function columnValueAt(bytes: Buffer, start: number, end: number, type: ColumnType): unknown {
+  switch (type.kind) {
+    case 'text':
+      return bytes.toString('utf8', start, end)
+    case 'integer':
+      return integerAt(bytes, start, end) ?? columnValue(bytes.toString('latin1', start, end), type)
+    case 'boolean':
+      return bytes[start] === 0x74 /* t */
+    case 'timestamptz':
+      return momentAt(bytes, start, end) ?? columnValue(bytes.toString('latin1', start, end), type)
+    default:
+      return columnValue(bytes.toString('utf8', start, end), type)
+  }
+}
+
+/** Undefined for what has more digits than a number surely holds. */
+function integerAt(bytes: Buffer, start: number, end: number): number | undefined {
+  const isNegative = bytes[start] === 0x2d /* - */
+  if (end - start > 15) return undefined
+  let value = 0
+  for (let at = isNegative ? start + 1 : start; at < end; at++) value = value * 10 + bytes[at]! - 0x30
+  return isNegative ? -value : value
+}
+
+/** Undefined for what is not of the usual form, `2026-11-21 07:00:00.5+00`. */
+function momentAt(bytes: Buffer, start: number, end: number): string | undefined {
+  const isUsual = end - start >= 22 && bytes[start + 4] === 0x2d && bytes[start + 10] === 0x20 && bytes[end - 3] === 0x2b && bytes[end - 2] === 0x30 && bytes[end - 1] === 0x30
+  return isUsual ? `${bytes.toString('latin1', start, start + 10)}T${bytes.toString('latin1', start + 11, end - 3)}Z` : undefined
+}
+
 export function columnValue(text: string | null, type: ColumnType): unknown {
   if (text === null) return null
   switch (type.kind) {

@@ -30,16 +30,21 @@ export interface RelationColumn {
   readonly inIdentity: boolean
 }
 
-/** Text as the type's output function writes it; null; or `unchanged`: a large value that the update did not touch and that is not in the log. */
-export type Cell = string | null | typeof unchanged
-export const unchanged = Symbol('unchanged')
+/** The cells of a row, where they are in the message: nobody may want them. A cell is text as the type's output function writes it. */
+export interface Tuple {
+  readonly bytes: Buffer
+  /** Start and end of each, one behind the other; `nullCell` or `unchangedCell` in place of a start. */
+  readonly cells: readonly number[]
+}
 
-export type Tuple = readonly Cell[]
+export const nullCell = -1
+/** A large value that the update did not touch and that is not in the log. */
+export const unchangedCell = -2
 
 export interface OldTuple {
   /** Only the columns of the replica identity hold values. */
   readonly keyOnly: boolean
-  readonly cells: Tuple
+  readonly row: Tuple
 }
 
 export class MalformedMessage extends Error {
@@ -106,7 +111,7 @@ function oldTuple(input: Input): OldTuple | null {
   const tag = input.peek()
   if (tag !== 'K' && tag !== 'O') return null
   input.skip(1)
-  return { keyOnly: tag === 'K', cells: input.tuple() }
+  return { keyOnly: tag === 'K', row: input.tuple() }
 }
 
 class Input {
@@ -176,19 +181,20 @@ class Input {
 
   tuple(): Tuple {
     const count = this.count(this.int16(), 1)
-    const cells: Cell[] = []
-    for (let index = 0; index < count; index++) cells.push(this.#cell())
-    return cells
+    const cells: number[] = []
+    for (let index = 0; index < count; index++) this.#cell(cells)
+    return { bytes: this.#bytes, cells }
   }
 
-  #cell(): Cell {
+  #cell(cells: number[]): void {
     const kind = this.#bytes[this.#take(1)]
-    if (kind === 0x6e /* n */) return null
-    if (kind === 0x75 /* u */) return unchanged
-    if (kind !== 0x74 /* t */) throw new MalformedMessage(`a column of kind ${JSON.stringify(String.fromCharCode(kind!))}`)
-    const length = this.int32()
-    const start = this.#take(length)
-    return this.#bytes.toString('utf8', start, start + length)
+    if (kind === 0x74 /* t */) {
+      const length = this.int32()
+      const start = this.#take(length)
+      cells.push(start, start + length)
+    } else if (kind === 0x6e /* n */) cells.push(nullCell, nullCell)
+    else if (kind === 0x75 /* u */) cells.push(unchangedCell, unchangedCell)
+    else throw new MalformedMessage(`a column of kind ${JSON.stringify(String.fromCharCode(kind!))}`)
   }
 
   #take(length: number): number {

@@ -32,13 +32,17 @@ export interface IncrementalProgress {
 }
 
 export function offsetOf({ lsn, transaction, snapshot, incremental, system }: Position): SourceOffset {
-  return {
-    lsn: lsnText(lsn),
-    ...(transaction === null ? {} : { txLsn: lsnText(transaction.finalLsn), txChanges: transaction.changes }),
-    ...(snapshot === null ? {} : { snapshotTable: snapshot.table, snapshotAfter: snapshot.after === null ? null : JSON.stringify(snapshot.after) }),
-    ...(incremental === null ? {} : { incremental: JSON.stringify(incremental) }),
-    system,
+  const offset: Record<string, string | number | null> = { lsn: lsnText(lsn), system }
+  if (transaction !== null) {
+    offset['txLsn'] = lsnText(transaction.finalLsn)
+    offset['txChanges'] = transaction.changes
   }
+  if (snapshot !== null) {
+    offset['snapshotTable'] = snapshot.table
+    offset['snapshotAfter'] = snapshot.after === null ? null : JSON.stringify(snapshot.after)
+  }
+  if (incremental !== null) offset['incremental'] = JSON.stringify(incremental)
+  return offset
 }
 
 /** @throws a connector error when it was not written by this connector */

@@ -14,7 +14,7 @@ import { Snapshot } from './snapshot.ts'
 import { TypeCatalog } from './type-catalog.ts'
 
 /** The server writes all values in one form, whatever its configuration is. */
-export const valueForms = '-c datestyle=ISO -c intervalstyle=iso_8601 -c timezone=UTC -c extra_float_digits=3 -c bytea_output=hex'
+export const valueForms = '-c datestyle=ISO -c intervalstyle=iso_8601 -c timezone=UTC -c extra_float_digits=3 -c bytea_output=hex -c standard_conforming_strings=on'
 
 export interface Session {
   readonly server: Server

@@ -6,9 +6,9 @@
  */
 import { connectorError } from 'millrace/connect'
 import type { Change, Row } from './change-event.ts'
-import { columnValue } from './column-value.ts'
+import { columnValueAt } from './column-value.ts'
 import type { ColumnType } from './column-value.ts'
-import { unchanged } from './pgoutput.ts'
+import { nullCell, unchangedCell } from './pgoutput.ts'
 import type { PgoutputMessage, Relation, Tuple } from './pgoutput.ts'
 import type { IncrementalProgress, Position } from './position.ts'
 
@@ -77,7 +77,7 @@ export class TransactionReader {
     switch (message.kind) {
       case 'begin':
         this.#begin(message)
-        return []
+        return nothing
       case 'commit':
         return this.#commit(message.endLsn)
       case 'message':
@@ -145,19 +145,19 @@ export class TransactionReader {
 
   #changed(table: StreamedTable, message: Extract<PgoutputMessage, { kind: 'insert' | 'update' | 'delete' }>): readonly PositionedChange[] {
     const order = this.#counted(table)
-    if (!this.#isNew()) return []
+    if (!this.#isNew()) return nothing
     const old = message.kind === 'insert' ? null : message.before
-    const oldRow = old === null ? null : rowOf(table, old.cells, old.keyOnly)
+    const oldRow = old === null ? null : rowOf(table, old.row, old.keyOnly)
     const after = message.kind === 'delete' ? null : rowOf(table, message.after)
-    const unavailable = message.kind === 'update' ? this.#fillUnchanged(table, message.after, oldRow, after!) : []
-    const op = ({ insert: 'c', update: 'u', delete: 'd' } as const)[message.kind]
+    const unavailable = message.kind === 'update' ? this.#fillUnchanged(table, message.after, oldRow, after!) : nothing
+    const op = operations[message.kind]
     const oldKey = op === 'u' && oldRow !== null && after !== null && hasOtherKey(table, oldRow, after) ? oldRow : null
     return this.#hold(this.#change(table, { op, before: oldRow, after, unavailable, oldKey, order }))
   }
 
   #truncated(table: StreamedTable): readonly PositionedChange[] {
     const order = this.#counted(table)
-    return this.#isNew() ? this.#hold(this.#change(table, { op: 't', before: null, after: null, unavailable: [], oldKey: null, order })) : []
+    return this.#isNew() ? this.#hold(this.#change(table, { op: 't', before: null, after: null, unavailable: nothing, oldKey: null, order })) : nothing
   }
 
   #counted({ name }: StreamedTable): Change['order'] {
@@ -169,11 +169,12 @@ export class TransactionReader {
   }
 
   /** A large value that did not change is in the old row, where the table keeps that whole. @returns the columns that stay unknown */
-  #fillUnchanged({ relation, types }: StreamedTable, cells: Tuple, old: Row | null, row: Record<string, unknown>): string[] {
+  #fillUnchanged({ relation, types }: StreamedTable, { cells }: Tuple, old: Row | null, row: Record<string, unknown>): readonly string[] {
+    if (!cells.includes(unchangedCell)) return nothing
     const { placeholder } = this.#options
     const unknown: string[] = []
-    for (let index = 0; index < cells.length; index++) {
-      if (cells[index] !== unchanged) continue
+    for (let index = 0; 2 * index < cells.length; index++) {
+      if (cells[2 * index] !== unchangedCell) continue
       const { name } = relation.columns[index]!
       if (old !== null && name in old) row[name] = old[name]
       else {
@@ -215,7 +216,7 @@ export class TransactionReader {
   #release(after: Position): readonly PositionedChange[] {
     const held = this.#held
     this.#held = undefined
-    if (held === undefined) return []
+    if (held === undefined) return nothing
     this.#position = after
     return [{ change: held.change, before: held.before, after }]
   }
@@ -234,6 +235,9 @@ export class TransactionReader {
 
 type Message = Extract<PgoutputMessage, { kind: 'message' }>
 
+const operations = { insert: 'c', update: 'u', delete: 'd' } as const
+const nothing: readonly never[] = []
+
 const noRow = { schema: '', table: '', keyColumns: [], before: null, after: null, unavailable: [], oldKey: null, snapshot: 'false', message: null, order: null, counts: null } as const
 
 /** In the form that a value of the type has, so that readers of that form can take it. */
@@ -243,12 +247,13 @@ function placeholderOf(type: ColumnType, placeholder: string): unknown {
 }
 
 /** `keyOnly`: cells outside the replica identity say nothing, not null. */
-function rowOf({ relation, types }: StreamedTable, cells: Tuple, keyOnly = false): Record<string, unknown> {
+function rowOf({ relation: { columns }, types }: StreamedTable, { bytes, cells }: Tuple, keyOnly = false): Record<string, unknown> {
   const row: Record<string, unknown> = {}
-  for (const [index, column] of relation.columns.entries()) {
-    const cell = cells[index] ?? null
-    if (cell === unchanged || (keyOnly && !column.inIdentity)) continue
-    row[column.name] = columnValue(cell, types[index]!)
+  for (let index = 0; index < columns.length; index++) {
+    const { name, inIdentity } = columns[index]!
+    const start = cells[2 * index] ?? nullCell
+    if (start === unchangedCell || (keyOnly && !inIdentity)) continue
+    row[name] = start === nullCell ? null : columnValueAt(bytes, start, cells[2 * index + 1]!, types[index]!)
   }
   return row
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { randomInteger, seededRandom } from '../../../../src/core/random.ts'
-import { decodePgoutput, MalformedMessage, unchanged } from '../../../../connectors/postgres/cdc/pgoutput.ts'
+import { decodePgoutput, MalformedMessage, nullCell, unchangedCell } from '../../../../connectors/postgres/cdc/pgoutput.ts'
+import type { Tuple } from '../../../../connectors/postgres/cdc/pgoutput.ts'
 
 /** Writes a message as the server would. */
 class Output {
@@ -60,10 +61,16 @@ describe('decodePgoutput', () => {
 
   it('reads rows with nulls and unchanged values, old keys and old rows', () => {
     const tuple = (output: Output) => output.int16(3).cell('1').text('n').text('u')
-    expect(decodePgoutput(tuple(Output.of('I').int32(5).text('N')).bytes)).toEqual({ kind: 'insert', relation: 5, after: ['1', null, unchanged] })
-    expect(decodePgoutput(tuple(Output.of('U').int32(5).text('N')).bytes)).toEqual({ kind: 'update', relation: 5, before: null, after: ['1', null, unchanged] })
-    expect(decodePgoutput(tuple(Output.of('U').int32(5).text('K').int16(1).cell('0').text('N')).bytes)).toMatchObject({ before: { keyOnly: true, cells: ['0'] } })
-    expect(decodePgoutput(Output.of('D').int32(5).text('O').int16(1).cell('0').bytes)).toEqual({ kind: 'delete', relation: 5, before: { keyOnly: false, cells: ['0'] } })
+    const cells = (row: Tuple) => Array.from({ length: row.cells.length / 2 }, (_, index) => (row.cells[2 * index]! < 0 ? row.cells[2 * index] : row.bytes.toString('utf8', row.cells[2 * index], row.cells[2 * index + 1])))
+    const read = (output: Output) => decodePgoutput(output.bytes) as Extract<ReturnType<typeof decodePgoutput>, { kind: 'update' }>
+    const inserted = read(tuple(Output.of('I').int32(5).text('N')))
+    expect([inserted.kind, inserted.relation, cells(inserted.after)]).toEqual(['insert', 5, ['1', nullCell, unchangedCell]])
+    const updated = read(tuple(Output.of('U').int32(5).text('N')))
+    expect([updated.kind, updated.relation, updated.before, cells(updated.after)]).toEqual(['update', 5, null, ['1', nullCell, unchangedCell]])
+    const rekeyed = read(tuple(Output.of('U').int32(5).text('K').int16(1).cell('0').text('N')))
+    expect([rekeyed.before!.keyOnly, cells(rekeyed.before!.row), cells(rekeyed.after)]).toEqual([true, ['0'], ['1', nullCell, unchangedCell]])
+    const deleted = read(Output.of('D').int32(5).text('O').int16(1).cell('0'))
+    expect([deleted.kind, deleted.before!.keyOnly, cells(deleted.before!.row)]).toEqual(['delete', false, ['0']])
     expect(decodePgoutput(Output.of('T').int32(2).int8(0).int32(5).int32(6).bytes)).toEqual({ kind: 'truncate', relations: [5, 6] })
   })
 
