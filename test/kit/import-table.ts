@@ -42,7 +42,7 @@ export const importTable: readonly ImportRow[] = [
   { name: 'connect/rest', files: /^src\/connect\/rest\//, allowed: [coreIndex, /^src\/connect\//, /^zod$/, node, /^fastify$/, /^@fastify\/(cors|basic-auth)$/, /^prom-client$/] },
   { name: 'connect/transforms/script', files: /^src\/connect\/transforms\/script\.ts$/, allowed: [coreIndex, /^src\/connect\//, node, /^jiti$/] },
   // The files that load the optional packages.
-  { name: 'connect/schema-registry', files: /^src\/connect\/schema-registry\//, allowed: [coreIndex, /^src\/connect\//, /^zod$/, node, /^avsc$/] },
+  { name: 'connect/schema-registry', files: /^src\/connect\/schema-registry\//, allowed: [coreIndex, /^src\/connect\//, /^zod$/, node, /^avsc$/, /^protobufjs$/] },
   { name: 'connect', files: /^src\/connect\//, allowed: [coreIndex, /^src\/connect\//, /^zod$/, node] },
   { name: 'cli', files: /^src\/cli\//, allowed: [/^src\/(core|streams|connect)\/index\.ts$/, /^millrace\/connectors\/postgres$/, /^src\/cli\//, node, /^commander$/, /^jiti$/, /^zod$/] },
   { name: 'connectors/file', files: /^connectors\/file\//, allowed: [/^millrace(\/connect)?$/, /^connectors\/file\//, node, /^zod$/, ...ownDriver.file] },
