@@ -1,22 +1,32 @@
 import { Command } from 'commander'
-import { addCheckCommand } from './check-command.ts'
-import { addClusterCommand } from './cluster-command.ts'
-import { addConfigsCommand } from './configs-command.ts'
-import { addConnectCommand } from './connect-command.ts'
-import { addConsumeCommand } from './consume-command.ts'
-import { addDescribeCommand } from './describe-command.ts'
-import { addDlqCommand } from './dlq-command.ts'
-import { addDoctorCommand } from './doctor-command.ts'
-import { addGroupsCommand } from './groups-command.ts'
-import { addLogCommands } from './log-commands.ts'
-import { addProduceCommand } from './produce-command.ts'
-import { addResetCommand } from './reset-command.ts'
-import { addRepairCommand } from './repair-command.ts'
-import { addRunCommand } from './run-command.ts'
 import type { Terminal } from './terminal.ts'
-import { addTopicsCommand } from './topics-command.ts'
-import { addTopologyCommand } from './topology-command.ts'
-import { addTypesCommand } from './types-command.ts'
+
+type AddCommand = (program: Command, terminal: Terminal) => void
+
+const logCommands = async () => (await import('./log-commands.ts')).addLogCommands
+
+/** In the order of the help. Each is loaded when it is asked for: a console that lists topics starts without the code of the others. */
+const commands = {
+  topics: async () => (await import('./topics-command.ts')).addTopicsCommand,
+  produce: async () => (await import('./produce-command.ts')).addProduceCommand,
+  consume: async () => (await import('./consume-command.ts')).addConsumeCommand,
+  groups: async () => (await import('./groups-command.ts')).addGroupsCommand,
+  configs: async () => (await import('./configs-command.ts')).addConfigsCommand,
+  offsets: logCommands,
+  'log-dirs': logCommands,
+  'delete-records': logCommands,
+  cluster: async () => (await import('./cluster-command.ts')).addClusterCommand,
+  run: async () => (await import('./run-command.ts')).addRunCommand,
+  describe: async () => (await import('./describe-command.ts')).addDescribeCommand,
+  topology: async () => (await import('./topology-command.ts')).addTopologyCommand,
+  reset: async () => (await import('./reset-command.ts')).addResetCommand,
+  connect: async () => (await import('./connect-command.ts')).addConnectCommand,
+  dlq: async () => (await import('./dlq-command.ts')).addDlqCommand,
+  check: async () => (await import('./check-command.ts')).addCheckCommand,
+  repair: async () => (await import('./repair-command.ts')).addRepairCommand,
+  doctor: async () => (await import('./doctor-command.ts')).addDoctorCommand,
+  types: async () => (await import('./types-command.ts')).addTypesCommand,
+} satisfies Record<string, () => Promise<AddCommand>>
 
 /** Who writes `millrace topics list` learns how it is written. */
 function withHint(text: string): string {
@@ -24,8 +34,11 @@ function withHint(text: string): string {
   return command === undefined ? text : `error: ${command} takes options, as Kafka's tools do, such as millrace topics --create --topic NAME; millrace ${command} --help lists them\n`
 }
 
-/** The whole console. What is wrong with the arguments is told on the terminal, and thrown as a `CommanderError`. */
-export function consoleProgram(version: string, terminal: Terminal): Command {
+/**
+ * The console for these arguments: the one command that they begin with, or all of them, for help and for what is misspelt. What is
+ * wrong with the arguments is told on the terminal, and thrown as a `CommanderError`.
+ */
+export async function consoleProgram(version: string, terminal: Terminal, [first]: readonly string[]): Promise<Command> {
   const program = new Command('millrace')
     .description('Stream processing for TypeScript: topics, topologies and connectors, on an embedded log or on Apache Kafka.')
     .version(version)
@@ -35,22 +48,11 @@ export function consoleProgram(version: string, terminal: Terminal): Command {
       writeErr: (text) => terminal.tell(text.trimEnd()),
       outputError: (text, write) => write(withHint(text)),
     })
-  addTopicsCommand(program, terminal)
-  addProduceCommand(program, terminal)
-  addConsumeCommand(program, terminal)
-  addGroupsCommand(program, terminal)
-  addConfigsCommand(program, terminal)
-  addLogCommands(program, terminal)
-  addClusterCommand(program, terminal)
-  addRunCommand(program, terminal)
-  addDescribeCommand(program, terminal)
-  addTopologyCommand(program, terminal)
-  addResetCommand(program, terminal)
-  addConnectCommand(program, terminal)
-  addDlqCommand(program, terminal)
-  addCheckCommand(program, terminal)
-  addRepairCommand(program, terminal)
-  addDoctorCommand(program, terminal)
-  addTypesCommand(program, terminal)
+  const wanted = isCommand(first) ? [commands[first]] : [...new Set(Object.values(commands))]
+  for (const add of await Promise.all(wanted.map((load) => load()))) add(program, terminal)
   return program
+}
+
+function isCommand(name: string | undefined): name is keyof typeof commands {
+  return name !== undefined && Object.hasOwn(commands, name)
 }

@@ -7,7 +7,8 @@ import type { Terminal } from './terminal.ts'
 /** Runs one command line, without the name of the program; the exit code. A failure is told on the terminal. */
 export async function runConsole(args: readonly string[], terminal: Terminal): Promise<number> {
   try {
-    await consoleProgram(readPackageVersion(), terminal).parseAsync(args, { from: 'user' })
+    const program = await consoleProgram(readPackageVersion(), terminal, args)
+    await program.parseAsync(args, { from: 'user' })
     return 0
   } catch (error) {
     // Told already, where it was found.

@@ -4,7 +4,7 @@ import type {
 import type { Clock } from '../clock.ts'
 import { StreamError, isStreamError } from '../errors.ts'
 import type { Random } from '../random.ts'
-import { EmbeddedGroupMember } from './embedded-group-member.ts'
+import type { EmbeddedGroupMember } from './embedded-group-member.ts'
 import { EmbeddedProducer } from './embedded-producer.ts'
 import { EmbeddedReader } from './embedded-reader.ts'
 import type { EngineApi } from './engine-api.ts'
@@ -58,6 +58,9 @@ export class BrokerClient implements Broker {
   async joinGroup(options: GroupOptions): Promise<GroupMember> {
     this.#checkOpen()
     validateGroupOptions(options)
+    // Assignors and the consumer protocol are for those who join a group.
+    const { EmbeddedGroupMember } = await import('./embedded-group-member.ts')
+    this.#checkOpen()
     const left = new AbortController()
     let member: EmbeddedGroupMember | undefined
     this.#own(() => (member === undefined ? Promise.resolve(left.abort()) : member.leave()), left.signal)
@@ -125,6 +128,10 @@ function groupAdmin(engine: EngineApi): GroupAdmin {
     list: async () => engine.listGroups(),
     describe: async (groupId) => engine.describeGroup(groupId),
     remove: async (groupIds) => engine.removeGroups(groupIds),
+    async removeOffsets(groupId, partitions) {
+      for (const target of partitions) validateTarget(target)
+      await engine.removeOffsets(groupId, partitions)
+    },
     async setOffsets(groupId, offsets) {
       validateOffsets(offsets)
       try {

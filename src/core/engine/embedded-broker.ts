@@ -7,7 +7,7 @@ import type { FileSystem } from '../log/file-system.ts'
 import { systemRandom } from '../random.ts'
 import type { Random } from '../random.ts'
 import { BrokerClient } from './broker-client.ts'
-import { LocalEngine } from './local-engine.ts'
+import type { LocalEngine } from './local-engine.ts'
 import type { LogMetric } from './log-metrics.ts'
 
 export interface EmbeddedBrokerOptions {
@@ -55,6 +55,8 @@ const defaultOffsetsRetentionMs = 7 * 86_400_000
 export async function openEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
   if (typeof options.directory !== 'string' || options.directory === '') throw new StreamError('INVALID_ARGUMENT', 'directory: give the path of the data directory')
   const { clock = systemClock, random = systemRandom, fileSystem = nodeFileSystem, internalTopicPartitions = 1, offsetsRetentionMs = defaultOffsetsRetentionMs, clampReplicas = false } = options
+  // Threads that reach the log through a port, and clients of a cluster, start without it.
+  const { LocalEngine } = await import('./local-engine.ts')
   const engine = await LocalEngine.open({ directory: options.directory, clock, random, fileSystem, internalTopicPartitions, offsetsRetentionMs, clampReplicas })
   return new LocalBroker(engine, { clock, random })
 }

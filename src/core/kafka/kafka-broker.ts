@@ -1,4 +1,4 @@
-import type { Broker, ClusterDescription, GroupAdmin, GroupMember, GroupOptions, Producer, ProducerOptions, Reader, ReaderOptions, TopicAdmin } from '../broker.ts'
+import type { ClusterDescription, GroupAdmin, GroupMember, GroupOptions, Producer, ProducerOptions, Reader, ReaderOptions, TopicAdmin } from '../broker.ts'
 import { StreamError } from '../errors.ts'
 import { describeKafkaCluster } from './describe-cluster.ts'
 import { removeMember } from './group-membership.ts'
@@ -9,9 +9,10 @@ import { openKafkaProducer } from './kafka-producer.ts'
 import { KafkaReader } from './kafka-reader.ts'
 import { KafkaTopicAdmin } from './kafka-topic-admin.ts'
 import type { KafkaBrokerOptions } from './open-kafka-broker.ts'
+import type { ClusterBroker } from './shared-kafka.ts'
 
 /** The seam over an Apache Kafka cluster. Closing it closes what was opened from it. */
-export class KafkaBroker implements Broker {
+export class KafkaBroker implements ClusterBroker {
   /** How it was opened: another thread opens its own in the same way. */
   readonly options: KafkaBrokerOptions
   readonly topics: TopicAdmin

@@ -11,10 +11,10 @@
  */
 import { MessageChannel } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
+import type { Broker } from '../broker.ts'
 import { StreamError } from '../errors.ts'
 import type { SaslOptions } from './kafka-client.ts'
 import type { MembershipWatcher } from './kafka-cluster.ts'
-import type { KafkaBroker } from './kafka-broker.ts'
 import { openWatchedKafkaBroker } from './open-kafka-broker.ts'
 import type { KafkaBrokerOptions } from './open-kafka-broker.ts'
 
@@ -31,8 +31,19 @@ type ToSharer =
   | { readonly kind: 'token'; readonly id: number }
 type ToClient = { readonly id: number; readonly token: string } | { readonly id: number; readonly failure: string }
 
+/** What sharing needs of a connection to a cluster; `KafkaBroker` is one. */
+export interface ClusterBroker extends Broker {
+  readonly options: KafkaBrokerOptions
+  removeMember(groupId: string, memberId: string): Promise<void>
+}
+
+/** Told by its method, not by its class: a process without a cluster does not load that. */
+export function isClusterBroker(broker: Broker): broker is ClusterBroker {
+  return 'removeMember' in broker
+}
+
 /** @throws UNSUPPORTED when its options hold functions that cannot travel */
-export function shareKafkaBroker(broker: KafkaBroker): { readonly share: KafkaShare; readonly close: () => void } {
+export function shareKafkaBroker(broker: ClusterBroker): { readonly share: KafkaShare; readonly close: () => void } {
   const { client, clock, random, sasl, ...options } = broker.options
   if (client !== undefined || clock !== undefined || random !== undefined) {
     throw new StreamError('UNSUPPORTED', 'a client, clock or random of your own cannot be used from another thread; open the connection to Kafka without it')
@@ -55,7 +66,7 @@ export function shareKafkaBroker(broker: KafkaBroker): { readonly share: KafkaSh
 }
 
 /** In the other thread. @throws as `openKafkaBroker` */
-export async function openSharedKafkaBroker({ options, asksForTokens, port }: KafkaShare): Promise<KafkaBroker> {
+export async function openSharedKafkaBroker({ options, asksForTokens, port }: KafkaShare): Promise<Broker> {
   const say = (message: ToSharer) => port.postMessage(message)
   const memberships: MembershipWatcher = {
     joined: (groupId, memberId) => say({ kind: 'joined', groupId, memberId }),

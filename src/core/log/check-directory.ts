@@ -1,7 +1,6 @@
 import { StreamError } from '../errors.ts'
 import { systemRandom } from '../random.ts'
 import type { TopicPartition } from '../record.ts'
-import { checkPartition } from './check.ts'
 import type { PartitionCheck } from './check.ts'
 import { listPartitions, partitionPath } from './data-directory.ts'
 import { DirectoryLock } from './directory-lock.ts'
@@ -19,6 +18,7 @@ export interface DirectoryCheckOptions {
  */
 export async function checkDataDirectory({ directory, fileSystem = nodeFileSystem }: DirectoryCheckOptions): Promise<readonly (TopicPartition & PartitionCheck)[]> {
   if (!fileSystem.stat(directory)?.isDirectory) throw new StreamError('INVALID_ARGUMENT', `${directory} is no directory`, { details: { directory } })
+  const { checkPartition } = await import('./check.ts')
   const lock = await DirectoryLock.acquire({ fileSystem, directory, random: systemRandom, pid: process.pid })
   try {
     return listPartitions(fileSystem, directory).map((target) => ({ ...target, ...checkPartition(fileSystem, partitionPath(directory, target)) }))

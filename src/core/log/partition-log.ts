@@ -6,7 +6,6 @@ import { StreamError } from '../errors.ts'
 import type { AppendOrigin } from './append-validation.ts'
 import { singleBatch, validateBatch } from './append-validation.ts'
 import { applyBatch } from './apply-batch.ts'
-import { compactSegments } from './compact-segments.ts'
 import { encodeMarker } from './control-batch.ts'
 import type { TransactionMarker } from './control-batch.ts'
 import { DurableEnd } from './durable-end.ts'
@@ -493,6 +492,7 @@ export class PartitionLog implements JournalledLog {
    * @throws STORAGE_FULL, STORAGE_ERROR, STORAGE_CORRUPT: the log is as it was; CLOSED when it was closed meanwhile
    */
   async compact(pause: () => Promise<void>): Promise<number> {
+    const { compactSegments } = await import('./compact-segments.ts')
     this.#ensureWritable()
     if (this.#isCompacting) return 0
     this.#isCompacting = true

@@ -17,6 +17,7 @@ export interface RecordBatchBuilderOptions {
 
 const initialBytes = 4096
 const maxBatchBytes = 2147483647
+const costlyCopyBytes = 16 * 1024
 /** Of a record without headers, beside key and value: attributes, two deltas, two lengths, the count of headers. */
 const minFramingBytes = 6
 const maxFramingBytes = 1 + 10 + 5 + 5 + 5 + 1
@@ -184,7 +185,10 @@ export class RecordBatchBuilder {
     this.#limit = Math.min(this.#maxBytes, bytes.length)
   }
 
-  /** A buffer that is nearly full is handed over; what is in a larger one is copied, so that a small batch holds little memory. */
+  /**
+   * A buffer that is nearly full is handed over; what is in a larger one is copied, so that a small batch holds little memory. After a
+   * copy that was worth noticing the next batch begins with as much as this one took, and is handed over.
+   */
   #takeBytes(): Uint8Array {
     const bytes = this.#bytes
     const end = this.#end
@@ -195,6 +199,7 @@ export class RecordBatchBuilder {
     }
     const copy = uninitialised(end)
     copy.set(bytes.subarray(0, end))
+    if (end >= costlyCopyBytes) this.#writeInto(noBytes)
     return copy
   }
 

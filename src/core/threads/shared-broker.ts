@@ -1,8 +1,7 @@
 import { MessageChannel } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import type { Broker } from '../broker.ts'
-import { KafkaBroker } from '../kafka/kafka-broker.ts'
-import { openSharedKafkaBroker, shareKafkaBroker } from '../kafka/shared-kafka.ts'
+import { isClusterBroker, openSharedKafkaBroker, shareKafkaBroker } from '../kafka/shared-kafka.ts'
 import type { KafkaShare } from '../kafka/shared-kafka.ts'
 import { openPortBroker } from '../port/port-broker.ts'
 import { servePort } from '../port/port-server.ts'
@@ -27,7 +26,7 @@ export interface SharedBroker {
  * @throws UNSUPPORTED for a connection to Kafka whose options are not plain data
  */
 export function shareBroker(broker: Broker): SharedBroker {
-  if (broker instanceof KafkaBroker) {
+  if (isClusterBroker(broker)) {
     const { share, close } = shareKafkaBroker(broker)
     return { handle: { kind: 'kafka', share }, transferList: [share.port], close }
   }

@@ -68,6 +68,23 @@ describe('RecordBatchBuilder', () => {
     expect(text([...new RecordBatchView(builder.build().bytes)][0]!.value)).toBe('being filled')
   })
 
+  it('takes little more memory than batches need, and hands it over: a large one is copied once', () => {
+    const builder = new RecordBatchBuilder({ maxBytes: 256 * 1024 })
+    const build = () => {
+      for (let i = 0; i < 80; i++) builder.add(null, new Uint8Array(1000), 0)
+      return builder.build().bytes
+    }
+    build()
+    const second = build()
+    expect(second.buffer.byteLength).toBeLessThan(second.length * 1.2)
+    builder.reuse(second)
+    const third = build()
+    expect(third.buffer).toBe(second.buffer)
+    builder.reuse(third)
+    expect(builder.add(null, new Uint8Array(200_000), 0)).toBe(true)
+    expect([...new RecordBatchView(builder.build().bytes)][0]!.value!.length).toBe(200_000)
+  })
+
   it('encodes lengths, deltas and counts of every size in the fewest bytes', () => {
     const sizes = [0, 1, 26, 27, 28, 29, 36, 57, 58, 59, 60, 61, 63, 64, 65, 8150, 8160, 8164, 8165, 8180, 8185, 8191, 8192, 8193, 70_000]
     const timestamps = [1000, 1063, 1064, 999, 936, 935, 9191, 9192, 0, -1, 2 ** 33, 2 ** 52]
