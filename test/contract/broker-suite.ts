@@ -18,7 +18,7 @@ export type { ContractBackend, ContractLog } from './contract-kit.ts'
 /** A test of the contract: `promise` is a sentence about behaviour. */
 export type Promises = (promise: string, check: (broker: Broker, another: Broker) => Promise<void>) => void
 
-const testTimeoutMs = 60_000
+const testTimeoutMs = 90_000
 
 export function brokerContract(name: string, backend: ContractBackend): void {
   describe(`${name} keeps the broker contract`, () => {
@@ -32,16 +32,17 @@ export function brokerContract(name: string, backend: ContractBackend): void {
     })
     afterAll(() => log?.stop())
 
-    const promises: Promises = (promise, check) => {
+    const promisesOf = (add: typeof it | typeof it.concurrent): Promises => (promise, check) => {
       const reason = backend.skips?.[promise]
       if (reason !== undefined) it.skip(`${promise} (${reason})`, () => undefined)
-      else it(promise, () => check(broker, another), testTimeoutMs)
+      else add(promise, () => check(broker, another), testTimeoutMs)
     }
+    const promises = promisesOf(it)
     describe('clusters', () => clusterContract(promises))
     describe('topics', () => topicContract(promises))
     describe('producers', () => producerContract(promises))
     describe('readers', () => readerContract(promises))
-    describe('groups', () => groupContract(promises))
+    describe('groups', () => groupContract(backend.groupsSideBySide === true ? promisesOf(it.concurrent) : promises))
     describe('transactions', () => transactionContract(promises))
     describe('closing', () => closingContract(() => backend.start()))
   })

@@ -18,10 +18,12 @@ export interface ContractBackend {
   start(): Promise<ContractLog>
   /** Tests that the backend cannot pass, by the end of their name, and why. */
   readonly skips?: Readonly<Record<string, string>>
+  /** Whether the tests of groups run several at a time: on a cluster they wait more than they work. */
+  readonly groupsSideBySide?: boolean
 }
 
 /** For what must come about but may take its time, such as a topic that was just created on a cluster. */
-export const patienceMs = 20_000
+export const patienceMs = 45_000
 
 export const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
 export const decode = (bytes: Uint8Array | null): string | null => (bytes === null ? null : new TextDecoder().decode(bytes))

@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { cooperativeStickyAssignor, rangeAssignor, roundRobinAssignor, stickyAssignor } from '../../src/core/index.ts'
 import type { AssignmentInput, Broker, OffsetReset } from '../../src/core/index.ts'
-import { PollingMember, appendAll, codeOf, createTopic, decode, eventually, freshName, recordOf } from './contract-kit.ts'
+import { PollingMember, appendAll, codeOf, createTopic, decode, eventually, freshName, patienceMs, recordOf } from './contract-kit.ts'
 import type { Promises } from './broker-suite.ts'
 
 async function topicWith(broker: Broker, partitions: number, values: readonly string[] = []): Promise<string> {
@@ -33,7 +33,8 @@ export function groupContract(promises: Promises): void {
     const topic = await topicWith(broker, 1, ['old'])
     const earliest = await PollingMember.join(broker, { groupId: freshName('group'), topics: [topic], offsetReset: 'earliest' })
     const latest = await broker.joinGroup({ groupId: freshName('group'), topics: [topic] })
-    await latest.read({ maxWaitMs: 300 })
+    while (latest.assignment.length === 0) await latest.read({ maxWaitMs: 300 })
+    await latest.read({ maxWaitMs: 300 }) // where it begins is known now
     const producer = await broker.openProducer()
     await producer.append(recordOf({ topic, partition: 0 }, 'new'))
     await eventually(async () => expect(earliest.values).toEqual(['old', 'new']))
@@ -44,7 +45,7 @@ export function groupContract(promises: Promises): void {
     })
     expect([...read.partitions[0]!.batches[0]!].map((record) => decode(record.value))).toEqual(['new'])
     const none = await broker.joinGroup({ groupId: freshName('group'), topics: [topic], offsetReset: 'none' })
-    expect(await codeOf(none.read({ maxWaitMs: 5_000 }))).toBe('OFFSET_OUT_OF_RANGE')
+    expect(await codeOf(none.read({ maxWaitMs: patienceMs }))).toBe('OFFSET_OUT_OF_RANGE')
     await Promise.all([earliest.leave(), latest.leave(), none.leave(), producer.close()])
   })
 
@@ -357,6 +358,29 @@ export function groupContract(promises: Promises): void {
     await Promise.all([first.leave(), second.leave()])
   })
 
+  promises('joining anew while the group divides its partitions is not forgotten', async (broker) => {
+    const topic = await topicWith(broker, 1)
+    const said: (string | null)[] = []
+    let news = 'nothing'
+    const polling = await PollingMember.join(broker, { groupId: freshName('group'), topics: [topic], assignors: [{
+      ...roundRobinAssignor,
+      name: 'listening',
+      userData: () => new TextEncoder().encode(news),
+      assign(input) {
+        said.push(...input.members.map(({ userData }) => decode(userData)))
+        if (said.length === 2) {
+          news = 'something else'
+          polling.member.rejoin()
+        }
+        return roundRobinAssignor.assign(input)
+      },
+    }] })
+    await eventually(async () => expect(polling.assigned).toEqual(partitionsOf(topic, 1)))
+    polling.member.rejoin()
+    await eventually(async () => expect(said).toEqual(['nothing', 'nothing', 'something else']))
+    await polling.leave()
+  })
+
   promises('groups are listed, described and removed', async (broker) => {
     const topic = await topicWith(broker, 2)
     const groupId = freshName('group')
@@ -369,14 +393,18 @@ export function groupContract(promises: Promises): void {
     expect(description.members[0]!.assignment).toHaveLength(2)
     expect(description.offsets).toEqual([{ topic, partition: 1, offset: 7, metadata: '' }])
     expect(await codeOf(broker.groups.remove([groupId]))).toBe('NON_EMPTY_GROUP')
+    expect(await codeOf(broker.groups.removeOffsets(groupId, [{ topic, partition: 1 }]))).toBe('NON_EMPTY_GROUP')
     expect(await codeOf(broker.groups.setOffsets(groupId, [{ topic, partition: 0, offset: 1 }]))).toBe('NON_EMPTY_GROUP')
     await only.leave()
     await eventually(async () => expect((await broker.groups.describe(groupId)).state).toBe('empty'))
     await broker.groups.setOffsets(groupId, [{ topic, partition: 0, offset: 1 }])
     expect((await broker.groups.describe(groupId)).offsets.map(({ partition, offset }) => [partition, offset])).toEqual([[0, 1], [1, 7]])
+    await broker.groups.removeOffsets(groupId, [{ topic, partition: 1 }])
+    expect((await broker.groups.describe(groupId)).offsets.map(({ partition, offset }) => [partition, offset])).toEqual([[0, 1]])
     await broker.groups.remove([groupId])
     expect(await broker.groups.describe(groupId)).toMatchObject({ state: 'dead', members: [], offsets: [] })
     expect(await codeOf(broker.groups.remove([groupId]))).toBe('GROUP_ID_NOT_FOUND')
+    expect(await codeOf(broker.groups.removeOffsets(groupId, [{ topic, partition: 1 }]))).toBe('GROUP_ID_NOT_FOUND')
   })
 
   promises('bad group options are refused', async (broker) => {

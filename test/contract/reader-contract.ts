@@ -123,7 +123,7 @@ export function readerContract(promises: Promises): void {
   promises('a topic that does not exist cannot be read', async (broker) => {
     const reader = await broker.openReader()
     reader.assign([{ topic: freshName('missing'), partition: 0, offset: 0 }])
-    expect(await codeOf(reader.read({ maxWaitMs: 1_000 }))).toBe('UNKNOWN_TOPIC_OR_PARTITION')
+    expect(await codeOf(reader.read({ maxWaitMs: patienceMs }))).toBe('UNKNOWN_TOPIC_OR_PARTITION')
     await reader.close()
   })
 

@@ -5,6 +5,7 @@ import type { ContractBackend } from '../contract/broker-suite.ts'
 /** A cluster as the contract suite wants it: every `connect` is another client of it. */
 export function kafkaContractBackend(bootstrapServers: () => string): ContractBackend {
   return {
+    groupsSideBySide: true,
     start() {
       const clients: Broker[] = []
       const connect = async () => {

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sleep, systemClock } from '../../src/core/clock.ts'
 import { randomUuid, systemRandom } from '../../src/core/random.ts'
-import { kafkaCacheFolder, KafkaUnavailable } from './kafka-jars.ts'
+import { archiveOptions, classArchive, KafkaUnavailable } from './kafka-jars.ts'
 import { dockerBroker, JarBroker } from './kafka-process.ts'
 import type { BrokerProcess } from './kafka-process.ts'
 
@@ -21,7 +21,7 @@ export { hasKafkaTools, KafkaUnavailable, runKafkaStreams, runKafkaTool } from '
 export interface KafkaOptions {
   /** Default 1. Node ids are 1, 2, 3 …; the first three are controllers too. */
   readonly brokers?: number
-  /** More lines of server.properties; `{port}` stands for one more free port of the broker, for a listener of one's own. */
+  /** More lines of server.properties; `{node}` stands for the id of the node, `{port}` for one more free port, for a listener of one's own. */
   readonly properties?: readonly string[]
 }
 
@@ -110,12 +110,11 @@ export function freshName(prefix: string): string {
 
 /**
  * Java's options for the archive of the classes that a broker loads: with it, one starts in half the CPU time, and the tests
- * start dozens. Made once per machine, by a broker that starts and ends. A Java that the archive does not fit goes without it.
+ * start dozens. Made once per machine, by a broker that starts and ends.
  */
 async function archivedClasses(): Promise<readonly string[]> {
-  const archive = join(kafkaCacheFolder(), 'broker.jsa')
-  if (!existsSync(archive)) await (archiving ??= archiveClasses(archive))
-  return existsSync(archive) ? [`-XX:SharedArchiveFile=${archive}`, '-Xlog:disable'] : []
+  if (!existsSync(classArchive())) await (archiving ??= archiveClasses(classArchive()))
+  return archiveOptions()
 }
 
 let archiving: Promise<void> | undefined
@@ -181,11 +180,13 @@ function serverProperties(node: PlannedNode, nodes: readonly PlannedNode[], more
     `min.insync.replicas=${minInSync}`,
     ...['offsets.topic', 'transaction.state.log', 'share.coordinator.state.topic'].map((topic) => `${topic}.replication.factor=${replicas}`),
     ...['transaction.state.log', 'share.coordinator.state.topic'].map((topic) => `${topic}.min.isr=${minInSync}`),
+    // Where no broker is to be killed, one that got no time from a busy machine shall not be taken for dead.
+    `broker.session.timeout.ms=${nodes.length === 1 ? 60_000 : 3_000}`,
     ...commonProperties,
   ]
   const named = new Set(more.map((line) => line.split('=')[0]))
   const kept = own.filter((line) => !named.has(line.split('=')[0]))
-  const added = more.map((line) => line.replaceAll('{port}', String(node.extraPort)).replaceAll('{listeners}', own.find((own) => own.startsWith('listeners='))!.slice(10)))
+  const added = more.map((line) => line.replaceAll('{node}', String(node.id)).replaceAll('{port}', String(node.extraPort)).replaceAll('{listeners}', own.find((own) => own.startsWith('listeners='))!.slice(10)))
   return [...kept, ...added]
 }
 
@@ -199,7 +200,6 @@ const commonProperties = [
   'group.initial.rebalance.delay.ms=0',
   'group.min.session.timeout.ms=1000',
   'transaction.abort.timed.out.transaction.cleanup.interval.ms=500',
-  'broker.session.timeout.ms=3000',
   'broker.heartbeat.interval.ms=500',
   'controlled.shutdown.max.retries=1',
   'num.network.threads=2',

@@ -25,6 +25,8 @@ export interface MembershipSettings extends GroupOptions {
   readonly rebalanceTimeoutMs: number
 }
 
+type TopicsToAssign = Required<Pick<AssignmentInput, 'partitionCounts' | 'partitionRacks'>>
+
 /** A member learns of a rebalance from its heartbeat, so this is how long the others wait for it at most. */
 const longestHeartbeatMs = 1_000
 /** A busy coordinator is not a dead one. */
@@ -44,8 +46,10 @@ export class GroupMembership {
   #news: MemberNews | null = null
   #heartbeatTimer: Timer | null = null
   #hasLeft = false
+  /** The user data of the join under way is out of date. */
+  #joinsAnew = false
   /** Of the leader: what the assignment was made for. */
-  #assignedCounts: ReadonlyMap<string, number> | null = null
+  #assignedTopics: TopicsToAssign | null = null
   /** For sticky assignors. */
   #last: LastAssignment | null = null
   #nextTopicCheck = 0
@@ -93,6 +97,7 @@ export class GroupMembership {
 
   /** Asks for a join with fresh user data, as the coordinator might. */
   rejoin(): void {
+    this.#joinsAnew = true
     this.#tell('rebalance')
   }
 
@@ -104,7 +109,7 @@ export class GroupMembership {
       try {
         const assignment = await this.#joinOnce(owned)
         if (this.#settings.groupInstanceId === undefined) this.#cluster.memberships?.joined(this.#settings.groupId, this.#memberId)
-        this.#news = null
+        this.#news = this.#joinsAnew ? 'rebalance' : null
         this.#scheduleHeartbeat()
         return assignment
       } catch (error) {
@@ -123,6 +128,7 @@ export class GroupMembership {
 
   async #joinOnce(owned: readonly TopicPartition[]): Promise<Assignment> {
     const { groupId, topics, assignors, sessionTimeoutMs, rebalanceTimeoutMs, groupInstanceId = null, rackId = null } = this.#settings
+    this.#joinsAnew = false
     const protocols = assignors.map((assignor) => ({
       name: assignor.name,
       metadata: encodeSubscription({ topics, userData: assignor.userData?.(topics, this.#last) ?? null, ownedPartitions: owned, generation: this.#generation, rackId }),
@@ -159,21 +165,22 @@ export class GroupMembership {
     const members: AssignmentInput['members'] = joined.map(({ memberId, groupInstanceId, metadata }) => {
       return { memberId, groupInstanceId, ...decodeSubscription(metadata) }
     })
-    this.#assignedCounts = await this.#partitionCounts(members.flatMap(({ topics }) => topics))
+    this.#assignedTopics = await this.#topicsToAssign(members.flatMap(({ topics }) => topics))
     this.#nextTopicCheck = this.#cluster.clock.monotonic() + topicCheckMs
-    const input = { members, partitionCounts: this.#assignedCounts }
+    const input = { members, ...this.#assignedTopics }
     const assignment = assignor.assign(input)
     const data = assignor.assignedData?.(input)
     return members.map(({ memberId }) => ({ memberId, assignment: encodeAssignment({ partitions: assignment.get(memberId) ?? [], userData: data?.get(memberId) ?? null }) }))
   }
 
-  async #partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  async #topicsToAssign(topics: readonly string[]): Promise<TopicsToAssign> {
     const names = [...new Set(topics)].sort()
     await this.#cluster.retrying(() => this.#cluster.refresh(names))
-    return new Map(names.flatMap((name) => {
-      const found = this.#cluster.cachedTopic(name)
-      return found === undefined ? [] : [[name, found.partitions.length] as const]
-    }))
+    const existing = names.filter((name) => this.#cluster.cachedTopic(name) !== undefined)
+    return {
+      partitionCounts: new Map(existing.map((name) => [name, this.#cluster.cachedTopic(name)!.partitions.length])),
+      partitionRacks: new Map(existing.map((name) => [name, this.#cluster.cachedRacks(name)])),
+    }
   }
 
   // -------------------------------------------------------------------------------------------------- heartbeats
@@ -213,13 +220,14 @@ export class GroupMembership {
     }, { timeoutMs: sessionTimeoutMs })
   }
 
-  /** Topics that appeared or grew since the leader divided them. */
+  /** Topics that appeared, grew, or moved to other racks since the leader divided them. */
   async #checkTopics(): Promise<void> {
-    const counts = this.#assignedCounts
-    if (counts === null || this.#cluster.clock.monotonic() < this.#nextTopicCheck) return
+    const assigned = this.#assignedTopics
+    if (assigned === null || this.#cluster.clock.monotonic() < this.#nextTopicCheck) return
     this.#nextTopicCheck = this.#cluster.clock.monotonic() + topicCheckMs
-    const now = await this.#partitionCounts([...counts.keys(), ...this.#settings.topics])
-    if ([...now].some(([topic, count]) => counts.get(topic) !== count)) this.#tell('rebalance')
+    const now = await this.#topicsToAssign([...assigned.partitionCounts.keys(), ...this.#settings.topics])
+    const isOther = (topic: string) => placesOf(assigned, topic) !== placesOf(now, topic)
+    if ([...now.partitionCounts.keys()].some(isOther)) this.#tell('rebalance')
   }
 
   #tell(news: MemberNews): void {
@@ -256,6 +264,11 @@ export class GroupMembership {
   #ensureIn(): void {
     if (this.#hasLeft) throw new StreamError('CLOSED', `this member has left group ${this.#settings.groupId}`)
   }
+}
+
+/** Partitions and the racks of their replicas, as a text that can be compared. */
+function placesOf({ partitionCounts, partitionRacks }: TopicsToAssign, topic: string): string {
+  return JSON.stringify([partitionCounts.get(topic), (partitionRacks.get(topic) ?? []).map((racks) => [...racks].sort())])
 }
 
 /** Makes a member leave, so that the others rebalance at once. A coordinator that cannot be told will notice that the heartbeats have ended. */

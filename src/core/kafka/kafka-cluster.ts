@@ -67,6 +67,8 @@ export class KafkaCluster {
   readonly #clientId: string
   readonly #bootstrap: readonly KafkaNodeAddress[]
   readonly #nodes = new Map<number, KafkaNodeAddress>()
+  /** Of the nodes that have one. */
+  readonly #racks = new Map<number, string>()
   readonly #topics = new Map<string, CachedTopic>()
   readonly #coordinators = new Map<string, number>()
   readonly #lanes = new Set<KafkaLane>()
@@ -205,6 +207,15 @@ export class KafkaCluster {
     return this.#topics.get(name)?.topic
   }
 
+  /** Where the replicas of each of its partitions are, as far as their nodes have racks, one that is down too. Without asking anybody. */
+  cachedRacks(name: string): readonly (readonly string[])[] {
+    const racks: string[][] = []
+    for (const { partitionIndex, replicaNodes } of this.cachedTopic(name)?.partitions ?? []) {
+      racks[partitionIndex] = replicaNodes.flatMap((nodeId) => this.#racks.get(nodeId) ?? [])
+    }
+    return racks
+  }
+
   /** Undefined while nobody leads the partition or nothing is known about it. Without asking anybody. */
   cachedLeader({ topic, partition }: TopicPartition): number | undefined {
     const cached = this.#topics.get(topic)
@@ -279,10 +290,14 @@ export class KafkaCluster {
     }
   }
 
-  #learnNodes(brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number }[]): void {
+  #learnNodes(brokers: ClusterOverview['brokers']): void {
     if (brokers.length === 0) return
     this.#nodes.clear()
-    for (const { nodeId, host, port } of brokers) this.#nodes.set(nodeId, { host, port })
+    for (const { nodeId, host, port, rack } of brokers) {
+      this.#nodes.set(nodeId, { host, port })
+      if (rack === null) this.#racks.delete(nodeId)
+      else this.#racks.set(nodeId, rack)
+    }
   }
 
   #addressOf(nodeId: number): KafkaNodeAddress | undefined {
