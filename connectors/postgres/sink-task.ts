@@ -149,6 +149,7 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
 
   /** Reading begins before what was told only when the topic ends before it: it is another topic than the one that was written. */
   #requireBehindBegin({ originalTopic: topic, originalPartition: partition, originalOffset: offset }: SinkRecord): void {
+    if (this.#begins.size === 0) return
     const begin = this.#begins.get(`${topic}-${partition}`)
     if (begin === undefined || offset >= begin) return
     const { config, context, connection } = this.#running()
@@ -161,8 +162,10 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
   async #write(client: Client, records: readonly SinkRecord[]): Promise<void> {
     const { config, context, rowOptions } = this.#running()
     const rowsByTable = new Map<string, Row[]>()
+    let last = { topic: '', table: '' }
     for (const record of records) {
-      const table = tableName(config['table.name.format'], record.topic)
+      if (last.topic !== record.topic) last = { topic: record.topic, table: tableName(config['table.name.format'], record.topic) }
+      const { table } = last
       try {
         const row = rowOf(record, rowOptions)
         if (row === undefined) continue
@@ -197,7 +200,9 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
 
 function nextOffsets(records: readonly SinkRecord[]): SinkOffsets {
   const next = new Map<string, SinkOffsets[number]>()
-  for (const { originalTopic: topic, originalPartition: partition, originalOffset } of records) {
+  for (const [index, { originalTopic: topic, originalPartition: partition, originalOffset }] of records.entries()) {
+    const follower = records[index + 1]
+    if (follower?.originalTopic === topic && follower.originalPartition === partition) continue
     next.set(`${topic}-${partition}`, { topic, partition, offset: originalOffset + 1 })
   }
   return [...next.values()]

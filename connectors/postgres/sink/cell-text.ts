@@ -68,10 +68,15 @@ function scalarText(value: unknown): string {
   return jsonText(value)
 }
 
+/** Of the years 0000 to 9999. */
+const usualIsoLength = '2026-11-21T07:00:00.000Z'.length
+
 /** Dates are moments: what has no time zone in the database gets the time in UTC. */
 function dateText(moment: Date, kind: ColumnKind): string {
   if (Number.isNaN(moment.getTime())) throw dataError('the number is outside the range of dates')
-  const dayAndTime = moment.toISOString().slice(-20) // -MM-DDTHH:mm:ss.sssZ
+  const iso = moment.toISOString()
+  if (kind === 'timestamptz' && iso.length === usualIsoLength && iso >= '0001') return iso
+  const dayAndTime = iso.slice(-20) // -MM-DDTHH:mm:ss.sssZ
   if (kind === 'time') return dayAndTime.slice(7, -1)
   const year = moment.getUTCFullYear()
   const text = String(year > 0 ? year : 1 - year).padStart(4, '0') + dayAndTime

@@ -50,7 +50,13 @@ function writing(record: SinkRecord, value: unknown, options: RowOptions, isData
   const fields = isDatabaseText ? known(plain, options.placeholder) : plain
   const key = keyOf(record, fields, options)
   if (key.size === 0) return { record, key, values: fields, truncates: false }
-  return { record, key, values: new Map([...fields].filter(([name]) => !key.has(name))), truncates: false }
+  return { record, key, values: without(fields, key), truncates: false }
+}
+
+function without(fields: Fields, key: Fields): Fields {
+  let isApart = true
+  for (const name of key.keys()) isApart &&= !fields.has(name)
+  return isApart ? fields : new Map([...fields].filter(([name]) => !key.has(name)))
 }
 
 /** Without the fields whose place a placeholder holds. */
@@ -112,5 +118,7 @@ function fieldsOf(value: unknown, of: Schema | null): Fields | undefined {
   if (value instanceof Struct) return new Map((value.schema.fields ?? []).map(({ name, schema }) => [name, { value: value.get(name), schema }]))
   if (value instanceof Map) return new Map([...value].map(([name, member]) => [String(name), { value: member as unknown, schema: of?.valueSchema ?? null }]))
   if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array || value instanceof Date || value instanceof Decimal) return undefined
-  return new Map(Object.entries(value).map(([name, member]) => [name, { value: member as unknown, schema: null }]))
+  const fields = new Map<string, Cell>()
+  for (const name of Object.keys(value)) fields.set(name, { value: (value as Readonly<Record<string, unknown>>)[name], schema: null })
+  return fields
 }

@@ -29,6 +29,6 @@ const plainItem = /^[A-Za-z0-9_.:+/-]+$/
 
 /** One text in PostgreSQL's text form of an array. */
 export function arrayItem(item: string): string {
-  if (plainItem.test(item) && !/^null$/i.test(item)) return item
+  if (plainItem.test(item) && (item.length !== 4 || item.toLowerCase() !== 'null')) return item
   return `"${/["\\]/.test(item) ? item.replace(/["\\]/g, String.raw`\$&`) : item}"`
 }

@@ -11,11 +11,17 @@ export interface Statement {
 
 export type WriteMode = 'insert' | 'upsert' | 'update'
 
+/** What a row holds, by column. */
+export interface RowCells {
+  readonly key: ReadonlyMap<string, Cell>
+  readonly values: ReadonlyMap<string, Cell> | null
+}
+
 /** Rows that have the same columns. */
 export interface Batch {
   readonly keyColumns: readonly Column[]
   readonly otherColumns: readonly Column[]
-  readonly rows: readonly (ReadonlyMap<string, Cell>)[]
+  readonly rows: readonly RowCells[]
 }
 
 export function writeStatement(mode: WriteMode, table: Table, batch: Batch): Statement {
@@ -77,7 +83,7 @@ function parameters(columns: readonly Column[], rows: Batch['rows']): string[] {
 }
 
 /** The text of a row's value for a column; null for none. @throws a data error */
-export function cellOf(row: ReadonlyMap<string, Cell>, { name, kind, array }: Column): string | null {
-  const cell = row.get(name)
+export function cellOf({ key, values }: RowCells, { name, kind, array }: Column): string | null {
+  const cell = values?.get(name) ?? key.get(name)
   return cell === undefined ? null : cellText(cell.value, kind, array, cell.isDatabaseText)
 }

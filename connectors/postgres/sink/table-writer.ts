@@ -7,9 +7,9 @@ import { canCopy, copyRows } from './copy.ts'
 import { addColumnsStatement, createTableStatement } from './create-table.ts'
 import { reduceRows } from './reduce.ts'
 import type { Change } from './reduce.ts'
-import type { Cell, Row } from './row.ts'
+import type { Row } from './row.ts'
 import { deleteStatement, writeStatement } from './statements.ts'
-import type { Statement, WriteMode } from './statements.ts'
+import type { RowCells, Statement, WriteMode } from './statements.ts'
 import { describeTable, requireUniqueKey } from './table.ts'
 import type { Table } from './table.ts'
 
@@ -95,7 +95,7 @@ export class TableWriter {
     const changes = this.#options.mode === 'insert' && rows.every(({ values }) => values !== null) ? rows.map(insertion) : reduceRows(rows)
     const keyColumns = keyNames.map((name) => table.columns.get(name)!)
     const deleted = changes.filter((change) => change.deleted)
-    if (deleted.length > 0) await this.#run(deleteStatement(table, keyColumns, deleted.map(({ key }) => key)))
+    if (deleted.length > 0) await this.#run(deleteStatement(table, keyColumns, deleted))
     for (const { names, cells } of groupedByColumns(changes, table)) {
       const otherColumns = names.map((name) => table.columns.get(name)!)
       if (this.#options.mode === 'update' && otherColumns.length === 0) continue
@@ -164,19 +164,30 @@ function missingColumn(table: Table, rows: readonly Row[]): string | undefined {
 
 interface ColumnGroup {
   readonly names: readonly string[]
-  readonly cells: ReadonlyMap<string, Cell>[]
+  readonly cells: RowCells[]
 }
 
 /** A statement writes the same columns of all its rows: a field that a record lacks keeps its value in the row. */
 function groupedByColumns(changes: readonly Change[], table: Table): ColumnGroup[] {
   const groups = new Map<string, ColumnGroup>()
-  for (const { key, values } of changes) {
+  let last: ColumnGroup | undefined
+  for (const change of changes) {
+    const { values } = change
     if (values === null) continue
-    const names = [...values.keys()].filter((name) => table.columns.has(name))
-    const id = names.join('\0')
-    const group = groups.get(id) ?? { names, cells: [] }
-    group.cells.push(new Map([...key, ...values]))
-    groups.set(id, group)
+    if (last === undefined || !hasNames(values, last.names)) {
+      const names = [...values.keys()].filter((name) => table.columns.has(name))
+      const id = names.join('\0')
+      last = groups.get(id) ?? { names, cells: [] }
+      groups.set(id, last)
+    }
+    last.cells.push(change)
   }
   return [...groups.values()]
+}
+
+/** Exactly these, in this order. */
+function hasNames(values: ReadonlyMap<string, unknown>, names: readonly string[]): boolean {
+  let index = 0
+  for (const name of values.keys()) if (names[index++] !== name) return false
+  return index === names.length
 }
