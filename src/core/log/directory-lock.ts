@@ -9,7 +9,7 @@
  * Taking over from a dead holder is a race that exactly one must win: each holder has an id of its own, and only the first
  * who links `.lock.claim-<id of the dead>` is its successor.
  */
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { StreamError } from '../errors.ts'
 import { randomUuid } from '../random.ts'
 import type { Random } from '../random.ts'
@@ -87,7 +87,7 @@ async function takeLock(options: DirectoryLockOptions, card: string): Promise<vo
 async function succeed(options: DirectoryLockOptions, dead: Holder, card: string): Promise<boolean> {
   const { fileSystem, directory } = options
   const lock = join(directory, lockName)
-  const claim = join(directory, `${lockName}.claim-${dead.id}`)
+  const claim = join(directory, claimName(dead))
   if (!fileSystem.link(card, claim)) {
     const claimant = readHolder(fileSystem, claim)
     if (claimant !== null && (await isAlive(options, claimant))) throw locked(directory, claimant)
@@ -106,10 +106,19 @@ async function succeed(options: DirectoryLockOptions, dead: Holder, card: string
   return isCurrent
 }
 
-/** Whether the dead one had claimed the lock of the one before it and not yet taken it. */
+/** Whether the dead one had claimed the lock of the one before it and not yet taken it; the one before may have been such a claimant itself. */
 function isClaimant(fileSystem: FileSystem, directory: string, lock: string, dead: Holder): boolean {
-  const before = readHolder(fileSystem, lock)
-  return before !== null && readHolder(fileSystem, join(directory, `${lockName}.claim-${before.id}`))?.id === dead.id
+  const seen = new Set<string>()
+  for (let before = readHolder(fileSystem, lock); before !== null && !seen.has(before.id);) {
+    seen.add(before.id)
+    before = readHolder(fileSystem, join(directory, claimName(before)))
+    if (before?.id === dead.id) return true
+  }
+  return false
+}
+
+function claimName(dead: Holder): string {
+  return `${lockName}.claim-${dead.id}`
 }
 
 function isAlive({ fileSystem, directory }: DirectoryLockOptions, holder: Holder): Promise<boolean> {
@@ -133,13 +142,19 @@ function writeHolder(fileSystem: FileSystem, path: string, holder: Holder): void
   }
 }
 
-/** A lock is linked with all its text, so only a power cut leaves one that cannot be read: its holder is dead. */
-const unreadable: Holder = { id: 'unreadable', pid: 0 }
+/**
+ * A lock is linked with all its text, so only a power cut leaves one that cannot be read: its holder is dead. Its id is made of the
+ * name of the file, so that no two of them are one: `unreadable`, and one dash more for each claim upon such a one.
+ */
+function unreadable(path: string): Holder {
+  const [, before] = basename(path).split('.claim-')
+  return { id: before === undefined ? 'unreadable' : `${before}-`, pid: 0 }
+}
 
 /** null when there is no such file. */
 function readHolder(fileSystem: FileSystem, path: string): Holder | null {
   const bytes = fileSystem.readFile(path, maxLockBytes)
   if (bytes === null) return null
   const match = /^([0-9a-f-]{36}) (\d+)\n$/.exec(Buffer.from(bytes).toString('latin1'))
-  return match === null ? unreadable : { id: match[1]!, pid: Number(match[2]) }
+  return match === null ? unreadable(path) : { id: match[1]!, pid: Number(match[2]) }
 }

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { isStreamError } from '../../../src/core/errors.ts'
 import { DirectoryLock } from '../../../src/core/log/directory-lock.ts'
 import { nodeFileSystem } from '../../../src/core/log/file-system.ts'
-import { seededRandom, systemRandom } from '../../../src/core/random.ts'
+import { randomInteger, seededRandom, systemRandom } from '../../../src/core/random.ts'
 import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
 
 const lockedBy = (pid: number) => expect.toSatisfy((error) => isStreamError(error, 'DIRECTORY_LOCKED') && error.message.includes(`process ${pid};`), `locked by ${pid}`)
@@ -65,6 +65,22 @@ describe('DirectoryLock', () => {
     lock.release()
   })
 
+  it('is taken over after any row of power cuts, in the middle of earlier take-overs too', async () => {
+    for (let seed = 0; seed < 100; seed++) {
+      const random = seededRandom(seed)
+      let disk = new MemoryFileSystem({ random })
+      disk.makeDirectory('/d')
+      for (let life = 0; life < 8; life++) {
+        let left = randomInteger(random, 20)
+        const running = disk.kill({ random, fault: () => (left-- > 0 ? null : 'EIO') })
+        await DirectoryLock.acquire({ fileSystem: running, directory: '/d', random, pid: life }).catch(() => undefined)
+        disk = running.crash({ random })
+      }
+      const lock = await DirectoryLock.acquire({ fileSystem: disk.kill({ random }), directory: '/d', random, pid: 9 }).catch((error: unknown) => error)
+      expect(lock, `seed ${seed}`).toBeInstanceOf(DirectoryLock)
+    }
+  })
+
   it('lets exactly one of many take over from a dead holder, wherever each of them is interrupted', async () => {
     for (let seed = 0; seed < 100; seed++) {
       const random = seededRandom(seed)
@@ -72,6 +88,7 @@ describe('DirectoryLock', () => {
       disk.makeDirectory('/data')
       disk.setBytes('/data/.lock', Buffer.from('00000000-0000-4000-8000-000000000000 1\n'))
       if (seed % 2 === 1) disk.setBytes('/data/.lock.claim-00000000-0000-4000-8000-000000000000', Buffer.from('00000000-0000-4000-8000-000000000001 2\n'))
+      if (seed % 4 === 3) disk.setBytes('/data/.lock.claim-00000000-0000-4000-8000-000000000001', Buffer.from('00000000-0000-4000-8000-000000000002 3\n'))
       // Each question to the disk about the living takes a random while, so that the contenders interleave in many ways.
       const slow = Object.assign(Object.create(disk) as MemoryFileSystem, {
         isAnnounced: async (path: string) => {
