@@ -1,5 +1,6 @@
 import { durationMs, StreamError, systemClock } from '../core/index.ts'
 import type { Broker, CommittedOffset, Duration, OffsetQuery, PartitionPosition, TopicPartition } from '../core/index.ts'
+import { readTextFile } from './files.ts'
 
 /** One of these says where a group goes on reading. */
 export interface ResetTarget {
@@ -14,6 +15,8 @@ export interface ResetTarget {
   readonly byDuration?: string
   /** So many records on, or back when negative; not beyond what is there. */
   readonly shiftBy?: number
+  /** A file of offsets, as `--export` prints it. */
+  readonly fromFile?: string
 }
 
 /** Which partitions: topics as `hits` or `hits:0,2`, or all that the group has committed. */
@@ -26,6 +29,7 @@ type Place =
   | { readonly kind: 'at'; readonly at: OffsetQuery['at'] }
   | { readonly kind: 'offset'; readonly offset: number }
   | { readonly kind: 'shift'; readonly by: number }
+  | { readonly kind: 'file'; readonly file: string }
 
 interface Bounded extends TopicPartition {
   readonly logStartOffset: number
@@ -38,6 +42,7 @@ interface Bounded extends TopicPartition {
  */
 export async function plannedOffsets(broker: Broker, groupId: string, target: ResetTarget, scope: ResetScope): Promise<readonly PartitionPosition[]> {
   const place = placeOf(target)
+  if (place.kind === 'file') return offsetsIn(broker, groupId, place.file, scope)
   const { offsets: committed } = await broker.groups.describe(groupId)
   const partitions = await partitionsIn(broker, scope, committed)
   switch (place.kind) {
@@ -69,9 +74,46 @@ function committedOf(committed: readonly CommittedOffset[], { topic, partition }
 
 // ---------------------------------------------------------------------------------------------------- what was asked for
 
+/** Topics as `hits` or `hits:0,2`. @throws UNKNOWN_TOPIC_OR_PARTITION */
+export function partitionsNamed(broker: Broker, topics: readonly string[]): Promise<readonly TopicPartition[]> {
+  return describedPartitions(broker, topics.map(topicAndNumbers))
+}
+
+/** Those of the file that are of this group: lines without a group are of every one. @throws INVALID_ARGUMENT, OFFSET_OUT_OF_RANGE */
+async function offsetsIn(broker: Broker, groupId: string, file: string, { topic: topics = [], allTopics = false }: ResetScope): Promise<readonly PartitionPosition[]> {
+  if (allTopics || topics.length > 0) throw new StreamError('INVALID_ARGUMENT', '--from-file says which partitions to set; leave out --topic and --all-topics')
+  const rows = parseOffsets(file, readTextFile(file)).filter((row) => row.groupId === null || row.groupId === groupId)
+  const bounds = await describedPartitions(broker, rows.map(({ topic, partition }) => ({ topic, numbers: [partition] })))
+  return rows.map(({ offset }, index) => within(bounds[index]!, offset))
+}
+
+interface OffsetRow extends PartitionPosition {
+  readonly groupId: string | null
+}
+
+function parseOffsets(file: string, text: string): readonly OffsetRow[] {
+  return text.split(/\r?\n/).flatMap((line, index): OffsetRow[] => {
+    if (line.trim() === '') return []
+    const cells = line.split(',').map((cell) => cell.trim().replace(/^"(.*)"$/, '$1'))
+    const numbers = cells.splice(-2).filter((cell) => /^\d{1,15}$/.test(cell)).map(Number)
+    const [topic = '', groupId = null] = cells.toReversed()
+    if (topic === '' || cells.length > 2 || numbers.length !== 2) throw new StreamError('INVALID_ARGUMENT', `${file}, line ${index + 1}: ${JSON.stringify(line)} is not topic,partition,offset, or group,topic,partition,offset`, { details: { file, line: index + 1 } })
+    return [{ groupId, topic, partition: numbers[0]!, offset: numbers[1]! }]
+  })
+}
+
 async function partitionsIn(broker: Broker, { topic: topics = [], allTopics = false }: ResetScope, committed: readonly CommittedOffset[]): Promise<readonly Bounded[]> {
   if (allTopics === topics.length > 0) throw new StreamError('INVALID_ARGUMENT', '--reset-offsets needs --topic (as in hits, or hits:0,2), or --all-topics')
-  const wanted = allTopics ? [...new Set(committed.map(({ topic }) => topic))].map((topic) => ({ topic, numbers: committedNumbers(committed, topic) })) : topics.map(topicAndNumbers)
+  return describedPartitions(broker, allTopics ? [...new Set(committed.map(({ topic }) => topic))].map((topic) => ({ topic, numbers: committedNumbers(committed, topic) })) : topics.map(topicAndNumbers))
+}
+
+interface TopicPartitions {
+  readonly topic: string
+  /** null: all. */
+  readonly numbers: readonly number[] | null
+}
+
+async function describedPartitions(broker: Broker, wanted: readonly TopicPartitions[]): Promise<readonly Bounded[]> {
   const descriptions = await broker.topics.describe(wanted.map(({ topic }) => topic))
   return descriptions.flatMap(({ topic, partitions }, index) => {
     const { numbers } = wanted[index]!
@@ -86,7 +128,7 @@ function committedNumbers(committed: readonly CommittedOffset[], topic: string):
 }
 
 /** Topic names have no colon. */
-function topicAndNumbers(text: string): { readonly topic: string; readonly numbers: readonly number[] | null } {
+function topicAndNumbers(text: string): TopicPartitions {
   const [topic, list] = text.split(':')
   if (list === undefined) return { topic: topic!, numbers: null }
   const numbers = list.split(',').map(Number)
@@ -94,7 +136,7 @@ function topicAndNumbers(text: string): { readonly topic: string; readonly numbe
   return { topic: topic!, numbers }
 }
 
-function placeOf({ toEarliest, toLatest, toCurrent, toOffset, toDatetime, byDuration, shiftBy }: ResetTarget): Place {
+function placeOf({ toEarliest, toLatest, toCurrent, toOffset, toDatetime, byDuration, shiftBy, fromFile }: ResetTarget): Place {
   const places: readonly Place[] = [
     ...(toEarliest === true ? [{ kind: 'at' as const, at: 'earliest' as const }] : []),
     ...(toLatest === true ? [{ kind: 'at' as const, at: 'latest' as const }] : []),
@@ -103,9 +145,10 @@ function placeOf({ toEarliest, toLatest, toCurrent, toOffset, toDatetime, byDura
     ...(toDatetime === undefined ? [] : [{ kind: 'at' as const, at: timestampOf(toDatetime) }]),
     ...(byDuration === undefined ? [] : [{ kind: 'at' as const, at: systemClock.now() - durationMs(byDuration as Duration, '--by-duration') }]),
     ...(shiftBy === undefined ? [] : [{ kind: 'shift' as const, by: shiftBy }]),
+    ...(fromFile === undefined ? [] : [{ kind: 'file' as const, file: fromFile }]),
   ]
   if (places.length === 1) return places[0]!
-  throw new StreamError('INVALID_ARGUMENT', '--reset-offsets needs exactly one of --to-earliest, --to-latest, --to-current, --to-offset, --to-datetime, --by-duration, --shift-by')
+  throw new StreamError('INVALID_ARGUMENT', '--reset-offsets needs exactly one of --to-earliest, --to-latest, --to-current, --to-offset, --to-datetime, --by-duration, --shift-by, --from-file')
 }
 
 function timestampOf(text: string): number {

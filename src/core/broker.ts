@@ -386,6 +386,8 @@ export interface GroupAdmin {
   describe(groupId: string): Promise<GroupDescription>
   /** Sets offsets of a group without members. @throws NON_EMPTY_GROUP */
   setOffsets(groupId: string, offsets: readonly CommittedOffset[]): Promise<void>
+  /** Forgets committed offsets; partitions that have none are passed over. @throws GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP while a member reads one of the topics */
+  removeOffsets(groupId: string, partitions: readonly TopicPartition[]): Promise<void>
   /** @throws GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP */
   remove(groupIds: readonly string[]): Promise<void>
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -163,6 +163,40 @@ describe('millrace produce and consume', () => {
     expect(await succeed('groups --reset-offsets --group g --topic hits --to-datetime 2000-01-01 --execute')).toMatch(/^g +hits +0 +0$/m)
     expect(await fail('groups --reset-offsets --group g --topic hits --to-offset 9')).toBe('error: hits-0 has the offsets 0 to 3, so 9 cannot be set\n')
     expect(await fail('groups --reset-offsets --group g --topic hits')).toMatch(/^error: --reset-offsets needs exactly one of .*\n$/)
+  })
+
+  it('are looked at, moved and removed several at a time', async () => {
+    await succeed('topics --create --topic hits')
+    await succeed('produce --topic hits', '1\n2\n3\n')
+    for (const group of ['a', 'b']) await succeed(`consume --topic hits --group ${group} --from-beginning --max-messages 3`)
+    expect(await succeed('groups --list --state')).toMatch(/^GROUP +ASSIGNOR +STATE +GENERATION +MEMBERS\na +- +empty +\d+ +0\nb +- +empty +\d+ +0\n$/)
+    expect(await succeed('groups --describe --all-groups --offsets')).toMatch(/^a +hits +0 +3 +3 +0 +- +-$(?:.|\n)*^b +hits +0 +3 +3 +0 +- +-$/m)
+    expect(await succeed('groups --reset-offsets --all-groups --topic hits --to-earliest --execute')).toMatch(/^a +hits +0 +0\nb +hits +0 +0$/m)
+    expect(await fail('groups --delete --group a --all-groups')).toBe('error: --group and --all-groups contradict each other\n')
+    expect(await fail('groups --delete')).toBe('error: --delete needs --group or --all-groups\n')
+    expect(await succeed('groups --delete --group a --group b')).toBe('Deleted consumer group a.\nDeleted consumer group b.\n')
+  })
+
+  it('carry offsets over in a file, and forget those of a topic', async () => {
+    await succeed('topics --create --topic hits')
+    await succeed('topics --create --topic other --partitions 2')
+    await succeed('produce --topic hits', '1\n2\n3\n')
+    await succeed('consume --topic hits --group g --from-beginning --max-messages 2')
+    const file = join(directory, 'offsets.csv')
+    const plan = await succeed('groups --reset-offsets --group g --all-topics --to-current --export')
+    expect(plan).toBe('"hits",0,2\n')
+    writeFileSync(file, plan)
+    expect(await succeed(`groups --reset-offsets --group new --from-file ${file} --execute`)).toMatch(/^new +hits +0 +2$/m)
+    expect(await succeed('consume --topic hits --group new --timeout-ms 50')).toBe('3\n')
+    expect(await succeed('groups --reset-offsets --all-groups --all-topics --to-current --export')).toBe('"g","hits",0,2\n"new","hits",0,3\n')
+    writeFileSync(file, '"g",hits,0,1\nnew,hits,0,0\n')
+    expect(await succeed(`groups --reset-offsets --group g --from-file ${file}`)).toMatch(/NEW-OFFSET\ng +hits +0 +1\n$/)
+    writeFileSync(file, 'hits,0\n')
+    expect(await fail(`groups --reset-offsets --group g --from-file ${file}`)).toBe(`error: ${file}, line 1: "hits,0" is not topic,partition,offset, or group,topic,partition,offset\n`)
+    expect(await fail(`groups --reset-offsets --group g --topic hits --from-file ${file}`)).toMatch(/leave out --topic and --all-topics/)
+    expect(await succeed('groups --delete-offsets --group g --topic hits --topic other:1')).toMatch(/^g +hits +0 +forgotten\ng +other +1 +forgotten$/m)
+    expect(await succeed('groups --reset-offsets --group g --all-topics --to-current --export')).toBe('')
+    expect(await fail('groups --delete-offsets --group gone --topic hits')).toMatch(/^error: .*gone/)
   })
 
   it('let a group go on elsewhere in some partitions, by steps, or in all it has committed', async () => {

@@ -61,6 +61,7 @@ export interface EngineApi {
   listGroups(): Promise<readonly string[]>
   describeGroup(groupId: string): Promise<GroupDescription>
   removeGroups(groupIds: readonly string[]): Promise<void>
+  removeOffsets(groupId: string, partitions: readonly TopicPartition[]): Promise<void>
 }
 
 export interface InitProducerRequest {

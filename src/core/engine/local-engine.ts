@@ -326,6 +326,11 @@ export class LocalEngine implements EngineApi {
     for (const groupId of groupIds) await this.groups.remove(groupId)
   }
 
+  async removeOffsets(groupId: string, partitions: readonly TopicPartition[]) {
+    this.#checkOpen()
+    await this.groups.removeOffsets(groupId, partitions)
+  }
+
   #pokeHousekeeping(): void {
     this.#housekeeping.poke()
     this.#cleaning.poke()

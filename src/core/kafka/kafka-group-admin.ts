@@ -1,11 +1,13 @@
 import type { CommittedOffset, GroupAdmin, GroupDescription } from '../broker.ts'
 import { consumerProtocolType, decodeAssignment } from '../consumer-protocol.ts'
 import { isStreamError, StreamError } from '../errors.ts'
+import type { TopicPartition } from '../record.ts'
+import { byTopic } from './by-topic.ts'
 import { commitOffsets, fetchCommitted } from './committed-offsets.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
 import { throwIfError } from './kafka-errors.ts'
 import type { KafkaLane } from './kafka-lane.ts'
-import { deleteGroups, describeGroups, listGroups } from './wire/index.ts'
+import { deleteGroups, describeGroups, listGroups, offsetDelete } from './wire/index.ts'
 
 const states: ReadonlyMap<string, GroupDescription['state']> = new Map([
   ['Empty', 'empty'],
@@ -68,6 +70,20 @@ export class KafkaGroupAdmin implements GroupAdmin {
     }
   }
 
+  async removeOffsets(groupId: string, partitions: readonly TopicPartition[]): Promise<void> {
+    const topics = byTopic(partitions).map(([name, group]) => ({ name, partitions: group.map(({ partition }) => ({ partitionIndex: partition })) }))
+    await this.#cluster.withCoordinator('group', groupId, async (nodeId) => {
+      const answer = await this.#lane.send(nodeId, offsetDelete, { groupId, topics }, this.#cluster.requestTimeoutMs)
+      throwIfError(answer.errorCode, `forgetting offsets of group ${groupId}`)
+      for (const { name, partitions: removed } of answer.topics) {
+        for (const { partitionIndex, errorCode } of removed) {
+          if (errorCode === groupSubscribedToTopic) throw new StreamError('NON_EMPTY_GROUP', `members of group ${groupId} read topic ${name}`, { details: { groupId, topic: name } })
+          throwIfError(errorCode, `forgetting the offset of group ${groupId} for ${name}-${partitionIndex}`)
+        }
+      }
+    })
+  }
+
   async remove(groupIds: readonly string[]): Promise<void> {
     for (const groupId of groupIds) {
       await this.#cluster.withCoordinator('group', groupId, async (nodeId) => {
@@ -79,3 +95,4 @@ export class KafkaGroupAdmin implements GroupAdmin {
 }
 
 const groupIdNotFound = 69
+const groupSubscribedToTopic = 86

@@ -71,6 +71,7 @@ export class PortEngine implements EngineApi {
   listGroups() { return this.#call('listGroups', []) }
   describeGroup(...args: Parameters<EngineApi['describeGroup']>) { return this.#call('describeGroup', args) }
   removeGroups(...args: Parameters<EngineApi['removeGroups']>) { return this.#call('removeGroups', args) }
+  removeOffsets(...args: Parameters<EngineApi['removeOffsets']>) { return this.#call('removeOffsets', args) }
 
   joinGroup(request: Parameters<EngineApi['joinGroup']>[0], signal?: AbortSignal) { return this.#call('joinGroup', [request], { signal }) }
   watchMember(request: Parameters<EngineApi['watchMember']>[0], signal: AbortSignal) { return this.#call('watchMember', [request], { signal }) }

@@ -110,6 +110,15 @@ export const describeGroups = api(15, 'DescribeGroups', 4, {
   }),
 })
 
+export const offsetDelete = api(47, 'OffsetDelete', 0, {
+  request: struct({ groupId: string, topics: array(struct({ name: string, partitions: array(struct({ partitionIndex: int32 })) })) }),
+  response: struct({
+    errorCode: int16,
+    throttleTimeMs: int32,
+    topics: array(struct({ name: string, partitions: array(struct({ partitionIndex: int32, errorCode: int16 })) })),
+  }),
+})
+
 export const deleteGroups = api(42, 'DeleteGroups', 1, {
   request: struct({ groupsNames: array(string) }),
   response: struct({ throttleTimeMs: int32, results: array(struct({ groupId: string, errorCode: int16 })) }),
