@@ -4,6 +4,8 @@ import type { Header, RecordView, TopicPartition } from './record.ts'
 export interface DeadLetter {
   /** Where the record was read when it failed; null when the headers do not say. */
   readonly origin: (TopicPartition & { readonly offset: number }) | null
+  /** False: Kafka Streams and Millrace write neither key nor value where what failed was no record, or one not at hand any more: there is nothing to put back. */
+  readonly hasRecord: boolean
   /** Name of the error's class or its code; empty when unknown. */
   readonly error: string
   readonly message: string
@@ -25,6 +27,7 @@ export function readDeadLetter(record: RecordView): DeadLetter {
   const fact = (name: string) => about.get(family.prefix + name)
   return {
     origin: originOf(fact('topic'), fact('partition'), fact('offset')),
+    hasRecord: family !== families[0] || record.key !== null || record.value !== null,
     error: fact(family.error) ?? '',
     message: fact(family.message) ?? '',
     headers: record.headers.filter(({ key }) => !isAboutFailure(key)),

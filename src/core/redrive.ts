@@ -28,7 +28,7 @@ export function redriveGroup(deadLetterTopic: string): string {
 
 /**
  * Puts the dead letters that are there now, and were not redriven before, back where they came from: with their own key,
- * value, headers and timestamp, in their order. Records and progress are one transaction, so that none goes back twice,
+ * value, headers and timestamp, in their order; letters without a record are passed over. Records and progress are one transaction, so that none goes back twice,
  * whatever is killed; two redrives at a time fence each other.
  *
  * @returns how many went back
@@ -139,6 +139,7 @@ class Redrive {
   /** null: it is left out. */
   #target(from: TopicPartition, record: RecordView): ProducerRecord | StreamError | null {
     const letter = readDeadLetter(record)
+    if (!letter.hasRecord) return null
     const target = this.#plainTarget(from, record, letter)
     const { fix } = this.#options
     if (fix === undefined || target instanceof StreamError) return target

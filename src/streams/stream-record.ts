@@ -55,6 +55,11 @@ export class InputOrigin implements RecordOrigin {
     return this.#view.value
   }
 
+  /** As it was read; operators may have given what came of it another time, and other headers. */
+  get read(): Pick<RecordView, 'timestamp' | 'headers'> {
+    return this.#view
+  }
+
   /** What was read, where these serdes would write `record` with just the bytes, key, value and headers, that it was read from; else null. */
   unchanged({ key, value, headers }: StreamRecord, keySerde: Serde<unknown>, valueSerde: Serde<unknown>): RecordView | null {
     const place = this.#place

@@ -9,6 +9,16 @@ export interface NodeOperator extends OperatorFunction<StreamRecord, StreamRecor
   readonly steps?: readonly Step[]
 }
 
+/** Thrown by an operator when a policy has decided that a failure ends the pipeline: no other policy is asked. */
+export class Refusal extends Error {
+  readonly failure: Error
+
+  constructor(failure: Error) {
+    super(failure.message)
+    this.failure = failure
+  }
+}
+
 /** Where an operator sends records on. Also usable between two inputs: from a punctuator, or when a cache is flushed. */
 export interface Output {
   next(record: StreamRecord): void
@@ -64,7 +74,8 @@ class GuardedStep implements Output {
       this.#handle(record)
     } catch (error) {
       const { node, context } = this.#step
-      if (!context.continueAfter(node, record, error)) this.#subscriber.error(context.failure(node, record, error))
+      if (error instanceof Refusal) this.#subscriber.error(error.failure)
+      else if (!context.continueAfter(node, record, error)) this.#subscriber.error(context.failure(node, record, error))
     }
   }
 }

@@ -27,6 +27,8 @@ export interface OperatorContext {
   /** The topic's name in the broker: internal topics get the application id in front. */
   topicName(topic: string): string
   partitionCount(topic: string): number
+  /** False where the broker has no topic of that name. @throws UNKNOWN_TOPIC_OR_PARTITION where nobody has looked yet: somebody does, and the record comes again */
+  hasTopic(topic: string): boolean
   /** The largest batch that a topic takes, in bytes; Infinity where that is not known. */
   batchLimit(topic: string): number
   /**
@@ -53,6 +55,7 @@ export interface OperatorContext {
   shared<T>(name: string, make: () => T): T
   /** A number that is committed with the offsets and comes back after a restart, by name. */
   readonly metadata: Map<string, number>
-  /** Runs `send` for a sink whose serialisation may fail; true when the record is dropped by policy. */
+  /** A sink could not write `record`: it has no bytes, too many, or no topic. As `continueAfter`, by the policy for that, with `refusal` for a failure. */
   continueAfterSerialization(node: SinkNode, record: StreamRecord, error: unknown): boolean
+  refusal(node: SinkNode, record: StreamRecord, error: unknown): Error
 }

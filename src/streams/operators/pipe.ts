@@ -1,4 +1,4 @@
-import { Observable } from 'rxjs'
+import { Observable, Subject, Subscription } from 'rxjs'
 import type { OperatorFunction } from 'rxjs'
 import { StreamError, isStreamError } from '../../core/index.ts'
 import { StreamRecord, noHeaders, noOrigin } from '../stream-record.ts'
@@ -8,37 +8,43 @@ import type { OperatorContext } from './operator-context.ts'
 
 /**
  * RxJS operators of the user, over `StreamRecord`s. They must be synchronous: a record that comes out after `process`
- * returned would miss its commit, so it ends the task with an error that says so.
+ * returned would miss its commit, so it ends the task with an error that says so. An RxJS pipeline is over after an error: where
+ * the policy is to go on, a new one begins with the next record.
  */
 export function pipe(node: NodeOf<'pipe'>, context: OperatorContext): NodeOperator {
   return (source) =>
     new Observable((subscriber) => {
       let current: StreamRecord | null = null
-      const fail = (error: unknown) => {
-        const failure = isStreamError(error, 'PROCESSING_FAILED') ? error : context.failure(node, current ?? emptyRecord, error)
-        subscriber.error(failure)
-      }
-      const guarded = new Observable<StreamRecord>((inner) =>
-        source.subscribe({
+      let input = new Subject<StreamRecord>()
+      const connection = new Subscription()
+      const fail = (error: unknown) => subscriber.error(isStreamError(error, 'PROCESSING_FAILED') ? error : context.failure(node, current ?? emptyRecord, error))
+      const connect = (): void => {
+        input = new Subject()
+        const piped = node.operators.reduce<Observable<StreamRecord>>((stream, operator) => (operator as unknown as OperatorFunction<StreamRecord, StreamRecord>)(stream), input)
+        connection.add(piped.subscribe({
           next(record) {
-            current = record
-            inner.next(record)
-            current = null
+            if (current === null) fail(asynchronous())
+            else if (record instanceof StreamRecord) subscriber.next(record)
+            else fail(notARecord())
           },
-          error: (error: unknown) => subscriber.error(error),
-          complete: () => inner.complete(),
-        }),
-      )
-      const piped = node.operators.reduce<Observable<StreamRecord>>((stream, operator) => (operator as unknown as OperatorFunction<StreamRecord, StreamRecord>)(stream), guarded)
-      return piped.subscribe({
+          error(error: unknown) {
+            if (current !== null && context.continueAfter(node, current, error)) connect()
+            else fail(error)
+          },
+          complete: () => subscriber.complete(),
+        }))
+      }
+      connect()
+      connection.add(source.subscribe({
         next(record) {
-          if (current === null) fail(asynchronous())
-          else if (record instanceof StreamRecord) subscriber.next(record)
-          else fail(notARecord())
+          current = record
+          input.next(record)
+          current = null
         },
-        error: fail,
-        complete: () => subscriber.complete(),
-      })
+        error: (error: unknown) => subscriber.error(error),
+        complete: () => input.complete(),
+      }))
+      return connection
     })
 }
 

@@ -1,8 +1,10 @@
 import { StreamError } from '../../core/index.ts'
+import type { Header } from '../../core/index.ts'
+import { missingTopics } from '../missing-topics.ts'
 import { ScratchBytes } from '../state/scratch-bytes.ts'
 import { InputOrigin } from '../stream-record.ts'
 import type { NodeOf } from '../topology/node.ts'
-import { operate } from './operate.ts'
+import { Refusal, operate } from './operate.ts'
 import type { NodeOperator } from './operate.ts'
 import type { OperatorContext } from './operator-context.ts'
 
@@ -27,7 +29,14 @@ function requireRoom(context: OperatorContext, topic: string, size: number): voi
   throw new StreamError('RECORD_TOO_LARGE', `a record of ${size} bytes is larger than the topic ${topic} takes (max.message.bytes is ${limit}); raise that, or write less`, { details: { topic, size, limit } })
 }
 
-/** Serialises records and hands them to the collector. */
+/** What they take in a record: names are short, and text of up to three bytes a letter. */
+function sizeOfHeaders(headers: readonly Header[]): number {
+  let size = 0
+  for (const { key, value } of headers) size += 3 * key.length + (value?.length ?? 0) + 10
+  return size
+}
+
+/** Serialises records and hands them to the collector. What cannot be written is for `onSerializationError`; what the program's own functions throw is not. */
 export function sink(node: NodeOf<'sink'>, context: OperatorContext): NodeOperator {
   const { topic, partitioner } = node
   const fixedTopic = typeof topic === 'string' ? context.topicName(topic) : null
@@ -35,29 +44,37 @@ export function sink(node: NodeOf<'sink'>, context: OperatorContext): NodeOperat
   const scratchOfValue = new ScratchBytes()
   return operate(node, context, () => (record) => {
     const name = fixedTopic ?? (topic as Exclude<typeof topic, string>)(record.value, record.key, record)
-    const read = partitioner === null && record.origin instanceof InputOrigin ? record.origin.unchanged(record, node.keySerde, node.valueSerde) : null
-    if (read !== null && fits(context, name, sizeBound(record.key) + sizeBound(record.value))) {
-      context.sendRead(name, read, record.timestamp)
-      return
-    }
+    const sizeOfOthers = record.headers.length === 0 ? 0 : sizeOfHeaders(record.headers)
     let key: Uint8Array | null
     let value: Uint8Array | null
     try {
+      if (fixedTopic === null && !context.hasTopic(name)) throw missingTopics([name])
+      const read = partitioner === null && record.origin instanceof InputOrigin ? record.origin.unchanged(record, node.keySerde, node.valueSerde) : null
+      if (read !== null && fits(context, name, sizeBound(record.key) + sizeBound(record.value) + sizeOfOthers)) {
+        context.sendRead(name, read, record.timestamp)
+        return
+      }
       key = record.key === null ? null : scratchOfKey.of(node.keySerde, record.key)
       value = record.value === null ? null : scratchOfValue.of(node.valueSerde, record.value)
-      const size = (key?.length ?? 0) + (value?.length ?? 0)
-      requireRoom(context, name, size)
+      requireRoom(context, name, (key?.length ?? 0) + (value?.length ?? 0) + sizeOfOthers)
+      if (partitioner === null) {
+        context.send(name, null, key, value, record.timestamp, record.headers)
+        return
+      }
     } catch (error) {
       if (context.continueAfterSerialization(node, record, error)) return
-      throw error
+      throw new Refusal(context.refusal(node, record, error))
     }
-    if (partitioner === null) {
-      context.send(name, null, key, value, record.timestamp, record.headers)
-      return
-    }
-    const chosen = partitioner(name, record.key, record.value, context.partitionCount(name))
-    if (typeof chosen !== 'object') context.send(name, chosen ?? null, key, value, record.timestamp, record.headers)
+    const partitions = context.partitionCount(name)
+    const chosen = partitioner(name, record.key, record.value, partitions)
+    if (typeof chosen !== 'object') context.send(name, chosen === undefined ? null : checkedPartition(chosen, name, partitions), key, value, record.timestamp, record.headers)
     else if (chosen.length === 0) context.dropped(node, 'the partitioner chose no partition')
-    else for (const partition of chosen) context.send(name, partition, key, value, record.timestamp, record.headers)
+    else for (const partition of chosen.map((each) => checkedPartition(each, name, partitions))) context.send(name, partition, key, value, record.timestamp, record.headers)
   })
+}
+
+/** @throws INVALID_ARGUMENT */
+function checkedPartition(partition: number, topic: string, partitions: number): number {
+  if (Number.isInteger(partition) && partition >= 0 && partition < partitions) return partition
+  throw new StreamError('INVALID_ARGUMENT', `the partitioner chose partition ${partition} of ${topic}, which has ${partitions}, from 0 on`, { details: { topic, partition } })
 }

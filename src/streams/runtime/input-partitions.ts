@@ -123,6 +123,7 @@ export class InputPartitions {
       partition,
       source,
       onDeserializationError: (view, origin, error) => context.continueAfterDeserialization(source, view, origin, error),
+      onTimestampError: (record, error) => context.continueAfter(source, record, error),
       onDropped: (reason) => context.dropped(source, reason),
     })
   }

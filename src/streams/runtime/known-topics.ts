@@ -1,34 +1,42 @@
 import { isStreamError } from '../../core/index.ts'
 import type { StreamError, TopicPartition } from '../../core/index.ts'
 import type { ResolvedConfig } from '../config.ts'
+import { unseenTopic } from '../missing-topics.ts'
 import type { TopologyData } from '../topology/node.ts'
 import { sourceTopicsInBroker, taskPlans } from './assignor.ts'
 import type { TaskPlan } from './assignor.ts'
-import { countsOf, externalTopics, missingTopics, setUpTopics } from './topic-setup.ts'
+import { externalTopics, setUpTopics, sizesOf } from './topic-setup.ts'
 
 export interface KnownTopicsOptions {
   readonly topology: TopologyData
   readonly config: ResolvedConfig
   /** Of every topic the application touches; what is learned is added. */
   readonly partitionCounts: Map<string, number>
+  /** The largest batch that each topic takes, bytes; what is learned is added. */
+  readonly batchLimits: Map<string, number>
   /** `partitionCounts` has more, or other ones than before. */
   readonly onPartitions: (counts: ReadonlyMap<string, number>) => void
 }
 
-/** How often a program with patterns looks for new topics. */
+/** How often a program looks for topics that match its patterns, or that records name and that did not exist. */
 const topicCheckMs = 5_000
+/** Names that records gave and that no topic has: more of them are not remembered. */
+const maxAbsent = 1_000
 
 /** The topics that an application touches, with their partitions; more become known while it runs. */
 export class KnownTopics {
   readonly #options: KnownTopicsOptions
-  /** Infinity: no source has a pattern. */
+  readonly #hasPatterns: boolean
   #nextCheck: number
+  /** Asked for by records, and not there when it was looked. */
+  readonly #absent = new Set<string>()
   #subscribed: ReadonlySet<string> = new Set()
 
   constructor(options: KnownTopicsOptions) {
     const { topology, config: { clock } } = options
     this.#options = options
-    this.#nextCheck = topology.nodes.some((node) => node.kind === 'source' && node.pattern !== null) ? clock.monotonic() + topicCheckMs : Infinity
+    this.#hasPatterns = topology.nodes.some((node) => node.kind === 'source' && node.pattern !== null)
+    this.#nextCheck = clock.monotonic() + topicCheckMs
   }
 
   /** What the program reads, of the topics that exist; `find` looks for others. */
@@ -47,17 +55,26 @@ export class KnownTopics {
   partitionCount(topic: string): number {
     const count = this.#options.partitionCounts.get(topic)
     if (count !== undefined) return count
-    throw missingTopics([topic])
+    throw unseenTopic(topic)
+  }
+
+  /** False for one that did not exist a moment ago. @throws UNKNOWN_TOPIC_OR_PARTITION when nobody has looked */
+  has(topic: string): boolean {
+    if (this.#options.partitionCounts.has(topic)) return true
+    if (this.#absent.has(topic)) return false
+    throw unseenTopic(topic)
   }
 
   get isCheckDue(): boolean {
-    return this.#options.config.clock.monotonic() >= this.#nextCheck
+    return (this.#hasPatterns || this.#absent.size > 0) && this.#options.config.clock.monotonic() >= this.#nextCheck
   }
 
   /** True when a pattern matches topics that are not subscribed to. @throws TOPOLOGY_INVALID where state and repartition topics do not fit any more */
   async find(): Promise<boolean> {
     const { topology, config: { broker, clock } } = this.#options
     this.#nextCheck = clock.monotonic() + topicCheckMs
+    if (this.#absent.size > 0) await this.#lookForAbsent()
+    if (!this.#hasPatterns) return false
     const wanted = this.#sourceTopics(await externalTopics(broker, topology))
     if ([...wanted].every((topic) => this.#subscribed.has(topic))) return false
     await this.#learn(() => true)
@@ -72,14 +89,43 @@ export class KnownTopics {
     await this.#learn((topic) => topics.has(topic))
   }
 
-  /** True when the topics whose absence was the failure exist by now. */
-  async findsThoseOf(failure: StreamError): Promise<boolean> {
+  /**
+   * Looks for the topics that the failure is about. True when the work can be done again: they exist, or it is known by now
+   * that they do not and a policy decides about the records that name them.
+   */
+  async resolves(failure: StreamError): Promise<boolean> {
     const cause = isStreamError(failure.cause) ? failure.cause : failure
     if (cause.code !== 'UNKNOWN_TOPIC_OR_PARTITION') return false
     const topics = [cause.details['topics']].flat().filter((topic) => typeof topic === 'string')
-    const found = await countsOf(this.#options.config.broker, topics)
-    for (const [topic, count] of found) this.#options.partitionCounts.set(topic, count)
-    return topics.length > 0 && topics.every((topic) => found.has(topic))
+    await this.#lookFor(topics)
+    const { partitionCounts } = this.#options
+    const missing = topics.filter((topic) => !partitionCounts.has(topic))
+    const isNew = missing.some((topic) => !this.#absent.has(topic))
+    for (const topic of missing) this.#remember(topic)
+    return topics.length > 0 && (missing.length === 0 || isNew)
+  }
+
+  async #lookFor(topics: readonly string[]): Promise<void> {
+    const { config: { broker }, partitionCounts, batchLimits } = this.#options
+    for (const [topic, { partitions, batchLimit }] of await sizesOf(broker, topics)) {
+      partitionCounts.set(topic, partitions)
+      batchLimits.set(topic, batchLimit)
+      this.#absent.delete(topic)
+    }
+  }
+
+  async #lookForAbsent(): Promise<void> {
+    const existing = new Set(await this.#options.config.broker.topics.list())
+    await this.#lookFor([...this.#absent].filter((topic) => existing.has(topic)))
+  }
+
+  #remember(absent: string): void {
+    this.#absent.delete(absent)
+    this.#absent.add(absent)
+    for (const oldest of this.#absent) {
+      if (this.#absent.size <= maxAbsent) return
+      this.#absent.delete(oldest)
+    }
   }
 
   /** Topics or partitions were added: internal topics that fit are made. */

@@ -14,6 +14,8 @@ export interface RecordCollector {
 export interface BatchingCollectorOptions {
   /** A batch goes out when the next record would make it larger. */
   readonly maxBatchBytes: number
+  /** The largest batch that a topic takes, bytes. Absent: that is not known of any. */
+  readonly batchLimit?: (topic: string) => number
   /** @throws UNKNOWN_TOPIC_OR_PARTITION */
   readonly partitionCount: (topic: string) => number
   /** Takes a full batch, without waiting; failures are the owner's to notice before it commits. */
@@ -24,6 +26,7 @@ interface TopicBatches {
   readonly topic: string
   readonly builders: (RecordBatchBuilder | undefined)[]
   readonly partitions: number
+  readonly maxBatchBytes: number
   /** Where records without a key go until the batch is full. */
   sticky: number
 }
@@ -41,7 +44,7 @@ export class BatchingCollector implements RecordCollector {
   send(topic: string, partition: number | null, key: Uint8Array | null, value: Uint8Array | null, timestamp: number, headers: readonly Header[]): void {
     const batches = this.#last?.topic === topic ? this.#last : this.#batchesOf(topic)
     const target = partition ?? partitionOf(key, batches)
-    const builder = (batches.builders[target] ??= this.#newBuilder())
+    const builder = (batches.builders[target] ??= new RecordBatchBuilder({ maxBytes: batches.maxBatchBytes }))
     if (builder.add(key, value, timestamp, headers)) return
     this.#sendOut(batches, target, builder)
     builder.add(key, value, timestamp, headers)
@@ -50,7 +53,7 @@ export class BatchingCollector implements RecordCollector {
   sendRead(topic: string, partition: number | null, record: RecordView, timestamp: number): void {
     const batches = this.#last?.topic === topic ? this.#last : this.#batchesOf(topic)
     const target = partition ?? partitionOf(record.key, batches)
-    const builder = (batches.builders[target] ??= this.#newBuilder())
+    const builder = (batches.builders[target] ??= new RecordBatchBuilder({ maxBytes: batches.maxBatchBytes }))
     if (builder.addRead(record, timestamp)) return
     this.#sendOut(batches, target, builder)
     builder.addRead(record, timestamp)
@@ -73,14 +76,15 @@ export class BatchingCollector implements RecordCollector {
 
   #batchesOf(topic: string): TopicBatches {
     const known = this.#topics.get(topic)
-    const batches = known ?? { topic, builders: [], partitions: this.#options.partitionCount(topic), sticky: 0 }
+    const batches = known ?? this.#newBatches(topic)
     if (known === undefined) this.#topics.set(topic, batches)
     this.#last = batches
     return batches
   }
 
-  #newBuilder(): RecordBatchBuilder {
-    return new RecordBatchBuilder({ maxBytes: this.#options.maxBatchBytes })
+  #newBatches(topic: string): TopicBatches {
+    const { maxBatchBytes, batchLimit, partitionCount } = this.#options
+    return { topic, builders: [], partitions: partitionCount(topic), maxBatchBytes: Math.min(maxBatchBytes, batchLimit?.(topic) ?? Infinity), sticky: 0 }
   }
 
   #sendOut(batches: TopicBatches, partition: number, builder: RecordBatchBuilder): void {

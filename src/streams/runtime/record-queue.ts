@@ -10,6 +10,8 @@ export interface RecordQueueOptions {
   readonly source: SourceNode
   /** A key or value could not be read. True: leave the record out; false: `failure` is thrown. */
   readonly onDeserializationError: (view: RecordView, origin: RecordOrigin, error: unknown) => boolean
+  /** The function that takes timestamps threw. True: leave the record out; false: `failure` is thrown. */
+  readonly onTimestampError: (record: StreamRecord, error: unknown) => boolean
   /** A record was left out because its timestamp is negative. */
   readonly onDropped: (reason: string) => void
 }
@@ -139,19 +141,22 @@ export class RecordQueue {
   #stamp(record: StreamRecord): StreamRecord | null {
     const { timestampExtractor } = this.#options.source
     const timestamp = timestampExtractor === null ? record.timestamp : this.#extract(timestampExtractor, record)
+    if (timestamp === null) return null
     if (timestamp >= 0) return timestamp === record.timestamp ? record : record.at(record.key, record.value, timestamp)
     if (timestampExtractor === null) throw negativeTimestamp(this.#options, record)
     this.#options.onDropped('negative timestamp')
     return null
   }
 
-  #extract(extract: NonNullable<SourceNode['timestampExtractor']>, record: StreamRecord): number {
+  /** null: the record is left out. */
+  #extract(extract: NonNullable<SourceNode['timestampExtractor']>, record: StreamRecord): number | null {
     try {
       const timestamp = extract(record.value, record.key, record, this.partitionTime)
       if (Number.isSafeInteger(timestamp)) return timestamp
       throw new StreamError('INVALID_TIMESTAMP', `the timestamp must be a whole number of milliseconds, not ${String(timestamp)}`)
     } catch (error) {
       const { source, topic, partition } = this.#options
+      if (this.#options.onTimestampError(record, error)) return null
       throw new StreamError('PROCESSING_FAILED', `the timestamp of source ${source.name} could not be taken from ${topic}-${partition} at offset ${record.offset}: ${messageOf(error)}`, {
         cause: error,
         details: { node: source.name, topic, partition, offset: record.offset },

@@ -22,6 +22,8 @@ export interface StreamTaskOptions {
   readonly disk?: DiskState | null
   /** The largest batch that a topic takes, in bytes; Infinity where that is not known. Absent: not known of any. */
   readonly batchLimit?: (topic: string) => number
+  /** False where the broker has no such topic. @throws UNKNOWN_TOPIC_OR_PARTITION when nobody has looked. Absent: all exist. */
+  readonly hasTopic?: (topic: string) => boolean
   /** Its stores are filled, and no processor begins, until `activate`. Default false. */
   readonly standsBy?: boolean
   /** Stores of global tables, shared by all tasks of the application and kept by others. */

@@ -95,7 +95,8 @@ export class StreamThread {
     const { topology, config, partitionCounts, name, onPartitions } = options
     this.#options = options
     this.#asksShutdown = options.asksShutdown
-    this.#topics = new KnownTopics({ topology, config, partitionCounts, onPartitions })
+    const batchLimits = new Map(options.batchLimits)
+    this.#topics = new KnownTopics({ topology, config, partitionCounts, batchLimits, onPartitions })
     const { broker, clock, acceptableRecoveryLag, onRestore: onProgress } = config
     this.#upkeep = new StoreUpkeep({ broker, clock, acceptableRecoveryLag, onProgress, committed: (partitions) => this.#member!.committed(partitions) })
     this.#output = new TaskOutput({
@@ -106,12 +107,13 @@ export class StreamThread {
       clientId: `${name}-producer`,
       maxBatchBytes,
       maxInFlightBytes,
+      batchLimit: (topic) => batchLimits.get(topic) ?? Infinity,
       partitionCount: (topic) => this.#topics.partitionCount(topic),
     })
     const globals = new GlobalStores(topology, { applicationId: config.applicationId, clock: config.clock, config: taskConfig(config) })
     this.#globals = new GlobalReader(config.broker, globals)
     this.#globalStores = globals.stores
-    this.#factory = new TaskFactory({ topology, config, partitionCounts, collector: this.#output.collector, globalStores: globals.stores, openDisk: options.openDisk, batchLimits: options.batchLimits })
+    this.#factory = new TaskFactory({ topology, config, partitionCounts, collector: this.#output.collector, globalStores: globals.stores, openDisk: options.openDisk, batchLimits, hasTopic: (topic) => this.#topics.has(topic) })
   }
 
   get tasks(): readonly ActiveTask[] {
@@ -350,7 +352,8 @@ export class StreamThread {
     const failure = asStreamError(error)
     await this.#rollback()
     this.#options.metrics.rollbacks++
-    const isPassing = canGoOn(failure) || (await this.#topics.findsThoseOf(failure))
+    if (await this.#topics.resolves(failure)) return
+    const isPassing = canGoOn(failure)
     const decision = isPassing ? 'replace' : await this.#options.config.onFailure(failure)
     if (decision === 'shutdown-application') await this.#askShutdown()
     if (decision !== 'replace') throw withAdvice(failure)

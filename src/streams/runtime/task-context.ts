@@ -1,14 +1,15 @@
 import { AssertionError, StreamError } from '../../core/index.ts'
-import type { Header, RecordView } from '../../core/index.ts'
+import type { ErrorCode, Header, RecordView } from '../../core/index.ts'
 import type { Output } from '../operators/operate.ts'
 import { AsyncWork } from '../operators/async-work.ts'
 import type { OperatorContext } from '../operators/operator-context.ts'
 import type { OpenStore } from '../state/open-store.ts'
+import { isUnseenTopic } from '../missing-topics.ts'
 import { StreamRecord, noHeaders, noOrigin } from '../stream-record.ts'
 import type { RecordOrigin } from '../stream-record.ts'
 import type { SinkNode, SourceNode, StoreSpec, TopologyNode } from '../topology/node.ts'
 import type { Pipeline } from './compile-task.ts'
-import { deadLetterHeaders } from './dead-letter.ts'
+import { deadLetterOf } from './dead-letter.ts'
 import { PunctuationQueue } from './punctuator.ts'
 import type { Cancellable, PunctuationType } from './punctuator.ts'
 import { messageOf } from './record-queue.ts'
@@ -105,6 +106,10 @@ export class TaskContext implements OperatorContext {
     return this.#options.batchLimit?.(topic) ?? Infinity
   }
 
+  hasTopic(topic: string): boolean {
+    return this.#options.hasTopic?.(topic) ?? true
+  }
+
   partitionCount(topic: string): number {
     return this.#options.collector.partitionCount(topic)
   }
@@ -140,24 +145,23 @@ export class TaskContext implements OperatorContext {
   }
 
   continueAfter(node: TopologyNode, record: StreamRecord, error: unknown): boolean {
-    return this.#continues(this.#options.config.onProcessingError, node, record.headers, record.origin, record.timestamp, error)
+    return this.#continues(this.#options.config.onProcessingError, node, record, error)
   }
 
   continueAfterSerialization(node: SinkNode, record: StreamRecord, error: unknown): boolean {
-    return this.#continues(this.#options.config.onSerializationError, node, record.headers, record.origin, record.timestamp, error)
+    return this.#continues(this.#options.config.onSerializationError, node, record, error)
   }
 
   continueAfterDeserialization(node: SourceNode, view: RecordView, origin: RecordOrigin, error: unknown): boolean {
-    return this.#continues(this.#options.config.onDeserializationError, node, view.headers, origin, view.timestamp, error)
+    return this.#continues(this.#options.config.onDeserializationError, node, { origin, timestamp: view.timestamp }, error)
   }
 
   failure(node: TopologyNode, record: StreamRecord, error: unknown): Error {
-    const { topic, partition, offset } = record.origin
-    const where = offset < 0 ? 'in a punctuator' : `on ${topic}-${partition} at offset ${offset}`
-    return new StreamError('PROCESSING_FAILED', `${node.name} failed ${where} (task ${this.taskId}): ${messageOf(error)}`, {
-      cause: error,
-      details: { node: node.name, taskId: this.taskId, topic, partition, offset },
-    })
+    return this.#failure('PROCESSING_FAILED', node, record, error)
+  }
+
+  refusal(node: SinkNode, record: StreamRecord, error: unknown): Error {
+    return this.#failure('SERIALIZATION_FAILED', node, record, error)
   }
 
   // -------------------------------------------------------------------------------------------- for the task
@@ -219,13 +223,23 @@ export class TaskContext implements OperatorContext {
     return topic
   }
 
-  #continues(policy: ErrorPolicy | undefined, node: TopologyNode, headers: readonly Header[], origin: RecordOrigin, timestamp: number, error: unknown): boolean {
-    // A bug of ours is never skipped over.
-    if (policy === undefined || policy === 'fail' || error instanceof AssertionError) return false
+  #failure(code: ErrorCode, node: TopologyNode, { origin: { topic, partition, offset } }: StreamRecord, error: unknown): Error {
+    const where = offset < 0 ? 'in a punctuator' : `on ${topic}-${partition} at offset ${offset}`
+    return new StreamError(code, `${node.name} failed ${where} (task ${this.taskId}): ${messageOf(error)}`, {
+      cause: error,
+      details: { node: node.name, taskId: this.taskId, topic, partition, offset },
+    })
+  }
+
+  #continues(policy: ErrorPolicy | undefined, node: TopologyNode, { origin, timestamp }: Pick<StreamRecord, 'origin' | 'timestamp'>, error: unknown): boolean {
+    // A bug of ours is never skipped over, and what was not looked for may be there.
+    if (policy === undefined || policy === 'fail' || error instanceof AssertionError || isUnseenTopic(error)) return false
     this.dropped(node, messageOf(error))
     const { deadLetterTopic } = this.#options.config
     if (policy === 'dead-letter' && deadLetterTopic !== undefined) {
-      this.send(deadLetterTopic, null, origin.rawKey, origin.rawValue, timestamp, deadLetterHeaders(headers, origin, error))
+      const { applicationId, taskId } = this
+      const letter = deadLetterOf(origin, error, { applicationId, taskId, node: node.name })
+      this.send(deadLetterTopic, null, letter.key, letter.value, letter.timestamp ?? timestamp, letter.headers)
     }
     return true
   }

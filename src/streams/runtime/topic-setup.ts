@@ -1,9 +1,13 @@
 import { StreamError, isStreamError } from '../../core/index.ts'
-import type { Broker, TopicSpec } from '../../core/index.ts'
+import type { Broker, TopicDescription, TopicSpec } from '../../core/index.ts'
+import { missingTopics } from '../missing-topics.ts'
 import { internalTopicSpecs, topicInBroker } from '../topology/internal-topics.ts'
 import type { TopologyData } from '../topology/node.ts'
 import { partitionCounts } from '../topology/partition-counts.ts'
 import { wholeName } from './assignor.ts'
+
+/** Headers of a dead letter: its message and stack are cut to 8,000 letters each; bytes. */
+const deadLetterOverhead = 65_536
 
 export interface TopicSetup {
   readonly applicationId: string
@@ -20,11 +24,12 @@ export interface TopicSetup {
  */
 export async function setUpTopics(broker: Broker, { applicationId, topology, deadLetterTopic, additionalRetentionMs }: TopicSetup): Promise<Map<string, number>> {
   const names = await externalTopics(broker, topology)
-  const external = await countsOf(broker, names)
+  const sizes = await sizesOf(broker, names)
+  const external = new Map([...sizes].map(([topic, { partitions }]) => [topic, partitions]))
   requireAll(names, external)
   const counts = partitionCounts(topology, external)
   const { repartition, changelog } = internalTopicSpecs(topology, applicationId, counts, additionalRetentionMs)
-  const own = [...repartition, ...changelog, ...(deadLetterTopic === null ? [] : [{ topic: deadLetterTopic, partitions: 1 }])]
+  const own = [...repartition, ...changelog, ...(deadLetterTopic === null ? [] : [deadLetterSpec(deadLetterTopic, sizes)])]
   const existing = await countsOf(broker, own.map((spec) => spec.topic))
   for (const spec of own) {
     const found = existing.get(spec.topic)
@@ -34,14 +39,23 @@ export async function setUpTopics(broker: Broker, { applicationId, topology, dea
   return new Map([...external, ...own.map((spec) => [spec.topic, existing.get(spec.topic) ?? spec.partitions ?? 1] as const)])
 }
 
+/** With room for what any source topic takes, and for what is said about it. */
+function deadLetterSpec(topic: string, sizes: ReadonlyMap<string, TopicSizes>): TopicSpec {
+  const limits = [...sizes.values()].map(({ batchLimit }) => batchLimit).filter((limit) => limit < Infinity)
+  return { topic, partitions: 1, ...(limits.length > 0 && { configs: { 'max.message.bytes': String(Math.max(...limits) + deadLetterOverhead) } }) }
+}
+
 /** The largest batch that each topic the program writes takes, `max.message.bytes`; topics that records name are not among them. */
 export async function batchLimits(broker: Broker, topology: TopologyData, applicationId: string): Promise<ReadonlyMap<string, number>> {
   const sinks = new Set(topology.subTopologies.flatMap((part) => part.sinkTopics).map((topic) => topicInBroker(applicationId, topology, topic)))
   const descriptions = sinks.size === 0 ? [] : await broker.topics.describe([...sinks])
-  return new Map(descriptions.flatMap(({ topic, configs }) => {
-    const limit = Number(configs.find(({ name }) => name === 'max.message.bytes')?.value)
-    return limit > 0 ? [[topic, limit] as const] : []
-  }))
+  return new Map(descriptions.map((description) => [description.topic, batchLimitOf(description)]))
+}
+
+/** Infinity where the broker does not say. */
+function batchLimitOf({ configs }: TopicDescription): number {
+  const limit = Number(configs.find(({ name }) => name === 'max.message.bytes')?.value)
+  return limit > 0 ? limit : Infinity
 }
 
 /** Topics that the program names and that are not its own, and those that its patterns match at present. */
@@ -55,29 +69,34 @@ export async function externalTopics(broker: Broker, topology: TopologyData): Pr
 }
 
 /** Partitions of those among the topics that exist. */
-export async function countsOf(broker: Broker, topics: readonly string[]): Promise<Map<string, number>> {
-  const counts = new Map<string, number>()
+async function countsOf(broker: Broker, topics: readonly string[]): Promise<Map<string, number>> {
+  return new Map([...await sizesOf(broker, topics)].map(([topic, { partitions }]) => [topic, partitions]))
+}
+
+export interface TopicSizes {
+  readonly partitions: number
+  /** The largest batch that it takes, bytes; Infinity where the broker does not say. */
+  readonly batchLimit: number
+}
+
+/** Of those among the topics that exist. */
+export async function sizesOf(broker: Broker, topics: readonly string[]): Promise<Map<string, TopicSizes>> {
+  const sizes = new Map<string, TopicSizes>()
   for (const topic of topics) {
     try {
       const [description] = await broker.topics.describe([topic])
-      counts.set(topic, description!.partitions.length)
+      sizes.set(topic, { partitions: description!.partitions.length, batchLimit: batchLimitOf(description!) })
     } catch (error) {
       if (!isStreamError(error, 'UNKNOWN_TOPIC_OR_PARTITION')) throw error
     }
   }
-  return counts
+  return sizes
 }
 
 function requireAll(topics: readonly string[], existing: ReadonlyMap<string, number>): void {
   const missing = topics.filter((topic) => !existing.has(topic))
   if (missing.length === 0) return
   throw missingTopics(missing)
-}
-
-export function missingTopics(topics: readonly string[]): StreamError {
-  const commands = topics.map((topic) => `millrace topics --create --topic ${topic} --partitions 1`)
-  const [what, them] = topics.length === 1 ? [`the topic ${topics[0]} does`, 'it'] : [`the topics ${topics.join(', ')} do`, 'them']
-  return new StreamError('UNKNOWN_TOPIC_OR_PARTITION', `${what} not exist; create ${them} first:\n  ${commands.join('\n  ')}`, { details: { topics } })
 }
 
 async function createUnlessThere(broker: Broker, spec: TopicSpec): Promise<void> {
