@@ -17,7 +17,7 @@ import { collectingLog } from '../kit/source-harness.ts'
 const page = readFileSync(new URL('../../docs/guide/pipelines.md', import.meta.url), 'utf8')
 const blocks = (language: string) => Array.from(page.matchAll(new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``, 'g')), ([, text]) => text!)
 const connectors = new Map(blocks('json').map((text) => JSON.parse(text) as { name: string; config: Record<string, string> }).map(({ name, config }) => [name, config]))
-const [createSearch, search] = blocks('sql') as [string, string]
+const [createSearch, search, createOutbox, placeOrder] = blocks('sql') as [string, string, string, string]
 
 const workerConfig = {
   'task.host': 'in-process', 'offset.flush.interval.ms': '50', 'key.converter': 'JsonConverter', 'key.converter.schemas.enable': 'false', 'value.converter': 'JsonConverter', 'value.converter.schemas.enable': 'false',
@@ -111,5 +111,42 @@ await describeWith('postgres', 'the pipelines of the guide', (server) => {
     expect(theirs).toEqual(ours)
     await closeAll()
     await until(async () => (await queryRows(shop, 'select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1 and not active', [slot])).length === 1, () => 'a slot that can be dropped')
+  }, 300_000)
+
+  it('give the events of an outbox to the topics of their kinds, each once, with the transaction that they belong to or not at all', async () => {
+    const shop = await freshDatabase(server)
+    await queryRows(shop, `create table orders (id int primary key, status text); ${createOutbox}`)
+    const slot = `outbox_${process.pid}`
+    const overrides = { outbox: { 'connection.url': shop, 'slot.name': slot } }
+    const eventsOf = async (broker: Broker, topic: string) => {
+      const reader = await broker.openReader()
+      const [end] = await broker.topics.listOffsets([{ topic, partition: 0, at: 'latest' }])
+      reader.assign([{ topic, partition: 0, offset: 0 }])
+      const events: unknown[] = []
+      while (reader.positions()[0]!.offset < end!.offset) {
+        for (const { batches } of (await reader.read()).partitions) for (const batch of batches) for (const { key, value } of batch) events.push([key, value].map((bytes) => JSON.parse(Buffer.from(bytes!).toString()) as unknown))
+      }
+      await reader.close()
+      return events
+    }
+    let broker: Broker | undefined
+    const prepare = async (opened: Broker) => {
+      broker = opened
+      if ((await opened.topics.list()).includes('order-events')) return
+      await opened.topics.create(['order-events', 'invoice-events'].map((topic) => ({ topic })))
+    }
+    for (const round of [1, 2]) {
+      const log = await open(['outbox'], overrides, prepare)
+      await until(async () => (await queryRows(shop, 'select 1 from pg_replication_slots where slot_name = $1 and active', [slot])).length === 1, () => log.lines)
+      await queryRows(shop, placeOrder.replaceAll('7', String(round * 10)))
+      await queryRows(shop, `begin; insert into outbox (aggregatetype, aggregateid, payload) values ('order', '8', '{}'); rollback`)
+      await until(async () => (await eventsOf(broker!, 'invoice-events')).length === round, () => log.lines)
+      await closeAll()
+    }
+    broker = await openEmbeddedBroker({ directory: at('log') })
+    expect(await eventsOf(broker, 'order-events')).toEqual([['10', { status: 'paid' }], ['20', { status: 'paid' }]])
+    expect(await eventsOf(broker, 'invoice-events')).toEqual([['10', { order: 10, total: 100.5 }], ['20', { order: 20, total: 100.5 }]])
+    await broker.close()
+    await queryRows(shop, 'select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1 and not active', [slot])
   }, 300_000)
 })
