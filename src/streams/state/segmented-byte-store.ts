@@ -78,7 +78,7 @@ export class SegmentedByteStore implements ByteStore {
 
   put(key: Uint8Array, value: Uint8Array | null): void {
     const time = this.#options.keys.timeOf(key)
-    this.#observe(time)
+    this.observe(time)
     if (this.#isRefused(time)) {
       this.#options.onExpired()
       return
@@ -173,7 +173,8 @@ export class SegmentedByteStore implements ByteStore {
     this.#options.disk?.setObservedTime(-1)
   }
 
-  #observe(time: number): void {
+  /** A row of that time was written, here or into a cache that will bring it: what is too old by now goes. */
+  observe(time: number): void {
     if (time <= this.#observedTime) return
     this.#observedTime = time
     const firstLive = this.#segmentOf(time - this.#options.retentionMs)
@@ -184,9 +185,13 @@ export class SegmentedByteStore implements ByteStore {
     }
   }
 
+  /** Rows of that time are gone for good; a cache may still have some. */
+  isGone(time: number): boolean {
+    return this.#segmentOf(time) < this.#segmentOf(this.#observedTime - this.#options.retentionMs)
+  }
+
   #isRefused(time: number): boolean {
-    const horizon = this.#observedTime - this.#options.retentionMs
-    return this.#options.refuses === 'row' ? time <= horizon : this.#segmentOf(time) < this.#segmentOf(horizon)
+    return this.#options.refuses === 'row' ? time < this.firstVisibleTime : this.isGone(time)
   }
 
   #segmentOf(time: number): number {

@@ -46,6 +46,8 @@ export class SessionStore<K, V> implements ReadOnlySessionStore<K, V> {
 
   /** null removes. */
   put({ key, start, end }: Windowed<K>, value: V | null): void {
+    // Not only when the cache brings it: how large caches are must not show in what is found.
+    this.#segments.observe(end)
     this.#bytes.put(sessionKey(this.#keySerde.serialize(key), start, end), value === null ? null : this.#valueSerde.serialize(value))
   }
 
@@ -82,9 +84,9 @@ export class SessionStore<K, V> implements ReadOnlySessionStore<K, V> {
     return this.#ofKey(key, earliestEnd, latestStart, true)
   }
 
-  /** As findSessions, for the aggregation itself, which knows by its own clock which sessions take records: also out of retention. */
-  sessionsToMerge(key: K, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>> {
-    return this.#ofKey(key, earliestEnd, latestStart, false, true)
+  /** As findSessions, for the aggregation itself, which knows by its own clock which sessions take records: also out of retention, as long as they are there. */
+  *sessionsToMerge(key: K, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>> {
+    for (const entry of this.#ofKey(key, earliestEnd, latestStart, false, true)) if (!this.#segments.isGone(entry.key.end)) yield entry
   }
 
   /** Sessions by end, start and key, also those out of retention that are still there: for final results. Only of stores in the order of time. */

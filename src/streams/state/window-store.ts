@@ -78,6 +78,8 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
       else this.#bytes.put(rowKey, this.#options.valueSerde.serialize(value))
       return
     }
+    // Not only when the cache brings it: how large caches are must not show in what is found.
+    if (this.#options.cached) this.#segments.observe(start)
     this.#bytes.put(this.#rowKey(key, start, 0), value === null ? null : this.#options.valueSerde.serialize(value))
   }
 
@@ -88,11 +90,15 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
   }
 
   fetchOne(key: K, start: number): V | null {
-    return this.#options.cached || start >= this.#segments.firstVisibleTime ? this.fetchToUpdate(key, start) : null
+    return this.#options.cached || start >= this.#segments.firstVisibleTime ? this.#row(key, start) : null
   }
 
-  /** As fetchOne, for the aggregation itself, which knows by its own clock whether the window takes records: also out of retention. */
+  /** As fetchOne, for the aggregation itself, which knows by its own clock whether the window takes records: also out of retention, as long as it is there. */
   fetchToUpdate(key: K, start: number): V | null {
+    return this.#options.cached && this.#segments.isGone(start) ? null : this.#row(key, start)
+  }
+
+  #row(key: K, start: number): V | null {
     const value = this.#bytes.borrow(this.#rowKey(key, start, 0))
     return value === null ? null : this.#options.valueSerde.deserialize(value)
   }
@@ -137,7 +143,7 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
   *#ofKey(key: K, from: number, to: number, reverse: boolean): Iterable<WindowValue<V>> {
     const keyBytes = this.#options.keySerde.serialize(key)
     const isDirect = !this.#options.cached && this.#segments.isInMemory
-    const fromTime = Math.max(0, from)
+    const fromTime = Math.max(0, from, this.#segments.firstVisibleTime)
     for (const entry of isDirect ? this.#segments.scanKey(keyBytes, fromTime, to, reverse) : this.#bytes.scan(timeRange(keyBytes, keyBytes, fromTime, to, reverse))) {
       if (!isDirect && !equalBytes(windowKeys.baseOf(entry.key), keyBytes)) continue
       yield { start: windowStartOf(entry.key), value: this.#options.valueSerde.deserialize(entry.value) }
