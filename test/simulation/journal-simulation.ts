@@ -9,8 +9,8 @@ import { defaultLogConfig } from '../../src/core/log/log-config.ts'
 import { PartitionLog } from '../../src/core/log/partition-log.ts'
 import { RecordBatchBuilder } from '../../src/core/log/record-batch-builder.ts'
 import { sealBatch } from '../../src/core/log/record-batch.ts'
-import { hasJournal, redoJournal } from '../../src/core/log/redo-journal.ts'
-import { SyncJournal, journalFileNames } from '../../src/core/log/sync-journal.ts'
+import { redoJournal } from '../../src/core/log/redo-journal.ts'
+import { SyncJournal, journalFileNames, journalPaths } from '../../src/core/log/sync-journal.ts'
 import { randomInteger, seededRandom } from '../../src/core/random.ts'
 import type { Random } from '../../src/core/random.ts'
 import { ManualClock } from '../kit/manual-clock.ts'
@@ -87,7 +87,7 @@ class JournalSimulation {
 
   /** Interrupted now and then, and repeated. */
   async #redo(): Promise<void> {
-    if (!hasJournal(this.#disk, directory)) return
+    if (journalPaths(this.#disk, directory).length === 0) return
     this.redone++
     const isCurrent = (name: string, topicId: string) => this.#models.some((model) => model.name === name && model.topicId === topicId)
     while (this.#random.next() < 0.3) {
@@ -97,7 +97,7 @@ class JournalSimulation {
       this.#disk = this.#random.next() < 0.5 ? failing.crash(this.#diskOptions) : failing.kill(this.#diskOptions)
     }
     await redoJournal({ fileSystem: this.#disk, directory, isCurrent })
-    expect(hasJournal(this.#disk, directory)).toBe(false)
+    expect(journalPaths(this.#disk, directory)).toEqual([])
   }
 
   async #openLog(model: Model): Promise<void> {

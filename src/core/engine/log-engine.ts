@@ -1,12 +1,11 @@
 import type { Clock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
-import { DataDirectory, parsePartition } from '../log/data-directory.ts'
+import { DataDirectory } from '../log/data-directory.ts'
 import type { FileSystem } from '../log/file-system.ts'
 import { javaPartitionHashCode } from '../java-hash.ts'
 import { PartitionLog } from '../log/partition-log.ts'
 import { ReadHandles } from '../log/read-handles.ts'
-import { redoJournal } from '../log/redo-journal.ts'
-import { SyncJournal } from '../log/sync-journal.ts'
+import { SyncJournal, journalPaths } from '../log/sync-journal.ts'
 import type { Random } from '../random.ts'
 import { partitionKey } from '../record.ts'
 import type { TopicPartition } from '../record.ts'
@@ -60,7 +59,10 @@ export class LogEngine {
     const directory = await DataDirectory.open(options)
     try {
       const catalog = TopicCatalog.open(options.fileSystem, options.directory)
-      await redoJournal({ ...options, isCurrent: (name, topicId) => catalog.topics.get(parsePartition(name)?.topic ?? '')?.topicId === topicId })
+      if (journalPaths(options.fileSystem, options.directory).length > 0) {
+        const { redoDirectory } = await import('./directory-journal.ts')
+        await redoDirectory(options.fileSystem, options.directory, catalog)
+      }
       const engine = new LogEngine(options, directory, catalog)
       await engine.#openAll()
       return engine

@@ -5,7 +5,8 @@ import type { FileHandle, FileSystem } from './file-system.ts'
 import { decodeFrame, maxFrameBytes, sectorBytes } from './journal-frame.ts'
 import type { JournalEntry, JournalFrame } from './journal-frame.ts'
 import { readCheckpoint } from './log-checkpoint.ts'
-import { journalFileBytes, journalFileNames } from './sync-journal.ts'
+import type { JournalledBytes } from './redone-files.ts'
+import { journalFileBytes, journalPaths } from './sync-journal.ts'
 
 export interface RedoOptions {
   readonly fileSystem: FileSystem
@@ -28,19 +29,23 @@ const syncingAtOnce = 16
  */
 export async function redoJournal(options: RedoOptions): Promise<void> {
   const { fileSystem, directory } = options
-  const paths = journalFileNames.map((name) => join(directory, name)).filter((path) => fileSystem.stat(path) !== null)
+  const paths = journalPaths(fileSystem, directory)
   if (paths.length === 0) return
-  const files = paths.map((path) => scanFile(path, fileSystem.readFile(path, journalFileBytes + maxFrameBytes)!))
-  for (const file of files) ensureNotDamaged(file, files)
-  const frames = files.flatMap(({ frames: ofFile }) => ofFile).toSorted((a, b) => a.generation - b.generation || a.sequence - b.sequence)
-  await redo(options, frames)
+  const needed = [...journalledBytes(options)]
+  for (let at = 0; at < needed.length; at += syncingAtOnce) {
+    await Promise.all(needed.slice(at, at + syncingAtOnce).map(([path, entries]) => rewrite(fileSystem, path, entries)))
+  }
   for (const path of paths) fileSystem.remove(path)
   await fileSystem.syncDirectory(directory)
 }
 
-/** Whether the last end left something that `redoJournal` has to do. */
-export function hasJournal(fileSystem: FileSystem, directory: string): boolean {
-  return journalFileNames.some((name) => fileSystem.stat(join(directory, name)) !== null)
+/** What `redoJournal` would write, and where; nothing is changed. @throws STORAGE_CORRUPT, STORAGE_ERROR */
+export function journalledBytes(options: RedoOptions): JournalledBytes {
+  const { fileSystem, directory } = options
+  const files = journalPaths(fileSystem, directory).map((path) => scanFile(path, fileSystem.readFile(path, journalFileBytes + maxFrameBytes)!))
+  for (const file of files) ensureNotDamaged(file, files)
+  const frames = files.flatMap(({ frames: ofFile }) => ofFile).toSorted((a, b) => a.generation - b.generation || a.sequence - b.sequence)
+  return neededBytes(options, frames)
 }
 
 // ---------------------------------------------------------------------------------------------------- reading
@@ -88,7 +93,7 @@ function newestGeneration({ frames, generationBehind }: ScannedFile): number {
 
 // ---------------------------------------------------------------------------------------------------- writing
 
-async function redo(options: RedoOptions, frames: readonly JournalFrame[]): Promise<void> {
+function neededBytes(options: RedoOptions, frames: readonly JournalFrame[]): JournalledBytes {
   const byPath = new Map<string, JournalEntry[]>()
   for (const entry of frames.flatMap(({ entries }) => entries)) {
     if (!options.isCurrent(entry.name, entry.topicId)) continue
@@ -97,10 +102,7 @@ async function redo(options: RedoOptions, frames: readonly JournalFrame[]): Prom
     if (ofPath === undefined) byPath.set(path, [entry])
     else ofPath.push(entry)
   }
-  const needed = [...byPath].filter(([, [entry]]) => isNeeded(options, entry!))
-  for (let at = 0; at < needed.length; at += syncingAtOnce) {
-    await Promise.all(needed.slice(at, at + syncingAtOnce).map(([path, entries]) => rewrite(options.fileSystem, path, entries)))
-  }
+  return new Map([...byPath].filter(([, [entry]]) => isNeeded(options, entry!)))
 }
 
 /** Segments before the one that the log's checkpoint is in are sealed and whole on disk; they may have been compacted or deleted since. */

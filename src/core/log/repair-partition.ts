@@ -6,7 +6,19 @@ import type { FileHandle, FileSystem } from './file-system.ts'
 import { readCheckpoint, writeCheckpoint } from './log-checkpoint.ts'
 import { removeSnapshots } from './producer-snapshot.ts'
 import { batchHeaderBytes, batchSizeAt, RecordBatchView } from './record-batch.ts'
-import type { LostRange, RepairMode } from './repair.ts'
+
+/** Bytes of a log that hold no good batch, and the offsets that are missing with them. */
+export interface LostRange {
+  readonly path: string
+  readonly position: number
+  readonly bytes: number
+  readonly firstOffset: number
+  /** Below `firstOffset` where nothing but noise between two batches goes. null: up to the end, which nothing tells. */
+  readonly lastOffset: number | null
+}
+
+/** `none` only says what would be lost; `cut` does it. */
+export type RepairMode = 'none' | 'cut'
 
 const searchBytes = 1024 * 1024
 /** No segment begins there, so that the next open reads every batch. */

@@ -57,6 +57,11 @@ export const journalFileNames: readonly string[] = ['millrace.journal.0', 'millr
 /** Then the other file's turn comes; the last frame may reach beyond it. */
 export const journalFileBytes = 8 * 1024 * 1024
 
+/** The files that the last end left for `redoJournal`; none after a clean one. */
+export function journalPaths(fileSystem: FileSystem, directory: string): readonly string[] {
+  return journalFileNames.map((name) => join(directory, name)).filter((path) => fileSystem.stat(path) !== null)
+}
+
 /** Fewer are synced as quickly by themselves. */
 const minLogs = 3
 /** More is not worth writing twice. */

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { checkDataDirectory } from '../../../src/core/log/check-directory.ts'
+import { checkDataDirectory } from '../../../src/core/engine/check-directory.ts'
 import { defaultLogConfig } from '../../../src/core/log/log-config.ts'
 import { PartitionLog } from '../../../src/core/log/partition-log.ts'
 import { RecordBatchBuilder } from '../../../src/core/log/record-batch-builder.ts'
 import { sealBatch } from '../../../src/core/log/record-batch.ts'
-import { hasJournal, redoJournal } from '../../../src/core/log/redo-journal.ts'
-import { SyncJournal } from '../../../src/core/log/sync-journal.ts'
+import { redoJournal } from '../../../src/core/log/redo-journal.ts'
+import { SyncJournal, journalPaths } from '../../../src/core/log/sync-journal.ts'
 import { ManualClock } from '../../kit/manual-clock.ts'
 import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
 import type { FileOperation } from '../../kit/memory-file-system.ts'
@@ -85,16 +85,16 @@ describe('SyncJournal', () => {
     const first = await open(disk)
     for (const log of first.logs) append(log, 'x')
     await first.journal.sync(first.logs)
-    expect(hasJournal(disk, directory)).toBe(true)
-    expect(hasJournal(disk.kill(), directory)).toBe(true)
+    expect(journalPaths(disk, directory)).toEqual([journalPath])
+    expect(journalPaths(disk.kill(), directory)).toEqual([journalPath])
     await Promise.all(first.logs.map((log) => log.close()))
     await first.journal.close(true)
-    expect(hasJournal(disk, directory)).toBe(false)
+    expect(journalPaths(disk, directory)).toEqual([])
   })
 
   it('is not taken for a partition by what walks the directory', async () => {
     const disk = await written()
-    expect(hasJournal(disk, directory)).toBe(true)
+    expect(journalPaths(disk, directory)).toEqual([journalPath])
     const checked = await checkDataDirectory({ directory, fileSystem: disk.kill() })
     expect(checked.map(({ topic, partition, records, findings }) => [`${topic}-${partition}`, records, findings])).toEqual(names.map((name) => [name, 3, []]))
   })
@@ -164,7 +164,7 @@ describe('redoJournal', () => {
       const torn = disk.kill()
       torn.setBytes(journalPath, bytes.slice(0, length))
       expect((await open(torn)).logs.map(({ logEndOffset }) => logEndOffset)).toEqual([3, 3, 3, 3])
-      expect(hasJournal(torn, directory)).toBe(false)
+      expect(journalPaths(torn, directory)).toEqual([])
     }
   })
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { isStreamError } from '../../../src/core/errors.ts'
-import { checkDataDirectory } from '../../../src/core/log/check-directory.ts'
+import { checkDataDirectory } from '../../../src/core/engine/check-directory.ts'
 import { DataDirectory } from '../../../src/core/log/data-directory.ts'
+import { afterPowerCut, committedValues, filesOf, valuesOf } from '../../kit/journalled-directory.ts'
 import { batch, open } from '../../kit/log-fixtures.ts'
 import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
 
@@ -14,6 +15,16 @@ describe('checkDataDirectory', () => {
     const before = disk.list('/data')
     expect(await checkDataDirectory({ directory: '/data', fileSystem: disk })).toMatchObject([{ topic: 'orders', partition: 0, records: 2, findings: [] }])
     expect(disk.list('/data')).toEqual(before)
+  })
+
+  it('counts what only the journal has after a power cut, and changes nothing', async () => {
+    const disk = await afterPowerCut()
+    const before = filesOf(disk)
+    const checked = (await checkDataDirectory({ directory: '/data', fileSystem: disk })).filter(({ topic }) => topic === 'orders')
+    expect(checked.map(({ findings }) => findings)).toEqual([[], [], [], []])
+    expect(checked.reduce((sum, { records }) => sum + records, 0)).toBeGreaterThanOrEqual(committedValues.length)
+    expect(filesOf(disk)).toEqual(before)
+    expect(valuesOf(disk).length).toBeLessThan(committedValues.length)
   })
 
   it('refuses a directory that is in use, and one that is not there', async () => {

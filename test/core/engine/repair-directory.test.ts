@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { checkPartition } from '../../../src/core/log/check.ts'
-import { repairDataDirectory } from '../../../src/core/log/repair.ts'
+import { repairDataDirectory } from '../../../src/core/engine/repair-directory.ts'
+import { journalPaths } from '../../../src/core/log/sync-journal.ts'
+import { afterPowerCut, committedValues, filesOf, valuesOf } from '../../kit/journalled-directory.ts'
 import { batch, directory, open, readAll } from '../../kit/log-fixtures.ts'
 import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
 
@@ -24,11 +26,24 @@ describe('repairDataDirectory', () => {
     expect(await repairDataDirectory({ directory: data, fileSystem: await written() }, 'cut')).toEqual([{ topic: 'orders', partition: 0, lost: [] }])
   })
 
-  it('cuts nothing while a journal may hold what is missing', async () => {
-    const disk = await written()
-    disk.setBytes('/data/millrace.journal.0', new Uint8Array(512))
+  it('takes what the journal holds for written, and puts it in place before it cuts', async () => {
+    const disk = await afterPowerCut()
+    const before = filesOf(disk)
+    const plan = await repairDataDirectory({ directory: data, fileSystem: disk }, 'none')
+    expect(plan.flatMap(({ lost }) => lost)).toEqual([])
+    expect(filesOf(disk)).toEqual(before)
+    expect(await repairDataDirectory({ directory: data, fileSystem: disk }, 'cut')).toEqual(plan)
+    expect(journalPaths(disk, data)).toEqual([])
+    expect(valuesOf(disk)).toEqual(committedValues)
+    expect(checkPartition(disk, `${data}/orders-0`).findings).toEqual([])
+  })
+
+  it('refuses a directory whose journal is damaged, and says which file', async () => {
+    const disk = await afterPowerCut()
+    const [journal] = journalPaths(disk, data)
+    disk.setBytes(journal!, flipped(disk.bytesOf(journal!), 40))
     for (const mode of ['none', 'cut'] as const) {
-      await expect(repairDataDirectory({ directory: data, fileSystem: disk }, mode)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+      await expect(repairDataDirectory({ directory: data, fileSystem: disk }, mode)).rejects.toMatchObject({ code: 'STORAGE_CORRUPT', details: { path: journal } })
     }
   })
 
