@@ -13,7 +13,7 @@ const random = seededRandom(5)
 const letters = ['a', 'b', 'c', 'd', 'e', 'f']
 const lines = Array.from({ length: 60 }, (_, index) => ({ key: letters[randomInteger(random, 6)]!, value: letters[randomInteger(random, 6)]!, timestamp: index }))
 const inputs = [simulationInput(words, lines)]
-const options = { inputs, seed: 11, rounds: 2 }
+const options = { inputs, seed: 11, rounds: 1 }
 
 function topology(write: (builder: StreamsBuilder) => void): Topology {
   const builder = new StreamsBuilder()
@@ -41,14 +41,16 @@ describe('a program that keeps its state in stores', () => {
     })],
   ] as const)('%s gives the same, whatever goes wrong', async (_name, program) => {
     const report = await simulate(program, { ...options, inputs: [...inputs, simulationInput(others, lines.map(({ key, value, timestamp }) => ({ key: value, value: key, timestamp })))] })
-    expect(report).toMatchObject({ runs: 4, seed: 11 })
-    for (const kind of ['crash', 'rebalance', 'duplicate', 'clockJump'] as const) expect(report.faults[kind], kind).toBeGreaterThan(1)
+    expect(report).toMatchObject({ runs: 3, seed: 11 })
+    expect(Object.values(report.faults).reduce((sum, count) => sum + count)).toBeGreaterThan(5)
     expect(report.faults.reorder).toBe(0)
   })
 
   it('gives the same sequence for every key where nothing is reordered', async () => {
     const program = topology((builder) => builder.stream(words).groupByKey().count({ store: 'counts' }).toStream().to(counts))
-    await expect(simulate(program, { ...options, compare: 'every' })).resolves.toMatchObject({ runs: 4 })
+    const { runs, faults } = await simulate(program, { ...options, compare: 'every', rounds: 2 })
+    expect(runs).toBe(4)
+    for (const kind of ['crash', 'rebalance', 'duplicate', 'clockJump'] as const) expect(faults[kind], kind).toBeGreaterThan(0)
   })
 
   it('gives the same runs from the same seed', async () => {
@@ -82,7 +84,7 @@ describe('a program that is wrong', () => {
   it('is told which topic is missing, when its records choose one that nobody has made', async () => {
     const program = topology((builder) => builder.stream(words).to((_key, word) => `of-${word}`))
     await expect(simulate(program, options)).rejects.toThrow(/a run without faults failed: .*of-[a-f].*name it in outputs/)
-    await expect(simulate(program, { ...options, outputs: letters.map((letter) => `of-${letter}`) })).resolves.toMatchObject({ runs: 4 })
+    await expect(simulate(program, { ...options, outputs: letters.map((letter) => `of-${letter}`) })).resolves.toMatchObject({ runs: 3 })
   })
 
   it('is found when it looks for a key in the wrong partition', async () => {
@@ -105,7 +107,7 @@ describe('a program that is wrong', () => {
       }, { stores: [store] }).to(texts)
     })
     await expect(simulate(program, { ...options, rounds: 0 })).rejects.toThrow(/a run in 4 partitions without faults gave another result/)
-    await expect(simulate(program, { ...options, partitions: 1 })).resolves.toMatchObject({ runs: 3 })
+    await expect(simulate(program, { ...options, partitions: 1 })).resolves.toMatchObject({ runs: 2 })
   })
 
   it('is found when its result depends on the order of two partitions', async () => {
@@ -121,6 +123,6 @@ describe('a program that is wrong', () => {
       return word
     }, { name: 'checked' }).to(texts))
     await expect(simulate(program, options)).rejects.toThrow(/a run without faults failed: .*checked/)
-    await expect(simulate(program, { ...options, onProcessingError: 'skip' })).resolves.toMatchObject({ runs: 4 })
+    await expect(simulate(program, { ...options, onProcessingError: 'skip' })).resolves.toMatchObject({ runs: 3 })
   })
 })
