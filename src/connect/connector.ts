@@ -130,7 +130,7 @@ export interface SourceTaskContext extends TaskContext {
   offsets(partitions: readonly SourcePartition[]): Promise<readonly (SourceOffset | undefined)[]>
   /** Every source partition of the connector, of all its tasks, that has a committed offset. For sources that must recognise what they know by other names. */
   allOffsets(): Promise<readonly (readonly [SourcePartition, SourceOffset])[]>
-  /** Present when `transaction.boundary=connector`. */
+  /** Present when `transaction.boundary=connector` in a worker with exactly-once sources. */
   readonly transaction?: TransactionContext
 }
 
@@ -153,7 +153,7 @@ export interface SourceTask<T = unknown> {
    * the bytes in flight are below its bound. @throws a retriable error: called again after a back-off
    */
   poll(signal: AbortSignal): Promise<SourcePoll | null>
-  /** After a record was appended and acknowledged (`metadata`), or dropped by a transform or by tolerance (null). In order. Not called for spans. */
+  /** After a record was appended and acknowledged (`metadata`), or dropped by a transform or by tolerance (null). In order. Not called for spans, nor for records of an aborted transaction. */
   commitRecord?(record: SourceRecord, metadata: AppendedRecord | null): void
   /** After offsets were committed: everything up to `offsets` will not be asked for again. A place to acknowledge to the outside system. */
   commit?(offsets: readonly (readonly [SourcePartition, SourceOffset])[]): void | Promise<void>
@@ -211,7 +211,8 @@ export interface SinkTask<T = unknown> {
   flush?(offsets: SinkOffsets): void | Promise<void>
   /**
    * Before offsets are committed: answers the offsets that are safe, at most those given. Default: `flush(offsets)`, then all of them.
-   * Empty: commit nothing now. When it throws, reading goes back to the last committed offsets.
+   * Empty: commit nothing now. It is asked at an interval, when `requestCommit` was called, and before partitions are
+   * closed, whether or not something came since. @throws a retriable error: reading goes back to the last committed offsets; another fails the task
    */
   preCommit?(offsets: SinkOffsets): SinkOffsets | Promise<SinkOffsets>
   /** Partitions were taken away; `preCommit` was called before, unless they are lost. */

@@ -89,7 +89,7 @@ async function runSource(spec: TaskSpec, plugin: SourcePlugin, environment: Task
   try {
     await new SourceWorker({
       ...shared, task: plugin.createTask(), taskConfig: (plugin.taskConfig ?? plugin.config).parse({ ...spec.connectorConfig, ...spec.taskConfig }), committer, submitted, offsets, deadLetters,
-      transaction: config['transaction.boundary'] === 'connector' ? recordTransactions() : null,
+      transaction: isExactlyOnce(shared.worker) && config['transaction.boundary'] === 'connector' ? recordTransactions() : null,
     }).run()
   } finally {
     shared.transforms?.close()

@@ -60,10 +60,6 @@ export class SinkPositions {
     }
   }
 
-  get hasNews(): boolean {
-    return [...this.#positions.values()].some(({ delivered, committed }) => delivered !== undefined && delivered !== committed)
-  }
-
   setPaused(partitions: readonly TopicPartition[], isPaused: boolean): void {
     for (const each of partitions) {
       const position = this.#of(each)

@@ -64,7 +64,7 @@ interface Delivery {
  * 2. Records are read (read-committed), converted and handed over in batches; a retriable error hands over the same batch again.
  * 3. At an interval, or when the task asks, `preCommit` answers the offsets that are safe, and these are committed.
  * 4. When partitions are taken away they are committed and closed; when they were lost, only closed.
- * 5. At the end the task commits once more, leaves the group and is stopped.
+ * 5. At the end, and also when the task failed, what it took before is committed once more; it leaves the group and is stopped.
  */
 export class SinkWorker {
   readonly #options: SinkWorkerOptions
@@ -75,6 +75,8 @@ export class SinkWorker {
   /** Rises with each rebalance and seek, so that what was read before is not delivered after. */
   #epoch = 0
   #commitRequested = false
+  /** No more after a `preCommit` that failed for good: whatever it answers now, nobody knows what became of the records. */
+  #mayCommit = true
   #retryAfterMs: number | undefined
   #nextCommitMs: number
   #nextTopicCheckMs = 0
@@ -100,7 +102,9 @@ export class SinkWorker {
       while (!control.isStopped) await this.#turn()
       await this.#closePartitions(this.#positions.owned())
     } catch (error) {
-      if (!control.isStopped || !isStreamError(error, 'ABORTED')) throw error
+      if (control.isStopped && isStreamError(error, 'ABORTED')) return
+      await this.#closeFailed()
+      throw error
     } finally {
       await this.#closeLost(this.#positions.owned())
       await this.#member?.leave()
@@ -154,7 +158,7 @@ export class SinkWorker {
     const { clock, control } = this.#options
     await this.#checkTopics()
     await this.#applyPause()
-    if (this.#commitRequested || clock.monotonic() >= this.#nextCommitMs) await this.#commit(this.#positions.owned())
+    await this.#commitIfDue()
     const { partitions } = await this.#member!.read({
       maxBytes: this.#options.maxReadBytes,
       maxWaitMs: Math.min(tickMs, Math.max(0, this.#nextCommitMs - clock.monotonic())),
@@ -170,6 +174,7 @@ export class SinkWorker {
     for (const delivery of this.#batches(partitions)) {
       if (epoch !== this.#epoch || this.#options.control.isStopped) return
       await this.#deliver(await delivery, epoch)
+      await this.#commitIfDue()
     }
   }
 
@@ -252,18 +257,26 @@ export class SinkWorker {
 
   // -------------------------------------------------------------------------------------------------- commits
 
+  async #commitIfDue(): Promise<void> {
+    if (this.#commitRequested || this.#options.clock.monotonic() >= this.#nextCommitMs) await this.#commit(this.#positions.owned())
+  }
+
   /** Asks the task what is safe, and commits it. When the task cannot say, reading goes back to what was committed last. */
   async #commit(partitions: readonly TopicPartition[]): Promise<void> {
     const { clock, commitIntervalMs, log, name } = this.#options
     this.#commitRequested = false
     this.#nextCommitMs = clock.monotonic() + commitIntervalMs
-    if (!this.#positions.hasNews) return
+    const offsets = this.#positions.offsets(partitions)
+    if (offsets.length === 0 || !this.#mayCommit) return
     await this.#rejected.settle()
     let answer: SinkOffsets
     try {
-      answer = await this.#preCommit(this.#positions.offsets(partitions))
+      answer = await this.#preCommit(offsets)
     } catch (error) {
-      if (!isStreamError(error) || !error.retriable) throw error
+      if (!isStreamError(error) || !error.retriable) {
+        this.#mayCommit = false
+        throw error
+      }
       log.warn(`${name}: could not make its records durable (${describeError(error)}); going back to the last committed offsets`)
       return this.#rewind(partitions)
     }
@@ -330,6 +343,16 @@ export class SinkWorker {
     if (partitions.length === 0) return
     if (this.#member !== undefined) await this.#commit(partitions)
     await this.#closeLost(partitions)
+  }
+
+  /** A task that failed is asked all the same what it made durable, so that only what it did not take comes again. What goes wrong now is not why it failed. */
+  async #closeFailed(): Promise<void> {
+    const { log, name } = this.#options
+    try {
+      await this.#closePartitions(this.#positions.owned())
+    } catch (error) {
+      log.warn(`${name}: what it took before it failed could not be committed (${describeError(error)}); the records will come again`)
+    }
   }
 
   async #closeLost(partitions: readonly TopicPartition[]): Promise<void> {

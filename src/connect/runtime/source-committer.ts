@@ -24,6 +24,8 @@ export interface SourceCommitter {
   readonly writer: TopicWriter
   /** Records that readers can see. */
   readonly visibleRecords: number
+  /** Whether readers can see a record as soon as it is acknowledged, or only after `commit`. */
+  readonly isVisibleOnceAcknowledged: boolean
   /** Before a batch's first record is added. */
   begin(): void
   /** Whether a commit should happen before the next poll. */
@@ -32,7 +34,9 @@ export interface SourceCommitter {
   dueInMs(): number | undefined
   /** Makes what is acknowledged, and its offsets, durable; answers these offsets. */
   commit(): Promise<CommittedOffsets>
-  /** As `commit`, for the last time: waits for everything that was added. */
+  /** As `commit`, for now: waits for everything that was added. A transaction that the connector ends stays open. */
+  rest(): Promise<CommittedOffsets>
+  /** As `rest`, for the last time: what the connector has not ended is dropped, with its offsets. */
   finish(): Promise<CommittedOffsets>
   /** Drops the records of the open transaction; their offsets are committed all the same, as upstream does, so that the source goes on behind them. */
   abort(): Promise<CommittedOffsets>
@@ -50,6 +54,7 @@ async function writeOffsets(producer: Producer, { connector, offsetsTopic }: Sou
 
 /** At least once: offsets follow records that are acknowledged, at an interval. */
 class FollowingCommitter implements SourceCommitter {
+  readonly isVisibleOnceAcknowledged = true
   readonly writer: TopicWriter
   readonly #producer: Producer
   readonly #options: SourceCommitterOptions
@@ -85,13 +90,17 @@ class FollowingCommitter implements SourceCommitter {
     return offsets
   }
 
-  async finish(): Promise<CommittedOffsets> {
+  async rest(): Promise<CommittedOffsets> {
     await this.writer.flush()
     return this.commit()
   }
 
+  finish(): Promise<CommittedOffsets> {
+    return this.rest()
+  }
+
   async abort(): Promise<CommittedOffsets> {
-    return this.finish()
+    return this.rest()
   }
 
   close(): Promise<void> {
@@ -101,6 +110,7 @@ class FollowingCommitter implements SourceCommitter {
 
 /** Exactly once: records and offsets in one transaction, which begins with the first record (KIP-618). */
 class TransactionalCommitter implements SourceCommitter {
+  readonly isVisibleOnceAcknowledged = false
   readonly writer: TopicWriter
   readonly #producer: Producer
   readonly #options: SourceCommitterOptions
@@ -142,8 +152,22 @@ class TransactionalCommitter implements SourceCommitter {
     return this.#commitOffsets()
   }
 
-  finish(): Promise<CommittedOffsets> {
-    return this.commit()
+  async rest(): Promise<CommittedOffsets> {
+    return this.#isEndedByConnector ? [] : this.commit()
+  }
+
+  async finish(): Promise<CommittedOffsets> {
+    if (!this.#isEndedByConnector) return this.commit()
+    if (this.#isOpen) {
+      await this.writer.flush()
+      await this.#producer.abort()
+      this.#isOpen = false
+    }
+    return []
+  }
+
+  get #isEndedByConnector(): boolean {
+    return this.#options.intervalMs === Infinity
   }
 
   async abort(): Promise<CommittedOffsets> {

@@ -2,6 +2,7 @@ import type { Clock, Header, Random } from '../../core/index.ts'
 import { isStreamError, sleep } from '../../core/index.ts'
 import type { SourceOffset, SourcePartition, SourcePosition, SourceRecord, SourceSpans } from '../connect-record.ts'
 import type { Log, SourcePoll, SourceTask, SourceTaskContext, TaskContext, TransactionContext } from '../connector.ts'
+import { describeError } from '../errors.ts'
 import { javaText } from '../java-text.ts'
 import type { DeadLetters } from './dead-letter.ts'
 import type { ErrorPolicy } from './error-policy.ts'
@@ -51,6 +52,8 @@ export interface RecordTransactions extends TransactionContext {
 
 /** A poll that gives nothing and returns at once must not keep the thread busy. */
 const emptyPollPauseMs = 5
+/** As offset.flush.timeout.ms of Kafka Connect. */
+const commitAfterFailureMs = 5000
 
 interface EncodedSource extends EncodedRecord {
   readonly topic: string
@@ -74,11 +77,11 @@ interface Delivery {
  * 2. Poll, unless paused or too many bytes are in flight.
  * 3. Each record is transformed, converted and gathered into a batch of its partition; a dropped record counts as done.
  * 4. When a commit is due, records and offsets are made durable (source-committer.ts), then the task is told.
- * 5. At the end everything handed over is awaited and committed, and the task is stopped.
+ * 5. At the end, and at least once also when the task failed, everything handed over is awaited and committed, and the task is stopped.
  */
 export class SourceWorker {
   readonly #options: SourceWorkerOptions
-  readonly #deliveries: Delivery[] = []
+  #deliveries: Delivery[] = []
   readonly #refusals: Promise<void>[] = []
   readonly #hasTransforms: boolean
   #reported = 0
@@ -88,15 +91,17 @@ export class SourceWorker {
     this.#hasTransforms = options.transforms !== null
   }
 
-  /** Resolves after a clean stop. @throws what made the task fail; nothing after the last commit is committed then */
+  /** Resolves after a clean stop. @throws what made the task fail; what is acknowledged by then is committed, but for exactly once */
   async run(): Promise<void> {
     const { task, control } = this.#options
     try {
       await this.#start()
       while (!control.isStopped) await this.#turn()
-      await this.#tell(await this.#options.committer.finish())
+      await this.#finish()
     } catch (error) {
-      if (!control.isStopped || !isStreamError(error, 'ABORTED')) throw error
+      if (control.isStopped && isStreamError(error, 'ABORTED')) return
+      await this.#commitAfterFailure()
+      throw error
     } finally {
       await task.stop()
     }
@@ -116,13 +121,14 @@ export class SourceWorker {
   async #turn(): Promise<void> {
     const { control, committer, transaction } = this.#options
     if (control.isPaused) {
-      await this.#tell(await committer.finish())
+      await this.#tell(await committer.rest())
       return control.change()
     }
     const polled = await this.#poll()
+    if (committer.isVisibleOnceAcknowledged) this.#tellAcknowledged()
     if (polled !== null) await this.#process(polled)
     const asked = transaction?.takeAfterBatch()
-    if (asked === 'abort') await this.#tell(await committer.abort())
+    if (asked === 'abort') await this.#abort()
     else if (asked === 'commit' || committer.isDue()) await this.#tell(await committer.commit())
   }
 
@@ -230,8 +236,38 @@ export class SourceWorker {
 
   async #endTransaction(asked: 'commit' | 'abort'): Promise<void> {
     const { committer } = this.#options
-    await this.#tell(await (asked === 'commit' ? committer.commit() : committer.abort()))
+    if (asked === 'abort') await this.#abort()
+    else await this.#tell(await committer.commit())
     committer.begin()
+  }
+
+  /** Nobody will see the records of the transaction: the task does not hear of them either. */
+  async #abort(): Promise<void> {
+    const offsets = await this.#options.committer.abort()
+    this.#forgetAppended()
+    await this.#tell(offsets)
+  }
+
+  async #finish(): Promise<void> {
+    const { committer, transaction } = this.#options
+    const offsets = await committer.finish()
+    if (transaction !== null) this.#forgetAppended()
+    await this.#tell(offsets)
+  }
+
+  /** As far as it works in time: what goes wrong now is not why the task failed. */
+  async #commitAfterFailure(): Promise<void> {
+    const { committer, clock, log, name } = this.#options
+    if (!committer.isVisibleOnceAcknowledged) return
+    const settled = new AbortController()
+    const committed = committer.rest().then((offsets) => this.#tell(offsets)).catch((error: unknown) => {
+      log.debug(`${name}: what it had given before it failed could not be committed (${describeError(error)}); the records will come again`)
+    }).finally(() => settled.abort())
+    await Promise.race([committed, sleep(clock, commitAfterFailureMs, settled.signal)])
+  }
+
+  #forgetAppended(): void {
+    this.#deliveries = this.#deliveries.filter(({ ticket }) => ticket === droppedTicket)
   }
 
   #addConverted(record: SourceRecord): Ticket | Promise<Ticket> {
@@ -290,13 +326,18 @@ export class SourceWorker {
     const { task, committer, progress } = this.#options
     progress({ records: committer.visibleRecords - this.#reported, topicRecords: committer.writer.acknowledgedByTopic() })
     this.#reported = committer.visibleRecords
+    this.#tellAcknowledged()
+    const stored = offsets.filter((each): each is readonly [SourcePartition, SourceOffset] => each[1] !== null)
+    if (stored.length > 0) await task.commit?.(stored)
+  }
+
+  #tellAcknowledged(): void {
+    const { task } = this.#options
     const pending = this.#deliveries.findIndex(({ ticket }) => !ticket.acknowledged)
     for (const { record, ticket, index } of this.#deliveries.splice(0, pending === -1 ? this.#deliveries.length : pending)) {
       const metadata = ticket === droppedTicket ? null : (ticket as BatchTicket).metadata
       task.commitRecord?.(record, metadata && { topic: metadata.topic, partition: metadata.partition, offset: metadata.baseOffset + index })
     }
-    const stored = offsets.filter((each): each is readonly [SourcePartition, SourceOffset] => each[1] !== null)
-    if (stored.length > 0) await task.commit?.(stored)
   }
 
   #retrying<T>(step: string, call: () => Promise<T>): Promise<T> {

@@ -1,0 +1,57 @@
+/** A real Kafka Connect worker, distributed, from the jars of the kit, with the connectors of kafka/connect/Scripted.java. */
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { sleep, systemClock } from '../../src/core/index.ts'
+import { javaOptions, kafkaClassPath } from './kafka-jars.ts'
+
+export interface KafkaConnect {
+  readonly url: string
+  stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>
+}
+
+const startPatienceMs = 180_000
+
+/** `config`: what else the worker's properties shall hold. */
+export async function startKafkaConnect({ bootstrapServers, port, config = {} }: { readonly bootstrapServers: string; readonly port: number; readonly config?: Readonly<Record<string, string>> }): Promise<KafkaConnect> {
+  const home = mkdtempSync(join(tmpdir(), 'millrace-kafka-connect-'))
+  const classes = join(home, 'classes')
+  mkdirSync(classes)
+  const source = join(dirname(fileURLToPath(import.meta.url)), 'kafka', 'connect', 'Scripted.java')
+  const compiled = spawnSync('javac', ['-nowarn', '-d', classes, '-cp', kafkaClassPath(), source], { encoding: 'utf8' })
+  if (compiled.status !== 0) throw new Error(`Scripted.java does not compile: ${compiled.stderr}`)
+  const url = `http://127.0.0.1:${port}`
+  const properties = {
+    'bootstrap.servers': bootstrapServers, 'group.id': 'connect-cluster', 'listeners': url, 'plugin.discovery': 'hybrid_warn', 'offset.flush.interval.ms': '3600000',
+    'config.storage.topic': 'connect-configs', 'offset.storage.topic': 'connect-offsets', 'status.storage.topic': 'connect-status', 'offset.storage.partitions': '1',
+    ...Object.fromEntries(['config', 'offset', 'status'].map((name) => [`${name}.storage.replication.factor`, '1'])),
+    'key.converter': 'org.apache.kafka.connect.storage.StringConverter', 'value.converter': 'org.apache.kafka.connect.storage.StringConverter', ...config,
+  }
+  const file = join(home, 'worker.properties')
+  writeFileSync(file, Object.entries(properties).map(([key, value]) => `${key}=${value}\n`).join(''))
+  const java = spawn('java', ['-Xmx320m', ...javaOptions, '-cp', [kafkaClassPath(), classes].join(delimiter), 'org.apache.kafka.connect.cli.ConnectDistributed', file], { stdio: ['ignore', 'ignore', 'pipe'] })
+  let errors = ''
+  java.stderr.on('data', (chunk: Buffer) => { errors = (errors + chunk.toString()).slice(-4000) })
+  const ended = new Promise<void>((resolve) => { java.once('close', () => resolve()) })
+  const stop = async (signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM') => {
+    java.kill(signal)
+    await ended
+    rmSync(home, { recursive: true, force: true })
+  }
+  for (const deadline = systemClock.monotonic() + startPatienceMs; !await isHealthy(url); await sleep(systemClock, 100)) {
+    if (java.exitCode === null && systemClock.monotonic() < deadline) continue
+    await stop('SIGKILL')
+    throw new Error(`Kafka Connect did not start: ${errors}`)
+  }
+  return { url, stop }
+}
+
+async function isHealthy(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/health`)).ok
+  } catch {
+    return false
+  }
+}
