@@ -3,6 +3,7 @@ import { longSerde, openKafkaBroker, stringSerde } from '../../src/core/index.ts
 import type { Broker } from '../../src/core/index.ts'
 import { StreamsApp, StreamsBuilder, topic } from '../../src/streams/index.ts'
 import { eventually, expectCommitted, visibleValues } from '../contract/contract-kit.ts'
+import { expectTopicsToBeChosen } from '../kit/chosen-topics.ts'
 import { freshName } from '../kit/kafka.ts'
 import { describeWith } from '../kit/services.ts'
 
@@ -96,6 +97,10 @@ await describeWith('kafka', 'a StreamsApp on Apache Kafka', ({ bootstrapServers 
     expect(app.state).toBe('RUNNING')
     await Promise.all([app.close(), producer.close()])
   }, 60_000)
+
+  it('sends records to the topics that they name, as far as those exist and take them', async () => {
+    await expectTopicsToBeChosen(await connect(), freshName('chosen'))
+  }, 120_000)
 })
 
 const byText = (a: string | null, b: string | null) => (String(a) < String(b) ? -1 : 1)

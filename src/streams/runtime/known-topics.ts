@@ -18,8 +18,10 @@ export interface KnownTopicsOptions {
   readonly onPartitions: (counts: ReadonlyMap<string, number>) => void
 }
 
-/** How often a program looks for topics that match its patterns, or that records name and that did not exist. */
+/** How often a program with patterns looks for new topics. */
 const topicCheckMs = 5_000
+/** How often topics are looked for that records named and that did not exist: until then such records are the policy's. */
+const absentCheckMs = 1_000
 /** Names that records gave and that no topic has: more of them are not remembered. */
 const maxAbsent = 1_000
 
@@ -72,8 +74,8 @@ export class KnownTopics {
   /** True when a pattern matches topics that are not subscribed to. @throws TOPOLOGY_INVALID where state and repartition topics do not fit any more */
   async find(): Promise<boolean> {
     const { topology, config: { broker, clock } } = this.#options
-    this.#nextCheck = clock.monotonic() + topicCheckMs
     if (this.#absent.size > 0) await this.#lookForAbsent()
+    this.#nextCheck = clock.monotonic() + (this.#absent.size > 0 ? absentCheckMs : topicCheckMs)
     if (!this.#hasPatterns) return false
     const wanted = this.#sourceTopics(await externalTopics(broker, topology))
     if ([...wanted].every((topic) => this.#subscribed.has(topic))) return false
@@ -120,6 +122,7 @@ export class KnownTopics {
   }
 
   #remember(absent: string): void {
+    this.#nextCheck = Math.min(this.#nextCheck, this.#options.config.clock.monotonic() + absentCheckMs)
     this.#absent.delete(absent)
     this.#absent.add(absent)
     for (const oldest of this.#absent) {
