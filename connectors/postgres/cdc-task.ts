@@ -176,8 +176,8 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     if (rows.length === 0) return this.#endSnapshot(run, snapshot)
     const records: SourceRecord[] = []
     for (const { table, row, progress } of rows) {
-      const { lsn, transaction, incremental, system } = this.#given!
-      const after: Position = { lsn, transaction, snapshot: progress, incremental, system }
+      const { lsn, transaction, incremental, system, timeline } = this.#given!
+      const after: Position = { lsn, transaction, snapshot: progress, incremental, system, timeline }
       this.#given = after
       const offset = offsetOf(after)
       addRecordsOf(records, rowRead(table, row, after.lsn, nowMs, 'true'), run.events, nowMs, () => offset, offset)

@@ -39,6 +39,8 @@ export interface Postgres extends PostgresAddress {
   stopServer(how: 'fast' | 'crash'): Promise<void>
   /** Brings the stopped server back at the same address; resolves when it answers. */
   startServer(): Promise<void>
+  /** Where its files are; undefined where they cannot be reached. */
+  readonly dataDirectory?: string
   /** Ends the server and removes its files. */
   stop(): Promise<void>
 }
@@ -211,14 +213,14 @@ class BinaryServer implements Postgres {
   }
 
   initialize(): void {
-    const options = ['-D', this.#data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
+    const options = ['-D', this.dataDirectory, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
     const { status, error, stderr } = spawnSync(join(this.#folder, 'initdb'), options, { ...this.#account, cwd: this.#home, encoding: 'utf8' })
     if (status !== 0) throw new PostgresUnavailable(`initdb of ${this.#folder} failed: ${error?.message ?? stderr}`)
   }
 
   async startServer(): Promise<void> {
     const command = [
-      join(this.#folder, 'postgres'), '-D', this.#data, '-p', String(this.#port),
+      join(this.#folder, 'postgres'), '-D', this.dataDirectory, '-p', String(this.#port),
       '-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', ...this.#settings,
     ]
     const log = openSync(this.#log, 'a')
@@ -244,7 +246,7 @@ class BinaryServer implements Postgres {
     rmSync(this.#home, { recursive: true, force: true })
   }
 
-  get #data(): string {
+  get dataDirectory(): string {
     return join(this.#home, 'data')
   }
 
@@ -253,7 +255,7 @@ class BinaryServer implements Postgres {
   }
 
   #serverPid(): number | undefined {
-    const file = join(this.#data, 'postmaster.pid')
+    const file = join(this.dataDirectory, 'postmaster.pid')
     if (!existsSync(file)) return undefined
     const pid = Number(readFileSync(file, 'utf8').split('\n')[0])
     return Number.isInteger(pid) && pid > 0 && isAlive(pid) ? pid : undefined

@@ -14,6 +14,8 @@ export interface Position {
   readonly incremental: IncrementalProgress | null
   /** Identifies the database cluster. */
   readonly system: string
+  /** Which history of the cluster it was read from: every promotion and every recovery to a point in time begins another. Null: not known. */
+  readonly timeline: number | null
 }
 
 export interface SnapshotProgress {
@@ -31,8 +33,9 @@ export interface IncrementalProgress {
   readonly paused: boolean
 }
 
-export function offsetOf({ lsn, transaction, snapshot, incremental, system }: Position): SourceOffset {
+export function offsetOf({ lsn, transaction, snapshot, incremental, system, timeline }: Position): SourceOffset {
   const offset: Record<string, string | number | null> = { lsn: lsnText(lsn), system }
+  if (timeline !== null) offset['timeline'] = timeline
   if (transaction !== null) {
     offset['txLsn'] = lsnText(transaction.finalLsn)
     offset['txChanges'] = transaction.changes
@@ -48,13 +51,14 @@ export function offsetOf({ lsn, transaction, snapshot, incremental, system }: Po
 /** @throws a connector error when it was not written by this connector */
 export function positionOf(offset: SourceOffset): Position {
   try {
-    const { lsn, txLsn, txChanges, snapshotTable, snapshotAfter, incremental, system } = offset
+    const { lsn, txLsn, txChanges, snapshotTable, snapshotAfter, incremental, system, timeline } = offset
     return {
       lsn: parseLsn(String(lsn)),
       transaction: typeof txLsn === 'string' ? { finalLsn: parseLsn(txLsn), changes: Number(txChanges) } : null,
       snapshot: typeof snapshotTable === 'string' ? { table: snapshotTable, after: typeof snapshotAfter === 'string' ? (JSON.parse(snapshotAfter) as string[]) : null } : null,
       incremental: typeof incremental === 'string' ? incrementalOf(incremental) : null,
       system: String(system),
+      timeline: typeof timeline === 'number' ? timeline : null,
     }
   } catch (error) {
     throw connectorError(`the stored offset ${JSON.stringify(offset)} is no position in a write-ahead log`, { cause: error })

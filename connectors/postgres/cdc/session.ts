@@ -11,6 +11,7 @@ import { lsnText, parseLsn } from './lsn.ts'
 import type { Position } from './position.ts'
 import { ReplicationStream } from './replication-stream.ts'
 import { Snapshot } from './snapshot.ts'
+import { forkBefore } from './timeline.ts'
 import { TypeCatalog } from './type-catalog.ts'
 
 /** The server writes all values in one form, whatever its configuration is. */
@@ -118,15 +119,15 @@ async function settleSlot({ config, stored, isStart, log }: SessionOptions, clie
   const name = config['slot.name']
   const { rows } = await replication.query<Identity>('IDENTIFY_SYSTEM')
   const identity = rows[0]!
-  const system = identity.systemid
+  const [system, timeline] = [identity.systemid, identity.timeline]
   const slot = await findSlot(client, name)
   if (slot !== undefined && (slot.plugin !== 'pgoutput' || slot.database !== database)) {
     throw connectorError(`slot ${name} belongs to ${slot.plugin} in database ${slot.database}; give this connector a slot.name of its own`)
   }
-  const loss = stored === undefined ? undefined : lossOf(stored, identity, name, slot)
+  const loss = stored === undefined ? undefined : (lossOf(stored, identity, name, slot) ?? await forkOf(stored, timeline, replication))
   if (stored !== undefined && loss === undefined) {
     const again = isStart && config['snapshot.mode'] === 'always' && stored.snapshot === null
-    return { position: again ? { ...stored, snapshot: { table: '', after: null } } : stored, exported: undefined }
+    return { position: { ...stored, timeline, ...(again && { snapshot: { table: '', after: null } }) }, exported: undefined }
   }
   if (loss !== undefined) {
     if (config['slot.lost'] === 'fail' && config['snapshot.mode'] !== 'when_needed') throw connectorError(`${loss}. Changes are missing. Set slot.lost=snapshot to read the tables again, or reset this connector's offsets`)
@@ -136,16 +137,17 @@ async function settleSlot({ config, stored, isStart, log }: SessionOptions, clie
   const snapshot = loss !== undefined || config['snapshot.mode'] !== 'never' ? { table: '', after: null } : null
   if (slot !== undefined && loss === undefined) {
     // Left by a run that stored nothing: what it kept is more than is needed, and applying it again does no harm.
-    return { position: { lsn: slot.confirmedLsn ?? 0n, transaction: null, snapshot, incremental: null, system }, exported: undefined }
+    return { position: { lsn: slot.confirmedLsn ?? 0n, transaction: null, snapshot, incremental: null, system, timeline }, exported: undefined }
   }
   const made = await replication.query<{ consistent_point: string; snapshot_name: string | null }>(`CREATE_REPLICATION_SLOT ${quoteName(name)} LOGICAL pgoutput ${majorVersion >= 17 ? `(SNAPSHOT 'export', FAILOVER ${config['slot.failover']})` : 'EXPORT_SNAPSHOT'}`)
   const { consistent_point: lsn, snapshot_name: exported } = made.rows[0]!
   log.info(`slot ${name} was made at ${lsn}`)
-  return { position: { lsn: parseLsn(lsn), transaction: null, snapshot, incremental: null, system }, exported: exported ?? undefined }
+  return { position: { lsn: parseLsn(lsn), transaction: null, snapshot, incremental: null, system, timeline }, exported: exported ?? undefined }
 }
 
 interface Identity {
   readonly systemid: string
+  readonly timeline: number
   /** The end of the log. */
   readonly xlogpos: string
 }
@@ -160,6 +162,13 @@ function lossOf({ lsn, system }: Position, { systemid, xlogpos }: Identity, name
   if (slot.confirmedLsn === null) return `slot ${name} has no confirmed position; everything up to ${at} was read`
   if (slot.confirmedLsn > lsn) return `slot ${name} stands at ${lsnText(slot.confirmedLsn)}, behind ${at} up to which was read: it was made anew, or somebody else reads it`
   return undefined
+}
+
+/** As `lossOf`, of a server that was promoted, or recovered to a point in time, since: its history may have left ours before our position. */
+async function forkOf(stored: Position, timeline: number, replication: Client): Promise<string | undefined> {
+  if (stored.timeline === null || stored.timeline === timeline) return undefined
+  const { rows } = timeline === 1 ? { rows: [] } : await replication.query<{ content: string | Buffer }>(`TIMELINE_HISTORY ${timeline}`)
+  return forkBefore(stored.lsn, stored.timeline, timeline, rows[0]?.content.toString() ?? '')
 }
 
 async function pinSnapshot(config: PostgresCdcConfig, client: Client, open: () => Promise<Client>, tables: readonly CapturedTable[], types: TypeCatalog, start: Start): Promise<Snapshot | undefined> {

@@ -199,8 +199,8 @@ export class TransactionReader {
   #hold(change: Change): readonly PositionedChange[] {
     const transaction = this.#open()
     const { finalLsn, seen } = transaction
-    const { lsn, snapshot, incremental, system } = this.#position
-    const before: Position = { lsn, transaction: seen === 1 && !transaction.begun ? null : { finalLsn, changes: seen - 1 }, snapshot, incremental, system }
+    const { lsn, snapshot, incremental, system, timeline } = this.#position
+    const before: Position = { lsn, transaction: seen === 1 && !transaction.begun ? null : { finalLsn, changes: seen - 1 }, snapshot, incremental, system, timeline }
     const released = this.#release(before)
     if (!this.#options.transactions || transaction.begun || change.order === null) {
       this.#held = { change, before }
