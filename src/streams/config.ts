@@ -34,7 +34,7 @@ export interface StreamsConfig {
   readonly onDeserializationError?: ErrorPolicy
   /** A function of the program threw. Default `fail`. */
   readonly onProcessingError?: ErrorPolicy
-  /** A result that has no bytes, or more than its topic takes (RECORD_TOO_LARGE). Default `fail`. */
+  /** A result that cannot be written: it has no bytes, more than its topic takes (RECORD_TOO_LARGE), or no topic (UNKNOWN_TOPIC_OR_PARTITION). Default `fail`. */
   readonly onSerializationError?: ErrorPolicy
   /** Default `<applicationId>-dead-letter`; created when a policy is `dead-letter`. */
   readonly deadLetterTopic?: string
@@ -62,6 +62,11 @@ export interface StreamsConfig {
    * also how old records are at every node that has a store. Both cost time with each record. Default `info`.
    */
   readonly metricsRecordingLevel?: RecordingLevel
+  /**
+   * Spans for OpenTelemetry: one for each commit, with links to the spans that records' headers name. It needs the package
+   * `@opentelemetry/api` and a tracer that the program has registered; without them nothing is done, and nothing costs. Default true.
+   */
+  readonly tracing?: boolean
   /** Records waiting in memory per input partition before reading it pauses. Default 1,000 (a batch that is read is kept whole). */
   readonly maxBufferedRecords?: number
   /** Bytes for the write-back caches of the stores; 0 forwards every update at once. Default 10 MiB. */
@@ -143,7 +148,7 @@ const knownKeys: ReadonlySet<string> = new Set<keyof StreamsConfig>([
   'applicationId', 'broker', 'guarantee', 'commitInterval', 'offsetReset', 'onDeserializationError', 'onProcessingError', 'onSerializationError',
   'deadLetterTopic', 'onFailure', 'maxBufferedRecords', 'cacheMaxBytes', 'transactionTimeout', 'windowChangelogRetention', 'repartitionPurgeInterval', 'instanceId', 'sessionTimeout', 'endpoint', 'stateDirectory', 'onRestore', 'clock', 'random',
   'standbyReplicas', 'acceptableRecoveryLag', 'maxWarmupReplicas',
-  'threads', 'topologyModule', 'threadWorker', 'maxThreadMemoryMiB', 'maxTaskIdle', 'metricsRecordingLevel',
+  'threads', 'topologyModule', 'threadWorker', 'maxThreadMemoryMiB', 'maxTaskIdle', 'metricsRecordingLevel', 'tracing',
 ])
 const policies: readonly ErrorPolicy[] = ['fail', 'skip', 'dead-letter']
 
@@ -171,6 +176,7 @@ export function resolveConfig(config: StreamsConfig): ResolvedConfig {
     deadLetterTopic: writesDeadLetters ? config.deadLetterTopic ?? `${config.applicationId}-dead-letter` : null,
     onFailure: config.onFailure ?? (() => 'shutdown'),
     metricsRecordingLevel: oneOf('metricsRecordingLevel', config.metricsRecordingLevel, ['info', 'debug', 'trace']),
+    tracing: config.tracing ?? true,
     threads: threadCount(config),
     topologyModule: config.topologyModule === undefined ? null : moduleUrl(config.topologyModule),
     threadWorker: config.threadWorker ?? null,

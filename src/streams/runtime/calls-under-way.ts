@@ -20,6 +20,11 @@ export async function nextResult(tasks: readonly ActiveTask[], clock: Clock, sig
   wake.abort()
 }
 
+/** Lets timers and completed I/O of the rest of the process run. */
+export function giveWay(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
 /** Until no call is under way, also of those that emptying the caches leads to; each has its time limit. */
 export async function settle(tasks: readonly ActiveTask[], clock: Clock): Promise<void> {
   for (const { task } of tasks) {

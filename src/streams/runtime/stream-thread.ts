@@ -6,7 +6,7 @@ import { clientIdWith } from '../store-metadata.ts'
 import type { TopologyData } from '../topology/node.ts'
 import { ActiveTask } from './active-task.ts'
 import { taskAssignor } from './assignor.ts'
-import { isWaiting, nextResult, settle } from './calls-under-way.ts'
+import { giveWay, isWaiting, nextResult, settle } from './calls-under-way.ts'
 import { asStreamError, canGoOn, withAdvice } from './failure.ts'
 import { GlobalReader } from './global-reader.ts'
 import { GlobalStores } from './global-stores.ts'
@@ -20,6 +20,7 @@ import type { OpenDisk } from './task-factory.ts'
 import { TaskOutput } from './task-output.ts'
 import { countCommit } from './thread-metrics.ts'
 import type { ThreadMetrics } from './thread-metrics.ts'
+import { ThreadTracing } from './tracing.ts'
 
 export interface ThreadOptions {
   /** Unlike that of any other thread of the application, in whatever process: its transactional id. */
@@ -72,6 +73,7 @@ export class StreamThread {
   readonly #topics: KnownTopics
   readonly #factory: TaskFactory
   readonly #globals: GlobalReader
+  readonly #tracing: ThreadTracing
   readonly #globalStores: ReadonlyMap<string, OpenStore>
   readonly #stop = new AbortController()
   #member: GroupMember | null = null
@@ -110,6 +112,7 @@ export class StreamThread {
       batchLimit: (topic) => batchLimits.get(topic) ?? Infinity,
       partitionCount: (topic) => this.#topics.partitionCount(topic),
     })
+    this.#tracing = new ThreadTracing({ applicationId: config.applicationId, name, isOn: config.tracing })
     const globals = new GlobalStores(topology, { applicationId: config.applicationId, clock: config.clock, config: taskConfig(config) })
     this.#globals = new GlobalReader(config.broker, globals)
     this.#globalStores = globals.stores
@@ -168,6 +171,7 @@ export class StreamThread {
   }
 
   async #join(): Promise<void> {
+    await this.#tracing.open()
     await this.#output.open()
     await this.#globals.start(this.#options.partitionCounts)
     await this.#subscribe()
@@ -233,8 +237,7 @@ export class StreamThread {
     await this.#globals.update()
     this.#add(result)
     await this.#restore()
-    this.#sendResults()
-    this.#process()
+    this.#tracing.within(() => this.#process())
     for (const { task } of this.#running()) {
       if (!task.punctuateWallClock(clock.now())) continue
       metrics.punctuations++
@@ -272,6 +275,7 @@ export class StreamThread {
   }
 
   #add(result: ReadResult): void {
+    this.#tracing.read(result)
     for (const records of result.partitions) {
       this.#taskOfInput.get(partitionKey(records.topic, records.partition))?.add(records)
       this.#isDirty = true
@@ -294,6 +298,7 @@ export class StreamThread {
 
   /** Tasks in turn, until nothing is left, the time is up, or what was written must get away first. */
   #process(): void {
+    this.#sendResults()
     const { metrics, config: { clock } } = this.#options
     const running = this.#running()
     const started = clock.monotonic()
@@ -339,7 +344,7 @@ export class StreamThread {
     this.#lastCommit = clock.monotonic()
     if (!this.#isDirty) return
     const prepared = this.#running().map((active) => [active, active.task.prepareCommit()] as const)
-    await this.#output.commit(prepared.flatMap(([, offsets]) => offsets), this.#member!)
+    await this.#tracing.commit(() => this.#output.commit(prepared.flatMap(([, offsets]) => offsets), this.#member!))
     for (const [active, offsets] of prepared) active.committed(offsets, (topic, partition) => this.#output.endOf(topic, partition))
     this.#isDirty = false
     this.#failuresInARow = 0
@@ -350,6 +355,7 @@ export class StreamThread {
   /** Goes on after a failure that may pass, or lets it end the thread. */
   async #recover(error: unknown): Promise<void> {
     const failure = asStreamError(error)
+    this.#tracing.failed(failure)
     await this.#rollback()
     this.#options.metrics.rollbacks++
     if (await this.#topics.resolves(failure)) return
@@ -495,9 +501,3 @@ export class StreamThread {
     await this.#member?.leave()
   }
 }
-
-/** Lets timers and completed I/O of the rest of the process run. */
-function giveWay(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
-}
-
