@@ -2,7 +2,7 @@
 import { jsonSerde, longSerde, randomInteger, seededRandom, stringSerde } from '../src/core/index.ts'
 import { StreamsBuilder, jsonWindowedSerde, joinWithin, topic, tumbling } from '../src/streams/index.ts'
 import type { Stream, Topology } from '../src/streams/index.ts'
-import { textBatches } from './topic-data.ts'
+import { topicData } from './topic-data.ts'
 import type { TopicData } from './topic-data.ts'
 
 export interface Hit {
@@ -29,7 +29,7 @@ export function hitData(seed: number, count: number, keyOf: (index: number) => s
   const texts = Array.from({ length: count }, (_, index) => JSON.stringify({
     user: `user-${randomInteger(random, 1_000)}`, path: `/page/${randomInteger(random, 100)}`, ms: randomInteger(random, 1_000), at: startMs + index * stepMs,
   } satisfies Hit))
-  return { texts, batches: textBatches(texts, keyOf, (index) => startMs + index * stepMs) }
+  return topicData(texts, keyOf, (index) => startMs + index * stepMs)
 }
 
 export function randomKeys(seed: number, keys: number): () => string {

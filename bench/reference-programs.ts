@@ -35,15 +35,22 @@ const filler = '0123456789012345678901234567890123456789'
 
 /** Words of 3 to 9 letters, the n-th as often as 1 in n; 60 to 95 letters a line; ten lines a millisecond. */
 export function lineData(count: number, keyOf: (index: number) => string | null = () => null): TopicData {
+  return topicData(lineTexts(count), keyOf, (index) => startMs + Math.floor(index / 10))
+}
+
+export function wordsIn(lineCount: number): number {
+  return lineTexts(lineCount).reduce((sum, line) => sum + line.split(' ').length, 0)
+}
+
+function lineTexts(count: number): readonly string[] {
   const random = seededRandom(42)
   const next = wordsByRank(random)
-  const texts = Array.from({ length: count }, () => {
+  return Array.from({ length: count }, () => {
     const letters = 60 + randomInteger(random, 35)
     let line = next()
     while (line.length < letters) line += ` ${next()}`
     return Buffer.from(line).toString()
   })
-  return topicData(texts, keyOf, (index) => startMs + Math.floor(index / 10))
 }
 
 function wordsByRank(random: Random): () => string {
@@ -60,15 +67,23 @@ function wordsByRank(random: Random): () => string {
 
 /** Of users by chance, five a millisecond. */
 export function eventData(count: number, users: number): TopicData {
+  const { keys, texts } = eventTexts(count, users)
+  return topicData(texts, (index) => keys[index]!, eventTime)
+}
+
+function eventTime(index: number): number {
+  return startMs + Math.floor(index / 5)
+}
+
+function eventTexts(count: number, users: number): { readonly keys: readonly string[]; readonly texts: readonly string[] } {
   const random = seededRandom(42)
   const keys = Array.from({ length: count }, () => `user-${String(randomInteger(random, users)).padStart(6, '0')}`)
-  const timeOf = (index: number) => startMs + Math.floor(index / 5)
   const texts = keys.map((user, index) => {
     const page = `/catalogue/section-${randomInteger(random, 40)}/item-${1_000_000 + randomInteger(random, 1_000)}?utm_source=newsletter&session=`
     const session = [0, 1].map(() => randomInteger(random, 0x1_0000_0000).toString(16).padStart(8, '0')).join('')
-    return JSON.stringify({ user, page: page + session, ts: timeOf(index) } satisfies Event)
+    return JSON.stringify({ user, page: page + session, ts: eventTime(index) } satisfies Event)
   })
-  return topicData(texts, (index) => keys[index]!, timeOf)
+  return { keys, texts }
 }
 
 export function orderData(count: number): TopicData {
@@ -90,7 +105,7 @@ export function sideData(side: 'left' | 'right', count: number): TopicData {
 
 /** The unit of speed for every topology, whatever its records are: `JSON.parse` of one event for each of `count` records. */
 export function parseEvents(count: number): Calibration {
-  const { texts } = eventData(20_000, 10_000)
+  const { texts } = eventTexts(20_000, 10_000)
   return {
     name: 'JSON.parse of as many events',
     run() {

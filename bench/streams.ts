@@ -5,15 +5,13 @@
  */
 import { join } from 'node:path'
 import { openEmbeddedBroker } from '../src/core/index.ts'
-import type { UnsealedBatch } from '../src/core/index.ts'
 import { StreamsApp } from '../src/streams/index.ts'
 import type { Topology } from '../src/streams/index.ts'
 import { bench, benchDirectory } from './harness.ts'
-import type { BenchCase } from './harness.ts'
 import { counts, foreignKeyJoin, hitData, hits, paths, perMinute, randomKeys, users, windowedCount } from './hits.ts'
 import {
   chainProgram, countProgram, counted, customerData, customers, eventData, events, left, lineData, lines, orderData, orders, out, parseEvents, right, sideData, statelessProgram, streamStreamProgram,
-  streamTableProgram, tableTableProgram, windowedProgram, wordCountProgram,
+  streamTableProgram, tableTableProgram, windowedProgram, wordCountProgram, wordsIn,
 } from './reference-programs.ts'
 import type { TopicData } from './topic-data.ts'
 
@@ -25,17 +23,27 @@ const directory = benchDirectory()
 const broker = await openEmbeddedBroker({ directory: join(directory.path, 'data') })
 
 /** Topics of their own for each case: what a case reads and writes is there when it is asked for, and gone after it. */
-async function withTopics(inputs: Readonly<Record<string, readonly UnsealedBatch[]>>, work: () => Promise<void>): Promise<void> {
+async function withTopics(makeInputs: () => Readonly<Record<string, TopicData>>, work: (sizes: Sizes) => Promise<void>): Promise<void> {
   const names = [hits, users, paths, counts, perMinute, lines, events, orders, customers, left, right, out, counted].map(({ name }) => name)
   // The records are of last January, and retention goes by the time of a record.
   await broker.topics.create(names.map((name) => ({ topic: name, configs: { 'retention.ms': '-1' } })))
+  await work(await append(makeInputs()))
+  await broker.topics.remove([...names, ...(await broker.topics.list()).filter((name) => name.startsWith('bench-'))])
+}
+
+/** The batches are garbage after it: the program has them from the log. */
+async function append(inputs: Readonly<Record<string, TopicData>>): Promise<Sizes> {
   const producer = await broker.openProducer()
-  for (const [name, batches] of Object.entries(inputs)) {
-    for (const { bytes, recordCount } of batches) await producer.appendBatch({ topic: name, partition: 0 }, { bytes: new Uint8Array(bytes), recordCount })
+  const sizes = { records: 0, bytes: 0 }
+  for (const [name, { batches }] of Object.entries(inputs)) {
+    for (const batch of batches) {
+      sizes.records += batch.recordCount
+      sizes.bytes += batch.bytes.length
+      await producer.appendBatch({ topic: name, partition: 0 }, batch)
+    }
   }
   await producer.close()
-  await work()
-  await broker.topics.remove([...names, ...(await broker.topics.list()).filter((name) => name.startsWith('bench-'))])
+  return sizes
 }
 
 let runs = 0
@@ -47,11 +55,16 @@ async function process(topology: Topology): Promise<void> {
   await app.close()
 }
 
+interface Sizes {
+  readonly records: number
+  readonly bytes: number
+}
+
 interface TopologyCase {
   readonly inputs: () => Readonly<Record<string, TopicData>>
   readonly topology: () => Topology
   /** What is counted, where that is not the records of the inputs. */
-  readonly unitsOf?: (inputs: Readonly<Record<string, TopicData>>) => number
+  readonly units?: number
 }
 
 const lineInput = () => ({ lines: lineData(recordCount) })
@@ -68,7 +81,7 @@ const cases: Readonly<Record<string, TopologyCase>> = {
   'word-count (records are words)': {
     inputs: () => ({ lines: lineData(lineCount) }),
     topology: wordCountProgram,
-    unitsOf: ({ lines: { texts } = lineData(0) }) => texts.reduce((sum, line) => sum + line.split(' ').length, 0),
+    units: wordsIn(lineCount),
   },
   'stream-table-join': { inputs: () => ({ customers: customerData(customerCount), orders: orderData(recordCount) }), topology: streamTableProgram },
   'table-table-join': { inputs: () => ({ left: sideData('left', recordCount / 2), right: sideData('right', recordCount / 2) }), topology: tableTableProgram },
@@ -78,21 +91,11 @@ const cases: Readonly<Record<string, TopologyCase>> = {
 
 const asked = globalThis.process.argv.slice(2)
 
-for (const [name, { inputs, topology, unitsOf }] of Object.entries(cases)) {
+for (const [name, { inputs, topology, units }] of Object.entries(cases)) {
   if (asked.length > 0 && !asked.some((part) => name.startsWith(part))) continue
-  const data = inputs()
-  const batches = Object.fromEntries(Object.entries(data).map(([input, { batches: ofInput }]) => [input, ofInput]))
-  const plain = caseOf(`topology-${name}`, Object.values(batches).flat(), () => process(topology()))
-  await withTopics(batches, async () => { await bench(unitsOf === undefined ? plain : { ...plain, records: unitsOf(data) }) })
+  await withTopics(inputs, async ({ records, bytes }) => {
+    await bench({ name: `topology-${name}`, records: units ?? records, bytes, run: () => process(topology()), against: parseEvents(records) })
+  })
 }
 await broker.close()
 directory.remove()
-
-function caseOf(name: string, batches: readonly UnsealedBatch[], run: () => Promise<void>): BenchCase {
-  const records = batches.reduce((sum, batch) => sum + batch.recordCount, 0)
-  return {
-    name, run, records,
-    against: parseEvents(records),
-    bytes: batches.reduce((sum, batch) => sum + batch.bytes.length, 0),
-  }
-}
