@@ -7,6 +7,8 @@ export interface BackendOptions {
   readonly data: string
   readonly kafka?: string
   readonly commandConfig?: string
+  /** On a directory: topics that ask for several copies are made with one. */
+  readonly clampReplicas?: boolean
   /** Settings of the connection to Kafka from elsewhere; those of --command-config go before them. */
   readonly clientProperties?: Readonly<Record<string, string>>
 }
@@ -32,7 +34,7 @@ export function withNewBroker<T>(options: BackendOptions, use: (broker: Broker, 
 async function withOpened<T>(options: BackendOptions, check: (directory: string) => void, use: (broker: Broker, place: string) => Promise<T>): Promise<T> {
   const connection = await connectionTo(options)
   if (connection === null) check(options.data)
-  const broker = connection === null ? await openEmbeddedBroker({ directory: options.data }) : await openKafkaBroker(connection)
+  const broker = connection === null ? await openEmbeddedBroker({ directory: options.data, clampReplicas: options.clampReplicas ?? false }) : await openKafkaBroker(connection)
   try {
     return await use(broker, connection?.brokers.join(',') ?? options.data)
   } finally {
@@ -49,7 +51,8 @@ async function connectionTo({ kafka, commandConfig, clientProperties }: BackendO
   throw new StreamError('INVALID_ARGUMENT', `${commandConfig} has no bootstrap.servers; add them, or name the cluster by --kafka`)
 }
 
-async function readProperties(file: string): Promise<Readonly<Record<string, string>>> {
+/** Those with a value. @throws INVALID_ARGUMENT naming the file */
+export async function readProperties(file: string): Promise<Readonly<Record<string, string>>> {
   const { parseWorkerFile } = await import('../connect/index.ts')
   const properties = Object.entries(parseWorkerFile(file, readTextFile(file)))
   return Object.fromEntries(properties.flatMap(([name, value]) => (value === null ? [] : [[name, value]])))

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { StreamError } from '../core/index.ts'
 import type { Broker } from '../core/index.ts'
 import { chosenAction, needed } from './action.ts'
-import { addBackendOptions, withBroker } from './backend.ts'
+import { addBackendOptions, readProperties, withBroker } from './backend.ts'
 import type { BackendOptions } from './backend.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -11,6 +11,7 @@ interface ConfigsOptions extends BackendOptions, Partial<Record<Action, boolean>
   readonly entityType?: string
   readonly entityName?: string
   readonly addConfig?: string
+  readonly addConfigFile?: string
   readonly deleteConfig?: string
   readonly all?: boolean
 }
@@ -27,6 +28,7 @@ export function addConfigsCommand(program: Command, terminal: Terminal): void {
     .option('--entity-type <type>', 'as Kafka has it: topics')
     .option('--entity-name <name>', 'as --topic')
     .option('--add-config <name=value,…>', 'configs to set; a value with commas stands in brackets: cleanup.policy=[compact,delete]')
+    .option('--add-config-file <file>', 'a .properties file with configs to set')
     .option('--delete-config <name,…>', 'configs to take back to their defaults')
     .option('--all', 'with --describe: also what the topic does not set')
     .action((options: ConfigsOptions) => {
@@ -47,8 +49,9 @@ const run: Readonly<Record<Action, (broker: Broker, options: ConfigsOptions, ter
   async alter(broker, options, terminal) {
     const topic = topicOf(options, 'alter')
     const removed = (options.deleteConfig ?? '').split(',').filter((name) => name !== '')
-    const configs = { ...pairsOf(options.addConfig ?? ''), ...Object.fromEntries(removed.map((name) => [name, null])) }
-    needed(Object.keys(configs).length > 0 || undefined, '--add-config or --delete-config', 'alter')
+    const fromFile = options.addConfigFile === undefined ? {} : await readProperties(options.addConfigFile)
+    const configs = { ...fromFile, ...pairsOf(options.addConfig ?? ''), ...Object.fromEntries(removed.map((name) => [name, null])) }
+    needed(Object.keys(configs).length > 0 || undefined, '--add-config, --add-config-file or --delete-config', 'alter')
     await broker.topics.alter(topic, { configs })
     await terminal.write(`Completed updating config for topic ${topic}.\n`)
   },

@@ -10,7 +10,8 @@ import type { RecordFormat } from './record-format.ts'
 import type { Terminal } from './terminal.ts'
 
 interface ConsumeOptions extends BackendOptions {
-  readonly topic: string
+  readonly topic?: string
+  readonly include?: string
   readonly fromBeginning?: boolean
   readonly group?: string
   readonly partition?: number
@@ -36,7 +37,8 @@ const pollMs = 500
 
 export function addConsumeCommand(program: Command, terminal: Terminal): void {
   addBackendOptions(program.command('consume').description('print the records of a topic, until Ctrl-C or a limit'))
-    .requiredOption('--topic <name>', 'the topic')
+    .option('--topic <name>', 'the topic')
+    .option('--include <pattern>', 'instead of --topic: every topic whose whole name matches this regular expression')
     .option('--from-beginning', 'start with the earliest record (with --group: where the group has committed nothing)')
     .option('--group <id>', 'read as a member of this consumer group, and commit what was printed')
     .option('--partition <number>', 'only this partition', wholeNumber)
@@ -55,7 +57,8 @@ export function addConsumeCommand(program: Command, terminal: Terminal): void {
 
 async function consume(broker: Broker, options: ConsumeOptions, terminal: Terminal): Promise<void> {
   const format = recordFormat({ ...options.property, ...options.formatterProperty })
-  const source = options.group === undefined ? await readPartitions(broker, options) : await readAsMember(broker, options, options.group)
+  const topics = await topicsToRead(broker, options)
+  const source = options.group === undefined ? await readPartitions(broker, options, topics) : await readAsMember(broker, options, topics, options.group)
   try {
     const printed = await printUntilDone(source, options, format, terminal)
     terminal.tell(`Processed a total of ${printed} records`)
@@ -94,16 +97,34 @@ async function printPartition(source: Source, partition: PartitionRecords, limit
   return lines.length
 }
 
-async function readPartitions(broker: Broker, options: ConsumeOptions): Promise<Source> {
-  const [description] = await broker.topics.describe([options.topic])
-  const all = description!.partitions.map(({ partition }) => partition)
+/** @throws INVALID_ARGUMENT, UNKNOWN_TOPIC_OR_PARTITION */
+async function topicsToRead(broker: Broker, { topic, include, partition }: ConsumeOptions): Promise<readonly string[]> {
+  if ((topic === undefined) === (include === undefined)) throw new StreamError('INVALID_ARGUMENT', 'give the topic by --topic, or several by --include')
+  if (include === undefined) return [topic!]
+  if (partition !== undefined) throw new StreamError('INVALID_ARGUMENT', '--partition is of one topic; give it by --topic')
+  const pattern = wholeName(include)
+  const matching = (await broker.topics.list()).filter((name) => pattern.test(name))
+  if (matching.length === 0) throw new StreamError('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic whose whole name matches ${include}`)
+  return matching
+}
+
+function wholeName(pattern: string): RegExp {
+  try {
+    return new RegExp(`^(?:${pattern})$`)
+  } catch (cause) {
+    throw new StreamError('INVALID_ARGUMENT', `--include: ${JSON.stringify(pattern)} is not a regular expression`, { cause })
+  }
+}
+
+async function readPartitions(broker: Broker, options: ConsumeOptions, topics: readonly string[]): Promise<Source> {
+  const all = (await broker.topics.describe(topics)).flatMap(({ topic, partitions }) => partitions.map(({ partition }) => ({ topic, partition })))
   if (options.partition === undefined && options.offset !== undefined) throw new StreamError('INVALID_ARGUMENT', '--offset needs --partition')
-  if (options.partition !== undefined && !all.includes(options.partition)) throw new StreamError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${options.topic} has no partition ${options.partition}; it has ${all.length}, counted from 0`)
-  const chosen = options.partition === undefined ? all : [options.partition]
+  const chosen = options.partition === undefined ? all : all.filter(({ partition }) => partition === options.partition)
+  if (chosen.length === 0) throw new StreamError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${options.topic} has no partition ${options.partition}; it has ${all.length}, counted from 0`)
   const at = options.offset ?? (options.fromBeginning === true ? 'earliest' : 'latest')
   const isolation = isolationOf(options)
   const reader = await broker.openReader()
-  reader.assign(typeof at === 'number' ? chosen.map((partition) => ({ topic: options.topic, partition, offset: at })) : await broker.topics.listOffsets(chosen.map((partition) => ({ topic: options.topic, partition, at })), { isolation }))
+  reader.assign(typeof at === 'number' ? chosen.map((target) => ({ ...target, offset: at })) : await broker.topics.listOffsets(chosen.map((target) => ({ ...target, at })), { isolation }))
   return {
     read: (signal, maxWaitMs) => reader.read({ signal, maxWaitMs, isolation }),
     printed: async () => {},
@@ -111,10 +132,10 @@ async function readPartitions(broker: Broker, options: ConsumeOptions): Promise<
   }
 }
 
-async function readAsMember(broker: Broker, options: ConsumeOptions, groupId: string): Promise<Source> {
+async function readAsMember(broker: Broker, options: ConsumeOptions, topics: readonly string[], groupId: string): Promise<Source> {
   if (options.partition !== undefined || options.offset !== undefined) throw new StreamError('INVALID_ARGUMENT', '--group cannot be combined with --partition and --offset: a group has its own positions')
-  await broker.topics.describe([options.topic])
-  const member = await broker.joinGroup({ groupId, topics: [options.topic], offsetReset: options.fromBeginning === true ? 'earliest' : 'latest', clientId: 'millrace-consume' })
+  await broker.topics.describe(topics)
+  const member = await broker.joinGroup({ groupId, topics, offsetReset: options.fromBeginning === true ? 'earliest' : 'latest', clientId: 'millrace-consume' })
   const isolation = isolationOf(options)
   return {
     read: (signal, maxWaitMs) => member.read({ signal, maxWaitMs, isolation }),

@@ -16,6 +16,7 @@ interface TopicsOptions extends BackendOptions, Partial<Record<Action, boolean>>
   readonly ifNotExists?: boolean
   readonly ifExists?: boolean
   readonly excludeInternal?: boolean
+  readonly topicsWithOverrides?: boolean
 }
 
 const actions = ['create', 'list', 'describe', 'delete', 'alter'] as const
@@ -31,6 +32,8 @@ export function addTopicsCommand(program: Command, terminal: Terminal): void {
     .option('--topic <name>', 'the topic')
     .option('--partitions <number>', 'number of partitions: the new total with --alter', positiveNumber)
     .option('--replication-factor <number>', 'copies of each partition', positiveNumber)
+    .option('--clamp-replicas', 'with --create, in a directory: one copy, however many are asked for')
+    .option('--topics-with-overrides', 'with --describe: only topics that set configs, without their partitions')
     .option('--config <name=value>', 'a topic config under its Kafka name; may be repeated', collectPair)
     .option('--delete-config <name>', 'with --alter: take a config back to its default; may be repeated', collect)
     .option('--if-not-exists', 'with --create: an existing topic is fine')
@@ -60,7 +63,11 @@ const run: Readonly<Record<Action, Run>> = {
 
   async describe(broker, options, terminal) {
     const names = options.topic === undefined ? await broker.topics.list({ includeInternal: options.excludeInternal !== true }) : [options.topic]
-    const show = async () => terminal.write((await broker.topics.describe(names)).map(describeTopic).join(''))
+    const show = async () => {
+      const topics = await broker.topics.describe(names)
+      const lines = options.topicsWithOverrides === true ? topics.filter((topic) => ownConfigs(topic).length > 0).map(topicLine) : topics.map(describeTopic)
+      await terminal.write(lines.map((text) => `${text}\n`).join(''))
+    }
     await tolerated(show(), 'UNKNOWN_TOPIC_OR_PARTITION', options.ifExists)
   },
 
@@ -94,13 +101,19 @@ async function tolerated(work: Promise<void>, code: 'TOPIC_ALREADY_EXISTS' | 'UN
 
 /** The lines of `kafka-topics --describe`, and the offsets of each partition. */
 function describeTopic(topic: TopicDescription): string {
-  const configs = topic.configs.filter(({ source }) => source === 'topic').map(({ name, value }) => `${name}=${value}`)
-  const head = [`Topic: ${topic.topic}`, `PartitionCount: ${topic.partitions.length}`, `ReplicationFactor: ${topic.partitions[0]?.replicas.length ?? 0}`, `Configs: ${configs.join(',')}`]
   const rows = topic.partitions.map((partition) =>
     [
       '', `Topic: ${topic.topic}`, `Partition: ${partition.partition}`, `Leader: ${partition.leader}`, `Replicas: ${partition.replicas.join(',')}`, `Isr: ${partition.inSyncReplicas.join(',')}`,
       `LogStartOffset: ${partition.logStartOffset}`, `HighWatermark: ${partition.highWatermark}`,
     ].join('\t'),
   )
-  return `${[head.join('\t'), ...rows].join('\n')}\n`
+  return [topicLine(topic), ...rows].join('\n')
+}
+
+function topicLine(topic: TopicDescription): string {
+  return [`Topic: ${topic.topic}`, `PartitionCount: ${topic.partitions.length}`, `ReplicationFactor: ${topic.partitions[0]?.replicas.length ?? 0}`, `Configs: ${ownConfigs(topic).join(',')}`].join('\t')
+}
+
+function ownConfigs({ configs }: TopicDescription): readonly string[] {
+  return configs.filter(({ source }) => source === 'topic').map(({ name, value }) => `${name}=${value}`)
 }

@@ -73,6 +73,9 @@ describe('millrace topics', () => {
     await succeed('topics --create --topic hits')
     expect(await succeed('topics --create --topic hits --if-not-exists')).toBe('')
     expect(await succeed('topics --delete --topic other --if-exists')).toBe('')
+    expect(await fail('topics --create --topic three --replication-factor 3')).toMatch(/^error: .*one copy: replication is what the Kafka backend is for.*--clamp-replicas.*\n$/)
+    expect(await succeed('topics --create --topic three --replication-factor 3 --clamp-replicas --config retention.ms=5')).toBe('Created topic three.\n')
+    expect(await succeed('topics --describe --topics-with-overrides')).toBe('Topic: three\tPartitionCount: 1\tReplicationFactor: 1\tConfigs: retention.ms=5\n')
   })
 })
 
@@ -81,6 +84,9 @@ describe('millrace configs', () => {
     await succeed('topics --create --topic hits --config retention.ms=1000')
     expect(await succeed('configs --alter --topic hits --add-config cleanup.policy=[compact,delete],segment.ms=5000 --delete-config retention.ms')).toBe('Completed updating config for topic hits.\n')
     expect(await succeed('configs --describe --entity-type topics --entity-name hits')).toBe('Dynamic configs for topic hits are:\n  cleanup.policy=compact,delete\n  segment.ms=5000\n')
+    writeFileSync(join(directory, 'add.properties'), '# two\nsegment.ms = 6000\nretention.bytes=7\n')
+    await succeed(`configs --alter --topic hits --add-config-file ${join(directory, 'add.properties')} --add-config segment.ms=5000`)
+    expect(await succeed('configs --describe --topic hits')).toContain('  retention.bytes=7\n  segment.ms=5000\n')
     expect(await succeed('configs --describe --topic hits --all')).toMatch(/^ {2}retention\.ms=604800000 \(default\)$/m)
     expect(await fail('configs --alter --topic hits --add-config preallocate=true')).toMatch(/^error: preallocate=true is not possible on the embedded engine: .*\n$/)
     expect(await fail('configs --alter --topic hits --add-config compact')).toMatch(/^error: --add-config: "compact" does not have the form name=value\n$/)
@@ -115,6 +121,19 @@ describe('millrace produce and consume', () => {
     await succeed('topics --create --topic hits')
     await succeed('produce --topic hits --reader-property parse.key=true --reader-property key.separator=:', 'k:v\n')
     expect(await succeed('consume --topic hits --from-beginning --max-messages 1 --formatter-property print.key=true --formatter-property key.separator=->')).toBe('k->v\n')
+  })
+
+  it('read every topic that a pattern matches', async () => {
+    for (const topic of ['hits-a', 'hits-b', 'other']) {
+      await succeed(`topics --create --topic ${topic}`)
+      await succeed(`produce --topic ${topic}`, `${topic}\n`)
+    }
+    expect((await succeed('consume --include hits-.* --from-beginning --max-messages 2')).split('\n').sort()).toEqual(['', 'hits-a', 'hits-b'])
+    expect(await succeed('consume --include other|none --group g --from-beginning --max-messages 1')).toBe('other\n')
+    expect(await fail('consume --include hits')).toBe('error: there is no topic whose whole name matches hits\n')
+    expect(await fail('consume --include (')).toMatch(/^error: --include: "\(" is not a regular expression/)
+    expect(await fail('consume --include hits-.* --topic other')).toBe('error: give the topic by --topic, or several by --include\n')
+    expect(await fail('consume --topic other --partition 3')).toMatch(/^error: topic other has no partition 3; it has 1/)
   })
 
   it('keep the order of many lines', async () => {

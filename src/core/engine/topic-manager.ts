@@ -132,7 +132,7 @@ export class TopicManager {
     if (existing.has(topic) || created.has(topic)) throw new StreamError('TOPIC_ALREADY_EXISTS', `Topic '${topic}' already exists.`, { details: { topic } })
     for (const known of [existing, created]) checkCollision(topic, known.keys())
     if (replicationFactor !== 1 && !(this.#clampReplicas && Number.isInteger(replicationFactor) && replicationFactor > 1)) {
-      const message = `topic '${topic}': replication factor ${replicationFactor} is not possible on the embedded engine, which keeps one copy: replication is what the Kafka backend is for. Use 1, or open the directory with clampReplicas, which makes it 1`
+      const message = `topic '${topic}': replication factor ${replicationFactor} is not possible on the embedded engine, which keeps one copy: replication is what the Kafka backend is for. Use 1, or open the directory with clampReplicas (on the console: --clamp-replicas), which makes it 1`
       throw new StreamError('INVALID_REPLICATION_FACTOR', message, { details: { topic } })
     }
     checkPartitions(topic, partitions)
