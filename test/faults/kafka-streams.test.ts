@@ -100,6 +100,25 @@ describeWithOwnKafka({ brokers: 3 }, 'an application on three brokers of Apache 
     expect(await first.end('SIGTERM'), first.output).toBe(0)
     await expectFaultFree(admin, applicationId, load.written)
   }, 480_000)
+
+  it('ends every process when one of them asks for that, and what was done before stays', async () => {
+    const applicationId = 'ended'
+    await createTopics(applicationId)
+    const pair = [start(applicationId), start(applicationId)]
+    await Promise.all(pair.map((instance) => instance.reached('RUNNING with')))
+    const producer = await admin.openProducer()
+    await producer.append({ topic: `${applicationId}-words`, partition: 0, value: stringSerde.serialize('mill') })
+    await caughtUp(admin, applicationId)
+    await producer.append({ topic: `${applicationId}-words`, partition: 0, value: stringSerde.serialize('poison') })
+    await producer.close()
+    expect(await Promise.all(pair.map((instance) => instance.exitCode()))).toEqual([1, 1])
+    const endings = pair.map(({ output }) => /ended with (\w+): .*/.exec(output)!)
+    expect(endings.map(([, code]) => code).sort()).toEqual(['PROCESSING_FAILED', 'SHUTDOWN_REQUESTED'])
+    expect(endings.map(([line]) => line).join()).toMatch(/words-0 at offset 1.*nobody drinks this/)
+    for (const { output } of pair) expect(output).toMatch(/PENDING_ERROR with \d tasks\nERROR with 0 tasks\n/)
+    expect((await admin.groups.describe(applicationId)).members).toEqual([])
+    expect((await committedRecords(admin, `${applicationId}-counted`)).map(({ key }) => stringSerde.deserialize(key!))).toEqual(['mill'])
+  }, 240_000)
 })
 
 /** A process of the application. */
@@ -135,6 +154,12 @@ class Instance {
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
     if (this.#child.exitCode !== null) throw new Error(`the process ended by itself with ${this.#child.exitCode}: ${this.output}`)
     this.#child.kill(signal)
+  }
+
+  /** When it has ended by itself. */
+  async exitCode(): Promise<number | null> {
+    await this.#exited
+    return this.#child.exitCode
   }
 
   /** Its exit code, null when the signal ended it. */

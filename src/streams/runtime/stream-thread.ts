@@ -55,7 +55,7 @@ const maxBatchBytes = 256 * 1024
 const maxInFlightBytes = 16 * 1024 * 1024
 const maxBackoffMs = 10_000
 /** How long a member that asks for the end of the application waits until the others have heard. */
-const shutdownPatienceMs = 10_000
+const shutdownPatienceMs = 30_000
 
 /**
  * A member of the application's group, the tasks that were assigned to it, and the loop that runs them:
