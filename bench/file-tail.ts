@@ -1,26 +1,26 @@
 /**
- * What the file source promises: the lines of a file as records, from a cold start to the end of the file, against `wc -l` of the
- * same file. `node dist/bench/file-tail.js`
+ * What the file source promises: the lines of a file as records, from a cold start to the end of the file, alone and through the Connect
+ * worker into a topic on disk, synced, offsets and all; against `wc -l` of the same file. `node dist/bench/file-tail.js`
  */
 import { spawnSync } from 'node:child_process'
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { systemClock } from 'millrace/connect'
-import type { SourceSpans, SourceTaskContext } from 'millrace/connect'
+import { openEmbeddedBroker } from 'millrace'
+import { ConnectWorker, sleep, systemClock } from 'millrace/connect'
+import type { RawConfig, SourceSpans, SourceTaskContext } from 'millrace/connect'
 import { fileSource } from 'millrace/connectors/file'
 import { bench, benchDirectory } from './harness.ts'
 
 const records = 3_000_000
+const mappedRecords = 500_000
 const lineBytes = 100
 const directory = benchDirectory()
 const path = join(directory.path, 'access.log')
 
-function writeLines(text: (n: number) => string): void {
-  const file = openSync(path, 'w')
-  for (let from = 0; from < records; from += 10_000) {
-    writeSync(file, Array.from({ length: 10_000 }, (_, i) => text(from + i).padEnd(lineBytes - 1, 'x').concat('\n')).join(''))
+function writeLines(file: number, count: number, text: (n: number) => string): void {
+  for (let from = 0; from < count; from += 10_000) {
+    writeSync(file, Array.from({ length: 10_000 }, (_, i) => text(from + i).padEnd(lineBytes - 1).concat('\n')).join(''))
   }
-  closeSync(file)
 }
 
 const abort = new AbortController()
@@ -48,7 +48,30 @@ async function tail(): Promise<void> {
   await task.stop()
 }
 
-writeLines((n) => `127.0.0.1 - - [21/Nov/2026:07:00:00 +0000] "GET /page/${n} HTTP/1.1" 200 512`)
+let runs = 0
+
+/** Until the records and the position behind them are committed. */
+async function intoTopic(file: string, config: RawConfig, count: number): Promise<void> {
+  const broker = await openEmbeddedBroker({ directory: join(directory.path, 'log') })
+  const topic = `bench-${runs++}`
+  await broker.topics.create([{ topic }])
+  const done = new AbortController()
+  const isDone = () => (worker.status()[0]?.tasks[0]?.records ?? 0) >= count
+  const worker: ConnectWorker = ConnectWorker.open({ broker, plugins: [fileSource], log: context.log, config: { 'task.host': 'in-process' }, onChange: () => { if (isDone()) done.abort() } })
+  await worker.start({ name: topic, config: { 'connector.class': fileSource.class, path: file, topic, watch: 'false', 'value.converter': 'StringConverter', ...config } })
+  await sleep(systemClock, 120_000, done.signal)
+  await worker.stop()
+  await broker.topics.remove([topic])
+  await broker.close()
+}
+
+const file = openSync(path, 'w')
+writeLines(file, records, (n) => `127.0.0.1 - - [21/Nov/2026:07:00:00 +0000] "GET /page/${n} HTTP/1.1" 200 512`)
+closeSync(file)
+const mappedPath = join(directory.path, 'events.jsonl')
+const mappedFile = openSync(mappedPath, 'w')
+writeLines(mappedFile, mappedRecords, (n) => `{"id":${n},"path":"/page/${n % 100}","status":200,"agent":"curl/8.5.0"}`)
+closeSync(mappedFile)
 await bench({
   name: 'file tail',
   records,
@@ -56,4 +79,17 @@ await bench({
   run: tail,
   against: { name: 'wc -l', run: () => void spawnSync('wc', ['-l', path]) },
 })
+await bench({
+  name: 'file to topic', records, bytes: records * lineBytes,
+  run: () => intoTopic(path, {}, records),
+  against: { name: 'wc -l', run: () => void spawnSync('wc', ['-l', path]) },
+})
+await bench({
+  name: 'file to topic, JSON mapped', records: mappedRecords, bytes: mappedRecords * lineBytes,
+  run: () => intoTopic(mappedPath, {
+    format: 'json', 'value.converter': 'JsonConverter', 'value.converter.schemas.enable': 'false', transforms: 'drop', 'transforms.drop.type': 'ReplaceField$Value', 'transforms.drop.exclude': 'agent',
+  }, mappedRecords),
+  against: { name: 'wc -l', run: () => void spawnSync('wc', ['-l', mappedPath]) },
+})
+console.log(JSON.stringify({ name: 'memory of the file source and the log', peakMegabytes: Math.round(process.resourceUsage().maxRSS / 1024) }))
 directory.remove()
