@@ -6,6 +6,13 @@ import type { AddressInfo } from 'node:net'
 interface Registered {
   readonly schema: string
   readonly schemaType: string
+  readonly references?: readonly Reference[]
+}
+
+interface Reference {
+  readonly name: string
+  readonly subject: string
+  readonly version: number
 }
 
 export class TestRegistry {
@@ -35,9 +42,9 @@ export class TestRegistry {
   }
 
   /** As another program would. @returns the id */
-  register(subject: string, schema: string, schemaType = 'AVRO'): number {
+  register(subject: string, schema: string, schemaType = 'AVRO', references: readonly Reference[] = []): number {
     let id = this.#schemas.findIndex((each) => each.schema === schema && each.schemaType === schemaType) + 1
-    if (id === 0) id = this.#schemas.push({ schema, schemaType })
+    if (id === 0) id = this.#schemas.push({ schema, schemaType, ...(references.length > 0 && { references }) })
     const versions = this.#subjects.get(subject) ?? []
     this.#subjects.set(subject, versions.includes(id) ? versions : [...versions, id])
     return id
@@ -79,11 +86,11 @@ export class TestRegistry {
     const [root, name, ...rest] = path
     if (root === 'schemas' && request.method === 'GET') {
       const found = this.#schemas[Number(rest[0]) - 1]
-      return found === undefined ? refuse(40403, 'Schema not found') : { status: 200, body: found.schemaType === 'AVRO' ? { schema: found.schema } : found }
+      return found === undefined ? refuse(40403, 'Schema not found') : { status: 200, body: found.schemaType === 'AVRO' ? { ...found, schemaType: undefined } : found }
     }
     const versions = this.#subjects.get(name!)
     if (request.method === 'GET') {
-      const id = versions?.at(-1)
+      const id = rest[1] === 'latest' ? versions?.at(-1) : versions?.[Number(rest[1]) - 1]
       return id === undefined ? refuse(40401, `Subject '${name}' not found.`) : { status: 200, body: { subject: name, version: versions!.length, id, ...this.#schemas[id - 1]! } }
     }
     const { schema, schemaType = 'AVRO' } = JSON.parse(text) as { readonly schema: string; readonly schemaType?: string }

@@ -5,7 +5,7 @@ import {
 } from '../converters/index.ts'
 import type { Converter, ConverterPlugin, HeaderConverterPlugin } from '../converters/index.ts'
 import type { ConfigOf, ConfigSpec } from '../config-spec.ts'
-import { avroConverter, avroConverterConfig, jsonSchemaConverter, jsonSchemaConverterConfig } from '../schema-registry/index.ts'
+import { avroConverter, avroConverterConfig, jsonSchemaConverter, jsonSchemaConverterConfig, protobufConverter, protobufConverterConfig } from '../schema-registry/index.ts'
 import { packageVersion } from './package-version.ts'
 
 const version = packageVersion
@@ -31,6 +31,7 @@ const entries: readonly Entry[] = [
 /** They need a schema registry, for keys and values. */
 const registryConverters: readonly ConverterPlugin[] = [
   { type: 'converter', class: 'io.confluent.connect.avro.AvroConverter', version, config: avroConverterConfig, create: (config, use) => avroConverter(config as ConfigOf<typeof avroConverterConfig>, use) },
+  { type: 'converter', class: 'io.confluent.connect.protobuf.ProtobufConverter', version, config: protobufConverterConfig, create: (config, use) => protobufConverter(config as ConfigOf<typeof protobufConverterConfig>, use) },
   { type: 'converter', class: 'io.confluent.connect.json.JsonSchemaConverter', version, config: jsonSchemaConverterConfig, create: (config, use) => jsonSchemaConverter(config as ConfigOf<typeof jsonSchemaConverterConfig>, use) },
 ]
 

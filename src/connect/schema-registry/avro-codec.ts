@@ -29,8 +29,11 @@ interface Scope {
 
 const dayMs = 86_400_000
 
-export function avroCodec(node: AvroNode): AvroCodec {
-  return codecOf(node, { named: new Map(), namespace: '' })
+/** `imported`: what the schema names and others define, those first that others need. */
+export function avroCodec(node: AvroNode, imported: readonly AvroNode[] = []): AvroCodec {
+  const scope: Scope = { named: new Map(), namespace: '' }
+  for (const each of imported) codecOf(each, scope)
+  return codecOf(node, scope)
 }
 
 function codecOf(node: AvroNode, scope: Scope): AvroCodec {

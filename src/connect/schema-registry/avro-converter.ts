@@ -10,6 +10,7 @@ import type { AvroCodec } from './avro-codec.ts'
 import { avroNamespace, avroOf, defaultRecordName } from './avro-schema.ts'
 import type { AvroNames, AvroNode } from './avro-schema.ts'
 import { RegistryClient } from './registry-client.ts'
+import type { RegistrySchema } from './registry-client.ts'
 import { registryOptions, registryRules, subjectName } from './registry-config.ts'
 import { Kept, SchemaCache } from './schema-cache.ts'
 import { framed, unframed } from './wire-format.ts'
@@ -31,15 +32,15 @@ export function avroConverter(config: ConfigOf<typeof avroConverterConfig>, { is
   const names: AvroNames = { keepsMetaData: config['connect.meta.data'], scrubs: config['scrub.invalid.names'] }
   const cache = new SchemaCache(new RegistryClient(config), config, 'AVRO')
   const texts = new Kept<Schema, string>(config['schemas.cache.size'])
-  const compiled = new Kept<string, Compiled>(config['schemas.cache.size'])
-  const compile = (text: string) => compiled.get(text, () => compiledOf(avsc, text))
+  const compiled = new Kept<RegistrySchema, Compiled>(config['schemas.cache.size'])
+  const compile = (registered: RegistrySchema) => compiled.get(registered, () => compiledOf(avsc, registered))
   return {
     fromConnect(topic, schema, value) {
       if (schema === null && (value ?? null) === null) return null
       if (schema === null) throw dataError('Avro needs a schema, and the data has none: let the connector give one, or use JsonConverter')
       const text = texts.get(schema, () => JSON.stringify(avroOf(schema, names)))
       const chosen = cache.forWriting(subjectName(config, isKey, topic, () => schema.name ?? `${avroNamespace}.${defaultRecordName}`), text)
-      const { codec, type } = compile(chosen.schema)
+      const { codec, type } = compile(chosen)
       return framed(chosen.id, encode(type, codec.write(value)))
     },
     toConnect(_topic, bytes): SchemaAndValue {
@@ -68,7 +69,7 @@ function decode(type: Avsc.Type, body: Uint8Array): unknown {
 }
 
 /** Longs are bigint: a double does not hold them all. */
-function compiledOf(avsc: typeof Avsc, text: string): Compiled {
+function compiledOf(avsc: typeof Avsc, { schema: text, imports }: RegistrySchema): Compiled {
   const long = avsc.types.LongType.__with({
     fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
     toBuffer(value: bigint) {
@@ -83,7 +84,10 @@ function compiledOf(avsc: typeof Avsc, text: string): Compiled {
   })
   try {
     const node = JSON.parse(text) as AvroNode
-    return { codec: avroCodec(node), type: avsc.Type.forSchema(node as never, { wrapUnions: 'always', typeHook: (each) => (isLong(each) ? long : undefined) }) }
+    const imported = imports.map((each) => JSON.parse(each.text) as AvroNode)
+    const options = { registry: {}, wrapUnions: 'always', typeHook: (each: unknown) => (isLong(each) ? long : undefined) } as const
+    for (const each of imported) avsc.Type.forSchema(each as never, options)
+    return { codec: avroCodec(node, imported), type: avsc.Type.forSchema(node as never, options) }
   } catch (cause) {
     throw dataError(`the Avro schema cannot be used: ${describeError(cause)}`, { cause })
   }

@@ -8,6 +8,7 @@ import { dataError, describeError } from '../errors.ts'
 import type { Schema } from '../schema.ts'
 import { jsonSchemaOf, schemaOfJsonSchema } from './json-schema.ts'
 import { RegistryClient } from './registry-client.ts'
+import type { RegistrySchema } from './registry-client.ts'
 import { registryOptions, registryRules, subjectName } from './registry-config.ts'
 import { Kept, SchemaCache } from './schema-cache.ts'
 import { framed, unframed } from './wire-format.ts'
@@ -23,7 +24,7 @@ export function jsonSchemaConverter(config: ConfigOf<typeof jsonSchemaConverterC
   const options = { decimalFormat: config['decimal.format'], replaceNullWithDefault: config['replace.null.with.default'] }
   const cache = new SchemaCache(new RegistryClient(config), config, 'JSON')
   const texts = new Kept<Schema, string>(config['schemas.cache.size'])
-  const schemas = new Kept<string, Schema>(config['schemas.cache.size'])
+  const schemas = new Kept<RegistrySchema, Schema>(config['schemas.cache.size'])
   return {
     fromConnect(topic, schema, value) {
       if (schema === null && (value ?? null) === null) return null
@@ -35,8 +36,8 @@ export function jsonSchemaConverter(config: ConfigOf<typeof jsonSchemaConverterC
     toConnect(_topic, bytes) {
       if (bytes === null) return { schema: null, value: null }
       const { id, body } = unframed(bytes)
-      const text = cache.byId(id)
-      const schema = schemas.get(text, () => readSchema(text))
+      const registered = cache.byId(id)
+      const schema = schemas.get(registered, () => readSchema(registered))
       return { schema, value: readJsonValue(schema, parseNode(decodeJsonText(body)) ?? null, options.replaceNullWithDefault) }
     },
   }
@@ -47,9 +48,9 @@ function recordName({ name }: Schema): string {
   throw dataError('the subject is named after the record, but its schema has no name; give it one, for instance with SetSchemaMetadata')
 }
 
-function readSchema(text: string): Schema {
+function readSchema({ schema, imports }: RegistrySchema): Schema {
   try {
-    return schemaOfJsonSchema(text)
+    return schemaOfJsonSchema(schema, imports)
   } catch (cause) {
     throw dataError(`the JSON Schema cannot be used: ${describeError(cause)}`, { cause })
   }

@@ -2,6 +2,7 @@
 import { dataError } from '../errors.ts'
 import { logicalOf, schema as make } from '../schema.ts'
 import type { Schema, SchemaOptions, SchemaType } from '../schema.ts'
+import type { SchemaImport } from './registry-client.ts'
 
 type Node = Readonly<Record<string, unknown>>
 
@@ -35,13 +36,17 @@ function extrasOf({ name, version, doc, parameters, default: fallback }: Schema)
 }
 
 /** @throws INVALID_DATA naming the place, for what Connect has no type for */
-export function schemaOfJsonSchema(text: string): Schema {
+export function schemaOfJsonSchema(text: string, imports: readonly SchemaImport[] = []): Schema {
   const root: unknown = JSON.parse(text)
-  return read(root, { root: root as Node, place: '#', depth: 0 })
+  const documents = new Map(imports.map((each): [string, Node] => [each.name, JSON.parse(each.text) as Node]))
+  return read(root, { root: root as Node, documents, place: '#', depth: 0 })
 }
 
 interface At {
+  /** The document that it stands in. */
   readonly root: Node
+  /** Those that it may refer to, by name. */
+  readonly documents: ReadonlyMap<string, Node>
   readonly place: string
   readonly depth: number
 }
@@ -53,7 +58,7 @@ function read(given: unknown, at: At): Schema {
   if (typeof given !== 'object' || given === null) throw dataError(`the JSON Schema has no type at ${at.place}`)
   const node = given as Node
   const deeper = { ...at, depth: at.depth + 1 }
-  if (typeof node['$ref'] === 'string') return read(resolved(node['$ref'], at), { ...deeper, place: node['$ref'] })
+  if (typeof node['$ref'] === 'string') return readReference(node['$ref'], deeper)
   const choices = node['oneOf'] ?? node['anyOf']
   if (Array.isArray(choices)) return readChoice(choices as readonly unknown[], node, deeper)
   const { type } = node
@@ -76,10 +81,13 @@ function withOptional(schema: Schema, optional: boolean): Schema {
   return { ...schema, optional }
 }
 
-function resolved(reference: string, { root, place }: At): unknown {
-  const found = reference.startsWith('#/') ? reference.slice(2).split('/').reduce<unknown>((node, name) => (node as Node | undefined)?.[decodeURIComponent(name).replaceAll('~1', '/').replaceAll('~0', '~')], root) : reference === '#' ? root : undefined
-  if (found === undefined) throw dataError(`the JSON Schema refers to ${reference} at ${place}, which is not in it`)
-  return found
+/** `#/definitions/x` of this document, `name` of another, or `name#/definitions/x`. */
+function readReference(reference: string, at: At): Schema {
+  const [document, pointer = ''] = reference.split('#', 2) as [string, string?]
+  const root = document === '' ? at.root : at.documents.get(document)
+  const found = pointer.split('/').slice(1).reduce<unknown>((node, name) => (node as Node | undefined)?.[decodeURIComponent(name).replaceAll('~1', '/').replaceAll('~0', '~')], root)
+  if (root === undefined || found === undefined) throw dataError(`the JSON Schema refers to ${reference} at ${at.place}, which is not there`)
+  return read(found, { ...at, root, place: reference })
 }
 
 function readTyped(node: Node, at: At): Schema {

@@ -8,6 +8,13 @@ export type RegistrySchemaType = 'AVRO' | 'JSON' | 'PROTOBUF'
 export interface RegistrySchema {
   readonly schemaType: RegistrySchemaType
   readonly schema: string
+  /** What it refers to, under the names that it uses, those first that others need. */
+  readonly imports: readonly SchemaImport[]
+}
+
+export interface SchemaImport {
+  readonly name: string
+  readonly text: string
 }
 
 export interface RegisteredSchema extends RegistrySchema {
@@ -22,6 +29,8 @@ interface Answer {
 const contentType = 'application/vnd.schemaregistry.v1+json'
 /** A schema is text of people; an answer beyond this is none. */
 const maxAnswerBytes = 16 * 1024 * 1024
+/** Schemas that one needs, all together. */
+const maxImports = 100
 /** Rounds over all addresses before the task is told that the registry is away. */
 const maxRounds = 3
 const firstPauseMs = 100
@@ -53,11 +62,30 @@ export class RegistryClient {
 
   async latest(subject: string): Promise<RegisteredSchema> {
     const body = await this.#expect('GET', `/subjects/${encodeURIComponent(subject)}/versions/latest`)
-    return { ...schemaIn(body), id: numberIn(body, 'id') }
+    return { ...(await this.#schemaIn(body)), id: numberIn(body, 'id') }
   }
 
   async byId(id: number): Promise<RegistrySchema> {
-    return schemaIn(await this.#expect('GET', `/schemas/ids/${id}`))
+    return this.#schemaIn(await this.#expect('GET', `/schemas/ids/${id}`))
+  }
+
+  async #schemaIn(body: Answer['body']): Promise<RegistrySchema> {
+    const imports = new Map<string, SchemaImport | null>()
+    await this.#import(body, imports)
+    return { ...schemaIn(body), imports: [...imports.values()].filter((each) => each !== null) }
+  }
+
+  /** Depth first: what a schema refers to stands before it. */
+  async #import(body: Answer['body'], found: Map<string, SchemaImport | null>): Promise<void> {
+    for (const { name, subject, version } of referencesIn(body)) {
+      if (found.has(name)) continue
+      if (found.size >= maxImports) throw dataError(`the schema refers to more than ${maxImports} others`)
+      found.set(name, null)
+      const referred = await this.#expect('GET', `/subjects/${encodeURIComponent(subject)}/versions/${version}`)
+      await this.#import(referred, found)
+      found.delete(name)
+      found.set(name, { name, text: schemaIn(referred).schema })
+    }
   }
 
   #normalize(): string {
@@ -66,7 +94,7 @@ export class RegistryClient {
 
   async #expect(method: string, path: string, schema?: RegistrySchema): Promise<Answer['body']> {
     // an absent type means Avro, also to registries that know nothing else
-    const body = schema === undefined ? undefined : JSON.stringify(schema.schemaType === 'AVRO' ? { schema: schema.schema } : schema)
+    const body = schema === undefined ? undefined : JSON.stringify({ schema: schema.schema, ...(schema.schemaType !== 'AVRO' && { schemaType: schema.schemaType }) })
     const { status, body: answer } = await this.#ask(method, path, body)
     if (status === 200) return answer
     const words = `the schema registry answers ${status} to ${method} ${path}: ${textIn(answer, 'message') ?? 'no reason given'} (error ${textIn(answer, 'error_code') ?? status})`
@@ -141,9 +169,23 @@ function numberIn(body: Answer['body'], name: string): number {
 
 const types: readonly unknown[] = ['AVRO', 'JSON', 'PROTOBUF']
 
-function schemaIn(body: Answer['body']): RegistrySchema {
-  const { schema, schemaType = 'AVRO', references } = body
-  if (Array.isArray(references) && references.length > 0) throw dataError('the schema has references to other schemas, which this converter cannot follow')
+function schemaIn(body: Answer['body']): Omit<RegistrySchema, 'imports'> {
+  const { schema, schemaType = 'AVRO' } = body
   if (typeof schema !== 'string' || !types.includes(schemaType)) throw dataError('the schema registry\'s answer has no schema of a known type')
   return { schema, schemaType: schemaType as RegistrySchemaType }
+}
+
+interface Reference {
+  readonly name: string
+  readonly subject: string
+  readonly version: number
+}
+
+function referencesIn({ references }: Answer['body']): readonly Reference[] {
+  if (!Array.isArray(references)) return []
+  return (references as readonly Answer['body'][]).map((each): Reference => {
+    const [name, subject] = [textIn(each, 'name'), textIn(each, 'subject')]
+    if (name === undefined || subject === undefined) throw dataError('the schema registry\'s answer has a reference without name and subject')
+    return { name, subject, version: numberIn(each, 'version') }
+  })
 }

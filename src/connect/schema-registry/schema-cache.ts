@@ -17,9 +17,9 @@ export class SchemaCache {
     this.#schemaType = schemaType
   }
 
-  /** With which schema a record of the subject is written, and its id. @throws NotReady */
+  /** With which schema a record of the subject is written, and its id; the same object for the same schema. @throws NotReady */
   forWriting(subject: string, schema: string): RegisteredSchema {
-    const own: RegistrySchema = { schema, schemaType: this.#schemaType }
+    const own: RegistrySchema = { schema, schemaType: this.#schemaType, imports: [] }
     if (this.#config['use.latest.version']) return this.#get(`latest ${subject}`, () => this.#client.latest(subject))
     return this.#get(`own ${subject} ${schema}`, async () => ({
       ...own, id: await (this.#config['auto.register.schemas'] ? this.#client.register(subject, own) : this.#client.lookUp(subject, own)),
@@ -27,10 +27,10 @@ export class SchemaCache {
   }
 
   /** The schema that a record was written with. @throws NotReady; INVALID_DATA when it is of another kind */
-  byId(id: number): string {
-    const { schema, schemaType } = this.#get(`id ${id}`, () => this.#client.byId(id))
-    if (schemaType !== this.#schemaType) throw dataError(`the record was written with schema ${id}, which is ${schemaType}; this converter reads ${this.#schemaType}`)
-    return schema
+  byId(id: number): RegistrySchema {
+    const found = this.#get(`id ${id}`, () => this.#client.byId(id))
+    if (found.schemaType !== this.#schemaType) throw dataError(`the record was written with schema ${id}, which is ${found.schemaType}; this converter reads ${this.#schemaType}`)
+    return found
   }
 
   #get<T>(question: string, ask: () => Promise<T>): T {
