@@ -1,11 +1,11 @@
 /**
  * From the start of a process to an open log that is ready for its first record, to the record's acknowledgement, and the memory that it
- * has then. Calibrated by a process that does nothing. `node dist/bench/start.js`: the medians of ten processes.
+ * has then; and what an application of streams and the console take until they are loaded. Calibrated by a process that does nothing, in
+ * turns with them: `own…` is what a start takes beyond that. `node dist/bench/start.js`: the medians of ten processes.
  */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { openEmbeddedBroker } from '../src/core/engine/embedded-broker.ts'
 import { benchDirectory } from './harness.ts'
 
 interface Started {
@@ -19,6 +19,7 @@ interface Started {
 }
 
 async function startOnce(directory: string): Promise<void> {
+  const { openEmbeddedBroker } = await import('../src/core/index.ts')
   const loadedMs = performance.now()
   const broker = await openEmbeddedBroker({ directory })
   const readyMs = performance.now()
@@ -34,21 +35,26 @@ function median(values: readonly number[]): number {
   return Number(values.toSorted((a, b) => a - b)[values.length >> 1]!.toPrecision(3))
 }
 
-/** Milliseconds that the process itself counts, as ours does. */
-function emptyProcessMs(): number {
-  return Number(spawnSync(process.execPath, ['--input-type=module', '-e', 'console.log(performance.now())'], { encoding: 'utf8' }).stdout)
+/** Milliseconds that the process itself counts, as ours does, when it has loaded these modules. */
+function loadingMs(...modules: readonly string[]): number {
+  const program = modules.map((module) => `import ${JSON.stringify(new URL(module, import.meta.url).href)};`).join('')
+  return Number(spawnSync(process.execPath, ['--input-type=module', '-e', `${program}console.log(performance.now())`], { encoding: 'utf8' }).stdout)
 }
 
 function measure(directory: string): void {
   const script = fileURLToPath(import.meta.url)
   const runs: Started[] = []
-  const empty: number[] = []
+  const loading: Record<'emptyProcessMs' | 'streamsMs' | 'consoleMs', number>[] = []
   for (let i = 0; i < 10; i++) {
     runs.push(JSON.parse(spawnSync(process.execPath, [script, directory], { encoding: 'utf8' }).stdout) as Started)
-    empty.push(emptyProcessMs())
+    loading.push({ emptyProcessMs: loadingMs(), streamsMs: loadingMs('../src/streams/index.js'), consoleMs: loadingMs('../src/cli/run-console.js', '../src/cli/topics-command.js') })
   }
+  const emptyProcessMs = median(loading.map((each) => each.emptyProcessMs))
+  const own = (values: readonly number[]) => Number((median(values) - emptyProcessMs).toPrecision(3))
   const keys = ['loadedMs', 'readyMs', 'firstRecordMs', 'cpuMs', 'rssMb'] as const
-  console.log(JSON.stringify({ name: 'start', ...Object.fromEntries(keys.map((key) => [key, median(runs.map((run) => run[key]))])), emptyProcessMs: median(empty) }))
+  console.log(JSON.stringify({ name: 'start', ...Object.fromEntries(keys.map((key) => [key, median(runs.map((run) => run[key]))])), emptyProcessMs, ownReadyMs: own(runs.map(({ readyMs }) => readyMs)) }))
+  console.log(JSON.stringify({ name: 'start-streams-loaded', emptyProcessMs, ownMs: own(loading.map(({ streamsMs }) => streamsMs)) }))
+  console.log(JSON.stringify({ name: 'start-console-loaded', emptyProcessMs, ownMs: own(loading.map(({ consoleMs }) => consoleMs)) }))
 }
 
 const [, , child] = process.argv
