@@ -155,7 +155,7 @@ export class TopicManager {
 
   async #openPartitions(partitions: readonly NewPartition[]): Promise<void> {
     for (let at = 0; at < partitions.length; at += openingAtOnce) {
-      await Promise.all(partitions.slice(at, at + openingAtOnce).map(({ topic, partition }) => {
+      await Promise.all(partitions.slice(at, at + openingAtOnce).map(async ({ topic, partition }) => {
         this.#engine.clearLeftOver(topic.topic, partition)
         return this.#engine.openPartition(topic, partition)
       }))
