@@ -252,7 +252,8 @@ class SimulatedRun {
   }
 
   #someRecords(): number {
-    return this.#isCalm ? Infinity : 1 + this.#below(8)
+    // Of a large input more at once, so that a run has some hundreds of steps and not one for every few records.
+    return this.#isCalm ? Infinity : 1 + this.#below(Math.max(8, Math.ceil(this.#parts.scenario.inputs.length / 100)))
   }
 
   #below(bound: number): number {
