@@ -19,7 +19,7 @@ export { CogroupedStream, SessionCogroupedStream, WindowedCogroupedStream } from
 export { GroupedTable } from './grouped-table.ts'
 export { WindowedStream } from './windowed-stream.ts'
 export { SessionWindowedStream } from './session-windowed-stream.ts'
-export type { Processor, ProcessorContext, ProcessorFactory } from './processor.ts'
+export type { Processor, ProcessorContext, ProcessorFactory, ScheduleOptions } from './processor.ts'
 export type { PrintOptions } from './print.ts'
 export type { ProcessOptions } from './processing.ts'
 export type { TransformOptions } from './table-transform.ts'

@@ -22,6 +22,14 @@ export interface Processor<K, V, K2 = K, V2 = V> {
 /** Makes a new instance with every call. */
 export type ProcessorFactory<K, V, K2 = K, V2 = V> = () => Processor<K, V, K2, V2>
 
+export interface ScheduleOptions {
+  /**
+   * Milliseconds since the epoch: the first call is due then, or, if that is past, at the next time that is a whole number of
+   * intervals after it. So `{ startAt: 0 }` with `'1h'` calls on the hour, however often the program starts. Semantics: KIP-1146.
+   */
+  readonly startAt?: number
+}
+
 /** What a processor may ask of its task. */
 export interface ProcessorContext<K, V> {
   readonly applicationId: string
@@ -47,7 +55,7 @@ export interface ProcessorContext<K, V> {
    * Calls back by time, every `interval`. By `stream-time` the first call follows the first record; by `wall-clock` it is
    * an interval from now. Calls that were missed happen once, with the time of now, and later ones stay on the grid.
    */
-  schedule(interval: Duration, type: 'stream-time' | 'wall-clock', punctuator: (timestamp: number) => void): { cancel(): void }
+  schedule(interval: Duration, type: 'stream-time' | 'wall-clock', punctuator: (timestamp: number) => void, options?: ScheduleOptions): { cancel(): void }
   /** Asks for a commit soon; it does not wait for it. */
   requestCommit(): void
 }

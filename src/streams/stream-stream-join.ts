@@ -28,6 +28,8 @@ export interface StreamJoinOptions<K, V, V2> {
   readonly otherValue?: Format<NonNullable<V2>>
   /** As for tables. Default true. */
   readonly logging?: boolean | Readonly<Record<string, string>>
+  /** Of the join's stores. `persistent`: on disk where the application has a state directory. Default: the builder's `storeType`. */
+  readonly type?: 'persistent' | 'inMemory'
 }
 
 interface StreamJoin {
@@ -121,9 +123,9 @@ function storesOf(left: StreamPlan, right: StreamPlan, names: JoinNames, { optio
   const { defaultKeySerde, defaultValueSerde, storeType } = left.context
   const keySerde = left.keySerde ?? defaultKeySerde
   const valueSerdes = { left: left.valueSerde ?? defaultValueSerde, right: right.valueSerde ?? defaultValueSerde }
-  const { within, logging = true } = options
+  const { within, logging = true, type = storeType } = options
   const windowSizeMs = within.beforeMs + within.afterMs
-  const store = (name: string, valueSerde: Serde<unknown>) => storeSpec(request(name, logging, storeType), { keySerde, valueSerde }, {
+  const store = (name: string, valueSerde: Serde<unknown>) => storeSpec(request(name, logging, type), { keySerde, valueSerde }, {
     type: 'window', retentionMs: windowsRetentionMs(within), windowSizeMs, retainDuplicates: true, logsHeaders: true,
   })
   return {
@@ -132,7 +134,7 @@ function storesOf(left: StreamPlan, right: StreamPlan, names: JoinNames, { optio
     outer: names.outerStore === null
       ? null
       : Object.freeze({
-          ...storeSpec(request(names.outerStore, logging === false ? false : true, storeType), { keySerde, valueSerde: valueSerdes.left }, { type: 'outer-join' }),
+          ...storeSpec(request(names.outerStore, logging === false ? false : true, type), { keySerde, valueSerde: valueSerdes.left }, { type: 'outer-join' }),
           rightValueSerde: valueSerdes.right,
         }),
   }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { sleep, stringSerde, systemClock } from '../../src/core/index.ts'
 import type { Broker } from '../../src/core/index.ts'
-import { StreamsApp, StreamsBuilder, topic } from '../../src/streams/index.ts'
+import { StreamsApp, StreamsBuilder, joinWithin, topic } from '../../src/streams/index.ts'
 import type { OffsetReset } from '../../src/streams/index.ts'
 import { createTopics, openMemoryBroker, readAll, write } from '../kit/streams-harness.ts'
 
@@ -65,5 +65,14 @@ describe('where a source starts when nothing was committed', () => {
     await expect(run('none')).rejects.toThrow('nothing was committed for in-0')
     expect(await run('earliest')).toHaveLength(3)
     expect(await run('none')).toHaveLength(3)
+  })
+})
+
+describe('the stores of a stream join', () => {
+  it.each([[{}, [true, true, true]], [{ type: 'inMemory' as const }, [false, false, false]]])('with %j are persistent: %j', (options, expected) => {
+    const builder = new StreamsBuilder()
+    const right = builder.stream(topic('right', texts))
+    builder.stream(topic('left', texts)).leftJoin(right, (left, other) => `${left}${other}`, { within: joinWithin('1s'), ...options })
+    expect(builder.build().stores.map(({ persistent }) => persistent)).toEqual(expected)
   })
 })

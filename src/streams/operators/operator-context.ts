@@ -38,8 +38,8 @@ export interface OperatorContext {
   continueAfter(node: TopologyNode, record: StreamRecord, error: unknown): boolean
   /** The error with node, topic, partition and offset in it. */
   failure(node: TopologyNode, record: StreamRecord, error: unknown): Error
-  /** Calls `run` by stream time or by the wall clock until it is cancelled. */
-  schedule(type: 'stream-time' | 'wall-clock', intervalMs: number, run: (timestamp: number) => void): { cancel(): void }
+  /** Calls `run` by stream time or by the wall clock until it is cancelled. `startAt`: a time of the grid; null: as the kind of time has it. */
+  schedule(type: 'stream-time' | 'wall-clock', intervalMs: number, startAt: number | null, run: (timestamp: number) => void): { cancel(): void }
   /** Called when the pipeline ends: the task is closed, or rebuilt after a failure. */
   onClose(close: () => void): void
   /** Where operators whose functions wait say so; only they use it, and `setTimer`. */

@@ -1,6 +1,6 @@
 import { StreamError, durationMs } from '../../core/index.ts'
 import type { Duration, Header } from '../../core/index.ts'
-import type { ProcessorContext } from '../processor.ts'
+import type { ProcessorContext, ScheduleOptions } from '../processor.ts'
 import { StreamRecord, noHeaders, noOrigin } from '../stream-record.ts'
 import type { RecordOrigin } from '../stream-record.ts'
 import type { NodeOf } from '../topology/node.ts'
@@ -77,10 +77,13 @@ class ProcessorScope implements ProcessorContext<unknown, unknown> {
     return this.#context.store(this.#node, name).view as never
   }
 
-  schedule(interval: Duration, type: 'stream-time' | 'wall-clock', punctuator: (timestamp: number) => void): { cancel(): void } {
+  schedule(interval: Duration, type: 'stream-time' | 'wall-clock', punctuator: (timestamp: number) => void, { startAt }: ScheduleOptions = {}): { cancel(): void } {
     const intervalMs = durationMs(interval, `${this.#node.name}: the interval of a punctuator`)
     if (intervalMs < 1) throw new StreamError('INVALID_ARGUMENT', `${this.#node.name}: the interval of a punctuator must be at least 1 ms`)
-    return this.#context.schedule(type, intervalMs, (timestamp) => {
+    if (startAt !== undefined && (!Number.isSafeInteger(startAt) || startAt < 0)) {
+      throw new StreamError('INVALID_ARGUMENT', `${this.#node.name}: startAt of a punctuator must be milliseconds since the epoch, not ${String(startAt)}`)
+    }
+    return this.#context.schedule(type, intervalMs, startAt ?? null, (timestamp) => {
       const idle = new StreamRecord(null, null, timestamp, noHeaders, noOrigin)
       try {
         this.run(idle, () => punctuator(timestamp))

@@ -45,6 +45,11 @@ export class PunctuationQueue {
   }
 }
 
-function nextOnGrid({ dueAt, intervalMs }: Schedule, now: number): number {
+/** When a punctuator is first due that belongs to the grid of `startAt`: then, or, if that is past, at the next place after now. Semantics: KIP-1146. */
+export function firstOnGrid(startAt: number, intervalMs: number, now: number): number {
+  return startAt >= now ? startAt : nextOnGrid({ dueAt: startAt, intervalMs }, now)
+}
+
+function nextOnGrid({ dueAt, intervalMs }: Pick<Schedule, 'dueAt' | 'intervalMs'>, now: number): number {
   return dueAt + (Math.floor((now - dueAt) / intervalMs) + 1) * intervalMs
 }

@@ -10,7 +10,7 @@ import type { RecordOrigin } from '../stream-record.ts'
 import type { SinkNode, SourceNode, StoreSpec, TopologyNode } from '../topology/node.ts'
 import type { Pipeline } from './compile-task.ts'
 import { deadLetterOf } from './dead-letter.ts'
-import { PunctuationQueue } from './punctuator.ts'
+import { PunctuationQueue, firstOnGrid } from './punctuator.ts'
 import type { Cancellable, PunctuationType } from './punctuator.ts'
 import { messageOf } from './record-queue.ts'
 import type { StreamTaskOptions } from './stream-task-options.ts'
@@ -118,8 +118,9 @@ export class TaskContext implements OperatorContext {
     return this.#pipeline?.childOf(node, child)
   }
 
-  schedule(type: PunctuationType, intervalMs: number, run: (timestamp: number) => void): Cancellable {
-    const firstAt = type === 'stream-time' ? 0 : this.#now + intervalMs
+  schedule(type: PunctuationType, intervalMs: number, startAt: number | null, run: (timestamp: number) => void): Cancellable {
+    const now = type === 'stream-time' ? this.streamTime : this.#now
+    const firstAt = startAt === null ? (type === 'stream-time' ? 0 : now + intervalMs) : firstOnGrid(startAt, intervalMs, now)
     return this.#punctuators[type].schedule(firstAt, intervalMs, run)
   }
 

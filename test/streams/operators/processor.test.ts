@@ -77,6 +77,25 @@ describe('a processor', () => {
     expect(() => new TopologyTestDriver(builder.build()).inputTopic(input).pipe({ key: 'k', value: 'bad' })).toThrow('reporter failed on in-0 at offset 0')
   })
 
+  it('runs on the grid of a time to start at, by either kind of time', () => {
+    const ran: string[] = []
+    const builder = new StreamsBuilder()
+    builder.stream(input).process(() => ({
+      init(context: ProcessorContext<string, string>) {
+        for (const type of ['stream-time', 'wall-clock'] as const) context.schedule(100, type, (time) => ran.push(`${type} ${time}`), { startAt: 30 })
+      },
+      process() {},
+    }))
+    const driver = new TopologyTestDriver(builder.build(), { startAtMs: 150 })
+    for (const timestamp of [20, 40, 120, 130]) driver.inputTopic(input).pipe({ key: 'k', value: 'x', timestamp })
+    for (const ms of [79, 1, 100]) driver.advanceWallClock(ms)
+    expect(ran).toEqual(['stream-time 40', 'stream-time 130', 'wall-clock 230', 'wall-clock 330'])
+
+    const wrong = new StreamsBuilder()
+    wrong.stream(input).process(() => ({ init(context) { context.schedule(1, 'wall-clock', () => {}, { startAt: -1 }) }, process() {} }), { name: 'p' })
+    expect(() => new TopologyTestDriver(wrong.build())).toThrow('p: startAt of a punctuator must be milliseconds since the epoch, not -1')
+  })
+
   it('may not change keys in processValues, nor use a store that it is not connected to', () => {
     const builder = new StreamsBuilder()
     builder.stream(input).processValues(() => {

@@ -1,5 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import { PunctuationQueue } from '../../../src/streams/runtime/punctuator.ts'
+import { PunctuationQueue, firstOnGrid } from '../../../src/streams/runtime/punctuator.ts'
+
+describe('a punctuator with a time to start at', () => {
+  it.each([
+    ['then, when it is to come', 50, 30, 50],
+    ['at once, when it is now', 50, 50, 50],
+    ['at the next place of its grid, when it is past', 5, 30, 35],
+    ['at the next place, when now is on the grid', 0, 30, 40],
+    ['then, before there is any time', 0, -1, 0],
+  ])('is first due %s', (_when, startAt, now, expected) => {
+    expect(firstOnGrid(startAt, 10, now)).toBe(expected)
+  })
+})
 
 describe('PunctuationQueue', () => {
   it('runs once for all that was missed, with the time of now, and stays on its grid', () => {
