@@ -8,6 +8,8 @@ import type { ConfigProvider } from './config-provider.ts'
 const placeholder = /\$\{([^}:]*):(?:([^}]*):)?([^}:]*)\}/g
 /** Shorter values are no secrets, and hiding them would garble every text. */
 const minSecretLength = 4
+/** What a timer can wait. */
+const maxTtlMs = 2_147_483_647
 
 /**
  * Fills in `${provider:path:key}` where a config is used, so that what is stored and shown keeps the placeholder. Remembers
@@ -15,17 +17,26 @@ const minSecretLength = 4
  */
 export class Secrets {
   readonly #providers: ReadonlyMap<string, ConfigProvider>
+  readonly #ttlsMs: ReadonlyMap<string, number>
   /** Value → what it stood for. */
   readonly #known = new Map<string, string>()
 
-  private constructor(providers: ReadonlyMap<string, ConfigProvider>) {
+  private constructor(providers: ReadonlyMap<string, ConfigProvider>, ttlsMs: ReadonlyMap<string, number>) {
     this.#providers = providers
+    this.#ttlsMs = ttlsMs
   }
 
   /** From `config.providers` of the worker's config. @throws INVALID_CONFIG for a provider whose class is not known */
   static from(worker: RawConfig): Secrets {
     const names = (worker['config.providers'] ?? '').split(',').map((name) => name.trim()).filter((name) => name !== '')
-    return new Secrets(new Map(names.map((name) => [name, createProvider(name, worker)])))
+    return new Secrets(new Map(names.map((name) => [name, createProvider(name, worker)])), new Map(names.flatMap((name) => ttlOf(name, worker))))
+  }
+
+  /** After how long the first of the secrets in the config should be looked up again; undefined: never. */
+  ttlMs(config: RawConfig): number | undefined {
+    const texts = Object.values(config).filter((text) => text !== null)
+    const ttls = texts.flatMap((text) => [...text.matchAll(placeholder)].flatMap(([, name]) => this.#ttlsMs.get(name!) ?? []))
+    return ttls.length === 0 ? undefined : Math.min(...ttls)
   }
 
   /** @throws INVALID_CONFIG naming the key and the placeholder */
@@ -78,6 +89,15 @@ function lookUp(provider: ConfigProvider, { key, whole, path, secretKey }: { rea
   }
   if (value === undefined) throw configError(`${key}: ${whole} cannot be filled in: there is no "${secretKey}"`, { details: { key } })
   return value
+}
+
+/** `config.providers.<name>.param.ttl.ms`; the providers of upstream have none. */
+function ttlOf(name: string, worker: RawConfig): readonly (readonly [string, number])[] {
+  const key = `config.providers.${name}.param.ttl.ms`
+  const text = worker[key] ?? null
+  if (text === null) return []
+  if (!/^[1-9]\d{0,9}$/.test(text.trim()) || Number(text) > maxTtlMs) throw configError(`Invalid value ${text} for configuration ${key}: must be a number of milliseconds from 1 to ${maxTtlMs}`, { details: { key } })
+  return [[name, Number(text)]]
 }
 
 function createProvider(name: string, worker: RawConfig): ConfigProvider {

@@ -35,7 +35,7 @@ const common = {
     doc: 'Aliases of the predicates that transforms use.', default: [], importance: 'low', group: 'Predicates', order: 13, width: 'long', displayName: 'Predicates', check: distinctAliases,
   }),
   'config.action.reload': option.oneOf(['none', 'restart'], {
-    doc: 'What to do when a secret of a config provider runs out. The providers here give no time to live, so nothing ever does; a secret is looked up each time a task starts.', default: 'restart', importance: 'low', group: 'Common',
+    doc: 'What to do when a secret of a config provider has changed, which is looked for where config.providers.<name>.param.ttl.ms says how often: start the connector and its tasks anew, or nothing. A secret is also looked up each time a task starts.', default: 'restart', importance: 'low', group: 'Common',
     order: 14, width: 'medium', displayName: 'Reload Action', recommended: none,
   }),
   'errors.retry.timeout': option.long({

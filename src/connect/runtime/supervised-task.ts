@@ -65,6 +65,7 @@ export class SupervisedTask {
   #isPaused: boolean
   #failure: unknown
   #attempts = 0
+  #isRelaunching = false
   #restartsAt: number | undefined
   #progress: TaskProgress = noProgress
   /** Counted by launches that ended. */
@@ -121,6 +122,17 @@ export class SupervisedTask {
     if (this.#state === 'PAUSED') this.#become('RUNNING')
   }
 
+  /** Stops it cleanly, if it does so in time, and starts it anew, with its config filled in again; not while it waits for a restart or has failed. */
+  relaunch(): void {
+    const hosted = this.#hosted
+    if (hosted === undefined || this.#isRelaunching) return
+    this.#isRelaunching = true
+    const { clock, gracefulMs } = this.#options
+    hosted.stop()
+    const late = clock.setTimer(gracefulMs, () => void hosted.kill())
+    void hosted.done.catch(() => {}).finally(() => late.cancel())
+  }
+
   /** Resolves when it has stopped, cleanly if it does so in time. */
   async stop(): Promise<void> {
     this.#stopping.abort()
@@ -139,6 +151,10 @@ export class SupervisedTask {
   async #supervise(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       const failure = await this.#runOnce()
+      if (this.#isRelaunching) {
+        this.#isRelaunching = false
+        continue
+      }
       if (failure === undefined || this.#stopping.signal.aborted) return
       if (!this.#mayRestart(failure.error)) return this.#fail(failure.error)
       await this.#waitForRestart(failure.error)

@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Secrets } from '../../../src/connect/config-providers/secrets.ts'
@@ -67,5 +67,34 @@ describe('a worker', () => {
     await until(() => worker.status()[0]!.tasks[0]?.state === 'FAILED', 'the task fails')
     expect(worker.status()[0]!.tasks[0]!.trace).toContain('login with ${env:MILLRACE_SECRET} refused')
     expect(`${log.lines.join()} ${JSON.stringify(worker.status())} ${String(worker.failure())}`).not.toContain('hunter2')
+  })
+
+  it.each(['restart', 'none'])('looks secrets up again when their time is over, and starts what uses a changed one anew where that is asked for (%s)', async (action) => {
+    const file = join(temporaryDirectory(), 'db.properties')
+    writeFileSync(file, 'limit=1234')
+    const broker = await openBroker()
+    const [user, other] = [new FedSource(), new FedSource()]
+    const log = memoryLog()
+    const plugins = [user.plugin, { ...other.plugin, class: 'test.Other' }]
+    const worker = ConnectWorker.open({ broker, plugins, log, config: { 'config.providers': 'file', 'config.providers.file.param.ttl.ms': '20', 'value.converter': 'StringConverter' } })
+    afterTest(() => worker.stop())
+    await worker.start({ name: 'fed', config: { 'connector.class': 'FedSource', 'limit': `\${file:${file}:limit}`, 'config.action.reload': action } })
+    await worker.start({ name: 'other', config: { 'connector.class': 'Other', 'limit': '5' } })
+    user.feed('a')
+    await until(() => user.acknowledged.length === 1, 'the first record is there')
+    rmSync(file)
+    await until(() => log.lines.some((line) => line.includes('cannot be looked up again')) || action === 'none', 'a file that is away is told of, and changes nothing')
+    expect(user.started).toHaveLength(1)
+    writeFileSync(file, 'limit=56789')
+    if (action === 'restart') await until(() => user.started.length === 2, 'the task starts with the new secret')
+    user.feed('b')
+    await until(() => user.acknowledged.length === 2, 'the second record is there')
+    expect([user.started.length, other.started.length]).toEqual([action === 'restart' ? 2 : 1, 1])
+    expect(worker.status()[0]!.tasks[0]).toMatchObject({ state: 'RUNNING', attempts: 0 })
+    expect(`${log.lines.join()} ${JSON.stringify(worker.status())}`).not.toMatch(/1234|56789/)
+  })
+
+  it('refuses a time to live that is none', () => {
+    expect(() => Secrets.from({ 'config.providers': 'env', 'config.providers.env.param.ttl.ms': '0' })).toThrow('must be a number of milliseconds from 1')
   })
 })

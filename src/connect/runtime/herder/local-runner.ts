@@ -1,5 +1,6 @@
 import type { Broker, Clock, Random } from '../../../core/index.ts'
 import type { RawConfig } from '../../config-spec.ts'
+import { watchSecrets } from '../../config-providers/secret-watch.ts'
 import type { Secrets } from '../../config-providers/secrets.ts'
 import type { ConnectorPlugin, Log } from '../../connector.ts'
 import type { CheckedConfig } from '../check-config.ts'
@@ -36,7 +37,9 @@ export interface LocalConnector {
   readonly checked: CheckedConfig
   /** To tell whether the config changed. */
   readonly text: string
-  readonly instance: ConnectorInstance
+  /** Another one when its secrets changed. */
+  instance: ConnectorInstance
+  readonly watch: Watch
 }
 
 export interface LocalTask {
@@ -44,6 +47,11 @@ export interface LocalTask {
   readonly checked: CheckedConfig
   readonly text: string
   readonly supervised: SupervisedTask
+  readonly watch: Watch
+}
+
+interface Watch {
+  cancel(): void
 }
 
 /** The connectors and tasks that run on this worker; somebody else decides which these are. */
@@ -83,19 +91,47 @@ export class LocalRunner {
 
   /** Resolves when it has planned for the first time, or has failed. */
   startConnector(checked: CheckedConfig, onPlan: (tasks: readonly RawConfig[]) => Promise<void>): Promise<void> {
-    const { secrets, clock, random, logOf, worker, onChange } = this.#options
     const { name, config } = checked.named
-    const instance = new ConnectorInstance({
-      checked, clock, random, log: logOf(name), gracefulMs: worker['task.shutdown.graceful.timeout.ms'], resolve: (raw) => secrets.resolve(raw),
-      onPlan, onChange: () => onChange(name, null),
+    const create = () => this.#createInstance(checked, onPlan)
+    const local: LocalConnector = { checked, text: JSON.stringify(config), instance: create(), watch: this.#watch(checked, `connector ${name}`, config, () => void this.#renew(local, create)) }
+    this.#connectors.set(name, local)
+    return local.instance.start()
+  }
+
+  #createInstance(checked: CheckedConfig, onPlan: (tasks: readonly RawConfig[]) => Promise<void>): ConnectorInstance {
+    const { secrets, clock, random, logOf, worker, onChange } = this.#options
+    const { name } = checked.named
+    return new ConnectorInstance({
+      checked, clock, random, log: logOf(name), gracefulMs: worker['task.shutdown.graceful.timeout.ms'], resolve: (raw) => secrets.resolve(raw), onPlan, onChange: () => onChange(name, null),
     })
-    this.#connectors.set(name, { checked, text: JSON.stringify(config), instance })
-    return instance.start()
+  }
+
+  async #renew(local: LocalConnector, create: () => ConnectorInstance): Promise<void> {
+    const { name } = local.checked.named
+    await local.instance.stop()
+    if (this.#connectors.get(name) !== local) return
+    local.instance = create()
+    await local.instance.start()
+  }
+
+  /** Where `config.action.reload` says so, a connector or a task whose secrets changed is started anew. */
+  #watch({ config: parsed, named }: CheckedConfig, name: string, config: RawConfig, restart: () => void): Watch {
+    const { secrets, clock, logOf } = this.#options
+    if (parsed['config.action.reload'] !== 'restart') return { cancel: () => {} }
+    const log = logOf(named.name)
+    return watchSecrets({
+      secrets, config, name, clock, log,
+      onChange: () => {
+        log.info(`${name}: a secret in its config has changed; it is started anew`)
+        restart()
+      },
+    })
   }
 
   async stopConnector(name: string): Promise<void> {
     const local = this.#connectors.get(name)
     this.#connectors.delete(name)
+    local?.watch.cancel()
     await local?.instance.stop()
   }
 
@@ -112,19 +148,22 @@ export class LocalRunner {
       launch: this.#launcher(spec, installed, checked.config['task.host'] ?? worker['task.host']),
       onChange: () => onChange(name, task),
     }, { isPaused })
-    this.#tasks.set(taskKey(name, task), { connector: name, task, checked, text: JSON.stringify(taskConfig), supervised })
+    const watch = this.#watch(checked, taskName(spec), { ...config, ...taskConfig }, () => supervised.relaunch())
+    this.#tasks.set(taskKey(name, task), { connector: name, task, checked, text: JSON.stringify(taskConfig), supervised, watch })
     supervised.start()
   }
 
   async stopTask(connector: string, task: number): Promise<void> {
     const key = taskKey(connector, task)
     const local = this.#tasks.get(key)
+    local?.watch.cancel()
     await local?.supervised.stop()
     if (this.#tasks.get(key) === local) this.#tasks.delete(key)
   }
 
   /** Stops everything at once; what stopped how can still be looked at. */
   async stopAll(): Promise<void> {
+    for (const { watch } of [...this.connectors().values(), ...this.tasks()]) watch.cancel()
     await Promise.all([...this.connectors().values()].map(({ instance }) => instance.stop()).concat(this.tasks().map(({ supervised }) => supervised.stop())))
   }
 
