@@ -12,7 +12,7 @@ import { bench } from './harness.ts'
 import type { BenchCase } from './harness.ts'
 import { countByKey, hitData, randomKeys, stateless, windowedCount } from './hits.ts'
 import {
-  chainProgram, countProgram, customerData, eventData, lineData, lookingProgram, orderData, parseEvents, sideData, streamStreamProgram, streamTableProgram, tableTableProgram, windowedProgram,
+  chainProgram, countProgram, customerData, eventData, lineData, lookingProgram, orderData, parseEvents, scatteredData, sideData, streamStreamProgram, streamTableProgram, tableTableProgram, windowedProgram,
 } from './reference-programs.ts'
 import type { TopicData } from './topic-data.ts'
 
@@ -83,8 +83,10 @@ const cases: Readonly<Record<string, () => readonly [() => Topology, Inputs]>> =
   'json-stateless-10': () => [() => stateless(10), { hits: hits() }],
   'count-10k-keys': () => [countProgram, { events: eventData(recordCount, 10_000) }],
   'count-1m-keys': () => [countProgram, { events: eventData(recordCount, 1_000_000) }],
-  'windowed-count-10k-keys': () => [windowedProgram, { events: eventData(recordCount, 10_000) }],
-  'windowed-count-1m-keys': () => [windowedProgram, { events: eventData(recordCount, 1_000_000) }],
+  'windowed-count-10k-keys': () => [() => windowedProgram(), { events: eventData(recordCount, 10_000) }],
+  'windowed-count-1m-keys': () => [() => windowedProgram(), { events: eventData(recordCount, 1_000_000) }],
+  'windowed-count-1-open-window (of 10,000 keys)': () => [() => windowedProgram('1d'), { events: scatteredData(recordCount, 1) }],
+  'windowed-count-1000-open-windows (of 10 keys)': () => [() => windowedProgram('1d'), { events: scatteredData(recordCount, 1_000) }],
   'windowed-count-many-rows (two records a row)': () => [windowedCount, { hits: hits() }],
   'count-hits-10k-keys': () => [countByKey, { hits: hits() }],
   'stream-table-join': () => [streamTableProgram, { customers: customerData(100_000), orders: orderData(recordCount) }],

@@ -3,7 +3,7 @@
  * and customers, two sides of a join. In the same sizes, numbers of keys and steps of event time.
  */
 import { jsonSerde, longSerde, randomInteger, seededRandom, stringSerde } from '../src/core/index.ts'
-import type { Random } from '../src/core/index.ts'
+import type { Duration, Random } from '../src/core/index.ts'
 import { joinWithin, topic, tumbling } from '../src/streams/index.ts'
 import type { Stream, Topology } from '../src/streams/index.ts'
 import type { Calibration } from './harness.ts'
@@ -71,6 +71,16 @@ export function eventData(count: number, users: number): TopicData {
   return topicData(texts, (index) => keys[index]!, eventTime)
 }
 
+/** As `eventData`, over 10,000 rows of users and minutes that come by chance: few minutes with many users, or many with few. */
+export function scatteredData(count: number, minutes: number): TopicData {
+  const random = seededRandom(42)
+  const users = 10_000 / minutes
+  const times = Array.from({ length: count }, () => startMs + 60_000 * randomInteger(random, minutes))
+  const keys = times.map(() => `user-${String(randomInteger(random, users)).padStart(6, '0')}`)
+  const texts = times.map((ts, index) => eventText(random, keys[index]!, ts))
+  return topicData(texts, (index) => keys[index]!, (index) => times[index]!)
+}
+
 function eventTime(index: number): number {
   return startMs + Math.floor(index / 5)
 }
@@ -78,12 +88,13 @@ function eventTime(index: number): number {
 function eventTexts(count: number, users: number): { readonly keys: readonly string[]; readonly texts: readonly string[] } {
   const random = seededRandom(42)
   const keys = Array.from({ length: count }, () => `user-${String(randomInteger(random, users)).padStart(6, '0')}`)
-  const texts = keys.map((user, index) => {
-    const page = `/catalogue/section-${randomInteger(random, 40)}/item-${1_000_000 + randomInteger(random, 1_000)}?utm_source=newsletter&session=`
-    const session = [0, 1].map(() => randomInteger(random, 0x1_0000_0000).toString(16).padStart(8, '0')).join('')
-    return JSON.stringify({ user, page: page + session, ts: eventTime(index) } satisfies Event)
-  })
-  return { keys, texts }
+  return { keys, texts: keys.map((user, index) => eventText(random, user, eventTime(index))) }
+}
+
+function eventText(random: Random, user: string, ts: number): string {
+  const page = `/catalogue/section-${randomInteger(random, 40)}/item-${1_000_000 + randomInteger(random, 1_000)}?utm_source=newsletter&session=`
+  const session = [0, 1].map(() => randomInteger(random, 0x1_0000_0000).toString(16).padStart(8, '0')).join('')
+  return JSON.stringify({ user, page: page + session, ts } satisfies Event)
 }
 
 export function orderData(count: number): TopicData {
@@ -161,9 +172,10 @@ export function countProgram(): Topology {
   return built((builder) => { builder.stream(events).groupByKey().count({ store: 'counts' }).toStream().to(counted) })
 }
 
-export function windowedProgram(): Topology {
+/** `grace`: windows stay open for so long. */
+export function windowedProgram(grace: Duration = 0): Topology {
   return built((builder) => {
-    builder.stream(events, { timestamp: (event) => event.ts }).groupByKey().windowedBy(tumbling('1m')).count({ store: 'per-minute' }).toStream()
+    builder.stream(events, { timestamp: (event) => event.ts }).groupByKey().windowedBy(tumbling('1m', { grace })).count({ store: 'per-minute' }).toStream()
       .selectKey((_count, { key, start }) => `${key}@${start}`).to(counted)
   })
 }
