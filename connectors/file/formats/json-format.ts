@@ -7,7 +7,7 @@ export const jsonFormat: LineFormat = {
     if (text.trim() === '') return null
     try {
       const value: unknown = JSON.parse(text)
-      return { value: /\d{16}/u.test(text) ? parseSchemaless(text) : value, schema: null }
+      return { value: /\d{16}/.test(text) ? parseSchemaless(text) : value, schema: null }
     } catch (error) {
       throw dataError(`not JSON: ${(error as Error).message}`, { cause: error })
     }

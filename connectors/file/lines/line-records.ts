@@ -100,16 +100,19 @@ export class LineRecords {
       records.push(positionOf({ file: line.file, offset: line.offset() }))
       return
     }
-    const entries = this.#assembler?.add(line, monotonicMs) ?? [{ ...line, offset: line.offset(), lineCount: 1 }]
-    for (const entry of entries) records.push(...this.#recordOf(entry, nowMs))
+    if (this.#assembler !== undefined) {
+      for (const entry of this.#assembler.add(line, monotonicMs)) records.push(...this.#recordOf(entry, nowMs))
+      return
+    }
+    const { file, text, start, bytes, error } = line
+    for (const item of this.#recordOf({ file, text, start, bytes, error, offset: line.offset(), lineCount: 1 }, nowMs)) records.push(item)
   }
 
   #placed(file: TailedFile, bytes: Buffer, start: number, offset: PlacedLine['offset']): PlacedLine {
-    const place = { file, start, bytes: bytes.length, offset }
     try {
-      return { ...place, text: decodeText(bytes, file.encoding, this.#options.invalidBytes, start === 0) }
+      return { file, start, bytes: bytes.length, offset, text: decodeText(bytes, file.encoding, this.#options.invalidBytes, start === 0), error: undefined }
     } catch (error) {
-      return { ...place, text: bytes.toString('latin1'), error }
+      return { file, start, bytes: bytes.length, offset, text: bytes.toString('latin1'), error }
     }
   }
 
@@ -127,7 +130,7 @@ export class LineRecords {
     const { format, encoding, fieldTypes } = this.#options
     if (format === null) return encoding === 'bytes' ? { value: Buffer.from(entry.text, 'latin1'), schema: bytesSchema } : { value: entry.text, schema: textSchema }
     const parsed = format.parse(entry.text, format.hasHeader === true ? this.#headerOf(entry.file) : '')
-    return parsed === null ? null : { ...parsed, value: withTypes(parsed.value, fieldTypes) }
+    return parsed === null || fieldTypes.size === 0 ? parsed : { ...parsed, value: withTypes(parsed.value, fieldTypes) }
   }
 
   #record(entry: Entry, { value, schema: valueSchema }: ParsedLine, nowMs: number): SourceRecord {
