@@ -1,4 +1,4 @@
-/** `millrace connect distributed` on Apache Kafka: two workers, of which the one that runs the task is killed. */
+/** `millrace connect distributed` on Apache Kafka: three workers, of which the one that runs the task is killed, and the next one paused. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ import { describeWith } from '../kit/services.ts'
 
 const plugin = fileURLToPath(new URL('../connect/runtime/fixtures/counting-plugin.mjs', import.meta.url))
 const patienceMs = 90_000
-const last = 400
+const last = 600
 
 interface Status {
   readonly tasks: readonly { readonly state: string; readonly worker_id: string }[]
@@ -50,21 +50,31 @@ await describeWith('kafka', 'millrace connect distributed on Apache Kafka', ({ b
   }
   const count = async () => ((await broker.topics.list()).includes(topic) ? (await readTopic(broker, topic)).length : 0)
 
-  it('goes on at the other worker, without a gap or a repeat', async () => {
-    const workers = [await start(), await start()]
+  it('goes on at another worker when one is killed, and when one is paused, which is a zombie later: without a gap or a repeat', async () => {
+    const workers = [await start(), await start(), await start()]
     const config = { 'connector.class': 'CountingSource', topic, 'last': String(last) }
     const made = await fetch(`${workers[1]!.url}/connectors`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ name: 'count', config }) })
     expect(made.status).toBe(201)
-    await until(async () => (await workers[0]!.status()).tasks?.[0]?.state === 'RUNNING' && await count() > 10, 'the task runs')
-    const { worker_id: runner } = (await workers[0]!.status()).tasks[0]!
-    const victim = workers.find(({ url }) => new URL(url).host === runner)!
-    const survivor = workers.find((each) => each !== victim)!
-    victim.worker.kill('SIGKILL')
-    await victim.worker.ended
-    await until(async () => (await survivor.status()).tasks[0]?.worker_id !== runner, 'the other worker has the task')
+    const runnerSeenBy = async (observer: (typeof workers)[number]) => {
+      const [task] = (await observer.status()).tasks ?? []
+      return task?.state === 'RUNNING' ? workers.find(({ url }) => new URL(url).host === task.worker_id) : undefined
+    }
+    await until(async () => await runnerSeenBy(workers[0]!) !== undefined && await count() > 10, 'the task runs')
+    const killed = (await runnerSeenBy(workers[0]!))!
+    killed.worker.kill('SIGKILL')
+    await killed.worker.ended
+    const left = workers.filter((each) => each !== killed)
+    await until(async () => ![undefined, killed].includes(await runnerSeenBy(left[0]!)), 'another worker has the task')
+    const paused = (await runnerSeenBy(left[0]!))!
+    const survivor = left.find((each) => each !== paused)!
+    paused.worker.kill('SIGSTOP')
+    await until(async () => await runnerSeenBy(survivor) === survivor, 'the last worker has the task')
     await until(async () => await count() >= last, 'all is counted')
+    // it still thinks that the task is its own
+    paused.worker.kill('SIGCONT')
+    await until(async () => await runnerSeenBy(paused) === survivor, 'the one that was paused knows who has the task')
     survivor.worker.kill('SIGTERM')
     expect(await survivor.worker.ended).toMatchObject({ code: 0 })
     expect((await readTopic(broker, topic)).map(({ value }) => value)).toEqual(Array.from({ length: last }, (_, index) => `${index + 1} thread`))
-  }, 300_000)
+  }, 500_000)
 })
