@@ -24,6 +24,7 @@ interface RunCommandOptions extends BackendOptions {
   readonly stateDirectory?: string
   readonly threads?: number
   readonly standbyReplicas?: number
+  readonly metricsRecordingLevel?: 'info' | 'debug' | 'trace'
   readonly httpPort?: number
   readonly httpHost: string
   readonly endpoint?: string
@@ -38,7 +39,7 @@ export function addRunCommand(program: Command, terminal: Terminal): void {
     .option('--instance-id <id>', 'names this instance among those of the application: started again under it, it takes up its work at once (default: random)')
     .addOption(new Option('--on-deserialization-error <policy>', 'for bytes that are no key or value of their topic (default: fail)').choices(policies))
     .addOption(new Option('--on-processing-error <policy>', 'for a function of the program that throws (default: fail)').choices(policies))
-    .addOption(new Option('--on-serialization-error <policy>', 'for a result that has no bytes (default: fail)').choices(policies))
+    .addOption(new Option('--on-serialization-error <policy>', 'for a result that has no bytes, too many for its topic, or no topic (default: fail)').choices(policies))
     .addOption(new Option('--guarantee <guarantee>', 'exactly-once: results, state and offsets become visible together (default: exactly-once)').choices(['exactly-once', 'at-least-once']))
     .option('--commit-interval <duration>', 'longest time until results are visible, such as 100ms (default: 100ms, or 30s at least once)', duration)
     .addOption(new Option('--offset-reset <place>', 'where to start in topics of which nothing was committed (default: earliest)').choices(['earliest', 'latest']))
@@ -46,6 +47,7 @@ export function addRunCommand(program: Command, terminal: Terminal): void {
     .option('--state-directory <directory>', 'keep stores on disk, larger than memory if need be; needs the package lmdb (default: in memory)')
     .option('--threads <number>', 'run StreamTasks in so many threads (default: 1)', wholeNumber)
     .option('--standby-replicas <number>', 'let so many other instances follow the stores of each StreamTask, and take it over without restoring (default: 0)', wholeNumber)
+    .addOption(new Option('--metrics-recording-level <level>', 'debug also measures each node and each operation of a store, trace how old records are there; both cost time with each record (default: info)').choices(['info', 'debug', 'trace']))
     .option('--http-port <port>', 'serve metrics for Prometheus, and the stores, at this port; 0 takes a free one', wholeNumber)
     .option('--http-host <address>', 'with --http-port: where to listen; there is no password', '127.0.0.1')
     .option('--endpoint <address>', 'where other instances and their clients reach that port, such as 10.0.0.5:8080')
@@ -80,8 +82,8 @@ function threadWorker(): Pick<StreamsConfig, 'threadWorker'> {
 
 /** Those of the application that were given: it has defaults for the others. */
 function settingsOf(options: RunCommandOptions): Partial<StreamsConfig> {
-  const { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, stateDirectory, endpoint, threads, standbyReplicas } = options
-  const settings = { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, stateDirectory, endpoint, threads, standbyReplicas }
+  const { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, stateDirectory, endpoint, threads, standbyReplicas, metricsRecordingLevel } = options
+  const settings = { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, stateDirectory, endpoint, threads, standbyReplicas, metricsRecordingLevel }
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
 }
 
