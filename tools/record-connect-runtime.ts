@@ -5,8 +5,6 @@
  * real broker, and writes down what happened as what they expect. Needs Java with javac.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openKafkaBroker } from '../src/core/index.ts'
@@ -16,14 +14,6 @@ import { startKafkaConnect } from '../test/kit/kafka-connect.ts'
 import { kafkaVersion } from '../test/kit/kafka-jars.ts'
 import { startKafka } from '../test/kit/kafka.ts'
 import { vectorsDirectory } from '../test/kit/vectors.ts'
-
-async function freePort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>((resolve) => { probe.listen(0, '127.0.0.1', resolve) })
-  const { port } = probe.address() as AddressInfo
-  await new Promise((resolve) => { probe.close(resolve) })
-  return port
-}
 
 /** One step and one call a line, so that a difference can be read. */
 function written({ scenario, about, topics, steps, reads, expect }: Scenario): string {
@@ -46,7 +36,7 @@ const broker = await openKafkaBroker({ brokers: kafka.bootstrapServers.split(','
 async function record(names: readonly string[], support: 'enabled' | 'disabled'): Promise<void> {
   if (names.length === 0) return
   const config = { 'exactly.once.source.support': support, 'group.id': support, ...Object.fromEntries(['config', 'offset', 'status'].map((each) => [`${each}.storage.topic`, `${support}-${each}`])) }
-  const connect = await startKafkaConnect({ bootstrapServers: kafka.bootstrapServers, port: await freePort(), config })
+  const connect = await startKafkaConnect({ bootstrapServers: kafka.bootstrapServers, config })
   try {
     for (const name of names) await recordOne(name, connect.url)
   } finally {

@@ -1,6 +1,8 @@
 /** A real Kafka Connect worker, distributed, from the jars of the kit, with the connectors of kafka/connect/Scripted.java. */
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,14 +17,14 @@ export interface KafkaConnect {
 const startPatienceMs = 180_000
 
 /** `config`: what else the worker's properties shall hold. */
-export async function startKafkaConnect({ bootstrapServers, port, config = {} }: { readonly bootstrapServers: string; readonly port: number; readonly config?: Readonly<Record<string, string>> }): Promise<KafkaConnect> {
+export async function startKafkaConnect({ bootstrapServers, config = {} }: { readonly bootstrapServers: string; readonly config?: Readonly<Record<string, string>> }): Promise<KafkaConnect> {
   const home = mkdtempSync(join(tmpdir(), 'millrace-kafka-connect-'))
   const classes = join(home, 'classes')
   mkdirSync(classes)
   const source = join(dirname(fileURLToPath(import.meta.url)), 'kafka', 'connect', 'Scripted.java')
   const compiled = spawnSync('javac', ['-nowarn', '-d', classes, '-cp', kafkaClassPath(), source], { encoding: 'utf8' })
   if (compiled.status !== 0) throw new Error(`Scripted.java does not compile: ${compiled.stderr}`)
-  const url = `http://127.0.0.1:${port}`
+  const url = `http://127.0.0.1:${await freePort()}`
   const properties = {
     'bootstrap.servers': bootstrapServers, 'group.id': 'connect-cluster', 'listeners': url, 'plugin.discovery': 'hybrid_warn', 'offset.flush.interval.ms': '3600000',
     'config.storage.topic': 'connect-configs', 'offset.storage.topic': 'connect-offsets', 'status.storage.topic': 'connect-status', 'offset.storage.partitions': '1',
@@ -54,4 +56,12 @@ async function isHealthy(url: string): Promise<boolean> {
   } catch {
     return false
   }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer()
+  await new Promise<void>((resolve) => { probe.listen(0, '127.0.0.1', resolve) })
+  const { port } = probe.address() as AddressInfo
+  await new Promise((resolve) => { probe.close(resolve) })
+  return port
 }
