@@ -7,7 +7,7 @@ import type { StreamsConfig } from '../../src/streams/index.ts'
 import { createTopics, openMemoryBroker, readAll, write } from '../kit/streams-harness.ts'
 
 const rows = 60_000
-const live = 5_000
+const live = 2_000
 const text = { key: stringSerde, value: stringSerde }
 
 let broker: Broker
