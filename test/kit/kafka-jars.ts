@@ -29,7 +29,8 @@ export function archiveOptions(): readonly string[] {
   return existsSync(classArchive()) ? [`-XX:SharedArchiveFile=${classArchive()}`, '-Xlog:disable'] : []
 }
 
-const kitFolder = join(dirname(fileURLToPath(import.meta.url)), 'kafka')
+/** Also of the benches, which are run from what was built. */
+const kitFolder = join(dirname(fileURLToPath(import.meta.url)).replace(/([/\\])dist\1test\1/, '$1test$1'), 'kafka')
 
 function kafkaCacheFolder(): string {
   return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'millrace-test', `kafka-${kafkaVersion}`)
@@ -108,15 +109,28 @@ export async function runKafkaTool(mainClass: string, options: readonly string[]
 }
 
 /** Compiles the Kafka Streams programs of `kafka/streams` in memory, and runs them to the end of their topics. The first call on a machine fetches jars. */
-export async function runKafkaStreams(options: readonly string[]): Promise<string> {
+export function runKafkaStreams(options: readonly string[]): Promise<string> {
+  return runStreamsProgram('Programs.java', ['-Xmx256m', ...javaOptions], options)
+}
+
+async function runStreamsProgram(file: string, settings: readonly string[], options: readonly string[]): Promise<string> {
   const folder = join(kitFolder, 'streams')
   const libs = classPathOf('libs-streams', join(folder, 'pom.xml'))
   const state = mkdtempSync(join(tmpdir(), 'millrace-kafka-streams-'))
   try {
-    return await runJava(['-Xmx256m', ...javaOptions, `-Djava.io.tmpdir=${state}`, '-cp', libs, join(folder, 'Programs.java')], options)
+    return await runJava([...settings, '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', `-Djava.io.tmpdir=${state}`, '-cp', libs, join(folder, file)], options)
   } finally {
     rmSync(state, { recursive: true, force: true })
   }
+}
+
+/**
+ * Runs one of the programs of `kafka/streams/Measured.java`, whose options are said there, in a Java that compiles as well as it can.
+ * The seconds are from its first record to its last; CPU is that of its process.
+ */
+export async function measureKafkaStreams(options: readonly string[]): Promise<{ readonly seconds: number; readonly cpuSeconds: number }> {
+  const printed = await runStreamsProgram('Measured.java', ['-Xmx1g'], options)
+  return JSON.parse(printed.trimEnd().split('\n').at(-1)!) as { seconds: number; cpuSeconds: number }
 }
 
 async function runJava(program: readonly string[], options: readonly string[], input = ''): Promise<string> {

@@ -16,13 +16,15 @@ import { archiveOptions, classArchive, KafkaUnavailable } from './kafka-jars.ts'
 import { dockerBroker, JarBroker } from './kafka-process.ts'
 import type { BrokerProcess } from './kafka-process.ts'
 
-export { hasKafkaTools, KafkaUnavailable, runKafkaStreams, runKafkaTool } from './kafka-jars.ts'
+export { hasKafkaTools, KafkaUnavailable, measureKafkaStreams, runKafkaStreams, runKafkaTool } from './kafka-jars.ts'
 
 export interface KafkaOptions {
   /** Default 1. Node ids are 1, 2, 3 …; the first three are controllers too. */
   readonly brokers?: number
   /** More lines of server.properties; `{node}` stands for the id of the node, `{port}` for one more free port, for a listener of one's own. */
   readonly properties?: readonly string[]
+  /** More options of `java`, where it runs without Docker. */
+  readonly javaOptions?: readonly string[]
 }
 
 /** What another process needs to use a cluster. */
@@ -71,7 +73,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
     rmSync(home, { recursive: true, force: true })
   }
   try {
-    const javaOptions = docker ? [] : await archivedClasses()
+    const javaOptions = docker ? [] : [...await archivedClasses(), ...(options.javaOptions ?? [])]
     for (const node of nodes) {
       const settings = { nodeId: node.id, clusterId, properties: serverProperties(node, nodes, options.properties ?? []), javaOptions }
       processes.set(node.id, docker ? await dockerBroker(settings) : new JarBroker(join(home, `broker-${node.id}`), settings))
