@@ -1,7 +1,8 @@
 /** The programs of the model as topologies. */
-import { stringSerde } from '../../src/core/index.ts'
+import { partitionForKey, stringSerde } from '../../src/core/index.ts'
 import { StreamsBuilder, hopping, joinWithin, session, sliding, topic, tumbling } from '../../src/streams/index.ts'
 import type { Processor, SlidingWindows, Stream, Table, TimeWindows, Topology, Windowed } from '../../src/streams/index.ts'
+import { PlainRows } from './plain-rows.ts'
 import { functions, longGraceMs } from './streams-model.ts'
 import type { JoinKind, ProgramSpec, StreamSpec, TableSpec, WindowSpec } from './streams-model.ts'
 
@@ -12,16 +13,39 @@ type TextTable = Table<string, string>
 const texts = { key: stringSerde, value: stringSerde }
 export const topicOf = (name: string) => topic(name, texts)
 export const results = topicOf('out')
+/** What no window takes any more. */
+export const tooLate = topicOf('too-late')
 
-export function topologyOf(spec: ProgramSpec): Topology {
-  return new Program().build(spec)
+/** Another way to the same results. */
+export interface Variant {
+  /** Values are mapped by functions that wait. */
+  readonly waits?: boolean
+  /** Tables that are kept have their rows in a store of the program's own. */
+  readonly ownRows?: boolean
+  /** Foreign-key joins are told how their topics are partitioned: by the key, as they would be anyway. */
+  readonly partitioners?: boolean
+}
+
+interface KeptOptions {
+  readonly store?: string
+  readonly value?: typeof stringSerde
+  readonly rows?: () => PlainRows
+}
+
+export function topologyOf(spec: ProgramSpec, variant: Variant = {}): Topology {
+  return new Program(variant).build(spec)
 }
 
 class Program {
   readonly #builder = new StreamsBuilder({ defaultKey: stringSerde as never, defaultValue: stringSerde as never })
   readonly #streams = new Map<string, TextStream>()
   readonly #tables = new Map<string, TextTable>()
+  readonly #variant: Variant
   #stores = 0
+
+  constructor(variant: Variant) {
+    this.#variant = variant
+  }
 
   build(spec: ProgramSpec): Topology {
     switch (spec.kind) {
@@ -51,7 +75,7 @@ class Program {
     switch (spec.op) {
       case 'filter': return from.filter((value) => functions.has(spec.letter)(value))
       case 'filterNot': return from.filterNot((value) => functions.has(spec.letter)(value))
-      case 'mapValues': return from.mapValues(functions.shout)
+      case 'mapValues': return this.#variant.waits === true ? from.mapAsync(async (value) => Promise.resolve(functions.shout(value))) : from.mapValues(functions.shout)
       case 'process': return from.process(shoutingProcessor)
       case 'flatMapValues': return from.flatMapValues(functions.repeat(spec.times))
       case 'selectKey': return from.selectKey(functions.first)
@@ -72,7 +96,8 @@ class Program {
   }
 
   #newTable(spec: TableSpec): TextTable {
-    const kept = spec.isKept ? { store: `store-${this.#stores++}`, value: stringSerde } : {}
+    const rows = this.#variant.ownRows === true ? { rows: () => new PlainRows() } : {}
+    const kept: KeptOptions = spec.isKept ? { store: `store-${this.#stores++}`, value: stringSerde, ...rows } : {}
     if (spec.op === 'source') return this.#sourceTable(spec.topic, kept)
     const from = this.#table(spec.from)
     switch (spec.op) {
@@ -86,7 +111,9 @@ class Program {
       case 'join': return this.#join(spec.kind, from, this.#table(spec.with), kept)
       case 'foreignKey': {
         const foreignKey = (row: string) => functions.first(row)
-        return spec.isLeft ? from.leftJoinOn(this.#table(spec.with), foreignKey, functions.join, kept) : from.joinOn(this.#table(spec.with), foreignKey, functions.join, kept)
+        const byKey = (_topic: string, key: string, partitions: number) => partitionForKey(stringSerde.serialize(key), partitions)
+        const options = this.#variant.partitioners === true ? { ...kept, partitioner: byKey, otherPartitioner: byKey } : kept
+        return spec.isLeft ? from.leftJoinOn(this.#table(spec.with), foreignKey, functions.join, options) : from.joinOn(this.#table(spec.with), foreignKey, functions.join, options)
       }
     }
   }
@@ -110,7 +137,7 @@ class Program {
     const grouped = stream.groupByKey()
     const counts = spec.type === 'session'
       ? grouped.windowedBy(session(spec.gapMs, { grace: longGraceMs })).count({ retention: 2 * longGraceMs })
-      : grouped.windowedBy(windowsOf(spec)).count({ retention: 2 * longGraceMs })
+      : grouped.windowedBy(windowsOf(spec), 'graceMs' in spec ? { late: (late) => { (late as unknown as Stream<string, string>).to(tooLate) } } : {}).count({ retention: 2 * longGraceMs })
     const changes = counts.toStream() as unknown as Stream<Windowed<string>, number | null>
     return changes.map((count, { key, start, end }) => [`${key}@${start}/${end}`, textOf(count)])
   }

@@ -276,6 +276,19 @@ function fixedWindows(input: readonly Event[], sizeMs: number, advanceMs: number
   return texts(counts)
 }
 
+/** Of the last input: records that no window takes any more, where windows close. */
+export function lateRecords({ stream, windows }: ProgramSpec & { readonly kind: 'windows' }, history: readonly Input[]): readonly Row[] {
+  if (windows.type !== 'tumbling' && windows.type !== 'hopping') return []
+  const { sizeMs, graceMs } = windows
+  const advanceMs = windows.type === 'hopping' ? windows.advanceMs : sizeMs
+  const input = events(stream, history).filter(({ key }) => key !== null)
+  return input.filter(({ timestamp, step }, index) => {
+    const latest = Math.max(...input.slice(0, index + 1).map((event) => event.timestamp))
+    const lastStart = Math.floor(timestamp / advanceMs) * advanceMs
+    return step === history.length - 1 && lastStart + sizeMs + graceMs <= latest
+  }).map(({ key, value }) => ({ key, value }))
+}
+
 /** A window ends at each record, and one begins right behind each that another record is in. */
 function slidingWindows(input: readonly Event[], differenceMs: number): ReadonlyMap<string, string> {
   const counts = new Map<string, number>()
