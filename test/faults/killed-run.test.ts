@@ -8,7 +8,7 @@ import type { ConsoleOptions } from '../kit/console.ts'
 import { snippetsOfDocument } from '../kit/doc-snippets.ts'
 import { hitLines, plainCounts, printedCounts } from '../kit/hits.ts'
 
-const rounds = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 20)
+const rounds = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 12)
 const seed = Number(process.env['MILLRACE_FAULT_SEED'] ?? systemClock.now() % 1_000_000)
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const linesPerRound = 300
