@@ -10,6 +10,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Client } from 'pg'
 import { describe, expect, it } from 'vitest'
 import { openEmbeddedBroker, randomInteger, seededRandom, sleep, systemClock } from '../../src/core/index.ts'
 import type { Random } from '../../src/core/index.ts'
@@ -69,7 +70,7 @@ function comparable(rows: Iterable<Row>): Readonly<Record<string, Row>> {
   return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-const contents = async (url: string, table: string) => comparable((await queryRows(url, `select to_jsonb(t) as row from "${table}" t`)).map(({ row }) => row as Row))
+const contents = async (client: Client, table: string) => comparable((await client.query<{ row: Row }>(`select to_jsonb(t) as row from "${table}" t`)).rows.map(({ row }) => row))
 
 /** What a reader of the topic alone makes of it. */
 async function rebuilt(directory: string): Promise<ReadonlyMap<string, Readonly<Record<string, Row>>>> {
@@ -138,7 +139,7 @@ await describeWith('postgres', 'a replica of twenty tables', (shared) => {
             if (round === 2) await client.query(`begin; insert into t3 (id, n) select i, i from generate_series(10000, ${10_000 + hugeRows}) i; delete from t3 where id >= 10000 and id % 10 > 0; commit`)
             if (round % 3 === 1) await client.query(`insert into signals values ('${round}', 'execute-snapshot', '{"data-collections": ["public.t${round}", "public.t1*"]}')`)
           })
-          await sleep(systemClock, randomInteger(random, 2_000))
+          await sleep(systemClock, randomInteger(random, 1_000))
           if (round % 4 === 3) {
             await server.stopServer((round + seed) % 8 < 4 ? 'crash' : 'fast')
             await server.startServer()
@@ -147,17 +148,19 @@ await describeWith('postgres', 'a replica of twenty tables', (shared) => {
         }
         await start()
         const original = new Map<string, Awaited<ReturnType<typeof contents>>>()
-        for (const table of tables) original.set(table, await contents(source, table))
+        await withClient(source, async (client) => { for (const table of tables) original.set(table, await contents(client, table)) })
         const behind = new Set(tables)
         for (let tries = 0; behind.size > 0 && tries < 600; tries++) {
-          for (const table of behind) {
-            const replica = await contents(target, `db.public.${table}`).catch(() => undefined)
-            if (JSON.stringify(replica) === JSON.stringify(original.get(table))) behind.delete(table)
-          }
+          await withClient(target, async (client) => {
+            for (const table of behind) {
+              const replica = await contents(client, `db.public.${table}`).catch(() => undefined)
+              if (JSON.stringify(replica) === JSON.stringify(original.get(table))) behind.delete(table)
+            }
+          })
           if (behind.size > 0) await sleep(systemClock, 200)
         }
         await end(child!, 'SIGTERM')
-        for (const table of behind) expect(await contents(target, `db.public.${table}`), `seed ${seed}, ${table}: ${said}`).toEqual(original.get(table))
+        for (const table of behind) expect(await withClient(target, (client) => contents(client, `db.public.${table}`)), `seed ${seed}, ${table}: ${said}`).toEqual(original.get(table))
         for (const [table, replica] of await rebuilt(directory)) expect(replica, `seed ${seed}, topic of ${table}`).toEqual(original.get(table))
       } finally {
         if (child !== undefined) await end(child, 'SIGKILL')

@@ -1,38 +1,8 @@
-import { appendFileSync, chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, openSync, closeSync, renameSync, rmSync, symlinkSync, truncateSync, unlinkSync, utimesSync, writeFileSync, writeSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { fileSource } from '../../../connectors/file/plugins.ts'
-import { SourceHarness } from '../../kit/source-harness.ts'
+import { appendFileSync, chmodSync, copyFileSync, existsSync, mkdirSync, openSync, closeSync, renameSync, rmSync, symlinkSync, truncateSync, unlinkSync, utimesSync, writeFileSync, writeSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { append, at, folderForEach, harness, lines, started } from '../../kit/file-source.ts'
 
-let folder: string
-let harnesses: { stop(): Promise<void> }[] = []
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'millrace-file-source-'))
-})
-
-afterEach(async () => {
-  for (const harness of harnesses) await harness.stop()
-  harnesses = []
-  rmSync(folder, { recursive: true, force: true })
-})
-
-function harness(config: Record<string, string> = {}) {
-  const made = new SourceHarness(fileSource, { path: at('access.log'), topic: 'lines', watch: 'false', 'rescan.interval.ms': '1', ...config })
-  harnesses.push(made)
-  return made
-}
-
-async function started(config: Record<string, string> = {}) {
-  const made = harness(config)
-  await made.start()
-  return made
-}
-
-const at = (name: string) => join(folder, name)
-const lines = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `line ${from + i}`)
-const append = (name: string, from: number, to: number) => appendFileSync(at(name), lines(from, to).map((line) => `${line}\n`).join(''))
+folderForEach()
 
 describe('reading lines', () => {
   it('gives every line of a file that grows, once and in order', async () => {
@@ -72,9 +42,9 @@ describe('reading lines', () => {
   })
 
   it('says that a path is a folder', async () => {
-    const source = await started({ path: folder })
+    const source = await started({ path: at('') })
     await source.drain()
-    expect(source.log.lines).toEqual([`warn ${folder} is a folder, and nothing of it is read; name the files in it, such as ${at('*.log')}`])
+    expect(source.log.lines).toEqual([`warn ${at('')} is a folder, and nothing of it is read; name the files in it, such as ${at('*.log')}`])
   })
 
   it('reads many files by turns, so that a huge one does not hold up the others', async () => {
@@ -118,8 +88,7 @@ describe('reading lines', () => {
   it('notices growth at once when it watches', async () => {
     append('access.log', 0, 1)
     const { systemClock } = await import('millrace/connect')
-    const source = new SourceHarness(fileSource, { path: at('access.log'), topic: 'lines', 'poll.interval.ms': '60000', 'rescan.interval.ms': '60000' }, systemClock)
-    harnesses.push(source)
+    const source = harness({ watch: 'true', 'poll.interval.ms': '60000', 'rescan.interval.ms': '60000' }, systemClock)
     await source.start()
     while ((await source.poll()) === 0);
     append('access.log', 1, 2)
@@ -417,6 +386,6 @@ describe('trouble', () => {
 
 function chmodForOthers(): void {
   process.seteuid!(0)
-  chmodSync(folder, 0o755)
+  chmodSync(at(''), 0o755)
   process.seteuid!(65534)
 }

@@ -1,38 +1,8 @@
-import { appendFileSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
-import { fileSource } from '../../../../connectors/file/plugins.ts'
-import { SourceHarness } from '../../../kit/source-harness.ts'
+import { appendFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
+import { append, at, folderForEach, harness, lines, started } from '../../../kit/file-source.ts'
 
-let folder: string
-let harnesses: { stop(): Promise<void> }[] = []
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'millrace-file-source-'))
-})
-
-afterEach(async () => {
-  for (const harness of harnesses) await harness.stop()
-  harnesses = []
-  rmSync(folder, { recursive: true, force: true })
-})
-
-function harness(config: Record<string, string> = {}) {
-  const made = new SourceHarness(fileSource, { path: at('access.log'), topic: 'lines', watch: 'false', 'rescan.interval.ms': '1', ...config })
-  harnesses.push(made)
-  return made
-}
-
-async function started(config: Record<string, string> = {}) {
-  const made = harness(config)
-  await made.start()
-  return made
-}
-
-const at = (name: string) => join(folder, name)
-const lines = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `line ${from + i}`)
-const append = (name: string, from: number, to: number) => appendFileSync(at(name), lines(from, to).map((line) => `${line}\n`).join(''))
+folderForEach()
 
 it('leaves old files alone until they change, but goes on in those that it had begun', async () => {
   const anHourAgo = new Date(Date.UTC(1970, 0, 1, 0, 0, 1))
