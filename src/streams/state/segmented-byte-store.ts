@@ -48,6 +48,8 @@ export class SegmentedByteStore implements ByteStore {
   readonly #dropped = new Map<number, Segment>()
   #observedTime = -1
   #committedTime = -1
+  /** Largest time of what a cache in front has; -1: there is none. */
+  #noticedTime = -1
 
   constructor(options: SegmentedOptions) {
     this.#options = options
@@ -67,6 +69,11 @@ export class SegmentedByteStore implements ByteStore {
     return this.#observedTime - this.#options.retentionMs + 1
   }
 
+  /** As `firstVisibleTime`, with what is still in the cache. */
+  get firstNoticedTime(): number {
+    return Math.max(this.#observedTime, this.#noticedTime) - this.#options.retentionMs + 1
+  }
+
   /** Also a row out of retention that is still there: what it may be used for, the caller knows. */
   get(key: Uint8Array): Uint8Array | null {
     return this.#segments.get(this.#segmentOf(this.#options.keys.timeOf(key)))?.rows.get(key) ?? null
@@ -78,7 +85,7 @@ export class SegmentedByteStore implements ByteStore {
 
   put(key: Uint8Array, value: Uint8Array | null): void {
     const time = this.#options.keys.timeOf(key)
-    this.observe(time)
+    this.#observe(time)
     if (this.#isRefused(time)) {
       this.#options.onExpired()
       return
@@ -158,6 +165,7 @@ export class SegmentedByteStore implements ByteStore {
     for (const [id, segment] of this.#dropped) this.#segments.set(id, segment)
     this.#dropped.clear()
     this.#observedTime = this.#committedTime
+    this.#noticedTime = -1
     this.#eachSegment((rows) => rows.rollback())
     // An order that was made since the last commit does not know the rows that are back.
     if (!this.#options.byTime) for (const segment of this.#segments.values()) segment.times = null
@@ -170,11 +178,16 @@ export class SegmentedByteStore implements ByteStore {
     this.#dropped.clear()
     this.#observedTime = -1
     this.#committedTime = -1
+    this.#noticedTime = -1
     this.#options.disk?.setObservedTime(-1)
   }
 
-  /** A row of that time was written, here or into a cache that will bring it: what is too old by now goes. */
-  observe(time: number): void {
+  /** A cache has a row of that time, and will bring it: by then what is too old will be gone. */
+  notice(time: number): void {
+    if (time > this.#noticedTime) this.#noticedTime = time
+  }
+
+  #observe(time: number): void {
     if (time <= this.#observedTime) return
     this.#observedTime = time
     const firstLive = this.#segmentOf(time - this.#options.retentionMs)
@@ -185,13 +198,14 @@ export class SegmentedByteStore implements ByteStore {
     }
   }
 
-  /** Rows of that time are gone for good; a cache may still have some. */
+  /** Rows of that time are gone for good, or would be without a cache. */
   isGone(time: number): boolean {
-    return this.#segmentOf(time) < this.#segmentOf(this.#observedTime - this.#options.retentionMs)
+    return this.#segmentOf(time) < this.#segmentOf(Math.max(this.#observedTime, this.#noticedTime) - this.#options.retentionMs)
   }
 
   #isRefused(time: number): boolean {
-    return this.#options.refuses === 'row' ? time < this.firstVisibleTime : this.isGone(time)
+    const horizon = this.#observedTime - this.#options.retentionMs
+    return this.#options.refuses === 'row' ? time <= horizon : this.#segmentOf(time) < this.#segmentOf(horizon)
   }
 
   #segmentOf(time: number): number {

@@ -47,7 +47,7 @@ export class SessionStore<K, V> implements ReadOnlySessionStore<K, V> {
   /** null removes. */
   put({ key, start, end }: Windowed<K>, value: V | null): void {
     // Not only when the cache brings it: how large caches are must not show in what is found.
-    this.#segments.observe(end)
+    this.#segments.notice(end)
     this.#bytes.put(sessionKey(this.#keySerde.serialize(key), start, end), value === null ? null : this.#valueSerde.serialize(value))
   }
 

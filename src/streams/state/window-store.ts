@@ -79,7 +79,7 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
       return
     }
     // Not only when the cache brings it: how large caches are must not show in what is found.
-    if (this.#options.cached) this.#segments.observe(start)
+    if (this.#options.cached) this.#segments.notice(start)
     this.#bytes.put(this.#rowKey(key, start, 0), value === null ? null : this.#options.valueSerde.serialize(value))
   }
 
@@ -143,7 +143,7 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
   *#ofKey(key: K, from: number, to: number, reverse: boolean): Iterable<WindowValue<V>> {
     const keyBytes = this.#options.keySerde.serialize(key)
     const isDirect = !this.#options.cached && this.#segments.isInMemory
-    const fromTime = Math.max(0, from, this.#segments.firstVisibleTime)
+    const fromTime = Math.max(0, from, this.#segments.firstNoticedTime)
     for (const entry of isDirect ? this.#segments.scanKey(keyBytes, fromTime, to, reverse) : this.#bytes.scan(timeRange(keyBytes, keyBytes, fromTime, to, reverse))) {
       if (!isDirect && !equalBytes(windowKeys.baseOf(entry.key), keyBytes)) continue
       yield { start: windowStartOf(entry.key), value: this.#options.valueSerde.deserialize(entry.value) }
