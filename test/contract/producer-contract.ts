@@ -30,6 +30,19 @@ export function producerContract(promises: Promises): void {
     await producer.close()
   })
 
+  promises('appends are acknowledged in their order, whatever their sizes, and those that follow go on from there', async (broker) => {
+    const target = { topic: await createTopic(broker), partition: 0 }
+    const producer = await broker.openProducer()
+    const sizes = Array.from({ length: 24 }, (_, nth) => (nth % 3 === 2 ? 10 : 60_000))
+    let expected = 0
+    for (let round = 0; round < 5; round++) {
+      const acknowledged: number[] = []
+      await Promise.all(sizes.map(async (size) => acknowledged.push((await producer.appendBatch(target, batchOf(['x'.repeat(size)]))).baseOffset)))
+      expect(acknowledged).toEqual(sizes.map(() => expected++))
+    }
+    await producer.close()
+  })
+
   promises('records with a key go where every Kafka producer sends them, and those without to any partition', async (broker) => {
     const topic = await createTopic(broker, { partitions: 5 })
     const producer = await broker.openProducer()

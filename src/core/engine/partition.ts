@@ -10,7 +10,6 @@ import { TurnBudget } from './turn-budget.ts'
 const uncommittedDelayMs = 100
 /** Appends that wait for the disk go on that many bytes at a time. */
 const bytesPerTurn = 256 * 1024
-const largeBytes = 16 * 1024
 /** Beyond it a timer of Node fires at once. */
 const longestTimerMs = 2 ** 31 - 1
 
@@ -44,7 +43,10 @@ export class Partition implements TopicPartition {
     this.log = log
   }
 
-  /** Makes what was appended before the call durable, or merely visible, and tells those who wait. `bytes`: how much it was. */
+  /**
+   * Makes what was appended before the call durable, or merely visible, and tells those who wait. `bytes`: how much it was. Calls of
+   * one mode end in their order: producers go by that.
+   */
   async acknowledge(mode: Acknowledge, bytes: number): Promise<void> {
     const laterBytes = this.#laterBytes
     this.#laterBytes = 0
@@ -57,7 +59,8 @@ export class Partition implements TopicPartition {
     }
     this.visibleBytes += bytes + laterBytes
     this.announce()
-    if (mode === 'durable' && bytes >= largeBytes) await this.#turn.spend(bytes)
+    const turn = mode === 'durable' ? this.#turn.spend(bytes) : undefined
+    if (turn !== undefined) await turn
   }
 
   /** What was only written becomes durable when there is enough of it, or after a while. Nobody waits: a disk that fails then refuses the next append. */

@@ -6,23 +6,38 @@
 export class TurnBudget {
   readonly #bytesPerTurn: number
   #left: number
-  #renewal: Promise<void> | null = null
+  #isRenewing = false
+  /** As many as there are appends in flight, which producers bound. */
+  #waiting: { readonly bytes: number; readonly go: () => void }[] = []
 
   constructor(bytesPerTurn: number) {
     this.#bytesPerTurn = bytesPerTurn
     this.#left = bytesPerTurn
   }
 
-  /** Resolves in this turn while there is budget, in a later one otherwise; in the order of the calls. */
-  async spend(bytes: number): Promise<void> {
-    while (this.#left <= 0) await this.#renewal
+  /** Undefined: go on at once. Otherwise when it resolves, in a later turn. Nobody goes on before one who asked earlier. */
+  spend(bytes: number): Promise<void> | undefined {
+    if (this.#left <= 0 || this.#waiting.length > 0) return new Promise((go) => this.#waiting.push({ bytes, go }))
+    this.#take(bytes)
+    return undefined
+  }
+
+  #take(bytes: number): void {
     this.#left -= bytes
-    this.#renewal ??= new Promise((resolve) => {
-      setImmediate(() => {
-        this.#left = this.#bytesPerTurn
-        this.#renewal = null
-        resolve()
-      })
-    })
+    if (this.#isRenewing) return
+    this.#isRenewing = true
+    setImmediate(() => this.#renew())
+  }
+
+  #renew(): void {
+    this.#isRenewing = false
+    this.#left = this.#bytesPerTurn
+    let gone = 0
+    for (; this.#left > 0 && gone < this.#waiting.length; gone++) {
+      const { bytes, go } = this.#waiting[gone]!
+      this.#take(bytes)
+      go()
+    }
+    this.#waiting = this.#waiting.slice(gone)
   }
 }
