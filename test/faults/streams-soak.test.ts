@@ -1,5 +1,5 @@
 /**
- * An application under a steady load for a long time: its memory must not grow. MILLRACE_SOAK_SECONDS says how long (60 by
+ * An application under a steady load for a long time: its memory must not grow. MILLRACE_SOAK_SECONDS says how long (30 by
  * default; `npm run soak` takes an hour).
  */
 import { spawn } from 'node:child_process'
@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
-const seconds = Number(process.env['MILLRACE_SOAK_SECONDS'] ?? 60)
+const seconds = Number(process.env['MILLRACE_SOAK_SECONDS'] ?? 30)
 const recordsPerSecond = 2_000
 const mebibyte = 1024 * 1024
 /** What one collection finds more or less than another, whatever happens; a leak of 100 bytes a record would pass it in half a minute. */

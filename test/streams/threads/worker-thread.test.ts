@@ -34,7 +34,7 @@ afterEach(async () => {
 })
 
 function appOf(options: Partial<StreamsConfig> = {}): StreamsApp {
-  const app = new StreamsApp(countWords, { applicationId: 'app', broker, cacheMaxBytes: 0, commitInterval: 20, threads: 4, topologyModule, threadWorker, ...options })
+  const app = new StreamsApp(countWords, { applicationId: 'app', broker, cacheMaxBytes: 0, commitInterval: 20, threads: 2, topologyModule, threadWorker, ...options })
   apps.push(app)
   return app
 }
@@ -71,10 +71,10 @@ const expectCounts = async (each: number) => {
   for (const word of words) expect(found.get(word)).toEqual(oneTo(each))
 }
 
-describe('an application with four threads', { timeout: 180_000 }, () => {
+describe('an application with several threads', { timeout: 180_000 }, () => {
   it('gives each a share of the tasks, and counts as one thread does', async () => {
     await writeWords(manyWords)
-    const app = appOf({ instanceId: 'one' })
+    const app = appOf({ threads: 4, instanceId: 'one' })
     const states: StreamsState[] = []
     app.onStateChange((state) => states.push(state))
     await app.start()
@@ -115,7 +115,7 @@ describe('an application with four threads', { timeout: 180_000 }, () => {
   it('reads a store of many rows page by page, and ends an iteration that is left', async () => {
     const words = Array.from({ length: 3_000 }, (_, index) => `w${String(index).padStart(5, '0')}`)
     await writeWords(words)
-    const app = appOf({ threads: 2 })
+    const app = appOf()
     await app.start()
     await app.caughtUp()
     const store = app.store<string, number>('word-counts')
@@ -126,7 +126,7 @@ describe('an application with four threads', { timeout: 180_000 }, () => {
   })
 
   it.each(['in memory', 'on disk'])('gains and loses threads while it runs, with stores %s', async (where) => {
-    const app = appOf({ threads: 2, ...(where === 'on disk' && { stateDirectory: join(directory, 'state') }) })
+    const app = appOf({ ...(where === 'on disk' && { stateDirectory: join(directory, 'state') }) })
     await app.start()
     expect(await app.addThread()).toMatch(/^app-.*-StreamThread-3$/)
     await writeWords(manyWords)
@@ -145,7 +145,7 @@ describe('an application with four threads', { timeout: 180_000 }, () => {
 describe('a thread that fails', { timeout: 180_000 }, () => {
   it.each(['exit', 'uncaught', 'memory'])('is replaced when it dies (%s), and nothing is lost or counted twice', async (death) => {
     const failures: StreamError[] = []
-    const app = appOf({ threads: 2, maxThreadMemoryMiB: 64, onFailure: (failure) => { failures.push(failure); return 'replace' } })
+    const app = appOf({ maxThreadMemoryMiB: 64, onFailure: (failure) => { failures.push(failure); return 'replace' } })
     await app.start()
     await writeWords([...manyWords.slice(0, 200), `${death}!once`, ...manyWords.slice(200)])
     await app.caughtUp()
@@ -156,7 +156,7 @@ describe('a thread that fails', { timeout: 180_000 }, () => {
 
   it('goes on from its last commit when a function threw and the application says so', async () => {
     const failures: StreamError[] = []
-    const app = appOf({ threads: 2, onFailure: (failure) => { failures.push(failure); return 'replace' } })
+    const app = appOf({ onFailure: (failure) => { failures.push(failure); return 'replace' } })
     await app.start()
     await writeWords([...manyWords, 'throw!once'])
     await app.caughtUp()
@@ -187,7 +187,7 @@ it('more threads than one need a module to load', () => {
 })
 
 it('the tasks of an application with threads go to another instance when it stops', { timeout: 180_000 }, async () => {
-  const [first, second] = [appOf({ threads: 2 }), appOf({ threads: 2 })]
+  const [first, second] = [appOf(), appOf()]
   await first.start()
   await second.start()
   await eventually(async () => expect([first.metrics().tasks, second.metrics().tasks]).toEqual([4, 4]))
@@ -200,8 +200,8 @@ it('the tasks of an application with threads go to another instance when it stop
 
 describe('an application that is to end everywhere', { timeout: 180_000 }, () => {
   it.each(['throw', 'exit'])('ends all its instances and threads when one fails (%s)', async (death) => {
-    const failing = appOf({ threads: 2, onFailure: () => 'shutdown-application' })
-    const others = [appOf({ threads: 2, onFailure: () => 'shutdown-application' }), appOf({ threads: 1, onFailure: () => 'shutdown-application' })]
+    const failing = appOf({ onFailure: () => 'shutdown-application' })
+    const others = [appOf({ onFailure: () => 'shutdown-application' }), appOf({ threads: 1, onFailure: () => 'shutdown-application' })]
     // Words that end a process must not be read by the thread of the test.
     await Promise.all([failing, others[0]!].map((app) => app.start()))
     if (death === 'throw') await others[1]!.start()
