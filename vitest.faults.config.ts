@@ -8,8 +8,7 @@ export default defineConfig({
     ...base.test,
     include: ['test/faults/**/*.test.ts'],
     exclude: ['node_modules/**'],
-    // More than CI has processors: much of what runs here waits, for brokers that are away and for processes that are to die.
-    maxWorkers: 3,
+    maxWorkers: 2,
     testTimeout: 600_000,
     hookTimeout: 300_000,
   },

@@ -5,7 +5,7 @@ import base from './vitest.config.ts'
 export default mergeConfig(base, defineConfig({
   test: {
     exclude: [
-      'test/e2e/**', 'test/examples/**', 'test/simulation/**', 'test/connectors/postgres/**', 'test/core/kafka/**', 'test/cli/backend.test.ts',
+      'test/e2e/**', 'test/examples/**', 'test/conformance/**', 'test/cli/**', 'test/simulation/**', 'test/connectors/postgres/**', 'test/core/kafka/**',
       'test/kit/**', 'test/tidy.test.ts', 'test/types/**',
     ],
   },
