@@ -40,7 +40,8 @@ function storeOn(place: StorePlace): VersionedStore<string, string> {
 }
 
 const keys = ['', 'a', 'ab', 'b']
-const put = fc.tuple(fc.constantFrom(...keys), fc.option(fc.constantFrom('', 'x', 'y')), fc.integer({ min: -20, max: 200 }))
+/** From 0 on: sources drop what is earlier, and -1 stands for versions that are valid for ever, as upstream. */
+const put = fc.tuple(fc.constantFrom(...keys), fc.option(fc.constantFrom('', 'x', 'y')), fc.integer({ min: 0, max: 200 }))
 
 describe('VersionedStore', () => {
   it('answers as a list of all versions would, for every time, whatever the order of the puts', () => {
