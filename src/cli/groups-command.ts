@@ -95,8 +95,9 @@ const run: Readonly<Record<Action, (broker: Broker, options: GroupsOptions, term
 
   async deleteOffsets(broker, options, terminal) {
     const topics = needed(options.topic, '--topic', 'delete-offsets')
-    for (const groupId of await groupsOf(broker, options, 'delete-offsets')) {
-      const partitions = await partitionsNamed(broker, topics)
+    const groupIds = await groupsOf(broker, options, 'delete-offsets')
+    const partitions = await partitionsNamed(broker, topics)
+    for (const groupId of groupIds) {
       await broker.groups.removeOffsets(groupId, partitions)
       await terminal.write(textTable(['GROUP', 'TOPIC', 'PARTITION', 'STATUS'], partitions.map(({ topic, partition }) => [groupId, topic, String(partition), 'forgotten'])))
     }
