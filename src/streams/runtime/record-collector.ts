@@ -22,9 +22,6 @@ export interface BatchingCollectorOptions {
   readonly sendBatch: (target: TopicPartition, batch: UnsealedBatch) => void
 }
 
-/** With batches of a quarter of a MiB, 4 MiB. */
-const maxSpareBatches = 16
-
 interface TopicBatches {
   readonly topic: string
   readonly builders: (RecordBatchBuilder | undefined)[]
@@ -39,8 +36,6 @@ export class BatchingCollector implements RecordCollector {
   readonly #options: BatchingCollectorOptions
   readonly #topics = new Map<string, TopicBatches>()
   #last: TopicBatches | null = null
-  /** Of batches that were sent and acknowledged. */
-  readonly #spareBytes: Uint8Array[] = []
 
   constructor(options: BatchingCollectorOptions) {
     this.#options = options
@@ -73,14 +68,6 @@ export class BatchingCollector implements RecordCollector {
     this.#eachBuilder((batches, partition, builder) => this.#sendOut(batches, partition, builder))
   }
 
-  /**
-   * Takes back the bytes of a batch that nobody looks at any more, for a later one: new memory for each would have to be
-   * cleared by the system, and makes the garbage collector run more often, because it counts what lies outside its heap, too.
-   */
-  reuse(bytes: Uint8Array): void {
-    if (this.#spareBytes.length < maxSpareBatches) this.#spareBytes.push(bytes)
-  }
-
   /** Forgets what was not handed over yet: the records of a transaction that is aborted. */
   discard(): void {
     this.#topics.clear()
@@ -102,10 +89,7 @@ export class BatchingCollector implements RecordCollector {
 
   #sendOut(batches: TopicBatches, partition: number, builder: RecordBatchBuilder): void {
     if (partition === batches.sticky) batches.sticky = (partition + 1) % batches.partitions
-    const batch = builder.build()
-    const spare = this.#spareBytes.pop()
-    if (spare !== undefined) builder.reuse(spare)
-    this.#options.sendBatch({ topic: batches.topic, partition }, batch)
+    this.#options.sendBatch({ topic: batches.topic, partition }, builder.build())
   }
 
   #eachBuilder(visit: (batches: TopicBatches, partition: number, builder: RecordBatchBuilder) => void): void {

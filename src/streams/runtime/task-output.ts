@@ -146,16 +146,15 @@ export class TaskOutput {
     const { byteLength } = batch.bytes
     this.#count(target.topic, batch.recordCount, byteLength)
     this.#inFlightBytes += byteLength
-    const sent = this.#open.appendBatch(target, batch).then((written) => this.#acknowledged(written, batch), (error: unknown) => { this.#failure ??= error }).then(() => {
+    const sent = this.#open.appendBatch(target, batch).then((written) => this.#acknowledged(written), (error: unknown) => { this.#failure ??= error }).then(() => {
       this.#inFlightBytes -= byteLength
       this.#inFlight.delete(sent)
     })
     this.#inFlight.add(sent)
   }
 
-  #acknowledged({ topic, partition, baseOffset, recordCount }: BatchMetadata, { bytes }: UnsealedBatch): void {
+  #acknowledged({ topic, partition, baseOffset, recordCount }: BatchMetadata): void {
     this.#ends.set(partitionKey(topic, partition), baseOffset + recordCount)
-    this.collector.reuse(bytes)
   }
 
   #count(topic: string, records: number, bytes: number): void {
