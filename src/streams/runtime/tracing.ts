@@ -60,8 +60,9 @@ export class ThreadTracing {
 
   /** Takes note of what was read since the last commit. */
   read(result: ReadResult): void {
+    if (this.#tracer === null) return
     const records = result.partitions.reduce((sum, { batches }) => sum + batches.reduce((count, batch) => count + batch.recordCount, 0), 0)
-    if (this.#tracer === null || records === 0) return
+    if (records === 0) return
     this.#open ??= this.#begin(this.#tracer)
     this.#open.records += records
     const { span } = this.#open
