@@ -37,8 +37,9 @@ export interface SourceRecord extends Partial<Omit<ConnectRecord, 'topic' | 'val
 }
 
 /**
- * Many records of one source partition as spans of one piece of memory: record `i` is `bytes[spans[2i] … spans[2i+1])`.
- * For sources that move bytes: no object per record is made unless a transform or a converter needs it.
+ * Many records of one source partition as spans of one piece of memory: the value of record `i` is `bytes[spans[2i] … spans[2i+1])`,
+ * or null when that ends before it begins. For sources that move bytes: no object per record is made unless a transform or a
+ * converter needs it.
  */
 export interface SourceSpans {
   readonly topic: string
@@ -48,9 +49,11 @@ export interface SourceSpans {
   readonly bytes: Uint8Array
   /** Pairs of begin and end, `2 × recordCount` of them. */
   readonly spans: Uint32Array
+  /** The same for keys, in the same bytes, understood as the values are. Absent: all keys are null. */
+  readonly keySpans?: Uint32Array
   readonly recordCount: number
-  /** How the value is to be understood: UTF-8 text with a string schema, or bytes. */
-  readonly valueType: 'string' | 'bytes'
+  /** How a value is to be understood: UTF-8 text with a string schema, bytes, or UTF-8 text of JSON, which is data without schema. */
+  readonly valueType: SpanType
   /** One for all: when they were read. */
   readonly timestamp: number
   /** The same for all. */
@@ -58,6 +61,8 @@ export interface SourceSpans {
   /** Where to go on after record `index`; called for a few records only, in rising order. */
   sourceOffset(index: number): SourceOffset
 }
+
+export type SpanType = 'string' | 'bytes' | 'json'
 
 /** A position without a record: for what was passed over, and to forget what is gone. */
 export interface SourcePosition {

@@ -1,4 +1,5 @@
 /** Runs one source task without a worker: polls it, keeps what it gives, commits offsets when told, and forgets the rest at a crash. */
+import { parseSchemaless } from 'millrace/connect'
 import type { Clock, GaugeSettings, Log, RawConfig, SourceOffset, SourcePartition, SourcePlugin, SourcePoll, SourcePosition, SourceRecord, SourceSpans, SourceTask } from 'millrace/connect'
 
 /** A clock whose timers fire at once, with the time moved on: waiting costs nothing. */
@@ -161,9 +162,10 @@ function recordsOf(item: SourceSpans | SourceRecord): Given[] {
 }
 
 function spanAt(spans: SourceSpans, index: number): Given {
-  const bytes = spans.bytes.subarray(spans.spans[2 * index], spans.spans[2 * index + 1])
-  const text = Buffer.from(bytes).toString()
-  return { topic: spans.topic, key: null, value: text, text, headers: byName(spans.headers), partition: spans.sourcePartition, offset: spans.sourceOffset(index) }
+  const textAt = (at: Uint32Array | undefined) => (at === undefined || at[2 * index + 1]! < at[2 * index]! ? null : Buffer.from(spans.bytes.subarray(at[2 * index], at[2 * index + 1])).toString())
+  const valueOf = (text: string | null) => (text === null || spans.valueType !== 'json' ? text : parseSchemaless(text))
+  const text = textAt(spans.spans)
+  return { topic: spans.topic, key: valueOf(textAt(spans.keySpans)), value: valueOf(text), text: text ?? 'null', headers: byName(spans.headers), partition: spans.sourcePartition, offset: spans.sourceOffset(index) }
 }
 
 function givenBy({ topic, key, value, headers, sourcePartition, sourceOffset }: SourceRecord): Given {

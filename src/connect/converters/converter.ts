@@ -1,4 +1,5 @@
 import type { ConfigSpec } from '../config-spec.ts'
+import type { SpanType } from '../connect-record.ts'
 import type { Schema } from '../schema.ts'
 
 export interface SchemaAndValue {
@@ -12,8 +13,8 @@ export interface Converter {
   fromConnect(topic: string, schema: Schema | null, value: unknown): Uint8Array | null
   /** @throws INVALID_DATA when the bytes cannot be read */
   toConnect(topic: string, bytes: Uint8Array | null): SchemaAndValue
-  /** True when bytes (UTF-8 text with a string schema, or bytes with a bytes schema) go to the topic as they are. */
-  passesThrough?(type: 'string' | 'bytes'): boolean
+  /** True when bytes (UTF-8 text with a string schema, bytes with a bytes schema, or JSON without schema) go to the topic as they are. */
+  passesThrough?(type: SpanType): boolean
 }
 
 export interface HeaderConverter {

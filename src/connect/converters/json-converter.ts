@@ -53,6 +53,7 @@ function schemalessConverter(options: JsonWriterOptions): Converter {
   return {
     fromConnect: (_topic, schema, value) => (schema === null && (value ?? null) === null ? null : Buffer.from(writeJson(schema, value, options))),
     toConnect: (_topic, bytes) => ({ schema: null, value: bytes === null ? null : (parseSchemaless(decodeJsonText(bytes)) ?? null) }),
+    passesThrough: (type) => type === 'json',
   }
 }
 

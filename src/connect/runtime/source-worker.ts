@@ -1,6 +1,7 @@
 import type { Clock, Header, Random } from '../../core/index.ts'
 import { isStreamError, sleep } from '../../core/index.ts'
 import type { SourceOffset, SourcePartition, SourcePosition, SourceRecord, SourceSpans } from '../connect-record.ts'
+import type { Converter } from '../converters/index.ts'
 import type { Log, SourcePoll, SourceTask, SourceTaskContext, TaskContext, TransactionContext } from '../connector.ts'
 import { describeError } from '../errors.ts'
 import { javaText } from '../java-text.ts'
@@ -11,7 +12,7 @@ import type { OffsetReader } from './offset-reader.ts'
 import { encodeHeaders, encodeRecord } from './record-codec.ts'
 import type { EncodedRecord, RecordCodec } from './record-codec.ts'
 import { retrying } from './retry.ts'
-import { completed, recordsOfSpans } from './source-records.ts'
+import { completed, recordsOfSpans, spanAt } from './source-records.ts'
 import type { CommittedOffsets, SourceCommitter } from './source-committer.ts'
 import { droppedTicket } from './submitted-offsets.ts'
 import type { SubmittedOffsets, Ticket } from './submitted-offsets.ts'
@@ -177,14 +178,15 @@ export class SourceWorker {
 
   async #addSpans(spans: SourceSpans): Promise<void> {
     const { codec, committer, submitted } = this.#options
-    if (this.#hasTransforms || !(codec.value.passesThrough?.(spans.valueType) ?? false)) return this.#addSpansOneByOne(spans)
-    const { topic, partition = null, timestamp, bytes, recordCount, sourcePartition } = spans
+    if (this.#hasTransforms || !passesThrough(codec, spans)) return this.#addSpansOneByOne(spans)
+    const { topic, partition = null, timestamp, bytes, keySpans, recordCount, sourcePartition } = spans
     if (!committer.writer.isOpen(topic)) await committer.writer.open(topic)
     const headers = await this.#options.errors.waitingOut(() => this.#headersOf(spans))
-    const key = await this.#options.errors.waitingOut(() => codec.key.fromConnect(topic, null, null))
+    const noKey = await this.#options.errors.waitingOut(() => codec.key.fromConnect(topic, null, null))
     let ticket: Ticket | undefined
     for (let index = 0; index < recordCount; index++) {
-      const added = this.#addBytes({ topic, partition, key, value: bytes.subarray(spans.spans[2 * index], spans.spans[2 * index + 1]), timestamp, headers })
+      const key = keySpans === undefined ? noKey : (spanAt(bytes, keySpans, index) ?? noKey)
+      const added = this.#addBytes({ topic, partition, key, value: spanAt(bytes, spans.spans, index), timestamp, headers })
       if (ticket !== undefined && ticket !== added) submitted.submit(sourcePartition, spans.sourceOffset(index - 1), ticket)
       ticket = added
     }
@@ -199,7 +201,7 @@ export class SourceWorker {
     readonly topic: string
     readonly partition: number | null
     readonly key: Uint8Array | null
-    readonly value: Uint8Array
+    readonly value: Uint8Array | null
     readonly timestamp: number
     readonly headers: readonly Header[] | undefined
   }): Ticket {
@@ -346,6 +348,12 @@ export class SourceWorker {
       clock, random, log, signal: control.stopSignal, maxDelayMs: retryMaxDelayMs, waiting: (waitingFor) => progress({ waitingFor }),
     })
   }
+}
+
+/** Whether the bytes can go to the topic as they are. */
+function passesThrough({ key, value }: RecordCodec, { valueType, keySpans }: SourceSpans): boolean {
+  const take = (converter: Converter) => converter.passesThrough?.(valueType) ?? false
+  return take(value) && (keySpans === undefined || take(key))
 }
 
 /** Key, value and where it came from, for a log that may show them. */

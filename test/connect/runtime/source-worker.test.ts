@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { configSpec, ConnectWorker } from '../../../src/connect/index.ts'
-import type { SourcePlugin } from '../../../src/connect/index.ts'
+import type { SourcePlugin, SourcePoll } from '../../../src/connect/index.ts'
 import { openEmbeddedBroker, sleep, systemClock } from '../../../src/core/index.ts'
 import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
 import { afterTest, memoryLog, readTopic, until } from './connect-kit.ts'
@@ -94,5 +94,46 @@ describe('a source that gives positions without records', () => {
     // which of two partitions is committed first depends on when its records were acknowledged
     const sorted = seen.map((each) => (each as readonly unknown[]).toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)))
     expect(sorted).toEqual([[], [[{ of: 'a' }, { at: 1 }], [{ of: 'b' }, { at: 1 }]], [[{ of: 'a' }, { at: 2 }]]])
+  })
+})
+
+describe('a source that gives spans of JSON', () => {
+  const json = Buffer.from('{"id":9007199254740993}{"id":9007199254740993,"at":1.5}{"id":2}')
+  const spans: SourcePoll = {
+    topic: 'rows', sourcePartition: { of: 'a' }, bytes: json, keySpans: Uint32Array.of(0, 23, 55, 63, 1, 0), spans: Uint32Array.of(23, 55, 1, 0, 55, 63),
+    recordCount: 3, valueType: 'json', timestamp: 7, sourceOffset: (index) => ({ at: index }),
+  }
+  const plugin: SourcePlugin = {
+    type: 'source', class: 'test.Spans', version: '1', config: configSpec({}),
+    createConnector: () => ({ start: () => {}, taskConfigs: () => [{}], stop: () => {} }),
+    createTask: () => {
+      let given = false
+      return {
+        start: () => {},
+        poll: async (signal) => {
+          await sleep(systemClock, 1, signal)
+          if (given) return null
+          given = true
+          return spans
+        },
+        stop: () => {},
+      }
+    },
+  }
+
+  const whole = { 'key.converter': 'JsonConverter', 'key.converter.schemas.enable': 'false', 'value.converter': 'JsonConverter', 'value.converter.schemas.enable': 'false' }
+  it.each([
+    ['as they are', whole, ['{"id":9007199254740993} {"id":9007199254740993,"at":1.5}', '{"id":2} null', 'null {"id":2}']],
+    ['through transforms', { ...whole, 'transforms': 'add', 'transforms.add.type': 'InsertField$Value', 'transforms.add.static.field': 'x', 'transforms.add.static.value': 'y' },
+      ['{"id":9007199254740993} {"id":9007199254740993,"at":1.5,"x":"y"}', '{"id":2} null', 'null {"id":2,"x":"y"}']],
+    ['through other converters', { ...whole, 'key.converter': 'StringConverter' }, ['{id=9007199254740993} {"id":9007199254740993,"at":1.5}', '{id=2} null', 'null {"id":2}']],
+  ] as const)('gives them to the topic %s, with keys and without values', async (_way, config, expected) => {
+    const broker = await openEmbeddedBroker({ directory: '/data', fileSystem: new MemoryFileSystem() })
+    afterTest(() => broker.close())
+    const worker = ConnectWorker.open({ broker, plugins: [plugin], log: memoryLog(), config: { 'task.host': 'in-process' } })
+    afterTest(() => worker.stop())
+    await worker.start({ name: 'spans', config: { 'connector.class': 'Spans', ...config } })
+    await until(async () => (await broker.topics.list()).includes('rows') && (await readTopic(broker, 'rows')).length === 3, 'all are there')
+    expect((await readTopic(broker, 'rows')).map(({ key, value }) => `${key} ${value}`)).toEqual(expected)
   })
 })
