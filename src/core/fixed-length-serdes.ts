@@ -17,6 +17,16 @@ function writeInt32(bytes: Uint8Array, position: number, value: number): void {
   bytes[position + 3] = value
 }
 
+/** Of a key or a value that is never there, as Kafka's VoidSerde: null is passed by, and everything else refused. */
+export const voidSerde: Serde<null> = {
+  serialize() {
+    throw new StreamError('SERIALIZATION_FAILED', 'voidSerde is for what is always null, and takes no value')
+  },
+  deserialize(bytes) {
+    throw new StreamError('DESERIALIZATION_FAILED', `voidSerde is for what is always null, but the data has ${bytes.length} bytes`)
+  },
+}
+
 /** Kafka's LongSerializer: 8 bytes. Only integers that a number holds exactly; `bigintSerde` takes them all. */
 export const longSerde: Serde<number> = {
   serialize(value) {

@@ -8,6 +8,9 @@ interface BufferMethods {
   readonly utf8Write: (this: Uint8Array, text: string, at: number, length: number) => number
 }
 
+/** Node has it; the compiler's library of 2023 does not. */
+const { isWellFormed } = String.prototype as unknown as { readonly isWellFormed: (this: string) => boolean }
+
 /** They work on any Uint8Array, without making a Buffer of it first. */
 const { utf8Slice, latin1Slice, utf8Write } = Buffer.prototype as unknown as BufferMethods
 
@@ -28,19 +31,31 @@ export function latin1Of(bytes: Uint8Array, start: number, end: number): string 
   return latin1Slice.call(bytes, start, end)
 }
 
+/** UTF-8; half of a surrogate pair, which has none, becomes a question mark, as in Java: both give a key the same partition. */
 export function bytesOf(text: string): Uint8Array {
   const { length } = text
-  if (length > shortWrite) return Buffer.from(text)
+  if (length > shortWrite) return encoded(text)
   const bytes = new Uint8Array(length)
-  return writeAscii(text, bytes, 0) ? bytes : Buffer.from(text)
+  return writeAscii(text, bytes, 0) ? bytes : encoded(text)
 }
 
-/** Writes the text as UTF-8 to bytes[at…) and gives where it ends, or -1 where there might not be room. */
+function encoded(text: string): Uint8Array {
+  const bytes = Buffer.from(text)
+  return bytes.length > text.length && !isWellFormed.call(text) ? Buffer.from(wellFormed(text)) : bytes
+}
+
+function wellFormed(text: string): string {
+  return text.replaceAll(/\p{Surrogate}/gu, '?')
+}
+
+/** As `bytesOf`, to bytes[at…); gives where it ends, or -1 where there might not be room. */
 export function writeText(text: string, bytes: Uint8Array, at: number): number {
   const { length } = text
   if (length <= shortWrite && at + length <= bytes.length && writeAscii(text, bytes, at)) return at + length
   const mostBytes = 3 * length
-  return at + mostBytes > bytes.length ? -1 : at + utf8Write.call(bytes, text, at, mostBytes)
+  if (at + mostBytes > bytes.length) return -1
+  const written = utf8Write.call(bytes, text, at, mostBytes)
+  return at + (written > length && !isWellFormed.call(text) ? utf8Write.call(bytes, wellFormed(text), at, mostBytes) : written)
 }
 
 function isAscii(bytes: Uint8Array, start: number, end: number): boolean {

@@ -95,7 +95,7 @@ function writeAnswers(writer: TopologyWriter, { names, leftRows, serdes, partiti
   writer.addRepartitionTopic({ name: names.answerTopic, partitions: null })
   writer.addNode(sinkNode(names.answerSink, [names.lookUp, names.answer], {
     ...wire,
-    partitioner: partitioners.left ?? ((_topic, _key, answer) => (answer as SubscriptionAnswer).primaryPartition),
+    partitioner: partitioners.left ?? ((_topic, _key, answer) => (answer as SubscriptionAnswer).primaryPartition ?? undefined),
   }))
   writer.addNode(internalSource(names.answerSource, names.answerTopic, wire))
   writer.addNode({

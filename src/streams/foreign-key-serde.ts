@@ -15,16 +15,16 @@ export interface Subscription {
   readonly hash: Uint8Array | null
   readonly instruction: SubscriptionInstruction
   readonly primaryKey: unknown
-  /** Partition of the left row, where the answer goes. */
-  readonly primaryPartition: number
+  /** Partition of the left row, where the answer goes; null: the one that the default partitioner finds, as before Kafka Streams 3.3. */
+  readonly primaryPartition: number | null
 }
 
 export interface SubscriptionAnswer {
   readonly hash: Uint8Array | null
   /** null: the right side has no such row. */
   readonly rightValue: unknown
-  /** -1 once it was read: it is not written. */
-  readonly primaryPartition: number
+  /** As the subscription has it; null once it was read: it is not written. */
+  readonly primaryPartition: number | null
 }
 
 const subscriptionVersion = 1
@@ -34,31 +34,33 @@ const emptyAnswerVersion = 1
 const noHash = 0x80
 const versionBits = 0x7f
 const hashBytes = 16
+const partitionBytes = 4
 
-/** `[no hash (1 bit) · version (7 bits)][instruction][hash (16)][primary key][partition (4)]` */
+/** `[no hash (1 bit) · version (7 bits)][instruction][hash (16)][primary key][partition (4)]`; version 0 has no partition. */
 export function subscriptionSerde(primaryKeySerde: Serde<unknown>): Serde<Subscription> {
   return {
     serialize({ hash, instruction, primaryKey, primaryPartition }) {
       const key = primaryKeySerde.serialize(primaryKey)
       const start = 2 + (hash?.length ?? 0)
-      const bytes = new Uint8Array(start + key.length + 4)
-      bytes[0] = subscriptionVersion | (hash === null ? noHash : 0)
+      const bytes = new Uint8Array(start + key.length + (primaryPartition === null ? 0 : partitionBytes))
+      bytes[0] = (primaryPartition === null ? 0 : subscriptionVersion) | (hash === null ? noHash : 0)
       bytes[1] = subscriptionInstructions.indexOf(instruction)
       if (hash !== null) bytes.set(hash, 2)
       bytes.set(key, start)
-      new DataView(bytes.buffer).setInt32(start + key.length, primaryPartition)
+      if (primaryPartition !== null) new DataView(bytes.buffer).setInt32(start + key.length, primaryPartition)
       return bytes
     },
     deserialize(bytes) {
       const { hash, end } = readHash(bytes, 2, subscriptionVersion, 'a subscription of a foreign-key join')
       const instruction = subscriptionInstructions[bytes[1]!]
-      if (instruction === undefined || bytes.length < end + 4) throw damaged('a subscription of a foreign-key join', bytes)
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      const hasPartition = (bytes[0]! & versionBits) > 0
+      const keyEnd = bytes.length - (hasPartition ? partitionBytes : 0)
+      if (instruction === undefined || keyEnd < end) throw damaged('a subscription of a foreign-key join', bytes)
       return {
         hash,
         instruction,
-        primaryKey: primaryKeySerde.deserialize(bytes.subarray(end, bytes.length - 4)),
-        primaryPartition: view.getInt32(bytes.length - 4),
+        primaryKey: primaryKeySerde.deserialize(bytes.subarray(end, keyEnd)),
+        primaryPartition: hasPartition ? new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getInt32(keyEnd) : null,
       }
     },
   }
@@ -80,7 +82,7 @@ export function subscriptionAnswerSerde(rightValueSerde: Serde<unknown>): Serde<
     deserialize(bytes) {
       const { hash, end } = readHash(bytes, 1, emptyAnswerVersion, 'an answer of a foreign-key join')
       const isNull = bytes.length === end && (bytes[0]! & versionBits) === answerVersion
-      return { hash, rightValue: isNull ? null : rightValueSerde.deserialize(bytes.subarray(end)), primaryPartition: -1 }
+      return { hash, rightValue: isNull ? null : rightValueSerde.deserialize(bytes.subarray(end)), primaryPartition: null }
     },
   }
 }

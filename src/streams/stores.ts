@@ -2,6 +2,7 @@ import { StreamError, bytesSerde, durationMs } from '../core/index.ts'
 import type { Duration, Serde } from '../core/index.ts'
 import type { CustomStore, CustomStoreContext, RowStoreFactory } from './custom-store.ts'
 import type { KeyValueStore } from './state/key-value-store.ts'
+import type { ValueAndHeaders, ValueTimestampAndHeaders } from './state/row-with-headers.ts'
 import type { SessionStore } from './state/session-store.ts'
 import type { ValueAndTimestamp } from './state/value-and-timestamp.ts'
 import type { VersionedStore } from './state/versioned-store.ts'
@@ -60,6 +61,11 @@ export function timestampedKeyValueStore<K, V>(name: string, formats: StoreForma
   return define(name, formats, { type: 'timestamped-key-value', ...ttlFields(name, formats), ...rowsField(name, formats) })
 }
 
+/** A map from key to value, timestamp and headers. The changelog has headers and timestamp as those of its records (KIP-1271). */
+export function headersKeyValueStore<K, V>(name: string, formats: StoreFormats<K, V> & TtlOption & RowsOption): StoreDefinition<KeyValueStore<K, ValueTimestampAndHeaders<V>>> {
+  return define(name, formats, { type: 'timestamped-key-value', keepsHeaders: true, ...ttlFields(name, formats), ...rowsField(name, formats) })
+}
+
 /** A map of the `maxEntries` keys that were used last. */
 export function lruStore<K, V>(name: string, options: StoreFormats<K, V> & { readonly maxEntries: number }): StoreDefinition<KeyValueStore<K, V>> {
   if (!Number.isSafeInteger(options.maxEntries) || options.maxEntries < 1) {
@@ -79,17 +85,26 @@ export interface WindowStoreDefinitionOptions<K, V> extends StoreFormats<K, V> {
 
 /** Values by key and start of a window. */
 export function windowStore<K, V>(name: string, options: WindowStoreDefinitionOptions<K, V>): StoreDefinition<WindowStore<K, V>> {
-  return define(name, options, {
-    type: 'window',
-    retentionMs: durationMs(options.retention, `windowStore ${name}: retention`),
-    windowSizeMs: durationMs(options.windowSize, `windowStore ${name}: windowSize`),
-    retainDuplicates: options.retainDuplicates ?? false,
-  })
+  return define(name, options, { ...windowFields('windowStore', name, options), type: 'window' })
+}
+
+function windowFields(kind: string, name: string, { retention, windowSize, retainDuplicates = false }: WindowStoreDefinitionOptions<unknown, unknown>): Partial<StoreSpec> {
+  return { retentionMs: durationMs(retention, `${kind} ${name}: retention`), windowSizeMs: durationMs(windowSize, `${kind} ${name}: windowSize`), retainDuplicates }
+}
+
+/** Values with timestamps and headers, by key and start of a window. */
+export function headersWindowStore<K, V>(name: string, options: WindowStoreDefinitionOptions<K, V>): StoreDefinition<WindowStore<K, ValueTimestampAndHeaders<V>>> {
+  return define(name, options, { ...windowFields('headersWindowStore', name, options), type: 'timestamped-window', keepsHeaders: true })
 }
 
 /** Values by key and bounds of a session. `retention`: how long after the newest end in the store. */
 export function sessionStore<K, V>(name: string, options: StoreFormats<K, V> & { readonly retention: Duration }): StoreDefinition<SessionStore<K, V>> {
   return define(name, options, { type: 'session', retentionMs: durationMs(options.retention, `sessionStore ${name}: retention`) })
+}
+
+/** Values with headers, by key and bounds of a session. */
+export function headersSessionStore<K, V>(name: string, options: StoreFormats<K, V> & { readonly retention: Duration }): StoreDefinition<SessionStore<K, ValueAndHeaders<V>>> {
+  return define(name, options, { type: 'session', keepsHeaders: true, retentionMs: durationMs(options.retention, `headersSessionStore ${name}: retention`) })
 }
 
 /** Every value of a key with the time from which it held, for `history` before the newest timestamp. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { bigintSerde, booleanSerde, doubleSerde, floatSerde, integerSerde, longSerde, shortSerde } from '../../src/core/fixed-length-serdes.ts'
+import { bigintSerde, booleanSerde, doubleSerde, floatSerde, integerSerde, longSerde, shortSerde, voidSerde } from '../../src/core/fixed-length-serdes.ts'
 import type { Serde } from '../../src/core/serde.ts'
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
@@ -50,6 +50,11 @@ describe('serdes of fixed length', () => {
     expect(() => integerSerde.serialize(2 ** 31)).toThrow('32-bit')
     expect(() => shortSerde.serialize(32768)).toThrow('16-bit')
     expect(() => shortSerde.serialize(0.5)).toThrow('16-bit')
+  })
+
+  it('pass null by where there is never a value, and refuse every other', () => {
+    expect(() => voidSerde.serialize('' as unknown as null)).toThrow('takes no value')
+    expect(() => voidSerde.deserialize(new Uint8Array(0))).toThrow('the data has 0 bytes')
   })
 
   it('refuse bytes that are no value of theirs', () => {

@@ -5,9 +5,9 @@ import { bytesOf, textOf, writeText } from '../../src/core/text-bytes.ts'
 const text = fc.oneof(fc.string({ maxLength: 80 }), fc.string({ unit: 'binary', maxLength: 80 }), fc.constant('a\ud800b'))
 
 describe('text and bytes', () => {
-  it('writes the UTF-8 that Buffer does, in place and in bytes of its own', () => {
+  it('writes the UTF-8 that Buffer does, with a question mark for half of a surrogate pair, in place and in bytes of its own', () => {
     fc.assert(fc.property(text, fc.nat(300), fc.nat(5), (written, room, at) => {
-      const expected = Buffer.from(written)
+      const expected = Buffer.from(written.replaceAll(/\p{Surrogate}/gu, '?'))
       expect(Buffer.from(bytesOf(written)).equals(expected)).toBe(true)
       const bytes = new Uint8Array(room)
       const end = writeText(written, bytes, at)

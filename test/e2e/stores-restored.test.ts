@@ -56,7 +56,7 @@ describe('a store that is restored from its changelog', () => {
       store.flush()
       store.commit()
       const restored = openStore(spec, new TestStoreHost(10_000))
-      for (const { key, value, timestamp } of host.logged) restored.restore(key, value, timestamp)
+      for (const record of host.logged) restored.restore(record.key, record.value, record.timestamp, record)
       restored.commit()
       expect(contentOf(restored)).toEqual(contentOf(store))
     }), { numRuns: 60 })

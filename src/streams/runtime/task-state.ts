@@ -133,9 +133,10 @@ export class TaskState {
     let count = 0
     this.#restoring = true
     for (const batch of batches) {
-      for (const { key, value, timestamp } of batch) {
+      for (const record of batch) {
+        const { key, value, timestamp } = record
         count++
-        if (key !== null) for (const store of stores) store.restore(key, value, timestamp)
+        if (key !== null) for (const store of stores) store.restore(key, value, timestamp, record)
       }
     }
     this.#restoring = false

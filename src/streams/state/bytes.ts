@@ -74,9 +74,15 @@ export function copyInto(target: Uint8Array, at: number, source: Uint8Array, sta
 
 const shortBytes = 64
 const twoTo32 = 0x1_0000_0000
+const twoTo63 = 2 ** 63
 
-/** A safe integer as 8 bytes, big-endian, two's complement. */
+/** An integer as 8 bytes, big-endian, two's complement. From 2^63 on, which is how the largest int64 is read, it is that one. */
 export function writeInt64(bytes: Uint8Array, offset: number, value: number): void {
+  if (value >= twoTo63) {
+    writeInt32(bytes, offset, 0x7fff_ffff)
+    writeInt32(bytes, offset + 4, -1)
+    return
+  }
   const high = Math.floor(value / twoTo32)
   writeInt32(bytes, offset, high)
   writeInt32(bytes, offset + 4, value - high * twoTo32)

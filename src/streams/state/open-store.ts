@@ -15,6 +15,7 @@ import { KeyValueStore } from './key-value-store.ts'
 import { LruByteStore } from './lru-byte-store.ts'
 import { OuterJoinStore } from './outer-join-store.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
+import { splitHeaders, valueAndHeadersSerde, valueTimestampAndHeadersSerde, withHeaders } from './row-with-headers.ts'
 import { SegmentedByteStore } from './segmented-byte-store.ts'
 import type { SegmentsOnDisk } from './segmented-byte-store.ts'
 import { SessionStore } from './session-store.ts'
@@ -75,7 +76,12 @@ export interface OpenStore {
   /** Absent: there is nothing to be let go. */
   readonly close?: () => void
   /** A record of the changelog (or of the source topic that serves as one), in the order of offsets. */
-  restore(key: Uint8Array, value: Uint8Array | null, timestamp: number): void
+  restore(key: Uint8Array, value: Uint8Array | null, timestamp: number, record: RestoredRecord): void
+}
+
+/** What only some stores want to know of a record. */
+export interface RestoredRecord {
+  readonly headers: readonly Header[]
 }
 
 export function openStore(spec: StoreSpec, host: StoreHost): OpenStore {
@@ -135,10 +141,10 @@ function openExpiring(spec: StoreSpec, ttlMs: number, host: StoreHost): OpenStor
   const store = new ExpiringByteStore({ ttlMs, now: () => host.currentRecord().timestamp })
   const layers = layer(spec, host, store, null)
   store.onExpired((key) => { if (layers.report !== null) layers.report(key, null) })
-  const stamped = isTimestamped(spec)
+  const rowOf = restoredRow(spec)
   return {
     ...assemble(spec, layers, new KeyValueStore(layers.top, spec.keySerde, rowSerde(spec))),
-    restore: (key, value, timestamp) => store.putAt(key, value && (stamped ? joinTimestamp(timestamp, value) : value), timestamp),
+    restore: (key, value, timestamp, record) => store.putAt(key, value && rowOf(value, timestamp, record), timestamp),
   }
 }
 
@@ -176,9 +182,9 @@ function openWindow(spec: StoreSpec, host: StoreHost): OpenStore {
       segments.wipe?.()
       place.wipe?.()
     }),
-    restore(key, value, timestamp) {
+    restore(key, value, timestamp, record) {
       view.restored(key)
-      if (value !== null || spec.retainDuplicates !== true) store.restore(key, value, timestamp)
+      if (value !== null || spec.retainDuplicates !== true) store.restore(key, value, timestamp, record)
     },
   }
 }
@@ -283,7 +289,7 @@ function layer(spec: StoreSpec, host: StoreHost, base: ByteStore, timed: Segment
 }
 
 function assemble(spec: StoreSpec, { base, cache, top }: Layers, view: StoreView): OpenStore {
-  const stamped = isTimestamped(spec)
+  const rowOf = restoredRow(spec)
   return {
     spec,
     view,
@@ -293,13 +299,22 @@ function assemble(spec: StoreSpec, { base, cache, top }: Layers, view: StoreView
     commit: () => top.commit(),
     rollback: () => top.rollback(),
     wipe: null,
-    restore: (key, value, timestamp) => base.put(key, value && (stamped ? joinTimestamp(timestamp, value) : value)),
+    restore: (key, value, timestamp, record) => base.put(key, value && rowOf(value, timestamp, record)),
   }
+}
+
+/** What `reporter` made of a row, as a row again. */
+function restoredRow(spec: StoreSpec): (value: Uint8Array, timestamp: number, record: RestoredRecord) => Uint8Array {
+  if (spec.keepsHeaders !== true) return isTimestamped(spec) ? (value, timestamp) => joinTimestamp(timestamp, value) : (value) => value
+  return isTimestamped(spec)
+    ? (value, timestamp, { headers }) => withHeaders(headers, joinTimestamp(timestamp, value))
+    : (value, _timestamp, { headers }) => withHeaders(headers, value)
 }
 
 /** In a changelog the timestamp of a timestamped row is the timestamp of the record, and the value stands alone. */
 function reporter(spec: StoreSpec, host: StoreHost): Layers['report'] {
   if (spec.changelog === null || spec.changelog.sourceTopic !== null) return null
+  if (spec.keepsHeaders === true) return headersReporter(spec, host)
   const headers = spec.logsHeaders === true ? () => host.currentRecord().headers : () => noHeaders
   if (!isTimestamped(spec)) return (key, value) => host.log(spec, key, value, host.currentRecord().timestamp, headers())
   const scratch = new ScratchBytes()
@@ -307,6 +322,21 @@ function reporter(spec: StoreSpec, host: StoreHost): Layers['report'] {
     value === null
       ? host.log(spec, key, null, host.currentRecord().timestamp, headers())
       : host.log(spec, key, scratch.copy(value, timestampBytes, value.length), timestampOf(value), headers())
+}
+
+/** Of rows with headers, which are those of the record in the changelog. */
+function headersReporter(spec: StoreSpec, host: StoreHost): Layers['report'] {
+  const stamped = isTimestamped(spec)
+  return (key, row) => {
+    const now = host.currentRecord().timestamp
+    if (row === null) {
+      host.log(spec, key, null, now, noHeaders)
+      return
+    }
+    const { headers, rest } = splitHeaders(row)
+    if (stamped) host.log(spec, key, rest.subarray(timestampBytes), timestampOf(rest), headers)
+    else host.log(spec, key, rest, now, headers)
+  }
 }
 
 function openSegments(spec: StoreSpec, host: StoreHost, keys: TimedKeys): Segments {
@@ -335,7 +365,8 @@ function diskSegments(disk: DiskState, name: string): SegmentsOnDisk {
   }
 }
 
-function rowSerde(spec: StoreSpec) {
+function rowSerde(spec: StoreSpec): Serde<unknown> {
+  if (spec.keepsHeaders === true) return (isTimestamped(spec) ? valueTimestampAndHeadersSerde(spec.valueSerde) : valueAndHeadersSerde(spec.valueSerde)) as Serde<unknown>
   return isTimestamped(spec) ? valueAndTimestampSerde(spec.valueSerde) : copyingSerde(spec.valueSerde)
 }
 

@@ -1,9 +1,10 @@
 import type { Serde } from '../../core/index.ts'
 import type { Windowed } from '../windows.ts'
 import type { ByteEntry, ByteStore } from './byte-store.ts'
-import { equalBytes, keyAfter } from './bytes.ts'
+import { equalBytes } from './bytes.ts'
 import type { KeyValue } from './key-value-store.ts'
 import type { SegmentedByteStore } from './segmented-byte-store.ts'
+import { scanOf, sessionsOfKey, sessionsOfKeys } from './store-key-ranges.ts'
 import { sessionEndOf, sessionKey, sessionKeys, sessionStartOf } from './store-keys.ts'
 
 /** Reads of sessions. Bounds are inclusive; a null key bound is open. What ended before the newest end minus the retention is not seen. */
@@ -97,14 +98,8 @@ export class SessionStore<K, V> implements ReadOnlySessionStore<K, V> {
   *#ofKey(key: K, earliestEnd: number, latestStart: number, reverse: boolean, includesExpired = false): Iterable<KeyValue<Windowed<K>, V>> {
     const keyBytes = this.#keySerde.serialize(key)
     const fromTime = Math.max(0, earliestEnd)
-    const range = {
-      from: sessionKey(keyBytes, 0, fromTime),
-      to: keyAfter(sessionKey(keyBytes, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)),
-      fromTime,
-      reverse,
-      includesExpired,
-    }
-    for (const entry of this.#bytes.scan(range)) {
+    const range = scanOf(sessionsOfKey(keyBytes, fromTime, latestStart))
+    for (const entry of this.#bytes.scan({ ...range, fromTime, reverse, includesExpired })) {
       if (sessionStartOf(entry.key) <= latestStart && equalBytes(sessionKeys.baseOf(entry.key), keyBytes)) yield this.#decode(entry)
     }
   }
@@ -112,7 +107,8 @@ export class SessionStore<K, V> implements ReadOnlySessionStore<K, V> {
   *#ofKeys(keyFrom: K | null, keyTo: K | null, reverse: boolean): Iterable<KeyValue<Windowed<K>, V>> {
     const low = keyFrom === null ? undefined : this.#keySerde.serialize(keyFrom)
     const high = keyTo === null ? undefined : this.#keySerde.serialize(keyTo)
-    for (const entry of this.#bytes.scan({ reverse, byTime: this.#byTime, ...(low === undefined ? {} : { from: low }) })) {
+    const range = high === undefined ? (low === undefined ? {} : { from: low }) : scanOf(sessionsOfKeys(low ?? noBytes, high, Number.MAX_SAFE_INTEGER))
+    for (const entry of this.#bytes.scan({ reverse, byTime: this.#byTime, ...range })) {
       const base = sessionKeys.baseOf(entry.key)
       if (low !== undefined && Buffer.compare(base, low) < 0) continue
       if (high !== undefined && Buffer.compare(base, high) > 0) continue
@@ -127,3 +123,5 @@ export class SessionStore<K, V> implements ReadOnlySessionStore<K, V> {
     }
   }
 }
+
+const noBytes = new Uint8Array(0)

@@ -9,6 +9,7 @@
  *   window    start (8) · key bytes · sequence number (4)
  *   session   end (8) · start (8) · key bytes
  * ```
+ * On disk, where a store may have both, a byte in front says which: upstream's form of the same.
  */
 import { readInt32, readInt64, writeInt32, writeInt64 } from './bytes.ts'
 
@@ -22,6 +23,9 @@ export interface TimedKeys {
   byTime(key: Uint8Array): Uint8Array
   fromByTime(timeKey: Uint8Array): Uint8Array
 }
+
+/** In front of keys that stand beside those of the other order. */
+export const orderMarks = { byTime: 0, byKey: 1 } as const
 
 /** Bytes after the key in a window's key. */
 export const windowSuffix = 12

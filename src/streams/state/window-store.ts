@@ -1,12 +1,13 @@
 import type { Serde } from '../../core/index.ts'
 import type { Windowed } from '../windows.ts'
-import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
-import { equalBytes, keyAfter } from './bytes.ts'
+import type { ByteEntry, ByteStore } from './byte-store.ts'
+import { equalBytes } from './bytes.ts'
 import type { KeyValue } from './key-value-store.ts'
 import type { SegmentedByteStore } from './segmented-byte-store.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
+import { scanOf, windowsOfKey, windowsOfKeys } from './store-key-ranges.ts'
 import type { StoreNumber } from './store-place.ts'
-import { windowKey, windowKeys, windowSequenceOf, windowStartOf, windowSuffix, writeWindowSuffix } from './store-keys.ts'
+import { windowKeys, windowSequenceOf, windowStartOf, windowSuffix, writeWindowSuffix } from './store-keys.ts'
 
 export interface WindowValue<V> {
   /** Start of the window, milliseconds since the epoch. */
@@ -144,7 +145,7 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
     const keyBytes = this.#options.keySerde.serialize(key)
     const isDirect = !this.#options.cached && this.#segments.isInMemory
     const fromTime = Math.max(0, from, this.#segments.firstNoticedTime)
-    for (const entry of isDirect ? this.#segments.scanKey(keyBytes, fromTime, to, reverse) : this.#bytes.scan(timeRange(keyBytes, keyBytes, fromTime, to, reverse))) {
+    for (const entry of isDirect ? this.#segments.scanKey(keyBytes, fromTime, to, reverse) : this.#bytes.scan({ ...scanOf(windowsOfKey(keyBytes, fromTime, to)), fromTime, toTime: to, reverse })) {
       if (!isDirect && !equalBytes(windowKeys.baseOf(entry.key), keyBytes)) continue
       yield { start: windowStartOf(entry.key), value: this.#options.valueSerde.deserialize(entry.value) }
     }
@@ -157,7 +158,8 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
     const bounds = { fromTime: Math.max(0, from), toTime: to, reverse, byTime }
     const low = keyFrom === null ? undefined : keySerde.serialize(keyFrom)
     const high = keyTo === null ? undefined : keySerde.serialize(keyTo)
-    for (const entry of this.#bytes.scan(low === undefined ? bounds : { ...bounds, from: low })) {
+    const range = high === undefined ? (low === undefined ? {} : { from: low }) : scanOf(windowsOfKeys(low ?? noBytes, high, to))
+    for (const entry of this.#bytes.scan({ ...bounds, ...range })) {
       const base = windowKeys.baseOf(entry.key)
       if (low !== undefined && Buffer.compare(base, low) < 0) continue
       if (high !== undefined && Buffer.compare(base, high) > 0) continue
@@ -190,13 +192,4 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
 }
 
 const none = Symbol('no key')
-
-function timeRange(keyFrom: Uint8Array, keyTo: Uint8Array, from: number, to: number, reverse: boolean): ByteRange {
-  return {
-    from: windowKey(keyFrom, from),
-    to: keyAfter(windowKey(keyTo, Math.max(0, to), 0x7fff_ffff)),
-    fromTime: from,
-    toTime: to,
-    reverse,
-  }
-}
+const noBytes = new Uint8Array(0)

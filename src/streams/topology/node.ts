@@ -492,6 +492,8 @@ export interface StoreSpec {
   readonly retainDuplicates?: boolean
   /** The changelog has the headers of the record that put a row. */
   readonly logsHeaders?: boolean
+  /** Timestamped and session stores: rows have headers, beside the value; the changelog has them as those of its records. */
+  readonly keepsHeaders?: boolean
   /** Window and session stores of `on-window-close`: ordered by time first. */
   readonly timeOrdered?: boolean
   /** Suppress buffers: what a row that is new counts for beside its bytes, where there are no caches. */

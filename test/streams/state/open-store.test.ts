@@ -23,7 +23,7 @@ describe.each(kinds)('a store of type $spec.type (duplicates: $spec.retainDuplic
       }
       store.flush()
       const restored = openStore(spec, new TestStoreHost())
-      for (const { key, value, timestamp } of host.logged) restored.restore(key, value, timestamp)
+      for (const record of host.logged) restored.restore(record.key, record.value, record.timestamp, record)
       restored.commit()
       expect(content(restored)).toEqual(content(store))
     }), { numRuns: 100 })

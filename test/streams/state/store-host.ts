@@ -3,12 +3,13 @@ import { CacheBudget } from '../../../src/streams/state/caching-byte-store.ts'
 import type { StoreHost } from '../../../src/streams/state/open-store.ts'
 import type { StoreSpec } from '../../../src/streams/topology/node.ts'
 import { stringSerde } from '../../../src/core/index.ts'
-import type { Serde } from '../../../src/core/index.ts'
+import type { Header, Serde } from '../../../src/core/index.ts'
 
 export interface LoggedRow {
   readonly key: Uint8Array
   readonly value: Uint8Array | null
   readonly timestamp: number
+  readonly headers: readonly Header[]
 }
 
 /** A host that keeps what stores log, and lets a test say which record is being processed. */
@@ -26,8 +27,8 @@ export class TestStoreHost implements StoreHost {
     this.#current = recordAt(timestamp)
   }
 
-  log(_store: StoreSpec, key: Uint8Array, value: Uint8Array | null, timestamp: number): void {
-    this.logged.push({ key: new Uint8Array(key), value: value && new Uint8Array(value), timestamp })
+  log(_store: StoreSpec, key: Uint8Array, value: Uint8Array | null, timestamp: number, headers: readonly Header[]): void {
+    this.logged.push({ key: new Uint8Array(key), value: value && new Uint8Array(value), timestamp, headers })
   }
 
   expired(): void {

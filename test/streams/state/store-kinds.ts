@@ -1,9 +1,11 @@
 /** Each kind of store, how random rows reach it, and how its whole content is read. */
 import fc from 'fast-check'
+import type { Header } from '../../../src/core/index.ts'
 import type { KeyValueStore } from '../../../src/streams/state/key-value-store.ts'
 import type { JoinBuffer } from '../../../src/streams/state/join-buffer.ts'
 import type { OpenStore } from '../../../src/streams/state/open-store.ts'
 import type { OuterJoinStore } from '../../../src/streams/state/outer-join-store.ts'
+import type { ValueAndHeaders, ValueTimestampAndHeaders } from '../../../src/streams/state/row-with-headers.ts'
 import type { SessionStore } from '../../../src/streams/state/session-store.ts'
 import type { SuppressBuffer } from '../../../src/streams/state/suppress-buffer.ts'
 import type { ValueAndTimestamp } from '../../../src/streams/state/value-and-timestamp.ts'
@@ -25,6 +27,11 @@ export interface StoreKind {
 
 const origin = { topic: 't', partition: 0, offset: 7, rawKey: null, rawValue: null }
 const recordOf = ([key, value, timestamp]: Write) => new StreamRecord<unknown, unknown>(key, value, timestamp, noHeaders, origin)
+
+/** None, one without a value, or one with. */
+function headersAt(time: number): readonly Header[] {
+  return [[], [{ key: 'none', value: null }], [{ key: 'é', value: Uint8Array.of(time & 255) }, { key: 'é', value: new Uint8Array(0) }]][time % 3]!
+}
 
 /** Stores that no program reaches by name. */
 const buffers: readonly StoreKind[] = [
@@ -89,6 +96,21 @@ export const kinds: readonly StoreKind[] = [
     spec: specOf({ type: 'window', retentionMs: 100, windowSizeMs: 10, retainDuplicates: true }),
     put: ({ view }, [key, value, timestamp]) => (view as WindowStore<string, string>).put(key, value, timestamp),
     content: ({ view }) => [...(view as WindowStore<string, unknown>).all()],
+  },
+  {
+    spec: specOf({ type: 'timestamped-key-value', keepsHeaders: true }),
+    put: ({ view }, [key, value, timestamp]) => (view as KeyValueStore<string, ValueTimestampAndHeaders<string>>).put(key, value === null ? null : { value, timestamp, headers: headersAt(timestamp) }),
+    content: ({ view }) => [...(view as KeyValueStore<string, unknown>).all()],
+  },
+  {
+    spec: specOf({ type: 'timestamped-window', retentionMs: 100, windowSizeMs: 10, keepsHeaders: true }),
+    put: ({ view }, [key, value, timestamp]) => (view as WindowStore<string, ValueTimestampAndHeaders<string>>).put(key, value === null ? null : { value, timestamp, headers: headersAt(timestamp) }, timestamp - (timestamp % 10)),
+    content: ({ view }) => [...(view as WindowStore<string, unknown>).all()],
+  },
+  {
+    spec: specOf({ type: 'session', retentionMs: 100, keepsHeaders: true }),
+    put: ({ view }, [key, value, end]) => (view as SessionStore<string, ValueAndHeaders<string>>).put({ key, start: Math.max(0, end - 5), end }, value === null ? null : { value, headers: headersAt(end) }),
+    content: ({ view }) => [...(view as SessionStore<string, unknown>).fetchRange(null, null)],
   },
   {
     spec: specOf({ type: 'session', retentionMs: 100 }),
