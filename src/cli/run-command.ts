@@ -22,6 +22,7 @@ interface RunCommandOptions extends BackendOptions {
   readonly offsetReset?: 'earliest' | 'latest'
   readonly cacheMaxBytes?: number
   readonly stateDirectory?: string
+  readonly stateSync?: 'on-close' | 'on-commit'
   readonly threads?: number
   readonly standbyReplicas?: number
   readonly metricsRecordingLevel?: 'info' | 'debug' | 'trace'
@@ -45,6 +46,7 @@ export function addRunCommand(program: Command, terminal: Terminal): void {
     .addOption(new Option('--offset-reset <place>', 'where to start in topics of which nothing was committed (default: earliest)').choices(['earliest', 'latest']))
     .option('--cache-max-bytes <bytes>', 'for the write-back caches of the stores; 0 forwards every update (default: 10 MiB)', wholeNumber)
     .option('--state-directory <directory>', 'keep stores on disk, larger than memory if need be; needs the package lmdb (default: in memory)')
+    .addOption(new Option('--state-sync <when>', 'when that directory is forced to disk; on-commit also survives a power cut, and waits at each commit; after one, on-close fills all stores anew (default: on-close)').choices(['on-close', 'on-commit']))
     .option('--threads <number>', 'run StreamTasks in so many threads (default: 1)', wholeNumber)
     .option('--standby-replicas <number>', 'let so many other instances follow the stores of each StreamTask, and take it over without restoring (default: 0)', wholeNumber)
     .addOption(new Option('--metrics-recording-level <level>', 'debug also measures each node and each operation of a store, trace how old records are there; both cost time with each record (default: info)').choices(['info', 'debug', 'trace']))
@@ -63,6 +65,7 @@ async function runApp(file: string, options: RunCommandOptions, terminal: Termin
     const app = new StreamsApp(topology, { applicationId, broker, ...settingsOf(options), topologyModule: resolve(file), ...threadWorker() })
     await app.start()
     terminal.tell(`running ${applicationId} on ${place}; Ctrl-C stops it`)
+    if (app.stateWasDiscarded) terminal.tell(`${options.stateDirectory} was not closed before the machine started anew, so what it had is not relied on: all stores are filled from their changelogs`)
     // A failure ends the run below, where it is told.
     app.caughtUp().then(() => terminal.tell(`caught up after ${app.metrics().inputRecords} records`), () => {})
     const server = await serving(app, options, terminal)
@@ -82,8 +85,8 @@ function threadWorker(): Pick<StreamsConfig, 'threadWorker'> {
 
 /** Those of the application that were given: it has defaults for the others. */
 function settingsOf(options: RunCommandOptions): Partial<StreamsConfig> {
-  const { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, stateDirectory, endpoint, threads, standbyReplicas, metricsRecordingLevel } = options
-  const settings = { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, stateDirectory, endpoint, threads, standbyReplicas, metricsRecordingLevel }
+  const { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, stateDirectory, stateSync, endpoint, threads, standbyReplicas, metricsRecordingLevel } = options
+  const settings = { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, stateDirectory, stateSync, endpoint, threads, standbyReplicas, metricsRecordingLevel }
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
 }
 

@@ -1,11 +1,11 @@
 import { StreamError, brokerMetricFamilies, isStreamError } from '../core/index.ts'
-import type { MetricFamily } from '../core/index.ts'
+import type { MetricFamily, UnsyncedDirectory } from '../core/index.ts'
 import { metricsOf } from './app-metrics.ts'
 import type { Metric } from './app-metrics.ts'
 import { AppProgress } from './app-progress.ts'
 import { resolveConfig } from './config.ts'
 import type { FailureDecision, ResolvedConfig, StreamsConfig } from './config.ts'
-import { lockState } from './disk-opener.ts'
+import { openState } from './disk-opener.ts'
 import { LocalStores, unavailable } from './local-stores.ts'
 import type { StoreQueryOptions, StoreQueryType } from './local-stores.ts'
 import { withAdvice } from './runtime/failure.ts'
@@ -61,8 +61,7 @@ export class StreamsApp {
   readonly #listeners = new Set<(state: StreamsState, before: StreamsState) => void>()
   #state: StreamsState = 'CREATED'
   #threads: AppThreads | null = null
-  /** Of the state directory. */
-  #stateLock: { release(): void } | null = null
+  #stateFiles: UnsyncedDirectory | null = null
   #finished: Promise<void> | null = null
   #failure: StreamError | null = null
   /** Why this instance asked that the whole application ends. */
@@ -95,6 +94,11 @@ export class StreamsApp {
     return this.#state
   }
 
+  /** The machine may have lost a part of the state directory, in a power cut: all stores are filled anew from their changelogs. */
+  get stateWasDiscarded(): boolean {
+    return this.#stateFiles?.wasDiscarded ?? false
+  }
+
   /** Calls back at every change of state, with the state before. The function given back ends that. */
   onStateChange(listener: (state: StreamsState, before: StreamsState) => void): () => void {
     this.#listeners.add(listener)
@@ -112,7 +116,7 @@ export class StreamsApp {
       await this.#setUp()
       await this.#threads!.start(this.#config.threads)
     } catch (error) {
-      this.#stateLock?.release()
+      await this.#stateFiles?.close()
       this.#fail(error)
       throw error
     }
@@ -122,7 +126,7 @@ export class StreamsApp {
 
   async #setUp(): Promise<void> {
     const { broker, applicationId, deadLetterTopic, additionalRetentionMs, clock } = this.#config
-    this.#stateLock = await lockState(this.#config)
+    this.#stateFiles = await openState(this.#config)
     this.#partitionCounts = await setUpTopics(broker, { applicationId, topology: this.#topology, deadLetterTopic, additionalRetentionMs })
     const config = { ...this.#config, onFailure: (failure: StreamError) => this.#decide(failure) }
     const open = await threadOpener({ config, topology: this.#topology, partitionCounts: this.#partitionCounts })
@@ -295,7 +299,7 @@ export class StreamsApp {
       this.#fail(error)
       throw error
     } finally {
-      this.#stateLock?.release()
+      await this.#stateFiles?.close()
       await this.#purge.close()
       this.#progress.noteCommit()
     }

@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { stringSerde } from '../../src/core/index.ts'
-import type { Broker } from '../../src/core/index.ts'
+import { randomInteger, seededRandom, stringSerde } from '../../src/core/index.ts'
+import type { Broker, Random } from '../../src/core/index.ts'
 import { StreamsApp, StreamsBuilder, joinWithin, jsonWindowedSerde, session, topic, tumbling } from '../../src/streams/index.ts'
 import type { RestoreProgress, StreamsConfig, Topology } from '../../src/streams/index.ts'
 import { createTopics, openMemoryBroker, readAll, write } from '../kit/streams-harness.ts'
@@ -147,4 +147,84 @@ describe('an application with a state directory', () => {
     expect(counts.get('k1')).toBe(11)
     expect(counts.get('bad')).toBe(1)
   })
+})
+
+/** The files as they are while the application runs, after it has committed everything. */
+async function runAndCopy(stateDirectory: string, copies: readonly string[], settings: Partial<StreamsConfig> = {}): Promise<void> {
+  const app = appOf({ stateDirectory, ...settings })
+  await app.start()
+  for (const [round, copy] of copies.entries()) {
+    await writeInput(broker, round)
+    await app.caughtUp()
+    cpSync(stateDirectory, copy, { recursive: true, filter: (path) => !path.endsWith('.socket') })
+  }
+  await app.close()
+}
+
+/** What a power cut may leave of the files in `directory`: pages of them as they were in `before`. */
+function tearPages(directory: string, before: string, random: Random): number {
+  const pageBytes = 4096
+  let torn = 0
+  for (const name of readdirSync(directory, { recursive: true }) as string[]) {
+    if (!name.endsWith('data.mdb')) continue
+    const bytes = readFileSync(join(directory, name))
+    const old = readFileSync(join(before, name))
+    for (let at = 0; at < bytes.length; at += pageBytes) {
+      if (randomInteger(random, 2) === 0) continue
+      const page = Buffer.alloc(Math.min(pageBytes, bytes.length - at))
+      old.subarray(at).copy(page)
+      if (page.equals(bytes.subarray(at, at + page.length))) continue
+      torn++
+      page.copy(bytes, at)
+    }
+    writeFileSync(join(directory, name), bytes)
+  }
+  return torn
+}
+
+/** As if the machine had been started anew since. */
+function restartMachine(directory: string): void {
+  const file = join(directory, 'app', '.synced')
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/"bootId":"\w/, '"bootId":"-'))
+}
+
+describe('a state directory after a power cut', () => {
+  const [first, second] = [() => join(directory, 'first'), () => join(directory, 'second')]
+
+  it('is emptied and filled from the changelogs, since a part of what was written may be missing', async () => {
+    await runAndCopy(join(directory, 'state'), [first(), second()])
+    expect(tearPages(second(), first(), seededRandom(1))).toBeGreaterThan(10)
+    restartMachine(second())
+    await writeInput(broker, 2)
+    const restored = await runToEnd({ stateDirectory: second() })
+    expect(apps.at(-1)!.stateWasDiscarded).toBe(true)
+    expect(restored['counts']).toBeGreaterThan(50)
+    const counts = new Map((await readAll(broker, 'counts')).map(({ key, value }) => [key, Number(value)]))
+    expect([...counts.values()].reduce((sum, count) => sum + count)).toBe(300)
+  })
+
+  it('is as it was after a kill, which loses nothing that was written', async () => {
+    await runAndCopy(join(directory, 'state'), [first()])
+    const restored = await runToEnd({ stateDirectory: first() })
+    expect(apps.at(-1)!.stateWasDiscarded).toBe(false)
+    expect(Math.max(...Object.values(restored))).toBeLessThanOrEqual(1)
+  })
+
+  it('is as it was where each commit waits for the disk', async () => {
+    await runAndCopy(join(directory, 'state'), [first()], { stateSync: 'on-commit' })
+    restartMachine(first())
+    const restored = await runToEnd({ stateDirectory: first(), stateSync: 'on-commit' })
+    expect(apps.at(-1)!.stateWasDiscarded).toBe(false)
+    expect(Math.max(...Object.values(restored))).toBeLessThanOrEqual(1)
+  })
+})
+
+it('says where stores cannot be opened, and what to do', async () => {
+  await runToEnd()
+  for (const task of ['0_0', '0_1']) {
+    rmSync(join(directory, 'app', task), { recursive: true })
+    writeFileSync(join(directory, 'app', task), 'no directory')
+  }
+  const app = appOf({ stateDirectory: directory })
+  await expect(app.start().then(() => app.finished())).rejects.toMatchObject({ code: 'STORAGE_ERROR', message: expect.stringMatching(/the stores in .*app\/0_\d cannot be opened: .*; see to it or remove it, and they are filled from their changelogs/) as string })
 })

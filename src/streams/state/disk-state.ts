@@ -1,6 +1,8 @@
+import { StreamError } from '../../core/index.ts'
 import type { Clock } from '../../core/index.ts'
 import { LmdbByteStore } from './lmdb-byte-store.ts'
 import type { Lmdb, LmdbDatabase, LmdbEnvironment } from './lmdb.ts'
+import { orderMarks } from './store-keys.ts'
 import type { StoreTable } from './store-place.ts'
 
 /** How far a changelog is in the stores on disk. */
@@ -14,6 +16,8 @@ export interface Checkpoint {
 export interface DiskStateOptions {
   readonly lmdb: Lmdb
   readonly directory: string
+  /** Each commit is on disk when it returns; else only when everything is closed and synced (`UnsyncedDirectory`). */
+  readonly syncs: boolean
   readonly clock: Clock
 }
 
@@ -21,11 +25,11 @@ export interface DiskStateOptions {
  * The stores of one task on disk, in a directory of their own: a database for each store, and one for the checkpoints. What
  * the stores have may be later than a checkpoint, never earlier: restoring from it repeats changes that are there already.
  * ```
- *   database of a store   1 · key                  the rows
- *                         2 · segment (8) · key    those of a store that is cut by time
- *                         3 · segment (8) · key    their order by time
- *                         4 · key                  an order of the rows, for stores that keep one
- *                         5 · key                  rows of before
+ *   database of a store   1 · key                      the rows
+ *                         2 · segment (8) · 1 · key    those of a store that is cut by time
+ *                         2 · segment (8) · 0 · key    their order by time
+ *                         4 · key                      an order of the rows, for stores that keep one
+ *                         5 · key                      rows of before
  * ```
  */
 export class DiskState {
@@ -34,10 +38,16 @@ export class DiskState {
   readonly #clock: Clock
   readonly #databases = new Map<string, LmdbDatabase>()
 
-  constructor({ lmdb, directory, clock }: DiskStateOptions) {
+  /** @throws STORAGE_ERROR when the directory is none, or may not be written to */
+  constructor({ lmdb, directory, syncs, clock }: DiskStateOptions) {
     this.#clock = clock
-    this.#environment = lmdb.open({ path: directory, noSubdir: false, noSync: true, maxDbs: mostStores, pageSize, ...binary })
-    this.#checkpoints = this.#environment.openDB({ name: 'checkpoints', ...binary })
+    try {
+      this.#environment = lmdb.open({ path: directory, noSubdir: false, noSync: !syncs, overlappingSync: false, maxDbs: mostStores, pageSize, ...binary })
+      this.#checkpoints = this.#environment.openDB({ name: 'checkpoints', ...binary })
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      throw new StreamError('STORAGE_ERROR', `the stores in ${directory} cannot be opened: ${reason}; see to it or remove it, and they are filled from their changelogs`, { cause, details: { directory } })
+    }
   }
 
   table(store: string, table: StoreTable): LmdbByteStore {
@@ -46,12 +56,12 @@ export class DiskState {
 
   /** The rows of one segment of a store. */
   segment(store: string, segment: number): LmdbByteStore {
-    return new LmdbByteStore(this.#database(store), segmentPrefix(segmentMark, segment))
+    return new LmdbByteStore(this.#database(store), segmentPrefix(segment, orderMarks.byKey))
   }
 
   /** The keys of a segment in another order. */
   segmentOrder(store: string, segment: number): LmdbByteStore {
-    return new LmdbByteStore(this.#database(store), segmentPrefix(segmentOrderMark, segment))
+    return new LmdbByteStore(this.#database(store), segmentPrefix(segment, orderMarks.byTime))
   }
 
   /** What stores commit in `work` is on disk as a whole, or not at all. */
@@ -63,12 +73,12 @@ export class DiskState {
   segments(store: string): readonly number[] {
     const database = this.#database(store)
     const found: number[] = []
-    for (let start = segmentPrefix(segmentMark, 0); ;) {
+    for (let start = segmentPrefix(0); ;) {
       const [first] = database.getKeys({ start })
       if (first === undefined || first[0] !== segmentMark) return found
       const segment = Number(Buffer.from(first).readBigUInt64BE(1))
       found.push(segment)
-      start = segmentPrefix(segmentMark, segment + 1)
+      start = segmentPrefix(segment + 1)
     }
   }
 
@@ -119,12 +129,10 @@ const binary = { encoding: 'binary', keyEncoding: 'binary' } as const
 const pageSize = 8192
 const mostStores = 1024
 const segmentMark = 2
-const segmentOrderMark = 3
 const tableMarks: Readonly<Record<StoreTable, number>> = { rows: 1, order: 4, history: 5 }
 
-function segmentPrefix(mark: number, segment: number): Uint8Array {
-  const prefix = Buffer.alloc(9)
-  prefix[0] = mark
+function segmentPrefix(segment: number, ...order: readonly number[]): Uint8Array {
+  const prefix = Buffer.from([segmentMark, 0, 0, 0, 0, 0, 0, 0, 0, ...order])
   prefix.writeBigUInt64BE(BigInt(segment), 1)
   return prefix
 }

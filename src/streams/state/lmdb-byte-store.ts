@@ -12,7 +12,7 @@ import { MemoryByteStore } from './memory-byte-store.ts'
  *                               key → 0               deleted since the last commit
  *   on disk   prefix, key → value
  * ```
- * The disk is not asked to write at once (no sync): the changelog is what survives the machine.
+ * Whether a commit waits for the disk is decided by who opens the database (DiskState).
  */
 export class LmdbByteStore implements ByteStore {
   readonly #database: LmdbDatabase

@@ -29,7 +29,8 @@ export interface Lmdb {
   open(options: {
     readonly path: string
     readonly noSubdir: false
-    readonly noSync: true
+    readonly noSync: boolean
+    readonly overlappingSync: false
     readonly maxDbs: number
     readonly pageSize: number
     readonly encoding: 'binary'

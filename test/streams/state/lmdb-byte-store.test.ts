@@ -9,7 +9,7 @@ import { byteStoreContract } from '../../contract/byte-store-contract.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'millrace-lmdb-'))
 const lmdb = await loadLmdb()
-const open = (name: string) => new DiskState({ lmdb, directory: join(directory, name), clock: systemClock })
+const open = (name: string) => new DiskState({ lmdb, directory: join(directory, name), syncs: false, clock: systemClock })
 
 const disk = open('contract')
 let opened = 0

@@ -13,14 +13,14 @@ import { TestStoreHost } from './store-host.ts'
 import { kinds, write } from './store-kinds.ts'
 
 const persistent = [
-  ...kinds.filter(({ spec }) => spec.persistent && spec.maxEntries === undefined),
+  ...kinds.filter(({ spec }) => spec.persistent),
   ...kinds.filter(({ spec }) => spec.type === 'timestamped-window' && spec.persistent).map((kind) => ({ ...kind, spec: { ...kind.spec, timeOrdered: true } })),
 ]
 
 describe.each(persistent)('a store of type $spec.type on disk (duplicates: $spec.retainDuplicates, by time: $spec.timeOrdered)', ({ spec, put, content }) => {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-place-'))
   let disk: DiskState
-  const open = async () => { disk = new DiskState({ lmdb: await loadLmdb(), directory, clock: systemClock }) }
+  const open = async () => { disk = new DiskState({ lmdb: await loadLmdb(), directory, syncs: false, clock: systemClock }) }
   beforeAll(open)
   afterAll(async () => {
     await disk.close()
