@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { systemClock } from 'millrace/connect'
-import type { SinkRecord, SinkTaskContext, SourceRecord, SourceTaskContext } from 'millrace/connect'
+import type { SinkRecord, SinkTaskContext, SourceTaskContext } from 'millrace/connect'
 import { postgresCdcSource, postgresSink } from 'millrace/connectors/postgres'
 import { freshDatabase, findOrStartPostgres, queryRows } from '../test/kit/postgres.ts'
 import { bench, benchDirectory } from './harness.ts'
@@ -30,14 +30,13 @@ function sourceContext(signal: AbortSignal): SourceTaskContext {
   return { connectorName: 'bench', taskId: 0, clock: systemClock, log, signal, gauge: quiet, allOffsets: () => Promise.resolve([]), offsets: (partitions) => Promise.resolve(partitions.map(() => undefined)) }
 }
 
-async function capture(config: Readonly<Record<string, string>>, ready: () => Promise<void>, count: number): Promise<void> {
+async function capture(config: Readonly<Record<string, string>>, count: number): Promise<void> {
   const abort = new AbortController()
   const task = postgresCdcSource.createTask()
   await task.start(postgresCdcSource.config.parse({ 'connection.url': url, 'topic.prefix': 'bench', 'table.include.list': 'public.source', ...config }), sourceContext(abort.signal))
   for (let given = 0; given < count;) {
-    const records = (await task.poll(abort.signal)) as readonly SourceRecord[] | null
-    if (given === 0) await ready()
-    given += records?.filter(({ topic }) => !topic.endsWith('.heartbeat')).length ?? 0
+    const items = (await task.poll(abort.signal)) ?? []
+    for (const item of 'spans' in items ? [items] : items) given += 'spans' in item ? item.recordCount : 'topic' in item && !item.topic.endsWith('.heartbeat') ? 1 : 0
     noteMemory()
   }
   await task.stop()
@@ -81,7 +80,7 @@ try {
   await bench({
     name: 'snapshot', records: rows, bytes: rows * rowBytes,
     prepare: () => dropSlot('bench_snapshot'),
-    run: () => capture({ 'slot.name': 'bench_snapshot', 'snapshot.mode': 'initial' }, () => Promise.resolve(), rows),
+    run: () => capture({ 'slot.name': 'bench_snapshot', 'snapshot.mode': 'initial' }, rows),
     against: { name: 'copy source to stdout', run: () => psql('copy source to stdout') },
   })
   await dropSlot('bench_snapshot')
@@ -96,7 +95,7 @@ try {
       await queryRows(url, 'drop publication if exists millrace; create publication millrace for table source')
       await insertion()
     },
-    run: () => capture({ 'slot.name': 'bench_changes', 'snapshot.mode': 'never' }, () => Promise.resolve(), rows),
+    run: () => capture({ 'slot.name': 'bench_changes', 'snapshot.mode': 'never' }, rows),
     against: {
       name: 'pg_logical_slot_peek_binary_changes of the same',
       prepare: async () => {

@@ -23,7 +23,7 @@ export const postgresCdcConfig = configSpec({
     doc: 'initial: give the rows that are there first, then the changes since. always: give the rows at every start of the connector, then the changes since its last position. never: only changes from now on. when_needed: as initial, and read the tables again when the slot is lost. initial_only: give the rows, then drop the slot and rest.',
     default: 'initial',
   }),
-  'snapshot.fetch.size': option.int({ doc: 'Rows read at a time during the snapshot.', default: 2_000, check: positive }),
+  'snapshot.fetch.size': option.int({ doc: 'Most rows given at a time during the snapshot, and rows of a chunk with snapshot.max.threads.', default: 2_000, check: positive }),
   'snapshot.max.threads': option.int({ doc: 'How many chunks of a table are read beside each other during the snapshot, each on a connection of its own, all of them of the same state.', default: 1, check: positive.max(32) }),
   'signal.data.collection': option.string({
     doc: 'A table, as schema.table, whose new rows (id, type, data) are signals: execute-snapshot reads tables again while changes go on; stop-snapshot, pause-snapshot, resume-snapshot, log. It is not captured itself.',

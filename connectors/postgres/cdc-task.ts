@@ -1,4 +1,4 @@
-import type { SourceRecord, SourceTask, SourceTaskContext, SourceOffset, SourcePartition } from 'millrace/connect'
+import type { SourceRecord, SourceSpans, SourceTask, SourceTaskContext, SourceOffset, SourcePartition } from 'millrace/connect'
 import type { Log } from 'millrace/connect'
 import { connectorError, isStreamError, sleep } from 'millrace/connect'
 import { matchesAny } from './cdc/catalog.ts'
@@ -17,14 +17,18 @@ import { dropSlot, explainActiveSlot, openSession } from './cdc/session.ts'
 import type { Session } from './cdc/session.ts'
 import { applySignal, readSignal, signalPrefix } from './cdc/signal.ts'
 import type { Signal } from './cdc/signal.ts'
+import { progressBehind } from './cdc/snapshot.ts'
 import type { Snapshot } from './cdc/snapshot.ts'
+import { SnapshotRecords } from './cdc/snapshot-records.ts'
 import { TransactionReader } from './cdc/transaction-reader.ts'
 import type { PositionedChange } from './cdc/transaction-reader.ts'
 import type { PostgresCdcConfig } from './cdc-config.ts'
-import { serverOf } from './connection.ts'
+import { serverOf, silenceTimeoutMs } from './connection.ts'
 import { environmentError, failureOf, setupError } from './failures.ts'
 
 const longestPollMs = 1_000
+
+type SourceItem = SourceRecord | SourceSpans
 
 interface Run {
   readonly session: Session
@@ -32,6 +36,7 @@ interface Run {
   readonly events: EventOptions
   /** Unset when every row was given. */
   snapshot: Snapshot | undefined
+  readonly snapshotRecords: SnapshotRecords
   /** Unset before that. */
   stream: ReplicationStream | undefined
   reader: TransactionReader
@@ -79,7 +84,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     context.gauge({ name: 'cdc_queued_bytes', help: 'Bytes read ahead of the worker.' }, () => stream()?.queuedBytes ?? Number.NaN)
   }
 
-  async poll(signal: AbortSignal): Promise<readonly SourceRecord[] | null> {
+  async poll(signal: AbortSignal): Promise<readonly SourceItem[] | null> {
     try {
       if (this.#isFinished) return await this.#rest(signal)
       const run = (this.#run ??= await this.#connect())
@@ -142,9 +147,9 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     if (first) this.#nextHeartbeatMs = clock.monotonic() // the position at which it all began is stored at once
     const stream = session.snapshot === undefined ? await session.stream(session.position, this.#durableLsn) : undefined
     const incremental = new IncrementalSnapshot({
-      client: session.client, types: session.types, tables: session.tables, chunkRows: config['incremental.snapshot.chunk.size'], runId: `${config['slot.name']}-${clock.now()}`, log,
+      client: session.client, types: session.types, tables: session.tables, clock, silenceTimeoutMs: silenceTimeoutMs(config), chunkRows: config['incremental.snapshot.chunk.size'], runId: `${config['slot.name']}-${clock.now()}`, log,
     })
-    return { session, incremental, events, snapshot: session.snapshot, stream, reader: this.#reader(session.position), pending: [], next: 0 }
+    return { session, incremental, events, snapshot: session.snapshot, snapshotRecords: new SnapshotRecords(events), stream, reader: this.#reader(session.position), pending: [], next: 0 }
   }
 
   #reader(position: Position): TransactionReader {
@@ -170,19 +175,14 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     return failureOf(error) === 'environment' ? environmentError(server, error) : setupError(server, error)
   }
 
-  async #snapshotRows(run: Run, snapshot: Snapshot): Promise<SourceRecord[]> {
+  async #snapshotRows(run: Run, snapshot: Snapshot): Promise<readonly SourceItem[]> {
     const nowMs = this.#context!.clock.now()
     const rows = await snapshot.next()
-    if (rows.length === 0) return this.#endSnapshot(run, snapshot)
-    const records: SourceRecord[] = []
-    for (const { table, row, progress } of rows) {
-      const { lsn, transaction, incremental, system, timeline } = this.#given!
-      const after: Position = { lsn, transaction, snapshot: progress, incremental, system, timeline }
-      this.#given = after
-      const offset = offsetOf(after)
-      addRecordsOf(records, rowRead(table, row, after.lsn, nowMs, 'true'), run.events, nowMs, () => offset, offset)
-    }
-    return records
+    if (rows === null) return this.#endSnapshot(run, snapshot)
+    const before = this.#given!
+    const behind = (row: number): Position => ({ ...before, snapshot: progressBehind(rows, row) })
+    this.#given = behind(rows.block.rowCount - 1)
+    return [run.snapshotRecords.of(rows, { lsn: before.lsn, nowMs }, (row) => offsetOf(behind(row)))]
   }
 
   async #endSnapshot(run: Run, snapshot: Snapshot): Promise<SourceRecord[]> {

@@ -102,6 +102,11 @@ function clientOptions(config: ConnectionConfig): pg.ClientConfig {
   }
 }
 
+/** After so long a server that owes an answer is taken for dead. */
+export function silenceTimeoutMs({ 'statement.timeout.ms': statementTimeoutMs }: ConnectionConfig): number {
+  return statementTimeoutMs === 0 ? Number.POSITIVE_INFINITY : statementTimeoutMs + graceMs
+}
+
 /** A connection that its owner closes. `settings.replication`: for the replication protocol, without time-outs for its one endless statement. */
 export async function openClient(config: ConnectionConfig, settings: pg.ClientConfig & { readonly replication?: string }): Promise<pg.Client> {
   const timeouts = settings.replication === undefined ? {} : { statement_timeout: false as const, query_timeout: 0 }

@@ -28,6 +28,9 @@ export interface Change {
   readonly counts: ReadonlyMap<string, number> | null
 }
 
+/** What of a change its envelope calls the source. */
+export type EventSource = Pick<Change, 'schema' | 'table' | 'lsn' | 'xid' | 'commitMs' | 'snapshot'>
+
 export interface EventOptions {
   readonly topicPrefix: string
   readonly database: string
@@ -70,7 +73,7 @@ function addRecords(records: SourceRecord[], change: Change, options: EventOptio
 let lastTopic = { prefix: '', schema: '', table: '', topic: '' }
 
 /** Changes of one table tend to come in runs: its name is put together once for all of them. */
-function topicOf(prefix: string, schema: string, table: string): string {
+export function topicOf(prefix: string, schema: string, table: string): string {
   if (lastTopic.table !== table || lastTopic.schema !== schema || lastTopic.prefix !== prefix) lastTopic = { prefix, schema, table, topic: [prefix, schema, table].join('.') }
   return lastTopic.topic
 }
@@ -89,7 +92,7 @@ function envelope(change: Change, options: EventOptions, nowMs: number): Row {
   return change.order === null ? { before, after, source, op, ts_ms: nowMs } : { before, after, source, ...transactionOf(change), op, ts_ms: nowMs }
 }
 
-function sourceOf({ schema, table, lsn, xid, commitMs, snapshot }: Change, { topicPrefix, database }: EventOptions): Row {
+export function sourceOf({ schema, table, lsn, xid, commitMs, snapshot }: EventSource, { topicPrefix, database }: EventOptions): Row {
   return { connector: 'postgresql', name: topicPrefix, ts_ms: commitMs, snapshot, db: database, schema, table, txId: xid, lsn: Number(lsn) }
 }
 

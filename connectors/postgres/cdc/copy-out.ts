@@ -1,74 +1,140 @@
-/** Rows by COPY … TO STDOUT: the server writes them fastest that way, and nothing is made of them that nobody asked for. */
-import type { Client, Connection, Submittable } from 'pg'
-import { columnValue, columnValueAt } from './column-value.ts'
-import type { ColumnType } from './column-value.ts'
-
 /**
- * Where the cells of a row are in its bytes: start and end of each, one behind the other. A start below zero: the cell holds
- * escapes, and starts at `-1 - start`; an end below zero: null.
+ * Rows by COPY … TO STDOUT: the server writes them fastest that way. They are kept as the bytes they came in, block by block:
+ *
+ *   COPY ──► rows ──► a block ──► a bounded queue of blocks ──► take()
+ *              │ queue full: the socket is paused, and the server waits
  */
-export type CopiedCells = readonly number[]
+import type { Clock } from 'millrace/connect'
+import type { Client, Connection, Submittable } from 'pg'
+import type { Duplex } from 'node:stream'
+import { nullCell } from './pgoutput.ts'
 
-/** The bytes are only good during the call, and so are the cells. */
-export type CopiedRow = (bytes: Buffer, cells: CopiedCells) => void
-
-/** Gives every row of a query to `each`, in order. @throws what the server says, or `each` */
-export function copyOut(client: Client, query: string, each: CopiedRow): Promise<void> {
-  return new Promise((resolve, reject) => {
-    client.query(new CopyOut(`copy (${query}) to stdout`, each, (error) => (error === null ? resolve() : reject(error))))
-  })
+/** Rows, one behind the other. Good until the next block is taken. */
+export interface RowBlock {
+  readonly bytes: Buffer
+  /** Start and end of each cell, row by row; `nullCell` in place of the start of a null. */
+  readonly cells: Int32Array
+  readonly rowCount: number
 }
 
-export function copiedText(bytes: Buffer, cells: CopiedCells, index: number): string | null {
-  const [start, end] = [cells[2 * index] ?? 0, cells[2 * index + 1] ?? -1]
-  if (end < 0) return null
-  return start < 0 ? unescaped(bytes.toString('utf8', -1 - start, end)) : bytes.toString('utf8', start, end)
+export interface CopyOptions {
+  readonly columnCount: number
+  /** Most rows of a block. */
+  readonly blockRows: number
+  readonly clock: Clock
+  /** The server is taken for gone when it says nothing for so long though its answer is wanted. */
+  readonly silenceTimeoutMs: number
 }
 
-export function copiedValue(bytes: Buffer, cells: CopiedCells, index: number, type: ColumnType): unknown {
-  const [start, end] = [cells[2 * index] ?? 0, cells[2 * index + 1] ?? -1]
-  if (end < 0) return null
-  return start < 0 ? columnValue(copiedText(bytes, cells, index), type) : columnValueAt(bytes, start, end, type)
+/** The part of pg's connection that is used here. */
+interface CopyConnection {
+  readonly stream: Duplex
+  query(text: string): void
 }
 
-/** A statement that answers with data, as pg's queue of queries takes it. */
-class CopyOut implements Submittable {
+/** A block is given when it holds so many bytes, whatever it holds. */
+const blockBytes = 262_144
+const queuedBlocks = 2
+/** For pg, 0 is no time-out of a query's own. */
+const noTimeoutMs = 2_147_483_647
+
+/** One statement, as pg's queue of queries takes it. */
+export class CopyOut implements Submittable {
+  readonly query_timeout = noTimeoutMs
   readonly #text: string
-  readonly #each: CopiedRow
-  readonly #cells: number[] = []
-  #failure: Error | null = null
-  /** Told when it is over; pg wraps it to end its time-out. */
-  callback: (error: Error | null) => void
+  readonly #options: CopyOptions
+  readonly #full: FillingBlock[] = []
+  /** Blocks that may be filled anew. */
+  readonly #spare: FillingBlock[] = []
+  #lent: FillingBlock | undefined
+  #filling: FillingBlock
+  #stream: Duplex | undefined
+  #isPaused = false
+  #error: Error | undefined
+  #hasEnded = false
+  #wake: (() => void) | undefined
 
-  constructor(text: string, each: CopiedRow, callback: (error: Error | null) => void) {
-    this.#text = text
-    this.#each = each
-    this.callback = callback
+  constructor(client: Client, query: string, options: CopyOptions) {
+    this.#text = `copy (${query}) to stdout`
+    this.#options = options
+    this.#filling = new FillingBlock(options.columnCount)
+    client.query(this)
+  }
+
+  /** Null when there are no more. @throws what the server says */
+  async take(): Promise<RowBlock | null> {
+    if (this.#lent !== undefined) this.#spare.push(this.#lent)
+    this.#lent = undefined
+    while (this.#full.length === 0 && !this.#hasEnded) await this.#arrival()
+    if (this.#error !== undefined) throw this.#error
+    this.#lent = this.#full.shift()
+    if (this.#isPaused) {
+      this.#isPaused = false
+      this.#stream?.resume()
+    }
+    return this.#lent ?? null
   }
 
   submit(connection: Connection): void {
-    (connection as unknown as { query(text: string): void }).query(this.#text)
+    const used = connection as unknown as CopyConnection
+    this.#stream = used.stream
+    used.query(this.#text)
   }
 
   handleCopyData({ chunk }: { readonly chunk: Buffer }): void {
-    if (this.#failure !== null) return
-    try {
-      findCells(chunk, this.#cells)
-      this.#each(chunk, this.#cells)
-    } catch (error) {
-      this.#failure = error as Error
+    const block = this.#filling
+    block.add(chunk)
+    if (block.rowCount < this.#options.blockRows && block.length < blockBytes) return
+    this.#finishBlock()
+    if (this.#full.length >= queuedBlocks && !this.#isPaused) {
+      this.#isPaused = true
+      this.#stream?.pause()
     }
   }
 
   handleError(error: Error): void {
-    this.callback(error)
+    this.#error ??= error
+    this.callback()
   }
 
   handleReadyForQuery(): void {
-    this.callback(this.#failure)
+    this.callback()
   }
 
-  handleCommandComplete(): void {}
+  handleCommandComplete(): void {
+    if (this.#filling.rowCount > 0) this.#finishBlock()
+  }
+
+  /** Called when it is over; pg wraps it to end its time-out. */
+  callback = (error?: Error | null): void => {
+    this.#error ??= error ?? undefined
+    this.#hasEnded = true
+    this.#wake?.()
+  }
+
+  #finishBlock(): void {
+    this.#full.push(this.#filling)
+    this.#filling = this.#spare.pop() ?? new FillingBlock(this.#options.columnCount)
+    this.#filling.clear()
+    this.#wake?.()
+  }
+
+  #arrival(): Promise<void> {
+    const { clock, silenceTimeoutMs } = this.#options
+    return new Promise((resolve) => {
+      const done = () => {
+        timer?.cancel()
+        this.#wake = undefined
+        resolve()
+      }
+      const timer = Number.isFinite(silenceTimeoutMs) ? clock.setTimer(silenceTimeoutMs, () => {
+        this.#hasEnded = true
+        this.#error ??= new Error(`Connection terminated: the server has sent no rows for ${silenceTimeoutMs} ms`)
+        done()
+      }) : undefined
+      this.#wake = done
+    })
+  }
 }
 
 const tab = 0x09
@@ -76,29 +142,59 @@ const newline = 0x0a
 const backslash = 0x5c
 const letterN = 0x4e
 
-/** Writes the cells of one row in the text format into `cells`. */
-function findCells(bytes: Buffer, cells: number[]): void {
-  let length = 0
-  let start = 0
-  let hasEscapes = false
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at]!
-    if (byte === backslash) {
-      hasEscapes = true
-      at++ // what is escaped is no end
-    } else if (byte === tab || byte === newline) {
-      const isNull = hasEscapes && at - start === 2 && bytes[start + 1] === letterN
-      cells[length++] = hasEscapes ? -1 - start : start
-      cells[length++] = isNull ? -1 : at
-      start = at + 1
-      hasEscapes = false
-    }
+class FillingBlock implements RowBlock {
+  bytes: Buffer = Buffer.allocUnsafe(65_536)
+  cells = new Int32Array(4_096)
+  length = 0
+  rowCount = 0
+  readonly #cellsPerRow: number
+
+  constructor(columnCount: number) {
+    this.#cellsPerRow = 2 * columnCount
   }
-  cells.length = length
+
+  clear(): void {
+    this.length = 0
+    this.rowCount = 0
+  }
+
+  /** Takes a row in the text format of COPY, without its escapes. */
+  add(row: Buffer): void {
+    if (this.length + row.length > this.bytes.length) this.bytes = enlarged(this.bytes, this.length, this.length + row.length)
+    let cell = this.#cellsPerRow * this.rowCount
+    if (cell + this.#cellsPerRow > this.cells.length) {
+      const cells = new Int32Array(2 * this.cells.length + this.#cellsPerRow)
+      cells.set(this.cells)
+      this.cells = cells
+    }
+    this.rowCount++
+    const { bytes, cells } = this
+    const last = this.#cellsPerRow * this.rowCount
+    let length = this.length
+    let start = length
+    let isNull = false
+    for (let at = 0; at < row.length; at++) {
+      const byte = row[at]!
+      if (byte > backslash || (byte !== tab && byte !== newline && byte !== backslash)) bytes[length++] = byte
+      else if (byte === backslash) {
+        const escaped = row[++at]!
+        if (escaped === letterN) isNull = true
+        else bytes[length++] = characters.get(escaped) ?? escaped
+      } else if (cell < last) {
+        cells[cell++] = isNull ? nullCell : start
+        cells[cell++] = isNull ? nullCell : length
+        start = length
+        isNull = false
+      }
+    }
+    this.length = length
+  }
 }
 
-const characters: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' }
+const characters: ReadonlyMap<number, number> = new Map([['b', '\b'], ['f', '\f'], ['n', '\n'], ['r', '\r'], ['t', '\t'], ['v', '\v']].map(([letter, character]) => [letter!.charCodeAt(0), character!.charCodeAt(0)]))
 
-function unescaped(text: string): string {
-  return text.replace(/\\(.)/gs, (_, character: string) => characters[character] ?? character)
+function enlarged(bytes: Buffer, length: number, wanted: number): Buffer {
+  const larger = Buffer.allocUnsafe(Math.max(2 * bytes.length, wanted))
+  larger.set(bytes.subarray(0, length))
+  return larger
 }

@@ -14,9 +14,8 @@ import type { CapturedTable } from './catalog.ts'
 import type { Change, Row } from './change-event.ts'
 import type { IncrementalProgress } from './position.ts'
 import { readChunk } from './snapshot.ts'
-import type { SnapshotRow } from './snapshot.ts'
+import type { ReadOptions, ReadRow } from './snapshot.ts'
 import { TransactionHorizon } from './transaction-horizon.ts'
-import type { TypeCatalog } from './type-catalog.ts'
 
 export const watermarkPrefix = 'millrace.watermark'
 
@@ -26,20 +25,19 @@ interface Window {
   readonly keyNames: readonly string[]
   readonly horizon: TransactionHorizon
   /** By key. */
-  readonly rows: Map<string, SnapshotRow>
+  readonly rows: Map<string, ReadRow>
   /** Key of the last row read; null: the table ends with this chunk. */
   readonly after: readonly string[] | null
 }
 
 export interface ClosedChunk {
-  readonly rows: readonly { readonly row: SnapshotRow; readonly progress: IncrementalProgress }[]
+  readonly rows: readonly { readonly row: ReadRow; readonly progress: IncrementalProgress }[]
   /** Progress when all of it is given; null: nothing is left to read. */
   readonly done: IncrementalProgress | null
 }
 
-export interface IncrementalOptions {
+export interface IncrementalOptions extends ReadOptions {
   readonly client: Client
-  readonly types: TypeCatalog
   readonly tables: readonly CapturedTable[]
   readonly chunkRows: number
   /** Distinguishes the messages of this run from those of runs before it. */
@@ -68,7 +66,7 @@ export class IncrementalSnapshot {
   /** Opens the next chunk, if there is one to read and none is open. @returns the progress to go on from, which is less where tables cannot be read */
   async open(progress: IncrementalProgress | null): Promise<IncrementalProgress | null> {
     if (this.#window !== undefined || progress === null || progress.paused) return progress
-    const { client, types, tables, chunkRows } = this.#options
+    const { client, tables, chunkRows } = this.#options
     const [next] = progress.tables
     const table = tables.find(({ name }) => name === next!.name)
     if (table === undefined || table.keyColumns.length === 0) {
@@ -79,7 +77,7 @@ export class IncrementalSnapshot {
     try {
       const horizon = await this.#horizon()
       if (horizon === undefined) return progress
-      const rows = await readChunk(client, types, { table, after: progress.after, until: null, filter: next!.filter, limit: chunkRows })
+      const rows = await readChunk(client, this.#options, { table, after: progress.after, until: null, filter: next!.filter, limit: chunkRows })
       const last = rows.at(-1)
       const keyNames = table.keyColumns.map(({ name }) => name)
       this.#window = {
@@ -88,7 +86,7 @@ export class IncrementalSnapshot {
         keyNames,
         horizon,
         rows: new Map(rows.map((row) => [keyOf(keyNames, row.row), row])),
-        after: rows.length < chunkRows ? null : last!.progress.after,
+        after: rows.length < chunkRows ? null : last!.key,
       }
     } finally {
       await client.query('rollback')
@@ -115,7 +113,7 @@ export class IncrementalSnapshot {
     const window = this.#window
     if (window?.token !== token) return undefined
     this.#window = undefined
-    const rows = [...window.rows.values()].map((row) => ({ row, progress: { ...progress, after: row.progress.after } }))
+    const rows = [...window.rows.values()].map((row) => ({ row, progress: { ...progress, after: row.key } }))
     const done = window.after === null ? withoutFirst(progress) : { ...progress, after: window.after }
     if (done === null) this.#options.log.info('all tables that were to be read again are read')
     return { rows, done }

@@ -3,7 +3,7 @@ import { connectorError, retriableError } from 'millrace/connect'
 import type { Clock, Log } from 'millrace/connect'
 import type { Client } from 'pg'
 import type { PostgresCdcConfig } from '../cdc-config.ts'
-import { openClient } from '../connection.ts'
+import { openClient, silenceTimeoutMs } from '../connection.ts'
 import { quoteName, quoteText } from '../sink/sql-text.ts'
 import { capturedTables, findSlot, preparePublication, requireLogicalDecoding, requirePublication, requireSignalTable } from './catalog.ts'
 import type { CapturedTable, Server } from './catalog.ts'
@@ -74,7 +74,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     const replication = await open(true)
     const start = await settleSlot(options, client, replication, server)
     const types = new TypeCatalog()
-    const snapshot = await pinSnapshot(config, client, () => open(false), tables, types, start)
+    const snapshot = await pinSnapshot(options, client, () => open(false), tables, types, start)
     await replication.end() // it kept the exported snapshot alive until it was pinned
     const stream = async (from: Position, durableLsn: bigint) => {
       const used = await open(true)
@@ -171,7 +171,7 @@ async function forkOf(stored: Position, timeline: number, replication: Client): 
   return forkBefore(stored.lsn, stored.timeline, timeline, rows[0]?.content.toString() ?? '')
 }
 
-async function pinSnapshot(config: PostgresCdcConfig, client: Client, open: () => Promise<Client>, tables: readonly CapturedTable[], types: TypeCatalog, start: Start): Promise<Snapshot | undefined> {
+async function pinSnapshot({ config, clock }: SessionOptions, client: Client, open: () => Promise<Client>, tables: readonly CapturedTable[], types: TypeCatalog, start: Start): Promise<Snapshot | undefined> {
   const { snapshot } = start.position
   if (snapshot === null) return undefined
   await pin(client, start.exported)
@@ -184,13 +184,15 @@ async function pinSnapshot(config: PostgresCdcConfig, client: Client, open: () =
       await pin(readers.at(-1)!, rows[0]!.name)
     }
   }
-  return new Snapshot(client, readers, tables, types, config['snapshot.fetch.size'], snapshot)
+  return new Snapshot({ client, readers, tables, types, clock, silenceTimeoutMs: silenceTimeoutMs(config), fetchRows: config['snapshot.fetch.size'] }, snapshot)
 }
 
 /** From here on the connection sees one state: that of the snapshot named, or the present one. */
 async function pin(client: Client, exported: string | undefined): Promise<void> {
   await client.query('begin isolation level repeatable read, read only')
   if (exported !== undefined) await client.query(`set transaction snapshot ${quoteText(exported)}`)
+  // A table is one statement, which waits for a slow consumer; sorting all of it first would cost more than going by its index.
+  await client.query('set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; set local enable_sort = off')
 }
 
 /** @throws a retriable error for a slot that its last reader has not let go of yet */

@@ -1,20 +1,31 @@
 /** Reads whole tables in the order of their primary keys, so that it can go on after a crash where it was. */
+import type { Clock } from 'millrace/connect'
 import type { Client } from 'pg'
 import { quoteName, quoteText } from '../sink/sql-text.ts'
 import { quotedTable } from './catalog.ts'
 import type { CapturedTable } from './catalog.ts'
 import type { Row } from './change-event.ts'
-import { columnValue } from './column-value.ts'
+import { columnValueAt } from './column-value.ts'
 import type { ColumnType } from './column-value.ts'
-import { copyOut, copiedText, copiedValue } from './copy-out.ts'
+import { CopyOut } from './copy-out.ts'
+import type { RowBlock } from './copy-out.ts'
+import { nullCell } from './pgoutput.ts'
 import type { SnapshotProgress } from './position.ts'
 import type { TypeCatalog } from './type-catalog.ts'
 
-export interface SnapshotRow {
+/** A table as it is now; it stays so until the transaction ends in which it was looked up. */
+export interface TableForm {
   readonly table: CapturedTable
-  readonly row: Row
-  /** Progress after this row. */
-  readonly progress: SnapshotProgress
+  readonly names: readonly string[]
+  readonly types: readonly ColumnType[]
+  /** Where the columns of the key are. */
+  readonly keyIndexes: readonly number[]
+}
+
+/** Rows of one table. Good until the next are asked for. */
+export interface SnapshotRows {
+  readonly form: TableForm
+  readonly block: RowBlock
 }
 
 export interface Chunk {
@@ -29,139 +40,139 @@ export interface Chunk {
   readonly limit: number | null
 }
 
-/** A table as it is now; it stays so until the transaction ends in which it was looked up. */
-interface TableForm {
-  readonly names: readonly string[]
-  readonly types: readonly ColumnType[]
-  /** Where the columns of the key are. */
-  readonly keyIndexes: readonly number[]
+export interface ReadOptions {
+  readonly types: TypeCatalog
+  readonly clock: Clock
+  readonly silenceTimeoutMs: number
+}
+
+export interface SnapshotOptions extends ReadOptions {
+  /** Has a transaction open whose snapshot is the one to read. */
+  readonly client: Client
+  /** As `client`: they read chunks of a table beside each other. None: `client` reads. */
+  readonly readers: readonly Client[]
+  readonly tables: readonly CapturedTable[]
+  readonly fetchRows: number
 }
 
 const asText = { getTypeParser: () => (text: string) => text }
 
 export class Snapshot {
-  readonly #client: Client
-  /** Read chunks beside each other; or the one connection there is. */
-  readonly #readers: readonly Client[]
-  readonly #tables: readonly CapturedTable[]
-  readonly #types: TypeCatalog
-  readonly #fetchRows: number
+  readonly #options: SnapshotOptions
   #index: number
   #after: readonly string[] | null
   #form: TableForm | undefined
-  #cursorOpen = false
-  /** Being read, in order. */
-  #chunks: Promise<readonly SnapshotRow[]>[] = []
-  #planned = false
+  /** Parts of the table, in order; the first one is being given. */
+  readonly #parts: CopyOut[] = []
+  #isPlanned = false
   #turn = 0
 
-  /** `client` has a transaction open whose snapshot is the one to read, and so have `readers`, which read chunks of a table beside each other. */
-  constructor(client: Client, readers: readonly Client[], tables: readonly CapturedTable[], types: TypeCatalog, fetchRows: number, from: SnapshotProgress | null) {
-    this.#client = client
-    this.#readers = readers
-    this.#tables = tables
-    this.#types = types
-    this.#fetchRows = fetchRows
+  constructor(options: SnapshotOptions, from: SnapshotProgress | null) {
+    const { tables } = options
+    this.#options = options
     const start = from === null ? 0 : tables.findIndex(({ name }) => name >= from.table)
     this.#index = start < 0 ? tables.length : start
     this.#after = from !== null && tables[this.#index]?.name === from.table ? from.after : null
   }
 
-  /** The next rows; empty when every table was read. */
-  async next(): Promise<readonly SnapshotRow[]> {
-    for (; this.#index < this.#tables.length; this.#index++) {
-      const table = this.#tables[this.#index]!
-      this.#form ??= await formOf(this.#client, this.#types, table)
-      const rows = await this.#nextOf(table, this.#form)
-      if (rows.length > 0) return rows
+  /** The next rows; null when every table was read. */
+  async next(): Promise<SnapshotRows | null> {
+    const { client, types, tables } = this.#options
+    for (; this.#index < tables.length; this.#index++) {
+      this.#form ??= await formOf(client, types, tables[this.#index]!)
+      const block = await this.#nextBlock(this.#form)
+      if (block !== null) return { form: this.#form, block }
       this.#after = null
-      this.#planned = false
+      this.#isPlanned = false
       this.#form = undefined
     }
-    return []
+    return null
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#readers.map((reader) => reader.end().catch(() => undefined)))
+    await Promise.all(this.#options.readers.map((reader) => reader.end().catch(() => undefined)))
   }
 
-  #nextOf(table: CapturedTable, form: TableForm): Promise<readonly SnapshotRow[]> {
-    if (table.keyColumns.length === 0) return this.#nextOfCursor(table, form)
-    return this.#readers.length > 0 ? this.#nextChunk(table, form) : this.#nextInTurn(table, form)
-  }
-
-  /** Without a key there is nothing to go on by: the server keeps the place. */
-  async #nextOfCursor(table: CapturedTable, { names, types }: TableForm): Promise<readonly SnapshotRow[]> {
-    if (!this.#cursorOpen) {
-      await this.#client.query(`declare snapshot_rows no scroll cursor for ${chunkQuery({ table, after: null, until: null, filter: null, limit: null })}`)
-      this.#cursorOpen = true
+  async #nextBlock(form: TableForm): Promise<RowBlock | null> {
+    for (;;) {
+      await this.#plan(form)
+      const [part] = this.#parts
+      if (part === undefined) return null
+      const block = await part.take()
+      if (block !== null) return block
+      this.#parts.shift()
     }
-    const { rows } = await this.#client.query<(string | null)[]>({ text: `fetch ${this.#fetchRows} from snapshot_rows`, rowMode: 'array', types: asText })
-    if (rows.length === 0) {
-      await this.#client.query('close snapshot_rows')
-      this.#cursorOpen = false
-    }
-    const progress = { table: table.name, after: null }
-    return rows.map((cells) => ({ table, progress, row: Object.fromEntries(names.map((name, index) => [name, columnValue(cells[index] ?? null, types[index]!)])) }))
   }
 
-  /** While one chunk is worked on, the next one is read. */
-  async #nextInTurn(table: CapturedTable, form: TableForm): Promise<readonly SnapshotRow[]> {
-    const read = () => {
-      const chunk = copyChunk(this.#client, form, { table, after: this.#after, until: null, filter: null, limit: this.#fetchRows })
-      chunk.catch(() => undefined) // whoever takes it meets the error
-      this.#chunks.push(chunk)
-    }
-    if (this.#chunks.length === 0 && !this.#planned) read()
-    const rows = await this.#chunks.shift() ?? []
-    this.#planned = rows.length < this.#fetchRows
-    this.#after = rows.at(-1)?.progress.after ?? this.#after
-    if (!this.#planned) read()
-    return rows
-  }
-
-  /** Keeps every reader busy, and gives what they read in the order of the key. */
-  async #nextChunk(table: CapturedTable, form: TableForm): Promise<readonly SnapshotRow[]> {
-    while (!this.#planned && this.#chunks.length < this.#readers.length) {
-      const until = await this.#endOfChunk(table)
-      const chunk = copyChunk(this.#readers[this.#turn++ % this.#readers.length]!, form, { table, after: this.#after, until, filter: null, limit: null })
-      chunk.catch(() => undefined) // whoever takes it meets the error
-      this.#chunks.push(chunk)
+  /** Keeps every reader busy. A table without a key, and any table that one connection reads, is one part. */
+  async #plan(form: TableForm): Promise<void> {
+    const { table } = form
+    const { client, readers } = this.#options
+    const isWhole = readers.length === 0 || table.keyColumns.length === 0
+    while (!this.#isPlanned && this.#parts.length < Math.max(1, readers.length)) {
+      const until = isWhole ? null : await this.#endOfChunk(table)
+      const reader = isWhole ? client : readers[this.#turn++ % readers.length]!
+      this.#parts.push(this.#read(reader, form, { table, after: this.#after, until, filter: null, limit: null }))
       this.#after = until
-      this.#planned = until === null
+      this.#isPlanned = until === null
     }
-    return await this.#chunks.shift() ?? []
+  }
+
+  #read(reader: Client, { names }: TableForm, chunk: Chunk): CopyOut {
+    const { clock, silenceTimeoutMs, fetchRows } = this.#options
+    return new CopyOut(reader, chunkQuery(chunk), { columnCount: names.length, blockRows: fetchRows, clock, silenceTimeoutMs })
   }
 
   async #endOfChunk(table: CapturedTable): Promise<readonly string[] | null> {
+    const { client, fetchRows } = this.#options
     const names = table.keyColumns.map(({ name }) => quoteName(name)).join(', ')
     const condition = keyBound(table, '>', this.#after)
-    const text = `select ${names} from ${quotedTable(table)}${condition === '' ? '' : ` where ${condition}`} order by ${names} offset ${this.#fetchRows - 1} limit 1`
-    const { rows } = await this.#client.query<string[]>({ text, rowMode: 'array', types: asText })
+    const text = `select ${names} from ${quotedTable(table)}${condition === '' ? '' : ` where ${condition}`} order by ${names} offset ${fetchRows - 1} limit 1`
+    const { rows } = await client.query<string[]>({ text, rowMode: 'array', types: asText })
     return rows[0] ?? null
   }
 }
 
+/** Where reading goes on behind that row. */
+export function progressBehind({ form, block }: SnapshotRows, row: number): SnapshotProgress {
+  return { table: form.table.name, after: form.keyIndexes.length === 0 ? null : keyTexts(form, block, row) }
+}
+
+function keyTexts({ names, keyIndexes }: TableForm, { bytes, cells }: RowBlock, row: number): string[] {
+  return keyIndexes.map((index) => {
+    const at = 2 * (row * names.length + index)
+    return bytes.toString('utf8', cells[at], cells[at + 1])
+  })
+}
+
+export interface ReadRow {
+  readonly table: CapturedTable
+  readonly row: Row
+  readonly key: readonly string[]
+}
+
 /** Rows of a part of a table with a key. `client` is in a transaction: nobody changes the table in between. */
-export async function readChunk(client: Client, types: TypeCatalog, chunk: Chunk): Promise<readonly SnapshotRow[]> {
-  return copyChunk(client, await formOf(client, types, chunk.table), chunk)
+export async function readChunk(client: Client, { types, clock, silenceTimeoutMs }: ReadOptions, chunk: Chunk): Promise<readonly ReadRow[]> {
+  const form = await formOf(client, types, chunk.table)
+  const part = new CopyOut(client, chunkQuery(chunk), { columnCount: form.names.length, blockRows: chunk.limit ?? Number.POSITIVE_INFINITY, clock, silenceTimeoutMs })
+  const read: ReadRow[] = []
+  for (let block = await part.take(); block !== null; block = await part.take()) {
+    for (let row = 0; row < block.rowCount; row++) read.push({ table: chunk.table, row: rowAt(form, block, row), key: keyTexts(form, block, row) })
+  }
+  return read
+}
+
+function rowAt({ names, types }: TableForm, { bytes, cells }: RowBlock, row: number): Row {
+  const made: Record<string, unknown> = {}
+  let at = 2 * row * names.length
+  for (let index = 0; index < names.length; index++, at += 2) made[names[index]!] = cells[at] === nullCell ? null : columnValueAt(bytes, cells[at]!, cells[at + 1]!, types[index]!)
+  return made
 }
 
 async function formOf(client: Client, catalog: TypeCatalog, table: CapturedTable): Promise<TableForm> {
   const { fields } = await client.query(`select * from ${quotedTable(table)} limit 0`)
   const names = fields.map(({ name }) => name)
-  return { names, types: await catalog.typesOf(client, fields.map(({ dataTypeID }) => dataTypeID)), keyIndexes: table.keyColumns.map(({ name }) => names.indexOf(name)) }
-}
-
-async function copyChunk(client: Client, { names, types, keyIndexes }: TableForm, chunk: Chunk): Promise<readonly SnapshotRow[]> {
-  const { table } = chunk
-  const read: SnapshotRow[] = []
-  await copyOut(client, chunkQuery(chunk), (bytes, cells) => {
-    const row: Record<string, unknown> = {}
-    for (let index = 0; index < names.length; index++) row[names[index]!] = copiedValue(bytes, cells, index, types[index]!)
-    read.push({ table, row, progress: { table: table.name, after: keyIndexes.map((index) => copiedText(bytes, cells, index) ?? '') } })
-  })
-  return read
+  return { table, names, types: await catalog.typesOf(client, fields.map(({ dataTypeID }) => dataTypeID)), keyIndexes: table.keyColumns.map(({ name }) => names.indexOf(name)) }
 }
 
 function chunkQuery({ table, after, until, filter, limit }: Chunk): string {

@@ -1,4 +1,5 @@
-import { Decimal, Struct, dataError } from 'millrace/connect'
+import { Decimal, dataError } from 'millrace/connect'
+import { jsonText } from '../json-text.ts'
 import { arrayItem } from './sql-text.ts'
 
 /** How a column wants its values written. */
@@ -87,22 +88,4 @@ function dateText(moment: Date, kind: ColumnKind): string {
 function arrayText(items: readonly unknown[], form: ArrayForm, isDatabaseText: boolean): string {
   const parts = items.map((item) => (Array.isArray(item) ? arrayText(item, form, isDatabaseText) : item === null || item === undefined ? 'NULL' : arrayItem(cellText(item, form.item, form, isDatabaseText)!)))
   return `{${parts.join(form.delimiter)}}`
-}
-
-/** JSON as the database reads it: whole numbers of any size stay numbers. */
-function jsonText(value: unknown): string {
-  if (value === null || value === undefined) return 'null'
-  if (typeof value === 'bigint') return String(value)
-  if (value instanceof Decimal) return value.toPlainString()
-  if (value instanceof Date) return JSON.stringify(value)
-  if (value instanceof Uint8Array) return JSON.stringify(Buffer.from(value).toString('base64'))
-  if (value instanceof Struct) return membersText((value.schema.fields ?? []).map(({ name }) => [name, value.get(name)]))
-  if (value instanceof Map) return membersText([...value].map(([name, member]) => [String(name), member]))
-  if (Array.isArray(value)) return `[${value.map(jsonText).join(',')}]`
-  if (typeof value === 'object') return membersText(Object.entries(value))
-  return JSON.stringify(value)
-}
-
-function membersText(members: readonly (readonly [string, unknown])[]): string {
-  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${jsonText(member)}`).join(',')}}`
 }

@@ -1,0 +1,172 @@
+/** Records of rows as JSON in one piece of memory: what `addRecordsOf` makes of them as objects, for rows that nobody else looks at. */
+import type { SourceOffset, SourceSpans } from 'millrace/connect'
+import { sourceOf, topicOf } from './change-event.ts'
+import type { EventOptions, EventSource } from './change-event.ts'
+import type { ColumnType } from './column-value.ts'
+import { JsonBytes } from './json-bytes.ts'
+import { nullCell, unchangedCell } from './pgoutput.ts'
+
+/** What stays the same from row to row. */
+export interface TableJson {
+  readonly schema: string
+  readonly table: string
+  readonly topic: string
+  /** Each with its colon, such as `"id":`. */
+  readonly names: readonly Buffer[]
+  readonly types: readonly ColumnType[]
+  /** Where the columns of the key are. */
+  readonly keyIndexes: readonly number[]
+}
+
+/** Cells of a row in its bytes, start and end of each, from the place `first` on. */
+export interface Cells {
+  readonly bytes: Buffer
+  readonly cells: ArrayLike<number>
+  readonly first: number
+}
+
+export function tableJson(options: Pick<EventOptions, 'topicPrefix'>, of: { readonly schema: string; readonly table: string; readonly names: readonly string[]; readonly types: readonly ColumnType[]; readonly keyIndexes: readonly number[] }): TableJson {
+  const { schema, table, names, types, keyIndexes } = of
+  return { schema, table, topic: topicOf(options.topicPrefix, schema, table), names: names.map((name) => Buffer.from(`${JSON.stringify(name)}:`)), types, keyIndexes }
+}
+
+const ofEnvelope = { before: Buffer.from('{"before":'), nothingBefore: Buffer.from('{"before":null,"after":'), after: Buffer.from(',"after":'), nothingAfter: Buffer.from(',"after":null') }
+const [open, comma, close, nothing] = ['{', ',', '}', 'null'].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer, Buffer]
+/** Ends before it begins: there is no value. */
+const absent = [1, 0] as const
+
+export class EventBytes {
+  readonly #options: EventOptions
+  readonly #json = new JsonBytes()
+  #keys: Uint32Array = new Uint32Array(2_048)
+  #values: Uint32Array = new Uint32Array(2_048)
+  #count = 0
+  #tail: { readonly op: string; readonly source: EventSource; readonly nowMs: number; readonly bytes: Buffer } | undefined
+
+  constructor(options: EventOptions) {
+    this.#options = options
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  get byteCount(): number {
+    return this.#json.length
+  }
+
+  clear(): void {
+    this.#json.clear()
+    this.#count = 0
+  }
+
+  /** A row that is there now; `before`: as it was, where that is known. */
+  addPresent(op: 'r' | 'c' | 'u', table: TableJson, before: Cells | null, after: Cells, source: EventSource, nowMs: number): void {
+    const json = this.#json
+    const key = this.#addKey(table, after)
+    const start = json.length
+    if (this.#options.format === 'flat') this.#addFlat(op, table, after)
+    else {
+      if (before === null) json.add(ofEnvelope.nothingBefore)
+      else {
+        json.add(ofEnvelope.before)
+        this.#addRow(table, before)
+        json.add(ofEnvelope.after)
+      }
+      this.#addRow(table, after)
+      json.add(this.#tailOf(op, source, nowMs))
+    }
+    this.#addRecord(key, [start, json.length])
+  }
+
+  /** A row that is gone. */
+  addGone(table: TableJson, before: Cells, source: EventSource, nowMs: number): void {
+    const json = this.#json
+    const { format, tombstones } = this.#options
+    const key = this.#addKey(table, before)
+    const hasTombstone = tombstones && table.keyIndexes.length > 0
+    const start = json.length
+    if (format === 'debezium') {
+      json.add(ofEnvelope.before)
+      this.#addRow(table, before)
+      json.add(ofEnvelope.nothingAfter)
+      json.add(this.#tailOf('d', source, nowMs))
+    } else if (!hasTombstone) this.#addFlat('d', table, before)
+    if (format === 'debezium' || !hasTombstone) this.#addRecord(key, [start, json.length])
+    if (hasTombstone) this.#addRecord(key, absent)
+  }
+
+  /** Everything since `clear`, all of it of one table. Good until something is added. */
+  spans(table: TableJson, nowMs: number, sourceOffset: (index: number) => SourceOffset): SourceSpans {
+    return {
+      topic: table.topic, sourcePartition: this.#options.partition, bytes: this.#json.bytes.subarray(0, this.#json.length), spans: this.#values.subarray(0, 2 * this.#count),
+      keySpans: this.#keys.subarray(0, 2 * this.#count), recordCount: this.#count, valueType: 'json', timestamp: nowMs, sourceOffset,
+    }
+  }
+
+  #addRecord(key: readonly [number, number], value: readonly [number, number]): void {
+    const at = 2 * this.#count++
+    if (at === this.#keys.length) [this.#keys, this.#values] = [doubled(this.#keys), doubled(this.#values)]
+    this.#keys[at] = key[0]
+    this.#keys[at + 1] = key[1]
+    this.#values[at] = value[0]
+    this.#values[at + 1] = value[1]
+  }
+
+  #addKey(table: TableJson, row: Cells): readonly [number, number] {
+    const json = this.#json
+    if (table.keyIndexes.length === 0) return absent
+    const start = json.length
+    let separator = open
+    for (const index of table.keyIndexes) {
+      json.add(separator)
+      this.#addMember(table, row, index)
+      separator = comma
+    }
+    json.add(close)
+    return [start, json.length]
+  }
+
+  #addRow(table: TableJson, row: Cells): void {
+    if (!this.#addMembers(table, row)) this.#json.add(open)
+    this.#json.add(close)
+  }
+
+  #addFlat(op: string, table: TableJson, row: Cells): void {
+    this.#json.addText(`${this.#addMembers(table, row) ? ',' : '{'}"__op":"${op}"}`)
+  }
+
+  /** @returns whether there are any */
+  #addMembers(table: TableJson, row: Cells): boolean {
+    let separator = open
+    for (let index = 0; index < table.names.length; index++) {
+      if (row.cells[row.first + 2 * index] === unchangedCell) continue
+      this.#json.add(separator)
+      this.#addMember(table, row, index)
+      separator = comma
+    }
+    return separator === comma
+  }
+
+  #addMember({ names, types }: TableJson, { bytes, cells, first }: Cells, index: number): void {
+    const start = cells[first + 2 * index] ?? nullCell
+    this.#json.add(names[index]!)
+    if (start === nullCell) this.#json.add(nothing)
+    else this.#json.addCell(bytes, start, cells[first + 2 * index + 1]!, types[index]!)
+  }
+
+  /** What follows the rows of an envelope: the same for all changes of a kind in a transaction. */
+  #tailOf(op: string, source: EventSource, nowMs: number): Buffer {
+    const known = this.#tail
+    if (known !== undefined && known.op === op && known.source === source && known.nowMs === nowMs) return known.bytes
+    const bytes = Buffer.from(`,"source":${JSON.stringify(sourceOf(source, this.#options))},"op":"${op}","ts_ms":${nowMs}}`)
+    this.#tail = { op, source, nowMs, bytes }
+    return bytes
+  }
+}
+
+function doubled(spans: Uint32Array): Uint32Array {
+  const larger = new Uint32Array(2 * spans.length)
+  larger.set(spans)
+  return larger
+}
