@@ -1,121 +1,21 @@
 /**
- * A writer of numbered lines, a rotation of every style, and a reader that loses its memory at any moment: every line is given
- * once as long as it is on disk. The seed of a run is in the name of its test.
+ * A writer of numbered lines, a rotation of every style, and a reader that loses its memory at any moment, step by step: every line is
+ * given once as long as it is on disk. The seed of a run is in the name of its test. With real processes: killed-files.test.ts.
  */
-import { appendFileSync, copyFileSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
 import { sleep, systemClock } from 'millrace/connect'
 import { describe, expect, it } from 'vitest'
 import { fileSource } from '../../connectors/file/plugins.ts'
+import { logName, rotationStyles } from '../kit/log-rotation.ts'
+import type { RotationStyle } from '../kit/log-rotation.ts'
 import { SourceHarness } from '../kit/source-harness.ts'
 import { randomInteger, seededRandom } from '../../src/core/random.ts'
 
-const seeds = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 3)
+const seeds = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 2)
 
-interface Scene {
-  /** Where the writer writes now. */
-  readonly at: (name: string) => string
-  /** Rotations so far. */
-  readonly rotations: number
-  /** Everything that was written is given and committed. */
-  readonly isSafe: boolean
-}
-
-interface Style {
-  readonly path?: string
-  /** Rotates, or says by false that it cannot now. */
-  readonly rotate: (scene: Scene) => boolean | void
-  /** Lines of copy and original, or of a compressed file and its successor, may change places. */
-  readonly unordered?: true
-}
-
-const log = 'app.log'
-
-/** `app.log.1` becomes `app.log.2` and so on, as logrotate does. */
-function shift({ at }: Scene, suffix = ''): void {
-  let last = 1
-  while (existsSync(at(`${log}.${last}${suffix}`))) last++
-  for (; last > 1; last--) renameSync(at(`${log}.${last - 1}${suffix}`), at(`${log}.${last}${suffix}`))
-}
-
-function compress(path: string, target: string): void {
-  const { atime, mtime } = statSync(path)
-  writeFileSync(target, gzipSync(readFileSync(path)))
-  utimesSync(target, atime, mtime)
-  unlinkSync(path)
-}
-
-function renameAndCreate(scene: Scene): void {
-  shift(scene)
-  renameSync(scene.at(log), scene.at(`${log}.1`))
-  writeFileSync(scene.at(log), '')
-}
-
-const styles: Readonly<Record<string, Style>> = {
-  'rename and create': { rotate: renameAndCreate },
-  'rename, and create at the next line': {
-    rotate: (scene) => {
-      shift(scene)
-      renameSync(scene.at(log), scene.at(`${log}.1`))
-    },
-  },
-  'rename to a date at the end': { rotate: ({ at, rotations }) => renameSync(at(log), at(`${log}-202611${String(rotations).padStart(2, '0')}`)) },
-  'rename to a number before the extension': { rotate: ({ at, rotations }) => renameSync(at(log), at(`app-2026-11-${String(rotations).padStart(2, '0')}.log`)) },
-  'delete and create': {
-    rotate: ({ at, isSafe }) => {
-      if (!isSafe) return false
-      unlinkSync(at(log))
-      return true
-    },
-  },
-  'copy and truncate': {
-    unordered: true,
-    rotate: (scene) => {
-      shift(scene)
-      copyFileSync(scene.at(log), scene.at(`${log}.1`))
-      truncateSync(scene.at(log), 0)
-    },
-  },
-  'truncate in place': {
-    rotate: ({ at, isSafe }) => {
-      if (isSafe) truncateSync(at(log), 0)
-      return isSafe
-    },
-  },
-  'a symbolic link that is turned': {
-    path: 'app.log',
-    rotate: ({ at, rotations, isSafe }) => {
-      if (!isSafe) return false
-      writeFileSync(at(`target-${rotations}`), '')
-      symlinkSync(at(`target-${rotations}`), at('turning'))
-      renameSync(at('turning'), at(log))
-      return true
-    },
-  },
-  'rename and compress at once': {
-    unordered: true,
-    path: `${log}*`,
-    rotate: (scene) => {
-      shift(scene, '.gz')
-      compress(scene.at(log), scene.at(`${log}.1.gz`))
-    },
-  },
-  'rename, and compress one rotation later': {
-    unordered: true,
-    path: `${log}*`,
-    rotate: (scene) => {
-      let last = 2
-      while (existsSync(scene.at(`${log}.${last}.gz`))) last++
-      for (; last > 2; last--) renameSync(scene.at(`${log}.${last - 1}.gz`), scene.at(`${log}.${last}.gz`))
-      if (existsSync(scene.at(`${log}.1`))) compress(scene.at(`${log}.1`), scene.at(`${log}.2.gz`))
-      renameSync(scene.at(log), scene.at(`${log}.1`))
-    },
-  },
-}
-
-async function run({ rotate, path = log }: Style, seed: number): Promise<readonly number[]> {
+async function run({ rotate, path = logName, destroys }: RotationStyle, seed: number): Promise<readonly number[]> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-rotation-'))
   const random = seededRandom(seed)
   const chance = (probability: number) => random.next() < probability
@@ -125,7 +25,7 @@ async function run({ rotate, path = log }: Style, seed: number): Promise<readonl
   let written = 0
   let rotations = 0
   const write = (count: number) => {
-    appendFileSync(at(log), Array.from({ length: count }, () => `${written++} ${'x'.repeat(int(40))}\n`).join(''))
+    appendFileSync(at(logName), Array.from({ length: count }, () => `${written++} ${'x'.repeat(int(40))}\n`).join(''))
   }
   try {
     write(5)
@@ -139,8 +39,8 @@ async function run({ rotate, path = log }: Style, seed: number): Promise<readonl
       if (chance(0.3)) {
         source.commit()
         for (let times = chance(0.2) ? 3 : 1; times > 0; times--) {
-          const scene = { at, rotations, isSafe: source.given.length === written && source.uncommittedCount === 0 }
-          if (rotate(scene) !== false) rotations++
+          const isSafe = source.given.length === written && source.uncommittedCount === 0
+          if (isSafe || destroys !== true) rotate({ at, rotations: rotations++ })
           write(1 + int(5))
         }
       }
@@ -163,7 +63,7 @@ async function run({ rotate, path = log }: Style, seed: number): Promise<readonl
   }
 }
 
-describe.each(Object.entries(styles))('lines of a log that is rotated by: %s', (_name, style) => {
+describe.each(Object.entries(rotationStyles))('lines of a log that is rotated by: %s', (_name, style) => {
   it.each(Array.from({ length: seeds }, (_, index) => index + 1))('are given once each, seed %d', async (seed) => {
     const [written, ...numbers] = await run(style, seed)
     const given = style.unordered === true ? numbers.toSorted((a, b) => a - b) : numbers
