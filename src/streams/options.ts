@@ -93,11 +93,11 @@ export interface AnyStoreOptions extends NameOption {
   readonly history?: Duration
   /** With `history`: rows of so long a time are dropped together. Default: from the history, as upstream. */
   readonly segmentInterval?: Duration
-  /** Keeps only so many rows, in memory: those that were read or written last. Others are as if they were deleted, without a change. */
+  /** Keeps only so many rows: those that were read or written last. Others are as if they were deleted, without a change. */
   readonly maxEntries?: number
   /**
    * Rows that were not written for so long, by the newest timestamp that the store has seen, are as if they were deleted,
-   * without a change. Such a store is in memory, and no cache stands in front.
+   * without a change. No cache stands in front.
    */
   readonly ttl?: Duration
   /** Opens an empty place for the rows, of the program's own, instead of memory or disk. It is restored from the changelog. */

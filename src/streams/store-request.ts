@@ -83,8 +83,8 @@ function versionsOf({ history, segmentInterval }: AnyStoreOptions): StoreRequest
 
 /** The store of a table's rows: the latest of each key, or those of the past as well. */
 export function tableStoreSpec(request: StoreRequest, fallback: { readonly keySerde: Serde<unknown>; readonly valueSerde: Serde<unknown> }): StoreSpec {
-  if (request.maxEntries !== null) return storeSpec({ ...request, persistent: false }, fallback, { type: 'timestamped-lru', maxEntries: request.maxEntries })
-  if (request.ttlMs !== null) return storeSpec({ ...request, persistent: false, caching: false }, fallback, { type: 'timestamped-key-value', ttlMs: request.ttlMs })
+  if (request.maxEntries !== null) return storeSpec(request, fallback, { type: 'timestamped-lru', maxEntries: request.maxEntries })
+  if (request.ttlMs !== null) return storeSpec({ ...request, caching: false }, fallback, { type: 'timestamped-key-value', ttlMs: request.ttlMs })
   if (request.versions === null) return storeSpec(request, fallback, { type: 'timestamped-key-value', ...(request.rows === null ? {} : { rows: request.rows }) })
   return storeSpec({ ...request, caching: false }, fallback, { type: 'versioned', ...request.versions })
 }

@@ -32,7 +32,7 @@ export interface StoreFormats<K, V> {
 }
 
 export interface TtlOption {
-  /** Rows that were not put for so long, by the newest timestamp of a record that put one, are gone. Such a store is in memory. */
+  /** Rows that were not put for so long, by the newest timestamp of a record that put one, are gone. */
   readonly ttl?: Duration
 }
 
@@ -47,7 +47,7 @@ export function keyValueStore<K, V>(name: string, formats: StoreFormats<K, V> & 
 }
 
 function ttlFields(name: string, { ttl }: TtlOption): Partial<StoreSpec> {
-  return ttl === undefined ? {} : { ttlMs: checkedTtl(ttl, `keyValueStore ${name}: ttl`), persistent: false, caching: false }
+  return ttl === undefined ? {} : { ttlMs: checkedTtl(ttl, `keyValueStore ${name}: ttl`), caching: false }
 }
 
 function rowsField(name: string, { rows, ttl }: RowsOption & TtlOption): Partial<StoreSpec> {
@@ -71,7 +71,7 @@ export function lruStore<K, V>(name: string, options: StoreFormats<K, V> & { rea
   if (!Number.isSafeInteger(options.maxEntries) || options.maxEntries < 1) {
     throw new StreamError('INVALID_ARGUMENT', `lruStore ${name}: maxEntries must be a whole number of at least 1, not ${options.maxEntries}`)
   }
-  return define(name, options, { type: 'lru', maxEntries: options.maxEntries, persistent: false })
+  return define(name, options, { type: 'lru', maxEntries: options.maxEntries })
 }
 
 export interface WindowStoreDefinitionOptions<K, V> extends StoreFormats<K, V> {

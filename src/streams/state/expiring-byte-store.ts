@@ -1,6 +1,8 @@
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
-import { bytesToText, textToBytes } from './bytes.ts'
-import { MemoryByteStore } from './memory-byte-store.ts'
+import { LeavingRows } from './leaving-rows.ts'
+import { joinBytes, timeBound } from './store-keys.ts'
+import type { StoreNumber, StorePlace } from './store-place.ts'
+import { joinTimestamp, timestampBytes, timestampOf } from './value-and-timestamp.ts'
 
 export interface ExpiringOptions {
   readonly ttlMs: number
@@ -9,22 +11,25 @@ export interface ExpiringOptions {
 }
 
 /**
- * Rows that are gone when they were not written for `ttlMs`, by the largest time that the store has seen. What is gone is no
- * longer given at once; it is taken out, and reported, as further rows are put, about in the order in which rows were written.
+ * Rows that are gone when they were not written for `ttlMs`, by the largest time that the store has seen. Each put takes out, and
+ * reports, what is gone by then, the oldest first.
+ * ```
+ *   rows     key → time (8) · row
+ *   order    time (8) · key
+ * ```
  */
 export class ExpiringByteStore implements ByteStore {
   readonly #options: ExpiringOptions
-  readonly #rows = new MemoryByteStore()
-  /** When each key was written, the one that was written last at the end. */
-  readonly #writtenAt = new Map<string, number>()
-  /** What `#writtenAt` had at the last commit, of keys that changed since; undefined: it did not have the key. */
-  readonly #before = new Map<string, number | undefined>()
-  #observedTime = -1
-  #committedTime = -1
+  readonly #rows: ByteStore
+  readonly #order: LeavingRows
+  readonly #observedTime: StoreNumber
   #onExpired: (key: Uint8Array) => void = () => {}
 
-  constructor(options: ExpiringOptions) {
+  constructor(place: StorePlace, options: ExpiringOptions) {
     this.#options = options
+    this.#rows = place.table('rows')
+    this.#order = new LeavingRows(place.table('order'))
+    this.#observedTime = place.number('time', -1)
   }
 
   /** So that the changelog forgets the row, too. */
@@ -33,11 +38,11 @@ export class ExpiringByteStore implements ByteStore {
   }
 
   get(key: Uint8Array): Uint8Array | null {
-    return this.#isGone(bytesToText(key)) ? null : this.#rows.get(key)
+    return withoutTime(this.#rows.get(key))
   }
 
   borrow(key: Uint8Array): Uint8Array | null {
-    return this.#isGone(bytesToText(key)) ? null : this.#rows.borrow(key)
+    return withoutTime(this.#rows.borrow(key))
   }
 
   put(key: Uint8Array, value: Uint8Array | null): void {
@@ -45,56 +50,52 @@ export class ExpiringByteStore implements ByteStore {
   }
 
   putAt(key: Uint8Array, value: Uint8Array | null, time: number): void {
-    this.#observedTime = Math.max(this.#observedTime, time)
-    this.#set(bytesToText(key), value === null ? undefined : time)
-    this.#rows.put(key, value)
+    const before = this.#rows.borrow(key)
+    if (before !== null) this.#order.delete(orderKey(timestampOf(before), key))
+    this.#rows.put(key, value && joinTimestamp(time, value))
+    if (value !== null) this.#order.put(orderKey(time, key), nothing)
+    this.#observedTime.value = Math.max(this.#observedTime.value, time)
     this.#takeOutExpired()
   }
 
   *scan(range: ByteRange): Iterable<ByteEntry> {
-    for (const entry of this.#rows.scan(range)) if (!this.#isGone(bytesToText(entry.key))) yield entry
+    for (const { key, value } of this.#rows.scan(range)) yield { key, value: value.subarray(timestampBytes) }
   }
 
   count(): number {
-    let count = 0
-    for (const text of this.#writtenAt.keys()) if (!this.#isGone(text)) count++
-    return count
+    return this.#rows.count()
   }
 
   commit(): void {
     this.#rows.commit()
-    this.#before.clear()
-    this.#committedTime = this.#observedTime
+    this.#order.commit()
+    this.#observedTime.commit()
   }
 
   rollback(): void {
     this.#rows.rollback()
-    for (const [text, time] of this.#before) {
-      this.#writtenAt.delete(text)
-      if (time !== undefined) this.#writtenAt.set(text, time)
-    }
-    this.#before.clear()
-    this.#observedTime = this.#committedTime
-  }
-
-  #isGone(text: string): boolean {
-    const time = this.#writtenAt.get(text)
-    return time === undefined || time <= this.#observedTime - this.#options.ttlMs
-  }
-
-  #set(text: string, time: number | undefined): void {
-    if (!this.#before.has(text)) this.#before.set(text, this.#writtenAt.get(text))
-    this.#writtenAt.delete(text)
-    if (time !== undefined) this.#writtenAt.set(text, time)
+    this.#order.rollback()
+    this.#observedTime.rollback()
   }
 
   #takeOutExpired(): void {
-    for (const text of this.#writtenAt.keys()) {
-      if (!this.#isGone(text)) return
-      const key = textToBytes(text)
-      this.#set(text, undefined)
+    const youngest = this.#observedTime.value - this.#options.ttlMs
+    for (let first = this.#order.first(); first !== null && timestampOf(first.key) <= youngest; first = this.#order.first()) {
+      const key = first.key.subarray(timestampBytes)
+      this.#order.delete(first.key)
       this.#rows.put(key, null)
       this.#onExpired(key)
     }
   }
+}
+
+const nothing = new Uint8Array(0)
+
+/** Timestamps are never negative, so that their bytes have their order. */
+function orderKey(time: number, key: Uint8Array): Uint8Array {
+  return joinBytes(timeBound(time), key)
+}
+
+function withoutTime(row: Uint8Array | null): Uint8Array | null {
+  return row === null ? null : row.subarray(timestampBytes)
 }

@@ -138,22 +138,25 @@ function placeOf(spec: StoreSpec, host: StoreHost): StorePlace {
 }
 
 function openExpiring(spec: StoreSpec, ttlMs: number, host: StoreHost): OpenStore {
-  const store = new ExpiringByteStore({ ttlMs, now: () => host.currentRecord().timestamp })
+  const place = placeOf(spec, host)
+  const store = new ExpiringByteStore(place, { ttlMs, now: () => host.currentRecord().timestamp })
   const layers = layer(spec, host, store, null)
   store.onExpired((key) => { if (layers.report !== null) layers.report(key, null) })
   const rowOf = restoredRow(spec)
   return {
     ...assemble(spec, layers, new KeyValueStore(layers.top, spec.keySerde, rowSerde(spec))),
+    wipe: wiping(place, store),
     restore: (key, value, timestamp, record) => store.putAt(key, value && rowOf(value, timestamp, record), timestamp),
   }
 }
 
 function openLru(spec: StoreSpec, host: StoreHost): OpenStore {
-  const store = new LruByteStore(spec.maxEntries ?? defaultMaxEntries)
+  const place = placeOf(spec, host)
+  const store = new LruByteStore(place, spec.maxEntries ?? defaultMaxEntries)
   // A cache would show rows that the store has pushed out.
   const layers = layer({ ...spec, caching: false }, host, store, null)
   store.onEvicted((key) => { if (layers.report !== null) layers.report(key, null) })
-  return assemble(spec, layers, new KeyValueStore(layers.top, spec.keySerde, rowSerde(spec)))
+  return { ...assemble(spec, layers, new KeyValueStore(layers.top, spec.keySerde, rowSerde(spec))), wipe: wiping(place, store) }
 }
 
 function openWindow(spec: StoreSpec, host: StoreHost): OpenStore {

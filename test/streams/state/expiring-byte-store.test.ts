@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { stringSerde } from '../../../src/core/index.ts'
 import { ExpiringByteStore } from '../../../src/streams/state/expiring-byte-store.ts'
+import { inMemory } from '../../../src/streams/state/store-place.ts'
 import type { Processor, ProcessorContext } from '../../../src/streams/processor.ts'
 import { StreamsBuilder } from '../../../src/streams/streams-builder.ts'
 import { keyValueStore } from '../../../src/streams/stores.ts'
@@ -12,11 +13,11 @@ const texts = { key: stringSerde, value: stringSerde }
 const input = topic('in', texts)
 
 describe('ExpiringByteStore', () => {
-  byteStoreContract(() => new ExpiringByteStore({ ttlMs: 1, now: () => 0 }), { runs: 60 })
+  byteStoreContract(() => new ExpiringByteStore(inMemory, { ttlMs: 1, now: () => 0 }), { runs: 60 })
 
   it('takes rows that came back by a rollback for as old as they were', () => {
     let now = 0
-    const store = new ExpiringByteStore({ ttlMs: 10, now: () => now })
+    const store = new ExpiringByteStore(inMemory, { ttlMs: 10, now: () => now })
     const [a, b] = [Uint8Array.of(1), Uint8Array.of(2)]
     store.put(a, a)
     store.commit()

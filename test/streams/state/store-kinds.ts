@@ -78,13 +78,22 @@ export const kinds: readonly StoreKind[] = [
     content: ({ view }) => [...(view as KeyValueStore<string, unknown>).all()],
   },
   {
+    spec: specOf({ type: 'timestamped-key-value', ttlMs: 100 }),
+    put: ({ view }, [key, value, timestamp]) => (view as KeyValueStore<string, ValueAndTimestamp<string>>).put(key, value === null ? null : { value, timestamp }),
+    content: ({ view }) => [...(view as KeyValueStore<string, unknown>).all()],
+  },
+  {
     spec: specOf({ type: 'timestamped-lru', maxEntries: 3 }),
     put: ({ view }, [key, value, timestamp]) => (view as KeyValueStore<string, ValueAndTimestamp<string>>).put(key, value === null ? null : { value, timestamp }),
     content: ({ view }) => [...(view as KeyValueStore<string, unknown>).all()],
   },
   {
     spec: specOf({ type: 'lru', maxEntries: 2 }),
-    put: ({ view }, [key, value]) => (view as KeyValueStore<string, string>).put(key, value),
+    // Reading counts as a use.
+    put({ view }, [key, value, timestamp]) {
+      if (timestamp % 3 === 0) (view as KeyValueStore<string, string>).get('a')
+      ;(view as KeyValueStore<string, string>).put(key, value)
+    },
     content: ({ view }) => [...(view as KeyValueStore<string, unknown>).all()],
   },
   {
