@@ -17,8 +17,6 @@ import { validateRecord, validateTarget } from '../validate.ts'
 
 /** Batches made from single records: large enough to amortise a batch's header and checksum, small against the buffer. */
 const maxBatchBytes = 256 * 1024
-/** While nothing is on its way a batch is sent as soon as it is worth a write: the disk syncs it while the rest of the turn's records come in. */
-const earlyBatchBytes = 64 * 1024
 const maxSpareBuilders = 4
 /** As Kafka's `metadata.max.age.ms`: partitions that were added are used after so long at the latest. */
 const partitionCountAgeMs = 300_000
@@ -55,8 +53,6 @@ export class EmbeddedProducer implements Producer {
   readonly #identity: ProducerIdentity
   readonly #transactionalId: string | null
   readonly #acknowledge: 'durable' | 'written'
-  /** Appends of a transaction do not wait for the disk, its end does. */
-  readonly #sendsEarly: boolean
   readonly #closed: AbortController
   readonly #partitioner: StickyPartitioner
   readonly #gate: ByteGate
@@ -86,7 +82,6 @@ export class EmbeddedProducer implements Producer {
     this.#identity = identity
     this.#transactionalId = options.transactionalId ?? null
     this.#acknowledge = options.acknowledge ?? 'durable'
-    this.#sendsEarly = this.#transactionalId === null && this.#acknowledge === 'durable'
     this.#closed = context.closed
     this.#partitioner = new StickyPartitioner(context.random)
     this.#gate = new ByteGate(options.maxBufferBytes ?? defaultMaxBufferBytes)
@@ -170,10 +165,7 @@ export class EmbeddedProducer implements Producer {
     try {
       const open = this.#openBatches.get(record.topic)?.get(partition)
       const added = open?.add(record, timestamp, payloadBytes)
-      if (added) {
-        if (this.#sendsEarly && open!.builder.sizeBytes >= earlyBatchBytes && this.#inFlight.size === 0) this.#sendOpenBatch(open)
-        return added
-      }
+      if (added) return added
       this.#sendOpenBatch(open)
       return this.#openBatch({ topic: record.topic, partition }, known).add(record, timestamp, payloadBytes)!
     } catch (error) {
