@@ -1,13 +1,16 @@
-import type { SourceRecord, SourceSpans, SourceTask, SourceTaskContext, SourceOffset, SourcePartition } from 'millrace/connect'
+import type { SourceRecord, SourceTask, SourceTaskContext, SourceOffset, SourcePartition } from 'millrace/connect'
 import type { Log } from 'millrace/connect'
 import { connectorError, isStreamError, sleep } from 'millrace/connect'
 import { matchesAny } from './cdc/catalog.ts'
 import type { CapturedTable } from './cdc/catalog.ts'
-import { addRecordsOf } from './cdc/change-event.ts'
+import { recordsOf } from './cdc/change-event.ts'
+import { ChangeRecords } from './cdc/change-records.ts'
+import type { RowMessage, SourceItem } from './cdc/change-records.ts'
 import type { Change, EventOptions, Row } from './cdc/change-event.ts'
 import { lsnText } from './cdc/lsn.ts'
 import { decodePgoutput, MalformedMessage } from './cdc/pgoutput.ts'
-import type { Relation } from './cdc/pgoutput.ts'
+import type { PgoutputMessage, Relation } from './cdc/pgoutput.ts'
+import type { MessageBlock } from './cdc/message-block.ts'
 import { IncrementalSnapshot, watermarkPrefix } from './cdc/incremental-snapshot.ts'
 import { offsetOf, positionOf } from './cdc/position.ts'
 import type { Position } from './cdc/position.ts'
@@ -28,8 +31,6 @@ import { environmentError, failureOf, setupError } from './failures.ts'
 
 const longestPollMs = 1_000
 
-type SourceItem = SourceRecord | SourceSpans
-
 interface Run {
   readonly session: Session
   readonly incremental: IncrementalSnapshot
@@ -37,11 +38,12 @@ interface Run {
   /** Unset when every row was given. */
   snapshot: Snapshot | undefined
   readonly snapshotRecords: SnapshotRecords
+  readonly records: ChangeRecords
   /** Unset before that. */
   stream: ReplicationStream | undefined
   reader: TransactionReader
   /** Received; those from `next` on are not read yet. */
-  pending: readonly Buffer[]
+  pending: MessageBlock | undefined
   next: number
 }
 
@@ -149,7 +151,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     const incremental = new IncrementalSnapshot({
       client: session.client, types: session.types, tables: session.tables, clock, silenceTimeoutMs: silenceTimeoutMs(config), chunkRows: config['incremental.snapshot.chunk.size'], runId: `${config['slot.name']}-${clock.now()}`, log,
     })
-    return { session, incremental, events, snapshot: session.snapshot, snapshotRecords: new SnapshotRecords(events), stream, reader: this.#reader(session.position), pending: [], next: 0 }
+    return { session, incremental, events, snapshot: session.snapshot, snapshotRecords: new SnapshotRecords(events), records: new ChangeRecords(events), stream, reader: this.#reader(session.position), pending: undefined, next: 0 }
   }
 
   #reader(position: Position): TransactionReader {
@@ -200,32 +202,63 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     return [this.#heartbeat()]
   }
 
-  async #changes(run: Run, signal: AbortSignal): Promise<SourceRecord[]> {
-    const records: SourceRecord[] = []
+  async #changes(run: Run, signal: AbortSignal): Promise<readonly SourceItem[]> {
+    const { records, reader } = run
     const nowMs = this.#context!.clock.now()
     const most = this.#config!['max.batch.size']
-    if (run.next >= run.pending.length) {
-      const left = await run.incremental.open(run.reader.position.incremental)
-      if (left !== run.reader.position.incremental) run.reader.setIncremental(left)
+    records.begin(nowMs)
+    if (isReadThrough(run)) {
+      const left = await run.incremental.open(reader.position.incremental)
+      if (left !== reader.position.incremental) reader.setIncremental(left)
       run.pending = await run.stream!.take(longestPollMs, signal)
       run.next = 0
     }
-    while (run.next < run.pending.length && records.length < most) {
-      const message = decodePgoutput(run.pending[run.next++]!)
-      if (message.kind === 'relation') await this.#describe(run, message)
-      if (message.kind === 'begin') run.incremental.began(message.xid)
-      for (const positioned of run.reader.read(message)) {
-        const waits = this.#give(run, positioned, records, nowMs)
-        if (waits !== undefined) await waits
-      }
+    while (!isReadThrough(run) && !records.isFull(most)) {
+      const waits = this.#read(run, nextMessage(run), nowMs)
+      if (waits !== undefined) await waits
     }
-    this.#given = run.reader.position
-    if (records.length > 0) return records
-    return await this.#heartbeatIfDue(run)
+    this.#given = reader.position
+    const items = records.take()
+    return items.length > 0 ? items : await this.#heartbeatIfDue(run)
   }
 
   /** A promise only when there is something to wait for. */
-  #give(run: Run, { change, before, after }: PositionedChange, records: SourceRecord[], nowMs: number): Promise<void> | undefined {
+  #read(run: Run, message: PgoutputMessage, nowMs: number): Promise<void> | undefined {
+    const { records, reader, incremental } = run
+    if (message.kind === 'relation') return this.#describe(run, message)
+    if (message.kind === 'begin') incremental.began(message.xid)
+    const isRow = message.kind === 'insert' || message.kind === 'update' || message.kind === 'delete'
+    if (isRow && this.#isOnlyWritten(run, message)) {
+      const held = reader.release()
+      if (held.length > 0) return this.#giveAll(run, held, nowMs).then(() => records.add(message, reader.tableOf(message.relation), reader))
+      records.add(message, reader.tableOf(message.relation), reader)
+      return undefined
+    }
+    const changes = reader.read(message)
+    if (message.kind !== 'commit') return changes.length === 0 ? undefined : this.#giveAll(run, changes, nowMs)
+    if (changes.length === 0) {
+      records.committed(reader.position)
+      return undefined
+    }
+    return this.#giveAll(run, changes, nowMs).then(() => records.committed(reader.position))
+  }
+
+  /** Nobody has to look into the row. */
+  #isOnlyWritten({ session, incremental, reader }: Run, message: RowMessage): boolean {
+    if (incremental.isOpen || this.#config!['provide.transaction.metadata']) return false
+    const table = reader.tableOf(message.relation)
+    return table.name !== session.signalTable && ChangeRecords.takes(message, table, this.#config!['toast.unchanged'] === 'absent')
+  }
+
+  async #giveAll(run: Run, changes: readonly PositionedChange[], nowMs: number): Promise<void> {
+    for (const positioned of changes) {
+      const waits = this.#give(run, positioned, run.records.others(), nowMs)
+      if (waits !== undefined) await waits
+    }
+  }
+
+  /** A promise only when there is something to wait for. */
+  #give(run: Run, { change, before, after }: PositionedChange, records: SourceItem[], nowMs: number): Promise<void> | undefined {
     const { session, incremental, events } = run
     const config = this.#config!
     if (change.message?.prefix === watermarkPrefix) {
@@ -243,7 +276,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     const mode = config['toast.unchanged']
     // Nobody who reads the topic has the value under the new key of a row.
     const isWanted = change.unavailable.length > 0 && (mode === 'reselect' || (mode === 'absent' && change.oldKey !== null))
-    const add = (whole: Change) => addRecordsOf(records, whole, events, nowMs, () => offsetOf(before), offsetOf(after))
+    const add = (whole: Change) => void records.push(...recordsOf(whole, events, nowMs, () => offsetOf(before), offsetOf(after)))
     if (isWanted) return reselected(session, change).then(add)
     add(change)
     return undefined
@@ -259,13 +292,13 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
   }
 
   /** The message behind a chunk has come: its rows are given where it stands. */
-  #giveChunk({ incremental, events, reader }: Run, token: string, at: Position, records: SourceRecord[], nowMs: number): void {
+  #giveChunk({ incremental, events, reader }: Run, token: string, at: Position, records: SourceItem[], nowMs: number): void {
     const progress = reader.position.incremental
     const closed = progress === null ? undefined : incremental.close(token, progress)
     if (closed === undefined) return
     for (const { row: { row, table }, progress: reached } of closed.rows) {
       const offset = offsetOf({ ...at, incremental: reached })
-      addRecordsOf(records, rowRead(table, row, at.lsn, nowMs, 'incremental'), events, nowMs, () => offset, offset)
+      records.push(...recordsOf(rowRead(table, row, at.lsn, nowMs), events, nowMs, () => offset, offset))
     }
     reader.setIncremental(closed.done)
     this.#given = reader.position
@@ -282,7 +315,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
   /** When other tables change and ours do not, positions must move too, or the server keeps its log for ever. */
   async #heartbeatIfDue(run: Run): Promise<SourceRecord[]> {
     const { clock } = this.#context!
-    if (run.next < run.pending.length || !run.stream!.isEmpty || clock.monotonic() < this.#nextHeartbeatMs) return []
+    if (!isReadThrough(run) || !run.stream!.isEmpty || clock.monotonic() < this.#nextHeartbeatMs) return []
     run.reader.advance(run.stream!.receivedLsn)
     this.#given = run.reader.position
     if (this.#config!['heartbeat.message']) await run.session.client.query(`select pg_logical_emit_message(false, 'millrace.heartbeat', '')`)
@@ -300,11 +333,21 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
   }
 }
 
-/** A row that was read, not changed. */
-function rowRead({ schema, table, keyColumns }: CapturedTable, row: Row, lsn: bigint, nowMs: number, snapshot: 'true' | 'incremental'): Change {
+function isReadThrough({ pending, next }: Run): boolean {
+  return pending === undefined || next >= pending.messageCount
+}
+
+function nextMessage(run: Run): PgoutputMessage {
+  const { bytes, ends } = run.pending!
+  const index = run.next++
+  return decodePgoutput(bytes, index === 0 ? 0 : ends[index - 1], ends[index])
+}
+
+/** A row that was read again, not changed. */
+function rowRead({ schema, table, keyColumns }: CapturedTable, row: Row, lsn: bigint, nowMs: number): Change {
   return {
     op: 'r', schema, table, keyColumns: keyColumns.map(({ name }) => name), before: null, after: row, unavailable: [], oldKey: null,
-    lsn, xid: null, commitMs: nowMs, snapshot, message: null, order: null, counts: null,
+    lsn, xid: null, commitMs: nowMs, snapshot: 'incremental', message: null, order: null, counts: null,
   }
 }
 

@@ -40,14 +40,15 @@ export interface EventOptions {
 }
 
 /**
- * Adds the records of a change. `before`: the offset to store for all but the last of them; `after`: for the last. A row that gets
+ * The records of a change. `before`: the offset to store for all but the last of them; `after`: for the last. A row that gets
  * another key is a delete under the old key and a create under the new one, so that each key tells its own story.
  */
-export function addRecordsOf(records: SourceRecord[], change: Change, options: EventOptions, nowMs: number, before: () => SourceOffset, after: SourceOffset): void {
-  const first = records.length
+export function recordsOf(change: Change, options: EventOptions, nowMs: number, before: () => SourceOffset, after: SourceOffset): readonly SourceRecord[] {
+  const records: SourceRecord[] = []
   if (change.op === 'u' && change.oldKey !== null) for (const step of moved(change)) addRecords(records, step, options, nowMs, after)
   else addRecords(records, change, options, nowMs, after)
-  for (let index = first; index < records.length - 1; index++) records[index] = { ...records[index]!, sourceOffset: before() }
+  for (let index = 0; index < records.length - 1; index++) records[index] = { ...records[index]!, sourceOffset: before() }
+  return records
 }
 
 function moved(change: Change): Change[] {

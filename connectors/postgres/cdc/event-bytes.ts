@@ -1,4 +1,4 @@
-/** Records of rows as JSON in one piece of memory: what `addRecordsOf` makes of them as objects, for rows that nobody else looks at. */
+/** Records of rows as JSON in one piece of memory: what `recordsOf` makes of them as objects, for rows that nobody else looks at. */
 import type { SourceOffset, SourceSpans } from 'millrace/connect'
 import { sourceOf, topicOf } from './change-event.ts'
 import type { EventOptions, EventSource } from './change-event.ts'
@@ -14,8 +14,8 @@ export interface TableJson {
   /** Each with its colon, such as `"id":`. */
   readonly names: readonly Buffer[]
   readonly types: readonly ColumnType[]
-  /** Where the columns of the key are. */
-  readonly keyIndexes: readonly number[]
+  /** Columns of the key: names as above, and where they are; below zero: the row does not have them. */
+  readonly keys: readonly (readonly [name: Buffer, index: number])[]
 }
 
 /** Cells of a row in its bytes, start and end of each, from the place `first` on. */
@@ -25,9 +25,10 @@ export interface Cells {
   readonly first: number
 }
 
-export function tableJson(options: Pick<EventOptions, 'topicPrefix'>, of: { readonly schema: string; readonly table: string; readonly names: readonly string[]; readonly types: readonly ColumnType[]; readonly keyIndexes: readonly number[] }): TableJson {
-  const { schema, table, names, types, keyIndexes } = of
-  return { schema, table, topic: topicOf(options.topicPrefix, schema, table), names: names.map((name) => Buffer.from(`${JSON.stringify(name)}:`)), types, keyIndexes }
+export function tableJson(options: Pick<EventOptions, 'topicPrefix'>, of: { readonly schema: string; readonly table: string; readonly names: readonly string[]; readonly types: readonly ColumnType[]; readonly keyNames: readonly string[] }): TableJson {
+  const { schema, table, names, types, keyNames } = of
+  const member = (name: string) => Buffer.from(`${JSON.stringify(name)}:`)
+  return { schema, table, topic: topicOf(options.topicPrefix, schema, table), names: names.map(member), types, keys: keyNames.map((name) => [member(name), names.indexOf(name)]) }
 }
 
 const ofEnvelope = { before: Buffer.from('{"before":'), nothingBefore: Buffer.from('{"before":null,"after":'), after: Buffer.from(',"after":'), nothingAfter: Buffer.from(',"after":null') }
@@ -41,7 +42,7 @@ export class EventBytes {
   #keys: Uint32Array = new Uint32Array(2_048)
   #values: Uint32Array = new Uint32Array(2_048)
   #count = 0
-  #tail: { readonly op: string; readonly source: EventSource; readonly nowMs: number; readonly bytes: Buffer } | undefined
+  #tails: { readonly source: EventSource; readonly nowMs: number; readonly byOp: Map<string, Buffer> } | undefined
 
   constructor(options: EventOptions) {
     this.#options = options
@@ -84,7 +85,7 @@ export class EventBytes {
     const json = this.#json
     const { format, tombstones } = this.#options
     const key = this.#addKey(table, before)
-    const hasTombstone = tombstones && table.keyIndexes.length > 0
+    const hasTombstone = tombstones && table.keys.length > 0
     const start = json.length
     if (format === 'debezium') {
       json.add(ofEnvelope.before)
@@ -96,11 +97,11 @@ export class EventBytes {
     if (hasTombstone) this.#addRecord(key, absent)
   }
 
-  /** Everything since `clear`, all of it of one table. Good until something is added. */
-  spans(table: TableJson, nowMs: number, sourceOffset: (index: number) => SourceOffset): SourceSpans {
+  /** Records from `first` on, all of them of one table. Good until `clear`. */
+  spans(table: TableJson, nowMs: number, sourceOffset: (index: number) => SourceOffset, first = 0): SourceSpans {
     return {
-      topic: table.topic, sourcePartition: this.#options.partition, bytes: this.#json.bytes.subarray(0, this.#json.length), spans: this.#values.subarray(0, 2 * this.#count),
-      keySpans: this.#keys.subarray(0, 2 * this.#count), recordCount: this.#count, valueType: 'json', timestamp: nowMs, sourceOffset,
+      topic: table.topic, sourcePartition: this.#options.partition, bytes: this.#json.bytes.subarray(0, this.#json.length), spans: this.#values.subarray(2 * first, 2 * this.#count),
+      keySpans: this.#keys.subarray(2 * first, 2 * this.#count), recordCount: this.#count - first, valueType: 'json', timestamp: nowMs, sourceOffset,
     }
   }
 
@@ -115,12 +116,13 @@ export class EventBytes {
 
   #addKey(table: TableJson, row: Cells): readonly [number, number] {
     const json = this.#json
-    if (table.keyIndexes.length === 0) return absent
+    if (table.keys.length === 0) return absent
     const start = json.length
     let separator = open
-    for (const index of table.keyIndexes) {
+    for (const [name, index] of table.keys) {
       json.add(separator)
-      this.#addMember(table, row, index)
+      json.add(name)
+      this.#addCell(table, row, index)
       separator = comma
     }
     json.add(close)
@@ -142,25 +144,26 @@ export class EventBytes {
     for (let index = 0; index < table.names.length; index++) {
       if (row.cells[row.first + 2 * index] === unchangedCell) continue
       this.#json.add(separator)
-      this.#addMember(table, row, index)
+      this.#json.add(table.names[index]!)
+      this.#addCell(table, row, index)
       separator = comma
     }
     return separator === comma
   }
 
-  #addMember({ names, types }: TableJson, { bytes, cells, first }: Cells, index: number): void {
-    const start = cells[first + 2 * index] ?? nullCell
-    this.#json.add(names[index]!)
-    if (start === nullCell) this.#json.add(nothing)
+  #addCell({ types }: TableJson, { bytes, cells, first }: Cells, index: number): void {
+    const start = index < 0 ? nullCell : (cells[first + 2 * index] ?? nullCell)
+    if (start < 0) this.#json.add(nothing)
     else this.#json.addCell(bytes, start, cells[first + 2 * index + 1]!, types[index]!)
   }
 
   /** What follows the rows of an envelope: the same for all changes of a kind in a transaction. */
   #tailOf(op: string, source: EventSource, nowMs: number): Buffer {
-    const known = this.#tail
-    if (known !== undefined && known.op === op && known.source === source && known.nowMs === nowMs) return known.bytes
+    if (this.#tails?.source !== source || this.#tails.nowMs !== nowMs) this.#tails = { source, nowMs, byOp: new Map() }
+    const known = this.#tails.byOp.get(op)
+    if (known !== undefined) return known
     const bytes = Buffer.from(`,"source":${JSON.stringify(sourceOf(source, this.#options))},"op":"${op}","ts_ms":${nowMs}}`)
-    this.#tail = { op, source, nowMs, bytes }
+    this.#tails.byOp.set(op, bytes)
     return bytes
   }
 }

@@ -95,6 +95,11 @@ export class IncrementalSnapshot {
     return progress
   }
 
+  /** Whether changes must be observed. */
+  get isOpen(): boolean {
+    return this.#window !== undefined
+  }
+
   /** A change that comes before the message. */
   observe({ op, schema, table, before, after, oldKey, xid }: Change): void {
     const window = this.#window

@@ -8,6 +8,8 @@ const backslash = 0x5c
 const firstPlain = 0x20
 /** Longer parts are copied in one go. */
 const shortBytes = 24
+/** One huge value must not cost its memory for ever. */
+const largestKept = 8 * 1_048_576
 
 export class JsonBytes {
   /** Only good until more is written. */
@@ -16,6 +18,7 @@ export class JsonBytes {
 
   clear(): void {
     this.length = 0
+    if (this.bytes.length > largestKept) this.bytes = Buffer.allocUnsafe(65_536)
   }
 
   /** JSON as it is. */

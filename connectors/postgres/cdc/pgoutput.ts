@@ -34,7 +34,7 @@ export interface RelationColumn {
 export interface Tuple {
   readonly bytes: Buffer
   /** Start and end of each, one behind the other; `nullCell` or `unchangedCell` in place of a start. */
-  readonly cells: readonly number[]
+  readonly cells: number[]
 }
 
 export const nullCell = -1
@@ -54,9 +54,9 @@ export class MalformedMessage extends Error {
 /** Milliseconds since 1970 at 2000-01-01, where PostgreSQL counts microseconds from. */
 const epochMs = 946_684_800_000n
 
-/** @throws MalformedMessage */
-export function decodePgoutput(bytes: Buffer): PgoutputMessage {
-  const input = new Input(bytes)
+/** Reads the message that stands from `start` to `end`. Rows refer to its bytes, nothing else does. @throws MalformedMessage */
+export function decodePgoutput(bytes: Buffer, start = 0, end = bytes.length): PgoutputMessage {
+  const input = new Input(bytes, start, end)
   const tag = input.character()
   switch (tag) {
     case 'B':
@@ -82,7 +82,7 @@ export function decodePgoutput(bytes: Buffer): PgoutputMessage {
       return { kind: 'truncate', relations: Array.from({ length: count }, () => input.int32() >>> 0) }
     }
     case 'M':
-      return { kind: 'message', transactional: (input.int8() & 1) === 1, lsn: input.int64(), prefix: input.name(), content: input.bytes(input.int32()) }
+      return { kind: 'message', transactional: (input.int8() & 1) === 1, lsn: input.int64(), prefix: input.name(), content: Buffer.from(input.bytes(input.int32())) }
     case 'Y':
     case 'O':
       return { kind: 'other' }
@@ -116,10 +116,13 @@ function oldTuple(input: Input): OldTuple | null {
 
 class Input {
   readonly #bytes: Buffer
-  #at = 0
+  readonly #end: number
+  #at: number
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, start: number, end: number) {
     this.#bytes = bytes
+    this.#at = start
+    this.#end = end
   }
 
   skip(length: number): void {
@@ -151,7 +154,7 @@ class Input {
   }
 
   peek(): string {
-    return String.fromCharCode(this.#bytes[this.#at] ?? 0)
+    return this.#at < this.#end ? String.fromCharCode(this.#bytes[this.#at]!) : ''
   }
 
   expect(tag: string): this {
@@ -162,7 +165,7 @@ class Input {
 
   name(): string {
     const end = this.#bytes.indexOf(0, this.#at)
-    if (end < 0) throw new MalformedMessage('a name without end')
+    if (end < 0 || end >= this.#end) throw new MalformedMessage('a name without end')
     const text = this.#bytes.toString('utf8', this.#at, end)
     this.#at = end + 1
     return text
@@ -175,7 +178,7 @@ class Input {
 
   /** A count of things that take at least `size` bytes each. */
   count(count: number, size: number): number {
-    if (count < 0 || count * size > this.#bytes.length - this.#at + 1) throw new MalformedMessage(`${count} items in ${this.#bytes.length - this.#at} bytes`)
+    if (count < 0 || count * size > this.#end - this.#at + 1) throw new MalformedMessage(`${count} items in ${this.#end - this.#at} bytes`)
     return count
   }
 
@@ -199,7 +202,7 @@ class Input {
 
   #take(length: number): number {
     const start = this.#at
-    if (length < 0 || start + length > this.#bytes.length) throw new MalformedMessage(`${length} bytes wanted at ${start} of ${this.#bytes.length}`)
+    if (length < 0 || start + length > this.#end) throw new MalformedMessage(`${length} bytes wanted at ${start} of ${this.#end}`)
     this.#at = start + length
     return start
   }

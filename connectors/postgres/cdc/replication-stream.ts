@@ -13,6 +13,7 @@ import type { Clock, Timer } from 'millrace/connect'
 import type { Client, Submittable } from 'pg'
 import type { Duplex } from 'node:stream'
 import { lsnText } from './lsn.ts'
+import { MessageBlock } from './message-block.ts'
 import { quoteName, quoteText } from '../sink/sql-text.ts'
 
 /** The part of pg's connection that is used here. */
@@ -36,6 +37,13 @@ export interface StreamOptions {
   readonly silenceTimeoutMs: number
 }
 
+/** A block is full at so many bytes. */
+const blockBytes = 131_072
+const spareBlocks = 2
+
+/** Behind the tag, two positions and a time. */
+const messageStart = 25
+
 const epochMicros = 946_684_800_000_000n
 
 /** A status update: 'r', three positions, the time, and whether an answer is wanted. */
@@ -45,7 +53,11 @@ export class ReplicationStream {
   readonly #client: Client
   readonly #clock: Clock
   readonly #options: StreamOptions
-  #queue: Buffer[] = []
+  readonly #full: MessageBlock[] = []
+  /** May be filled anew. */
+  readonly #spare: MessageBlock[] = []
+  #filling = new MessageBlock()
+  #lent: MessageBlock | undefined
   #queuedBytes = 0
   #paused = false
   #error: Error | undefined
@@ -100,22 +112,33 @@ export class ReplicationStream {
   }
 
   get isEmpty(): boolean {
-    return this.#queue.length === 0
+    return this.#full.length === 0 && this.#filling.messageCount === 0
   }
 
-  /** Waits at most `timeoutMs` for messages. @throws what ended the connection, once the queue is empty */
-  async take(timeoutMs: number, signal: AbortSignal): Promise<readonly Buffer[]> {
-    if (this.#queue.length === 0 && this.#error === undefined) await this.#arrival(timeoutMs, signal)
-    if (this.#queue.length === 0 && this.#error !== undefined) throw this.#error
-    const messages = this.#queue
-    this.#queue = []
-    this.#queuedBytes = 0
-    if (this.#paused) {
+  /**
+   * Waits at most `timeoutMs` for messages. They are good until the next call; undefined: none came.
+   * @throws what ended the connection, once the queue is empty
+   */
+  async take(timeoutMs: number, signal: AbortSignal): Promise<MessageBlock | undefined> {
+    if (this.#lent !== undefined && this.#spare.length < spareBlocks) this.#spare.push(this.#lent)
+    this.#lent = undefined
+    if (this.isEmpty && this.#error === undefined) await this.#arrival(timeoutMs, signal)
+    if (this.isEmpty && this.#error !== undefined) throw this.#error
+    if (this.#full.length === 0 && this.#filling.messageCount > 0) this.#finishBlock()
+    this.#lent = this.#full.shift()
+    this.#queuedBytes -= this.#lent?.length ?? 0
+    if (this.#paused && this.#queuedBytes <= this.#options.maxQueuedBytes / 2) {
       this.#paused = false
       this.#heardMs = this.#clock.monotonic()
       this.#connection?.stream.resume()
     }
-    return messages
+    return this.#lent
+  }
+
+  #finishBlock(): void {
+    this.#full.push(this.#filling)
+    this.#filling = this.#spare.pop() ?? new MessageBlock()
+    this.#filling.clear()
   }
 
   /** Everything before `lsn` is durable with us: the server may forget it. */
@@ -138,10 +161,10 @@ export class ReplicationStream {
       if (chunk[17] === 1) this.#sendStatus()
       return
     }
-    const message = Buffer.from(chunk.subarray(25)) // a copy: pg's parser uses the chunk's memory again for what comes next
     this.#noteReceived(chunk.readBigUInt64BE(1))
-    this.#queue.push(message)
-    this.#queuedBytes += message.length
+    this.#filling.add(chunk, messageStart)
+    this.#queuedBytes += chunk.length - messageStart
+    if (this.#filling.length >= blockBytes) this.#finishBlock()
     if (this.#queuedBytes > this.#options.maxQueuedBytes && !this.#paused) {
       this.#paused = true
       this.#connection?.stream.pause()

@@ -19,7 +19,7 @@ export class SnapshotRecords {
   /** Good until the next call. */
   of({ form, block }: SnapshotRows, at: { readonly lsn: bigint; readonly nowMs: number }, offsetBehind: (row: number) => SourceOffset): SourceSpans {
     const { schema, table } = form.table
-    if (this.#form !== form) this.#table = tableJson(this.#options, { ...form, schema, table })
+    if (this.#form !== form) this.#table = tableJson(this.#options, { schema, table, names: form.names, types: form.types, keyNames: form.table.keyColumns.map(({ name }) => name) })
     this.#form = form
     const { bytes, cells, rowCount } = block
     const source = { schema, table, lsn: at.lsn, xid: null, commitMs: at.nowMs, snapshot: 'true' } as const

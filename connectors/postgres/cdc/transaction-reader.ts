@@ -28,10 +28,16 @@ export interface PositionedChange {
   readonly after: Position
 }
 
-interface Transaction {
+/** A transaction, as one of its changes sees it. */
+export interface PassedChange {
   readonly finalLsn: bigint
   readonly commitMs: number
   readonly xid: number
+  /** Which of its changes it is; from 1. */
+  readonly seen: number
+}
+
+interface Transaction extends PassedChange {
   /** How many of its changes were given before a restart. */
   readonly given: number
   /** Its beginning was told. */
@@ -52,6 +58,8 @@ export class TransactionReader {
   readonly #tables = new Map<number, StreamedTable>()
   #position: Position
   #transaction: Transaction | undefined
+  /** The last change of the transaction so far was given by the caller. */
+  #hasPassed = false
   #held: { readonly change: Change; readonly before: Position } | undefined
 
   constructor(position: Position, options: ReaderOptions) {
@@ -59,9 +67,33 @@ export class TransactionReader {
     this.#options = options
   }
 
-  /** Behind everything that `read` has answered. */
+  /** Behind everything that `read` has answered, and that the caller gave by itself. */
   get position(): Position {
+    return this.#hasPassed ? { ...this.#position, transaction: { finalLsn: this.#open().finalLsn, changes: this.#open().seen } } : this.#position
+  }
+
+  /** Before the transaction that is being read, with what is known of snapshots now. */
+  get base(): Position {
     return this.#position
+  }
+
+  /** What was held back is known not to be the last of its transaction, for the caller gives the next change by itself. */
+  release(): readonly PositionedChange[] {
+    if (this.#held === undefined) return nothing
+    const { finalLsn, seen } = this.#open()
+    return this.#release({ ...this.#position, transaction: { finalLsn, changes: seen } })
+  }
+
+  /** Counts a change that the caller gives by itself, after `release`. Undefined: it was given before a restart. */
+  pass(): PassedChange | undefined {
+    if (!this.#isNew()) return undefined
+    this.#hasPassed = true
+    return this.#open()
+  }
+
+  /** The table that rows with this number belong to. */
+  tableOf(oid: number): StreamedTable {
+    return this.#table(oid)
   }
 
   /** Nothing of an unfinished transaction was read. */
@@ -114,6 +146,7 @@ export class TransactionReader {
     const transaction = this.#open()
     const end = this.#options.transactions && Number.isFinite(transaction.given) && transaction.counts.size > 0 ? this.#bound('end', transaction) : undefined
     this.#transaction = undefined
+    this.#hasPassed = false
     const after: Position = endLsn > this.#position.lsn ? { ...this.#position, lsn: endLsn, transaction: null } : this.#position
     if (end === undefined) {
       this.#position = after
@@ -198,6 +231,7 @@ export class TransactionReader {
 
   #hold(change: Change): readonly PositionedChange[] {
     const transaction = this.#open()
+    this.#hasPassed = false
     const { finalLsn, seen } = transaction
     const { lsn, snapshot, incremental, system, timeline } = this.#position
     const before: Position = { lsn, transaction: seen === 1 && !transaction.begun ? null : { finalLsn, changes: seen - 1 }, snapshot, incremental, system, timeline }
