@@ -40,7 +40,7 @@ export const importTable: readonly ImportRow[] = [
   { name: 'streams/http', files: /^src\/streams\/http\//, allowed: [coreIndex, streams, /^node:(http|net)$/] },
   // The one file that loads the optional package.
   { name: 'streams/runtime/tracing', files: /^src\/streams\/runtime\/tracing\.ts$/, allowed: [coreIndex, /^@opentelemetry\/api$/] },
-  { name: 'streams', files: streams, allowed: [coreIndex, streams, /^rxjs$/, /^zod$/, /^prom-client$/, nodeWithoutDisk] },
+  { name: 'streams', files: streams, allowed: [coreIndex, streams, /^rxjs($|\/internal\/)/, /^zod$/, /^prom-client$/, nodeWithoutDisk] },
   { name: 'connect/rest', files: /^src\/connect\/rest\//, allowed: [coreIndex, /^src\/connect\//, /^zod$/, node, /^fastify$/, /^@fastify\/(cors|basic-auth)$/, /^prom-client$/] },
   { name: 'connect/transforms/script', files: /^src\/connect\/transforms\/script\.ts$/, allowed: [coreIndex, /^src\/connect\//, node, /^jiti$/] },
   // The files that load the optional packages.

@@ -1,6 +1,6 @@
-import { Observable } from 'rxjs'
 import type { Subscriber } from 'rxjs'
 import { StreamError } from '../../core/index.ts'
+import { Observable } from '../rx.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { NodeOf } from '../topology/node.ts'
 import type { AsyncSource } from './async-work.ts'

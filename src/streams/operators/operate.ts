@@ -1,5 +1,5 @@
-import { Observable } from 'rxjs'
 import type { OperatorFunction, Subscriber } from 'rxjs'
+import { Observable } from '../rx.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { TopologyNode } from '../topology/node.ts'
 import type { OperatorContext } from './operator-context.ts'

@@ -1,6 +1,6 @@
-import { Observable, Subject, Subscription } from 'rxjs'
 import type { OperatorFunction } from 'rxjs'
 import { StreamError, isStreamError } from '../../core/index.ts'
+import { Observable, Subject, Subscription } from '../rx.ts'
 import { StreamRecord, noHeaders, noOrigin } from '../stream-record.ts'
 import type { NodeOf } from '../topology/node.ts'
 import type { NodeOperator } from './operate.ts'

@@ -1,5 +1,5 @@
-import { Observable } from 'rxjs'
 import type { Observer, Subscriber } from 'rxjs'
+import { Observable } from '../rx.ts'
 import type { StreamRecord } from '../stream-record.ts'
 
 /** Hands each record to all who subscribed to `output`, in their order. A Subject without what one does for every value. */
