@@ -98,8 +98,8 @@ export interface StreamsConfig {
    * A directory for stores, which may then be larger than memory, and are not filled anew after a restart: only what their
    * changelogs have since. One for each instance: another that starts on it is told which process has it (DIRECTORY_LOCKED).
    * Needs the package `lmdb`. Kept there are the rows of every store of type `persistent` (the default) with a changelog: tables,
-   * windows, sessions, versioned tables, tables with `maxEntries` or `ttl`, what joins and `suppress` hold back. In memory are those
-   * of global tables. Default: none, all rows are in memory.
+   * windows, sessions, versioned tables, tables with `maxEntries` or `ttl`, what joins and `suppress` hold back; and those of
+   * global tables, of which each thread has a copy. Default: none, all rows are in memory.
    */
   readonly stateDirectory?: string
   /**

@@ -2,7 +2,7 @@ import { partitionKey } from '../../core/index.ts'
 import type { Broker, OffsetQuery, Reader } from '../../core/index.ts'
 import type { GlobalStores } from './global-stores.ts'
 
-/** Reads the topics of global stores, all partitions, from their beginning, and goes on following them. */
+/** Reads the topics of global stores, all partitions, from their beginning or from where a store on disk is, and goes on following them. */
 export class GlobalReader {
   readonly #broker: Broker
   readonly #stores: GlobalStores
@@ -18,8 +18,13 @@ export class GlobalReader {
     const partitions = this.#stores.topics.flatMap((topic) => Array.from({ length: partitionCounts.get(topic)! }, (_, partition) => ({ topic, partition })))
     if (partitions.length === 0) return
     const query = (at: 'earliest' | 'latest') => partitions.map((partition): OffsetQuery => ({ ...partition, at }))
-    const positions = new Map((await this.#broker.topics.listOffsets(query('earliest'))).map((start) => [partitionKey(start.topic, start.partition), start.offset]))
+    const starts = await this.#broker.topics.listOffsets(query('earliest'))
     const ends = await this.#broker.topics.listOffsets(query('latest'), { isolation: 'read-uncommitted' })
+    const positions = new Map<string, number>()
+    for (const topic of this.#stores.topics) {
+      const ranges = starts.flatMap(({ topic: name, partition, offset }, index) => (name === topic ? [{ partition, start: offset, end: ends[index]!.offset }] : []))
+      for (const [partition, offset] of this.#stores.positions(topic, ranges)) positions.set(partitionKey(topic, partition), offset)
+    }
     this.#reader = await this.#broker.openReader()
     this.#reader.assign(partitions.map(({ topic, partition }) => ({ topic, partition, offset: positions.get(partitionKey(topic, partition))! })))
     const isBehind = () => ends.some(({ topic, partition, offset }) => positions.get(partitionKey(topic, partition))! < offset)

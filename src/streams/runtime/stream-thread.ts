@@ -1,6 +1,7 @@
 import { partitionKey, sleep } from '../../core/index.ts'
 import type { GroupMember, ReadResult, RebalanceEvent, TopicPartition } from '../../core/index.ts'
 import type { ResolvedConfig } from '../config.ts'
+import type { DiskState } from '../state/disk-state.ts'
 import type { OpenStore } from '../state/open-store.ts'
 import { clientIdWith } from '../store-metadata.ts'
 import type { TopologyData } from '../topology/node.ts'
@@ -75,6 +76,7 @@ export class StreamThread {
   readonly #globals: GlobalReader
   readonly #tracing: ThreadTracing
   readonly #globalStores: ReadonlyMap<string, OpenStore>
+  readonly #globalDisk: DiskState | null
   readonly #stop = new AbortController()
   #member: GroupMember | null = null
   #tasks: ActiveTask[] = []
@@ -113,7 +115,9 @@ export class StreamThread {
       partitionCount: (topic) => this.#topics.partitionCount(topic),
     })
     this.#tracing = new ThreadTracing({ applicationId: config.applicationId, name, isOn: config.tracing })
-    const globals = new GlobalStores(topology, { applicationId: config.applicationId, clock: config.clock, config: taskConfig(config) })
+    // Each thread of an instance has a copy.
+    this.#globalDisk = topology.globalStores.some(({ store }) => store.persistent) ? (options.openDisk?.(`global-${name.slice(name.lastIndexOf('-') + 1)}`) ?? null) : null
+    const globals = new GlobalStores(topology, { applicationId: config.applicationId, clock: config.clock, config: taskConfig(config), disk: this.#globalDisk })
     this.#globals = new GlobalReader(config.broker, globals)
     this.#globalStores = globals.stores
     this.#factory = new TaskFactory({ topology, config, partitionCounts, collector: this.#output.collector, globalStores: globals.stores, openDisk: options.openDisk, batchLimits, hasTopic: (topic) => this.#topics.has(topic) })
@@ -496,6 +500,7 @@ export class StreamThread {
     this.#setTasks([])
     await this.#upkeep.close()
     await this.#globals.close()
+    await this.#globalDisk?.close()
     await this.#output.close()
     await this.#factory.close()
     await this.#member?.leave()

@@ -21,7 +21,7 @@ export interface TaskStateOptions {
 }
 
 /** A changelog forgets that a row was deleted after a day: what was not heard of it for longer may have rows that are gone. */
-const oldestCheckpointMs = 12 * 3_600_000
+export const oldestCheckpointMs = 12 * 3_600_000
 
 /** The stores of one task, which commit and roll back as one. */
 export class TaskState {

@@ -1,0 +1,81 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { stringSerde } from '../../../src/core/index.ts'
+import type { Broker } from '../../../src/core/index.ts'
+import { StreamsApp, StreamsBuilder, keyValueStore, topic } from '../../../src/streams/index.ts'
+import type { KeyValueStore, StreamsConfig } from '../../../src/streams/index.ts'
+import { createTopics, openMemoryBroker, readAll, write } from '../../kit/streams-harness.ts'
+
+const texts = { key: stringSerde, value: stringSerde }
+let broker: Broker
+let directory: string
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'millrace-global-'))
+  broker = await openMemoryBroker()
+  await createTopics(broker, { in: 1, out: 1, rates: 2, names: 1 })
+})
+
+afterEach(async () => {
+  await broker.close()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+interface Run {
+  /** Values that the processor of the global store was given. */
+  readonly read: readonly string[]
+  readonly rates: Readonly<Record<string, string>>
+}
+
+/** One life of an application whose global store has, for each key, all values it was given, and which joins a global table. */
+async function runOnce(settings: Partial<StreamsConfig> = { stateDirectory: directory }, type: 'persistent' | 'inMemory' = 'persistent'): Promise<Run> {
+  const read: string[] = []
+  const definition = keyValueStore('rates', { ...texts, type })
+  const builder = new StreamsBuilder()
+  builder.addGlobalStore(definition, topic('rates', texts), () => {
+    let store: KeyValueStore<string, string>
+    return {
+      init(context) { store = context.store(definition) },
+      process({ key, value }) {
+        read.push(value)
+        store.put(key, (store.get(key) ?? '') + value)
+      },
+    }
+  })
+  const names = builder.globalTable(topic('names', texts), { store: 'names' })
+  builder.stream(topic('in', texts)).join(names, (value, name) => `${value} ${name}`, { on: (_value, key) => key }).to(topic('out', texts))
+  const app = new StreamsApp(builder.build(), { applicationId: 'app', broker, commitInterval: 5, ...settings })
+  await app.start()
+  await app.caughtUp()
+  const rates = Object.fromEntries([...app.store<string, string>('rates', 'key-value').all()].map(({ key, value }) => [key, value]))
+  await app.close()
+  return { read: read.sort(), rates }
+}
+
+const record = (key: string, value: string, partition: number) => ({ key, value, partition, timestamp: 1 })
+
+describe('a global store with a state directory', () => {
+  it('goes on where it was: each record of its topic reaches the processor once over all restarts', async () => {
+    await write(broker, 'names', [{ key: 'k', value: 'first', timestamp: 1 }])
+    await write(broker, 'rates', [record('a', '1', 0), record('b', '2', 1)])
+    expect(await runOnce()).toEqual({ read: ['1', '2'], rates: { a: '1', b: '2' } })
+    await write(broker, 'rates', [record('a', '3', 0)])
+    await write(broker, 'in', [{ key: 'k', value: 'v', timestamp: 2 }])
+    expect(await runOnce()).toEqual({ read: ['3'], rates: { a: '13', b: '2' } })
+    expect(await runOnce()).toEqual({ read: [], rates: { a: '13', b: '2' } })
+    expect((await readAll(broker, 'out')).map(({ value }) => value)).toEqual(['v first'])
+  })
+
+  it('is filled anew where the topic has lost what it lacks, and where a part of it is in memory', async () => {
+    await write(broker, 'rates', [record('a', '1', 0), record('b', '2', 1)])
+    await runOnce()
+    await write(broker, 'rates', [record('a', '3', 0), record('a', '4', 0), record('b', '5', 1)])
+    const [end] = await broker.topics.listOffsets([{ topic: 'rates', partition: 0, at: 'latest' }])
+    await broker.topics.deleteRecords([{ topic: 'rates', partition: 0, beforeOffset: end!.offset - 1 }])
+    expect(await runOnce()).toEqual({ read: ['2', '4', '5'], rates: { a: '4', b: '25' } })
+    expect(await runOnce(undefined, 'inMemory')).toEqual({ read: ['2', '4', '5'], rates: { a: '4', b: '25' } })
+    expect(await runOnce({})).toEqual({ read: ['2', '4', '5'], rates: { a: '4', b: '25' } })
+  })
+})
