@@ -22,7 +22,7 @@ const programs = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 12)
 const killsOfPrograms = 4
 const seed = Number(process.env['MILLRACE_FAULT_SEED'] ?? systemClock.now() % 1_000_000)
 const script = fileURLToPath(new URL('./topologies-until-killed.mjs', import.meta.url))
-const together = 6
+const together = 12
 const longestLifeMs = 250
 /** Young enough for every topic's retention. */
 const baseMs = systemClock.now() - 3_600_000
