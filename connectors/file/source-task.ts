@@ -6,7 +6,7 @@ import { entryRuleOf, lineFormatOf } from './formats/format-config.ts'
 import { parseFieldTypes } from './formats/field-types.ts'
 import type { LineItem } from './lines/line-records.ts'
 import { LineRecords } from './lines/line-records.ts'
-import { LineSpans, partitionOf } from './lines/line-spans.ts'
+import { LineSpans } from './lines/line-spans.ts'
 import { pathsOf } from './source-config.ts'
 import type { FileSourceTaskConfig } from './source-config.ts'
 import { ChangeHints } from './tail/change-hints.ts'
@@ -156,7 +156,7 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
     const { config, context, records, spans } = this.#running()
     const policy = config['line.too.long']
     context.log.warn(`${line.file.path}: the line at byte ${line.start} has ${line.lineBytes} bytes, more than max.line.bytes=${config['max.line.bytes']}: ${policy}`)
-    if (policy === 'skip') return records?.ofSkipped(line, nowMs) ?? [{ sourcePartition: partitionOf(line.file), sourceOffset: line.offset }]
+    if (policy === 'skip') return records?.ofSkipped(line, nowMs) ?? [{ sourcePartition: line.file.sourcePartition, sourceOffset: line.offset }]
     if (records === undefined) return [spans.ofOverlong(line, policy, nowMs)]
     if (policy === 'truncate') return records.ofTruncated(line, nowMs, context.clock.monotonic())
     return records.ofDeadLetter(line, nowMs)

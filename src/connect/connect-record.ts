@@ -32,7 +32,9 @@ export interface ConnectRecord {
 export interface SourceRecord extends Partial<Omit<ConnectRecord, 'topic' | 'value'>> {
   readonly topic: string
   readonly value: unknown
+  /** One object for many records saves comparing them. */
   readonly sourcePartition: SourcePartition
+  /** May be a getter: the worker asks a few records only, and none after the next `poll` unless the task has `commitRecord`. */
   readonly sourceOffset: SourceOffset
 }
 
@@ -54,6 +56,8 @@ export interface SourceSpans {
   readonly recordCount: number
   /** How a value is to be understood: UTF-8 text with a string schema, bytes, or UTF-8 text of JSON, which is data without schema. */
   readonly valueType: SpanType
+  /** What the values stand for, where the task knows it already; absent: it is read from the bytes when something has to look. */
+  readonly values?: readonly unknown[]
   /** One for all: when they were read. */
   readonly timestamp: number
   /** The same for all. */

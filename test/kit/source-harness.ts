@@ -169,7 +169,7 @@ function spanAt(spans: SourceSpans, index: number): Given {
 }
 
 function givenBy({ topic, key, value, headers, sourcePartition, sourceOffset }: SourceRecord): Given {
-  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  const text = typeof value === 'string' ? value : JSON.stringify(value, (_name, each: unknown) => (typeof each === 'bigint' ? String(each) : each))
   return { topic, key: key ?? null, value, text, headers: byName(headers), partition: sourcePartition, offset: sourceOffset }
 }
 

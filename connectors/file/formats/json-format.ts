@@ -3,6 +3,7 @@ import type { LineFormat } from './line-format.ts'
 
 /** A JSON value a line; whole numbers beyond 2^53 are bigints, so that no digit is lost. Empty lines are passed over. */
 export const jsonFormat: LineFormat = {
+  isJson: true,
   parse(text) {
     if (text.trim() === '') return null
     try {

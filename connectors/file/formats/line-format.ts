@@ -16,6 +16,8 @@ export interface LineFormat {
   parse(text: string, header: string): ParsedLine | null
   /** The first line of a file describes the others. */
   readonly hasHeader?: boolean
+  /** The text of a line is its value as JSON. */
+  readonly isJson?: boolean
 }
 
 /** A format whose lines become plain objects. */

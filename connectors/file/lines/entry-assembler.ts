@@ -16,14 +16,13 @@ export interface PlacedLine {
   /** Position of its first byte. */
   readonly start: number
   readonly bytes: number
-  /** The offset to store once it was given. */
+  /** The offset to store once it was given; to be asked before the next poll. */
   readonly offset: () => SourceOffset
   /** Why its bytes are no text; it is an entry by itself then. */
   readonly error?: unknown
 }
 
-export interface Entry extends Omit<PlacedLine, 'offset'> {
-  readonly offset: SourceOffset
+export interface Entry extends PlacedLine {
   readonly lineCount: number
 }
 
@@ -59,13 +58,13 @@ export class EntryAssembler {
       this.#open.delete(key)
       before = undefined
     }
-    const entry = before === undefined ? { ...line, offset: line.offset(), lineCount: 1, touchedMs: nowMs } : joined(before, line, nowMs)
+    const entry = before === undefined ? { ...line, lineCount: 1, touchedMs: nowMs } : joined(before, line, nowMs)
     const isFull = entry.lineCount >= this.#limits.maxLines || entry.bytes >= this.#limits.maxBytes
     if (isFull || entry.error !== undefined || this.#rule.isComplete(entry.text)) {
       this.#open.delete(key)
       given.push(entry)
     } else {
-      this.#open.set(key, entry)
+      this.#open.set(key, remembered(entry))
     }
     return given
   }
@@ -94,6 +93,12 @@ export class EntryAssembler {
   }
 }
 
+/** Open entries are given by later polls. */
+function remembered(entry: OpenEntry): OpenEntry {
+  const offset = entry.offset()
+  return { ...entry, offset: () => offset }
+}
+
 function joined(before: OpenEntry, line: PlacedLine, nowMs: number): OpenEntry {
-  return { ...before, text: `${before.text}\n${line.text}`, bytes: before.bytes + 1 + line.bytes, offset: line.offset(), lineCount: before.lineCount + 1, touchedMs: nowMs }
+  return { ...before, text: `${before.text}\n${line.text}`, bytes: before.bytes + 1 + line.bytes, offset: line.offset, lineCount: before.lineCount + 1, touchedMs: nowMs }
 }

@@ -1,10 +1,9 @@
 /** What records tell about the file that they come from. */
 import { schema } from 'millrace/connect'
-import type { ConnectHeader, SourceRecord } from 'millrace/connect'
-import { sourcePartitionOf } from '../tail/file-identity.ts'
-import type { FileIdentity } from '../tail/file-identity.ts'
+import type { ConnectHeader } from 'millrace/connect'
 import type { TailedFile } from '../tail/tailed-file.ts'
 import type { Entry } from './entry-assembler.ts'
+import { LineRecord } from './line-record.ts'
 
 export function header(key: string, value: string): ConnectHeader {
   return { key, schema: null, value }
@@ -24,14 +23,12 @@ export interface BadLine {
 }
 
 /** The dead letter for a line that is no record: the line as it is, and in headers where it stands and what is wrong. */
-export function badLineRecord({ topic, entry, bytes, reason, nowMs }: BadLine): SourceRecord {
-  return {
+export function badLineRecord({ topic, entry, bytes, reason, nowMs }: BadLine): LineRecord {
+  return new LineRecord({
     topic,
     value: bytes ?? entry.text,
     valueSchema: bytes === undefined ? schema.string() : schema.bytes(),
     timestamp: nowMs,
     headers: [...fileHeaders(entry.file), header('file.position', String(entry.start)), header('file.error', reason)],
-    sourcePartition: sourcePartitionOf(entry.file.identity as FileIdentity),
-    sourceOffset: entry.offset,
-  }
+  }, entry)
 }

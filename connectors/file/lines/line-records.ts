@@ -1,17 +1,17 @@
 /** Lines → entries → records, for everything that is more than passing bytes on. */
 import { dataError, schema } from 'millrace/connect'
-import type { ConnectHeader, SourcePosition, SourceRecord } from 'millrace/connect'
+import type { ConnectHeader, SourcePosition, SourceSpans } from 'millrace/connect'
 import { withTypes } from '../formats/field-types.ts'
 import type { FieldTypes } from '../formats/field-types.ts'
 import type { LineFormat, ParsedLine } from '../formats/line-format.ts'
 import { offsetAfter } from '../tail/tailed-file.ts'
 import type { LineBlock, OverlongLine, TailedFile } from '../tail/tailed-file.ts'
-import { sourcePartitionOf } from '../tail/file-identity.ts'
-import type { FileIdentity } from '../tail/file-identity.ts'
 import { EntryAssembler } from './entry-assembler.ts'
 import type { AssemblerLimits, Entry, PlacedLine } from './entry-assembler.ts'
 import type { EntryRule } from './entry-rule.ts'
 import { badLineRecord, fileHeaders, header } from './file-headers.ts'
+import { JsonSpans } from './json-spans.ts'
+import { LineRecord } from './line-record.ts'
 import { decodeText } from './text-decoder.ts'
 import type { FileEncoding, InvalidBytes } from './text-decoder.ts'
 
@@ -36,7 +36,7 @@ export interface LineRecordsOptions {
 }
 
 /** A line that gives no record still moves the position. */
-export type LineItem = SourceRecord | SourcePosition
+export type LineItem = LineRecord | SourcePosition
 
 const textSchema = schema.string()
 const bytesSchema = schema.bytes()
@@ -44,11 +44,15 @@ const bytesSchema = schema.bytes()
 export class LineRecords {
   readonly #options: LineRecordsOptions
   readonly #assembler: EntryAssembler | undefined
+  readonly #json: JsonSpans | undefined
   readonly #headers = new WeakMap<TailedFile, { readonly fingerprint: string | undefined; readonly text: string }>()
 
   constructor(options: LineRecordsOptions) {
     this.#options = options
     this.#assembler = options.entryRule === null ? undefined : new EntryAssembler(options.entryRule, options.limits)
+    const { topic, format, entryRule, encoding, fieldTypes, timestampField, withFileHeaders, withPosition } = options
+    const passesJson = format?.isJson === true && entryRule === null && encoding === 'utf-8' && fieldTypes.size === 0 && timestampField === null && !withPosition
+    this.#json = passesJson ? new JsonSpans({ topic, headersOf: (file) => (withFileHeaders ? fileHeaders(file) : []) }) : undefined
   }
 
   /** Entries wait for lines that may never come: ask `flush` from time to time. */
@@ -56,14 +60,23 @@ export class LineRecords {
     return this.#assembler?.isEmpty === false
   }
 
-  ofBlock(block: LineBlock, nowMs: number, monotonicMs: number): LineItem[] {
+  ofBlock(block: LineBlock, nowMs: number, monotonicMs: number): (SourceSpans | LineItem)[] {
     const records: LineItem[] = []
-    for (let index = 0; index < block.recordCount; index++) {
-      const begin = block.spans[2 * index]!
-      const bytes = block.bytes.subarray(begin, block.spans[2 * index + 1])
-      this.#addLine(records, this.#placed(block.file, bytes, block.origin + begin, () => offsetAfter(block, index)), nowMs, monotonicMs)
+    if (this.#json !== undefined) {
+      return this.#json.ofBlock(block, nowMs, (index) => {
+        const items: LineItem[] = []
+        this.#addLineAt(items, block, index, nowMs, monotonicMs)
+        return items
+      })
     }
+    for (let index = 0; index < block.recordCount; index++) this.#addLineAt(records, block, index, nowMs, monotonicMs)
     return records
+  }
+
+  #addLineAt(records: LineItem[], block: LineBlock, index: number, nowMs: number, monotonicMs: number): void {
+    const begin = block.spans[2 * index]!
+    const bytes = block.bytes.subarray(begin, block.spans[2 * index + 1])
+    this.#addLine(records, this.#placed(block.file, bytes, block.origin + begin, () => offsetAfter(block, index)), nowMs, monotonicMs)
   }
 
   /** The beginning of a line that is too long, as a line of its own. */
@@ -80,12 +93,12 @@ export class LineRecords {
 
   /** Nothing of a line that is too long, behind what its file still owes. */
   ofSkipped(line: OverlongLine, nowMs: number): LineItem[] {
-    return [...this.#owed(line.file, nowMs), positionOf(line)]
+    return [...this.#owed(line.file, nowMs), { sourcePartition: line.file.sourcePartition, sourceOffset: line.offset }]
   }
 
   /** The beginning of a line that is too long, as a dead letter, behind what its file still owes. */
   ofDeadLetter(line: OverlongLine, nowMs: number): LineItem[] {
-    const entry: Entry = { file: line.file, text: line.bytes.toString('latin1'), start: line.start, bytes: line.lineBytes, offset: line.offset, lineCount: 1 }
+    const entry: Entry = { file: line.file, text: line.bytes.toString('latin1'), start: line.start, bytes: line.lineBytes, offset: () => line.offset, lineCount: 1 }
     const letter = badLineRecord({ topic: this.#options.deadLetterTopic!, entry, bytes: line.bytes, reason: `the line has ${line.lineBytes} bytes`, nowMs })
     return [...this.#owed(line.file, nowMs), letter]
   }
@@ -97,15 +110,15 @@ export class LineRecords {
 
   #addLine(records: LineItem[], line: PlacedLine, nowMs: number, monotonicMs: number): void {
     if (line.start === 0 && this.#options.format?.hasHeader === true) {
-      records.push(positionOf({ file: line.file, offset: line.offset() }))
+      records.push(positionOf(line))
       return
     }
     if (this.#assembler !== undefined) {
       for (const entry of this.#assembler.add(line, monotonicMs)) records.push(...this.#recordOf(entry, nowMs))
       return
     }
-    const { file, text, start, bytes, error } = line
-    for (const item of this.#recordOf({ file, text, start, bytes, error, offset: line.offset(), lineCount: 1 }, nowMs)) records.push(item)
+    const { file, text, start, bytes, error, offset } = line
+    for (const item of this.#recordOf({ file, text, start, bytes, error, offset, lineCount: 1 }, nowMs)) records.push(item)
   }
 
   #placed(file: TailedFile, bytes: Buffer, start: number, offset: PlacedLine['offset']): PlacedLine {
@@ -133,14 +146,11 @@ export class LineRecords {
     return parsed === null || fieldTypes.size === 0 ? parsed : { ...parsed, value: withTypes(parsed.value, fieldTypes) }
   }
 
-  #record(entry: Entry, { value, schema: valueSchema }: ParsedLine, nowMs: number): SourceRecord {
+  #record(entry: Entry, { value, schema: valueSchema }: ParsedLine, nowMs: number): LineRecord {
     const { topic, withFileHeaders, withPosition } = this.#options
     const headers: ConnectHeader[] = withFileHeaders ? [...fileHeaders(entry.file)] : []
     if (withPosition) headers.push(header('file.position', String(entry.start)))
-    return {
-      topic, value, valueSchema, timestamp: this.#timestamp(value) ?? nowMs, headers,
-      sourcePartition: sourcePartitionOf(entry.file.identity as FileIdentity), sourceOffset: entry.offset,
-    }
+    return new LineRecord({ topic, value, valueSchema, timestamp: this.#timestamp(value) ?? nowMs, headers }, entry)
   }
 
   #timestamp(value: unknown): number | undefined {
@@ -174,5 +184,5 @@ export class LineRecords {
 }
 
 function positionOf({ file, offset }: Pick<Entry, 'file' | 'offset'>): SourcePosition {
-  return { sourcePartition: sourcePartitionOf(file.identity as FileIdentity), sourceOffset: offset }
+  return { sourcePartition: file.sourcePartition, sourceOffset: offset() }
 }

@@ -1,8 +1,6 @@
 /** Lines that are passed on as they are: no object is made for one. */
 import { isUtf8 } from 'node:buffer'
 import type { ConnectHeader, SourceSpans } from 'millrace/connect'
-import { sourcePartitionOf } from '../tail/file-identity.ts'
-import type { FileIdentity } from '../tail/file-identity.ts'
 import { offsetAfter } from '../tail/tailed-file.ts'
 import type { LineBlock, OverlongLine, TailedFile } from '../tail/tailed-file.ts'
 import { fileHeaders, header } from './file-headers.ts'
@@ -62,7 +60,7 @@ export class LineSpans {
     const { topic, valueType } = this.#options
     return {
       topic,
-      sourcePartition: partitionOf(block.file),
+      sourcePartition: block.file.sourcePartition,
       bytes: block.bytes,
       spans: block.spans.subarray(2 * from, 2 * to),
       recordCount: to - from,
@@ -89,7 +87,7 @@ export class LineSpans {
 }
 
 function lineSpans(file: TailedFile, bytes: Buffer, nowMs: number) {
-  return { sourcePartition: partitionOf(file), bytes, spans: Uint32Array.of(0, bytes.length), recordCount: 1, timestamp: nowMs }
+  return { sourcePartition: file.sourcePartition, bytes, spans: Uint32Array.of(0, bytes.length), recordCount: 1, timestamp: nowMs }
 }
 
 function isText({ bytes, spans }: LineBlock, from: number, to: number): boolean {
@@ -104,8 +102,4 @@ function withoutByteOrderMark(block: LineBlock): LineBlock {
   const cut = Uint32Array.from(spans)
   cut[0] = begin + 3
   return { ...block, spans: cut }
-}
-
-export function partitionOf(file: TailedFile) {
-  return sourcePartitionOf(file.identity as FileIdentity) // lines come from identified files only
 }

@@ -13,8 +13,8 @@
  * and a file system that hangs stops this thread instead of the pool that the whole process shares.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import type { SourceOffset } from 'millrace/connect'
-import { fingerprintBytes, finalFingerprintOf, fingerprintOf, guardBytes, guardOf } from './file-identity.ts'
+import type { SourceOffset, SourcePartition } from 'millrace/connect'
+import { fingerprintBytes, finalFingerprintOf, fingerprintOf, guardBytes, guardOf, sourcePartitionOf } from './file-identity.ts'
 import type { FileIdentity } from './file-identity.ts'
 import type { FileEncoding } from '../lines/text-decoder.ts'
 import { bigEndianEnds, cutText, littleEndianEnds, narrowEnds, splitLines } from './line-splitter.ts'
@@ -98,6 +98,7 @@ export class TailedFile {
   #encoding: FileEncoding
   #ends: LineEnds
   #spooled = false
+  #partition: SourcePartition | undefined
 
   constructor({ key, device, inode, path }: { readonly key: string; readonly device: string; readonly inode: string; readonly path: string }, encoding: FileEncoding = 'bytes') {
     this.key = key
@@ -133,6 +134,12 @@ export class TailedFile {
 
   get identity(): FileIdentity | undefined {
     return this.fingerprint === undefined ? undefined : { device: this.device, inode: this.inode, fingerprint: this.fingerprint }
+  }
+
+  /** One object as long as the file is the same. Lines come from identified files only. */
+  get sourcePartition(): SourcePartition {
+    if (this.#partition === undefined || this.#partition['fingerprint'] !== this.fingerprint) this.#partition = sourcePartitionOf(this.identity as FileIdentity)
+    return this.#partition
   }
 
   get isOpen(): boolean {

@@ -20,7 +20,7 @@ export interface EncodedRecord {
 }
 
 /** @throws a StageError that says which converter failed */
-export function encodeRecord(codec: RecordCodec, { topic, keySchema = null, key = null, valueSchema = null, value, headers = [] }: SourceRecord): EncodedRecord {
+export function encodeRecord(codec: RecordCodec, { topic, keySchema = null, key = null, valueSchema = null, value, headers = [] }: Omit<SourceRecord, 'sourcePartition' | 'sourceOffset'>): EncodedRecord {
   return {
     headers: headers.length === 0 ? undefined : encodeHeaders(codec, topic, headers),
     key: atStage('KEY_CONVERTER', () => codec.key.fromConnect(topic, keySchema, key)),

@@ -12,7 +12,7 @@ import type { OffsetReader } from './offset-reader.ts'
 import { encodeHeaders, encodeRecord } from './record-codec.ts'
 import type { EncodedRecord, RecordCodec } from './record-codec.ts'
 import { retrying } from './retry.ts'
-import { completed, recordsOfSpans, spanAt } from './source-records.ts'
+import { completed, plainBytes, recordsOfSpans, spanAt } from './source-records.ts'
 import type { CommittedOffsets, SourceCommitter } from './source-committer.ts'
 import { droppedTicket } from './submitted-offsets.ts'
 import type { SubmittedOffsets, Ticket } from './submitted-offsets.ts'
@@ -154,14 +154,18 @@ export class SourceWorker {
   }
 
   async #process(polled: SourcePoll): Promise<void> {
-    const { committer } = this.#options
+    const { committer, submitted } = this.#options
     committer.begin()
-    if ('spans' in polled) await this.#addSpans(polled)
-    else {
-      for (const each of polled) {
-        const waits = this.#add(each)
-        if (waits !== undefined) await waits
+    try {
+      if ('spans' in polled) await this.#addSpans(polled)
+      else {
+        for (const each of polled) {
+          const waits = this.#add(each)
+          if (waits !== undefined) await waits
+        }
       }
+    } finally {
+      submitted.endRun()
     }
     // no position is committed before what was refused is kept
     await Promise.all(this.#refusals.splice(0))
@@ -179,7 +183,8 @@ export class SourceWorker {
   async #addSpans(spans: SourceSpans): Promise<void> {
     const { codec, committer, submitted } = this.#options
     if (this.#hasTransforms || !passesThrough(codec, spans)) return this.#addSpansOneByOne(spans)
-    const { topic, partition = null, timestamp, bytes, keySpans, recordCount, sourcePartition } = spans
+    const { topic, partition = null, timestamp, keySpans, recordCount, sourcePartition } = spans
+    const bytes = plainBytes(spans.bytes)
     if (!committer.writer.isOpen(topic)) await committer.writer.open(topic)
     const headers = await this.#options.errors.waitingOut(() => this.#headersOf(spans))
     const noKey = await this.#options.errors.waitingOut(() => codec.key.fromConnect(topic, null, null))
@@ -230,7 +235,7 @@ export class SourceWorker {
 
   #added(record: SourceRecord, ticket: Ticket): Promise<void> | undefined {
     const { submitted, transaction } = this.#options
-    submitted.submit(record.sourcePartition, record.sourceOffset, ticket)
+    submitted.submitRecord(record, ticket)
     this.#remember(record, ticket)
     const asked = transaction?.takeAfterRecord(record)
     return asked === undefined ? undefined : this.#endTransaction(asked)

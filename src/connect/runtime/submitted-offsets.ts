@@ -9,6 +9,12 @@ export interface Ticket {
 /** For records that a transform or the error tolerance dropped: nothing to wait for. */
 export const droppedTicket: Ticket = Object.freeze({ acknowledged: true })
 
+/** Where a record stands in its source. */
+interface Positioned {
+  readonly sourcePartition: SourcePartition
+  readonly sourceOffset: SourceOffset
+}
+
 interface Submitted {
   readonly ticket: Ticket
   /** null: to be forgotten. */
@@ -29,8 +35,30 @@ export class SubmittedOffsets {
   readonly #queues = new Map<string, Queue>()
   #lastPartition: SourcePartition | undefined
   #lastQueue: Queue | undefined
+  /** The last record of a run that shares source partition and ticket: no offset before it is looked at. */
+  #run: Positioned | undefined
+  #runTicket: Ticket = droppedTicket
+
+  /** As `submit`, but the record is asked for its offset when its run ends, if it is the last one of it. */
+  submitRecord(record: Positioned, ticket: Ticket): void {
+    if (this.#run !== undefined && (ticket !== this.#runTicket || record.sourcePartition !== this.#run.sourcePartition)) this.endRun()
+    this.#run = record
+    this.#runTicket = ticket
+  }
+
+  /** What records of the present poll stand for is not known any more at the next one. */
+  endRun(): void {
+    const run = this.#run
+    this.#run = undefined
+    if (run !== undefined) this.#submit(run.sourcePartition, run.sourceOffset, this.#runTicket)
+  }
 
   submit(partition: SourcePartition, offset: SourceOffset | null, ticket: Ticket): void {
+    this.endRun()
+    this.#submit(partition, offset, ticket)
+  }
+
+  #submit(partition: SourcePartition, offset: SourceOffset | null, ticket: Ticket): void {
     const { entries } = this.#queueOf(partition)
     const last = entries.at(-1)
     if (last?.ticket === ticket) last.offset = offset
@@ -39,6 +67,7 @@ export class SubmittedOffsets {
 
   /** Takes out what can be committed now: the last offset of each acknowledged prefix. */
   takeCommittable(): readonly (readonly [SourcePartition, SourceOffset | null])[] {
+    this.endRun()
     const committable: (readonly [SourcePartition, SourceOffset | null])[] = []
     for (const [identity, { partition, entries }] of this.#queues) {
       const pending = entries.findIndex(({ ticket }) => !ticket.acknowledged)
@@ -50,7 +79,7 @@ export class SubmittedOffsets {
   }
 
   get isEmpty(): boolean {
-    return this.#queues.size === 0
+    return this.#queues.size === 0 && this.#run === undefined
   }
 
   /** Records tend to come in runs of one partition, so the last one is worth a look before its identity is worked out. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { sleep, systemClock } from '../../core/index.ts'
 import type { RawConfig } from '../config-spec.ts'
-import type { SourceOffset, SourcePartition, SourcePosition, SourceRecord } from '../connect-record.ts'
+import type { SourceOffset, SourcePartition, SourcePosition, SourceRecord, SourceSpans } from '../connect-record.ts'
 import type { SourcePlugin, SourcePoll, SourceTask } from '../connector.ts'
 import { recordsOfSpans } from '../runtime/source-records.ts'
 import { contextFor, inTime, plan, taskConfigOf } from './suite-check.ts'
@@ -111,5 +111,11 @@ export class SourceRun {
 
 function itemsOf(given: SourcePoll | null): readonly (SourceRecord | SourcePosition)[] {
   if (given === null) return []
-  return 'spans' in given ? [...recordsOfSpans(given)] : given.flatMap((each) => ('spans' in each ? [...recordsOfSpans(each)] : [each]))
+  const items: readonly (SourceRecord | SourceSpans | SourcePosition)[] = 'spans' in given ? [given] : given
+  return items.flatMap((each) => ('spans' in each ? [...recordsOfSpans(each)] : [each])).map(remembered)
+}
+
+/** What a record works out when it is asked holds until the next poll only. */
+function remembered<T extends SourceRecord | SourcePosition>(item: T): T {
+  return { ...item, sourceOffset: item.sourceOffset }
 }

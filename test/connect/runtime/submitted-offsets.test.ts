@@ -24,6 +24,22 @@ describe('SubmittedOffsets', () => {
     expect(submitted.isEmpty).toBe(true)
   })
 
+  it('asks the last record of a run alone for its offset, and keeps the order of what comes between', () => {
+    const submitted = new SubmittedOffsets()
+    const asked: number[] = []
+    const ticket: Ticket = { acknowledged: true }
+    const record = (sourcePartition: typeof a, position: number) => ({ sourcePartition, get sourceOffset() { return asked.push(position), at(position) } })
+    for (const position of [1, 2, 3]) submitted.submitRecord(record(a, position), ticket)
+    submitted.submitRecord(record(b, 4), ticket)
+    submitted.submitRecord(record(b, 5), { acknowledged: false })
+    submitted.submit(a, at(6), ticket)
+    expect(submitted.isEmpty).toBe(false)
+    expect(asked).toEqual([3, 4, 5])
+    submitted.submitRecord(record(a, 7), ticket)
+    expect(submitted.takeCommittable()).toEqual([[a, at(7)], [b, at(4)]])
+    expect(asked).toEqual([3, 4, 5, 7])
+  })
+
   it('lets one source partition wait without holding back another', () => {
     const submitted = new SubmittedOffsets()
     submitted.submit(a, at(1), { acknowledged: false })

@@ -171,6 +171,29 @@ describe('formats', () => {
     expect(source.log.lines).toEqual([`warn ${log()}, byte 30: passed over: the field at holds "later", which is no time: milliseconds since the epoch or ISO 8601 is expected`])
   })
 
+  it.each([{}, { 'headers.position': 'true' }])('reads JSON of every kind, as text that is passed on and as values that are made (%o), and goes on between any two lines', async (config) => {
+    const lines = ['{"a":1}', '', ' [1, 2.5] ', '"ä"', 'null', '9007199254740993', 'true', '{"b":"\\u00e4"}']
+    const expected = [{ a: 1 }, [1, 2.5], 'ä', null, 9007199254740993n, true, { b: 'ä' }]
+    writeFileSync(log(), `\uFEFF${lines.join('\r\n')}\n`)
+    const source = await started({ format: 'json', ...config })
+    await source.drain()
+    expect(values(source)).toEqual(expected)
+    for (let committed = 1; committed <= expected.length; committed++) {
+      source.commit(1)
+      await source.crash()
+      await source.start()
+      await source.drain()
+      expect(values(source), `after ${committed}`).toEqual(expected)
+    }
+  })
+
+  it('passes lines of JSON on as they are written', async () => {
+    writeFileSync(log(), '{"a": 1.0}\n{"a":2}\n')
+    const source = await started({ format: 'json' })
+    await source.drain()
+    expect(source.texts).toEqual(['{"a": 1.0}', '{"a":2}'])
+  })
+
   it('a line that is not of the format goes to the dead letters with file and position', async () => {
     writeFileSync(log(), '{"a":1}\nno json\n{"a":2}\n')
     const source = await started({ format: 'json', 'bad.line': 'dead-letter', 'dead.letter.topic': 'dead' })
