@@ -1,7 +1,7 @@
 /**
  * Faults on a real cluster of three brokers, under one load with an oracle (kafka-workload.ts). MILLRACE_KAFKA_FAULT_ROUNDS
  * repeats the list of faults (default 1 round, some two minutes); MILLRACE_KAFKA_FAULT_PACE_MS sets the load
- * (default 25: some 120 records a second).
+ * (default 50: some 60 records a second).
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { coordinatorPartition, openKafkaBroker } from '../../src/core/index.ts'
@@ -14,7 +14,7 @@ import { partitionCount, readSequence, startWorkload } from './kafka-workload.ts
 import type { Workload } from './kafka-workload.ts'
 
 const rounds = Number(process.env['MILLRACE_KAFKA_FAULT_ROUNDS'] ?? 1)
-const paceMs = Number(process.env['MILLRACE_KAFKA_FAULT_PACE_MS'] ?? 25)
+const paceMs = Number(process.env['MILLRACE_KAFKA_FAULT_PACE_MS'] ?? 50)
 /** Both longer than it takes the cluster to notice. */
 const stillMs = 20_000
 const downMs = 15_000
