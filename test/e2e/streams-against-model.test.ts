@@ -54,7 +54,7 @@ async function differenceOf(seed: number, options: TestDriverOptions, variant: V
 }
 
 function isAboutTime(program: ProgramSpec): boolean {
-  return program.kind === 'windows' && 'graceMs' in program.windows
+  return 'windows' in program && 'graceMs' in program.windows
 }
 
 class Comparison {
@@ -93,7 +93,8 @@ class Comparison {
       case 'table': return this.#unequalRows(tableRows(program.table, history))
       case 'count':
       case 'reduce': return this.#unequalRows(aggregates(program, history))
-      case 'windows': return this.#unequalRows(windowCounts(program, history)) ?? unequal(sorted(lateRecords(program, history)), sorted(this.#readLate()))
+      case 'windows':
+      case 'cogroup': return this.#unequalRows(windowCounts(program, history)) ?? unequal(sorted(lateRecords(program, history)), sorted(this.#readLate()))
       case 'streamJoin': return null
     }
   }
@@ -132,7 +133,7 @@ class Comparison {
 }
 
 function readsTopic(program: ProgramSpec, topic: string): boolean {
-  return program.kind === 'streamJoin' ? topic.startsWith('s') : JSON.stringify(program).includes(`"topic":"${topic}"`)
+  return program.kind === 'streamJoin' || program.kind === 'cogroup' ? topic.startsWith('s') : JSON.stringify(program).includes(`"topic":"${topic}"`)
 }
 
 function sorted(values: readonly unknown[]): readonly string[] {

@@ -1,7 +1,8 @@
 /** The programs of the model as topologies. */
-import { partitionForKey, stringSerde } from '../../src/core/index.ts'
+import { longSerde, partitionForKey, stringSerde } from '../../src/core/index.ts'
 import { StreamsBuilder, hopping, joinWithin, session, sliding, topic, tumbling } from '../../src/streams/index.ts'
 import type { Processor, SlidingWindows, Stream, Table, TimeWindows, Topology, Windowed } from '../../src/streams/index.ts'
+import { countStore } from './count-store.ts'
 import { PlainRows } from './plain-rows.ts'
 import { functions, longGraceMs } from './streams-model.ts'
 import type { JoinKind, ProgramSpec, StreamSpec, TableSpec, WindowSpec } from './streams-model.ts'
@@ -54,6 +55,7 @@ class Program {
       case 'count': this.#write(this.#stream(spec.stream).groupByKey().count().toStream().mapValues(textOf)); break
       case 'reduce': this.#write(this.#stream(spec.stream).groupByKey().reduce((reduced, value) => functions.append(reduced, value)).toStream()); break
       case 'windows': this.#write(this.#windowCounts(this.#stream(spec.stream), spec.windows)); break
+      case 'cogroup': this.#write(this.#cogroupCounts(spec.windows)); break
       case 'streamJoin': this.#write(this.#streamJoin(spec)); break
     }
     return this.#builder.build()
@@ -77,6 +79,7 @@ class Program {
       case 'filterNot': return from.filterNot((value) => functions.has(spec.letter)(value))
       case 'mapValues': return this.#variant.waits === true ? from.mapAsync(async (value) => Promise.resolve(functions.shout(value))) : from.mapValues(functions.shout)
       case 'process': return from.process(shoutingProcessor)
+      case 'number': return this.#numbered(from)
       case 'flatMapValues': return from.flatMapValues(functions.repeat(spec.times))
       case 'selectKey': return from.selectKey(functions.first)
       case 'repartition': return from.repartition()
@@ -86,6 +89,20 @@ class Program {
         return (spec.isLeft ? from.leftJoin(table, functions.join) : from.join(table, functions.join)) as unknown as TextStream
       }
     }
+  }
+
+  #numbered(from: TextStream): TextStream {
+    const store = countStore(`numbers-${this.#stores++}`)
+    return from.processValues((): Processor<Text, Text, Text, Text> => {
+      let context: Parameters<NonNullable<Processor<Text, Text, Text, Text>['init']>>[0]
+      return {
+        init(given) { context = given },
+        process(record) {
+          const { key, value } = record
+          context.forward(key === null ? record : record.withValue(functions.number(value, context.store(store).count(key))))
+        },
+      }
+    }, { stores: [store] })
   }
 
   #table(spec: TableSpec): TextTable {
@@ -137,9 +154,17 @@ class Program {
     const grouped = stream.groupByKey()
     const counts = spec.type === 'session'
       ? grouped.windowedBy(session(spec.gapMs, { grace: longGraceMs })).count({ retention: 2 * longGraceMs })
-      : grouped.windowedBy(windowsOf(spec), 'graceMs' in spec ? { late: (late) => { (late as unknown as Stream<string, string>).to(tooLate) } } : {}).count({ retention: 2 * longGraceMs })
-    const changes = counts.toStream() as unknown as Stream<Windowed<string>, number | null>
-    return changes.map((count, { key, start, end }) => [`${key}@${start}/${end}`, textOf(count)])
+      : grouped.windowedBy(windowsOf(spec), 'graceMs' in spec ? { late: toTooLate } : {}).count({ retention: 2 * longGraceMs })
+    return countChanges(counts)
+  }
+
+  #cogroupCounts(spec: WindowSpec): Stream<string, Text> {
+    const add = (count: number) => count + 1
+    const cogrouped = this.#source('s1').groupByKey().cogroup(add).cogroup(this.#source('s2').groupByKey(), add)
+    const options = { value: longSerde, retention: 2 * longGraceMs }
+    return countChanges(spec.type === 'session'
+      ? cogrouped.windowedBy(session(spec.gapMs, { grace: longGraceMs })).aggregate(() => 0, (_key, left, right) => left + right, options)
+      : cogrouped.windowedBy(windowsOf(spec), 'graceMs' in spec ? { late: toTooLate } : {}).aggregate(() => 0, options))
   }
 
   #streamJoin({ join, beforeMs, afterMs }: ProgramSpec & { readonly kind: 'streamJoin' }): Stream<Text, string> {
@@ -159,6 +184,15 @@ function windowsOf(spec: Exclude<WindowSpec, { readonly type: 'session' }>): Tim
     case 'hopping': return hopping(spec.sizeMs, { advance: spec.advanceMs, grace: spec.graceMs })
     case 'sliding': return sliding(spec.differenceMs, { grace: longGraceMs })
   }
+}
+
+function toTooLate(late: unknown): void {
+  (late as Stream<string, string>).to(tooLate)
+}
+
+function countChanges(counts: unknown): Stream<string, Text> {
+  const changes = (counts as Table<Windowed<string>, number>).toStream() as unknown as Stream<Windowed<string>, number | null>
+  return changes.map((count, { key, start, end }) => [`${key}@${start}/${end}`, textOf(count)])
 }
 
 function textOf(count: number | null): Text {

@@ -16,6 +16,8 @@ export type StreamSpec =
   | { readonly op: 'source'; readonly topic: 's1' | 's2' }
   | { readonly op: 'filter' | 'filterNot'; readonly from: StreamSpec; readonly letter: string }
   | { readonly op: 'mapValues' | 'process'; readonly from: StreamSpec }
+  /** Only of a source, whose records of a key are in one partition. */
+  | { readonly op: 'number'; readonly from: StreamSpec & { readonly op: 'source' } }
   | { readonly op: 'flatMapValues'; readonly from: StreamSpec; readonly times: number }
   | { readonly op: 'selectKey' | 'repartition'; readonly from: StreamSpec }
   | { readonly op: 'merge'; readonly from: StreamSpec; readonly with: StreamSpec }
@@ -41,6 +43,8 @@ export type ProgramSpec =
   | { readonly kind: 'table'; readonly table: TableSpec }
   | { readonly kind: 'count' | 'reduce'; readonly stream: StreamSpec }
   | { readonly kind: 'windows'; readonly stream: StreamSpec; readonly windows: WindowSpec }
+  /** Both streams, each with its own clock, counted together. */
+  | { readonly kind: 'cogroup'; readonly windows: WindowSpec }
   | { readonly kind: 'streamJoin'; readonly join: JoinKind; readonly beforeMs: number; readonly afterMs: number }
 
 export interface Row {
@@ -61,12 +65,13 @@ export const longGraceMs = 1_000_000
 
 export function randomProgram(random: Random): ProgramSpec {
   const pick = pickFrom(random)
-  switch (pick(['stream', 'table', 'table', 'count', 'reduce', 'windows', 'windows', 'streamJoin'] as const)) {
+  switch (pick(['stream', 'table', 'table', 'count', 'reduce', 'windows', 'windows', 'cogroup', 'streamJoin'] as const)) {
     case 'stream': return { kind: 'stream', stream: randomStream(random, 4) }
     case 'table': return { kind: 'table', table: randomTable(random, 3, ['t1', 't2']) }
     case 'count': return { kind: 'count', stream: randomStream(random, 2) }
     case 'reduce': return { kind: 'reduce', stream: randomStream(random, 2) }
     case 'windows': return { kind: 'windows', stream: randomStream(random, 2), windows: randomWindows(random) }
+    case 'cogroup': return { kind: 'cogroup', windows: randomWindows(random) }
     case 'streamJoin': {
       const [beforeMs, afterMs] = pick([[0, 0], [5, 5], [10, 2], [0, 10], [7, 0]] as const)
       return { kind: 'streamJoin', join: pick(['inner', 'left', 'outer']), beforeMs, afterMs }
@@ -78,7 +83,7 @@ export function randomProgram(random: Random): ProgramSpec {
 function randomStream(random: Random, depth: number, isAboveLeftJoin = false): StreamSpec {
   const pick = pickFrom(random)
   if (depth === 0) return { op: 'source', topic: pick(['s1', 's2']) }
-  const op = pick(['filter', 'filterNot', 'mapValues', 'process', 'flatMapValues', 'selectKey', isAboveLeftJoin ? 'mapValues' : 'repartition', 'merge', 'joinTable', 'none'] as const)
+  const op = pick(['filter', 'filterNot', 'mapValues', 'process', 'number', 'flatMapValues', 'selectKey', isAboveLeftJoin ? 'mapValues' : 'repartition', 'merge', 'joinTable', 'none'] as const)
   const isLeft = pick([true, false])
   const from = randomStream(random, depth - 1, isAboveLeftJoin || (op === 'joinTable' && isLeft))
   switch (op) {
@@ -89,6 +94,7 @@ function randomStream(random: Random, depth: number, isAboveLeftJoin = false): S
     case 'process':
     case 'selectKey':
     case 'repartition': return { op, from }
+    case 'number': return from.op === 'source' ? { op, from } : from
     case 'flatMapValues': return { op, from, times: randomInteger(random, 3) }
     case 'merge': {
       const other = randomStream(random, depth - 1, isAboveLeftJoin)
@@ -166,6 +172,7 @@ export const functions = {
   first: (value: string | null) => (value === null ? null : value.slice(0, 1)),
   repeat: (times: number) => (value: string | null) => Array.from({ length: times }, () => value),
   join: (left: string | null, right: string | null) => `(${left}+${right})`,
+  number: (value: string | null, count: number) => (value === null ? null : `${value}#${count}`),
   append: (reduced: string, value: string) => reduced + value,
   isShort: (value: string) => value.length <= 2,
 }
@@ -187,12 +194,18 @@ function events(spec: StreamSpec, history: readonly Input[]): readonly Event[] {
     case 'filterNot': return from.filter(({ value }) => !functions.has(spec.letter)(value))
     case 'mapValues':
     case 'process': return from.map((event) => ({ ...event, value: functions.shout(event.value) }))
+    case 'number': return numbered(from)
     case 'flatMapValues': return from.flatMap((event) => functions.repeat(spec.times)(event.value).map((value) => ({ ...event, value })))
     case 'selectKey': return from.map((event) => ({ ...event, key: functions.first(event.value) }))
     case 'repartition': return from.filter(({ key }) => key !== null)
     case 'merge': return [...from, ...events(spec.with, history)].sort((a, b) => a.step - b.step)
     case 'joinTable': return from.flatMap((event) => joined(event, spec, history))
   }
+}
+
+/** By key; records without one are as they were. */
+function numbered(input: readonly Event[]): readonly Event[] {
+  return input.map((event, index) => (event.key === null ? event : { ...event, value: functions.number(event.value, input.slice(0, index + 1).filter(({ key }) => key === event.key).length) }))
 }
 
 function joined(event: Event, { table, isLeft }: StreamSpec & { readonly op: 'joinTable' }, history: readonly Input[]): readonly Event[] {
@@ -253,19 +266,29 @@ export function aggregates(spec: ProgramSpec & { readonly kind: 'count' | 'reduc
 }
 
 /** Counts by `key@start/end`. */
-export function windowCounts({ stream, windows }: ProgramSpec & { readonly kind: 'windows' }, history: readonly Input[]): ReadonlyMap<string, string> {
-  const input = events(stream, history).filter(({ key }) => key !== null)
+export function windowCounts(program: WindowProgram, history: readonly Input[]): ReadonlyMap<string, string> {
+  const { windows } = program
+  const inputs = windowInputs(program, history)
+  const input = inputs.flat()
   switch (windows.type) {
-    case 'tumbling': return fixedWindows(input, windows.sizeMs, windows.sizeMs, windows.graceMs)
-    case 'hopping': return fixedWindows(input, windows.sizeMs, windows.advanceMs, windows.graceMs)
+    case 'tumbling': return fixedWindows(inputs, windows.sizeMs, windows.sizeMs, windows.graceMs)
+    case 'hopping': return fixedWindows(inputs, windows.sizeMs, windows.advanceMs, windows.graceMs)
     case 'sliding': return slidingWindows(input.filter(({ value }) => value !== null), windows.differenceMs)
     case 'session': return sessions(input, windows.gapMs)
   }
 }
 
-function fixedWindows(input: readonly Event[], sizeMs: number, advanceMs: number, graceMs: number): ReadonlyMap<string, string> {
+type WindowProgram = ProgramSpec & { readonly kind: 'windows' | 'cogroup' }
+
+/** Those with a clock of their own apart. */
+function windowInputs(program: WindowProgram, history: readonly Input[]): readonly (readonly Event[])[] {
+  const streams: readonly StreamSpec[] = program.kind === 'windows' ? [program.stream] : [{ op: 'source', topic: 's1' }, { op: 'source', topic: 's2' }]
+  return streams.map((stream) => events(stream, history).filter(({ key }) => key !== null))
+}
+
+function fixedWindows(inputs: readonly (readonly Event[])[], sizeMs: number, advanceMs: number, graceMs: number): ReadonlyMap<string, string> {
   const counts = new Map<string, number>()
-  input.forEach(({ key, timestamp }, index) => {
+  for (const input of inputs) input.forEach(({ key, timestamp }, index) => {
     const latest = Math.max(...input.slice(0, index + 1).map((event) => event.timestamp))
     for (let start = 0; start <= timestamp; start += advanceMs) {
       if (timestamp >= start + sizeMs || start + sizeMs + graceMs <= latest) continue
@@ -277,16 +300,16 @@ function fixedWindows(input: readonly Event[], sizeMs: number, advanceMs: number
 }
 
 /** Of the last input: records that no window takes any more, where windows close. */
-export function lateRecords({ stream, windows }: ProgramSpec & { readonly kind: 'windows' }, history: readonly Input[]): readonly Row[] {
+export function lateRecords(program: WindowProgram, history: readonly Input[]): readonly Row[] {
+  const { windows } = program
   if (windows.type !== 'tumbling' && windows.type !== 'hopping') return []
   const { sizeMs, graceMs } = windows
   const advanceMs = windows.type === 'hopping' ? windows.advanceMs : sizeMs
-  const input = events(stream, history).filter(({ key }) => key !== null)
-  return input.filter(({ timestamp, step }, index) => {
+  return windowInputs(program, history).flatMap((input) => input.filter(({ timestamp, step }, index) => {
     const latest = Math.max(...input.slice(0, index + 1).map((event) => event.timestamp))
     const lastStart = Math.floor(timestamp / advanceMs) * advanceMs
     return step === history.length - 1 && lastStart + sizeMs + graceMs <= latest
-  }).map(({ key, value }) => ({ key, value }))
+  })).map(({ key, value }) => ({ key, value }))
 }
 
 /** A window ends at each record, and one begins right behind each that another record is in. */
