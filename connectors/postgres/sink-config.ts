@@ -26,6 +26,11 @@ const options = {
   'auto.evolve': option.boolean({ doc: 'Add a column that is missing, from the first record that has it.', default: false }),
   'batch.size': option.int({ doc: 'Most rows in one statement.', default: 3_000, check: z.number().min(1).max(100_000) }),
   'copy.rows': option.int({ doc: 'From so many rows of a table at a time on, they are written with COPY: straight into the table with insert.mode=insert, by way of a temporary table with upsert. 0: never.', default: 500, check: z.number().min(0) }),
+  'write.connections': option.int({
+    doc: 'On how many connections a task writes beside each other. A partition belongs to one of them, so its records stay in order; each connection has its own transaction, with the offsets of its partitions.',
+    default: 1,
+    check: z.number().min(1).max(16),
+  }),
   'table.error': option.oneOf(['fail', 'pause'], {
     doc: 'What becomes of a topic whose table cannot be written for a reason that a person must remove, such as a missing permission. fail: the task fails. pause: it waits and is tried again, and the other topics go on. A table that is only locked for too long always waits so.',
     default: 'fail',

@@ -121,9 +121,15 @@ export class TableWriter {
     if (statement === undefined) {
       throw dataError(`table ${this.#name} has no column "${missing}", which the record has; add it, let a transform drop the field, or set auto.evolve=true`)
     }
-    await this.#client.query(statement)
+    await this.#alter(statement)
     this.#table = await describeTable(this.#client, this.#name)
     return this.#table!
+  }
+
+  /** One at a time: PostgreSQL's own "if not exists" may meet a table that another transaction is making. */
+  async #alter(statement: string): Promise<void> {
+    await this.#client.query(`select pg_advisory_xact_lock(hashtextextended('millrace', 0))`)
+    await this.#client.query(statement)
   }
 
   async #create(rows: readonly Row[]): Promise<Table> {
@@ -131,7 +137,7 @@ export class TableWriter {
     if (statement === undefined) {
       throw dataError(`there is no table ${this.#name}; create it, or set auto.create=true`)
     }
-    await this.#client.query(statement)
+    await this.#alter(statement)
     return (await describeTable(this.#client, this.#name))!
   }
 

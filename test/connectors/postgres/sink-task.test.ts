@@ -267,6 +267,26 @@ await describeWith('postgres', 'PostgresSink', (server) => {
       expect(await queryRows(url, `select count(*)::int as n, count(distinct i)::int as d from ${t}`)).toEqual([{ n: 100, d: 100 }])
     })
 
+    it('has each record once and those of a partition in order on several connections, one of which is cut again and again', async () => {
+      const t = freshTable()
+      await queryRows(url, `create table ${t} (id bigserial, partition int, n int)`)
+      const sink = sinkTo(url, { 'write.connections': '3' })
+      const partitions = [0, 1, 2, 3]
+      for (const partition of partitions) sink.append(t, partition, ...Array.from({ length: 30 }, (_, n) => ({ value: { partition, n } })))
+      await sink.start()
+      const ofTask = `application_name = 'millrace under-test-0' and datname = current_database()`
+      for (let tries = 0, given = 1; given > 0; tries++) {
+        // a connection that is gone is either noticed before it is used, or tried again
+        given = await sink.put(5).catch((error: unknown) => {
+          if (!isStreamError(error) || !error.retriable) throw error
+          return 1
+        })
+        if (tries % 2 === 0) await queryRows(url, `select pg_terminate_backend(pid) from pg_stat_activity where ${ofTask} order by backend_start desc limit 1`)
+      }
+      const written = await queryRows(url, `select partition, json_agg(n order by id) as all from ${t} group by 1 order by 1`)
+      expect(written).toEqual(partitions.map((partition) => ({ partition, all: Array.from({ length: 30 }, (_, n) => n) })))
+    })
+
     it('leaves out what a predecessor wrote whose end it did not see', async () => {
       const t = freshTable()
       const records = Array.from({ length: 10 }, (_, i) => ({ value: { i } }))

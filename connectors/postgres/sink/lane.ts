@@ -1,0 +1,111 @@
+import type { SinkOffsets, SinkRecord, SinkTaskContext } from 'millrace/connect'
+import type { Client } from 'pg'
+import type { Connection } from '../connection.ts'
+import type { PostgresSinkConfig } from '../sink-config.ts'
+import type { OffsetTable } from './offset-table.ts'
+import { rowOf } from './row.ts'
+import type { Row, RowOptions } from './row.ts'
+import { tableName } from './sql-text.ts'
+import { TableWriter } from './table-writer.ts'
+
+export interface LaneOptions {
+  readonly config: PostgresSinkConfig
+  readonly context: SinkTaskContext
+  readonly connection: Connection
+  readonly offsets: OffsetTable
+  readonly rowOptions: RowOptions
+}
+
+/** Errors that were met while a table was written, and not on the way there. */
+export const metAtTable = new WeakSet<object>()
+
+/**
+ * Writes the records of some partitions on one connection. One call is one transaction:
+ *
+ *   1. lock the offsets of its partitions and leave out what was written before (by us, or by a predecessor we do not know of)
+ *   2. write the rows, table by table; reject records that the table refuses
+ *   3. write the offsets
+ */
+export class Lane {
+  readonly connection: Connection
+  readonly #options: LaneOptions
+  /** Writers know the connection's prepared statements, so they end with it. */
+  #writers: { readonly client: Client; readonly byTable: Map<string, TableWriter> } | undefined
+
+  constructor(options: LaneOptions) {
+    this.#options = options
+    this.connection = options.connection
+  }
+
+  async write(records: readonly SinkRecord[]): Promise<void> {
+    const { config, offsets } = this.#options
+    let isAtTable = false
+    try {
+      await this.connection.transaction(async (client) => {
+        const next = nextOffsets(records)
+        const stored = config['exactly.once'] ? await offsets.read(client, next, 'lock') : []
+        const rows = await this.#rowsByTable(notWritten(records, stored))
+        isAtTable = true
+        for (const [table, of] of rows) await this.#writerOf(client, table).write(of)
+        isAtTable = false
+        if (config['exactly.once']) await offsets.write(client, furthest(next, stored))
+      })
+    } catch (error) {
+      if (isAtTable) metAtTable.add(error as object)
+      throw error
+    }
+  }
+
+  async #rowsByTable(records: readonly SinkRecord[]): Promise<ReadonlyMap<string, readonly Row[]>> {
+    const { config, context, rowOptions } = this.#options
+    const rowsByTable = new Map<string, Row[]>()
+    let last = { topic: '', table: '' }
+    for (const record of records) {
+      if (last.topic !== record.topic) last = { topic: record.topic, table: tableName(config['table.name.format'], record.topic) }
+      const { table } = last
+      try {
+        const row = rowOf(record, rowOptions)
+        if (row === undefined) continue
+        const rows = rowsByTable.get(table)
+        if (rows === undefined) rowsByTable.set(table, [row])
+        else rows.push(row)
+      } catch (error) {
+        await context.reject(record, error)
+      }
+    }
+    return rowsByTable
+  }
+
+  #writerOf(client: Client, table: string): TableWriter {
+    const { config, context } = this.#options
+    if (this.#writers?.client !== client) this.#writers = { client, byTable: new Map() }
+    const known = this.#writers.byTable.get(table)
+    if (known !== undefined) return known
+    const options = { mode: config['insert.mode'], batchRows: config['batch.size'], copyRows: config['copy.rows'], autoCreate: config['auto.create'], autoEvolve: config['auto.evolve'] }
+    const writer = new TableWriter(client, table, options, (record, error) => context.reject(record, error))
+    this.#writers.byTable.set(table, writer)
+    return writer
+  }
+}
+
+function nextOffsets(records: readonly SinkRecord[]): SinkOffsets {
+  const next = new Map<string, SinkOffsets[number]>()
+  for (const [index, { originalTopic: topic, originalPartition: partition, originalOffset }] of records.entries()) {
+    const follower = records[index + 1]
+    if (follower?.originalTopic === topic && follower.originalPartition === partition) continue
+    next.set(`${topic}-${partition}`, { topic, partition, offset: originalOffset + 1 })
+  }
+  return [...next.values()]
+}
+
+function notWritten(records: readonly SinkRecord[], stored: SinkOffsets): readonly SinkRecord[] {
+  if (stored.length === 0) return records
+  const written = new Map(stored.map(({ topic, partition, offset }) => [`${topic}-${partition}`, offset]))
+  return records.filter(({ originalTopic, originalPartition, originalOffset }) => originalOffset >= (written.get(`${originalTopic}-${originalPartition}`) ?? 0))
+}
+
+/** A predecessor may have written more than we were given. */
+function furthest(next: SinkOffsets, stored: SinkOffsets): SinkOffsets {
+  const written = new Map(stored.map(({ topic, partition, offset }) => [`${topic}-${partition}`, offset]))
+  return next.map((each) => ({ ...each, offset: Math.max(each.offset, written.get(`${each.topic}-${each.partition}`) ?? 0) }))
+}
