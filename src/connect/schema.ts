@@ -233,12 +233,25 @@ export class Struct {
   readonly schema: Schema
   readonly #values: unknown[]
 
-  /** @throws INVALID_DATA when the schema is not a struct, or a value is for a field that it does not have */
-  constructor(of: Schema, values: Readonly<Record<string, unknown>> = {}) {
+  /**
+   * Of values by name, or of all values in the order of the schema's fields: such an array is kept, not copied.
+   * @throws INVALID_DATA when the schema is not a struct, a value is for a field that it does not have, or the array is of another length
+   */
+  constructor(of: Schema, values: Readonly<Record<string, unknown>> | unknown[] = {}) {
     if (of.fields === undefined) throw dataError(`a Struct needs a struct schema, not ${of.type}`)
     this.schema = of
+    if (Array.isArray(values)) {
+      if (values.length !== of.fields.length) throw dataError(`a Struct of ${of.fields.length} fields cannot be made of ${values.length} values`)
+      this.#values = values
+      return
+    }
     this.#values = Array.from({ length: of.fields.length }, () => null)
-    for (const [name, value] of Object.entries(values)) this.set(name, value)
+    for (const name of Object.keys(values)) this.set(name, values[name])
+  }
+
+  /** The value of the field with this place in the schema, as it was set. */
+  valueAt(index: number): unknown {
+    return this.#values[index] ?? null
   }
 
   /** The value, or the field's default in place of null. @throws INVALID_DATA for a field that the schema does not have */

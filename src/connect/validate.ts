@@ -27,9 +27,9 @@ export function fits(schema: Schema, value: unknown): boolean {
   }
 }
 
-function fitsType({ type, ...schema }: Schema, value: unknown): boolean {
-  switch (type) {
-    case 'int8': case 'int16': case 'int32': return isInteger(value, ...integerRanges[type]!)
+function fitsType(schema: Schema, value: unknown): boolean {
+  switch (schema.type) {
+    case 'int8': case 'int16': case 'int32': return isInteger(value, integerRanges[schema.type]!)
     case 'int64': return typeof value === 'bigint' ? value >= int64Min && value <= int64Max : Number.isSafeInteger(value)
     case 'float32': case 'float64': return typeof value === 'number'
     case 'boolean': return typeof value === 'boolean'
@@ -37,12 +37,12 @@ function fitsType({ type, ...schema }: Schema, value: unknown): boolean {
     case 'bytes': return value instanceof Uint8Array
     case 'array': return Array.isArray(value)
     case 'map': return value instanceof Map
-    case 'struct': return value instanceof Struct && schemaEquals({ type, ...schema, optional: false }, { ...value.schema, optional: false })
+    case 'struct': return value instanceof Struct && (value.schema === schema || schemaEquals({ ...schema, optional: false }, { ...value.schema, optional: false }))
   }
 }
 
-function isInteger(value: unknown, min: number, max: number): boolean {
-  return Number.isInteger(value) && (value as number) >= min && (value as number) <= max
+function isInteger(value: unknown, range: readonly [number, number]): boolean {
+  return Number.isInteger(value) && (value as number) >= range[0] && (value as number) <= range[1]
 }
 
 function validateMembers(schema: Schema, value: unknown, place: string): void {

@@ -44,6 +44,12 @@ describe('Struct', () => {
     expect(() => new Struct(user).get('age')).toThrow('age is not a valid field name')
   })
 
+  it('can be made of its values in the order of the fields, all of them', () => {
+    const struct = new Struct(user, [7, null])
+    expect([struct.valueAt(0), struct.valueAt(1), struct.get('name')]).toEqual([7, null, 'nobody'])
+    expect(() => new Struct(user, [7])).toThrow('a Struct of 2 fields cannot be made of 1 values')
+  })
+
   it('keeps the order of fields that look like numbers when they are given as pairs', () => {
     expect(schema.struct([['2', schema.int8()], ['1', schema.int8()]]).fields!.map(({ name }) => name)).toEqual(['2', '1'])
   })

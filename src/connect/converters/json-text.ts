@@ -21,11 +21,14 @@ export type JsonNode = null | boolean | string | number | JsonNumber | readonly 
 const maxDepth = 1000
 const maxNumberLength = 1000
 
+const fatal = { fatal: true }
+const decoders = { 'utf-8': new TextDecoder('utf-8', fatal), 'utf-16be': new TextDecoder('utf-16be', fatal), 'utf-16le': new TextDecoder('utf-16le', fatal) }
+
 /** @throws INVALID_DATA when the bytes are no text */
 export function decodeJsonText(bytes: Uint8Array): string {
   const label = bytes.length >= 2 ? utf16Label(bytes) : undefined
   try {
-    return new TextDecoder(label ?? 'utf-8', { fatal: true }).decode(bytes)
+    return decoders[label ?? 'utf-8'].decode(bytes)
   } catch (cause) {
     throw unreadable('the bytes are not UTF-8 text', cause)
   }

@@ -46,8 +46,22 @@ function writeMap(schema: Schema, map: ReadonlyMap<unknown, unknown>, options: J
 function writeStruct(schema: Schema, value: unknown, options: JsonWriterOptions): string {
   if (!(value instanceof Struct)) throw dataError(`Invalid type for STRUCT: ${describeValue(value)}`)
   if (value.schema !== schema && !schemaEquals(value.schema, schema)) throw dataError('Mismatching schema.')
-  const members = value.schema.fields!.map((field) => `${JSON.stringify(field.name)}:${writeJson(field.schema, value.getWithoutDefault(field.name), options)}`)
-  return `{${members.join(',')}}`
+  const fields = value.schema.fields!
+  const names = writtenNames(value.schema)
+  let text = '{'
+  for (let index = 0; index < fields.length; index++) text += names[index]! + writeJson(fields[index]!.schema, value.valueAt(index), options)
+  return `${text}}`
+}
+
+const namesBySchema = new WeakMap<Schema, readonly string[]>()
+
+/** The name of each field, with what stands before and after it. */
+function writtenNames(struct: Schema): readonly string[] {
+  const known = namesBySchema.get(struct)
+  if (known !== undefined) return known
+  const names = struct.fields!.map(({ name }, index) => `${index === 0 ? '' : ','}${JSON.stringify(name)}:`)
+  namesBySchema.set(struct, names)
+  return names
 }
 
 function writeLogical(logical: LogicalName, schema: Schema, value: unknown, { decimalFormat }: JsonWriterOptions): string {

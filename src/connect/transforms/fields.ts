@@ -6,7 +6,7 @@ import { fieldOf, schema as make, Struct } from '../schema.ts'
 import type { Schema } from '../schema.ts'
 import { FieldPath } from './field-path.ts'
 import { replaceNull } from './options.ts'
-import { basicsOf, fieldReader, oncePerSchema, requireMembers, requireStruct, setMember, structLike, twoSided, withDefault, withOptional } from './sides.ts'
+import { basicsOf, fieldReader, memberReader, oncePerSchema, requireMembers, requireStruct, setMember, structLike, twoSided, withDefault, withOptional } from './sides.ts'
 import type { Members, NewField } from './sides.ts'
 
 export const extractField = twoSided('ExtractField', {
@@ -58,13 +58,13 @@ export const replaceField = twoSided('ReplaceField', {
   'replace.null.with.default': replaceNull,
 }, (config, side) => {
   const renames = parseRenames(config.renames)
-  const read = fieldReader(config['replace.null.with.default'])
+  const read = memberReader(config['replace.null.with.default'])
   const [exclude, include] = [new Set(config.exclude), new Set(config.include)]
   const isKept = (name: string) => !exclude.has(name) && (include.size === 0 || include.has(name))
   const newName = (name: string) => renames.get(name) ?? name
   const plan = oncePerSchema((schema) => {
     const kept = schema.fields!.filter(({ name }) => isKept(name))
-    return { names: kept.map(({ name }) => name), to: structLike(schema, kept.map((field) => ({ name: newName(field.name), schema: field.schema }))) }
+    return { kept, to: structLike(schema, kept.map((field) => ({ name: newName(field.name), schema: field.schema }))) }
   })
   return {
     apply(record) {
@@ -77,8 +77,8 @@ export const replaceField = twoSided('ReplaceField', {
         return side.with(record, null, left)
       }
       const struct = requireStruct(value, 'field replacement')
-      const { names, to } = plan(schema)
-      return side.with(record, to, new Struct(to, Object.fromEntries(names.map((name) => [newName(name), read(struct, name)]))))
+      const { kept, to } = plan(schema)
+      return side.with(record, to, new Struct(to, kept.map((field) => read(struct, field))))
     },
   }
 })

@@ -4,7 +4,7 @@ import { configError, dataError } from '../errors.ts'
 import { schema as make, Struct } from '../schema.ts'
 import type { Schema } from '../schema.ts'
 import { replaceNull } from './options.ts'
-import { fieldReader, oncePerSchema, requireMembers, requireStruct, setMember, structLike, twoSided, withOptional } from './sides.ts'
+import { copyMembers, memberReader, oncePerSchema, requireMembers, requireStruct, setMember, structLike, twoSided, withOptional } from './sides.ts'
 
 const fieldName = (what: string) =>
   option.string({ doc: `Name of the field for ${what}; ! at its end makes it required, ? optional, which it is by default.`, default: null })
@@ -50,14 +50,14 @@ export const insertField = twoSided('InsertField', {
   if (config['static.field'] !== null && config['static.value'] === null) {
     throw configError(`Invalid value null for configuration static.value: No value specified for static field: ${config['static.field']}`)
   }
-  const read = fieldReader(config['replace.null.with.default'])
+  const read = memberReader(config['replace.null.with.default'])
   const extended = oncePerSchema((schema) => structLike(schema, [...schema.fields!, ...insertions]))
   return {
     apply(record) {
       const [schema, value] = [side.schemaOf(record), side.valueOf(record)]
       if (value === null) return record
       if (schema === null) {
-        const members: Record<string, unknown> = { ...requireMembers(value, 'field insertion') }
+        const members = copyMembers(requireMembers(value, 'field insertion'))
         for (const { name, valueOf } of insertions) {
           const inserted = valueOf(record, false)
           if (inserted !== null) setMember(members, name, inserted)
@@ -65,9 +65,10 @@ export const insertField = twoSided('InsertField', {
         return side.with(record, null, members)
       }
       const struct = requireStruct(value, 'field insertion')
-      const inserted = insertions.map(({ name, valueOf }) => [name, valueOf(record, true)] as const)
-      const copied = schema.fields!.map(({ name }) => [name, read(struct, name)] as const)
-      return side.with(record, extended(schema), new Struct(extended(schema), Object.fromEntries([...copied, ...inserted])))
+      const values = schema.fields!.map((field) => read(struct, field))
+      for (const { valueOf } of insertions) values.push(valueOf(record, true))
+      const to = extended(schema)
+      return side.with(record, to, new Struct(to, values))
     },
   }
 })

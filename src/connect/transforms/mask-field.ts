@@ -7,7 +7,7 @@ import { describeValue } from '../validate.ts'
 import { requireNames } from './fields.ts'
 import { integerBits, truncated } from './numbers.ts'
 import { nonEmpty, replaceNull } from './options.ts'
-import { fieldReader, requireMembers, requireStruct, twoSided } from './sides.ts'
+import { copyMembers, memberReader, requireMembers, requireStruct, setMember, twoSided } from './sides.ts'
 
 export const maskField = twoSided('MaskField', {
   'fields': option.list({ doc: 'Fields to mask.', importance: 'high' }),
@@ -15,7 +15,7 @@ export const maskField = twoSided('MaskField', {
   'replace.null.with.default': replaceNull,
 }, (config, side) => {
   const fields = new Set(requireNames('fields', config.fields))
-  const read = fieldReader(config['replace.null.with.default'])
+  const read = memberReader(config['replace.null.with.default'])
   const { replacement } = config
   const mask = (schema: Schema | null, value: unknown) => (value === null ? null : replacement === null ? zeroOf(value) : replaced(schema, value, replacement))
   return {
@@ -23,12 +23,12 @@ export const maskField = twoSided('MaskField', {
       const [schema, value] = [side.schemaOf(record), side.valueOf(record)]
       if (schema === null) {
         const members = requireMembers(value, 'mask fields')
-        const masked = [...fields].map((name) => [name, mask(null, Object.hasOwn(members, name) ? members[name] : null)] as const)
-        return side.with(record, null, { ...members, ...Object.fromEntries(masked) })
+        const masked = copyMembers(members)
+        for (const name of fields) setMember(masked, name, mask(null, Object.hasOwn(members, name) ? members[name] : null))
+        return side.with(record, null, masked)
       }
       const struct = requireStruct(value, 'mask fields')
-      const members = schema.fields!.map(({ name, schema: of }) => [name, fields.has(name) ? mask(of, read(struct, name)) : read(struct, name)] as const)
-      return side.with(record, schema, new Struct(schema, Object.fromEntries(members)))
+      return side.with(record, schema, new Struct(schema, schema.fields!.map((field) => (fields.has(field.name) ? mask(field.schema, read(struct, field)) : read(struct, field)))))
     },
   }
 })

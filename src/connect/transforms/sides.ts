@@ -57,6 +57,13 @@ export function requireMembers(value: unknown, purpose: string): Members {
   throw dataError(`Only Map objects supported in absence of schema for [${purpose}], found: ${describeValue(value)}`)
 }
 
+/** A copy to add members to. Member by member: V8 takes six times as long to add one to `{ ...members }`. */
+export function copyMembers(members: Members): Record<string, unknown> {
+  const copy: Record<string, unknown> = {}
+  for (const name of Object.keys(members)) setMember(copy, name, members[name])
+  return copy
+}
+
 /** Sets a member of an object under construction; a name that would reach its prototype becomes a member like any other. */
 export function setMember(members: Record<string, unknown>, name: string, value: unknown): void {
   if (name === '__proto__') Object.defineProperty(members, name, { value, enumerable: true, configurable: true, writable: true })
@@ -74,6 +81,16 @@ export type ReadField = (struct: Struct, name: string) => unknown
 
 export function fieldReader(replacesNull: boolean): ReadField {
   return replacesNull ? (struct, name) => struct.get(name) : (struct, name) => struct.getWithoutDefault(name)
+}
+
+/** As `fieldReader`, for a field that is at hand: no name is looked up when the struct has that very schema. */
+export function memberReader(replacesNull: boolean): (struct: Struct, field: Field) => unknown {
+  const read = fieldReader(replacesNull)
+  return (struct, field) => {
+    if (struct.schema.fields![field.index] !== field) return read(struct, field.name)
+    const value = struct.valueAt(field.index)
+    return value === null && replacesNull ? (field.schema.default ?? null) : value
+  }
 }
 
 /** Remembers what was made of each schema, so that it is made once; the caller's schemas are few and long-lived. */
