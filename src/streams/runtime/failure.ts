@@ -13,17 +13,19 @@ export function canGoOn(failure: StreamError): boolean {
   return failure.retriable || passing.has(failure.code)
 }
 
-const policyOf: Partial<Readonly<Record<ErrorCode, string>>> = {
-  DESERIALIZATION_FAILED: 'onDeserializationError',
-  PROCESSING_FAILED: 'onProcessingError',
-  SERIALIZATION_FAILED: 'onSerializationError',
+/** As a setting, and as an option of the console. */
+const policyOf: Partial<Readonly<Record<ErrorCode, readonly [string, string]>>> = {
+  DESERIALIZATION_FAILED: ['onDeserializationError', '--on-deserialization-error'],
+  PROCESSING_FAILED: ['onProcessingError', '--on-processing-error'],
+  SERIALIZATION_FAILED: ['onSerializationError', '--on-serialization-error'],
 }
 
 /** A failure on its way to a person: what can be done about it is part of it. */
 export function withAdvice(failure: StreamError): StreamError {
   const policy = policyOf[failure.code]
   if (policy === undefined || failure.details['offset'] === undefined) return failure
-  const message = `${failure.message}. Nothing of it was committed: correct the program and start again, or set such records aside with ${policy}: 'dead-letter' (or 'skip')`
+  const [setting, option] = policy
+  const message = `${failure.message}. Nothing of it was committed: correct the program and start again, or set such records aside with ${setting}: 'dead-letter' (millrace run: ${option} dead-letter), or leave them out with 'skip'`
   return new StreamError(failure.code, message, { cause: failure, details: failure.details })
 }
 

@@ -95,7 +95,8 @@ export class ThreadTracing {
   /** What was done since the last commit is undone. */
   failed(error: Error): void {
     if (this.#open === null) return
-    const { span } = this.#open
+    const { span, records } = this.#open
+    span.setAttribute('messaging.batch.message_count', records)
     span.recordException(error)
     span.setStatus({ code: this.#api!.SpanStatusCode.ERROR, message: error.message })
     span.end()

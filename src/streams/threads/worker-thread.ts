@@ -7,6 +7,7 @@ import { newThreadMetrics } from '../runtime/thread-metrics.ts'
 import type { ThreadMetrics } from '../runtime/thread-metrics.ts'
 import { noStandbys } from './app-thread.ts'
 import type { AppThread, StandbySummary, TaskSummary, ThreadEvents } from './app-thread.ts'
+import { preloadArguments } from './preload-arguments.ts'
 import { QuestionLine } from './question-line.ts'
 import { remoteView } from './remote-view.ts'
 import type { FromStreamThread, PlainConfig, StreamThreadData, ToStreamThread } from './thread-messages.ts'
@@ -70,7 +71,7 @@ export class WorkerThread implements AppThread {
     const shared = shareBroker(config.broker)
     const questions = this.#line.handle
     const workerData: StreamThreadData = { name, module, description, config: plainConfig(config), broker: shared.handle, partitionCounts, batchLimits, asksShutdown, questions }
-    const worker = new Worker(entry, { name, workerData, execArgv: [], transferList: [...shared.transferList, questions.port], resourceLimits: limitsOf(config) })
+    const worker = new Worker(entry, { name, workerData, execArgv: preloadArguments(process.execArgv), transferList: [...shared.transferList, questions.port], resourceLimits: limitsOf(config) })
     this.#worker = worker
     if (this.#isStopped) this.stop()
     try {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -110,6 +110,21 @@ describe('an application with several threads', { timeout: 180_000 }, () => {
     expect(await app.keyMetadata('word-counts', 'word 7')).toMatchObject({ isLocal: true })
     await app.close()
     expect(() => store.get('word 7')).toThrow(expect.objectContaining({ code: 'STORE_NOT_AVAILABLE' }) as Error)
+  })
+
+  it('loads first, in each thread, what Node was told to load, so that a tracer that is registered there sees the commits', async () => {
+    const preload = ['--import', new URL('./fixtures/trace-worker.mjs', import.meta.url).href]
+    process.execArgv.push(...preload)
+    try {
+      await writeWords(manyWords)
+      const app = appOf()
+      await app.start()
+      await app.caughtUp()
+      await app.close()
+    } finally {
+      process.execArgv.splice(-preload.length)
+    }
+    expect(new Set(readFileSync(join(directory, 'died.spans'), 'utf8').trim().split('\n'))).toEqual(new Set(['process app', 'commit app']))
   })
 
   it('reads a store of many rows page by page, and ends an iteration that is left', async () => {
