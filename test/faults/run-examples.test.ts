@@ -2,8 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { runConsole, startConsole } from '../kit/console.ts'
+import { startConsole } from '../kit/console.ts'
 import type { ConsoleOptions } from '../kit/console.ts'
+import { succeedHere } from '../kit/memory-terminal.ts'
 import { describeWith } from '../kit/services.ts'
 import { formatAccessLine } from '../../examples/access-log/access-line.ts'
 import { systemClock } from '../../src/core/index.ts'
@@ -44,11 +45,7 @@ beforeAll(() => {
 afterAll(() => rmSync(options.directory, { recursive: true, force: true }))
 
 async function check({ name, input, output, lines, results }: Example, place: readonly string[]): Promise<void> {
-  const millrace = async (args: string, text = '') => {
-    const result = await runConsole([...args.split(' '), ...place], options, text)
-    expect(result, args).toMatchObject({ code: 0 })
-    return result.output
-  }
+  const millrace = (args: string, text = '') => succeedHere([...args.split(' '), ...place], text)
   for (const topic of [input, output]) await millrace(`topics --create --topic ${topic} --partitions 1`)
   await millrace(`produce --topic ${input}`, lines.map((line) => `${line}\n`).join(''))
   const run = startConsole(['run', join(root, 'examples', name, 'topology.ts'), '--application-id', `example-${name}`, '--threads', '2', ...place], options)

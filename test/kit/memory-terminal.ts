@@ -1,4 +1,5 @@
 import { StringDecoder } from 'node:string_decoder'
+import { runConsole } from '../../src/cli/run-console.ts'
 import type { Terminal } from '../../src/cli/terminal.ts'
 
 /** A terminal that keeps what is written to it. */
@@ -32,4 +33,12 @@ export class MemoryTerminal implements Terminal {
   tell(line: string): void {
     this.errors += `${line}\n`
   }
+}
+
+/** Runs a command that must succeed, and returns what it printed. In this process: where something else is tested, that saves starting one. */
+export async function succeedHere(args: readonly string[], input: string | Uint8Array = ''): Promise<string> {
+  const terminal = new MemoryTerminal(input)
+  const code = await runConsole(args, terminal)
+  if (code !== 0) throw new Error(`millrace ${args.join(' ')} ended with ${code}: ${terminal.errors}`)
+  return terminal.output
 }
