@@ -92,6 +92,11 @@ function windowFields(kind: string, name: string, { retention, windowSize, retai
   return { retentionMs: durationMs(retention, `${kind} ${name}: retention`), windowSizeMs: durationMs(windowSize, `${kind} ${name}: windowSize`), retainDuplicates }
 }
 
+/** Values with timestamps, by key and start of a window. */
+export function timestampedWindowStore<K, V>(name: string, options: WindowStoreDefinitionOptions<K, V>): StoreDefinition<WindowStore<K, ValueAndTimestamp<V>>> {
+  return define(name, options, { ...windowFields('timestampedWindowStore', name, options), type: 'timestamped-window' })
+}
+
 /** Values with timestamps and headers, by key and start of a window. */
 export function headersWindowStore<K, V>(name: string, options: WindowStoreDefinitionOptions<K, V>): StoreDefinition<WindowStore<K, ValueTimestampAndHeaders<V>>> {
   return define(name, options, { ...windowFields('headersWindowStore', name, options), type: 'timestamped-window', keepsHeaders: true })

@@ -2,11 +2,11 @@
 import { z } from 'zod'
 import { longSerde, stringSerde } from 'millrace'
 import {
-  StreamsApp, StreamsBuilder, TopologyBuilder, customStore, keyValueStore, lruStore, sessionStore, timestampedKeyValueStore, topic, tumbling, versionedStore, windowStore,
+  StreamsApp, StreamsBuilder, TopologyBuilder, customStore, headersKeyValueStore, headersSessionStore, headersWindowStore, keyValueStore, lruStore, sessionStore, timestampedKeyValueStore, timestampedWindowStore, topic, tumbling, versionedStore, windowStore,
 } from 'millrace/streams'
 import type {
-  CustomStore, GroupedTable, KeyValueStore, ProcessorContext, ReadOnlyKeyValueStore, SessionStore, StoreDefinition, Stream, StreamRecord, Table, ValueAndTimestamp, VersionedStore, Windowed,
-  WindowStore,
+  CustomStore, GroupedTable, KeyValueStore, ProcessorContext, ReadOnlyKeyValueStore, SessionStore, StoreDefinition, Stream, StreamRecord, Table, ValueAndHeaders, ValueAndTimestamp,
+  ValueTimestampAndHeaders, VersionedStore, Windowed, WindowStore,
 } from 'millrace/streams'
 import { TopologyTestDriver } from 'millrace/testing'
 import type { TestOutput } from 'millrace/testing'
@@ -51,6 +51,10 @@ const processed = stream.process<string, boolean>(() => ({
     expectType<ProcessorContext<string, boolean>>().of(context)
     expectType<KeyValueStore<string, number>>().of(context.store(counts))
     expectType<KeyValueStore<string, ValueAndTimestamp<number>>>().of(context.store(timestampedKeyValueStore('stamped', formats)))
+    expectType<WindowStore<string, ValueAndTimestamp<number>>>().of(context.store(timestampedWindowStore('stamped-windows', { ...formats, retention: '1h', windowSize: '1m' })))
+    expectType<KeyValueStore<string, ValueTimestampAndHeaders<number>>>().of(context.store(headersKeyValueStore('headers', formats)))
+    expectType<WindowStore<string, ValueTimestampAndHeaders<number>>>().of(context.store(headersWindowStore('headers-windows', { ...formats, retention: '1h', windowSize: '1m' })))
+    expectType<SessionStore<string, ValueAndHeaders<number>>>().of(context.store(headersSessionStore('headers-sessions', { ...formats, retention: '1h' })))
     expectType<WindowStore<string, number>>().of(context.store(windows))
     expectType<SessionStore<string, number>>().of(context.store(sessionStore('sessions', { ...formats, retention: '1h' })))
     expectType<VersionedStore<string, number>>().of(context.store(versionedStore('versions', { ...formats, history: '1h' })))
