@@ -7,6 +7,9 @@ import { latin1Of } from './text-bytes.ts'
 export class TextWindow {
   readonly bytes: Uint8Array
   readonly #view: DataView
+  /** Of the whole buffer that the bytes lie in, as far as there are whole ones. */
+  readonly #words: Int32Array
+  readonly #shift: number
   /** Where the batch ends. */
   readonly #end: number
   /** Characters for the bytes from `from` on. */
@@ -16,6 +19,8 @@ export class TextWindow {
   constructor(bytes: Uint8Array, end: number) {
     this.bytes = bytes
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#words = new Int32Array(bytes.buffer, 0, Math.floor(bytes.buffer.byteLength / 4))
+    this.#shift = bytes.byteOffset
     this.#end = end
   }
 
@@ -30,10 +35,21 @@ export class TextWindow {
 
   /** True: bytes[start, end) are ASCII, and so is their text. */
   isAscii(start: number, end: number): boolean {
-    let at = start
-    for (; at + 4 <= end; at += 4) if ((this.#view.getUint32(at) & 0x8080_8080) !== 0) return false
-    for (; at < end; at++) if (this.bytes[at]! > 127) return false
-    return true
+    const words = this.#words
+    const from = this.#shift + start
+    const first = (from + 3) >> 2
+    const last = (from + end - start) >> 2
+    if (first >= last) return this.#isAsciiByBytes(start, end)
+    let all = 0
+    for (let word = first; word < last; word++) all |= words[word]!
+    const before = (first << 2) - from
+    return (all & 0x8080_8080) === 0 && this.#isAsciiByBytes(start, start + before) && this.#isAsciiByBytes(start + before + ((last - first) << 2), end)
+  }
+
+  #isAsciiByBytes(start: number, end: number): boolean {
+    let all = 0
+    for (let at = start; at < end; at++) all |= this.bytes[at]!
+    return all < 128
   }
 
   /** Copies bytes[start, end) to target[at…), which `targetView` shows too: by words, because each call into the runtime takes as long as some hundred bytes. */

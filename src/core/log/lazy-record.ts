@@ -20,17 +20,19 @@ export class LazyRecord implements RecordView {
   /** Where the length of the key stands. */
   readonly #bodyAt: number
   readonly #keyLength: number
+  readonly #valueAt: number
   readonly #valueLength: number
   /** One past the last byte of the record. */
   readonly #end: number
   readonly #window: TextWindow
 
-  constructor(offset: number, timestamp: number, bytes: Uint8Array, bodyAt: number, keyLength: number, valueLength: number, end: number, window: TextWindow) {
+  constructor(offset: number, timestamp: number, bytes: Uint8Array, bodyAt: number, keyLength: number, valueAt: number, valueLength: number, end: number, window: TextWindow) {
     this.offset = offset
     this.timestamp = timestamp
     this.#bytes = bytes
     this.#bodyAt = bodyAt
     this.#keyLength = keyLength
+    this.#valueAt = valueAt
     this.#valueLength = valueLength
     this.#end = end
     this.#window = window
@@ -52,27 +54,25 @@ export class LazyRecord implements RecordView {
 
   get key(): Uint8Array | null {
     if (this.#keyLength < 0) return null
-    const at = this.#afterVarint(this.#bodyAt)
+    const at = this.#keyAt()
     return this.#bytes.subarray(at, at + this.#keyLength)
   }
 
   get value(): Uint8Array | null {
     if (this.#valueLength < 0) return null
-    const at = this.#valueAt()
-    return this.#bytes.subarray(at, at + this.#valueLength)
+    return this.#bytes.subarray(this.#valueAt, this.#valueAt + this.#valueLength)
   }
 
   keyAs<T>(serde: Serde<T>): T | null {
     if (this.#keyLength < 0) return null
-    const at = this.#afterVarint(this.#bodyAt)
+    const at = this.#keyAt()
     // Keys are what programs keep: a long one, cut from the window, would keep that.
     return this.#read(serde, at, at + this.#keyLength, this.#keyLength <= copiedCharacters)
   }
 
   valueAs<T>(serde: Serde<T>): T | null {
     if (this.#valueLength < 0) return null
-    const at = this.#valueAt()
-    return this.#read(serde, at, at + this.#valueLength, true)
+    return this.#read(serde, this.#valueAt, this.#valueAt + this.#valueLength, true)
   }
 
   /** @throws CORRUPT_RECORD when the bytes after the value are not exactly the headers */
@@ -101,17 +101,13 @@ export class LazyRecord implements RecordView {
   }
 
   #readHeaders(): readonly Header[] {
-    const at = this.#valueAt() + Math.max(0, this.#valueLength)
+    const at = this.#valueAt + Math.max(0, this.#valueLength)
     return this.#bytes[at] === 0 && at + 1 === this.#end ? noHeaders : readHeaders({ bytes: this.#bytes, at, end: this.#end })
   }
 
-  /** Lengths are passed over again rather than kept in fields that most records never need. */
-  #valueAt(): number {
-    return this.#afterVarint(this.#afterVarint(this.#bodyAt) + Math.max(0, this.#keyLength))
-  }
-
-  #afterVarint(from: number): number {
-    let at = from
+  /** The length is passed over again rather than kept in a field that most records never need. */
+  #keyAt(): number {
+    let at = this.#bodyAt
     while (this.#bytes[at]! >= 128) at++
     return at + 1
   }
@@ -148,8 +144,9 @@ export function readRecord(cursor: ByteCursor, base: RecordBase): LazyRecord {
   const valueLength = readVarint(cursor)
   if (cursor.at + valueLength >= end) throw badLength('value', valueLength, cursor)
   if (cursor.at >= end) throw badLength('record', length, cursor)
+  const valueAt = cursor.at
   cursor.at = end
-  return new LazyRecord(offset, timestamp, cursor.bytes, bodyAt, keyLength, valueLength, end, base.window)
+  return new LazyRecord(offset, timestamp, cursor.bytes, bodyAt, keyLength, valueAt, valueLength, end, base.window)
 }
 
 function readHeaders(cursor: ByteCursor): readonly Header[] {

@@ -26,6 +26,7 @@ export class AsyncWork {
   }
 
   get isFull(): boolean {
+    if (this.#sources.size === 0) return false
     for (const source of this.#sources) if (source.isFull) return true
     return false
   }

@@ -1,7 +1,7 @@
 import { partitionKey } from '../../core/index.ts'
 import type { CommittedOffset, PartitionRecords, TopicPartition } from '../../core/index.ts'
 import type { TaskPlan } from './assignor.ts'
-import type { StreamTask } from './stream-task.ts'
+import type { StreamTask, WaitingRecords } from './stream-task.ts'
 import type { Traffic } from './thread-metrics.ts'
 
 /** One input partition of a task, as the thread sees it. */
@@ -14,6 +14,8 @@ interface Input extends TopicPartition {
   end: number
   /** What was read of it. */
   readonly traffic: Traffic
+  /** Looked up once: it is asked for each record. */
+  waiting: WaitingRecords | null
   /** Nothing waits of it, and the broker has no more: until when others wait for it. null: not so. */
   idleUntilMs: number | null
 }
@@ -44,7 +46,7 @@ export class ActiveTask {
     this.#maxIdleMs = maxIdleMs
     for (const { topic, partition, position, end, commitsStart } of positions) {
       if (commitsStart) task.begin({ topic, partition }, position)
-      this.#inputs.set(partitionKey(topic, partition), { topic, partition, position, readTo: position, end, traffic: { records: 0, bytes: 0 }, idleUntilMs: null })
+      this.#inputs.set(partitionKey(topic, partition), { topic, partition, position, readTo: position, end, traffic: { records: 0, bytes: 0 }, waiting: null, idleUntilMs: null })
     }
     this.#inputList = [...this.#inputs.values()]
   }
@@ -65,7 +67,7 @@ export class ActiveTask {
 
   /** Records that wait in memory. */
   get bufferedRecords(): number {
-    return this.#inputList.reduce((sum, input) => sum + this.task.bufferedRecords(input), 0)
+    return this.#inputList.reduce((sum, input) => sum + this.#buffered(input), 0)
   }
 
   add({ topic, partition, batches, nextOffset, lastStableOffset }: PartitionRecords): void {
@@ -102,7 +104,7 @@ export class ActiveTask {
     let buffered = 0
     this.#isEnforced = false
     for (const input of this.#inputList) {
-      if (this.task.bufferedRecords(input) === 0) continue
+      if (this.#buffered(input) === 0) continue
       input.idleUntilMs = null
       buffered++
     }
@@ -116,7 +118,7 @@ export class ActiveTask {
   #idleInputsMs(nowMs: number): number {
     let waitMs = 0
     for (const input of this.#inputList) {
-      if (this.task.bufferedRecords(input) > 0) continue
+      if (this.#buffered(input) > 0) continue
       if (input.readTo < input.end) {
         input.idleUntilMs = null
         return Infinity
@@ -127,9 +129,14 @@ export class ActiveTask {
     return waitMs
   }
 
+  #buffered(input: Input): number {
+    input.waiting ??= this.task.waiting(input)
+    return input.waiting.buffered
+  }
+
   /** Inputs with so many waiting records that reading them pauses, and the others. */
   inputsToRead(maxBufferedRecords: number): { readonly paused: readonly TopicPartition[]; readonly open: readonly TopicPartition[] } {
-    const isFull = (input: Input) => this.task.bufferedRecords(input) >= maxBufferedRecords
+    const isFull = (input: Input) => this.#buffered(input) >= maxBufferedRecords
     return { paused: this.#inputList.filter(isFull), open: this.#inputList.filter((input) => !isFull(input)) }
   }
 

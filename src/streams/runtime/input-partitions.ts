@@ -45,8 +45,8 @@ export class InputPartitions {
     if (wasEmpty && queue.head !== null) this.#byTime.add(queue)
   }
 
-  buffered(partition: TopicPartition): number {
-    return this.#queueOf(partition).buffered
+  waiting(partition: TopicPartition): { readonly buffered: number } {
+    return this.#queueOf(partition)
   }
 
   /** The queue whose head has the smallest timestamp. */

@@ -6,10 +6,16 @@ import { compileTask } from './compile-task.ts'
 import type { Pipeline } from './compile-task.ts'
 import { InputPartitions } from './input-partitions.ts'
 import { decodeMetadata, encodeMetadata } from './offset-metadata.ts'
+import type { RecordQueue } from './record-queue.ts'
 import type { StreamTaskOptions } from './stream-task-options.ts'
 import { TaskContext, idleRecord } from './task-context.ts'
 import type { TaskMetrics } from './task-metrics.ts'
 import type { TaskState } from './task-state.ts'
+
+/** The records of one input that were added and not processed. */
+export interface WaitingRecords {
+  readonly buffered: number
+}
 
 /** Of a task that stands by. */
 const noPipeline: Pipeline = { sources: new Map(), childOf: () => undefined }
@@ -34,6 +40,9 @@ export class StreamTask {
   #pipeline: Pipeline
   #standsBy: boolean
   #failure: unknown = null
+  /** Where the last record came from, and where its like go. */
+  #lastQueue: RecordQueue | null = null
+  #lastSource: Output | null = null
 
   constructor(options: StreamTaskOptions) {
     this.taskId = options.taskId
@@ -115,9 +124,9 @@ export class StreamTask {
     this.#guard(() => this.#inputs.add(partition, batches, nextOffset))
   }
 
-  /** Records that wait; the caller pauses a partition that has many. */
-  bufferedRecords(partition: TopicPartition): number {
-    return this.#inputs.buffered(partition)
+  /** Where the records of an input wait, always the same; the caller pauses a partition that has many. */
+  waiting(partition: TopicPartition): WaitingRecords {
+    return this.#inputs.waiting(partition)
   }
 
   /**
@@ -133,7 +142,8 @@ export class StreamTask {
     try {
       const record = this.#inputs.take(queue)
       this.#context.begin(record, nowMs, this.#inputs.streamTime)
-      this.#source(queue.source.name).next(record)
+      if (queue !== this.#lastQueue) this.#followQueue(queue)
+      this.#lastSource!.next(record)
     } catch (error) {
       this.#failure ??= error
     }
@@ -226,14 +236,16 @@ export class StreamTask {
   }
 
   #compile(): Pipeline {
+    this.#lastQueue = null
     if (this.#standsBy) return noPipeline
     const pipeline = compileTask(this.#options.nodes, this.#context, (error) => { this.#failure ??= error })
     this.#context.connect(pipeline)
     return pipeline
   }
 
-  #source(name: string): Output {
-    return this.#pipeline.sources.get(name)!
+  #followQueue(queue: RecordQueue): void {
+    this.#lastSource = this.#pipeline.sources.get(queue.source.name)!
+    this.#lastQueue = queue
   }
 
   #punctuate(type: 'stream-time' | 'wall-clock', time: number, nowMs: number): boolean {

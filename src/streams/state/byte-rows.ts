@@ -1,5 +1,6 @@
 import { ByteHeap, isSameBlockSize } from './byte-heap.ts'
 import { copyInto } from './bytes.ts'
+import { ScratchBytes } from './scratch-bytes.ts'
 
 /**
  * A hash table from bytes to bytes without strings and without an object per row: nothing for the garbage collector to walk.
@@ -24,10 +25,8 @@ export class ByteRows {
   #limit = 0
   /** The row that was removed last; others are linked to it through their address. */
   #firstFree = -1
-  /** Of the key that `find` was asked for last. */
+  /** Of the key that was looked for last. */
   #hash = 0
-  /** The same key, four bytes to a word as they lie in memory. */
-  #probe = new Int32Array(16)
 
   get count(): number {
     return this.#count
@@ -45,7 +44,14 @@ export class ByteRows {
 
   /** The row of the key, the first `length` bytes of what is given, or -1. */
   find(key: Uint8Array, length: number = key.length): number {
-    const hash = this.#hashOf(key, length)
+    copyInto(asked.room(length), 0, key, 0, length)
+    return this.findIn(asked, length)
+  }
+
+  /** As `find`, of a key that was written to `key`: by words, and without a copy. */
+  findIn(key: ScratchBytes, length: number): number {
+    const { words } = key
+    const hash = hashOf(words, length)
     this.#hash = hash
     const slots = this.#slots
     const rows = this.#rows
@@ -53,11 +59,11 @@ export class ByteRows {
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const row = slots[slot]! - 1
       if (row < 0) return -1
-      if (rows[row << 2] === hash && rows[(row << 2) + 2] === length && this.#hasKey(row, key, length)) return row
+      if (rows[row << 2] === hash && rows[(row << 2) + 2] === length && this.#hasKey(rows[(row << 2) + 1]!, words, length)) return row
     }
   }
 
-  /** Adds a row directly after `find` has answered -1 for its key. `value` null: a row without a value. */
+  /** Adds a row directly after `find` or `findIn` has answered -1 for its key. `value` null: a row without a value. */
   add(key: Uint8Array, value: Uint8Array | null, keyLength: number = key.length): number {
     if (this.#count << 1 >= this.#slots.length) this.#growSlots()
     const row = this.#newRow()
@@ -164,39 +170,13 @@ export class ByteRows {
     return length - otherLength
   }
 
-  /** `#hashOf` was asked for the key last. */
-  #hasKey(row: number, key: Uint8Array, length: number): boolean {
-    const address = this.#rows[(row << 2) + 1]!
-    const offset = this.#heap.offset(address)
-    const page = this.#heap.page(address)
-    let index = 0
-    if (isLittleEndian) {
-      const words = this.#heap.words(address)
-      const probe = this.#probe
-      const wordCount = length >> 2
-      const start = offset >> 2
-      for (let word = 0; word < wordCount; word++) if (words[start + word] !== probe[word]) return false
-      index = wordCount << 2
-    }
-    for (; index < length; index++) if (page[offset + index] !== key[index]) return false
-    return true
-  }
-
-  /** Mixes four bytes at a time, and keeps them as the probe. */
-  #hashOf(key: Uint8Array, length: number): number {
-    if (length >> 2 > this.#probe.length) this.#probe = new Int32Array(length >> 1)
-    const probe = this.#probe
-    let hash = length
-    let index = 0
-    for (; index + 4 <= length; index += 4) {
-      const word = key[index]! | (key[index + 1]! << 8) | (key[index + 2]! << 16) | (key[index + 3]! << 24)
-      probe[index >> 2] = word
-      hash = Math.imul(hash ^ word, 0x9e3779b1)
-      hash ^= hash >>> 15
-    }
-    for (; index < length; index++) hash = Math.imul(hash ^ key[index]!, 0x85ebca6b)
-    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-    return hash ^ (hash >>> 16)
+  /** Blocks begin at whole words and end with them, so that keys can be compared by words: the last one where it is the key's. */
+  #hasKey(address: number, key: Int32Array, length: number): boolean {
+    const words = this.#heap.words(address)
+    const start = this.#heap.offset(address) >> 2
+    const whole = length >> 2
+    for (let word = 0; word < whole; word++) if (words[start + word] !== key[word]) return false
+    return (length & 3) === 0 || ((words[start + whole]! ^ key[whole]!) & firstBytes[length & 3]!) === 0
   }
 
   #newRow(): number {
@@ -263,8 +243,24 @@ export const noValue = -1
 const removed = -1
 const initialSlots = 16
 
-/** Blocks begin at whole words, so keys are compared a word at a time where words are what `#hashOf` makes of bytes. */
-const isLittleEndian = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
+/** The key that a table is asked for, of all tables in turn. */
+const asked = new ScratchBytes()
+
+/** By number of bytes: what of a word they are, as they lie in memory. */
+const firstBytes = Int32Array.from([0, 1, 2, 3], (count) => new Int32Array(Uint8Array.from([0, 1, 2, 3], (index) => (index < count ? 0xff : 0)).buffer)[0]!)
+
+/** Mixes four bytes at a time. */
+function hashOf(words: Int32Array, length: number): number {
+  const whole = length >> 2
+  let hash = length
+  for (let word = 0; word < whole; word++) {
+    hash = Math.imul(hash ^ words[word]!, 0x9e3779b1)
+    hash ^= hash >>> 15
+  }
+  if ((length & 3) !== 0) hash = Math.imul(hash ^ (words[whole]! & firstBytes[length & 3]!), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return hash ^ (hash >>> 16)
+}
 
 function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
   const copy = new Uint8Array(end - start)

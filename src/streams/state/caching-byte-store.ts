@@ -1,3 +1,4 @@
+import type { Serde } from '../../core/index.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
 import { ByteRows } from './byte-rows.ts'
@@ -67,6 +68,7 @@ export class CachingByteStore implements ByteStore {
   readonly #rows = new ByteRows()
   #flags = new Uint8Array(16)
   readonly #origins = new RowOrigins()
+  #removals = 0
   /** The row that an eviction looks at next: the hand goes round over the numbers of rows. */
   #hand = 0
   #dirty: number[] = []
@@ -108,14 +110,45 @@ export class CachingByteStore implements ByteStore {
   }
 
   put(key: Uint8Array, value: Uint8Array | null): void {
+    const row = this.#rows.find(key)
+    if (row >= 0) this.replace(row, value)
+    else this.#written(this.#insert(key, value))
+  }
+
+  /**
+   * The row of a key that was written to `key`, for `read` and `replace`: its number is good until `removals` is another one.
+   * -1: it is not here, which says nothing about the store below.
+   */
+  findIn(key: ScratchBytes, length: number): number {
+    return this.#rows.findIn(key, length)
+  }
+
+  /** Rows that have left the cache so far. */
+  get removals(): number {
+    return this.#removals
+  }
+
+  /** The value of a row; null where it has none. */
+  read<V>(row: number, serde: Serde<V>): V | null {
     const rows = this.#rows
-    let row = rows.find(key)
-    if (row < 0) row = this.#insert(key, value)
-    else {
-      this.#options.budget.usedBytes += (value?.length ?? 0) - Math.max(0, rows.valueLength(row))
-      rows.setValue(row, value)
-      this.#flags[row]! |= used
-    }
+    this.#flags[row]! |= used
+    const length = rows.valueLength(row)
+    if (length < 0) return null
+    const start = rows.offset(row) + rows.keyLength(row)
+    if (serde.deserializeRange !== undefined) return serde.deserializeRange(rows.page(row), start, start + length)
+    return serde.deserialize(this.#borrowed.copy(rows.page(row), start, start + length))
+  }
+
+  /** As `put`, of the key of a row. */
+  replace(row: number, value: Uint8Array | null): void {
+    const rows = this.#rows
+    this.#options.budget.usedBytes += (value?.length ?? 0) - Math.max(0, rows.valueLength(row))
+    rows.setValue(row, value)
+    this.#flags[row]! |= used
+    this.#written(row)
+  }
+
+  #written(row: number): void {
     this.#origins.set(row, this.#options.currentRecord())
     if ((this.#flags[row]! & dirty) === 0) {
       this.#flags[row]! |= dirty
@@ -235,6 +268,7 @@ export class CachingByteStore implements ByteStore {
     this.#options.budget.usedBytes -= this.#sizeOf(row)
     this.#orders?.get(this.#segmentOf(this.#keyOf(row)))?.delete(row)
     this.#rows.remove(row)
+    this.#removals++
   }
 
   *#cachedIn(range: ByteRange): Iterable<number> {

@@ -1,7 +1,7 @@
 import type { Serde } from '../../core/index.ts'
 import type { ByteEntry, ByteStore } from './byte-store.ts'
 import { keyAfter, prefixEnd } from './bytes.ts'
-import { ScratchBytes } from './scratch-bytes.ts'
+import { KeyedRows } from './keyed-rows.ts'
 
 export interface KeyValue<K, V> {
   readonly key: K
@@ -27,25 +27,25 @@ export class KeyValueStore<K, V> implements ReadOnlyKeyValueStore<K, V> {
   readonly #bytes: ByteStore
   readonly #keySerde: Serde<K>
   readonly #valueSerde: Serde<V>
-  readonly #scratch = new ScratchBytes()
+  readonly #rows: KeyedRows<V>
   // A get is often followed by a put of the same key.
   #lastKey: unknown = none
-  #lastKeyBytes: Uint8Array = new Uint8Array(0)
+  #lastKeyLength = 0
 
   constructor(bytes: ByteStore, keySerde: Serde<K>, valueSerde: Serde<V>) {
     this.#bytes = bytes
     this.#keySerde = keySerde
     this.#valueSerde = valueSerde
+    this.#rows = new KeyedRows(bytes, valueSerde)
   }
 
   get(key: K): V | null {
-    const value = this.#bytes.borrow(this.#keyBytes(key))
-    return value === null ? null : this.#valueSerde.deserialize(value)
+    return this.#rows.get(this.#writeKey(key))
   }
 
   /** null deletes. */
   put(key: K, value: V | null): void {
-    this.#bytes.put(this.#keyBytes(key), value === null ? null : this.#valueSerde.serialize(value))
+    this.#rows.put(this.#writeKey(key), value)
   }
 
   /** Puts unless the key is there; gives what was there. */
@@ -101,14 +101,15 @@ export class KeyValueStore<K, V> implements ReadOnlyKeyValueStore<K, V> {
     return { key: this.#keySerde.deserialize(key), value: this.#valueSerde.deserialize(value) }
   }
 
-  /** Good until the next one. */
-  #keyBytes(key: K): Uint8Array {
+  /** Its length. */
+  #writeKey(key: K): number {
     if (key !== this.#lastKey || typeof key === 'object') {
       this.#lastKey = none
-      this.#lastKeyBytes = this.#scratch.of(this.#keySerde, key)
+      this.#rows.keyChanges()
+      this.#lastKeyLength = this.#rows.key.write(this.#keySerde, key, 0)
       this.#lastKey = key
     }
-    return this.#lastKeyBytes
+    return this.#lastKeyLength
   }
 }
 

@@ -7,14 +7,21 @@ import { copyInto } from './bytes.ts'
  */
 export class ScratchBytes {
   #bytes = new Uint8Array(initialBytes)
+  #words = new Int32Array(this.#bytes.buffer)
   #views: (Uint8Array | undefined)[] = []
+
+  /** What is written, four bytes to a word as they lie in memory. */
+  get words(): Int32Array {
+    return this.#words
+  }
 
   /** Where to write: at least `length` bytes, with what was written to it kept. */
   room(length: number): Uint8Array {
     if (length > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(length, this.#bytes.length * 2))
+      const larger = new Uint8Array((Math.max(length, this.#bytes.length * 2) + 3) & ~3)
       larger.set(this.#bytes)
       this.#bytes = larger
+      this.#words = new Int32Array(larger.buffer)
       this.#views = []
     }
     return this.#bytes

@@ -19,13 +19,18 @@ export const timestampBytes = 8
  */
 export function valueAndTimestampSerde<V>(valueSerde: Serde<V>): Serde<ValueAndTimestamp<V>> {
   const scratch = new ScratchBytes()
+  const deserializeRange = (bytes: Uint8Array, start: number, end: number): ValueAndTimestamp<V> => ({
+    value: deserializeCopy(valueSerde, bytes, start + timestampBytes, end),
+    timestamp: readInt64(bytes, start),
+  })
   return {
     serialize({ value, timestamp }) {
       const end = scratch.write(valueSerde, value, timestampBytes)
       writeInt64(scratch.room(end), 0, timestamp)
       return scratch.first(end)
     },
-    deserialize: (bytes) => ({ value: deserializeCopy(valueSerde, bytes, timestampBytes, bytes.length), timestamp: readInt64(bytes, 0) }),
+    deserialize: (bytes) => deserializeRange(bytes, 0, bytes.length),
+    deserializeRange,
   }
 }
 

@@ -3,8 +3,8 @@ import type { Windowed } from '../windows.ts'
 import type { ByteEntry, ByteStore } from './byte-store.ts'
 import { equalBytes } from './bytes.ts'
 import type { KeyValue } from './key-value-store.ts'
+import { KeyedRows } from './keyed-rows.ts'
 import type { SegmentedByteStore } from './segmented-byte-store.ts'
-import { ScratchBytes } from './scratch-bytes.ts'
 import { scanOf, windowsOfKey, windowsOfKeys } from './store-key-ranges.ts'
 import type { StoreNumber } from './store-place.ts'
 import { windowKeys, windowSequenceOf, windowStartOf, windowSuffix, writeWindowSuffix } from './store-keys.ts'
@@ -55,18 +55,19 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
   readonly #bytes: ByteStore
   readonly #segments: SegmentedByteStore
   readonly #options: WindowStoreOptions<K, V>
-  readonly #scratch = new ScratchBytes()
+  readonly #rows: KeyedRows<V>
   // A read-modify-write asks for the same row twice.
   #lastKey: unknown = none
   #lastStart = -1
   #lastSequence = -1
-  #lastRowKey: Uint8Array = new Uint8Array(0)
+  #lastLength = 0
 
   /** `bytes` may have a cache and a changelog around `segments`. */
   constructor(bytes: ByteStore, segments: SegmentedByteStore, options: WindowStoreOptions<K, V>) {
     this.#bytes = bytes
     this.#segments = segments
     this.#options = options
+    this.#rows = new KeyedRows(bytes, options.valueSerde)
   }
 
   /** null deletes (and does nothing where duplicates are kept). */
@@ -74,14 +75,14 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
     if (this.#options.retainDuplicates) {
       const { sequence } = this.#options
       sequence.value = (sequence.value + 1) & 0x7fff_ffff
-      const rowKey = this.#rowKey(key, start, sequence.value)
+      const rowKey = this.#rows.key.first(this.#writeRowKey(key, start, sequence.value))
       if (value === null) this.#options.onNothing?.(rowKey)
       else this.#bytes.put(rowKey, this.#options.valueSerde.serialize(value))
       return
     }
     // Not only when the cache brings it: how large caches are must not show in what is found.
     if (this.#options.cached) this.#segments.notice(start)
-    this.#bytes.put(this.#rowKey(key, start, 0), value === null ? null : this.#options.valueSerde.serialize(value))
+    this.#rows.put(this.#writeRowKey(key, start, 0), value)
   }
 
   /** A restored row had this key: later duplicates must not meet it. */
@@ -100,8 +101,7 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
   }
 
   #row(key: K, start: number): V | null {
-    const value = this.#bytes.borrow(this.#rowKey(key, start, 0))
-    return value === null ? null : this.#options.valueSerde.deserialize(value)
+    return this.#rows.get(this.#writeRowKey(key, start, 0))
   }
 
   fetch(key: K, from: number, to: number): Iterable<WindowValue<V>> {
@@ -175,19 +175,20 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
     }
   }
 
-  /** Good until the next one. */
-  #rowKey(key: K, start: number, sequence: number): Uint8Array {
+  /** Its length. */
+  #writeRowKey(key: K, start: number, sequence: number): number {
     if (key !== this.#lastKey || start !== this.#lastStart || sequence !== this.#lastSequence || typeof key === 'object') {
-      const scratch = this.#scratch
+      const { key: room } = this.#rows
       this.#lastKey = none
-      const keyLength = scratch.write(this.#options.keySerde, key, 0)
-      writeWindowSuffix(scratch.room(keyLength + windowSuffix), keyLength, start, sequence)
-      this.#lastRowKey = scratch.first(keyLength + windowSuffix)
+      this.#rows.keyChanges()
+      const keyLength = room.write(this.#options.keySerde, key, 0)
+      writeWindowSuffix(room.room(keyLength + windowSuffix), keyLength, start, sequence)
+      this.#lastLength = keyLength + windowSuffix
       this.#lastKey = key
       this.#lastStart = start
       this.#lastSequence = sequence
     }
-    return this.#lastRowKey
+    return this.#lastLength
   }
 }
 

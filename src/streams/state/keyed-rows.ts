@@ -1,0 +1,55 @@
+import type { Serde } from '../../core/index.ts'
+import type { ByteStore } from './byte-store.ts'
+import { CachingByteStore } from './caching-byte-store.ts'
+import { ScratchBytes } from './scratch-bytes.ts'
+
+/**
+ * One row of a byte store at a time, by the key that its owner writes to `key`. Where there is a cache, a row that was read is
+ * replaced without being looked for again, and decoded where it lies.
+ */
+export class KeyedRows<V> {
+  readonly key = new ScratchBytes()
+  readonly #bytes: ByteStore
+  readonly #cache: CachingByteStore | null
+  readonly #valueSerde: Serde<V>
+  /** Where the cache has the row of the key; -1: it is not known. */
+  #row = -1
+  /** Of the cache, when that was found out. */
+  #removals = -1
+
+  constructor(bytes: ByteStore, valueSerde: Serde<V>) {
+    this.#bytes = bytes
+    this.#cache = bytes instanceof CachingByteStore ? bytes : null
+    this.#valueSerde = valueSerde
+  }
+
+  /** Another key is being written. */
+  keyChanges(): void {
+    this.#row = -1
+  }
+
+  /** `length`: of the key. */
+  get(length: number): V | null {
+    const cache = this.#cache
+    if (cache !== null) {
+      const row = this.#isKnown(cache) ? this.#row : cache.findIn(this.key, length)
+      this.#row = row
+      this.#removals = cache.removals
+      if (row >= 0) return cache.read(row, this.#valueSerde)
+    }
+    const value = this.#bytes.borrow(this.key.first(length))
+    return value === null ? null : this.#valueSerde.deserialize(value)
+  }
+
+  /** null deletes. */
+  put(length: number, value: V | null): void {
+    const cache = this.#cache
+    const bytes = value === null ? null : this.#valueSerde.serialize(value)
+    if (cache !== null && this.#isKnown(cache)) cache.replace(this.#row, bytes)
+    else this.#bytes.put(this.key.first(length), bytes)
+  }
+
+  #isKnown(cache: CachingByteStore): boolean {
+    return this.#row >= 0 && this.#removals === cache.removals
+  }
+}
