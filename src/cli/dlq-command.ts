@@ -35,17 +35,23 @@ export function addDlqCommand(program: Command, terminal: Terminal): void {
 }
 
 async function list(broker: Broker, { topic }: DlqOptions, terminal: Terminal): Promise<void> {
-  await terminal.write(`${['PARTITION', 'OFFSET', 'REDRIVEN', 'FROM', 'ERROR', 'MESSAGE'].join('\t')}\n`)
+  // With the first lines, so that a topic that is not there has no empty table.
+  let lines = `${['PARTITION', 'OFFSET', 'REDRIVEN', 'FROM', 'ERROR', 'MESSAGE'].join('\t')}\n`
   for await (const { partition, record, isRedriven } of readDeadLetterTopic(broker, topic)) {
     const { origin, error, message } = readDeadLetter(record)
     const from = origin === null ? '-' : `${origin.topic}-${origin.partition}@${origin.offset}`
-    await terminal.write(`${[partition, record.offset, isRedriven ? 'yes' : 'no', from, error, shortened(message)].join('\t')}\n`)
+    await terminal.write(`${lines}${[partition, record.offset, isRedriven ? 'yes' : 'no', from, error, shortened(message)].join('\t')}\n`)
+    lines = ''
   }
+  await terminal.write(lines)
 }
 
+/** @throws INVALID_ARGUMENT when none is where it was looked for */
 async function show(broker: Broker, options: DlqOptions, terminal: Terminal): Promise<void> {
+  let count = 0
   for await (const { partition, record, isRedriven } of readDeadLetterTopic(broker, options.topic)) {
     if (partition !== (options.partition ?? partition) || record.offset !== (options.offset ?? record.offset)) continue
+    count++
     const lines = [
       `${options.topic}-${partition} at offset ${record.offset}, ${new Date(record.timestamp).toISOString()}${isRedriven ? ', redriven' : ''}`,
       ...record.headers.map(({ key, value }) => `  ${key}: ${text(value).replaceAll('\n', '\n    ')}`),
@@ -54,6 +60,9 @@ async function show(broker: Broker, options: DlqOptions, terminal: Terminal): Pr
     ]
     await terminal.write(`${lines.join('\n')}\n`)
   }
+  if (count > 0) return
+  const place = [options.partition === undefined ? '' : ` in partition ${options.partition}`, options.offset === undefined ? '' : ` at offset ${options.offset}`].join('')
+  throw new StreamError('INVALID_ARGUMENT', `${options.topic} has no dead letter${place}; millrace dlq list --topic ${options.topic} shows those it has`)
 }
 
 async function redriveAll(broker: Broker, { topic, to, execute, fix: fixModule }: DlqOptions, terminal: Terminal): Promise<void> {
