@@ -38,6 +38,10 @@ const options = {
   'dead.letter.topic': option.string({ doc: 'The topic for lines that `line.too.long`, `bad.line` or `invalid.bytes` send there, with headers that say where they stand and what is wrong.', default: null }),
   headers: option.boolean({ doc: 'Give each record the headers file.path, file.device and file.inode.', default: false }),
   'headers.position': option.boolean({ doc: 'Give each record the header file.position: where it begins in its file, in bytes.', default: false }),
+  'headers.line': option.boolean({
+    doc: 'Give each record the header file.line: the number of its first line in its file, from 1. When reading goes on somewhere in a file, what stands before is read to count its lines.',
+    default: false,
+  }),
   'poll.interval.ms': option.int({ doc: 'Time between two looks at open files that were at their end. Watching makes it shorter.', default: 250, check: positive }),
   'rescan.interval.ms': option.int({ doc: 'Time between two looks into the folders for new, renamed and deleted files.', default: 5_000, check: positive }),
   watch: option.boolean({
@@ -64,7 +68,7 @@ const options = {
   'max.open.files': option.int({ doc: 'Most files open at a time, a task. The quietest are closed; their growth is noticed at a rescan.', default: 1_000, check: positive }),
   'batch.bytes': option.int({
     doc: 'Most bytes that one poll takes. Each log gives at most a quarter of it before the next one has its turn.',
-    default: 1_048_576,
+    default: 4 * 1_048_576,
     check: z.number().min(4_096).max(64 * 1_048_576),
   }),
 }

@@ -63,6 +63,7 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
       startAtEnd: config['start.position'] === 'end',
       isTooOld: tooOld(config['ignore.older.ms'], context),
       maxOpenFiles: config['max.open.files'],
+      countLines: config['headers.line'],
       maxLineBytes: config['max.line.bytes'],
       rotatedIdleMs: config['rotated.idle.ms'],
       partialFlushMs: config['partial.flush.ms'] === 0 ? Number.POSITIVE_INFINITY : config['partial.flush.ms'],
@@ -183,7 +184,7 @@ function lineRecordsOf(config: FileSourceTaskConfig, { clock, log }: SourceTaskC
   const format = lineFormatOf(config, () => clock.now())
   const entryRule = entryRuleOf(config)
   const passesBytes = config.encoding === 'utf-8' || config.encoding === 'bytes'
-  if (format === null && entryRule === null && passesBytes && !config['headers.position']) return undefined
+  if (format === null && entryRule === null && passesBytes && !config['headers.position'] && !config['headers.line']) return undefined
   const isCsv = config.format === 'csv' || config.format === 'tsv'
   return new LineRecords({
     topic: config.topic,
@@ -203,6 +204,7 @@ function lineRecordsOf(config: FileSourceTaskConfig, { clock, log }: SourceTaskC
     badLine: config['bad.line'],
     withFileHeaders: config.headers,
     withPosition: config['headers.position'],
+    withLine: config['headers.line'],
     warn: (text) => log.warn(text),
   })
 }

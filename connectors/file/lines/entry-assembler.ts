@@ -16,6 +16,8 @@ export interface PlacedLine {
   /** Position of its first byte. */
   readonly start: number
   readonly bytes: number
+  /** Its number, from 1; unset where nobody counts. */
+  readonly line: number | undefined
   /** The offset to store once it was given; to be asked before the next poll. */
   readonly offset: () => SourceOffset
   /** Why its bytes are no text; it is an entry by itself then. */

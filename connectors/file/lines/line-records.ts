@@ -32,6 +32,7 @@ export interface LineRecordsOptions {
   readonly badLine: 'fail' | 'skip' | 'dead-letter'
   readonly withFileHeaders: boolean
   readonly withPosition: boolean
+  readonly withLine: boolean
   readonly warn: (text: string) => void
 }
 
@@ -50,8 +51,8 @@ export class LineRecords {
   constructor(options: LineRecordsOptions) {
     this.#options = options
     this.#assembler = options.entryRule === null ? undefined : new EntryAssembler(options.entryRule, options.limits)
-    const { topic, format, entryRule, encoding, fieldTypes, timestampField, withFileHeaders, withPosition } = options
-    const passesJson = format?.isJson === true && entryRule === null && encoding === 'utf-8' && fieldTypes.size === 0 && timestampField === null && !withPosition
+    const { topic, format, entryRule, encoding, fieldTypes, timestampField, withFileHeaders, withPosition, withLine } = options
+    const passesJson = format?.isJson === true && entryRule === null && encoding === 'utf-8' && fieldTypes.size === 0 && timestampField === null && !withPosition && !withLine
     this.#json = passesJson ? new JsonSpans({ topic, headersOf: (file) => (withFileHeaders ? fileHeaders(file) : []) }) : undefined
   }
 
@@ -76,13 +77,13 @@ export class LineRecords {
   #addLineAt(records: LineItem[], block: LineBlock, index: number, nowMs: number, monotonicMs: number): void {
     const begin = block.spans[2 * index]!
     const bytes = block.bytes.subarray(begin, block.spans[2 * index + 1])
-    this.#addLine(records, this.#placed(block.file, bytes, block.origin + begin, () => offsetAfter(block, index)), nowMs, monotonicMs)
+    this.#addLine(records, this.#placed({ file: block.file, bytes, start: block.origin + begin, line: numbered(block, index), offset: () => offsetAfter(block, index) }), nowMs, monotonicMs)
   }
 
   /** The beginning of a line that is too long, as a line of its own. */
   ofTruncated(line: OverlongLine, nowMs: number, monotonicMs: number): LineItem[] {
     const records: LineItem[] = []
-    this.#addLine(records, this.#placed(line.file, line.bytes, line.start, () => line.offset), nowMs, monotonicMs)
+    this.#addLine(records, this.#placed({ ...line, line: numbered(line, 0), offset: () => line.offset }), nowMs, monotonicMs)
     return records
   }
 
@@ -98,7 +99,7 @@ export class LineRecords {
 
   /** The beginning of a line that is too long, as a dead letter, behind what its file still owes. */
   ofDeadLetter(line: OverlongLine, nowMs: number): LineItem[] {
-    const entry: Entry = { file: line.file, text: line.bytes.toString('latin1'), start: line.start, bytes: line.lineBytes, offset: () => line.offset, lineCount: 1 }
+    const entry: Entry = { file: line.file, text: line.bytes.toString('latin1'), start: line.start, bytes: line.lineBytes, line: undefined, offset: () => line.offset, lineCount: 1 }
     const letter = badLineRecord({ topic: this.#options.deadLetterTopic!, entry, bytes: line.bytes, reason: `the line has ${line.lineBytes} bytes`, nowMs })
     return [...this.#owed(line.file, nowMs), letter]
   }
@@ -117,15 +118,15 @@ export class LineRecords {
       for (const entry of this.#assembler.add(line, monotonicMs)) records.push(...this.#recordOf(entry, nowMs))
       return
     }
-    const { file, text, start, bytes, error, offset } = line
-    for (const item of this.#recordOf({ file, text, start, bytes, error, offset, lineCount: 1 }, nowMs)) records.push(item)
+    const { file, text, start, bytes, error, offset, line: number } = line
+    for (const item of this.#recordOf({ file, text, start, bytes, error, offset, line: number, lineCount: 1 }, nowMs)) records.push(item)
   }
 
-  #placed(file: TailedFile, bytes: Buffer, start: number, offset: PlacedLine['offset']): PlacedLine {
+  #placed({ file, bytes, start, line, offset }: Pick<PlacedLine, 'file' | 'start' | 'line' | 'offset'> & { readonly bytes: Buffer }): PlacedLine {
     try {
-      return { file, start, bytes: bytes.length, offset, text: decodeText(bytes, file.encoding, this.#options.invalidBytes, start === 0), error: undefined }
+      return { file, start, bytes: bytes.length, line, offset, text: decodeText(bytes, file.encoding, this.#options.invalidBytes, start === 0), error: undefined }
     } catch (error) {
-      return { file, start, bytes: bytes.length, offset, text: bytes.toString('latin1'), error }
+      return { file, start, bytes: bytes.length, line, offset, text: bytes.toString('latin1'), error }
     }
   }
 
@@ -147,9 +148,10 @@ export class LineRecords {
   }
 
   #record(entry: Entry, { value, schema: valueSchema }: ParsedLine, nowMs: number): LineRecord {
-    const { topic, withFileHeaders, withPosition } = this.#options
+    const { topic, withFileHeaders, withPosition, withLine } = this.#options
     const headers: ConnectHeader[] = withFileHeaders ? [...fileHeaders(entry.file)] : []
     if (withPosition) headers.push(header('file.position', String(entry.start)))
+    if (withLine) headers.push(header('file.line', String(entry.line)))
     return new LineRecord({ topic, value, valueSchema, timestamp: this.#timestamp(value) ?? nowMs, headers }, entry)
   }
 
@@ -181,6 +183,10 @@ export class LineRecords {
     this.#headers.set(file, { fingerprint: file.fingerprint, text })
     return text
   }
+}
+
+function numbered({ linesBefore }: LineBlock | OverlongLine, index: number): number | undefined {
+  return linesBefore === undefined ? undefined : linesBefore + index + 1
 }
 
 function positionOf({ file, offset }: Pick<Entry, 'file' | 'offset'>): SourcePosition {

@@ -39,6 +39,8 @@ export interface TailerOptions extends FamilyOptions {
   /** Files of which nothing was read are left alone when they were changed last at such a time. */
   readonly isTooOld: (modifiedNs: bigint) => boolean
   readonly maxOpenFiles: number
+  /** Lines are to have their numbers. */
+  readonly countLines: boolean
   readonly encoding: FileEncoding
   readonly spool: SpoolOptions
 }
@@ -276,6 +278,7 @@ export class FileTailer {
   }
 
   #admit(found: FoundFile, path: string, file: TailedFile, known: boolean): void {
+    if (this.#options.countLines && file.isOpen) file.countLines()
     const family = this.#families.get(path) ?? new LogFamily(path)
     const member: Member = { file, modifiedNs: found.modifiedNs, listed: true, known, quietSinceMs: undefined, quietBytes: 0, quietAsPresent: true }
     this.#families.set(path, family)

@@ -20,6 +20,9 @@ import type { FileEncoding } from '../lines/text-decoder.ts'
 import { bigEndianEnds, cutText, littleEndianEnds, narrowEnds, splitLines } from './line-splitter.ts'
 import type { LineEnds, SpanArena } from './line-splitter.ts'
 
+/** At a time, when lines are counted: even, so that no character of UTF-16 is cut. */
+const countedBytes = 256 * 1024
+
 export interface ReadLimits {
   /** Most bytes that one turn takes from the file. */
   readonly turnBytes: number
@@ -39,6 +42,8 @@ export interface LineBlock {
   /** Position after the last line, and the offset to store for it. */
   readonly next: number
   readonly offset: SourceOffset
+  /** How many lines stand before the first one; unset where nobody counts. */
+  readonly linesBefore: number | undefined
 }
 
 /** A line longer than allowed: its beginning, and where the next one starts. */
@@ -50,6 +55,7 @@ export interface OverlongLine {
   readonly lineBytes: number
   readonly next: number
   readonly offset: SourceOffset
+  readonly linesBefore: number | undefined
 }
 
 export type Turn =
@@ -99,6 +105,8 @@ export class TailedFile {
   #ends: LineEnds
   #spooled = false
   #partition: SourcePartition | undefined
+  /** Before the position; unset where nobody counts. */
+  #lines: number | undefined
 
   constructor({ key, device, inode, path }: { readonly key: string; readonly device: string; readonly inode: string; readonly path: string }, encoding: FileEncoding = 'bytes') {
     this.key = key
@@ -197,6 +205,22 @@ export class TailedFile {
     this.#modifiedMs = -1
     const start = Math.max(0, position - guardBytes)
     this.#readAt(start, position - start).copy(this.#guard)
+    if (this.#lines !== undefined) this.#lines = this.#linesBefore(position)
+  }
+
+  /** From here on lines are counted. Reads all that stands before the position. */
+  countLines(): void {
+    this.#lines ??= this.#linesBefore(this.#position)
+  }
+
+  #linesBefore(position: number): number {
+    const chunk = Buffer.allocUnsafe(Math.min(position, countedBytes))
+    let lines = 0
+    for (let at = 0; at < position; at += chunk.length) {
+      const part = chunk.subarray(0, this.#readInto(chunk, 0, Math.min(chunk.length, position - at), at))
+      for (let end = this.#ends.find(part, 0); end >= 0; end = this.#ends.find(part, end + this.#ends.width)) lines++
+    }
+    return lines
   }
 
   /** The start of the last line: where reading begins if only what comes from now on is wanted. */
@@ -306,12 +330,20 @@ export class TailedFile {
     this.#advance(guard, guard.length, next)
     if (withoutReturn <= limits.maxLineBytes) return this.#block(bytes, Uint32Array.of(before, before + withoutReturn), start - before)
     const kept = cutText(bytes.subarray(before), limits.maxLineBytes, this.#ends)
-    return { kind: 'overlong', file: this, bytes: kept, start, lineBytes: end - start, next, offset: this.offset() }
+    return { kind: 'overlong', file: this, bytes: kept, start, lineBytes: end - start, next, offset: this.offset(), linesBefore: this.#passLines(1) }
   }
 
   #block(bytes: Buffer, spans: Uint32Array, origin: number): LineBlock {
     const [next, offset] = [this.#position, this.offset()]
-    return { kind: 'lines', file: this, bytes, spans, recordCount: spans.length / 2, origin, next, offset }
+    const recordCount = spans.length / 2
+    return { kind: 'lines', file: this, bytes, spans, recordCount, origin, next, offset, linesBefore: this.#passLines(recordCount) }
+  }
+
+  /** How many there were before. */
+  #passLines(count: number): number | undefined {
+    const before = this.#lines
+    if (before !== undefined) this.#lines = before + count
+    return before
   }
 
   /** `bytes` ends, at `end`, with what stands before the new position. */

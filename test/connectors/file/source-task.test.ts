@@ -113,7 +113,7 @@ describe('restarting', () => {
     }
   })
 
-  it('reads nothing again of a file that was read to its end', async () => {
+  it('reads nothing again after a restart of a file that was read to its end (vector#7990, beats#1341)', async () => {
     append('access.log', 0, 100)
     const source = await started()
     await source.drain()
@@ -187,7 +187,7 @@ describe('restarting', () => {
 })
 
 describe('rotation', () => {
-  it('drains a renamed file before its successor, though its writer still has it open', async () => {
+  it('drains a renamed file before its successor, though its writer still has it open (fluent-bit#10414)', async () => {
     const writer = openSync(at('access.log'), 'a')
     writeSync(writer, 'line 0\n')
     const source = await started()
@@ -226,6 +226,18 @@ describe('rotation', () => {
     expect(source.texts).toEqual(['whole', 'line 0', 'half', '', 'much later'])
   })
 
+  it('reads a file from its beginning that is shorter than the position stored for it (fluent-bit#11455)', async () => {
+    append('access.log', 0, 3)
+    const source = await started()
+    await source.drain()
+    source.commit()
+    for (const [partition, offset] of source.committed) source.committed.set(partition, { ...offset, position: 1_000_000 })
+    await source.crash()
+    await source.start()
+    await source.drain()
+    expect(source.texts).toEqual([...lines(0, 3), ...lines(0, 3)])
+  })
+
   it('reads a truncated file from its beginning', async () => {
     append('access.log', 0, 10)
     const source = await started()
@@ -256,7 +268,7 @@ describe('rotation', () => {
     expect(source.texts).toEqual(lines(10, 30))
   })
 
-  it('reads nothing twice when the log is rotated by copying, and finds what only the copy holds', async () => {
+  it('reads nothing twice when the log is rotated by copying, and finds what only the copy holds (beats#39731)', async () => {
     append('access.log', 0, 10)
     const source = await started({ path: at('access.log*') })
     await source.drain()
@@ -302,6 +314,21 @@ describe('rotation', () => {
     symlinkSync(at('two'), at('access.log'))
     await source.drain()
     expect(source.texts).toEqual(lines(0, 6))
+  })
+
+  it('tells empty files from each other once they hold a line (vector#643)', async () => {
+    for (const name of ['a.log', 'b.log', 'c.log']) writeFileSync(at(name), '')
+    const source = await started({ path: at('*.log') })
+    await source.drain()
+    append('c.log', 0, 2)
+    append('a.log', 2, 4)
+    await source.drain()
+    source.commit()
+    await source.crash()
+    append('b.log', 4, 6)
+    await source.start()
+    await source.drain()
+    expect(source.texts.toSorted()).toEqual(lines(0, 6))
   })
 
   it('keeps files apart that begin alike', async () => {

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -185,6 +185,24 @@ describe('formats', () => {
       await source.drain()
       expect(values(source), `after ${committed}`).toEqual(expected)
     }
+  })
+
+  it.each([{}, { format: 'json' }, { encoding: 'utf-16le' }])('numbers lines as they stand in their file, too long ones counted, also after a restart and after a rotation (%o)', async (config) => {
+    const bytes = (lines: readonly string[]) => Buffer.from(lines.map((line) => `${line}\n`).join(''), 'encoding' in config ? 'utf16le' : 'utf8')
+    writeFileSync(log(), bytes(['1', '2', '3'.repeat(20), '4']))
+    const source = await started({ 'headers.line': 'true', 'max.line.bytes': '16', 'bad.line': 'skip', ...config })
+    const numbers = () => source.given.map(({ headers }) => headers['file.line'])
+    await source.drain()
+    source.commit(2)
+    await source.crash()
+    await source.start()
+    appendFileSync(log(), bytes(['5', '6']))
+    await source.drain()
+    expect(numbers()).toEqual(['1', '2', '3', '4', '5', '6'])
+    renameSync(log(), `${log()}.1`)
+    writeFileSync(log(), bytes(['7', '8']))
+    await source.drain()
+    expect(numbers().slice(6)).toEqual(['1', '2'])
   })
 
   it('passes lines of JSON on as they are written', async () => {
