@@ -65,7 +65,7 @@ describe('millrace run of an example', () => {
 })
 
 await describeWith('kafka', 'millrace run of an example on Apache Kafka', (kafka) => {
-  it('gives its results there, in two threads: error-rate', { timeout: 240_000 }, async () => {
-    await check(examples[0]!, ['--kafka', kafka.bootstrapServers])
+  it.each(examples)('gives its results there, in two threads: $name', { timeout: 240_000 }, async (example) => {
+    await check(example, ['--kafka', kafka.bootstrapServers])
   })
 })
