@@ -222,18 +222,23 @@ export class EmbeddedProducer implements Producer {
   async #send(target: TopicPartition, batch: UnsealedBatch): Promise<BatchMetadata> {
     const sequence = this.#sequenceOf(target)
     if (this.#transaction === 'begun') this.#transaction = 'touched'
-    sealBatch(batch.bytes, { ...this.#identity, baseSequence: this.#isIdempotent ? sequence.next : -1, transactional: this.#transactionalId !== null })
-    const following = sequenceAfter(sequence.next, batch.recordCount)
+    const { topic, partition } = target
+    const { bytes, recordCount } = batch
+    const { producerId, producerEpoch } = this.#identity
+    const transactionalId = this.#transactionalId
+    sealBatch(bytes, { producerId, producerEpoch, baseSequence: this.#isIdempotent ? sequence.next : -1, transactional: transactionalId !== null })
+    const following = sequenceAfter(sequence.next, recordCount)
     sequence.inFlight++
     let settled: Promise<unknown> | undefined
     try {
-      const call = this.#engine.append({ ...target, ...batch, transactionalId: this.#transactionalId, acknowledge: this.#acknowledge })
+      // Each field by its name: what is put together by spreading has a shape of its own every time, which V8 makes anew and no cache knows.
+      const call = this.#engine.append({ topic, partition, bytes, recordCount, transactionalId, acknowledge: this.#acknowledge })
       sequence.next = following
       settled = call.then(() => undefined, () => undefined)
       this.#inFlight.add(settled)
       const { baseOffset, logAppendTime } = await call
       sequence.acknowledged = following
-      return { topic: target.topic, partition: target.partition, recordCount: batch.recordCount, baseOffset, logAppendTime }
+      return { topic, partition, recordCount, baseOffset, logAppendTime }
     } catch (error) {
       throw this.#noteFailure(error)
     } finally {

@@ -5,7 +5,8 @@ import type { EngineApi } from './engine-api.ts'
 import { validatePositions, validateReadOptions } from '../validate.ts'
 import { eitherSignal } from '../wait.ts'
 
-const defaults = { maxBytes: 1024 * 1024, minBytes: 1, maxWaitMs: 500, isolation: 'read-committed' } as const
+const defaultMaxBytes = 1024 * 1024
+const defaultMaxWaitMs = 500
 
 /** The reader of the embedded engine, in its process or in another thread. */
 export class EmbeddedReader implements Reader {
@@ -38,10 +39,10 @@ export class EmbeddedReader implements Reader {
     if (this.#reading) throw new StreamError('INVALID_ARGUMENT', 'read() was called while another read() of this reader is going on')
     this.#reading = true
     const assigned = this.#positions
-    const { signal, ...limits } = options
-    const abort = eitherSignal(this.#closed.signal, signal)
+    const { maxBytes = defaultMaxBytes, minBytes = 1, maxWaitMs = defaultMaxWaitMs, isolation = 'read-committed' } = options
+    const abort = eitherSignal(this.#closed.signal, options.signal)
     try {
-      const partitions = await this.#engine.fetch({ ...defaults, ...limits, positions: this.#rotated() }, abort.signal)
+      const partitions = await this.#engine.fetch({ positions: this.#rotated(), maxBytes, minBytes, maxWaitMs, isolation }, abort.signal)
       this.#checkOpen()
       if (assigned === this.#positions) this.#advance(partitions)
       return { partitions }

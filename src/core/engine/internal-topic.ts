@@ -65,11 +65,12 @@ export class InternalTopic {
   }
 
   #encode(records: readonly InternalRecord[], producer: ProducerIdentity): Uint8Array {
+    const { producerId, producerEpoch } = producer
     const builder = new RecordBatchBuilder({ maxBytes: maxRecordsBytes })
     const now = this.#engine.clock.now()
     for (const { key, value } of records) builder.add(key, value, now)
     const { bytes } = builder.build()
-    sealBatch(bytes, { ...producer, baseSequence: -1, transactional: producer.producerId >= 0 })
+    sealBatch(bytes, { producerId, producerEpoch, baseSequence: -1, transactional: producerId >= 0 })
     return bytes
   }
 }

@@ -391,15 +391,14 @@ export class PartitionLog implements JournalledLog {
    * @throws OFFSET_OUT_OF_RANGE before the log start offset or beyond the log end offset, STORAGE_CORRUPT, STORAGE_ERROR, CLOSED
    */
   read(request: LogReadRequest): LogRead {
-    this.#ensureReadable(request.offset)
-    const limitOffset = request.isolation === 'read-committed' ? this.lastStableOffset : this.#highWatermark
-    const found = request.offset < limitOffset ? this.#segments.read({ ...request, limitOffset }) : { batches: [], nextOffset: request.offset }
+    const { offset, maxBytes, isolation } = request
+    this.#ensureReadable(offset)
+    const limitOffset = isolation === 'read-committed' ? this.lastStableOffset : this.#highWatermark
+    const { batches, nextOffset } = offset < limitOffset ? this.#segments.read({ offset, limitOffset, maxBytes }) : { batches: [], nextOffset: offset }
+    const abortedTransactions = isolation === 'read-committed' && batches.length > 0 ? this.#segments.abortedIn(offset, nextOffset) : []
     return {
-      ...found,
-      abortedTransactions: request.isolation === 'read-committed' && found.batches.length > 0 ? this.#segments.abortedIn(request.offset, found.nextOffset) : [],
-      logStartOffset: this.#logStartOffset,
-      highWatermark: this.#highWatermark,
-      lastStableOffset: this.lastStableOffset,
+      batches, nextOffset, abortedTransactions,
+      logStartOffset: this.#logStartOffset, highWatermark: this.#highWatermark, lastStableOffset: this.lastStableOffset,
     }
   }
 
