@@ -94,6 +94,9 @@ const broker = await openEmbeddedBroker({ directory: join(directory.path, 'log')
 const lineCount = 1_000_000
 const eventCount = 200_000
 const topic = () => `bench-${runs}`
+const stringified = { name: 'JSON.stringify of each value', run: () => { for (let id = 0; id < eventCount; id++) Buffer.from(JSON.stringify(event(id))) } }
+const texts = Array.from({ length: 1000 }, (_, id) => JSON.stringify(event(id)))
+const parsed = { name: 'JSON.parse of each value', run: () => { for (let id = 0; id < eventCount; id++) JSON.parse(texts[id % 1000]!) } }
 
 try {
   await bench({
@@ -105,19 +108,36 @@ try {
     await bench({
       name, records: eventCount, bytes: eventCount * lineBytes,
       run: () => runUntil(broker, sourceOf(eventCount, eventsBatch(topic)), { ...config, 'value.converter': 'JsonConverter', 'value.converter.schemas.enable': 'false' }, eventCount),
-      against: { name: 'JSON.stringify of each value', run: () => { for (let id = 0; id < eventCount; id++) Buffer.from(JSON.stringify(event(id))) } },
+      against: stringified,
     })
   }
-  await bench({
-    name: 'connect-source-json-schemas', records: eventCount, bytes: eventCount * lineBytes,
-    run: () => runUntil(broker, sourceOf(eventCount, structsBatch(topic)), { 'value.converter': 'JsonConverter' }, eventCount),
-    against: { name: 'JSON.stringify of each value', run: () => { for (let id = 0; id < eventCount; id++) Buffer.from(JSON.stringify(event(id))) } },
-  })
+  for (const [name, config] of [['connect-source-json-schemas', {}], ['connect-source-json-schemas-3-transforms', threeTransforms], ['connect-source-json-schemas-6-transforms', sixTransforms]] as const) {
+    await bench({
+      name, records: eventCount, bytes: eventCount * lineBytes,
+      run: () => runUntil(broker, sourceOf(eventCount, structsBatch(topic)), { ...config, 'value.converter': 'JsonConverter' }, eventCount),
+      against: stringified,
+    })
+  }
   await runUntil(broker, sourceOf(lineCount, spansBatch(() => 'lines')), {}, lineCount)
   await bench({
     name: 'connect-sink-lines', records: lineCount, bytes: lineCount * lineBytes,
     run: () => runUntil(broker, nullSink, { 'topics': 'lines', 'key.converter': 'StringConverter' }, lineCount),
     against: { name: 'toString of each value', run: () => { for (let index = 0; index < lineCount; index++) line.toString() } },
+  })
+  const schemaless = { 'value.converter': 'JsonConverter', 'value.converter.schemas.enable': 'false' }
+  await runUntil(broker, sourceOf(eventCount, eventsBatch(() => 'events')), schemaless, eventCount)
+  for (const [name, config] of [['connect-sink-json', {}], ['connect-sink-json-3-transforms', threeTransforms], ['connect-sink-json-6-transforms', sixTransforms]] as const) {
+    await bench({
+      name, records: eventCount, bytes: eventCount * lineBytes,
+      run: () => runUntil(broker, nullSink, { ...config, ...schemaless, 'topics': 'events', 'key.converter': 'StringConverter' }, eventCount),
+      against: parsed,
+    })
+  }
+  await runUntil(broker, sourceOf(eventCount, structsBatch(() => 'structs')), { 'value.converter': 'JsonConverter' }, eventCount)
+  await bench({
+    name: 'connect-sink-json-schemas', records: eventCount, bytes: eventCount * lineBytes,
+    run: () => runUntil(broker, nullSink, { 'topics': 'structs', 'value.converter': 'JsonConverter', 'key.converter': 'StringConverter' }, eventCount),
+    against: parsed,
   })
 } finally {
   await broker.close()
