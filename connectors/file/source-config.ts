@@ -67,7 +67,7 @@ const options = {
   'forget.after.ms': option.long({ doc: 'How long the position of a file that is gone is kept. A compressed file that is made of it in that time is recognised.', default: 86_400_000, check: z.number().min(0) }),
   'max.open.files': option.int({ doc: 'Most files open at a time, a task. The quietest are closed; their growth is noticed at a rescan.', default: 1_000, check: positive }),
   'batch.bytes': option.int({
-    doc: 'Most bytes that one poll takes. Each log gives at most a quarter of it before the next one has its turn.',
+    doc: 'Most bytes that one poll takes; a quarter of it where lines are looked into, since their values need memory. Each log gives at most a quarter of that before the next one has its turn.',
     default: 4 * 1_048_576,
     check: z.number().min(4_096).max(64 * 1_048_576),
   }),

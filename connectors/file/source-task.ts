@@ -55,7 +55,9 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
 
   start(config: FileSourceTaskConfig, context: SourceTaskContext): void {
     const include = pathsOf(config).map(pathPattern)
-    const turnBytes = Math.floor(config['batch.bytes'] / 4)
+    const records = lineRecordsOf(config, context)
+    const batchBytes = records === undefined ? config['batch.bytes'] : mappedBatchBytes(config['batch.bytes'])
+    const turnBytes = Math.floor(batchBytes / 4)
     const options = {
       scope: { include, exclude: config.exclude.map(pathPattern), compressed: config.compressed },
       isOurs: (base: string) => shareOf(base, config['task.shares']) === config['task.share'],
@@ -76,7 +78,7 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
     context.gauge({ name: 'file_count', help: 'Files that are followed.' }, () => tailer.files.length)
     const hints = new ChangeHints(context.clock)
     if (config.watch) hints.start(include, context.log)
-    const buffer = Buffer.allocUnsafe(config['batch.bytes'] + guardBytes)
+    const buffer = Buffer.allocUnsafe(batchBytes + guardBytes)
     const housekeeper = new Housekeeper({
       policy: config['cleanup.policy'],
       folder: config['cleanup.folder'] === null ? null : resolve(config['cleanup.folder']),
@@ -84,7 +86,7 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
       forgetAfterMs: config['forget.after.ms'],
       isOurs: options.isOurs,
     }, context.log)
-    this.#started = { config, context, tailer, hints, housekeeper, spans: lineSpansOf(config), records: lineRecordsOf(config, context), buffer, roomForTurn: turnBytes + guardBytes }
+    this.#started = { config, context, tailer, hints, housekeeper, spans: lineSpansOf(config), records, buffer, roomForTurn: turnBytes + guardBytes }
     this.#nextRescanMs = context.clock.monotonic()
   }
 
@@ -167,6 +169,11 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
     if (this.#started === undefined) throw new Error('the file source task is used before start or after stop')
     return this.#started
   }
+}
+
+/** Values of lines take several times as much memory as the lines. */
+function mappedBatchBytes(batchBytes: number): number {
+  return Math.max(4_096, Math.floor(batchBytes / 4))
 }
 
 function lineSpansOf(config: FileSourceTaskConfig): LineSpans {
