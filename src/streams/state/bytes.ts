@@ -48,6 +48,13 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true
 }
 
+/** True: `bytes` are those of `start` and `more` others. */
+export function beginsWith(bytes: Uint8Array, start: Uint8Array, more: number): boolean {
+  if (bytes.length !== start.length + more) return false
+  for (let index = 0; index < start.length; index++) if (bytes[index] !== start[index]) return false
+  return true
+}
+
 /** Below 0, 0 or above: `a` is before, equal to or after `b`, byte by byte. */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const common = Math.min(a.length, b.length)

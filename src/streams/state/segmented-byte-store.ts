@@ -1,5 +1,5 @@
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
-import { equalBytes } from './bytes.ts'
+import { beginsWith } from './bytes.ts'
 import { LmdbByteStore } from './lmdb-byte-store.ts'
 import { MemoryByteStore } from './memory-byte-store.ts'
 import { timeBound } from './store-keys.ts'
@@ -123,7 +123,7 @@ export class SegmentedByteStore implements ByteStore {
         if (entry === null) continue
         const time = keys.timeOf(entry.key)
         // Who takes one entry now and one after a commit may meet the row of another key.
-        if (time >= from && time <= toTime && equalBytes(keys.baseOf(entry.key), base)) yield entry
+        if (time >= from && time <= toTime && beginsWith(entry.key, base, keys.suffixBytes)) yield entry
       }
     }
   }

@@ -1,7 +1,7 @@
 import type { Serde } from '../../core/index.ts'
 import type { Windowed } from '../windows.ts'
 import type { ByteEntry, ByteStore } from './byte-store.ts'
-import { equalBytes } from './bytes.ts'
+import { beginsWith } from './bytes.ts'
 import type { KeyValue } from './key-value-store.ts'
 import { KeyedRows } from './keyed-rows.ts'
 import type { SegmentedByteStore } from './segmented-byte-store.ts'
@@ -146,7 +146,7 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
     const isDirect = !this.#options.cached && this.#segments.isInMemory
     const fromTime = Math.max(0, from, this.#segments.firstNoticedTime)
     for (const entry of isDirect ? this.#segments.scanKey(keyBytes, fromTime, to, reverse) : this.#bytes.scan({ ...scanOf(windowsOfKey(keyBytes, fromTime, to)), fromTime, toTime: to, reverse })) {
-      if (!isDirect && !equalBytes(windowKeys.baseOf(entry.key), keyBytes)) continue
+      if (!isDirect && !beginsWith(entry.key, keyBytes, windowSuffix)) continue
       yield { start: windowStartOf(entry.key), value: this.#options.valueSerde.deserialize(entry.value) }
     }
   }
