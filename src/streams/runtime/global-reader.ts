@@ -1,16 +1,47 @@
 import { partitionKey } from '../../core/index.ts'
 import type { Broker, OffsetQuery, Reader } from '../../core/index.ts'
-import type { GlobalStores } from './global-stores.ts'
+import type { ResolvedConfig } from '../config.ts'
+import type { DiskState } from '../state/disk-state.ts'
+import type { OpenStore } from '../state/open-store.ts'
+import type { TopologyData } from '../topology/node.ts'
+import { GlobalStores } from './global-stores.ts'
+import { taskConfig } from './task-factory.ts'
+import type { OpenDisk } from './task-factory.ts'
+
+export interface GlobalsOptions {
+  readonly topology: TopologyData
+  readonly config: ResolvedConfig
+  /** Of the thread: it ends with a dash and a number. */
+  readonly name: string
+  /** null: stores are kept in memory. */
+  readonly openDisk: OpenDisk | null
+}
+
+/** The global stores of one thread: each thread of an instance has a copy, on disk in a directory with its number. */
+export function openGlobals({ topology, config, name, openDisk }: GlobalsOptions): GlobalReader {
+  const isKept = topology.globalStores.some(({ store }) => store.persistent)
+  const disk = isKept ? (openDisk?.(`global-${name.slice(name.lastIndexOf('-') + 1)}`) ?? null) : null
+  const { applicationId, broker, clock } = config
+  return new GlobalReader(broker, new GlobalStores(topology, { applicationId, clock, config: taskConfig(config), disk }), disk)
+}
 
 /** Reads the topics of global stores, all partitions, from their beginning or from where a store on disk is, and goes on following them. */
 export class GlobalReader {
   readonly #broker: Broker
   readonly #stores: GlobalStores
+  readonly #disk: DiskState | null
   #reader: Reader | null = null
 
-  constructor(broker: Broker, stores: GlobalStores) {
+  /** `disk`: where the stores are; it is closed with them. */
+  constructor(broker: Broker, stores: GlobalStores, disk: DiskState | null = null) {
     this.#broker = broker
     this.#stores = stores
+    this.#disk = disk
+  }
+
+  /** By name. */
+  get stores(): ReadonlyMap<string, OpenStore> {
+    return this.#stores.stores
   }
 
   /** Resolves when the stores hold what the topics held at the time of the call. */
@@ -42,6 +73,7 @@ export class GlobalReader {
     await this.#reader?.close()
     this.#reader = null
     this.#stores.close()
+    await this.#disk?.close()
   }
 
   async #read(maxWaitMs: number) {

@@ -1,7 +1,6 @@
 import { partitionKey, sleep } from '../../core/index.ts'
 import type { GroupMember, ReadResult, RebalanceEvent, TopicPartition } from '../../core/index.ts'
 import type { ResolvedConfig } from '../config.ts'
-import type { DiskState } from '../state/disk-state.ts'
 import type { OpenStore } from '../state/open-store.ts'
 import { clientIdWith } from '../store-metadata.ts'
 import type { TopologyData } from '../topology/node.ts'
@@ -9,14 +8,14 @@ import { ActiveTask } from './active-task.ts'
 import { taskAssignor } from './assignor.ts'
 import { giveWay, isWaiting, nextResult, settle } from './calls-under-way.ts'
 import { asStreamError, canGoOn, withAdvice } from './failure.ts'
-import { GlobalReader } from './global-reader.ts'
-import { GlobalStores } from './global-stores.ts'
+import { openGlobals } from './global-reader.ts'
+import type { GlobalReader } from './global-reader.ts'
 import { KnownTopics } from './known-topics.ts'
 import { decodeLeaderData, noLeaderData } from './member-data.ts'
 import type { LeaderData, MemberData } from './member-data.ts'
 import { StoreUpkeep } from './store-upkeep.ts'
 import type { StreamTask } from './stream-task.ts'
-import { TaskFactory, taskConfig } from './task-factory.ts'
+import { TaskFactory } from './task-factory.ts'
 import type { OpenDisk } from './task-factory.ts'
 import { TaskOutput } from './task-output.ts'
 import { countCommit } from './thread-metrics.ts'
@@ -75,8 +74,6 @@ export class StreamThread {
   readonly #factory: TaskFactory
   readonly #globals: GlobalReader
   readonly #tracing: ThreadTracing
-  readonly #globalStores: ReadonlyMap<string, OpenStore>
-  readonly #globalDisk: DiskState | null
   readonly #stop = new AbortController()
   #member: GroupMember | null = null
   #tasks: ActiveTask[] = []
@@ -115,12 +112,8 @@ export class StreamThread {
       partitionCount: (topic) => this.#topics.partitionCount(topic),
     })
     this.#tracing = new ThreadTracing({ applicationId: config.applicationId, name, isOn: config.tracing })
-    // Each thread of an instance has a copy.
-    this.#globalDisk = topology.globalStores.some(({ store }) => store.persistent) ? (options.openDisk?.(`global-${name.slice(name.lastIndexOf('-') + 1)}`) ?? null) : null
-    const globals = new GlobalStores(topology, { applicationId: config.applicationId, clock: config.clock, config: taskConfig(config), disk: this.#globalDisk })
-    this.#globals = new GlobalReader(config.broker, globals)
-    this.#globalStores = globals.stores
-    this.#factory = new TaskFactory({ topology, config, partitionCounts, collector: this.#output.collector, globalStores: globals.stores, openDisk: options.openDisk, batchLimits, hasTopic: (topic) => this.#topics.has(topic) })
+    this.#globals = openGlobals(options)
+    this.#factory = new TaskFactory({ topology, config, partitionCounts, collector: this.#output.collector, globalStores: this.#globals.stores, openDisk: options.openDisk, batchLimits, hasTopic: (topic) => this.#topics.has(topic) })
   }
 
   get tasks(): readonly ActiveTask[] {
@@ -137,7 +130,7 @@ export class StreamThread {
   }
 
   get globalStores(): ReadonlyMap<string, OpenStore> {
-    return this.#globalStores
+    return this.#globals.stores
   }
 
   /** Tasks that run elsewhere, and whose stores are followed here. */
@@ -500,7 +493,6 @@ export class StreamThread {
     this.#setTasks([])
     await this.#upkeep.close()
     await this.#globals.close()
-    await this.#globalDisk?.close()
     await this.#output.close()
     await this.#factory.close()
     await this.#member?.leave()
