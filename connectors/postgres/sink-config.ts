@@ -2,6 +2,7 @@ import { configSpec, option } from 'millrace/connect'
 import type { ConfigOf } from 'millrace/connect'
 import { z } from 'zod'
 import { connectionOptions } from './connection-config.ts'
+import { columnTypesOf } from './sink/json-schema.ts'
 
 const options = {
   ...connectionOptions,
@@ -24,6 +25,10 @@ const options = {
   'value.column': option.string({ doc: 'The column for a value that has no fields, such as a number.', default: 'value', check: z.string().min(1) }),
   'auto.create': option.boolean({ doc: 'Make a table that is missing, from the first records.', default: false }),
   'auto.evolve': option.boolean({ doc: 'Add a column that is missing, from the first record that has it.', default: false }),
+  'value.schema': option.string({
+    doc: 'A JSON Schema of the values (JSON.stringify(z.toJSONSchema(…)) of a zod schema): auto.create and auto.evolve make its columns, with its types. Members that it does not know get theirs from the first record that has them.',
+    default: null,
+  }),
   'batch.size': option.int({ doc: 'Most rows in one statement.', default: 3_000, check: z.number().min(1).max(100_000) }),
   'copy.rows': option.int({ doc: 'From so many rows of a table at a time on, they are written with COPY: straight into the table with insert.mode=insert, by way of a temporary table with upsert. 0: never.', default: 500, check: z.number().min(0) }),
   'write.connections': option.int({
@@ -46,8 +51,18 @@ export const postgresSinkConfig = configSpec(options, {
   rules: (config) => ({
     ...(config['insert.mode'] !== 'insert' && config['pk.mode'] === 'none' ? { 'pk.mode': `insert.mode=${config['insert.mode']} needs a primary key: kafka, record_key, record_value or record_header` } : {}),
     ...(config['delete.enabled'] && config['pk.mode'] !== 'record_key' ? { 'delete.enabled': 'deleting needs pk.mode=record_key' } : {}),
+    ...schemaComplaint(config['value.schema']),
     ...(config['pk.mode'] === 'kafka' && ![0, 3].includes(config['pk.fields'].length) ? { 'pk.fields': 'pk.mode=kafka needs three columns, for topic, partition and offset, or none' } : {}),
   }),
 })
+
+function schemaComplaint(text: string | null): Readonly<Record<string, string>> {
+  try {
+    if (text !== null) columnTypesOf(text)
+    return {}
+  } catch (error) {
+    return { 'value.schema': (error as Error).message }
+  }
+}
 
 export type PostgresSinkConfig = ConfigOf<typeof postgresSinkConfig>

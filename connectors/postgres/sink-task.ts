@@ -3,6 +3,7 @@ import type { SinkOffsets, SinkRecord, SinkTask, SinkTaskContext, TopicPartition
 import { Connection } from './connection.ts'
 import type { PostgresSinkConfig } from './sink-config.ts'
 import { byTopic, HeldTopics } from './sink/held-topics.ts'
+import { columnTypesOf } from './sink/json-schema.ts'
 import { Lane, metAtTable } from './sink/lane.ts'
 import { OffsetTable } from './sink/offset-table.ts'
 import { quoteText } from './sink/sql-text.ts'
@@ -32,8 +33,9 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
       placeholder: config['unavailable.value.placeholder'],
       valueColumn: config['value.column'],
     }
+    const columnTypes = config['value.schema'] === null ? new Map<string, string>() : columnTypesOf(config['value.schema'])
     const lanes = Array.from({ length: config['write.connections'] }, () =>
-      new Lane({ config, context, offsets, rowOptions, connection: new Connection(config, `millrace ${context.connectorName}-${context.taskId}`) }))
+      new Lane({ config, context, offsets, rowOptions, columnTypes, connection: new Connection(config, `millrace ${context.connectorName}-${context.taskId}`) }))
     this.#started = { config, context, offsets, lanes }
   }
 

@@ -20,6 +20,8 @@ import { describeWith } from '../kit/services.ts'
 const rounds = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 4)
 const hugeRows = Number(process.env['MILLRACE_HUGE_ROWS'] ?? 20_000)
 const seed = Number(process.env['MILLRACE_FAULT_SEED'] ?? systemClock.now() % 1_000_000)
+/** Of 200 ms each, at least. */
+const patientTries = 600 + hugeRows / 50
 const program = fileURLToPath(new URL('./postgres-replica-until-killed.mjs', import.meta.url))
 const tables = Array.from({ length: 20 }, (_, i) => `t${i}`)
 
@@ -150,7 +152,7 @@ await describeWith('postgres', 'a replica of twenty tables', (shared) => {
         const original = new Map<string, Awaited<ReturnType<typeof contents>>>()
         await withClient(source, async (client) => { for (const table of tables) original.set(table, await contents(client, table)) })
         const behind = new Set(tables)
-        for (let tries = 0; behind.size > 0 && tries < 600; tries++) {
+        for (let tries = 0; behind.size > 0 && tries < patientTries; tries++) {
           await withClient(target, async (client) => {
             for (const table of behind) {
               const replica = await contents(client, `db.public.${table}`).catch(() => undefined)

@@ -4,13 +4,16 @@ import type { Schema } from 'millrace/connect'
 import type { Cell, Row } from './row.ts'
 import { quoteName } from './sql-text.ts'
 
-/** The statement that makes a table which fits the rows; undefined while they hold no column of a known type. */
-export function createTableStatement(table: string, rows: readonly Row[]): string | undefined {
-  const types = new Map<string, string>()
+/** Column → type, for columns whose type somebody has said. */
+export type DeclaredTypes = ReadonlyMap<string, string>
+
+/** The statement that makes a table with what is declared and what the rows have; undefined while there is no column of a known type. */
+export function createTableStatement(table: string, rows: readonly Row[], declared: DeclaredTypes): string | undefined {
+  const types = new Map(declared)
   const keyColumns: string[] = []
   for (const { key, values } of rows) {
     for (const [name, cell] of key) {
-      if (!types.has(name)) keyColumns.push(name)
+      if (!keyColumns.includes(name)) keyColumns.push(name)
       types.set(name, types.get(name) ?? typeOf(cell, true) ?? 'text')
     }
     for (const [name, cell] of values ?? []) {
@@ -24,9 +27,9 @@ export function createTableStatement(table: string, rows: readonly Row[]): strin
   return `create table if not exists ${table} (${[...columns, ...primaryKey].join(', ')})`
 }
 
-/** The statement that adds the columns which the rows have and the table has not; undefined when there are none of a known type. */
-export function addColumnsStatement(table: string, existing: ReadonlySet<string>, rows: readonly Row[]): string | undefined {
-  const added = new Map<string, string>()
+/** The statement that adds the columns which are declared, or which the rows have, and the table has not; undefined when there are none of a known type. */
+export function addColumnsStatement(table: string, existing: ReadonlySet<string>, rows: readonly Row[], declared: DeclaredTypes): string | undefined {
+  const added = new Map([...declared].filter(([name]) => !existing.has(name)))
   for (const { values } of rows) {
     for (const [name, cell] of values ?? []) {
       const type = existing.has(name) || added.has(name) ? undefined : typeOf(cell, false)

@@ -2,6 +2,7 @@ import type { SinkOffsets, SinkRecord, SinkTaskContext } from 'millrace/connect'
 import type { Client } from 'pg'
 import type { Connection } from '../connection.ts'
 import type { PostgresSinkConfig } from '../sink-config.ts'
+import type { DeclaredTypes } from './create-table.ts'
 import type { OffsetTable } from './offset-table.ts'
 import { rowOf } from './row.ts'
 import type { Row, RowOptions } from './row.ts'
@@ -14,6 +15,7 @@ export interface LaneOptions {
   readonly connection: Connection
   readonly offsets: OffsetTable
   readonly rowOptions: RowOptions
+  readonly columnTypes: DeclaredTypes
 }
 
 /** Errors that were met while a table was written, and not on the way there. */
@@ -77,11 +79,11 @@ export class Lane {
   }
 
   #writerOf(client: Client, table: string): TableWriter {
-    const { config, context } = this.#options
+    const { config, context, columnTypes } = this.#options
     if (this.#writers?.client !== client) this.#writers = { client, byTable: new Map() }
     const known = this.#writers.byTable.get(table)
     if (known !== undefined) return known
-    const options = { mode: config['insert.mode'], batchRows: config['batch.size'], copyRows: config['copy.rows'], autoCreate: config['auto.create'], autoEvolve: config['auto.evolve'] }
+    const options = { mode: config['insert.mode'], batchRows: config['batch.size'], copyRows: config['copy.rows'], autoCreate: config['auto.create'], autoEvolve: config['auto.evolve'], columnTypes }
     const writer = new TableWriter(client, table, options, (record, error) => context.reject(record, error))
     this.#writers.byTable.set(table, writer)
     return writer

@@ -5,6 +5,7 @@ import type { Client } from 'pg'
 import { failureOf, recordError } from '../failures.ts'
 import { canCopy, copyRows } from './copy.ts'
 import { addColumnsStatement, createTableStatement } from './create-table.ts'
+import type { DeclaredTypes } from './create-table.ts'
 import { reduceRows } from './reduce.ts'
 import type { Change } from './reduce.ts'
 import type { Row } from './row.ts'
@@ -20,6 +21,8 @@ export interface WriterOptions {
   readonly copyRows: number
   readonly autoCreate: boolean
   readonly autoEvolve: boolean
+  /** For tables and columns that are made. */
+  readonly columnTypes: DeclaredTypes
 }
 
 /** Sends a record to the dead letters; rejects when that is not wanted. */
@@ -117,7 +120,7 @@ export class TableWriter {
     this.#table ??= await describeTable(this.#client, this.#name) ?? await this.#create(rows)
     const missing = missingColumn(this.#table, rows)
     if (missing === undefined) return this.#table
-    const statement = this.#options.autoEvolve ? addColumnsStatement(this.#name, new Set(this.#table.columns.keys()), rows) : undefined
+    const statement = this.#options.autoEvolve ? addColumnsStatement(this.#name, new Set(this.#table.columns.keys()), rows, this.#options.columnTypes) : undefined
     if (statement === undefined) {
       throw dataError(`table ${this.#name} has no column "${missing}", which the record has; add it, let a transform drop the field, or set auto.evolve=true`)
     }
@@ -133,7 +136,7 @@ export class TableWriter {
   }
 
   async #create(rows: readonly Row[]): Promise<Table> {
-    const statement = this.#options.autoCreate ? createTableStatement(this.#name, rows) : undefined
+    const statement = this.#options.autoCreate ? createTableStatement(this.#name, rows, this.#options.columnTypes) : undefined
     if (statement === undefined) {
       throw dataError(`there is no table ${this.#name}; create it, or set auto.create=true`)
     }
