@@ -94,7 +94,7 @@ async function outputs(): Promise<unknown> {
   }))
 }
 
-describe('an application with a state directory', () => {
+describe('an application with a state directory', { timeout: 120_000 }, () => {
   it('gives the same results as one in memory, over restarts', async () => {
     for (let round = 0; round < 3; round++) {
       await writeInput(broker, round)
@@ -188,7 +188,7 @@ function restartMachine(directory: string): void {
   writeFileSync(file, readFileSync(file, 'utf8').replace(/"bootId":"\w/, '"bootId":"-'))
 }
 
-describe('a state directory after a power cut', () => {
+describe('a state directory after a power cut', { timeout: 120_000 }, () => {
   const [first, second] = [() => join(directory, 'first'), () => join(directory, 'second')]
 
   it('is emptied and filled from the changelogs, since a part of what was written may be missing', async () => {
