@@ -1,7 +1,7 @@
-import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { fileSink, fileSource, fileStreamSink, fileStreamSource } from 'millrace/connectors/file'
+import { fileSink, fileSource, fileStreamSink, fileStreamSource, rollingFileSink } from 'millrace/connectors/file'
 import { connectorSuite } from '../../../src/connect/testing/index.ts'
 import { configSpec, option } from '../../../src/connect/index.ts'
 import type { SinkPlugin, SourcePlugin, SourceRecord, SourceTask } from '../../../src/connect/index.ts'
@@ -30,6 +30,16 @@ function outputFile(option_: string) {
   }
 }
 
+/** Each record a file: what is still open is not published when a task stops, and comes again. */
+async function outputFolder() {
+  const folder = temporaryDirectory()
+  const published = () => readdirSync(folder).filter((name) => name.endsWith('.txt')).toSorted()
+  return {
+    config: { 'path': join(folder, '{partition}-{offset}.txt'), 'format': 'text', 'roll.records': '1', 'topics': 'suite' },
+    contents: async () => published().flatMap((name) => readFileSync(join(folder, name), 'utf8').split('\n').slice(0, -1)),
+  }
+}
+
 const line = (index: number) => ({ value: `line ${index}`, text: `line ${index}` })
 
 describe('FileSource', () => {
@@ -46,6 +56,10 @@ describe('FileSink', () => {
 
 describe('FileStreamSink', () => {
   for (const { name, run } of connectorSuite({ plugin: fileStreamSink, open: outputFile('file'), record: line })) it(name, run)
+})
+
+describe('RollingFileSink', () => {
+  for (const { name, run } of connectorSuite({ plugin: rollingFileSink, open: outputFolder, record: line, delivers: 'once' })) it(name, run)
 })
 
 // ------------------------------------------------------------------------------------------------ what the suite finds
