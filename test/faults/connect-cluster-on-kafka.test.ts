@@ -42,7 +42,7 @@ await describeWith('kafka', 'millrace connect distributed on Apache Kafka', ({ b
     }
   }
   const start = async () => {
-    const worker = startConsole(['connect', 'distributed', 'worker.json'], { directory })
+    const worker = startConsole(['connect', 'distributed', 'worker.json'], { directory, limitMs: 500_000 })
     const url = /at (http:\/\/\S+) on/.exec(await worker.waitFor('Ctrl-C stops it'))![1]!
     const get = async (path: string): Promise<unknown> => (await fetch(`${url}${path}`)).json()
     await until(async () => ((await get('/health')) as { readonly status: string }).status === 'healthy', `${url} is healthy`)

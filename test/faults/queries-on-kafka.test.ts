@@ -1,13 +1,18 @@
-/** Two processes of `millrace run` on Apache Kafka that answer questions about one store: each knows what it has itself, what it follows, and who has the rest. */
+/**
+ * Two instances of one application on Apache Kafka. As processes of `millrace run` they answer questions about one store: each knows what
+ * it has itself, what it follows, and who has the rest. What one follows it takes over without restoring it.
+ */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { openKafkaBroker } from '../../src/core/index.ts'
+import { openKafkaBroker, stringSerde } from '../../src/core/index.ts'
 import type { Broker } from '../../src/core/index.ts'
-import { eventually } from '../contract/contract-kit.ts'
+import { StreamsApp, StreamsBuilder, topic } from '../../src/streams/index.ts'
+import type { Topology } from '../../src/streams/index.ts'
+import { eventually as eventuallyWithin } from '../contract/contract-kit.ts'
 import { startConsole } from '../kit/console.ts'
 import type { RunningConsole } from '../kit/console.ts'
 import { freshName } from '../kit/kafka.ts'
@@ -15,6 +20,9 @@ import { describeWith } from '../kit/services.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const partitions = [0, 1, 2, 3]
+/** A process of a busy machine takes its time to start, and a group its time to hear who has left. */
+const eventually = (attempt: () => Promise<void>) => eventuallyWithin(attempt, 150_000)
+const testLimitMs = 600_000
 const keys = Array.from({ length: 12 }, (_, index) => `shop ${index}`)
 
 interface Store {
@@ -28,7 +36,7 @@ interface Instance {
   readonly process: RunningConsole
 }
 
-await describeWith('kafka', 'two processes of millrace run on Apache Kafka that are asked', ({ bootstrapServers }) => {
+await describeWith('kafka', 'two instances of an application on Apache Kafka', ({ bootstrapServers }) => {
   const applicationId = freshName('asked')
   const orders = `${applicationId}-orders`
   let directory: string
@@ -61,7 +69,7 @@ await describeWith('kafka', 'two processes of millrace run on Apache Kafka that 
   const start = async (threads: number): Promise<Instance> => {
     const address = `localhost:${await freePort()}`
     const command = ['run', 'app.ts', '--application-id', applicationId, '--http-port', address.split(':')[1]!, '--endpoint', address, '--standby-replicas', '1', '--threads', String(threads), '--kafka', bootstrapServers]
-    const process = startConsole(command, { directory })
+    const process = startConsole(command, { directory, limitMs: testLimitMs })
     await process.waitFor('metrics and stores at')
     return { address, process }
   }
@@ -71,7 +79,7 @@ await describeWith('kafka', 'two processes of millrace run on Apache Kafka that 
     for (const instance of instances) for (const key of keys) expect(await (await countAt(instance, key)).json(), `${key} at ${instance.address}`).toMatchObject({ value: count })
   })
 
-  it('answer for each other, and from what they follow, until one of them has it all', async () => {
+  it('answer for each other when they are asked, and from what they follow, until one of them has it all', async () => {
     await order(2)
     const [one, other] = [await start(2), await start(2)]
     const pair = [one, other]
@@ -84,12 +92,14 @@ await describeWith('kafka', 'two processes of millrace run on Apache Kafka that 
     })
     await expectCounts(pair, 2)
 
-    const answers = await Promise.all(pair.map((instance) => Promise.all(keys.map(async (key) => countAt(instance, key, '', 'manual')))))
-    keys.forEach((key, index) => {
-      const [here, there] = answers.map((each) => each[index]!)
-      expect([here!.status, there!.status].toSorted(byNumber), key).toEqual([200, 307])
-      const asked = here!.status === 200 ? [other, one] : [one, other]
-      expect((here!.status === 307 ? here! : there!).headers.get('location')).toBe(`http://${asked[1]!.address}/stores/orders-per-shop/keys/${encodeURIComponent(key)}`)
+    await eventually(async () => {
+      const answers = await Promise.all(pair.map((instance) => Promise.all(keys.map(async (key) => countAt(instance, key, '', 'manual')))))
+      keys.forEach((key, index) => {
+        const [here, there] = answers.map((each) => each[index]!)
+        expect([here!.status, there!.status].toSorted(byNumber), key).toEqual([200, 307])
+        const [owner, redirecting] = here!.status === 200 ? [one, there!] : [other, here!]
+        expect(redirecting.headers.get('location')).toBe(`http://${owner.address}/stores/orders-per-shop/keys/${encodeURIComponent(key)}`)
+      })
     })
     await eventually(async () => {
       for (const instance of pair) {
@@ -105,9 +115,62 @@ await describeWith('kafka', 'two processes of millrace run on Apache Kafka that 
     expect(await other.process.ended).toMatchObject({ code: 0 })
     await order(1)
     await expectCounts([one], 3)
-    expect((await storeAt(one)).partitions).toEqual(partitions)
-  }, 300_000)
+    await eventually(async () => expect((await storeAt(one)).partitions).toEqual(partitions))
+  }, testLimitMs)
+
+  it('take over what they follow, without restoring it', async () => {
+    const followed = freshName('followed')
+    await broker.topics.create([{ topic: `${followed}-in`, partitions: 2 }])
+    const builder = new StreamsBuilder()
+    builder.stream(topic(`${followed}-in`, { key: stringSerde, value: stringSerde })).groupByKey().count({ store: 'counts' })
+    const topology = builder.build()
+    const instances = await Promise.all([1, 2].map(async () => new Following(topology, followed, await openKafkaBroker({ brokers: bootstrapServers.split(',') }))))
+    const [first, second] = instances as [Following, Following]
+    await first.app.start()
+    await second.app.start()
+    await eventually(async () => expect(instances.map(({ app }) => [app.state, app.metrics().tasks])).toEqual([['RUNNING', 1], ['RUNNING', 1]]))
+    const producer = await broker.openProducer()
+    const add = async () => {
+      for (const key of keys) void producer.append({ topic: `${followed}-in`, key: Buffer.from(key), value: Buffer.from('x') })
+      await producer.flush()
+    }
+    await add()
+    await Promise.all(instances.map(({ app }) => app.caughtUp()))
+    const stale = second.app.store<string, number>('counts', 'key-value', { stale: true })
+    await eventually(async () => expect(keys.map((key) => stale.get(key))).toEqual(keys.map(() => 1)))
+    const { restoredRecords } = second
+    await first.close()
+    await eventually(async () => expect([second.app.state, second.app.metrics().tasks]).toEqual(['RUNNING', 2]))
+    await add()
+    await second.app.caughtUp()
+    const fresh = second.app.store<string, number>('counts')
+    await eventually(async () => expect(keys.map((key) => fresh.get(key))).toEqual(keys.map(() => 2)))
+    expect(second.restoredRecords).toBe(restoredRecords)
+    await Promise.all([second.close(), producer.close()])
+  }, testLimitMs)
 })
+
+class Following {
+  readonly app: StreamsApp
+  /** That had to be read from changelogs before tasks could run. */
+  restoredRecords = 0
+  readonly #broker: Broker
+
+  constructor(topology: Topology, applicationId: string, broker: Broker) {
+    this.#broker = broker
+    this.app = new StreamsApp(topology, {
+      applicationId, broker, commitInterval: 50, sessionTimeout: '60s', standbyReplicas: 1,
+      onRestore: ({ isStandby, records }) => {
+        if (!isStandby) this.restoredRecords += records
+      },
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.app.close()
+    await this.#broker.close()
+  }
+}
 
 const byNumber = (a: number, b: number) => a - b
 

@@ -30,6 +30,8 @@ export interface ConsoleOptions {
   readonly env?: Readonly<Record<string, string>>
   /** The command's file; default: what was built here. */
   readonly main?: string
+  /** The command is killed after so long, default two minutes; more for one that waits for others on a busy machine. */
+  readonly limitMs?: number
 }
 
 /** Runs a command to its end, with `input` as its standard input. */
@@ -57,8 +59,8 @@ export function startConsole(args: readonly string[], options: ConsoleOptions): 
   }
 }
 
-function spawnConsole(args: readonly string[], { directory, env, main = builtMain }: ConsoleOptions): ChildProcessWithoutNullStreams {
-  const child = spawn(process.execPath, [main, ...args], { cwd: directory, env: { ...process.env, ...env }, timeout: processLimitMs, killSignal: 'SIGKILL' })
+function spawnConsole(args: readonly string[], { directory, env, main = builtMain, limitMs = processLimitMs }: ConsoleOptions): ChildProcessWithoutNullStreams {
+  const child = spawn(process.execPath, [main, ...args], { cwd: directory, env: { ...process.env, ...env }, timeout: limitMs, killSignal: 'SIGKILL' })
   child.stdin.on('error', () => {})
   return child
 }
