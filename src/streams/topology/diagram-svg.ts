@@ -6,19 +6,35 @@ import type { TopologyData } from './node.ts'
 
 const maxCharacters = 40
 
-/** Follows the reader's light or dark preference; no script, no font of its own. */
+interface Colours {
+  readonly ink: string
+  readonly soft: string
+  readonly line: string
+  readonly paper: string
+  readonly frame: string
+  readonly box: string
+  readonly topic: string
+  readonly repartition: string
+  readonly store: string
+}
+
+const light: Colours = { ink: '#1f2937', soft: '#6b7280', line: '#94a3b8', paper: '#ffffff', frame: '#f8fafc', box: '#ffffff', topic: '#dbeafe', repartition: '#fef3c7', store: '#dcfce7' }
+const dark: Colours = { ink: '#e5e7eb', soft: '#9ca3af', line: '#64748b', paper: '#0b1220', frame: '#111a2c', box: '#1b2740', topic: '#1e3a5f', repartition: '#4a3b12', store: '#14402a' }
+
+function colouring({ ink, soft, line, paper, frame, box, topic, repartition, store }: Colours): string {
+  return `text { fill: ${ink} } .name, .title { fill: ${soft} } .paper { fill: ${paper} } .frame { fill: ${frame} } .operator { fill: ${box} }`
+    + ` .topic { fill: ${topic} } .repartition { fill: ${repartition} } .store { fill: ${store} } .head { fill: ${line} } .frame, .operator, .topic, .repartition, .store, .arrow { stroke: ${line} }`
+}
+
+/** Follows the reader's light or dark preference; no script, no font of its own, no variables, which converters to PNG do not know. */
 const style = `
-  svg { --ink: #1f2937; --soft: #6b7280; --line: #94a3b8; --paper: #ffffff; --frame: #f8fafc; --box: #ffffff; --topic: #dbeafe; --own: #fef3c7; --store: #dcfce7 }
-  @media (prefers-color-scheme: dark) {
-    svg { --ink: #e5e7eb; --soft: #9ca3af; --line: #64748b; --paper: #0b1220; --frame: #111a2c; --box: #1b2740; --topic: #1e3a5f; --own: #4a3b12; --store: #14402a }
-  }
-  text { font: 13px ui-sans-serif, system-ui, "Helvetica Neue", Arial, sans-serif; fill: var(--ink); text-anchor: middle }
-  .name, .title { font-size: 10px; fill: var(--soft) }
+  text { font: 13px ui-sans-serif, system-ui, "Helvetica Neue", Arial, sans-serif; text-anchor: middle }
+  .name, .title { font-size: 10px }
   .title { text-anchor: start; letter-spacing: .04em }
-  .paper { fill: var(--paper) } .frame { fill: var(--frame); stroke: var(--line); stroke-dasharray: 4 4 }
-  .operator { fill: var(--box); stroke: var(--line) } .topic { fill: var(--topic); stroke: var(--line) }
-  .repartition { fill: var(--own); stroke: var(--line) } .store { fill: var(--store); stroke: var(--line) }
-  .arrow { fill: none; stroke: var(--line); stroke-width: 1.5 } .head { fill: var(--line) }`
+  .frame { stroke-dasharray: 4 4 }
+  .arrow { fill: none; stroke-width: 1.5 }
+  ${colouring(light)}
+  @media (prefers-color-scheme: dark) { ${colouring(dark)} }`
 
 /** A picture that stands for itself: boxes for operators with the stores they keep, pills for topics, a frame around each sub-topology. */
 export function svgOf(topology: TopologyData): string {
