@@ -158,7 +158,7 @@ async function waitUntil(condition: () => boolean): Promise<void> {
 }
 
 describe('the file source and the file sinks', () => {
-  it(`keep each line once, in ten styles of rotation, through ${kills} kills (seed ${seed})`, async () => {
+  it(`keep each line once, in ten styles of rotation, through ${kills} kills (fluent-bit#1108, #2110; seed ${seed})`, async () => {
     const random = seededRandom(seed)
     const logs = Object.entries(rotationStyles).map(([name, style]) => new RotatedLog(name.replaceAll(/[^a-z]+/g, '-'), style))
     const step = (counts: Readonly<Record<string, number>>) => { for (const log of logs) log.step(random, counts[log.topic] ?? 0) }
