@@ -1,7 +1,7 @@
 import type { Serde } from '../../core/index.ts'
 import type { Windowed } from '../windows.ts'
 import type { ByteEntry, ByteStore } from './byte-store.ts'
-import { equalBytes } from './bytes.ts'
+import { equalBytes, keyAfter } from './bytes.ts'
 import type { KeyValue } from './key-value-store.ts'
 import type { SegmentedByteStore } from './segmented-byte-store.ts'
 import { scanOf, sessionsOfKey, sessionsOfKeys } from './store-key-ranges.ts'
@@ -98,8 +98,8 @@ export class SessionStore<K, V> implements ReadOnlySessionStore<K, V> {
   *#ofKey(key: K, earliestEnd: number, latestStart: number, reverse: boolean, includesExpired = false): Iterable<KeyValue<Windowed<K>, V>> {
     const keyBytes = this.#keySerde.serialize(key)
     const fromTime = Math.max(0, earliestEnd)
-    const range = scanOf(sessionsOfKey(keyBytes, fromTime, latestStart))
-    for (const entry of this.#bytes.scan({ ...range, fromTime, reverse, includesExpired })) {
+    const { first, last } = sessionsOfKey(keyBytes, fromTime, latestStart)
+    for (const entry of this.#bytes.scan({ from: first, to: keyAfter(last), fromTime, reverse, includesExpired })) {
       if (sessionStartOf(entry.key) <= latestStart && equalBytes(sessionKeys.baseOf(entry.key), keyBytes)) yield this.#decode(entry)
     }
   }

@@ -1,7 +1,7 @@
 import type { Serde } from '../../core/index.ts'
 import type { Windowed } from '../windows.ts'
 import type { ByteEntry, ByteStore } from './byte-store.ts'
-import { beginsWith } from './bytes.ts'
+import { beginsWith, keyAfter } from './bytes.ts'
 import type { KeyValue } from './key-value-store.ts'
 import { KeyedRows } from './keyed-rows.ts'
 import type { SegmentedByteStore } from './segmented-byte-store.ts'
@@ -145,10 +145,15 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
     const keyBytes = this.#options.keySerde.serialize(key)
     const isDirect = !this.#options.cached && this.#segments.isInMemory
     const fromTime = Math.max(0, from, this.#segments.firstNoticedTime)
-    for (const entry of isDirect ? this.#segments.scanKey(keyBytes, fromTime, to, reverse) : this.#bytes.scan({ ...scanOf(windowsOfKey(keyBytes, fromTime, to)), fromTime, toTime: to, reverse })) {
+    for (const entry of isDirect ? this.#segments.scanKey(keyBytes, fromTime, to, reverse) : this.#scanKey(keyBytes, fromTime, to, reverse)) {
       if (!isDirect && !beginsWith(entry.key, keyBytes, windowSuffix)) continue
       yield { start: windowStartOf(entry.key), value: this.#options.valueSerde.deserialize(entry.value) }
     }
+  }
+
+  #scanKey(keyBytes: Uint8Array, fromTime: number, toTime: number, reverse: boolean): Iterable<ByteEntry> {
+    const { first, last } = windowsOfKey(keyBytes, fromTime, toTime)
+    return this.#bytes.scan({ from: first, to: keyAfter(last), fromTime, toTime, reverse })
   }
 
   *#ofKeys(keyFrom: K | null, keyTo: K | null, from: number, to: number, reverse: boolean): Iterable<KeyValue<Windowed<K>, V>> {
