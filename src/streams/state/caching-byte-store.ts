@@ -1,3 +1,4 @@
+import { deserializeCopy } from '../../core/index.ts'
 import type { Serde } from '../../core/index.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
@@ -135,8 +136,7 @@ export class CachingByteStore implements ByteStore {
     const length = rows.valueLength(row)
     if (length < 0) return null
     const start = rows.offset(row) + rows.keyLength(row)
-    if (serde.deserializeRange !== undefined) return serde.deserializeRange(rows.page(row), start, start + length)
-    return serde.deserialize(this.#borrowed.copy(rows.page(row), start, start + length))
+    return deserializeCopy(serde, rows.page(row), start, start + length)
   }
 
   /** As `put`, of the key of a row. */

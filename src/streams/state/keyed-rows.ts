@@ -1,3 +1,4 @@
+import { deserializeCopy } from '../../core/index.ts'
 import type { Serde } from '../../core/index.ts'
 import type { ByteStore } from './byte-store.ts'
 import { CachingByteStore } from './caching-byte-store.ts'
@@ -28,7 +29,7 @@ export class KeyedRows<V> {
     this.#row = -1
   }
 
-  /** `length`: of the key. */
+  /** `length`: of the key. What is given is the caller's own, also where a serde keeps the bytes that it reads. */
   get(length: number): V | null {
     const cache = this.#cache
     if (cache !== null) {
@@ -38,7 +39,7 @@ export class KeyedRows<V> {
       if (row >= 0) return cache.read(row, this.#valueSerde)
     }
     const value = this.#bytes.borrow(this.key.first(length))
-    return value === null ? null : this.#valueSerde.deserialize(value)
+    return value === null ? null : deserializeCopy(this.#valueSerde, value, 0, value.length)
   }
 
   /** null deletes. */

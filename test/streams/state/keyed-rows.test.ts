@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { longSerde, stringSerde } from '../../../src/core/index.ts'
+import { bytesSerde, longSerde, stringSerde } from '../../../src/core/index.ts'
 import { CacheBudget, CachingByteStore } from '../../../src/streams/state/caching-byte-store.ts'
 import { KeyedRows } from '../../../src/streams/state/keyed-rows.ts'
 import { MemoryByteStore } from '../../../src/streams/state/memory-byte-store.ts'
@@ -44,6 +44,20 @@ describe('KeyedRows', () => {
   })
 })
 
+const keepsItsBytes = { serialize: (bytes: Uint8Array) => bytes, deserialize: (bytes: Uint8Array) => bytes }
+
+describe.each([['bytesSerde', bytesSerde], ['a serde that keeps what it reads', keepsItsBytes]])('KeyedRows with %s', (_name, serde) => {
+  it.each([0, 100_000])('gives values that no later call changes, and that change no row (cache of %i bytes)', (maxBytes) => {
+    const rows = new KeyedRows(storeWith(maxBytes).bytes, serde)
+    rows.put(write(rows, 1), Buffer.from('one'))
+    rows.put(write(rows, 2), Buffer.from('two'))
+    const [first, second] = [rows.get(write(rows, 1))!, rows.get(write(rows, 2))!]
+    expect([first, second].map((value) => Buffer.from(value).toString())).toEqual(['one', 'two'])
+    first.fill(0)
+    expect(Buffer.from(rows.get(write(rows, 1))!).toString()).toBe('one')
+  })
+})
+
 /** 0: without a cache. */
 function storeWith(maxBytes: number) {
   const memory = new MemoryByteStore()
@@ -58,7 +72,7 @@ function keyText(key: number): string {
   return `key${'-'.repeat(key % 5)}${key}`
 }
 
-function write(rows: KeyedRows<number>, key: number): number {
+function write(rows: KeyedRows<unknown>, key: number): number {
   rows.keyChanges()
   return rows.key.write(stringSerde, keyText(key), 0)
 }
