@@ -56,8 +56,6 @@ interface Event extends Row {
   readonly timestamp: number
   /** Index of the input that led to it. */
   readonly step: number
-  /** Topics of the program that it has gone through. */
-  readonly hops: number
 }
 
 /** Nothing is late within it. */
@@ -188,7 +186,7 @@ export function streamResults(spec: StreamSpec, history: readonly Input[]): read
 
 function events(spec: StreamSpec, history: readonly Input[]): readonly Event[] {
   if (spec.op === 'source') {
-    return history.flatMap(({ topic, key, value, timestamp }, step) => (topic === spec.topic ? [{ key, value, timestamp, step, hops: 0 }] : []))
+    return history.flatMap(({ topic, key, value, timestamp }, step) => (topic === spec.topic ? [{ key, value, timestamp, step }] : []))
   }
   const from = events(spec.from, history)
   switch (spec.op) {
@@ -199,22 +197,10 @@ function events(spec: StreamSpec, history: readonly Input[]): readonly Event[] {
     case 'number': return numbered(from)
     case 'flatMapValues': return from.flatMap((event) => functions.repeat(spec.times)(event.value).map((value) => ({ ...event, value })))
     case 'selectKey': return from.map((event) => ({ ...event, key: functions.first(event.value) }))
-    case 'repartition': return moved(from.filter(({ key }) => key !== null))
-    case 'merge': return [...from, ...events(spec.with, history)].sort((a, b) => a.step - b.step || a.hops - b.hops)
-    case 'joinTable': return (changesKey(spec.from) ? moved(from) : from).flatMap((event) => joined(event, spec, history))
+    case 'repartition': return from.filter(({ key }) => key !== null)
+    case 'merge': return [...from, ...events(spec.with, history)].sort((a, b) => a.step - b.step)
+    case 'joinTable': return from.flatMap((event) => joined(event, spec, history))
   }
-}
-
-/** Through a topic: what is merged with them and goes straight on is there first. */
-function moved(input: readonly Event[]): readonly Event[] {
-  return input.map((event) => ({ ...event, hops: event.hops + 1 }))
-}
-
-/** Since the last topic: a join goes through one first then. */
-function changesKey(spec: StreamSpec): boolean {
-  if (spec.op === 'selectKey') return true
-  if (spec.op === 'source' || spec.op === 'repartition' || spec.op === 'joinTable') return false
-  return changesKey(spec.from) || (spec.op === 'merge' && changesKey(spec.with))
 }
 
 /** By key; records without one are as they were. */
