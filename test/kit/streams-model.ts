@@ -98,23 +98,21 @@ function randomStream(random: Random, depth: number, isAboveLeftJoin = false): S
     case 'flatMapValues': return { op, from, times: randomInteger(random, 3) }
     case 'merge': {
       const other = randomStream(random, depth - 1, isAboveLeftJoin)
-      // A stream merged with itself is itself; and what comes through a topic has no order beside what goes straight on from the same source.
-      const isOrdered = from.op === 'source' && other.op === 'source' ? from.topic !== other.topic : !mayMove(from, other)
-      return isOrdered ? { op, from, with: other } : from
+      // Which of two ways from one source comes first is not defined where one waits or leads through a topic.
+      return shareSource(from, other) ? from : { op, from, with: other }
     }
     case 'joinTable': return { op, from, table: randomTable(random, 1, ['t1', 't2']), isLeft }
   }
 }
 
-/** Two ways from one source, of which one may lead through a topic. */
-function mayMove(one: StreamSpec, other: StreamSpec): boolean {
-  const [ops, others] = [stepsOf(one), stepsOf(other)]
-  return ops.some((step) => step.op === 'source' && others.some((each) => each.op === 'source' && each.topic === step.topic)) && [...ops, ...others].some(({ op }) => op === 'repartition' || op === 'joinTable')
+function shareSource(one: StreamSpec, other: StreamSpec): boolean {
+  const others = sourcesOf(other)
+  return sourcesOf(one).some((topic) => others.includes(topic))
 }
 
-function stepsOf(spec: StreamSpec): readonly StreamSpec[] {
-  if (spec.op === 'source') return [spec]
-  return [spec, ...stepsOf(spec.from), ...(spec.op === 'merge' ? stepsOf(spec.with) : [])]
+function sourcesOf(spec: StreamSpec): readonly string[] {
+  if (spec.op === 'source') return [spec.topic]
+  return [...sourcesOf(spec.from), ...(spec.op === 'merge' ? sourcesOf(spec.with) : [])]
 }
 
 /** Each source is used once: what two ways from one source lead to is not defined step by step. */
