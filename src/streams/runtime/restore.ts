@@ -1,5 +1,5 @@
-import type { Broker, Reader, RecordBatch, RecordView, TopicPartition } from '../../core/index.ts'
-import { partitionKey } from '../../core/index.ts'
+import type { Broker, PartitionRecords, Reader, RecordBatch, RecordView, TopicPartition } from '../../core/index.ts'
+import { isStreamError, partitionKey } from '../../core/index.ts'
 import type { ActiveTask } from './active-task.ts'
 import type { StreamTask } from './stream-task.ts'
 
@@ -20,7 +20,7 @@ export interface RestoreProgress extends TopicPartition {
 
 /** A changelog partition on its way into a store. */
 interface Changelog extends TopicPartition {
-  readonly startOffset: number
+  startOffset: number
   readonly endOffset: number
   offset: number
 }
@@ -96,7 +96,9 @@ export class Restorer {
       this.#reader = await this.#broker.openReader()
       this.#assign()
     }
-    const { partitions } = await this.#reader.read({ maxBytes, maxWaitMs: 0, isolation: 'read-committed' })
+    const open = [...this.#tasks.values()].flatMap(({ task, changelogs }) => [...changelogs.values()].map((changelog) => ({ task, changelog })))
+    const { partitions, begunAnew } = await readChangelogs(this.#broker, this.#reader, maxBytes, open)
+    for (const { task, changelog } of begunAnew) this.#report('start', task.taskId, changelog)
     let bytes = 0
     for (const { topic, partition, batches, nextOffset } of partitions) {
       const found = this.#find(topic, partition)
@@ -106,7 +108,7 @@ export class Restorer {
       found.changelog.offset = nextOffset
       this.#report('batch', found.task.taskId, found.changelog, records)
     }
-    if (this.#dropFinished()) this.#assign()
+    if (this.#dropFinished() || begunAnew.length > 0) this.#assign()
     return bytes
   }
 
@@ -145,6 +147,39 @@ export class Restorer {
   #report(step: RestoreProgress['step'], taskId: string, { topic, partition, startOffset, endOffset, offset }: Changelog, records = 0): void {
     this.#onProgress({ step, taskId, isStandby: false, topic, partition, startOffset, endOffset, position: Math.min(offset, endOffset), records })
   }
+}
+
+/** A changelog that is read into the stores of a task. */
+export interface OpenChangelog {
+  readonly task: StreamTask
+  readonly changelog: TopicPartition & { startOffset: number; readonly endOffset: number; offset: number }
+}
+
+interface ChangelogRead<Open> {
+  readonly partitions: readonly PartitionRecords[]
+  readonly begunAnew: readonly Open[]
+}
+
+/**
+ * Reads what is there of changelogs. Retention may have taken, while others were read, the records that come next in one of them: a
+ * deletion may be among what is gone, so that its stores are emptied and begin anew where it begins now.
+ */
+export async function readChangelogs<Open extends OpenChangelog>(broker: Broker, reader: Reader, maxBytes: number, open: readonly Open[]): Promise<ChangelogRead<Open>> {
+  try {
+    const { partitions } = await reader.read({ maxBytes, maxWaitMs: 0, isolation: 'read-committed' })
+    return { partitions, begunAnew: [] }
+  } catch (error) {
+    if (!isStreamError(error, 'OFFSET_OUT_OF_RANGE')) throw error
+    const starts = await broker.topics.listOffsets(open.map(({ changelog: { topic, partition } }) => ({ topic, partition, at: 'earliest' as const })))
+    const begunAnew = open.filter(({ changelog }, index) => changelog.offset < starts[index]!.offset)
+    if (begunAnew.length === 0) throw error
+    for (const each of begunAnew) beginAnew(each, starts[open.indexOf(each)]!.offset)
+    return { partitions: [], begunAnew }
+  }
+}
+
+function beginAnew({ task, changelog }: OpenChangelog, start: number): void {
+  changelog.startOffset = changelog.offset = task.restoreFrom(changelog.topic, start, changelog.endOffset)
 }
 
 /** Puts what was read of a changelog into a task's stores, up to `endOffset`; answers how many records that were. */

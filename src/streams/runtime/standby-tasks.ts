@@ -2,7 +2,7 @@ import { partitionKey } from '../../core/index.ts'
 import type { Broker, Clock, CommittedOffset, Reader, TopicPartition } from '../../core/index.ts'
 import type { TaskPlan } from './assignor.ts'
 import type { TaskProgress } from './member-data.ts'
-import { restoreBefore } from './restore.ts'
+import { readChangelogs, restoreBefore } from './restore.ts'
 import type { RestoreProgress } from './restore.ts'
 import type { StreamTask } from './stream-task.ts'
 
@@ -16,7 +16,7 @@ export interface StandbyTasksOptions {
 
 /** A changelog partition that is followed. */
 interface Followed extends TopicPartition {
-  readonly startOffset: number
+  startOffset: number
   /** Where it was seen to end. */
   endOffset: number
   offset: number
@@ -119,9 +119,11 @@ export class StandbyTasks {
       this.#reader = await broker.openReader()
       this.#assign()
     }
-    const { partitions } = await this.#reader.read({ maxBytes, maxWaitMs: 0, isolation: 'read-committed' })
+    const followed = [...this.#standbys.values()].flatMap(({ task, changelogs }) => changelogs.map((changelog) => ({ task, changelog })))
+    const { partitions, begunAnew } = await readChangelogs(broker, this.#reader, maxBytes, followed)
+    for (const { task, changelog } of begunAnew) this.#report('start', task.taskId, changelog)
     let bytes = 0
-    let isPastLimit = false
+    let hasToAssign = begunAnew.length > 0
     for (const { topic, partition, batches, nextOffset, lastStableOffset } of partitions) {
       const found = this.#find(topic, partition)
       if (found === null) continue
@@ -130,10 +132,10 @@ export class StandbyTasks {
       const records = restoreBefore(task, topic, batches, nextOffset, changelog.limit)
       changelog.offset = Math.min(nextOffset, changelog.limit)
       changelog.endOffset = Math.max(changelog.offset, lastStableOffset)
-      isPastLimit ||= nextOffset >= changelog.limit
+      hasToAssign ||= nextOffset >= changelog.limit
       this.#report('batch', task.taskId, changelog, records)
     }
-    if (isPastLimit) this.#assign()
+    if (hasToAssign) this.#assign()
     if (partitions.length === 0) this.#nextLook = clock.monotonic() + idleIntervalMs
     return bytes
   }

@@ -1,0 +1,103 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { stringSerde, systemClock } from '../../../src/core/index.ts'
+import type { Broker, TopicPartition } from '../../../src/core/index.ts'
+import { StreamsApp, StreamsBuilder, topic, tumbling } from '../../../src/streams/index.ts'
+import type { RestoreProgress, StreamsConfig } from '../../../src/streams/index.ts'
+import { eventually } from '../../contract/contract-kit.ts'
+import { createTopics, openMemoryBroker, readAll, write } from '../../kit/streams-harness.ts'
+
+const text = { key: stringSerde, value: stringSerde }
+const changelog: TopicPartition = { topic: 'app-counts-changelog', partition: 0 }
+const windowMs = 1_000
+
+let broker: Broker
+let apps: StreamsApp[]
+beforeEach(async () => {
+  broker = await openMemoryBroker()
+  await createTopics(broker, { in: 1, out: 1 })
+  apps = []
+})
+afterEach(async () => {
+  for (const app of apps) await app.close().catch(() => undefined)
+  await broker.close()
+})
+
+function started(config: Partial<StreamsConfig> = {}): StreamsApp {
+  const builder = new StreamsBuilder()
+  builder.stream(topic('in', text)).groupByKey().windowedBy(tumbling(windowMs, { grace: '1h' })).count({ store: 'counts' }).toStream().map((value, { key, start }) => [`${key} ${start}`, String(value)]).to(topic('out', text))
+  const app = new StreamsApp(builder.build(), { applicationId: 'app', broker, commitInterval: 5, cacheMaxBytes: 0, ...config })
+  apps.push(app)
+  return app
+}
+
+const now = systemClock.now()
+const place = (window: number) => now - (now % windowMs) + window * windowMs
+const writeWindows = (windows: readonly number[]) => write(broker, 'in', windows.map((window) => ({ key: 'k', value: 'x', timestamp: place(window) })))
+
+/** A broker whose log of changes loses its records before `beforeOffset` once a reader of it has been given its position: as when retention comes in between. */
+function losing(beforeOffset: number): Broker {
+  let isLost = false
+  const openReader: Broker['openReader'] = async (...options) => {
+    const reader = await broker.openReader(...options)
+    return new Proxy(reader, {
+      get(target, name) {
+        const member = Reflect.get(target, name) as unknown
+        if (typeof member !== 'function') return member
+        if (name !== 'read') return member.bind(target) as unknown
+        return async (...args: unknown[]) => {
+          const isReadHere = target.positions().some((position) => position.topic === changelog.topic)
+          if (!isLost && isReadHere) {
+            isLost = true
+            await broker.topics.deleteRecords([{ ...changelog, beforeOffset }])
+          }
+          return (member as (...all: unknown[]) => unknown).apply(target, args)
+        }
+      },
+    })
+  }
+  return new Proxy(broker, {
+    get(target, name) {
+      if (name === 'openReader') return openReader
+      const member = Reflect.get(target, name) as unknown
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member
+    },
+  })
+}
+
+describe('stores that are filled while the changelog loses its oldest records', () => {
+  const oldWindows = Array.from({ length: 20 }, (_, window) => window)
+
+  it('begin anew where it begins then, and the application goes on', async () => {
+    const first = started()
+    await writeWindows(oldWindows)
+    await first.start()
+    await first.caughtUp()
+    await first.close()
+    const [end] = await broker.topics.listOffsets([{ ...changelog, at: 'latest' }])
+    const progress: RestoreProgress[] = []
+    const second = started({ broker: losing(12), onRestore: (each) => progress.push(each) })
+    await second.start()
+    await writeWindows([0, 19])
+    await second.caughtUp()
+    const starts = progress.filter(({ step }) => step === 'start').map(({ startOffset }) => startOffset)
+    expect(starts).toEqual([0, 12])
+    expect(progress.at(-1)).toMatchObject({ step: 'end', position: end!.offset })
+    expect((await readAll(broker, 'out')).slice(oldWindows.length).map(({ key, value }) => [key, value])).toEqual([[`k ${place(0)}`, '1'], [`k ${place(19)}`, '2']])
+  })
+
+  it('begin anew also where they stand by', async () => {
+    const first = started({ standbyReplicas: 1, endpoint: 'one:80' })
+    await writeWindows(oldWindows)
+    await first.start()
+    await first.caughtUp()
+    const progress: RestoreProgress[] = []
+    const second = started({ broker: losing(12), standbyReplicas: 1, endpoint: 'two:80', onRestore: (each) => progress.push(each) })
+    await second.start()
+    await eventually(async () => expect(progress.filter(({ step, isStandby }) => isStandby && step === 'start').map(({ startOffset }) => startOffset)).toEqual([0, 12]))
+    await writeWindows([19])
+    await first.caughtUp()
+    const [end] = await broker.topics.listOffsets([{ ...changelog, at: 'latest' }], { isolation: 'read-committed' })
+    await eventually(async () => expect(progress.at(-1)).toMatchObject({ step: 'batch', position: end!.offset }))
+    expect(second.state).toBe('RUNNING')
+  })
+})
