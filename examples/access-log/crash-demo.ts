@@ -49,9 +49,7 @@ async function main(): Promise<number> {
   if (options.postgres !== undefined) await dropPostgresTables(options.postgres)
   console.log(`seed ${seed}: ${kills} kills at random moments (the same again: npm run demo:crash -- --seed ${seed})`)
 
-  // Of today, so that no retention of a cluster takes what is counted.
-  const startAt = systemClock.now() - 3_600_000
-  const writer = new AccessLogWriter({ directory: logDirectory, seed, startAt, millisecondsPerLine: 20, linesPerFile: 7_000 })
+  const writer = new AccessLogWriter({ directory: logDirectory, seed, startAt: Date.parse('2026-10-10T13:55:00Z'), millisecondsPerLine: 20, linesPerFile: 7_000 })
   const stopWriting = new AbortController()
   const writing = keepWriting(writer, stopWriting.signal)
   for (let kill = 1; kill <= kills; kill++) await runAndKill(kill, random)
