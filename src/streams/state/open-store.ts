@@ -376,7 +376,8 @@ function rowSerde(spec: StoreSpec): Serde<unknown> {
 /** Serdes may give views of what they were given; what a store lends must not leave it as one. The bytes that it gives are good until the next ones. */
 function copyingSerde(serde: Serde<unknown>): Serde<unknown> {
   const scratch = new ScratchBytes()
-  return { serialize: (value) => scratch.of(serde, value), deserialize: (bytes) => deserializeCopy(serde, bytes, 0, bytes.length) }
+  const deserializeRange = (bytes: Uint8Array, start: number, end: number) => deserializeCopy(serde, bytes, start, end)
+  return { serialize: (value) => scratch.of(serde, value), deserialize: (bytes) => deserializeRange(bytes, 0, bytes.length), deserializeRange }
 }
 
 function isTimestamped(spec: StoreSpec): boolean {
