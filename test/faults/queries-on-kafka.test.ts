@@ -3,8 +3,6 @@
  * it has itself, what it follows, and who has the rest. What one follows it takes over without restoring it.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -15,6 +13,7 @@ import type { Topology } from '../../src/streams/index.ts'
 import { eventually as eventuallyWithin } from '../contract/contract-kit.ts'
 import { startConsole } from '../kit/console.ts'
 import type { RunningConsole } from '../kit/console.ts'
+import { freePort } from '../kit/free-port.ts'
 import { freshName } from '../kit/kafka.ts'
 import { describeWith } from '../kit/services.ts'
 
@@ -173,11 +172,3 @@ class Following {
 }
 
 const byNumber = (a: number, b: number) => a - b
-
-async function freePort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>((resolve) => { probe.listen(0, '127.0.0.1', resolve) })
-  const { port } = probe.address() as AddressInfo
-  await new Promise((resolve) => { probe.close(resolve) })
-  return port
-}

@@ -1,12 +1,11 @@
 /** A real Kafka Connect worker, distributed, from the jars of the kit, with the connectors of kafka/connect/Scripted.java. */
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { sleep, systemClock } from '../../src/core/index.ts'
+import { freePort } from './free-port.ts'
 import { archiveOptions, javaOptions, kafkaClassPath } from './kafka-jars.ts'
 
 export interface KafkaConnect {
@@ -65,12 +64,4 @@ async function isHealthy(url: string): Promise<boolean> {
   } catch {
     return false
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>((resolve) => { probe.listen(0, '127.0.0.1', resolve) })
-  const { port } = probe.address() as AddressInfo
-  await new Promise((resolve) => { probe.close(resolve) })
-  return port
 }

@@ -6,12 +6,12 @@
  *   startKafka({ brokers: 3 }) ──► running ── kill/pause/resume/restart(node) … ──stop()──► gone, files removed
  */
 import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sleep, systemClock } from '../../src/core/clock.ts'
 import { randomUuid, systemRandom } from '../../src/core/random.ts'
+import { freePorts } from './free-port.ts'
 import { archiveOptions, classArchive, KafkaUnavailable } from './kafka-jars.ts'
 import { dockerBroker, JarBroker } from './kafka-process.ts'
 import type { BrokerProcess } from './kafka-process.ts'
@@ -154,15 +154,6 @@ async function planNodes(count: number): Promise<readonly PlannedNode[]> {
     controllerPort: ports[index * 3 + 1]!,
     extraPort: ports[index * 3 + 2]!,
   }))
-}
-
-/** All probes stay open until every port is known, or the system might hand one out twice. */
-async function freePorts(count: number): Promise<number[]> {
-  const probes = Array.from({ length: count }, () => createServer())
-  await Promise.all(probes.map((probe) => new Promise<void>((resolve, reject) => probe.once('error', reject).listen(0, '127.0.0.1', resolve))))
-  const ports = probes.map((probe) => (probe.address() as AddressInfo).port)
-  await Promise.all(probes.map((probe) => new Promise((resolve) => probe.close(resolve))))
-  return ports
 }
 
 function serverProperties(node: PlannedNode, nodes: readonly PlannedNode[], more: readonly string[]): string[] {
