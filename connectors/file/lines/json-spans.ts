@@ -5,8 +5,8 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { parseSchemaless } from 'millrace/connect'
 import type { ConnectHeader, SourceSpans } from 'millrace/connect'
-import { offsetAfter } from '../tail/tailed-file.ts'
 import type { LineBlock, TailedFile } from '../tail/tailed-file.ts'
+import { spansOfLines } from './line-spans.ts'
 
 export interface JsonSpansOptions {
   readonly topic: string
@@ -49,18 +49,7 @@ export class JsonSpans {
 
   #run(block: LineBlock, from: number, to: number, values: readonly unknown[], nowMs: number): SourceSpans {
     const { topic, headersOf } = this.#options
-    return {
-      topic,
-      sourcePartition: block.file.sourcePartition,
-      bytes: block.bytes,
-      spans: block.spans.subarray(2 * from, 2 * to),
-      recordCount: to - from,
-      valueType: 'json',
-      values,
-      timestamp: nowMs,
-      headers: headersOf(block.file),
-      sourceOffset: (index) => offsetAfter(block, from + index),
-    }
+    return { ...spansOfLines(block, from, to, nowMs), topic, valueType: 'json', values, headers: headersOf(block.file) }
   }
 }
 

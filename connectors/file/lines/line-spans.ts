@@ -58,17 +58,7 @@ export class LineSpans {
 
   #run(block: LineBlock, from: number, to: number, nowMs: number): SourceSpans {
     const { topic, valueType } = this.#options
-    return {
-      topic,
-      sourcePartition: block.file.sourcePartition,
-      bytes: block.bytes,
-      spans: block.spans.subarray(2 * from, 2 * to),
-      recordCount: to - from,
-      valueType,
-      timestamp: nowMs,
-      headers: this.#headers(block.file),
-      sourceOffset: (index) => offsetAfter(block, from + index),
-    }
+    return { ...spansOfLines(block, from, to, nowMs), topic, valueType, headers: this.#headers(block.file) }
   }
 
   #invalid(block: LineBlock, index: number, nowMs: number): SourceSpans {
@@ -83,6 +73,18 @@ export class LineSpans {
 
   #headers(file: TailedFile): readonly ConnectHeader[] {
     return this.#options.withFileHeaders ? fileHeaders(file) : []
+  }
+}
+
+/** Of lines that stand side by side, as they are. */
+export function spansOfLines(block: LineBlock, from: number, to: number, nowMs: number): Omit<SourceSpans, 'topic' | 'valueType' | 'headers'> {
+  return {
+    sourcePartition: block.file.sourcePartition,
+    bytes: block.bytes,
+    spans: block.spans.subarray(2 * from, 2 * to),
+    recordCount: to - from,
+    timestamp: nowMs,
+    sourceOffset: (index) => offsetAfter(block, from + index),
   }
 }
 
