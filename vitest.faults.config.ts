@@ -18,7 +18,7 @@ export default defineConfig({
     ...base.test,
     include: ['test/faults/**/*.test.ts'],
     exclude: ['node_modules/**'],
-    maxWorkers: 2,
+    maxWorkers: 3,
     sequence: { sequencer: longestFirst(seconds) },
     testTimeout: 600_000,
     hookTimeout: 300_000,
