@@ -1,7 +1,9 @@
 import { connectorError } from 'millrace/connect'
-import type { RawConfig, SourceConnector, SourceOffset, SourcePartition } from 'millrace/connect'
+import type { ConnectorSignal, RawConfig, SourceConnector, SourceOffset, SourcePartition } from 'millrace/connect'
 import { positionOf } from './cdc/position.ts'
+import { sendSignal } from './cdc/signal.ts'
 import type { PostgresCdcConfig } from './cdc-config.ts'
+import { Connection } from './connection.ts'
 
 /** A slot has one reader, so there is one task. */
 export class PostgresCdcConnector implements SourceConnector<PostgresCdcConfig> {
@@ -23,5 +25,14 @@ export class PostgresCdcConnector implements SourceConnector<PostgresCdcConfig> 
       if (offset !== null) positionOf(offset)
     }
     return false
+  }
+
+  async signal(config: PostgresCdcConfig, signal: ConnectorSignal): Promise<void> {
+    const connection = new Connection(config, 'millrace')
+    try {
+      await connection.use((client) => sendSignal(client, signal, { slot: config['slot.name'], includeList: config['table.include.list'] }))
+    } finally {
+      await connection.close()
+    }
   }
 }

@@ -8,7 +8,7 @@ import { ChangeRecords } from './cdc/change-records.ts'
 import type { RowMessage, SourceItem } from './cdc/change-records.ts'
 import type { Change, EventOptions, Row } from './cdc/change-event.ts'
 import { lsnText } from './cdc/lsn.ts'
-import { decodePgoutput, MalformedMessage } from './cdc/pgoutput.ts'
+import { MalformedMessage, PgoutputDecoder } from './cdc/pgoutput.ts'
 import type { PgoutputMessage, Relation } from './cdc/pgoutput.ts'
 import type { MessageBlock } from './cdc/message-block.ts'
 import { IncrementalSnapshot, watermarkPrefix } from './cdc/incremental-snapshot.ts'
@@ -42,6 +42,7 @@ interface Run {
   /** Unset before that. */
   stream: ReplicationStream | undefined
   reader: TransactionReader
+  readonly decoder: PgoutputDecoder
   /** Received; those from `next` on are not read yet. */
   pending: MessageBlock | undefined
   next: number
@@ -151,7 +152,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     const incremental = new IncrementalSnapshot({
       client: session.client, types: session.types, tables: session.tables, clock, silenceTimeoutMs: silenceTimeoutMs(config), chunkRows: config['incremental.snapshot.chunk.size'], runId: `${config['slot.name']}-${clock.now()}`, log,
     })
-    return { session, incremental, events, snapshot: session.snapshot, snapshotRecords: new SnapshotRecords(events), records: new ChangeRecords(events), stream, reader: this.#reader(session.position), pending: undefined, next: 0 }
+    return { session, incremental, events, snapshot: session.snapshot, snapshotRecords: new SnapshotRecords(events), records: new ChangeRecords(events), stream, reader: this.#reader(session.position), decoder: new PgoutputDecoder(), pending: undefined, next: 0 }
   }
 
   #reader(position: Position): TransactionReader {
@@ -338,9 +339,9 @@ function isReadThrough({ pending, next }: Run): boolean {
 }
 
 function nextMessage(run: Run): PgoutputMessage {
-  const { bytes, ends } = run.pending!
-  const index = run.next++
-  return decodePgoutput(bytes, index === 0 ? 0 : ends[index - 1], ends[index])
+  const { bytes, spans } = run.pending!
+  const at = 2 * run.next++
+  return run.decoder.decode(bytes, spans[at]!, spans[at + 1]!)
 }
 
 /** A row that was read again, not changed. */

@@ -1,5 +1,6 @@
 import { isStreamError } from 'millrace/connect'
 import type { Password } from 'millrace/connect'
+import type { Socket } from 'node:net'
 import pg from 'pg'
 import { environmentError, failureOf, setupError } from './failures.ts'
 
@@ -13,6 +14,8 @@ export interface ConnectionConfig {
 
 /** How much longer than the server the client waits for a statement, before it takes the server for dead. */
 const graceMs = 5_000
+/** So long a connection that is to end may stay silent. */
+const goodbyeTimeoutMs = 2_000
 
 /**
  * One connection to a server that may go away.
@@ -61,7 +64,7 @@ export class Connection {
   async close(): Promise<void> {
     const client = this.#client
     this.#client = undefined
-    await client?.end().catch(() => undefined)
+    if (client !== undefined) await endClient(client)
   }
 
   async #connected(): Promise<pg.Client> {
@@ -114,4 +117,11 @@ export async function openClient(config: ConnectionConfig, settings: pg.ClientCo
   client.on('error', () => undefined) // the next statement, or the stream, says what happened
   await client.connect()
   return client
+}
+
+/** Says goodbye, and hangs up when the server does not: it may be gone without a word. Never throws. */
+export async function endClient(client: pg.Client): Promise<void> {
+  const { stream } = (client as unknown as { readonly connection: { readonly stream: Socket } }).connection
+  stream.setTimeout(goodbyeTimeoutMs, () => stream.destroy())
+  await client.end().catch(() => undefined)
 }

@@ -4,7 +4,7 @@ import type { Client } from 'pg'
 import { capturedTables } from './cdc/catalog.ts'
 import { TypeCatalog } from './cdc/type-catalog.ts'
 import { valueForms } from './cdc/session.ts'
-import { openClient, serverOf } from './connection.ts'
+import { endClient, openClient, serverOf } from './connection.ts'
 import { environmentError, failureOf, setupError } from './failures.ts'
 import { atBeginning, offsetOf, progressOf } from './query/progress.ts'
 import type { Progress } from './query/progress.ts'
@@ -125,5 +125,5 @@ export class PostgresQueryTask implements SourceTask<PostgresQueryTaskConfig> {
 }
 
 async function endAll(clients: readonly (Client | undefined)[]): Promise<void> {
-  for (const client of clients) await client?.end().catch(() => undefined)
+  for (const client of clients) if (client !== undefined) await endClient(client)
 }

@@ -3,7 +3,7 @@ import { Password, connectorError } from 'millrace/connect'
 import type { Client } from 'pg'
 import { tableTypes } from './catalog-types/table-types.ts'
 import type { TableTypesOptions } from './catalog-types/table-types.ts'
-import { openClient, serverOf } from './connection.ts'
+import { endClient, openClient, serverOf } from './connection.ts'
 import { diagnose } from './doctor/diagnose.ts'
 import type { DiagnoseOptions, Finding } from './doctor/diagnose.ts'
 import { failureOf, setupError } from './failures.ts'
@@ -28,7 +28,7 @@ async function withDatabase<T>(url: string, use: (client: Client) => Promise<T>)
     try {
       return await use(client)
     } finally {
-      await client.end()
+      await endClient(client)
     }
   } catch (error) {
     if (failureOf(error) !== 'environment') throw setupError(serverOf(config), error)

@@ -123,6 +123,17 @@ export interface SourceConnector<C = unknown> extends Connector<C> {
    * Answers true when it keeps offsets elsewhere too and has changed them there.
    */
   alterOffsets?(config: C, offsets: readonly (readonly [SourcePartition, SourceOffset | null])[]): boolean | Promise<boolean>
+  /**
+   * Passes on what a person asks of the running tasks (`POST /connectors/{name}/signals`), by way of the outside system: this may be called on any
+   * worker, on a connector that was not started. Answers when it is sure to reach the tasks; throws for what they would not understand.
+   */
+  signal?(config: C, signal: ConnectorSignal): void | Promise<void>
+}
+
+export interface ConnectorSignal {
+  /** Such as `execute-snapshot`. */
+  readonly type: string
+  readonly data: Readonly<Record<string, unknown>>
 }
 
 export interface SourceTaskContext extends TaskContext {

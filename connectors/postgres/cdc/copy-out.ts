@@ -7,6 +7,8 @@
 import type { Clock } from 'millrace/connect'
 import type { Client, Connection, Submittable } from 'pg'
 import type { Duplex } from 'node:stream'
+import { copyHeaderBytes, tapCopyData } from './copy-tap.ts'
+import type { CopyTap } from './copy-tap.ts'
 import { nullCell } from './pgoutput.ts'
 
 /** Rows, one behind the other. Good until the next block is taken. */
@@ -49,6 +51,7 @@ export class CopyOut implements Submittable {
   #lent: FillingBlock | undefined
   #filling: FillingBlock
   #stream: Duplex | undefined
+  #tap: CopyTap | undefined
   #isPaused = false
   #error: Error | undefined
   #hasEnded = false
@@ -78,14 +81,18 @@ export class CopyOut implements Submittable {
   submit(connection: Connection): void {
     const used = connection as unknown as CopyConnection
     this.#stream = used.stream
+    this.#tap = tapCopyData(used.stream, (bytes, start, end) => this.#receive(bytes, start, end))
     used.query(this.#text)
   }
 
-  handleCopyData({ chunk }: { readonly chunk: Buffer }): void {
-    const block = this.#filling
-    block.add(chunk)
-    if (block.rowCount < this.#options.blockRows && block.length < blockBytes) return
-    this.#finishBlock()
+  #receive(bytes: Buffer, start: number, end: number): void {
+    for (let at = start; at < end;) {
+      const next = at + 1 + bytes.readUInt32BE(at + 1)
+      const block = this.#filling
+      block.add(bytes, at + copyHeaderBytes, next)
+      if (block.rowCount >= this.#options.blockRows || block.length >= blockBytes) this.#finishBlock()
+      at = next
+    }
     if (this.#full.length >= queuedBlocks && !this.#isPaused) {
       this.#isPaused = true
       this.#stream?.pause()
@@ -93,6 +100,7 @@ export class CopyOut implements Submittable {
   }
 
   handleError(error: Error): void {
+    this.#tap?.close()
     this.#error ??= error
     this.callback()
   }
@@ -102,6 +110,7 @@ export class CopyOut implements Submittable {
   }
 
   handleCommandComplete(): void {
+    this.#tap?.close()
     if (this.#filling.rowCount > 0) this.#finishBlock()
   }
 
@@ -158,9 +167,10 @@ class FillingBlock implements RowBlock {
     this.rowCount = 0
   }
 
-  /** Takes a row in the text format of COPY, without its escapes. */
-  add(row: Buffer): void {
-    if (this.length + row.length > this.bytes.length) this.bytes = enlarged(this.bytes, this.length, this.length + row.length)
+  /** Takes a row in the text format of COPY, which stands between the two places, without its escapes. */
+  add(row: Buffer, from: number, to: number): void {
+    const most = this.length + to - from
+    if (most > this.bytes.length) this.bytes = enlarged(this.bytes, this.length, most)
     let cell = this.#cellsPerRow * this.rowCount
     if (cell + this.#cellsPerRow > this.cells.length) {
       const cells = new Int32Array(2 * this.cells.length + this.#cellsPerRow)
@@ -173,7 +183,7 @@ class FillingBlock implements RowBlock {
     let length = this.length
     let start = length
     let isNull = false
-    for (let at = 0; at < row.length; at++) {
+    for (let at = from; at < to; at++) {
       const byte = row[at]!
       if (byte > backslash || (byte !== tab && byte !== newline && byte !== backslash)) bytes[length++] = byte
       else if (byte === backslash) {

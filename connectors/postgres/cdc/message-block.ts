@@ -1,30 +1,36 @@
-/** Messages, one behind the other in one piece of memory. */
+/** Messages in one piece of memory, with what stood between them. */
 export class MessageBlock {
   bytes: Buffer = Buffer.allocUnsafe(65_536)
   length = 0
-  /** Message `i` ends here; it begins where the one before it ends. */
-  readonly ends: number[] = []
+  /** Where each message starts and ends, one behind the other. */
+  readonly spans: number[] = []
 
   get messageCount(): number {
-    return this.ends.length
+    return this.spans.length / 2
   }
 
-  /** Copies: whoever received the bytes uses their memory again. */
-  add(bytes: Buffer, start: number): void {
-    const size = bytes.length - start
-    if (this.length + size > this.bytes.length) {
-      const larger = Buffer.allocUnsafe(Math.max(2 * this.bytes.length, this.length + size))
-      larger.set(this.bytes.subarray(0, this.length))
+  /** Copies: whoever received the bytes uses their memory again. @returns where they begin here */
+  add(bytes: Buffer, start: number, end: number): number {
+    const from = this.length
+    const length = from + end - start
+    if (length > this.bytes.length) {
+      const larger = Buffer.allocUnsafe(Math.max(2 * this.bytes.length, length))
+      larger.set(this.bytes.subarray(0, from))
       this.bytes = larger
     }
-    bytes.copy(this.bytes, this.length, start)
-    this.length += size
-    this.ends.push(this.length)
+    bytes.copy(this.bytes, from, start, end)
+    this.length = length
+    return from
+  }
+
+  /** A message among the bytes that were added. */
+  mark(start: number, end: number): void {
+    this.spans.push(start, end)
   }
 
   clear(): void {
     this.length = 0
-    this.ends.length = 0
+    this.spans.length = 0
     if (this.bytes.length > largestKept) this.bytes = Buffer.allocUnsafe(65_536)
   }
 }

@@ -54,116 +54,130 @@ export class MalformedMessage extends Error {
 /** Milliseconds since 1970 at 2000-01-01, where PostgreSQL counts microseconds from. */
 const epochMs = 946_684_800_000n
 
-/** Reads the message that stands from `start` to `end`. Rows refer to its bytes, nothing else does. @throws MalformedMessage */
-export function decodePgoutput(bytes: Buffer, start = 0, end = bytes.length): PgoutputMessage {
-  const input = new Input(bytes, start, end)
-  const tag = input.character()
-  switch (tag) {
-    case 'B':
-      return { kind: 'begin', finalLsn: input.int64(), commitMs: input.timestampMs(), xid: input.int32() >>> 0 }
-    case 'C':
-      input.skip(9) // flags and the position of the commit record
-      return { kind: 'commit', endLsn: input.int64() }
-    case 'R':
-      return relation(input)
-    case 'I':
-      return { kind: 'insert', relation: input.int32() >>> 0, after: input.expect('N').tuple() }
-    case 'U':
-      return { kind: 'update', relation: input.int32() >>> 0, before: oldTuple(input), after: input.expect('N').tuple() }
-    case 'D': {
-      const oid = input.int32() >>> 0
-      const before = oldTuple(input)
-      if (before === null) throw new MalformedMessage('a delete without the old row')
-      return { kind: 'delete', relation: oid, before }
-    }
-    case 'T': {
-      const count = input.count(input.int32(), 4)
-      input.skip(1) // cascade, restart identity
-      return { kind: 'truncate', relations: Array.from({ length: count }, () => input.int32() >>> 0) }
-    }
-    case 'M':
-      return { kind: 'message', transactional: (input.int8() & 1) === 1, lsn: input.int64(), prefix: input.name(), content: Buffer.from(input.bytes(input.int32())) }
-    case 'Y':
-    case 'O':
-      return { kind: 'other' }
-    default:
-      throw new MalformedMessage(`a message of unknown type ${JSON.stringify(tag)}`)
-  }
+/** Reads one message. @throws MalformedMessage */
+export function decodePgoutput(bytes: Buffer): PgoutputMessage {
+  return new PgoutputDecoder().decode(bytes, 0, bytes.length)
 }
 
-function relation(input: Input): Relation {
-  const oid = input.int32() >>> 0
-  const schema = input.name()
-  const table = input.name()
-  const replicaIdentity = input.character()
-  const count = input.count(input.int16(), 10)
-  const columns = Array.from({ length: count }, (): RelationColumn => {
-    const inIdentity = (input.int8() & 1) === 1
-    const name = input.name()
-    const typeOid = input.int32() >>> 0
-    input.skip(4) // type modifier
-    return { name, typeOid, inIdentity }
-  })
-  return { kind: 'relation', oid, schema, table, replicaIdentity, columns }
-}
+/** Reads one message after the other, and makes little garbage: the cells of a row are good until the next message is read. */
+export class PgoutputDecoder {
+  #bytes: Buffer = nothing
+  #at = 0
+  #end = 0
+  readonly #before: number[] = []
+  readonly #after: number[] = []
 
-function oldTuple(input: Input): OldTuple | null {
-  const tag = input.peek()
-  if (tag !== 'K' && tag !== 'O') return null
-  input.skip(1)
-  return { keyOnly: tag === 'K', row: input.tuple() }
-}
-
-class Input {
-  readonly #bytes: Buffer
-  readonly #end: number
-  #at: number
-
-  constructor(bytes: Buffer, start: number, end: number) {
+  /** Reads the message that stands from `start` to `end`. Rows refer to its bytes, nothing else does. @throws MalformedMessage */
+  decode(bytes: Buffer, start: number, end: number): PgoutputMessage {
     this.#bytes = bytes
     this.#at = start
     this.#end = end
+    const tag = this.#character()
+    switch (tag) {
+      case 'I':
+        return { kind: 'insert', relation: this.#int32() >>> 0, after: this.#newTuple() }
+      case 'U':
+        return { kind: 'update', relation: this.#int32() >>> 0, before: this.#oldTuple(), after: this.#newTuple() }
+      case 'D': {
+        const relation = this.#int32() >>> 0
+        const before = this.#oldTuple()
+        if (before === null) throw new MalformedMessage('a delete without the old row')
+        return { kind: 'delete', relation, before }
+      }
+      case 'B':
+        return { kind: 'begin', finalLsn: this.#int64(), commitMs: this.#timestampMs(), xid: this.#int32() >>> 0 }
+      case 'C':
+        this.#take(9) // flags and the position of the commit record
+        return { kind: 'commit', endLsn: this.#int64() }
+      case 'R':
+        return this.#relation()
+      case 'T': {
+        const count = this.#count(this.#int32(), 4)
+        this.#take(1) // cascade, restart identity
+        return { kind: 'truncate', relations: Array.from({ length: count }, () => this.#int32() >>> 0) }
+      }
+      case 'M':
+        return { kind: 'message', transactional: (this.#int8() & 1) === 1, lsn: this.#int64(), prefix: this.#name(), content: this.#content() }
+      case 'Y':
+      case 'O':
+        return { kind: 'other' }
+      default:
+        throw new MalformedMessage(`a message of unknown type ${JSON.stringify(tag)}`)
+    }
   }
 
-  skip(length: number): void {
-    this.#take(length)
+  #relation(): Relation {
+    const oid = this.#int32() >>> 0
+    const schema = this.#name()
+    const table = this.#name()
+    const replicaIdentity = this.#character()
+    const count = this.#count(this.#int16(), 10)
+    const columns = Array.from({ length: count }, (): RelationColumn => {
+      const inIdentity = (this.#int8() & 1) === 1
+      const name = this.#name()
+      const typeOid = this.#int32() >>> 0
+      this.#take(4) // type modifier
+      return { name, typeOid, inIdentity }
+    })
+    return { kind: 'relation', oid, schema, table, replicaIdentity, columns }
   }
 
-  int8(): number {
+  #newTuple(): Tuple {
+    const tag = this.#character()
+    if (tag !== 'N') throw new MalformedMessage(`${JSON.stringify(tag)} where N belongs`)
+    return this.#tuple(this.#after)
+  }
+
+  #oldTuple(): OldTuple | null {
+    const tag = this.#at < this.#end ? this.#bytes[this.#at] : undefined
+    if (tag !== 0x4b /* K */ && tag !== 0x4f /* O */) return null
+    this.#at++
+    return { keyOnly: tag === 0x4b, row: this.#tuple(this.#before) }
+  }
+
+  #tuple(cells: number[]): Tuple {
+    const length = 2 * this.#count(this.#int16(), 1)
+    if (cells.length > length) cells.length = length
+    for (let cell = 0; cell < length; cell += 2) this.#cell(cells, cell)
+    return { bytes: this.#bytes, cells }
+  }
+
+  #cell(cells: number[], cell: number): void {
+    const kind = this.#bytes[this.#take(1)]
+    if (kind === 0x74 /* t */) {
+      const length = this.#int32()
+      const start = this.#take(length)
+      cells[cell] = start
+      cells[cell + 1] = start + length
+    } else if (kind === 0x6e /* n */ || kind === 0x75 /* u */) cells[cell] = cells[cell + 1] = kind === 0x6e ? nullCell : unchangedCell
+    else throw new MalformedMessage(`a column of kind ${JSON.stringify(String.fromCharCode(kind!))}`)
+  }
+
+  #int8(): number {
     return this.#bytes.readInt8(this.#take(1))
   }
 
-  int16(): number {
+  #int16(): number {
     return this.#bytes.readInt16BE(this.#take(2))
   }
 
-  int32(): number {
+  #int32(): number {
     return this.#bytes.readInt32BE(this.#take(4))
   }
 
-  int64(): bigint {
+  #int64(): bigint {
     return this.#bytes.readBigUInt64BE(this.#take(8))
   }
 
-  timestampMs(): number {
-    return Number(BigInt.asIntN(64, this.int64()) / 1000n + epochMs)
+  #timestampMs(): number {
+    return Number(BigInt.asIntN(64, this.#int64()) / 1000n + epochMs)
   }
 
-  character(): string {
+  #character(): string {
     return String.fromCharCode(this.#bytes[this.#take(1)]!)
   }
 
-  peek(): string {
-    return this.#at < this.#end ? String.fromCharCode(this.#bytes[this.#at]!) : ''
-  }
-
-  expect(tag: string): this {
-    const found = this.character()
-    if (found !== tag) throw new MalformedMessage(`${JSON.stringify(found)} where ${tag} belongs`)
-    return this
-  }
-
-  name(): string {
+  #name(): string {
     const end = this.#bytes.indexOf(0, this.#at)
     if (end < 0 || end >= this.#end) throw new MalformedMessage('a name without end')
     const text = this.#bytes.toString('utf8', this.#at, end)
@@ -171,33 +185,16 @@ class Input {
     return text
   }
 
-  bytes(length: number): Buffer {
+  #content(): Buffer {
+    const length = this.#int32()
     const start = this.#take(length)
-    return this.#bytes.subarray(start, start + length)
+    return Buffer.from(this.#bytes.subarray(start, start + length))
   }
 
   /** A count of things that take at least `size` bytes each. */
-  count(count: number, size: number): number {
+  #count(count: number, size: number): number {
     if (count < 0 || count * size > this.#end - this.#at + 1) throw new MalformedMessage(`${count} items in ${this.#end - this.#at} bytes`)
     return count
-  }
-
-  tuple(): Tuple {
-    const count = this.count(this.int16(), 1)
-    const cells: number[] = []
-    for (let index = 0; index < count; index++) this.#cell(cells)
-    return { bytes: this.#bytes, cells }
-  }
-
-  #cell(cells: number[]): void {
-    const kind = this.#bytes[this.#take(1)]
-    if (kind === 0x74 /* t */) {
-      const length = this.int32()
-      const start = this.#take(length)
-      cells.push(start, start + length)
-    } else if (kind === 0x6e /* n */) cells.push(nullCell, nullCell)
-    else if (kind === 0x75 /* u */) cells.push(unchangedCell, unchangedCell)
-    else throw new MalformedMessage(`a column of kind ${JSON.stringify(String.fromCharCode(kind!))}`)
   }
 
   #take(length: number): number {
@@ -207,3 +204,5 @@ class Input {
     return start
   }
 }
+
+const nothing = Buffer.alloc(0)

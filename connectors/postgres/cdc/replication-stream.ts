@@ -8,10 +8,11 @@
  * The server ends a connection that it does not hear from (`wal_sender_timeout`). So the status goes out on a timer and never waits for
  * whoever reads the queue.
  */
-import { sleep } from 'millrace/connect'
 import type { Clock, Timer } from 'millrace/connect'
 import type { Client, Submittable } from 'pg'
 import type { Duplex } from 'node:stream'
+import { endClient } from '../connection.ts'
+import { copyHeaderBytes, tapCopyData } from './copy-tap.ts'
 import { lsnText } from './lsn.ts'
 import { MessageBlock } from './message-block.ts'
 import { quoteName, quoteText } from '../sink/sql-text.ts'
@@ -41,8 +42,12 @@ export interface StreamOptions {
 const blockBytes = 131_072
 const spareBlocks = 2
 
-/** Behind the tag, two positions and a time. */
-const messageStart = 25
+/** Of copy data: its header and a tag; then two positions and a time. */
+const positionStart = copyHeaderBytes + 1
+const messageStart = positionStart + 24
+const keepAliveTag = 0x6b
+/** Behind the tag of a keep-alive, a position and a time: whether an answer is wanted. */
+const answerWanted = positionStart + 16
 
 const epochMicros = 946_684_800_000_000n
 
@@ -65,7 +70,8 @@ export class ReplicationStream {
   #timer: Timer | undefined
   #connection: CopyConnection | undefined
   #durableLsn: bigint
-  #receivedLsn: bigint
+  #receivedHigh: number
+  #receivedLow: number
   #closed = false
   #heardMs: number
 
@@ -74,7 +80,8 @@ export class ReplicationStream {
     this.#clock = clock
     this.#options = options
     this.#durableLsn = options.durableLsn
-    this.#receivedLsn = options.startLsn
+    this.#receivedHigh = Number(options.startLsn >> 32n)
+    this.#receivedLow = Number(BigInt.asUintN(32, options.startLsn))
     this.#heardMs = clock.monotonic()
   }
 
@@ -87,9 +94,9 @@ export class ReplicationStream {
     const query: Submittable & Record<string, unknown> = {
       submit: (connection) => {
         this.#connection = connection as unknown as CopyConnection
+        tapCopyData(this.#connection.stream, (bytes, start, end) => this.#receive(bytes, start, end))
         this.#connection.query(text)
       },
-      handleCopyData: (message: { chunk: Buffer }) => this.#receive(message.chunk),
       handleError: fail,
       handleCommandComplete: () => fail(new Error('the server ended the replication')),
       handleReadyForQuery: () => undefined,
@@ -104,7 +111,7 @@ export class ReplicationStream {
 
   /** The end of the log as far as the server has sent it; what it holds for us is in the queue or was taken. */
   get receivedLsn(): bigint {
-    return this.#receivedLsn
+    return (BigInt(this.#receivedHigh) << 32n) | BigInt(this.#receivedLow)
   }
 
   get queuedBytes(): number {
@@ -146,24 +153,34 @@ export class ReplicationStream {
     if (lsn > this.#durableLsn) this.#durableLsn = lsn
   }
 
+  /** What comes from now on is dropped. */
   async close(): Promise<void> {
     this.#closed = true
     this.#timer?.cancel()
     if (this.#error === undefined) this.#sendStatus()
     this.#connection?.stream.resume()
-    await Promise.race([this.#client.end().catch(() => undefined), sleep(this.#clock, 2_000)])
+    await endClient(this.#client)
   }
 
-  #receive(chunk: Buffer): void {
+  /** Messages for us, and keep-alives between them. */
+  #receive(bytes: Buffer, start: number, end: number): void {
+    if (this.#closed) return
     this.#heardMs = this.#clock.monotonic()
-    if (chunk[0] === 0x6b /* k */) {
-      this.#noteReceived(chunk.readBigUInt64BE(1))
-      if (chunk[17] === 1) this.#sendStatus()
-      return
+    const block = this.#filling
+    const from = block.add(bytes, start, end) - start
+    for (let at = start; at < end;) {
+      const next = at + 1 + bytes.readUInt32BE(at + 1)
+      this.#noteReceived(bytes.readUInt32BE(at + positionStart), bytes.readUInt32BE(at + positionStart + 4))
+      if (bytes[at + copyHeaderBytes] !== keepAliveTag) block.mark(from + at + messageStart, from + next)
+      else if (bytes[at + answerWanted] === 1) this.#sendStatus()
+      at = next
     }
-    this.#noteReceived(chunk.readBigUInt64BE(1))
-    this.#filling.add(chunk, messageStart)
-    this.#queuedBytes += chunk.length - messageStart
+    if (block.messageCount === 0) block.clear()
+    else this.#queue(end - start)
+  }
+
+  #queue(byteCount: number): void {
+    this.#queuedBytes += byteCount
     if (this.#filling.length >= blockBytes) this.#finishBlock()
     if (this.#queuedBytes > this.#options.maxQueuedBytes && !this.#paused) {
       this.#paused = true
@@ -172,8 +189,11 @@ export class ReplicationStream {
     this.#wake?.()
   }
 
-  #noteReceived(lsn: bigint): void {
-    if (lsn > this.#receivedLsn) this.#receivedLsn = lsn
+  /** In halves: a number of 64 bits costs memory each time. */
+  #noteReceived(high: number, low: number): void {
+    if (high < this.#receivedHigh || (high === this.#receivedHigh && low <= this.#receivedLow)) return
+    this.#receivedHigh = high
+    this.#receivedLow = low
   }
 
   #keepAlive(): void {
@@ -190,7 +210,8 @@ export class ReplicationStream {
   #sendStatus(answer?: 'answer, please'): void {
     const status = Buffer.alloc(statusBytes)
     status[0] = 0x72 // r
-    status.writeBigUInt64BE(this.#receivedLsn, 1)
+    status.writeUInt32BE(this.#receivedHigh, 1)
+    status.writeUInt32BE(this.#receivedLow, 5)
     status.writeBigUInt64BE(this.#durableLsn, 9)
     status.writeBigUInt64BE(this.#durableLsn, 17)
     status.writeBigInt64BE(BigInt(this.#clock.now()) * 1000n - epochMicros, 25)

@@ -3,7 +3,7 @@ import { connectorError, retriableError } from 'millrace/connect'
 import type { Clock, Log } from 'millrace/connect'
 import type { Client } from 'pg'
 import type { PostgresCdcConfig } from '../cdc-config.ts'
-import { openClient, silenceTimeoutMs } from '../connection.ts'
+import { endClient, openClient, silenceTimeoutMs } from '../connection.ts'
 import { quoteName, quoteText } from '../sink/sql-text.ts'
 import { capturedTables, findSlot, preparePublication, requireLogicalDecoding, requirePublication, requireSignalTable } from './catalog.ts'
 import type { CapturedTable, Server } from './catalog.ts'
@@ -59,7 +59,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     return client
   }
   const close = async () => {
-    await Promise.all(opened.splice(0).map((client) => client.end().catch(() => undefined)))
+    await Promise.all(opened.splice(0).map(endClient))
   }
   try {
     const client = await open(false)
@@ -75,7 +75,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     const start = await settleSlot(options, client, replication, server)
     const types = new TypeCatalog()
     const snapshot = await pinSnapshot(options, client, () => open(false), tables, types, start)
-    await replication.end() // it kept the exported snapshot alive until it was pinned
+    await endClient(replication) // it kept the exported snapshot alive until it was pinned
     const stream = async (from: Position, durableLsn: bigint) => {
       const used = await open(true)
       const made = new ReplicationStream(used, options.clock, streamOptions(config, server, from, durableLsn))
@@ -206,6 +206,6 @@ export async function dropSlot(config: PostgresCdcConfig): Promise<void> {
   try {
     await client.query('select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1 and not active', [config['slot.name']])
   } finally {
-    await client.end()
+    await endClient(client)
   }
 }

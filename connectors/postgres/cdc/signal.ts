@@ -1,6 +1,8 @@
 /** What a person asks of a running capture, through a row of the signal table or a logical message; names and shapes are Debezium's. */
+import { connectorError } from 'millrace/connect'
 import type { Log } from 'millrace/connect'
-import { matchesAny } from './catalog.ts'
+import type { Client } from 'pg'
+import { capturedTables, findSlot, matchesAny, requireLogicalDecoding } from './catalog.ts'
 import type { CapturedTable } from './catalog.ts'
 import type { IncrementalProgress } from './position.ts'
 
@@ -9,6 +11,26 @@ export const signalPrefix = 'millrace.signal'
 export interface Signal {
   readonly type: string
   readonly data: Readonly<Record<string, unknown>>
+}
+
+const signalTypes = ['execute-snapshot', 'stop-snapshot', 'pause-snapshot', 'resume-snapshot', 'log']
+
+/** Writes a signal into the log of the server, where the capture with that slot meets it. @throws a connector error when the capture would pass it over */
+export async function sendSignal(client: Client, { type, data }: Signal, capture: { readonly slot: string; readonly includeList: readonly string[] }): Promise<void> {
+  if (!signalTypes.includes(type)) throw connectorError(`there is no signal ${type}; there are ${signalTypes.join(', ')}`)
+  const { majorVersion } = await requireLogicalDecoding(client)
+  if (majorVersion < 14) throw connectorError(`signals without a table need PostgreSQL 14; this server is ${majorVersion}. Insert them into the table that signal.data.collection names`)
+  if ((await findSlot(client, capture.slot)) === undefined) throw connectorError(`there is no slot ${capture.slot}: the connector has not run yet`)
+  if (type === 'execute-snapshot') {
+    const patterns = patternsOf(data)
+    const tables = await capturedTables(client, capture.includeList)
+    if (!tables.some(({ name }) => matchesAny(patterns, name))) throw connectorError(`"data-collections" must be a list of captured tables, as schema.table; * stands for any text. ${patterns.join(', ') || 'Nothing'} is none`)
+  }
+  await client.query(`select pg_logical_emit_message(true, '${signalPrefix}', $1)`, [JSON.stringify({ type, data })])
+}
+
+function patternsOf(data: Signal['data']): readonly string[] {
+  return Array.isArray(data['data-collections']) ? data['data-collections'].map(String) : []
 }
 
 /** Undefined, and said why, for what cannot be read. */
@@ -26,7 +48,7 @@ export function readSignal(type: unknown, data: unknown, log: Log): Signal | und
 /** What is left to read again after the signal. */
 export function applySignal(signal: Signal, progress: IncrementalProgress | null, tables: readonly CapturedTable[], log: Log): IncrementalProgress | null {
   const { type, data } = signal
-  const patterns = Array.isArray(data['data-collections']) ? data['data-collections'].map(String) : []
+  const patterns = patternsOf(data)
   switch (type) {
     case 'execute-snapshot':
       return executed(signal, patterns, progress, tables, log)

@@ -1,6 +1,7 @@
 /** Reads whole tables in the order of their primary keys, so that it can go on after a crash where it was. */
 import type { Clock } from 'millrace/connect'
 import type { Client } from 'pg'
+import { endClient } from '../connection.ts'
 import { quoteName, quoteText } from '../sink/sql-text.ts'
 import { quotedTable } from './catalog.ts'
 import type { CapturedTable } from './catalog.ts'
@@ -90,7 +91,7 @@ export class Snapshot {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#options.readers.map((reader) => reader.end().catch(() => undefined)))
+    await Promise.all(this.#options.readers.map(endClient))
   }
 
   async #nextBlock(form: TableForm): Promise<RowBlock | null> {

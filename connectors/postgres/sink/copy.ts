@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Client, Connection, Submittable } from 'pg'
 import { quoteName } from './sql-text.ts'
-import { cellOf, mergeText } from './statements.ts'
+import { CellTexts, mergeText } from './statements.ts'
 import type { Batch, WriteMode } from './statements.ts'
 import type { Column, Table } from './table.ts'
 
@@ -26,19 +26,26 @@ export async function copyRows(client: Client, mode: Exclude<WriteMode, 'update'
 }
 
 function copyInto(client: Client, name: string, columns: readonly Column[], rows: Batch['rows']): Promise<void> {
-  const chunks: Buffer[] = []
+  return new Promise((resolve, reject) => {
+    client.query(new CopyIn(`copy ${name} (${columns.map((column) => quoteName(column.name)).join(', ')}) from stdin`, chunksOf(columns, rows), (error) => (error === null ? resolve() : reject(error))))
+  })
+}
+
+/** Made while they are sent: the server works on the first ones in the meantime. */
+function* chunksOf(columns: readonly Column[], rows: Batch['rows']): Iterable<Buffer> {
+  const texts = new CellTexts(columns)
   let text = ''
   for (const row of rows) {
-    for (let index = 0; index < columns.length; index++) text += (index === 0 ? '' : '\t') + copyText(cellOf(row, columns[index]!))
+    for (let index = 0; index < columns.length; index++) {
+      if (index > 0) text += '\t'
+      text += copyText(texts.of(row, index))
+    }
     text += '\n'
     if (text.length < chunkChars) continue
-    chunks.push(Buffer.from(text))
+    yield Buffer.from(text)
     text = ''
   }
-  if (text !== '') chunks.push(Buffer.from(text))
-  return new Promise((resolve, reject) => {
-    client.query(new CopyIn(`copy ${name} (${columns.map((column) => quoteName(column.name)).join(', ')}) from stdin`, chunks, (error) => (error === null ? resolve() : reject(error))))
-  })
+  if (text !== '') yield Buffer.from(text)
 }
 
 /** The part of pg's connection that is used here. */
@@ -46,16 +53,19 @@ interface CopyConnection {
   query(text: string): void
   sendCopyFromChunk(bytes: Buffer): void
   endCopyFrom(): void
+  sendCopyFail(reason: string): void
 }
 
 /** A statement that the server asks the data of, as pg's queue of queries takes it. */
 class CopyIn implements Submittable {
   readonly #text: string
-  readonly #chunks: readonly Buffer[]
+  readonly #chunks: Iterable<Buffer>
+  /** Why not all of the data could be sent. */
+  #failure: Error | undefined
   /** Told when it is over; pg wraps it to end its time-out. */
   callback: (error: Error | null) => void
 
-  constructor(text: string, chunks: readonly Buffer[], callback: (error: Error | null) => void) {
+  constructor(text: string, chunks: Iterable<Buffer>, callback: (error: Error | null) => void) {
     this.#text = text
     this.#chunks = chunks
     this.callback = callback
@@ -66,12 +76,17 @@ class CopyIn implements Submittable {
   }
 
   handleCopyInResponse(connection: CopyConnection): void {
-    for (const chunk of this.#chunks) connection.sendCopyFromChunk(chunk)
-    connection.endCopyFrom()
+    try {
+      for (const chunk of this.#chunks) connection.sendCopyFromChunk(chunk)
+      connection.endCopyFrom()
+    } catch (error) {
+      this.#failure = error as Error
+      connection.sendCopyFail('a value cannot be written')
+    }
   }
 
   handleError(error: Error): void {
-    this.callback(error)
+    this.callback(this.#failure ?? error)
   }
 
   handleReadyForQuery(): void {

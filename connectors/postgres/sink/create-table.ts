@@ -1,7 +1,9 @@
 /** Tables and columns for records, when the connector is told to make them. */
 import { Decimal, logicalOf } from 'millrace/connect'
 import type { Schema } from 'millrace/connect'
-import type { Cell, Row } from './row.ts'
+import { namedCells, noFields } from './fields.ts'
+import type { Cell } from './fields.ts'
+import type { Row } from './row.ts'
 import { quoteName } from './sql-text.ts'
 
 /** Column → type, for columns whose type somebody has said. */
@@ -12,11 +14,11 @@ export function createTableStatement(table: string, rows: readonly Row[], declar
   const types = new Map(declared)
   const keyColumns: string[] = []
   for (const { key, values } of rows) {
-    for (const [name, cell] of key) {
+    for (const [name, cell] of namedCells(key)) {
       if (!keyColumns.includes(name)) keyColumns.push(name)
       types.set(name, types.get(name) ?? typeOf(cell, true) ?? 'text')
     }
-    for (const [name, cell] of values ?? []) {
+    for (const [name, cell] of namedCells(values ?? noFields)) {
       const type = types.has(name) ? undefined : typeOf(cell, false)
       if (type !== undefined) types.set(name, type)
     }
@@ -31,7 +33,7 @@ export function createTableStatement(table: string, rows: readonly Row[], declar
 export function addColumnsStatement(table: string, existing: ReadonlySet<string>, rows: readonly Row[], declared: DeclaredTypes): string | undefined {
   const added = new Map([...declared].filter(([name]) => !existing.has(name)))
   for (const { values } of rows) {
-    for (const [name, cell] of values ?? []) {
+    for (const [name, cell] of namedCells(values ?? noFields)) {
       const type = existing.has(name) || added.has(name) ? undefined : typeOf(cell, false)
       if (type !== undefined) added.set(name, type)
     }

@@ -4,7 +4,7 @@ import type { Connection } from '../connection.ts'
 import type { PostgresSinkConfig } from '../sink-config.ts'
 import type { DeclaredTypes } from './create-table.ts'
 import type { OffsetTable } from './offset-table.ts'
-import { rowOf } from './row.ts'
+import { RowReader } from './row.ts'
 import type { Row, RowOptions } from './row.ts'
 import { tableName } from './sql-text.ts'
 import { TableWriter } from './table-writer.ts'
@@ -31,11 +31,13 @@ export const metAtTable = new WeakSet<object>()
 export class Lane {
   readonly connection: Connection
   readonly #options: LaneOptions
+  readonly #reader: RowReader
   /** Writers know the connection's prepared statements, so they end with it. */
   #writers: { readonly client: Client; readonly byTable: Map<string, TableWriter> } | undefined
 
   constructor(options: LaneOptions) {
     this.#options = options
+    this.#reader = new RowReader(options.rowOptions)
     this.connection = options.connection
   }
 
@@ -59,14 +61,14 @@ export class Lane {
   }
 
   async #rowsByTable(records: readonly SinkRecord[]): Promise<ReadonlyMap<string, readonly Row[]>> {
-    const { config, context, rowOptions } = this.#options
+    const { config, context } = this.#options
     const rowsByTable = new Map<string, Row[]>()
     let last = { topic: '', table: '' }
     for (const record of records) {
       if (last.topic !== record.topic) last = { topic: record.topic, table: tableName(config['table.name.format'], record.topic) }
       const { table } = last
       try {
-        const row = rowOf(record, rowOptions)
+        const row = this.#reader.rowOf(record)
         if (row === undefined) continue
         const rows = rowsByTable.get(table)
         if (rows === undefined) rowsByTable.set(table, [row])

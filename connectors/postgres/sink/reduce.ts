@@ -1,12 +1,14 @@
 import { cellText } from './cell-text.ts'
-import type { Cell, Row } from './row.ts'
+import { fieldsOfCells, namedCells } from './fields.ts'
+import type { Fields } from './fields.ts'
+import type { Row } from './row.ts'
 
 /** What is left to do for one key after a run of records. */
 export interface Change {
-  readonly key: ReadonlyMap<string, Cell>
+  readonly key: Fields
   /** Delete the row before the values are written, or altogether. */
   readonly deleted: boolean
-  readonly values: ReadonlyMap<string, Cell> | null
+  readonly values: Fields | null
 }
 
 /**
@@ -26,15 +28,14 @@ export function reduceRows(rows: readonly Row[]): Change[] {
 }
 
 /** Fields that the later record lacks keep what the earlier one said, as they would in two statements. */
-function merged(before: ReadonlyMap<string, Cell> | null, values: ReadonlyMap<string, Cell>): ReadonlyMap<string, Cell> {
-  if (before === null) return values
-  for (const name of before.keys()) if (!values.has(name)) return new Map([...before, ...values])
-  return values
+function merged(before: Fields | null, values: Fields): Fields {
+  if (before === null || before.names === values.names || before.names.every((name) => values.names.includes(name))) return values
+  return { ...fieldsOfCells(new Map([...namedCells(before), ...namedCells(values)])), isDatabaseText: values.isDatabaseText }
 }
 
 /** Keys that the database takes for the same are the same here: the number 1 and the text "1". */
-function keyText(key: ReadonlyMap<string, Cell>): string {
+function keyText({ values }: Fields): string {
   let text = ''
-  for (const { value } of key.values()) text += `${cellText(value, 'other')}\0`
+  for (const value of values) text += `${cellText(value, 'other')}\0`
   return text
 }

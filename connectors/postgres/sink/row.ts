@@ -1,24 +1,18 @@
-import { Decimal, Struct, dataError, schema as schemas } from 'millrace/connect'
-import type { Schema, SinkRecord } from 'millrace/connect'
+import { dataError, schema as schemas } from 'millrace/connect'
+import type { SinkRecord } from 'millrace/connect'
 import { changeOf, isPlaceholder } from './change-value.ts'
+import { chosenFields, fieldsOf, fieldsOfCells, NameLists, noFields } from './fields.ts'
+import type { Cell, Fields } from './fields.ts'
 
 /** What one record asks of its table. */
 export interface Row {
   readonly record: SinkRecord
-  /** Column → value, for the columns of the primary key. */
-  readonly key: ReadonlyMap<string, Cell>
-  /** Column → value of the other columns; null: delete the row. */
-  readonly values: ReadonlyMap<string, Cell> | null
+  /** Values of the columns of the primary key. */
+  readonly key: Fields
+  /** Values of the other columns; null: delete the row. */
+  readonly values: Fields | null
   /** All rows go. */
   readonly truncates: boolean
-}
-
-export interface Cell {
-  readonly value: unknown
-  /** null: none; the value is what JSON gave. */
-  readonly schema: Schema | null
-  /** A text is as a database wrote it: one for a JSON column is JSON. */
-  readonly isDatabaseText?: boolean
 }
 
 export interface RowOptions {
@@ -32,93 +26,96 @@ export interface RowOptions {
   readonly valueColumn: string
 }
 
-type Fields = ReadonlyMap<string, Cell>
-
 const coordinates = ['__connect_topic', '__connect_partition', '__connect_offset']
+const coordinateSchemas = [schemas.string(), schemas.int32(), schemas.int64()]
 
-/** Undefined for a record that asks nothing of a table. @throws a data error that says what about the record does not fit */
-export function rowOf(record: SinkRecord, options: RowOptions): Row | undefined {
-  const change = changeOf(record.value)
-  if (change === undefined) return record.value === null || record.value === undefined ? deletion(record, options) : writing(record, record.value, options, false)
-  if (change.effect === 'write') return writing(record, change.row, options, true)
-  if (change.effect === 'delete') return deletion(record, options)
-  return change.effect === 'truncate' && options.truncateEnabled ? { record, key: new Map(), values: null, truncates: true } : undefined
-}
+/** Makes rows of records. */
+export class RowReader {
+  readonly #options: RowOptions
+  readonly #placeholderBase64: string
+  readonly #valueColumns: readonly string[]
+  readonly #coordinates: readonly string[]
+  readonly #keyLists = new NameLists()
+  readonly #valueLists = new NameLists()
+  readonly #restLists = new NameLists()
+  /** Of the last value and key: where the values are that do not belong to the key; null: none does. */
+  #rest: { readonly of: readonly string[]; readonly key: readonly string[]; readonly names: readonly string[]; readonly places: readonly number[] | null } = { of: [], key: [], names: [], places: null }
 
-function writing(record: SinkRecord, value: unknown, options: RowOptions, isDatabaseText: boolean): Row {
-  const plain = fieldsOf(value, record.valueSchema) ?? new Map([[options.valueColumn, { value, schema: record.valueSchema }]])
-  const fields = isDatabaseText ? known(plain, options.placeholder) : plain
-  const key = keyOf(record, fields, options)
-  if (key.size === 0) return { record, key, values: fields, truncates: false }
-  return { record, key, values: without(fields, key), truncates: false }
-}
+  constructor(options: RowOptions) {
+    this.#options = options
+    this.#placeholderBase64 = Buffer.from(options.placeholder).toString('base64')
+    this.#valueColumns = [options.valueColumn]
+    this.#coordinates = options.pkFields.length > 0 ? options.pkFields : coordinates
+  }
 
-function without(fields: Fields, key: Fields): Fields {
-  let isApart = true
-  for (const name of key.keys()) isApart &&= !fields.has(name)
-  return isApart ? fields : new Map([...fields].filter(([name]) => !key.has(name)))
-}
+  /** Undefined for a record that asks nothing of a table. @throws a data error that says what about the record does not fit */
+  rowOf(record: SinkRecord): Row | undefined {
+    const change = changeOf(record.value)
+    if (change === undefined) return record.value === null || record.value === undefined ? this.#deletion(record) : this.#writing(record, this.#fieldsOfValue(record, record.value))
+    if (change.effect === 'write') return this.#writing(record, this.#known(this.#fieldsOfValue(record, change.row)))
+    if (change.effect === 'delete') return this.#deletion(record)
+    return change.effect === 'truncate' && this.#options.truncateEnabled ? { record, key: noFields, values: null, truncates: true } : undefined
+  }
 
-/** Without the fields whose place a placeholder holds. */
-function known(fields: Fields, placeholder: string): Fields {
-  const base64 = Buffer.from(placeholder).toString('base64')
-  const cells = new Map<string, Cell>()
-  for (const [name, { value, schema }] of fields) if (!isPlaceholder(value, placeholder, base64)) cells.set(name, { value, schema, isDatabaseText: true })
-  return cells
-}
+  #fieldsOfValue({ valueSchema }: SinkRecord, value: unknown): Fields {
+    return fieldsOf(value, valueSchema, this.#valueLists) ?? { names: this.#valueColumns, values: [value], schemas: [valueSchema], isDatabaseText: false }
+  }
 
-function deletion(record: SinkRecord, options: RowOptions): Row {
-  return { record, key: keyOfDeleted(record, options), values: null, truncates: false }
-}
+  #writing(record: SinkRecord, fields: Fields): Row {
+    const key = this.#keyOf(record, fields)
+    return { record, key, values: key.names.length === 0 ? fields : this.#without(fields, key), truncates: false }
+  }
 
-function keyOfDeleted(record: SinkRecord, options: RowOptions): Fields {
-  if (!options.deleteEnabled) throw dataError('the record deletes its row; set delete.enabled=true to let it')
-  return keyOf(record, new Map(), options)
-}
+  #without(fields: Fields, key: Fields): Fields {
+    let rest = this.#rest
+    if (rest.of !== fields.names || rest.key !== key.names) {
+      const places = [...fields.names.keys()].filter((place) => !key.names.includes(fields.names[place]!))
+      const names = this.#restLists.of(places.map((place) => fields.names[place]!))
+      rest = this.#rest = { of: fields.names, key: key.names, names, places: places.length === fields.names.length ? null : places }
+    }
+    return rest.places === null ? fields : chosenFields(fields, rest.names, rest.places)
+  }
 
-function keyOf(record: SinkRecord, fields: Fields, { pkMode, pkFields }: RowOptions): Fields {
-  if (pkMode === 'none') return new Map()
-  if (pkMode === 'kafka') return coordinatesOf(record, pkFields.length > 0 ? pkFields : coordinates)
-  if (pkMode === 'record_header') return picked(headersOf(record), pkFields, 'header')
-  if (pkMode === 'record_value') return picked(fields, pkFields, 'value')
-  if (record.key === null || record.key === undefined) throw dataError('the key is null, and pk.mode=record_key makes the primary key of it')
-  const members = fieldsOf(record.key, record.keySchema)
-  if (members !== undefined) return picked(members, pkFields, 'key')
-  if (pkFields.length !== 1) throw dataError(`the key is a single value, so pk.fields must name one column, not ${pkFields.length}`)
-  return new Map([[pkFields[0]!, { value: record.key, schema: record.keySchema }]])
-}
+  /** Without the fields whose place a placeholder holds. */
+  #known(fields: Fields): Fields {
+    const { placeholder } = this.#options
+    const isKnown = (value: unknown) => !isPlaceholder(value, placeholder, this.#placeholderBase64)
+    const { names, values, schemas: own } = fields
+    if (values.every(isKnown)) return { names, values, schemas: own, isDatabaseText: true }
+    const places = [...names.keys()].filter((place) => isKnown(values[place]))
+    return { ...chosenFields(fields, this.#valueLists.of(places.map((place) => names[place]!)), places), isDatabaseText: true }
+  }
 
-function coordinatesOf({ originalTopic, originalPartition, originalOffset }: SinkRecord, names: readonly string[]): Fields {
-  const cells: Cell[] = [
-    { value: originalTopic, schema: schemas.string() },
-    { value: originalPartition, schema: schemas.int32() },
-    { value: originalOffset, schema: schemas.int64() },
-  ]
-  return new Map(names.map((name, index) => [name, cells[index]!]))
+  #deletion(record: SinkRecord): Row {
+    if (!this.#options.deleteEnabled) throw dataError('the record deletes its row; set delete.enabled=true to let it')
+    return { record, key: this.#keyOf(record, noFields), values: null, truncates: false }
+  }
+
+  #keyOf(record: SinkRecord, fields: Fields): Fields {
+    const { pkMode, pkFields } = this.#options
+    if (pkMode === 'none') return noFields
+    if (pkMode === 'kafka') return { names: this.#coordinates, values: [record.originalTopic, record.originalPartition, record.originalOffset], schemas: coordinateSchemas, isDatabaseText: false }
+    if (pkMode === 'record_header') return picked(headersOf(record), pkFields, 'header')
+    if (pkMode === 'record_value') return picked(fields, pkFields, 'value')
+    if (record.key === null || record.key === undefined) throw dataError('the key is null, and pk.mode=record_key makes the primary key of it')
+    const members = fieldsOf(record.key, record.keySchema, this.#keyLists)
+    if (members !== undefined) return picked(members, pkFields, 'key')
+    if (pkFields.length !== 1) throw dataError(`the key is a single value, so pk.fields must name one column, not ${pkFields.length}`)
+    return { names: pkFields, values: [record.key], schemas: [record.keySchema], isDatabaseText: false }
+  }
 }
 
 /** The last one of each name. */
 function headersOf({ headers }: SinkRecord): Fields {
-  return new Map(headers.map(({ key, value, schema }) => [key, { value, schema }]))
+  return fieldsOfCells(new Map(headers.map(({ key, value, schema }): [string, Cell] => [key, { value, schema }])))
 }
 
 function picked(fields: Fields, names: readonly string[], part: 'key' | 'value' | 'header'): Fields {
   if (names.length === 0) return fields
-  return new Map(
-    names.map((name) => {
-      const cell = fields.get(name)
-      if (cell === undefined || cell.value === null) throw dataError(part === 'header' ? `there is no header "${name}", which pk.fields names` : `the ${part} has no field "${name}", which pk.fields names`)
-      return [name, cell]
-    }),
-  )
-}
-
-/** The members of an object, a struct or a map with text keys; undefined for anything else. */
-function fieldsOf(value: unknown, of: Schema | null): Fields | undefined {
-  if (value instanceof Struct) return new Map((value.schema.fields ?? []).map(({ name, schema }) => [name, { value: value.get(name), schema }]))
-  if (value instanceof Map) return new Map([...value].map(([name, member]) => [String(name), { value: member as unknown, schema: of?.valueSchema ?? null }]))
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array || value instanceof Date || value instanceof Decimal) return undefined
-  const fields = new Map<string, Cell>()
-  for (const name of Object.keys(value)) fields.set(name, { value: (value as Readonly<Record<string, unknown>>)[name], schema: null })
-  return fields
+  const places = names.map((name) => {
+    const place = fields.names.indexOf(name)
+    if (place === -1 || fields.values[place] === null) throw dataError(part === 'header' ? `there is no header "${name}", which pk.fields names` : `the ${part} has no field "${name}", which pk.fields names`)
+    return place
+  })
+  return chosenFields(fields, names, places)
 }

@@ -1,6 +1,6 @@
 /** The SQL of a batch: one parameter a column, each an array with one item a row. */
 import { cellText } from './cell-text.ts'
-import type { Cell } from './row.ts'
+import type { Fields } from './fields.ts'
 import { arrayLiteral, quoteName, quoteText } from './sql-text.ts'
 import type { Column, Table } from './table.ts'
 
@@ -11,10 +11,10 @@ export interface Statement {
 
 export type WriteMode = 'insert' | 'upsert' | 'update'
 
-/** What a row holds, by column. */
+/** What a row holds. */
 export interface RowCells {
-  readonly key: ReadonlyMap<string, Cell>
-  readonly values: ReadonlyMap<string, Cell> | null
+  readonly key: Fields
+  readonly values: Fields | null
 }
 
 /** Rows that have the same columns. */
@@ -79,11 +79,41 @@ function arrayable(type: string): string {
 }
 
 function parameters(columns: readonly Column[], rows: Batch['rows']): string[] {
-  return columns.map((column) => arrayLiteral(rows.map((row) => cellOf(row, column))))
+  const texts = new CellTexts(columns)
+  return columns.map((_, index) => arrayLiteral(rows.map((row) => texts.of(row, index))))
 }
 
-/** The text of a row's value for a column; null for none. @throws a data error */
-export function cellOf({ key, values }: RowCells, { name, kind, array }: Column): string | null {
-  const cell = values?.get(name) ?? key.get(name)
-  return cell === undefined ? null : cellText(cell.value, kind, array, cell.isDatabaseText)
+const nowhere = -1_000_000
+
+/** The texts of columns in rows, wherever each row has them. */
+export class CellTexts {
+  readonly #columns: readonly Column[]
+  /** By column, in rows with these names: a place among the values, or below zero the complement of one in the key. */
+  readonly #places: number[] = []
+  #keyNames: readonly string[] | undefined
+  #valueNames: readonly string[] | undefined
+
+  constructor(columns: readonly Column[]) {
+    this.#columns = columns
+  }
+
+  /** Null for none. @throws a data error */
+  of({ key, values }: RowCells, index: number): string | null {
+    if (key.names !== this.#keyNames || values?.names !== this.#valueNames) this.#find(key.names, values?.names)
+    const { kind, array } = this.#columns[index]!
+    const place = this.#places[index]!
+    if (place === nowhere) return null
+    const fields = place < 0 ? key : values!
+    return cellText(fields.values[place < 0 ? ~place : place], kind, array, fields.isDatabaseText)
+  }
+
+  #find(keyNames: readonly string[], valueNames: readonly string[] | undefined): void {
+    this.#keyNames = keyNames
+    this.#valueNames = valueNames
+    for (const [index, { name }] of this.#columns.entries()) {
+      const ofValue = valueNames?.indexOf(name) ?? -1
+      const ofKey = keyNames.indexOf(name)
+      this.#places[index] = ofValue >= 0 ? ofValue : ofKey >= 0 ? ~ofKey : nowhere
+    }
+  }
 }

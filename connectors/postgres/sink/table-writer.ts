@@ -7,7 +7,6 @@ import { canCopy, copyRows } from './copy.ts'
 import { addColumnsStatement, createTableStatement } from './create-table.ts'
 import type { DeclaredTypes } from './create-table.ts'
 import { reduceRows } from './reduce.ts'
-import type { Change } from './reduce.ts'
 import type { Row } from './row.ts'
 import { deleteStatement, writeStatement } from './statements.ts'
 import type { RowCells, Statement, WriteMode } from './statements.ts'
@@ -54,9 +53,7 @@ export class TableWriter {
         from++
         continue
       }
-      const most = Math.min(rows.length, from + this.#options.batchRows)
-      const next = rows.findIndex(({ truncates }, index) => truncates && index > from && index < most)
-      const to = next === -1 ? most : next
+      const to = endOfRun(rows, from, Math.min(rows.length, from + this.#options.batchRows))
       await this.#writeSome(rows.slice(from, to), 'first')
       from = to
     }
@@ -93,13 +90,14 @@ export class TableWriter {
 
   async #apply(rows: readonly Row[]): Promise<void> {
     const table = await this.#fittingTable(rows)
-    const keyNames = [...rows[0]!.key.keys()]
+    const keyNames = rows[0]!.key.names
     if (this.#options.mode === 'upsert') requireUniqueKey(table, keyNames)
-    const changes = this.#options.mode === 'insert' && rows.every(({ values }) => values !== null) ? rows.map(insertion) : reduceRows(rows)
+    const isPlain = this.#options.mode === 'insert' && rows.every(({ values }) => values !== null)
+    const changes = isPlain ? [] : reduceRows(rows)
     const keyColumns = keyNames.map((name) => table.columns.get(name)!)
     const deleted = changes.filter((change) => change.deleted)
     if (deleted.length > 0) await this.#run(deleteStatement(table, keyColumns, deleted))
-    for (const { names, cells } of groupedByColumns(changes, table)) {
+    for (const { names, cells } of groupedByColumns(isPlain ? rows : changes, table)) {
       const otherColumns = names.map((name) => table.columns.get(name)!)
       if (this.#options.mode === 'update' && otherColumns.length === 0) continue
       // An insert is refused for a column that must not be null, even where the row is there and would keep its value.
@@ -158,15 +156,30 @@ function lacksRequired({ columns }: Table, keys: readonly string[], names: reado
   return [...columns.values()].some(({ name, required }) => required && !keys.includes(name) && !names.includes(name))
 }
 
-function insertion({ key, values }: Row): Change {
-  return { key, deleted: false, values }
+/** Rows from `from` on that belong together: up to one that empties the table, or whose texts are of another origin. */
+function endOfRun(rows: readonly Row[], from: number, most: number): number {
+  let isDatabaseText: boolean | undefined
+  for (let at = from; at < most; at++) {
+    const { truncates, values } = rows[at]!
+    if (truncates || (values !== null && values.isDatabaseText !== (isDatabaseText ??= values.isDatabaseText))) return at
+  }
+  return most
 }
 
 /** A null without a column says nothing; anything else would be lost. */
-function missingColumn(table: Table, rows: readonly Row[]): string | undefined {
+function missingColumn({ columns }: Table, rows: readonly Row[]): string | undefined {
+  const lacks = (name: string) => !columns.has(name)
+  let [soundKey, soundValues]: (readonly string[] | undefined)[] = []
   for (const { key, values } of rows) {
-    for (const name of key.keys()) if (!table.columns.has(name)) return name
-    for (const [name, { value }] of values ?? []) if (value !== null && !table.columns.has(name)) return name
+    if (key.names !== soundKey) {
+      const missing = key.names.find(lacks)
+      if (missing !== undefined) return missing
+      soundKey = key.names
+    }
+    if (values === null || values.names === soundValues) continue
+    const missing = values.names.find((name, index) => values.values[index] !== null && lacks(name))
+    if (missing !== undefined) return missing
+    if (!values.names.some(lacks)) soundValues = values.names
   }
   return undefined
 }
@@ -177,26 +190,20 @@ interface ColumnGroup {
 }
 
 /** A statement writes the same columns of all its rows: a field that a record lacks keeps its value in the row. */
-function groupedByColumns(changes: readonly Change[], table: Table): ColumnGroup[] {
+function groupedByColumns(changes: readonly RowCells[], table: Table): ColumnGroup[] {
   const groups = new Map<string, ColumnGroup>()
-  let last: ColumnGroup | undefined
+  let last: { readonly of: readonly string[]; readonly group: ColumnGroup } | undefined
   for (const change of changes) {
     const { values } = change
     if (values === null) continue
-    if (last === undefined || !hasNames(values, last.names)) {
-      const names = [...values.keys()].filter((name) => table.columns.has(name))
+    if (last?.of !== values.names) {
+      const names = values.names.filter((name) => table.columns.has(name))
       const id = names.join('\0')
-      last = groups.get(id) ?? { names, cells: [] }
-      groups.set(id, last)
+      const group = groups.get(id) ?? { names, cells: [] }
+      groups.set(id, group)
+      last = { of: values.names, group }
     }
-    last.cells.push(change)
+    last.group.cells.push(change)
   }
   return [...groups.values()]
-}
-
-/** Exactly these, in this order. */
-function hasNames(values: ReadonlyMap<string, unknown>, names: readonly string[]): boolean {
-  let index = 0
-  for (const name of values.keys()) if (names[index++] !== name) return false
-  return index === names.length
 }

@@ -2,7 +2,7 @@ import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { systemClock } from 'millrace/connect'
-import { freshDatabase, queryRows, startPostgres } from '../../kit/postgres.ts'
+import { freshDatabase, queryRows, startPostgres, withClient } from '../../kit/postgres.ts'
 import { capture, dropSlotsAfterEach, patientPolls, pollPatiently, rows, untilGiven, values } from '../../kit/postgres-capture.ts'
 import { describeWith } from '../../kit/services.ts'
 
@@ -274,6 +274,46 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
       for (const socket of sockets) socket.destroy()
       proxy.close()
     }
+  }, 60_000)
+
+  it('waits for a slot that its predecessor still holds (DBZ-3068, DBZ-6396)', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, 'create table t (id int primary key)')
+    const config = { 'slot.name': `test_${process.pid}_held` }
+    const predecessor = capture(url, config)
+    await predecessor.start()
+    await predecessor.poll()
+    const source = capture(url, config)
+    await source.start()
+    await expect((async () => { for (let polls = 0; polls < patientPolls; polls++) await source.poll() })()).rejects.toMatchObject({ retriable: true, message: expect.stringContaining('still in use') as string })
+    await predecessor.stop()
+    await pollPatiently(source)
+    await queryRows(url, 'insert into t values (1)')
+    expect(await untilGiven(source, 1)).toHaveLength(1)
+  }, 60_000)
+
+  it('is loud about a slot that somebody is making anew and that has no position yet (DBZ-6092, DBZ-6251)', async () => {
+    const url = await freshDatabase(server)
+    const slot = `test_${process.pid}_unmade`
+    await queryRows(url, 'create table t (id int primary key)')
+    const source = capture(url, { 'slot.name': slot })
+    await source.start()
+    await source.poll()
+    source.commit()
+    await source.crash()
+    await withClient(url, async (writer) => {
+      const isFree = async () => (await writer.query(`select 1 from pg_replication_slots where slot_name = '${slot}' and not active`)).rowCount === 1
+      for (let tries = 0; !(await isFree()) && tries < patientPolls; tries++) await writer.query('select pg_sleep(0.05)')
+      await writer.query(`select pg_drop_replication_slot('${slot}')`)
+      await writer.query('begin; create table unfinished ()') // a transaction that runs holds the making of a slot up
+      const making = queryRows(url, `select pg_create_logical_replication_slot('${slot}', 'pgoutput')`)
+      const isBegun = async () => (await queryRows(url, `select 1 from pg_replication_slots where slot_name = '${slot}' and confirmed_flush_lsn is null`)).length === 1
+      for (let tries = 0; !(await isBegun()) && tries < patientPolls; tries++) await queryRows(url, 'select pg_sleep(0.05)')
+      await source.start()
+      await expect(source.poll()).rejects.toThrow(`slot ${slot} has no confirmed position`)
+      await writer.query('rollback')
+      await making
+    })
   }, 60_000)
 
   it('refuses a server that does not keep what is needed', async () => {

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import { capture, dropSlotsAfterEach, patientPolls, pollUntilSome, rows } from '../../../kit/postgres-capture.ts'
+import { postgresCdcSource } from '../../../../connectors/postgres/plugins.ts'
+import { capture, dropSlotsAfterEach, patientPolls, pollUntilSome, rows, untilGiven } from '../../../kit/postgres-capture.ts'
 import { freshDatabase, queryRows, withClient } from '../../../kit/postgres.ts'
 import { describeWith } from '../../../kit/services.ts'
 import type { Given } from '../../../kit/source-harness.ts'
@@ -119,6 +120,22 @@ await describeWith('postgres', 'IncrementalSnapshot', (server) => {
     for (let polls = 0; source.log.lines.filter((line) => line.startsWith('warn')).length < 5 && polls < patientPolls; polls++) await source.poll()
     expect(source.log.lines.filter((line) => line.startsWith('warn'))).toHaveLength(5)
     expect(source.log.lines).toContain('info hello')
+  }, 120_000)
+
+  it('takes signals that POST /connectors/{name}/signals passes on, and refuses those that a capture would pass over', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, 'create table t (id int primary key); insert into t select generate_series(1, 5)')
+    const slot = `test_${process.pid}_signals`
+    const source = capture(url, { 'slot.name': slot, 'snapshot.mode': 'never' })
+    const given = postgresCdcSource.config.parse({ 'connection.url': url, 'topic.prefix': 'db', 'slot.name': slot })
+    const ask = (type: string, data = {}) => postgresCdcSource.createConnector().signal!(given, { type, data })
+    await expect(ask('execute-snapshot', { 'data-collections': ['public.t'] })).rejects.toThrow('the connector has not run yet')
+    await source.start()
+    await source.poll()
+    await expect(ask('fly')).rejects.toThrow('there is no signal fly; there are execute-snapshot, stop-snapshot')
+    await expect(ask('execute-snapshot', { 'data-collections': ['public.none'] })).rejects.toThrow('public.none is none')
+    await ask('execute-snapshot', { 'data-collections': ['public.*'] })
+    expect((await untilGiven(source, 5)).map(({ value }) => value)).toEqual([1, 2, 3, 4, 5].map((id) => ({ id, __op: 'r' })))
   }, 120_000)
 
   it('says how the table of signals must look', async () => {
