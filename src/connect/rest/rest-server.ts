@@ -69,7 +69,7 @@ export class RestServer {
       ...(listener.tls !== null && { https: listener.tls }),
     }) as unknown as FastifyInstance
     this.#apps.push(app)
-    await this.#prepare(app)
+    await this.#prepare(app, endpoints)
     for (const endpoint of endpoints) this.#route(app, endpoint)
     this.#refuseTheRest(app, endpoints)
     await app.listen({ host: listener.host, port: listener.port })
@@ -81,7 +81,7 @@ export class RestServer {
     if (this.#url === '') this.#url = `${advertised.protocol ?? listener.protocol}://${bracketed(advertised.host ?? (listener.host === '0.0.0.0' ? '127.0.0.1' : listener.host))}:${advertised.port ?? port}`
   }
 
-  async #prepare(app: FastifyInstance): Promise<void> {
+  async #prepare(app: FastifyInstance, endpoints: readonly Endpoint[]): Promise<void> {
     const { config, redact, log } = this.#options
     // what Node says for itself would name the version of a parser
     app.removeAllContentTypeParsers()
@@ -95,7 +95,7 @@ export class RestServer {
     if (config.allowedOrigins.length > 0) {
       await app.register(cors, { origin: config.allowedOrigins.includes('*') ? '*' : [...config.allowedOrigins], ...(config.allowedMethods.length > 0 && { methods: [...config.allowedMethods] }) })
     }
-    if (config.users !== null) await requireUser(app, config.users)
+    if (config.users !== null) await requireUser(app, config.users, new Set(endpoints.filter(({ isInternal }) => isInternal === true).map(({ method, path }) => `${method} ${path}`)))
     app.addHook('onRequest', async (request) => { if (!acceptsJson(request)) throw httpError(406) })
     app.addHook('onSend', async (_request, reply) => { for (const rule of config.headers) applyHeader(reply, rule, this.#options.clock) })
     app.setErrorHandler((error, request, reply) => {
@@ -193,15 +193,18 @@ function applyHeader(reply: FastifyReply, { action, name, value }: HeaderRule, c
   void reply.header(name, isAdded ? [...(Array.isArray(known) ? known : [String(known)]), text] : text)
 }
 
-/** Two workers talk to each other unasked, as upstream: they know the config topic. */
-async function requireUser(app: FastifyInstance, users: ReadonlyMap<string, string>): Promise<void> {
+/** What workers ask of each other needs no user, as upstream: it is signed. */
+async function requireUser(app: FastifyInstance, users: ReadonlyMap<string, string>, internal: ReadonlySet<string>): Promise<void> {
   await app.register(basicAuth, {
     authenticate: { realm: 'millrace' },
     validate: async (name, password) => {
       if (!isSame(users.get(name), password)) throw new RestError(401, 'User cannot access the resource.')
     },
   })
-  app.addHook('onRequest', (request, reply, next) => app.basicAuth(request, reply, next))
+  app.addHook('onRequest', (request, reply, next) => {
+    if (internal.has(`${request.method} ${request.routeOptions.url}`)) next()
+    else app.basicAuth(request, reply, next)
+  })
 }
 
 /** In a time that does not depend on what is wrong. */

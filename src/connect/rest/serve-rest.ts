@@ -1,9 +1,11 @@
 import type { Herder } from '../runtime/herder/herder.ts'
+import type { Peers } from '../runtime/herder/peers.ts'
 import { packageVersion } from '../runtime/package-version.ts'
 import type { WorkerParts } from '../runtime/worker-parts.ts'
 import { connectorEndpoints, topicEndpoints } from './connector-endpoints.ts'
 import { deadLetterEndpoints } from './dead-letter-endpoints.ts'
 import type { Endpoint } from './endpoint.ts'
+import { internalEndpoints } from './internal-endpoints.ts'
 import { metricsEndpoint } from './metrics.ts'
 import { openApiEndpoint } from './open-api.ts'
 import { pluginEndpoints } from './plugin-endpoints.ts'
@@ -15,12 +17,12 @@ export interface ServedWorker {
   readonly herder: Herder
   readonly parts: WorkerParts
   readonly isReady: () => boolean
-  /** Endpoints that only this kind of worker has. */
-  readonly further?: readonly Endpoint[]
+  /** The other workers of a cluster; absent: there are none. */
+  readonly peers?: Peers
 }
 
 /** Opens the REST API of a worker as its config says. @throws INVALID_CONFIG */
-export async function serveRest({ herder, parts, isReady, further = [] }: ServedWorker): Promise<RestServer> {
+export async function serveRest({ herder, parts, isReady, peers }: ServedWorker): Promise<RestServer> {
   const { workerConfig, worker, registry, broker, clock, log, secrets, runner } = parts
   const redact = (text: string) => secrets.redact(text)
   const endpoints: readonly Endpoint[] = [
@@ -30,7 +32,7 @@ export async function serveRest({ herder, parts, isReady, further = [] }: Served
     ...pluginEndpoints({ registry, worker, resolve: parts.resolve, redact }),
     ...deadLetterEndpoints(herder, broker),
     metricsEndpoint(runner, broker),
-    ...further,
+    ...(peers === undefined ? [] : internalEndpoints(herder, peers)),
   ]
   const admin = loggerEndpoints(herder)
   return RestServer.open({

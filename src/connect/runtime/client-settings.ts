@@ -97,6 +97,11 @@ export function consumerSettings(connectorName: string, { connector, worker }: C
   }
 }
 
+/** Of one task of a source: whoever takes it over fences who had it before. */
+export function sourceTransactionalId(groupId: string, connector: string, task: number): string {
+  return `${groupId}-${connector}-${task}`
+}
+
 /** The consumer group of a sink connector. */
 export function sinkGroup(connectorName: string, connector: RawConfig): string {
   return connector['consumer.override.group.id'] ?? `connect-${connectorName}`

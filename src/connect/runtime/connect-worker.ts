@@ -9,7 +9,9 @@ import { soloCluster } from './herder/cluster.ts'
 import { ConfigStore } from './herder/config-store.ts'
 import { Herder } from './herder/herder.ts'
 import { StatusStore } from './herder/status-store.ts'
+import { ZombieFencing } from './herder/zombie-fencing.ts'
 import { checkConnectorConfig } from './check-config.ts'
+import { isExactlyOnce } from './run-task.ts'
 import type { TaskStatus } from './supervised-task.ts'
 import { WorkerParts } from './worker-parts.ts'
 
@@ -61,10 +63,13 @@ export class ConnectWorker {
   private constructor(options: ConnectWorkerOptions, parts: WorkerParts) {
     this.#parts = parts
     this.#configs = ConfigStore.inMemory((change) => this.#herder.changed(change))
-    const { clock, log, secrets, runner, offsets, loggers } = parts
+    const { broker, workerConfig, clock, log, secrets, runner, offsets, loggers } = parts
+    const cluster = soloCluster(() => this.#workerId)
+    const fencing = new ZombieFencing({ broker, configs: this.#configs, cluster, groupId: workerConfig['group.id'] })
+    parts.sourceGate = fencing
     this.#herder = new Herder({
-      mode: 'standalone', configs: this.#configs, statuses: StatusStore.inMemory(), runner, offsets, loggers, clock, log,
-      cluster: soloCluster(() => this.#workerId), redact: (text) => secrets.redact(text),
+      mode: 'standalone', configs: this.#configs, statuses: StatusStore.inMemory(), runner, offsets, loggers, clock, log, cluster, fencing,
+      isExactlyOnce: isExactlyOnce(workerConfig), redact: (text) => secrets.redact(text),
       check: (named) => checkConnectorConfig(named, parts, 'as-upstream'), onChange: options.onChange ?? (() => {}),
     })
     parts.onLocalChange = (connector, task) => this.#herder.localChange(connector, task)

@@ -1,6 +1,4 @@
-import { isStreamError, systemClock, systemRandom } from '../../core/index.ts'
-import type { RawConfig } from '../config-spec.ts'
-import { describeError } from '../errors.ts'
+import { systemClock, systemRandom } from '../../core/index.ts'
 import { openRestApi } from '../rest-api.ts'
 import type { RestApi } from '../rest-api.ts'
 import { checkConnectorConfig } from './check-config.ts'
@@ -15,12 +13,14 @@ import { ConfigState } from './herder/config-state.ts'
 import { ConfigStore } from './herder/config-store.ts'
 import { Herder } from './herder/herder.ts'
 import { LateCluster } from './herder/late-cluster.ts'
-import { failed, forbidden, unavailable, badRequest } from './herder/refusal.ts'
-import { isSigned, newSessionKey, sign, signatureHeader } from './herder/session-key.ts'
+import { Peers } from './herder/peers.ts'
+import { unavailable } from './herder/refusal.ts'
+import { newSessionKey } from './herder/session-key.ts'
 import { decodeStatusRecord, encodeStatusRecord } from './herder/status-records.ts'
 import type { StatusRecord } from './herder/status-records.ts'
 import { StatusState, StatusStore } from './herder/status-store.ts'
 import { TopicRecordLog } from './herder/topic-record-log.ts'
+import { ZombieFencing } from './herder/zombie-fencing.ts'
 import { WorkerParts } from './worker-parts.ts'
 
 /**
@@ -32,6 +32,7 @@ export class DistributedWorker {
   readonly #cluster = new LateCluster()
   readonly #configState = new ConfigState()
   readonly #statusState = new StatusState()
+  readonly #peers = new Peers({ sessionKey: () => this.#configState.sessionKey, leaderUrl: () => this.#cluster.member?.leaderUrl ?? null })
   /** What stands in the config topic when the worker starts is no news: its restarts were done long ago. */
   #isLive = false
   #herder: Herder | undefined
@@ -78,25 +79,32 @@ export class DistributedWorker {
   }
 
   async #open(onChange: () => void): Promise<void> {
-    const { clock, log, secrets, runner, offsets, loggers, workerConfig } = this.#parts
+    const { broker, clock, log, secrets, runner, offsets, loggers, workerConfig } = this.#parts
     const configs = await this.#openConfigs()
     const statuses = await this.#openStatuses()
     this.#configs = configs
     this.#statuses = statuses
+    const fencing = new ZombieFencing({ broker, configs, cluster: this.#cluster, groupId: workerConfig['group.id'], askLeader: (connector, signal) => this.#peers.requestFence(connector, signal) })
+    this.#parts.sourceGate = fencing
     const herder = new Herder({
-      mode: 'distributed', configs, statuses, runner, offsets, loggers, clock, log, cluster: this.#cluster, redact: (text) => secrets.redact(text), onChange,
+      mode: 'distributed', configs, statuses, runner, offsets, loggers, clock, log, cluster: this.#cluster, fencing, isExactlyOnce: isExactlyOnce(workerConfig), redact: (text) => secrets.redact(text), onChange,
       check: (named) => checkConnectorConfig(named, this.#parts, 'as-upstream'),
-      sendTasks: (connector, tasks) => this.#sendTasks(connector, tasks),
+      sendTasks: (connector, tasks) => this.#peers.sendTasks(connector, tasks),
     })
     this.#herder = herder
     this.#parts.onLocalChange = (connector, task) => herder.localChange(connector, task)
     for (const [namespace, level] of this.#configState.levels()) loggers.set(namespace, level)
-    this.#api = await openRestApi({ herder, parts: this.#parts, isReady: () => this.isReady(), further: [this.#tasksEndpoint(herder)] })
+    this.#api = await openRestApi({ herder, parts: this.#parts, isReady: () => this.isReady(), peers: this.#peers })
     const member = new ClusterMember({
-      broker: this.#parts.broker, config: workerConfig, clock, log, workerId: new URL(this.#api.url).host, url: this.#api.url,
+      broker, config: workerConfig, clock, log, workerId: new URL(this.#api.url).host, url: this.#api.url,
       units: () => this.#units(), onAssignment: () => herder.reconcile(), onLead: () => this.#haveSessionKey(),
     })
-    await member.join()
+    try {
+      await member.join()
+    } catch (error) {
+      await member.leave()
+      throw error
+    }
     this.#cluster.member = member
     this.#isLive = true
     member.unitsChanged()
@@ -148,49 +156,6 @@ export class DistributedWorker {
     const { workerConfig, clock } = this.#parts
     const known = this.#configState.sessionKey
     if (known === null || clock.now() - known.createdAt > workerConfig['inter.worker.key.ttl.ms']) await this.#configs!.putSessionKey(newSessionKey(clock.now()))
-  }
-
-  async #sendTasks(connector: string, tasks: readonly RawConfig[]): Promise<void> {
-    const leader = this.#cluster.member?.leaderUrl ?? null
-    const key = this.#configState.sessionKey
-    if (leader === null || key === null) throw unavailable(`the tasks of connector ${connector} cannot be kept: nobody leads the cluster now`)
-    const body = JSON.stringify(tasks)
-    const answer = await fetch(`${leader}/connectors/${encodeURIComponent(connector)}/tasks`, { method: 'POST', body, headers: { 'content-type': 'application/json', ...sign(key, body) } })
-      .catch((error: unknown) => { throw unavailable(`the leader of the cluster cannot be reached at ${leader}: ${describeError(error)}`, error) })
-    if (!answer.ok) throw unavailable(`the leader of the cluster at ${leader} does not take the tasks of connector ${connector}: ${await answer.text()}`)
-  }
-
-  #tasksEndpoint(herder: Herder) {
-    return {
-      method: 'POST', path: '/connectors/:connector/tasks', summary: 'Takes the tasks that a connector planned on another worker.', isInternal: true, isForwarded: true, answers: { 200: 'They are kept' },
-      handle: async ({ params, body, headers }: { readonly params: Readonly<Record<string, string>>; readonly body: unknown; readonly headers: Readonly<Record<string, string>> }) => {
-        const [key, given] = [this.#configState.sessionKey, headers[signatureHeader]]
-        if (given === undefined) throw badRequest('Internal request missing signature header(s)')
-        if (key === null) throw unavailable('This worker is still starting up and has not been able to read a session key from the config topic yet')
-        if (!isSigned(key, JSON.stringify(body), given)) throw forbidden('Internal request contained invalid signature.')
-        await herder.putTasks(params['connector']!, body as readonly RawConfig[])
-        await this.#fenceSurplus(params['connector']!)
-        return { status: 200, body: null }
-      },
-    } as const
-  }
-
-  /** Tasks that are no more must not write any more, wherever they hang. */
-  async #fenceSurplus(connector: string): Promise<void> {
-    const { broker, workerConfig, log } = this.#parts
-    const tasks = this.#configState.get(connector)?.tasks.length ?? 0
-    const before = this.#configState.fencedTasks(connector) ?? tasks
-    if (!isExactlyOnce(workerConfig) || before === tasks) return
-    for (let task = tasks; task < before; task++) {
-      try {
-        await (await broker.openProducer({ transactionalId: `${workerConfig['group.id']}-${connector}-${task}` })).close()
-      } catch (error) {
-        if (!isStreamError(error)) throw error
-        throw failed(`task ${connector}-${task} of before could not be fenced: ${error.message}`, error)
-      }
-    }
-    log.debug(`connector ${connector}: ${before - tasks} tasks of before are fenced`)
-    await this.#configs!.putFencedTasks(connector, tasks)
   }
 
   async #stop(): Promise<void> {

@@ -1,7 +1,7 @@
 /** Puts one task together from its spec and runs it: the same in a thread of its own and inside the worker. */
 import type { Broker, Clock, Random } from '../../core/index.ts'
 import type { ConnectorPlugin, Log, SinkPlugin, SourcePlugin, TaskContext } from '../connector.ts'
-import { consumerSettings, producerSettings } from './client-settings.ts'
+import { consumerSettings, producerSettings, sourceTransactionalId } from './client-settings.ts'
 import { createCodec } from './codec-config.ts'
 import { sinkConfig, sourceConfig, wholeNameRegex } from './connector-config.ts'
 import type { SinkConfig, SourceConfig } from './connector-config.ts'
@@ -36,6 +36,8 @@ export interface TaskEnvironment {
   readonly log: Log
   readonly report: (progress: TaskProgress) => void
   readonly gauges: TaskGauges
+  /** For an exactly-once source: asked when its producer is open, before anything is written. @throws when the task must not run */
+  readonly confirm: () => Promise<void>
 }
 
 type Change = { readonly records?: number; readonly waitingFor?: string | null; readonly topicRecords?: Readonly<Record<string, number>> }
@@ -68,7 +70,7 @@ function common(spec: TaskSpec, config: SourceConfig | SinkConfig, { registry, c
 }
 
 async function runSource(spec: TaskSpec, plugin: SourcePlugin, environment: TaskEnvironment): Promise<void> {
-  const { broker } = environment
+  const { broker, confirm } = environment
   const config = sourceConfig.parse(spec.connectorConfig)
   const shared = common(spec, config, environment)
   const offsetsTopic = config['offsets.storage.topic'] ?? shared.worker['offset.storage.topic']
@@ -81,12 +83,13 @@ async function runSource(spec: TaskSpec, plugin: SourcePlugin, environment: Task
       maxInFlightBytes: shared.worker['source.max.in.flight.bytes'],
     },
   }, {
-    transactionalId: isExactlyOnce(shared.worker) ? `${shared.worker['group.id']}-${spec.connector}-${spec.taskId}` : null,
+    transactionalId: isExactlyOnce(shared.worker) ? sourceTransactionalId(shared.worker['group.id'], spec.connector, spec.taskId) : null,
     producer: { clientId: `connector-producer-${spec.connector}-${spec.taskId}`, ...producerSettings({ connector: spec.connectorConfig, worker: spec.workerConfig }) },
   })
   const deadLetters = await openDeadLetters(spec, config, shared.codec, broker)
   const offsets = new OffsetReader({ broker, topic: offsetsTopic, connector: spec.connector, signal: shared.control.stopSignal })
   try {
+    if (isExactlyOnce(shared.worker)) await confirm()
     await new SourceWorker({
       ...shared, task: plugin.createTask(), taskConfig: (plugin.taskConfig ?? plugin.config).parse({ ...spec.connectorConfig, ...spec.taskConfig }), committer, submitted, offsets, deadLetters,
       transaction: isExactlyOnce(shared.worker) && config['transaction.boundary'] === 'connector' ? recordTransactions() : null,

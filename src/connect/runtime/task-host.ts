@@ -16,6 +16,8 @@ export interface HostedTaskOptions {
   readonly log: Log
   readonly isPaused: boolean
   readonly report: (progress: TaskProgress) => void
+  /** See `TaskEnvironment`. */
+  readonly confirm: () => Promise<void>
 }
 
 /** A task that runs somewhere: in a thread of its own, or inside the worker. */

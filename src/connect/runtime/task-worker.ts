@@ -1,6 +1,6 @@
 /** What runs in a task's thread: loads the plugin, reaches the log through the port, runs the task, and says how it ended. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { assert, openSharedBroker, plainError, systemClock, systemRandom } from '../../core/index.ts'
+import { assert, openSharedBroker, plainError, StreamError, systemClock, systemRandom } from '../../core/index.ts'
 import type { ConnectorPlugin, Log } from '../connector.ts'
 import { connectorError } from '../errors.ts'
 import { loadModule, PluginRegistry } from './plugin-registry.ts'
@@ -25,13 +25,14 @@ const progressIntervalMs = 100
 await main()
 
 async function main(): Promise<void> {
-  const control = listen()
+  const confirmation = new AbortController()
+  const control = listen(() => confirmation.abort())
   giveSignsOfLife()
   const progress = throttledProgress()
   try {
     const broker = await openSharedBroker(brokerHandle)
     const registry = new PluginRegistry({ modules: workerConfig.parse(spec.workerConfig)['plugin.path'] })
-    await runTask(spec, { broker, registry, plugin: await findPlugin(spec), control, clock: systemClock, random: systemRandom, log: remoteLog(), report: progress.report, gauges })
+    await runTask(spec, { broker, registry, plugin: await findPlugin(spec), control, clock: systemClock, random: systemRandom, log: remoteLog(), report: progress.report, gauges, confirm: () => confirmed(confirmation.signal, control.stopSignal) })
     await broker.close()
     progress.flush()
     say({ kind: 'stopped' })
@@ -41,14 +42,23 @@ async function main(): Promise<void> {
   }
 }
 
-function listen(): TaskControl {
+function listen(onConfirmed: () => void): TaskControl {
   const control = new TaskControl({ paused: isPaused })
   worker.on('message', ({ kind }: ToThread) => {
     if (kind === 'stop') control.stop()
     else if (kind === 'pause') control.pause()
-    else control.resume()
+    else if (kind === 'resume') control.resume()
+    else onConfirmed()
   })
   return control
+}
+
+/** Asks the worker, which knows the plans of the cluster. @throws ABORTED when the task is stopped before the answer comes */
+async function confirmed(answered: AbortSignal, stopped: AbortSignal): Promise<void> {
+  const heard = new Promise((resolve) => { for (const signal of [answered, stopped]) signal.addEventListener('abort', resolve, { once: true }) })
+  say({ kind: 'opened' })
+  if (!stopped.aborted) await heard
+  if (!answered.aborted) throw new StreamError('ABORTED', 'the task was stopped before it began')
 }
 
 /** As long as the event loop turns. */

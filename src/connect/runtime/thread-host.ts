@@ -40,7 +40,7 @@ function hostInThread(options: HostedTaskOptions, { workerUrl, maxMemoryMiB, sta
   thread.on('message', (message: FromThread) => { if (message.kind === 'alive') gauges = message.gauges })
   const watch = watchStalls(thread, options, stallTimeoutMs)
   return {
-    done: Promise.race([outcomeOf(thread, options, maxMemoryMiB), watch.stalled]).finally(async () => {
+    done: Promise.race([outcomeOf(thread, options, maxMemoryMiB), watch.stalled, refusalOf(thread, options)]).finally(async () => {
       watch.cancel()
       await thread.terminate()
       shared.close()
@@ -86,6 +86,15 @@ function watchStalls(thread: Worker, { clock, spec }: HostedTaskOptions, stallTi
     look(clock.monotonic())
   })
   return { stalled, cancel: () => timer?.cancel() }
+}
+
+/** Rejects when the task asks whether it may write and must not. */
+function refusalOf(thread: Worker, { confirm }: HostedTaskOptions): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    thread.on('message', ({ kind }: FromThread) => {
+      if (kind === 'opened') confirm().then(() => thread.postMessage({ kind: 'confirmed' } satisfies ToThread), reject)
+    })
+  })
 }
 
 function outcomeOf(thread: Worker, { spec, log, report }: HostedTaskOptions, maxMemoryMiB: number): Promise<void> {

@@ -10,13 +10,15 @@ export interface TaskThreadData {
   readonly broker: BrokerHandle
 }
 
-export type ToThread = { readonly kind: 'pause' | 'resume' | 'stop' }
+export type ToThread = { readonly kind: 'pause' | 'resume' | 'stop' | 'confirmed' }
 
 export type FromThread =
   | { readonly kind: 'progress'; readonly progress: TaskProgress }
   | { readonly kind: 'log'; readonly level: keyof Log; readonly text: string }
   /** A sign of life. */
   | { readonly kind: 'alive'; readonly gauges: readonly GaugeReading[] }
+  /** Its producer is open: it waits to be confirmed. */
+  | { readonly kind: 'opened' }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly error: PlainError }
 

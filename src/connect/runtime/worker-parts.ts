@@ -9,6 +9,7 @@ import { LocalRunner } from './herder/local-runner.ts'
 import { Loggers, workerLogger } from './herder/loggers.ts'
 import { consoleLog } from './log.ts'
 import { PluginRegistry } from './plugin-registry.ts'
+import type { SourceGate } from './source-gate.ts'
 import type { WorkerConfig } from './worker-config.ts'
 
 export interface WorkerPartsOptions {
@@ -37,6 +38,8 @@ export class WorkerParts implements CheckContext {
   readonly offsets: ConnectorOffsets
   /** Told when the status of a connector (`task` null) or a task of this worker may have changed. */
   onLocalChange: (connector: string, task: number | null) => void = () => {}
+  /** What tasks of exactly-once sources pass; set by the worker before the first is started. */
+  sourceGate: SourceGate | undefined
 
   private constructor(options: WorkerPartsOptions, secrets: Secrets, worker: RawConfig, workerConfig: WorkerConfig) {
     const { broker, clock, random, plugins, taskWorkerUrl } = options
@@ -55,6 +58,7 @@ export class WorkerParts implements CheckContext {
       broker, clock, random, secrets, worker: workerConfig, workerRaw: worker, registry: this.registry, ...(taskWorkerUrl && { taskWorkerUrl }),
       logOf: (connector) => this.loggers.logFor(`${workerLogger}.${connector}`, sink),
       onChange: (connector, task) => this.onLocalChange(connector, task),
+      gate: () => this.sourceGate!,
     })
   }
 

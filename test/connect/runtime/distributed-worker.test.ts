@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openDistributedWorker } from '../../../src/connect/index.ts'
 import type { DistributedWorker, RawConfig } from '../../../src/connect/index.ts'
@@ -6,7 +8,7 @@ import { configSpec } from '../../../src/connect/index.ts'
 import type { SourcePlugin } from '../../../src/connect/index.ts'
 import { sleep, systemClock } from '../../../src/core/index.ts'
 import type { Broker } from '../../../src/core/index.ts'
-import { afterTest, memoryLog, openBroker, readTopic, until } from './connect-kit.ts'
+import { afterTest, memoryLog, openBroker, readTopic, temporaryDirectory, until } from './connect-kit.ts'
 
 /** Plans as many tasks as it may; each counts as a source partition of its own, slowly. */
 function countingPlugin(): SourcePlugin {
@@ -32,9 +34,40 @@ function countingPlugin(): SourcePlugin {
   }
 }
 
-async function openWorker(broker: Broker, config: RawConfig = {}): Promise<DistributedWorker> {
+/** As many tasks as it may; each counts, and hangs in its next poll, whatever it is told, once it shall; then it gives one record more. */
+function hangingPlugin() {
+  const counting = countingPlugin()
+  const state = { hangs: false, hanging: 0, ended: 0, release: () => {} }
+  const released = new Promise<void>((resolve) => { state.release = resolve })
+  const plugin: SourcePlugin = {
+    ...counting, class: 'test.Hanging',
+    createTask: () => {
+      const task = counting.createTask()
+      let part = 0
+      let isLate = false
+      return {
+        ...task,
+        start: (config, context) => {
+          part = context.taskId
+          return task.start(config, context)
+        },
+        poll: async (signal) => {
+          if (!state.hangs || part === 0) return task.poll(signal)
+          state.hanging++
+          isLate = true
+          await released
+          return [{ topic: 'counted', value: `zombie ${part}`, sourcePartition: { part }, sourceOffset: { position: 1_000_000 } }]
+        },
+        stop: () => { if (isLate) state.ended++ },
+      }
+    },
+  }
+  return { plugin, state }
+}
+
+async function openWorker(broker: Broker, config: RawConfig = {}, plugins: readonly SourcePlugin[] = [countingPlugin()]): Promise<DistributedWorker> {
   const worker = await openDistributedWorker({
-    broker, log: memoryLog(), plugins: [countingPlugin()],
+    broker, log: memoryLog(), plugins,
     config: { 'listeners': 'http://127.0.0.1:0', 'offset.flush.interval.ms': '50', 'heartbeat.interval.ms': '100', 'session.timeout.ms': '6000', 'scheduled.rebalance.max.delay.ms': '0', 'value.converter': 'StringConverter', ...config },
   })
   afterTest(() => worker.stop())
@@ -125,6 +158,49 @@ describe('a cluster of workers', () => {
     expect((await post({})).status).toBe(400)
     expect((await post(sign(newSessionKey(0), body))).status).toBe(403)
   })
+
+  it('shuts out tasks that hang when the plan shrinks: they can commit nothing more', async () => {
+    const broker = await openBroker()
+    const { plugin, state } = hangingPlugin()
+    const worker = await openWorker(broker, { 'task.shutdown.graceful.timeout.ms': '100' }, [plugin])
+    await until(() => worker.isReady(), 'the worker leads')
+    const config = { ...count, 'connector.class': 'Hanging', 'tasks.max': '3' }
+    await send(worker, 'PUT', '/connectors/count/config', config)
+    await until(async () => (await broker.topics.list()).includes('counted') && (await countedByPart(broker)).size === 3, 'each task has counted')
+    state.hangs = true
+    await until(() => state.hanging === 2, 'two tasks hang')
+    await send(worker, 'PUT', '/connectors/count/config', { ...config, 'tasks.max': '1' })
+    const fencings = async () => (await readTopic(broker, 'connect-configs')).filter(({ key }) => key === 'tasks-fencing-count').map(({ value }) => value)
+    await until(async () => (await fencings()).length === 2, 'they are fenced')
+    expect(await fencings()).toEqual(['{"task-count":3}', '{"task-count":1}'])
+    state.release()
+    await until(() => state.ended === 2, 'they have given what they had')
+    const before = (await countedByPart(broker)).get('0')!.length
+    await until(async () => (await countedByPart(broker)).get('0')!.length > before, 'the task of the new plan counts')
+    expect((await readTopic(broker, 'counted')).filter(({ value }) => value!.startsWith('zombie'))).toEqual([])
+  }, 60_000)
+
+  it('plans and fences through its leader, also where the REST API asks for a password', async () => {
+    const broker = await openBroker()
+    const users = join(temporaryDirectory(), 'users')
+    writeFileSync(users, 'ada=secret\n')
+    const config = { 'rest.basic.auth.file': users }
+    const as = (worker: DistributedWorker, method: string, path: string, body?: unknown) => fetch(`${worker.url}${path}`, {
+      method, headers: { 'content-type': 'application/json', 'authorization': `Basic ${Buffer.from('ada:secret').toString('base64')}` }, ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    const workers = [await openWorker(broker, config), await openWorker(broker, config)]
+    for (const worker of workers) await until(() => worker.isReady(), 'the worker is there')
+    const runs = async (name: string) => {
+      const { connector, tasks = [] } = (await (await as(workers[0]!, 'GET', `/connectors/${name}/status`)).json()) as Status & { readonly connector?: { readonly state: string; readonly worker_id: string } }
+      return connector?.state === 'RUNNING' && tasks.length === 2 && tasks.every(({ state }) => state === 'RUNNING') ? [connector, ...tasks] : undefined
+    }
+    // of two connectors each worker plans one
+    for (const name of ['a', 'b']) await as(workers[0]!, 'PUT', `/connectors/${name}/config`, { ...count, 'tasks.max': '2' })
+    for (const name of ['a', 'b']) await until(async () => await runs(name) !== undefined, `${name} runs`)
+    expect(new Set([...(await runs('a'))!, ...(await runs('b'))!].map((each) => each.worker_id)).size).toBe(2)
+    expect((await as(workers[0]!, 'PUT', '/connectors/a/fence')).status).toBe(400)
+    expect((await fetch(`${workers[0]!.url}/connectors`)).status).toBe(401)
+  }, 60_000)
 
   it('goes on with its connectors when it is opened again, and keeps them as Kafka Connect does', async () => {
     const broker = await openBroker()

@@ -1,4 +1,4 @@
-import type { Assignor, Broker, Clock, GroupMember, Producer, RebalanceEvent, Timer } from '../../../core/index.ts'
+import type { Assignor, Broker, Clock, ErrorCode, Producer, RebalanceEvent, Timer } from '../../../core/index.ts'
 import { isStreamError, sleep } from '../../../core/index.ts'
 import type { Log } from '../../connector.ts'
 import { describeError } from '../../errors.ts'
@@ -31,8 +31,14 @@ interface Peer {
   readonly url: string
 }
 
+/** What a worker does for its cluster, one after the other. */
+type Step = 'divide' | 'obey'
+
 const assignorName = 'millrace-connect'
 const rejoinMs = 1_000
+
+/** After these a producer is dead, or in a state that nobody knows. */
+const endsLeadership: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH', 'OUT_OF_ORDER_SEQUENCE', 'INVALID_PRODUCER_ID_MAPPING', 'INVALID_TXN_STATE'])
 
 /**
  * One worker's place in a cluster. Workers are members of the group `group.id`; whoever computes its assignment is the leader. The
@@ -51,12 +57,17 @@ export class ClusterMember implements Cluster {
   #plain: Producer | undefined
   #leading: { readonly producer: Producer; readonly write: RecordWriter } | undefined
   #assignment: Assignment | null = null
-  #member: GroupMember | undefined
   /** Those that the last computation of the group's assignment saw; only on the leader. */
   #peers: readonly Peer[] = []
   #isLeader = false
+  /** It has not read what the leader before it wrote. */
+  #isNewLeader = false
   #generation = -1
   #delay: Timer | undefined
+  /** Steps that failed, to be tried again. */
+  readonly #again = new Map<Step, Timer>()
+  /** Of one membership; fires when it ends, for good or to be begun anew. */
+  #givenUp = new AbortController()
   #running: Promise<void> = Promise.resolve()
   #work: Promise<void> = Promise.resolve()
 
@@ -73,12 +84,24 @@ export class ClusterMember implements Cluster {
       broker, clock, log, topic: `${config['config.storage.topic']}-assignment`, partitions: 1, needsOnePartition: true, replicationFactor: config['config.storage.replication.factor'],
       encode: encodeAssignmentRecord, decode: decodeAssignmentRecord, apply: (record) => this.#apply(record), writer: () => this.writer(),
     })
+    // it runs nothing yet: what it had when it bore this name before, it has let go
+    if (this.#assignment?.workers[this.workerId] !== undefined) await this.#tellDone(this.#assignment.sequence)
     this.#running = this.#run()
   }
 
-  /** What this worker writes shared records with: as leader so that a later one fences it. */
+  /** What this worker writes shared records with: as leader so that a later one fences it; then it is NotHere that writing throws. */
   async writer(): Promise<RecordWriter> {
-    return this.#leading?.write ?? plainWriter(this.#plain!)
+    const leading = this.#leading
+    if (leading === undefined) return plainWriter(this.#plain!)
+    return async (records) => {
+      try {
+        return await leading.write(records)
+      } catch (error) {
+        if (!isStreamError(error) || !endsLeadership.has(error.code)) throw error
+        if (this.#leading === leading) await this.#giveUp(error)
+        throw elsewhere('the leader', null)
+      }
+    }
   }
 
   /** For what every worker writes for itself. */
@@ -121,13 +144,15 @@ export class ClusterMember implements Cluster {
 
   /** To be called when there is more or less to run. */
   unitsChanged(): void {
-    this.#then(() => this.#divide())
+    this.#then('divide')
   }
 
   /** Leaves the group, so that the others divide the work at once or after the delay. Safe to call twice. */
   async leave(): Promise<void> {
     this.#closing.abort()
+    this.#givenUp.abort()
     this.#delay?.cancel()
+    for (const timer of this.#again.values()) timer.cancel()
     await this.#running
     await this.#work
     await this.#records?.close()
@@ -145,9 +170,9 @@ export class ClusterMember implements Cluster {
       } catch (error) {
         if (this.#closing.signal.aborted) return
         log.warn(`worker ${this.workerId}: lost its place in the group (${describeError(error)}); it joins again`)
-        await this.#stepDown()
-        await sleep(clock, rejoinMs, this.#closing.signal)
       }
+      await this.#stepDown()
+      await sleep(clock, rejoinMs, this.#closing.signal)
     }
   }
 
@@ -158,17 +183,24 @@ export class ClusterMember implements Cluster {
       groupId: config['group.id'], topics: [topic], assignors: [this.#assignor(topic)], offsetReset: 'latest', clientId: `connect-${this.workerId}`,
       sessionTimeoutMs: config['session.timeout.ms'], rebalanceTimeoutMs: config['rebalance.timeout.ms'], onRebalance: (event) => this.#rebalanced(event, topic),
     })
-    this.#member = member
+    this.#givenUp = new AbortController()
+    const { signal } = this.#givenUp
     try {
-      while (!this.#closing.signal.aborted) {
+      while (!this.#closing.signal.aborted && !signal.aborted) {
         // the partition stands for leadership; the records in it are read elsewhere
         member.pause(member.assignment)
-        await member.read({ maxWaitMs: config['heartbeat.interval.ms'], signal: this.#closing.signal })
+        await member.read({ maxWaitMs: config['heartbeat.interval.ms'], signal })
       }
     } finally {
-      this.#member = undefined
       await member.leave()
     }
+  }
+
+  /** Its producer can write no more: another worker leads, or nobody does; the group says which. */
+  async #giveUp(reason: unknown): Promise<void> {
+    this.#options.log.warn(`worker ${this.workerId}: cannot write as the leader any more (${describeError(reason)}); it joins the group again`)
+    this.#givenUp.abort()
+    await this.#stepDown()
   }
 
   /** Gives the one partition to who computes, which makes it the leader, and remembers who is there. */
@@ -189,16 +221,14 @@ export class ClusterMember implements Cluster {
     const isOurs = (each: { readonly topic: string }) => each.topic === topic
     this.#generation = generation
     if (assigned.some(isOurs)) {
-      this.#then(async () => {
-        await this.#lead()
-        await this.#divide()
-      })
+      this.#isLeader = true
+      this.#isNewLeader = true
+      this.#then('divide')
     } else if (revoked.some(isOurs) || lost.some(isOurs)) await this.#stepDown()
   }
 
   async #lead(): Promise<void> {
     const { broker, config, log } = this.#options
-    this.#isLeader = true
     if (this.#leading === undefined) {
       const producer = await broker.openProducer({ transactionalId: `connect-cluster-${config['group.id']}`, clientId: `connect-leader-${this.workerId}` })
       this.#leading = { producer, write: transactionalWriter(producer) }
@@ -206,6 +236,7 @@ export class ClusterMember implements Cluster {
     }
     await this.#records!.refresh()
     await this.#options.onLead()
+    this.#isNewLeader = false
   }
 
   async #stepDown(): Promise<void> {
@@ -221,21 +252,15 @@ export class ClusterMember implements Cluster {
   /** The leader's: computes, and tells if that is news. */
   async #divide(): Promise<void> {
     const { config, units, clock } = this.#options
-    if (!this.#isLeader || this.#leading === undefined || this.#closing.signal.aborted) return
+    if (!this.#isLeader || this.#closing.signal.aborted) return
+    if (this.#isNewLeader || this.#leading === undefined) await this.#lead()
     // who has not let go yet still has what it was told to give up
     if (this.#assignment?.isRevoking === true && !this.#isDoneBy(this.#assignment)) return
     const next = assign({
       previous: this.#assignment, leader: this.workerId, generation: this.#generation, workers: new Map(this.#peers.map(({ workerId, url }) => [workerId, url])),
       units: units(), nowMs: clock.now(), maxDelayMs: config['scheduled.rebalance.max.delay.ms'],
     })
-    if (isSameAssignment(this.#assignment, next)) return
-    try {
-      await this.#records!.write([{ kind: 'assignment', assignment: next }])
-    } catch (error) {
-      if (!isStreamError(error, 'PRODUCER_FENCED') && !isStreamError(error, 'INVALID_PRODUCER_EPOCH')) throw error
-      this.#options.log.warn(`worker ${this.workerId}: another worker leads now`)
-      await this.#stepDown()
-    }
+    if (!isSameAssignment(this.#assignment, next)) await this.#records!.write([{ kind: 'assignment', assignment: next }])
   }
 
   #isDoneBy({ workers, sequence }: Assignment): boolean {
@@ -255,13 +280,19 @@ export class ClusterMember implements Cluster {
     const { delayUntil } = record.assignment
     if (delayUntil !== null && this.#isLeader) this.#delay = this.#options.clock.setTimer(Math.max(0, delayUntil - this.#options.clock.now()), () => this.unitsChanged())
     // what stood there before this worker joined is of a cluster that it was no part of
-    if (!isFirst) this.#then(() => this.#obey(record.assignment))
+    if (!isFirst) this.#then('obey')
   }
 
-  async #obey({ sequence, workers }: Assignment): Promise<void> {
-    if (this.#closing.signal.aborted || workers[this.workerId] === undefined) return
+  /** Also when it has no part in it: what it runs is others' then. */
+  async #obey(): Promise<void> {
+    const assignment = this.#assignment
+    if (this.#closing.signal.aborted || assignment === null) return
     await this.#options.onAssignment()
-    // the others may be waiting for what this one has let go
+    if (assignment.workers[this.workerId] !== undefined) await this.#tellDone(assignment.sequence)
+  }
+
+  /** The others may be waiting for what this one has let go. */
+  async #tellDone(sequence: number): Promise<void> {
     const write = plainWriter(this.#plain!)
     const [key, value] = encodeAssignmentRecord({ kind: 'done', worker: this.workerId, sequence })
     await write([{ topic: `${this.#options.config['config.storage.topic']}-assignment`, key: Buffer.from(key), value: Buffer.from(value) }])
@@ -269,9 +300,9 @@ export class ClusterMember implements Cluster {
 
   // ------------------------------------------------------------------------------------------------
 
-  /** Nothing, unless this worker is a member of the generation that was divided. */
+  /** What it was given; when it is missed, what is kept for it. */
   #units(): readonly Unit[] {
-    return this.#member === undefined && this.#closing.signal.aborted ? [] : (this.#assignment?.workers[this.workerId]?.units ?? [])
+    return this.#assignment?.workers[this.workerId]?.units ?? this.#assignment?.lost[this.workerId] ?? []
   }
 
   #require(unit: Unit, what: string): void {
@@ -284,9 +315,13 @@ export class ClusterMember implements Cluster {
     return workerId === undefined || workerId === this.workerId ? null : (this.#assignment?.workers[workerId]?.url ?? null)
   }
 
-  #then(step: () => Promise<void>): void {
-    this.#work = this.#work.then(step).catch((error: unknown) => {
-      if (!this.#closing.signal.aborted) this.#options.log.warn(`worker ${this.workerId}: ${describeError(error)}`)
+  /** In its turn, and again after a while when it failed: without it the cluster would stand still. */
+  #then(step: Step): void {
+    this.#again.get(step)?.cancel()
+    this.#work = this.#work.then(() => (step === 'divide' ? this.#divide() : this.#obey())).catch((error: unknown) => {
+      if (this.#closing.signal.aborted) return
+      this.#options.log.warn(`worker ${this.workerId}: ${describeError(error)}; it tries again`)
+      this.#again.set(step, this.#options.clock.setTimer(rejoinMs, () => this.#then(step)))
     })
   }
 }

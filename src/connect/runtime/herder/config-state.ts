@@ -20,12 +20,24 @@ export type ConfigChange =
 
 const nothing: ConfigChange = { kind: 'nothing' }
 
+/** How far earlier plans of an exactly-once source are shut out (KIP-618); it outlives the connector, since its tasks may. */
+export interface FencingState {
+  /** Commits of task configs seen so far: tasks of two plans have different ones. */
+  readonly generation: number
+  /** The tasks of the last plan whose forerunners were fenced; null: none ever was. */
+  readonly tasks: number | null
+  /** A plan was committed since. */
+  readonly isPending: boolean
+}
+
+const neverPlanned: FencingState = { generation: 0, tasks: null, isPending: false }
+
 /** What the records of a config topic, in their order, add up to. */
 export class ConfigState {
   readonly #connectors = new Map<string, StoredConnector>()
   /** Of tasks whose commit has not come. */
   readonly #pending = new Map<string, Map<number, RawConfig>>()
-  readonly #fencedTasks = new Map<string, number>()
+  readonly #fencing = new Map<string, FencingState>()
   readonly #levels = new Map<string, string>()
   #sessionKey: SessionKey | null = null
 
@@ -42,9 +54,8 @@ export class ConfigState {
     return this.#sessionKey
   }
 
-  /** How many tasks of the connector may have had a transactional producer; undefined: none was fenced yet. */
-  fencedTasks(name: string): number | undefined {
-    return this.#fencedTasks.get(name)
+  fencing(name: string): FencingState {
+    return this.#fencing.get(name) ?? neverPlanned
   }
 
   levels(): ReadonlyMap<string, string> {
@@ -63,8 +74,7 @@ export class ConfigState {
         this.#sessionKey = record.key
         return nothing
       case 'fencing':
-        if (record.tasks === null) this.#fencedTasks.delete(record.name)
-        else this.#fencedTasks.set(record.name, record.tasks)
+        if (record.tasks !== null) this.#fencing.set(record.name, { ...this.fencing(record.name), tasks: record.tasks, isPending: false })
         return nothing
     }
   }
@@ -97,6 +107,8 @@ export class ConfigState {
     const isInconsistent = tasks.length < count
     this.#connectors.set(name, { ...known, tasks: isInconsistent ? [] : tasks, isInconsistent })
     this.#pending.delete(name)
+    const fencing = this.fencing(name)
+    this.#fencing.set(name, { ...fencing, generation: fencing.generation + 1, isPending: true })
     return { kind: 'tasks', name }
   }
 

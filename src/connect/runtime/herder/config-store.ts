@@ -2,6 +2,7 @@ import type { RawConfig } from '../../config-spec.ts'
 import type { ConfigRecord, RestartRequest, SessionKey, TargetState } from './config-records.ts'
 import { ConfigState } from './config-state.ts'
 import type { ConfigChange } from './config-state.ts'
+import { unavailable } from './refusal.ts'
 
 /** Where records of configs go: into memory, or to a topic that every worker reads. */
 export interface RecordLog<R> {
@@ -16,6 +17,8 @@ export interface RecordLog<R> {
 export class ConfigStore {
   readonly state: ConfigState
   readonly #log: RecordLog<ConfigRecord>
+  /** The last of what waits for its turn, by connector. */
+  readonly #turns = new Map<string, Promise<void>>()
 
   constructor(state: ConfigState, log: RecordLog<ConfigRecord>) {
     this.state = state
@@ -41,7 +44,7 @@ export class ConfigStore {
   }
 
   putTasks(name: string, tasks: readonly RawConfig[]): Promise<void> {
-    return this.#log.write([...tasks.map((config, task) => ({ kind: 'task', name, task, config }) as const), { kind: 'commit', name, tasks: tasks.length }])
+    return this.#inTurn(name, () => this.#log.write([...tasks.map((config, task) => ({ kind: 'task', name, task, config }) as const), { kind: 'commit', name, tasks: tasks.length }]))
   }
 
   putTarget(name: string, state: TargetState): Promise<void> {
@@ -56,8 +59,12 @@ export class ConfigStore {
     return this.#log.write([{ kind: 'restart', name, request }])
   }
 
-  putFencedTasks(name: string, tasks: number): Promise<void> {
-    return this.#log.write([{ kind: 'fencing', name, tasks }])
+  /** Whoever ran the connector before the plan of that generation, which has so many tasks, is fenced. @throws BACKEND_UNAVAILABLE when there is a newer plan: its forerunners are not */
+  putFencedTasks(name: string, tasks: number, generation: number): Promise<void> {
+    return this.#inTurn(name, async () => {
+      if (this.state.fencing(name).generation !== generation) throw unavailable(`connector ${name} was planned anew while its earlier tasks were fenced`)
+      await this.#log.write([{ kind: 'fencing', name, tasks }])
+    })
   }
 
   putSessionKey(key: SessionKey): Promise<void> {
@@ -70,5 +77,13 @@ export class ConfigStore {
 
   close(): Promise<void> {
     return this.#log.close()
+  }
+
+  /** A plan and the record that its forerunners are fenced have an order: the later one decides whether there is something to fence. */
+  #inTurn(name: string, step: () => Promise<void>): Promise<void> {
+    const done = (this.#turns.get(name) ?? Promise.resolve()).then(step)
+    const turn = done.catch(() => {}).then(() => { if (this.#turns.get(name) === turn) this.#turns.delete(name) })
+    this.#turns.set(name, turn)
+    return done
   }
 }

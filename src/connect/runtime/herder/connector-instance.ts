@@ -35,7 +35,8 @@ export interface InstanceStatus {
 export class ConnectorInstance {
   readonly #options: InstanceOptions
   readonly #stopping = new AbortController()
-  readonly #connector: SourceConnector | SinkConnector
+  /** undefined: not made yet. */
+  #connector: SourceConnector | SinkConnector | undefined
   #status: InstanceStatus = { state: 'UNASSIGNED' }
   /** Everything that asks the connector runs one after the other. */
   #work: Promise<void> = Promise.resolve()
@@ -43,7 +44,6 @@ export class ConnectorInstance {
 
   constructor(options: InstanceOptions) {
     this.#options = options
-    this.#connector = options.checked.installed.plugin.createConnector()
   }
 
   get status(): InstanceStatus {
@@ -55,7 +55,9 @@ export class ConnectorInstance {
     this.#then(async () => {
       const { checked: { installed, named }, resolve } = this.#options
       const config = installed.plugin.config.parse(resolve(named.config))
-      await this.#retrying('start', async () => { await this.#connector.start(config, this.#context()) })
+      const connector = installed.plugin.createConnector()
+      this.#connector = connector
+      await this.#retrying('start', async () => { await connector.start(config, this.#context()) })
       await this.#plan()
       if (!this.#stopping.signal.aborted) this.#become({ state: 'RUNNING' })
     })
@@ -70,9 +72,13 @@ export class ConnectorInstance {
 
   async #stop(): Promise<void> {
     this.#stopping.abort()
-    await this.#workInTime()
+    await this.#inTime(this.#work, 'is still busy')
+    await this.#inTime(this.#stopConnector(), 'has not stopped')
+  }
+
+  async #stopConnector(): Promise<void> {
     try {
-      await this.#connector.stop()
+      await this.#connector?.stop()
     } catch (error) {
       this.#options.log.warn(`connector ${this.#name}: did not stop cleanly: ${describeError(error)}`)
     }
@@ -82,18 +88,17 @@ export class ConnectorInstance {
     return this.#options.checked.named.name
   }
 
-  async #workInTime(): Promise<void> {
+  async #inTime(done: Promise<void>, trouble: string): Promise<void> {
     const { clock, log, gracefulMs } = this.#options
     const inTime = new AbortController()
-    const done = this.#work.then(() => inTime.abort())
-    await Promise.race([done, sleep(clock, gracefulMs, inTime.signal)])
-    if (!inTime.signal.aborted) log.warn(`connector ${this.#name}: is still busy after ${gracefulMs} ms and is left behind`)
+    await Promise.race([done.then(() => inTime.abort()), sleep(clock, gracefulMs, inTime.signal)])
+    if (!inTime.signal.aborted) log.warn(`connector ${this.#name}: ${trouble} after ${gracefulMs} ms and is left behind`)
   }
 
   async #plan(): Promise<void> {
     const { checked: { config }, onPlan } = this.#options
     const maxTasks = config['tasks.max']
-    const tasks = await this.#retrying('taskConfigs', async () => this.#connector.taskConfigs(maxTasks))
+    const tasks = await this.#retrying('taskConfigs', async () => this.#connector!.taskConfigs(maxTasks))
     if (config['tasks.max.enforce'] && tasks.length > maxTasks) {
       throw configError(`connector ${this.#name} made ${tasks.length} tasks, but tasks.max is ${maxTasks}; raise it, or set tasks.max.enforce=false`)
     }

@@ -17,6 +17,7 @@ import type { Loggers } from './loggers.ts'
 import { Reconciler } from './reconciler.ts'
 import { badRequest, conflict, failed, notFound } from './refusal.ts'
 import type { StatusStore } from './status-store.ts'
+import type { ZombieFencing } from './zombie-fencing.ts'
 
 export interface HerderOptions {
   readonly mode: 'standalone' | 'distributed'
@@ -25,9 +26,12 @@ export interface HerderOptions {
   readonly offsets: ConnectorOffsets
   readonly runner: LocalRunner
   readonly cluster: Cluster
+  readonly fencing: ZombieFencing
   readonly loggers: Loggers
   readonly clock: Clock
   readonly log: Log
+  /** Whether sources write in transactions. */
+  readonly isExactlyOnce: boolean
   /** Takes secrets out of a text. */
   readonly redact: (text: string) => string
   /** @throws INVALID_CONFIG, PLUGIN_NOT_FOUND */
@@ -177,6 +181,14 @@ export class Herder {
     await this.#options.configs.putTasks(name, tasks)
   }
 
+  /** Before a worker of the cluster starts tasks of an exactly-once source: those of earlier plans can write no more. @throws 400, 404, 503 */
+  async fenceZombies(name: string): Promise<void> {
+    this.#options.cluster.requireLeader()
+    const { installed } = await this.#prepared(name)
+    if (installed.plugin.type !== 'source') throw badRequest(`Connector ${name} is not a source connector`)
+    await this.#options.fencing.fence(name)
+  }
+
   /** Restarts the connector alone. @throws 404 */
   async restartConnector(name: string): Promise<void> {
     const { configs, cluster } = this.#options
@@ -249,7 +261,18 @@ export class Herder {
     }
     await this.reconcile()
     if (runner.tasksOf(name).length > 0) throw failed(`The tasks of connector ${name} have not stopped yet; try again`)
-    return this.#prepared(name)
+    const checked = await this.#prepared(name)
+    if (checked.installed.plugin.type === 'source') await this.#fenceBeforeChange(name)
+    return checked
+  }
+
+  /** A task that hangs elsewhere must not commit its own offsets over the new ones. */
+  async #fenceBeforeChange(name: string): Promise<void> {
+    const { fencing, isExactlyOnce } = this.#options
+    if (!isExactlyOnce) return
+    await fencing.fence(name).catch((error: unknown) => {
+      throw failed('Failed to perform zombie fencing for source connector prior to modifying offsets', error)
+    })
   }
 
   // ------------------------------------------------------------------------------------------------

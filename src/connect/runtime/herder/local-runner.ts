@@ -6,6 +6,9 @@ import type { ConnectorPlugin, Log } from '../../connector.ts'
 import type { CheckedConfig } from '../check-config.ts'
 import { hostInProcess } from '../in-process-host.ts'
 import type { InstalledPlugin, PluginRegistry } from '../plugin-registry.ts'
+import { hostBehind } from '../source-gate.ts'
+import type { SourceGate } from '../source-gate.ts'
+import { isExactlyOnce } from '../run-task.ts'
 import { SupervisedTask } from '../supervised-task.ts'
 import type { RestartPolicy, SupervisedTaskOptions } from '../supervised-task.ts'
 import type { TaskHost } from '../task-host.ts'
@@ -31,6 +34,8 @@ export interface LocalRunnerOptions {
   readonly taskWorkerUrl?: URL
   /** A connector's or a task's status may have changed. */
   readonly onChange: (connector: string, task: number | null) => void
+  /** What tasks of exactly-once sources pass. */
+  readonly gate: () => SourceGate
 }
 
 export interface LocalConnector {
@@ -46,6 +51,8 @@ export interface LocalTask {
   readonly connector: string
   readonly checked: CheckedConfig
   readonly text: string
+  /** The plan it is of, where tasks of another plan fence it; null: it may outlive its plan. */
+  readonly generation: number | null
   readonly supervised: SupervisedTask
   readonly watch: Watch
 }
@@ -135,21 +142,22 @@ export class LocalRunner {
     await local?.instance.stop()
   }
 
-  startTask(checked: CheckedConfig, task: number, taskConfig: RawConfig, { isPaused }: { readonly isPaused: boolean }): void {
+  startTask(checked: CheckedConfig, task: number, taskConfig: RawConfig, { isPaused, generation: planned }: { readonly isPaused: boolean; readonly generation: number }): void {
     const { clock, random, logOf, worker, workerRaw, onChange } = this.#options
     const { named: { name, config }, installed } = checked
     const spec: TaskSpec = {
       connector: name, taskId: task, type: installed.plugin.type, connectorConfig: config, taskConfig, workerConfig: workerRaw,
       plugin: { class: installed.plugin.class, version: installed.plugin.version, module: installed.module },
     }
+    const generation = spec.type === 'source' && isExactlyOnce(worker) ? planned : null
     const supervised = new SupervisedTask({
       id: task, name: taskName(spec), clock, random, log: logOf(name), gracefulMs: worker['task.shutdown.graceful.timeout.ms'],
       restart: restartPolicy(checked.config['restart.policy'] ?? worker['restart.policy'], worker),
-      launch: this.#launcher(spec, installed, checked.config['task.host'] ?? worker['task.host']),
+      launch: this.#launcher(spec, installed, { where: checked.config['task.host'] ?? worker['task.host'], generation }),
       onChange: () => onChange(name, task),
     }, { isPaused })
     const watch = this.#watch(checked, taskName(spec), { ...config, ...taskConfig }, () => supervised.relaunch())
-    this.#tasks.set(taskKey(name, task), { connector: name, task, checked, text: JSON.stringify(taskConfig), supervised, watch })
+    this.#tasks.set(taskKey(name, task), { connector: name, task, checked, text: JSON.stringify(taskConfig), generation, supervised, watch })
     supervised.start()
   }
 
@@ -167,13 +175,16 @@ export class LocalRunner {
     await Promise.all([...this.connectors().values()].map(({ instance }) => instance.stop()).concat(this.tasks().map(({ supervised }) => supervised.stop())))
   }
 
-  #launcher(spec: TaskSpec, installed: InstalledPlugin<ConnectorPlugin>, where: 'thread' | 'in-process'): SupervisedTaskOptions['launch'] {
-    const { broker, clock, random, taskWorkerUrl, worker, registry, secrets, logOf } = this.#options
+  #launcher(spec: TaskSpec, installed: InstalledPlugin<ConnectorPlugin>, { where, generation }: { readonly where: 'thread' | 'in-process'; readonly generation: number | null }): SupervisedTaskOptions['launch'] {
+    const { broker, clock, random, taskWorkerUrl, worker, registry, secrets, logOf, gate } = this.#options
     const inThread = threadHost({ maxMemoryMiB: worker['task.max.memory.mb'], stallTimeoutMs: worker['task.stall.timeout.ms'], ...(taskWorkerUrl && { workerUrl: taskWorkerUrl }) })
     // a plugin that is an object of this process cannot cross into a thread
     const host: TaskHost = where === 'in-process' || installed.module === null ? hostInProcess : inThread
-    return (start) => host({
-      ...start, installed, registry, broker, clock, random, log: logOf(spec.connector),
+    const planned = generation === null ? null : { connector: spec.connector, task: spec.taskId, generation }
+    const gated = planned === null ? host : hostBehind((signal) => gate().enter(planned, signal), host)
+    const confirm = async () => { if (planned !== null) await gate().confirm(planned) }
+    return (start) => gated({
+      ...start, confirm, installed, registry, broker, clock, random, log: logOf(spec.connector),
       spec: { ...spec, connectorConfig: secrets.resolve(spec.connectorConfig), taskConfig: secrets.resolve(spec.taskConfig) },
     })
   }

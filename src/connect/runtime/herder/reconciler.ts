@@ -129,10 +129,11 @@ export class Reconciler {
 
   async #stopUnwanted(): Promise<void> {
     const { configs, runner, cluster } = this.#options
-    const tasks = runner.tasks().filter(({ connector, task, text }) => {
+    const tasks = runner.tasks().filter(({ connector, task, text, generation }) => {
       const stored = configs.state.get(connector)
       const wanted = stored?.target === 'STOPPED' ? undefined : stored?.tasks[task]
-      return wanted === undefined || !cluster.ownsTask(connector, task) || JSON.stringify(wanted) !== text
+      const isOfOtherPlan = generation !== null && generation !== configs.state.fencing(connector).generation
+      return wanted === undefined || isOfOtherPlan || !cluster.ownsTask(connector, task) || JSON.stringify(wanted) !== text
     })
     await Promise.all(tasks.map(({ connector, task }) => this.#stopTask(connector, task)))
     const connectors = [...runner.connectors()].filter(([name, { text }]) => {
@@ -187,19 +188,20 @@ export class Reconciler {
     const stored = configs.state.get(name)
     if (stored === undefined) return
     const isPaused = stored.target === 'PAUSED'
+    const { generation } = configs.state.fencing(name)
     for (const [task, taskConfig] of stored.tasks.entries()) {
       const local = runner.task(name, task)
       if (local !== undefined && isPaused) local.supervised.pause()
       else if (local !== undefined) local.supervised.resume()
-      else if (stored.target !== 'STOPPED' && cluster.ownsTask(name, task)) await this.#startTask(name, stored.config, task, taskConfig, isPaused)
+      else if (stored.target !== 'STOPPED' && cluster.ownsTask(name, task)) await this.#startTask(name, stored.config, task, taskConfig, { isPaused, generation })
     }
   }
 
-  async #startTask(name: string, config: RawConfig, task: number, taskConfig: RawConfig, isPaused: boolean): Promise<void> {
+  async #startTask(name: string, config: RawConfig, task: number, taskConfig: RawConfig, start: { readonly isPaused: boolean; readonly generation: number }): Promise<void> {
     const { runner } = this.#options
     try {
       const checked = await runner.prepare(name, config)
-      if (!this.#isStopped) runner.startTask(checked, task, taskConfig, { isPaused })
+      if (!this.#isStopped) runner.startTask(checked, task, taskConfig, start)
     } catch (error) {
       this.#publishTask(name, task, 'FAILED', traceOf(error), null)
     }

@@ -2,8 +2,8 @@
 import { StreamError } from '../../../core/index.ts'
 import type { ErrorCode } from '../../../core/index.ts'
 
-function refusal(httpStatus: number, code: ErrorCode) {
-  return (message: string, cause?: unknown): StreamError => new StreamError(code, message, { details: { httpStatus }, ...(cause !== undefined && { cause }) })
+function refusal(httpStatus: number, code: ErrorCode, { retriable = false } = {}) {
+  return (message: string, cause?: unknown): StreamError => new StreamError(code, message, { retriable, details: { httpStatus }, ...(cause !== undefined && { cause }) })
 }
 
 export const badRequest = refusal(400, 'INVALID_ARGUMENT')
@@ -12,7 +12,8 @@ export const notFound = refusal(404, 'INVALID_ARGUMENT')
 export const conflict = refusal(409, 'INVALID_ARGUMENT')
 /** The world failed, not the one who asked. */
 export const failed = refusal(500, 'CONNECTOR_FAILED')
-export const unavailable = refusal(503, 'BACKEND_UNAVAILABLE')
+/** Who runs a connector or a task here waits, and asks again. */
+export const unavailable = refusal(503, 'BACKEND_UNAVAILABLE', { retriable: true })
 
 /** Another worker of the cluster must answer. */
 export class NotHere extends Error {

@@ -40,7 +40,8 @@ export function transactionalWriter(producer: Producer): RecordWriter {
       await producer.commit()
       return placed
     } catch (error) {
-      if (!isStreamError(error, 'PRODUCER_FENCED')) await producer.abort()
+      // where this fails, too, the next transaction says so
+      if (!isStreamError(error, 'PRODUCER_FENCED')) await producer.abort().catch(() => {})
       throw error
     }
   }
@@ -80,7 +81,12 @@ export class TopicRecordLog<R> implements RecordLog<R> {
     reader.assign(description.partitions.map(({ partition, logStartOffset }) => ({ topic, partition, offset: logStartOffset })))
     const log = new TopicRecordLog(options, reader)
     log.#following = log.#follow()
-    await log.refresh()
+    try {
+      await log.refresh()
+    } catch (error) {
+      await log.close()
+      throw error
+    }
     return log
   }
 

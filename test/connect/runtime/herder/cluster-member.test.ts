@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest'
+import { openDistributedWorker } from '../../../../src/connect/index.ts'
+import type { DistributedWorker, RawConfig } from '../../../../src/connect/index.ts'
+import type { Broker } from '../../../../src/core/index.ts'
+import { freePort } from '../../../kit/free-port.ts'
+import { afterTest, FedSource, memoryLog, openBroker, until } from '../connect-kit.ts'
+
+async function openWorker(broker: Broker, config: RawConfig = {}): Promise<DistributedWorker> {
+  const { plugin } = new FedSource()
+  let made = 0
+  /** Once, for the check of its config. */
+  const createConnector = () => {
+    if (made++ > 0) throw new Error('it cannot be made')
+    return plugin.createConnector()
+  }
+  const worker = await openDistributedWorker({
+    broker, log: memoryLog(), plugins: [plugin, { ...plugin, class: 'test.Broken', createConnector }],
+    config: { 'listeners': 'http://127.0.0.1:0', 'heartbeat.interval.ms': '100', 'session.timeout.ms': '6000', 'scheduled.rebalance.max.delay.ms': '0', ...config },
+  })
+  afterTest(() => worker.stop())
+  return worker
+}
+
+const put = async (worker: DistributedWorker, name: string, className = 'FedSource') =>
+  (await fetch(`${worker.url}/connectors/${name}/config`, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ 'connector.class': className }) })).status
+
+async function stateOf(worker: DistributedWorker, name: string): Promise<string> {
+  const { connector, tasks = [] } = (await (await fetch(`${worker.url}/connectors/${name}/status`)).json()) as { readonly connector?: { readonly state: string }; readonly tasks?: readonly { readonly state: string }[] }
+  return `${connector?.state ?? 'none'}${tasks.map(({ state }) => ` ${state}`).join('')}`
+}
+
+describe('a worker of a cluster', () => {
+  it('leads again after its transactional id was taken from it, and nobody else leads', async () => {
+    const broker = await openBroker()
+    const worker = await openWorker(broker)
+    await until(() => worker.isReady(), 'it leads')
+    expect(await put(worker, 'first')).toBe(201)
+    await (await broker.openProducer({ transactionalId: 'connect-cluster-connect' })).close()
+    await until(async () => [200, 201].includes(await put(worker, 'second')), 'it takes connectors again')
+    await until(async () => await stateOf(worker, 'second') === 'RUNNING RUNNING', 'the new one runs')
+    await until(async () => await stateOf(worker, 'first') === 'RUNNING RUNNING', 'the first one runs')
+  }, 30_000)
+
+  it('does not wait for what a worker of its name was told to let go before it was killed', async () => {
+    const broker = await openBroker()
+    const port = await freePort()
+    const id = `127.0.0.1:${port}`
+    await broker.topics.create([{ topic: 'connect-configs-assignment', configs: { 'cleanup.policy': 'compact' } }])
+    const producer = await broker.openProducer()
+    const assignment = { sequence: 7, generation: 3, leader: 'gone:1', workers: { [id]: { url: `http://${id}`, units: [] }, 'gone:1': { url: 'http://gone:1', units: [] } }, lost: {}, delayUntil: null, isRevoking: true }
+    await producer.append({ topic: 'connect-configs-assignment', key: Buffer.from('assignment'), value: Buffer.from(JSON.stringify(assignment)) })
+    await producer.close()
+    const worker = await openWorker(broker, { listeners: `http://${id}` })
+    await until(async () => worker.isReady() && [200, 201].includes(await put(worker, 'first')), 'it leads')
+    await until(async () => await stateOf(worker, 'first') === 'RUNNING RUNNING', 'a connector runs')
+  }, 30_000)
+
+  it('runs the other connectors when one of them cannot even be made', async () => {
+    const broker = await openBroker()
+    const worker = await openWorker(broker)
+    await until(() => worker.isReady(), 'it leads')
+    expect(await put(worker, 'broken', 'Broken')).toBe(201)
+    expect(await put(worker, 'whole')).toBe(201)
+    await until(async () => await stateOf(worker, 'whole') === 'RUNNING RUNNING', 'the other one runs')
+    await until(async () => await stateOf(worker, 'broken') === 'FAILED', 'it has failed')
+  }, 30_000)
+})
