@@ -20,18 +20,24 @@ export const notThisShape: unique symbol = Symbol('another shape')
 /** Strings that are read keep their text alive: it must not be large. */
 export const maxShapeLength = 8_192
 const maxValues = 100
+
+export interface ShapeReaderOptions {
+  /** Integers of more than 15 digits, which a JavaScript number may not hold, are of another shape. Default false. */
+  readonly exactIntegers?: boolean
+}
+
 const maxDepth = 8
 
 /**
  * A reader for texts like `sample`, which JSON.parse has taken; null where none is to be had: arrays in it, a
  * member that needs care (escapes, `__proto__`), too large, or no code may be made at run time.
  */
-export function shapeReader(sample: string): ShapeReader | null {
+export function shapeReader(sample: string, { exactIntegers = false }: ShapeReaderOptions = {}): ShapeReader | null {
   if (sample.length > maxShapeLength) return null
   try {
     const source = new ReaderSource(sample).build()
     // The source holds nothing of the sample but character codes, and member names as JSON writes them.
-    return source === null ? null : (compileFunction(source, ['notThisShape', 'textOf', 'readNumber', 'plain'])(notThisShape, latin1Of, numberEnd, plainCharacters) as ShapeReader)
+    return source === null ? null : (compileFunction(source, ['notThisShape', 'textOf', 'readNumber', 'numberOf', 'plain'])(notThisShape, latin1Of, numberEnd, exactIntegers ? exactNumber : Number, plainCharacters) as ShapeReader)
   } catch {
     return null
   }
@@ -136,7 +142,7 @@ class ReaderSource {
       `let ${value} = 0; for (e = p; (c = b[e]) >= 48 && c <= 57; e++) ${value} = ${value} * 10 + (c - 48)`,
       // A sign, a fraction, an exponent, a leading zero, or too long to be exact: by the grammar.
       'if (e === p || e - p > 15 || c === 46 || c === 69 || c === 101 || (e - p > 1 && b[p] === 48)) {',
-      `${withText}; e = readNumber(t, p - from); if (e < 0) return notThisShape; ${value} = Number(t.substring(p - from, e)); e += from }`,
+      `${withText}; e = readNumber(t, p - from); if (e < 0) return notThisShape; ${value} = numberOf(t.substring(p - from, e)); if (${value} !== ${value}) return notThisShape; e += from }`,
       'p = e',
     )
     this.#at = numberEnd(this.#sample, this.#at)
@@ -171,3 +177,8 @@ function numberEnd(text: string, at: number): number {
 }
 
 const numberPattern = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
+
+/** NaN, which no JSON number is, for integers that may be inexact. */
+function exactNumber(text: string): number {
+  return /^-?\d{16,}$/.test(text) ? Number.NaN : Number(text)
+}

@@ -2,9 +2,10 @@
  * Apache Kafka's FileStreamSource: one file, read on from where it was left, without rotation. It counts positions in bytes,
  * where upstream counts characters and so goes on at the wrong place after a line that is not ASCII.
  */
+import { isUtf8 } from 'node:buffer'
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { connectorError, schema, sleep } from 'millrace/connect'
-import type { RawConfig, SourceConnector, SourceOffset, SourcePartition, SourceRecord, SourceTask, SourceTaskContext } from 'millrace/connect'
+import type { RawConfig, SourceConnector, SourceOffset, SourcePartition, SourcePoll, SourceTask, SourceTaskContext } from 'millrace/connect'
 import type { FileStreamSourceConfig } from './file-stream-config.ts'
 
 export class FileStreamSourceConnector implements SourceConnector<FileStreamSourceConfig> {
@@ -43,17 +44,26 @@ function checkOffset(partition: SourcePartition | null, offset: SourceOffset | n
 }
 
 const waitMs = 1_000
-const chunkBytes = 64 * 1024
+const chunkBytes = 256 * 1024
 const maxLineBytes = 128 * 1024 * 1024
 const newline = 10
 const carriageReturn = 13
 const lineSchema = schema.string()
+
+/** Whole lines at the beginning of what was read. */
+interface Lines {
+  /** Pairs of begin and end. */
+  readonly spans: number[]
+  /** Behind the end of each line, where the next one begins. */
+  readonly nexts: number[]
+}
 
 export class FileStreamSourceTask implements SourceTask<FileStreamSourceConfig> {
   #config: FileStreamSourceConfig | undefined
   #context: SourceTaskContext | undefined
   #handle: number | undefined
   #position = 0
+  #sourcePartition: SourcePartition = {}
   /** Bytes from the position on that were read and hold no whole line yet, or lines that did not fit in the last batch. */
   #pending: Buffer = Buffer.alloc(0)
   #complained = false
@@ -64,16 +74,17 @@ export class FileStreamSourceTask implements SourceTask<FileStreamSourceConfig> 
     }
     this.#config = config
     this.#context = context
-    const [stored] = await context.offsets([{ filename: config.file }])
+    this.#sourcePartition = { filename: config.file }
+    const [stored] = await context.offsets([this.#sourcePartition])
     const position = stored?.['position']
     if (position !== undefined && (typeof position !== 'number' || position < 0)) throw connectorError(`the stored position of ${config.file} is ${String(position)}, not a number of bytes`)
     this.#position = position ?? 0
   }
 
-  async poll(signal: AbortSignal): Promise<readonly SourceRecord[] | null> {
+  async poll(signal: AbortSignal): Promise<SourcePoll | null> {
     const context = this.#context!
-    const records = this.#open() ? this.#readRecords(context.clock.now()) : []
-    if (records.length > 0) return records
+    const lines = this.#open() ? this.#readLines() : undefined
+    if (lines !== undefined && lines.nexts.length > 0) return this.#take(lines, context.clock.now())
     await sleep(context.clock, waitMs, signal)
     return null
   }
@@ -96,11 +107,11 @@ export class FileStreamSourceTask implements SourceTask<FileStreamSourceConfig> 
     }
   }
 
-  #readRecords(nowMs: number): SourceRecord[] {
-    const records: SourceRecord[] = []
-    do this.#takeLines(records, nowMs)
-    while (records.length < this.#config!['batch.size'] && this.#readMore())
-    return records
+  #readLines(): Lines {
+    const lines: Lines = { spans: [], nexts: [] }
+    do findLines(this.#pending, lines, this.#config!['batch.size'])
+    while (lines.nexts.length < this.#config!['batch.size'] && this.#readMore())
+    return lines
   }
 
   #readMore(): boolean {
@@ -114,24 +125,37 @@ export class FileStreamSourceTask implements SourceTask<FileStreamSourceConfig> 
     return got > 0
   }
 
-  /** Lines end with \n, \r or \r\n, as upstream has it; a \r at the end of what is there waits for the next byte. */
-  #takeLines(records: SourceRecord[], nowMs: number): void {
-    const { file, topic, 'batch.size': most } = this.#config!
-    const bytes = this.#pending
-    let start = 0
-    for (let at = 0; at < bytes.length && records.length < most; at++) {
-      const byte = bytes[at]
-      if (byte !== newline && byte !== carriageReturn) continue
-      if (byte === carriageReturn && at + 1 === bytes.length) break
-      const end = at
-      if (byte === carriageReturn && bytes[at + 1] === newline) at++
-      const position = this.#position + at + 1
-      records.push({
-        topic, sourcePartition: { filename: file! }, sourceOffset: { position }, valueSchema: lineSchema, value: bytes.toString('utf8', start, end), timestamp: nowMs,
-      })
-      start = at + 1
-    }
-    this.#pending = bytes.subarray(start)
-    this.#position += start
+  /** As they are where they are text; otherwise bytes that are none become U+FFFD, as upstream has it. */
+  #take({ spans, nexts }: Lines, nowMs: number): SourcePoll {
+    const { topic } = this.#config!
+    const [position, sourcePartition] = [this.#position, this.#sourcePartition]
+    const bytes = this.#pending.subarray(0, nexts.at(-1))
+    this.#pending = this.#pending.subarray(bytes.length)
+    this.#position += bytes.length
+    const sourceOffset = (index: number): SourceOffset => ({ position: position + nexts[index]! })
+    if (isUtf8(bytes)) return { topic, sourcePartition, bytes, spans: Uint32Array.from(spans), recordCount: nexts.length, valueType: 'string', timestamp: nowMs, sourceOffset }
+    return nexts.map((_, index) => ({
+      topic, sourcePartition, sourceOffset: sourceOffset(index), valueSchema: lineSchema, value: bytes.toString('utf8', spans[2 * index], spans[2 * index + 1]), timestamp: nowMs,
+    }))
   }
+}
+
+/** Adds the lines behind those that are known, up to `most`. They end with \n, \r or \r\n, as upstream has it; a \r at the end of what is there waits for the next byte. */
+function findLines(bytes: Buffer, { spans, nexts }: Lines, most: number): void {
+  let start = nexts.at(-1) ?? 0
+  let [feed, carriage] = [-1, -1]
+  while (nexts.length < most) {
+    if (feed < start) feed = nextOf(bytes, newline, start)
+    if (carriage < start) carriage = nextOf(bytes, carriageReturn, start)
+    const end = Math.min(feed, carriage)
+    if (end === Infinity || (end === carriage && end + 1 === bytes.length)) return
+    spans.push(start, end)
+    start = end === carriage && feed === end + 1 ? end + 2 : end + 1
+    nexts.push(start)
+  }
+}
+
+function nextOf(bytes: Buffer, byte: number, from: number): number {
+  const at = bytes.indexOf(byte, from)
+  return at < 0 ? Infinity : at
 }

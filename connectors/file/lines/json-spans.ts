@@ -2,8 +2,8 @@
  * Lines of JSON that are passed on as they are: each is parsed once, to know that it is JSON and for those who look into it, and no object
  * is made around it.
  */
-import { isAscii, isUtf8 } from 'node:buffer'
-import { parseSchemaless } from 'millrace/connect'
+import { isUtf8 } from 'node:buffer'
+import { SchemalessReader } from 'millrace/connect'
 import type { ConnectHeader, SourceSpans } from 'millrace/connect'
 import type { LineBlock, TailedFile } from '../tail/tailed-file.ts'
 import { spansOfLines } from './line-spans.ts'
@@ -13,11 +13,9 @@ export interface JsonSpansOptions {
   readonly headersOf: (file: TailedFile) => readonly ConnectHeader[]
 }
 
-/** Numbers of so many digits may be more than a JavaScript number can hold. */
-const longNumber = /\d{16}/
-
 export class JsonSpans {
   readonly #options: JsonSpansOptions
+  readonly #reader = new SchemalessReader()
 
   constructor(options: JsonSpansOptions) {
     this.#options = options
@@ -26,7 +24,9 @@ export class JsonSpans {
   /** Runs of lines that hold a value, and between them what `others` makes of those that do not: empty, null, or no JSON. */
   ofBlock<T>(block: LineBlock, nowMs: number, others: (index: number) => readonly T[]): (SourceSpans | T)[] {
     const items: (SourceSpans | T)[] = []
-    const textOf = textsOf(block)
+    const { spans, recordCount } = block
+    const isText = isUtf8(block.bytes.subarray(spans[0], spans[2 * recordCount - 1]))
+    const bytes = plainBytes(block.bytes)
     let values: unknown[] = []
     let from = 0
     const endRun = (to: number) => {
@@ -34,8 +34,8 @@ export class JsonSpans {
       values = []
       from = to + 1
     }
-    for (let index = 0; index < block.recordCount; index++) {
-      const value = textOf === undefined ? undefined : valueOf(textOf(index))
+    for (let index = 0; index < recordCount; index++) {
+      const value = isText ? this.#reader.readStrictly(bytes, spans[2 * index]!, spans[2 * index + 1]!) : undefined
       if (value !== undefined && value !== null) {
         values.push(value)
         continue
@@ -43,7 +43,7 @@ export class JsonSpans {
       endRun(index)
       for (const each of others(index)) items.push(each)
     }
-    endRun(block.recordCount)
+    endRun(recordCount)
     return items
   }
 
@@ -53,23 +53,7 @@ export class JsonSpans {
   }
 }
 
-/** The text of line `index`; undefined when not all of the block is text. Parts of one text are made faster than texts of parts. */
-function textsOf({ bytes, spans, recordCount }: LineBlock): ((index: number) => string) | undefined {
-  const begin = spans[0]!
-  const whole = bytes.subarray(begin, spans[2 * recordCount - 1])
-  if (isAscii(whole)) {
-    const text = whole.toString('latin1')
-    return (index) => text.slice(spans[2 * index]! - begin, spans[2 * index + 1]! - begin)
-  }
-  return isUtf8(whole) ? (index) => bytes.toString('utf8', spans[2 * index], spans[2 * index + 1]) : undefined
-}
-
-/** Undefined for what is no JSON. */
-function valueOf(text: string): unknown {
-  try {
-    const value: unknown = JSON.parse(text)
-    return longNumber.test(text) ? parseSchemaless(text) : value
-  } catch {
-    return undefined
-  }
+/** A Buffer is read more slowly. */
+function plainBytes({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, length)
 }

@@ -3,12 +3,14 @@ import type { ConfigOf } from '../config-spec.ts'
 import { dataError } from '../errors.ts'
 import type { Schema } from '../schema.ts'
 import type { Converter, SchemaAndValue } from './converter.ts'
+import { JsonBytes } from './json-bytes.ts'
 import { readJsonValue } from './json-reader.ts'
 import { isObject, own, readSchemaNode, writeSchemaNode } from './json-schema-node.ts'
-import { decodeJsonText, parseNode, parseSchemaless, plain } from './json-text.ts'
+import { decodeJsonText, parseNode, plain } from './json-text.ts'
 import type { JsonNode } from './json-text.ts'
 import { writeJson } from './json-writer.ts'
 import type { JsonWriterOptions } from './json-writer.ts'
+import { SchemalessReader } from './schemaless-reader.ts'
 
 const inGroup = (group: 'Schemas' | 'Serialization', order: number, displayName: string) => ({ group, order, displayName, width: 'medium' } as const)
 
@@ -50,9 +52,13 @@ export function jsonConverter(config: ConfigOf<typeof jsonConverterConfig>): Con
 }
 
 function schemalessConverter(options: JsonWriterOptions): Converter {
+  const [plainData, reader] = [new JsonBytes(), new SchemalessReader()]
   return {
-    fromConnect: (_topic, schema, value) => (schema === null && (value ?? null) === null ? null : Buffer.from(writeJson(schema, value, options))),
-    toConnect: (_topic, bytes) => ({ schema: null, value: bytes === null ? null : (parseSchemaless(decodeJsonText(bytes)) ?? null) }),
+    fromConnect(_topic, schema, value) {
+      if (schema !== null) return Buffer.from(writeJson(schema, value, options))
+      return value === null || value === undefined ? null : (plainData.write(value) ?? Buffer.from(writeJson(null, value, options)))
+    },
+    toConnect: (_topic, bytes) => ({ schema: null, value: bytes === null ? null : (reader.read(bytes) ?? null) }),
     passesThrough: (type) => type === 'json',
   }
 }

@@ -44,13 +44,27 @@ function utf16Label(bytes: Uint8Array): 'utf-16be' | 'utf-16le' | undefined {
 
 /** Without regard for how numbers were written, except that integers are 64 bits wide and wrap. Undefined: there is no value. */
 export function parseSchemaless(text: string): unknown {
-  if (!/\d{16}/.test(text)) {
-    try {
-      return JSON.parse(text)
-    } catch {
-      // the reader below accepts more, and says where it stops
-    }
+  const value = parseShortNumbers(text)
+  return value === undefined ? readSchemaless(text) : value
+}
+
+/** Undefined for what JSON.parse would not read, or not as it must be read. */
+export function parseShortNumbers(text: string): unknown {
+  if (hasLongNumber(text)) return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
+}
+
+/** So many digits may be more than a JavaScript number can hold. */
+export function hasLongNumber(text: string): boolean {
+  return /\d{16}/.test(text)
+}
+
+/** As `parseSchemaless`: accepts more than JSON.parse, and says where it stops. */
+export function readSchemaless(text: string): unknown {
   const node = readJson(text)
   return node === undefined ? undefined : plain(node)
 }

@@ -25,8 +25,13 @@ export function atStage<T>(stage: Stage, step: () => T): T {
   try {
     return step()
   } catch (error) {
-    throw error instanceof StageError ? error : new StageError(stage, error)
+    throw failedAt(stage, error)
   }
+}
+
+/** For where a record in ten million of them is worth no function: the same of what was caught. */
+export function failedAt(stage: Stage, error: unknown): StageError {
+  return error instanceof StageError ? error : new StageError(stage, error)
 }
 
 export interface ErrorPolicyOptions {
@@ -73,11 +78,16 @@ export class ErrorPolicy {
     try {
       return step()
     } catch (error) {
-      const cause = error instanceof StageError ? error.cause : error
-      if (cause instanceof NotReady) return this.#whenReady(error, cause.ready, step)
-      if (this.#options.retryTimeoutMs === 0 || !isRetriable(error)) throw error
-      return this.#again(step)
+      return this.waitOut(error, step)
     }
+  }
+
+  /** As `waitingOut`, for a step that has failed once. @throws the error, when waiting cannot help */
+  waitOut<T>(error: unknown, step: () => T): Promise<T> {
+    const cause = error instanceof StageError ? error.cause : error
+    if (cause instanceof NotReady) return this.#whenReady(error, cause.ready, step)
+    if (this.#options.retryTimeoutMs === 0 || !isRetriable(error)) throw error
+    return this.#again(step)
   }
 
   /** A failure of what was waited for belongs to the stage that waited. */

@@ -2,7 +2,8 @@ import type { Header, RecordView } from '../../core/index.ts'
 import type { ConnectHeader, ConnectRecord, SinkRecord, SourceRecord, TimestampType } from '../connect-record.ts'
 import type { Converter, HeaderConverter } from '../converters/index.ts'
 import type { Schema } from '../schema.ts'
-import { atStage } from './error-policy.ts'
+import { atStage, failedAt } from './error-policy.ts'
+import type { Stage } from './error-policy.ts'
 
 /** The converters of one task. */
 export interface RecordCodec {
@@ -20,11 +21,16 @@ export interface EncodedRecord {
 }
 
 /** @throws a StageError that says which converter failed */
-export function encodeRecord(codec: RecordCodec, { topic, keySchema = null, key = null, valueSchema = null, value, headers = [] }: Omit<SourceRecord, 'sourcePartition' | 'sourceOffset'>): EncodedRecord {
-  return {
-    headers: headers.length === 0 ? undefined : encodeHeaders(codec, topic, headers),
-    key: atStage('KEY_CONVERTER', () => codec.key.fromConnect(topic, keySchema, key)),
-    value: atStage('VALUE_CONVERTER', () => codec.value.fromConnect(topic, valueSchema, value)),
+export function encodeRecord(codec: RecordCodec, { topic, keySchema = null, key = null, valueSchema = null, value, headers }: Omit<SourceRecord, 'sourcePartition' | 'sourceOffset'>): EncodedRecord {
+  let stage: Stage = 'HEADER_CONVERTER'
+  try {
+    const encodedHeaders = headers === undefined || headers.length === 0 ? undefined : encodeHeaders(codec, topic, headers)
+    stage = 'KEY_CONVERTER'
+    const encodedKey = codec.key.fromConnect(topic, keySchema, key)
+    stage = 'VALUE_CONVERTER'
+    return { headers: encodedHeaders, key: encodedKey, value: codec.value.fromConnect(topic, valueSchema, value) }
+  } catch (error) {
+    throw failedAt(stage, error)
   }
 }
 
@@ -81,17 +87,16 @@ const noHeaders: readonly ConnectHeader[] = []
 /** @throws a StageError that says which converter failed */
 export function decodeRecord(codec: RecordCodec, origin: { readonly topic: string; readonly partition: number }, raw: RecordView): ReadRecord {
   const { topic, partition } = origin
-  const key = atStage('KEY_CONVERTER', () => codec.key.toConnect(topic, raw.key))
-  const value = atStage('VALUE_CONVERTER', () => codec.value.toConnect(topic, raw.value))
-  const headers = raw.headers
-  return new ReadRecord(origin, raw, {
-    topic,
-    partition,
-    keySchema: key.schema,
-    key: key.value,
-    valueSchema: value.schema,
-    value: value.value,
-    timestamp: raw.timestamp < 0 ? null : raw.timestamp,
-    headers: headers.length === 0 ? noHeaders : headers.map((header) => ({ key: header.key, ...atStage('HEADER_CONVERTER', () => codec.header.toConnectHeader(topic, header.key, header.value)) })),
-  })
+  const timestamp = raw.timestamp < 0 ? null : raw.timestamp
+  let stage: Stage = 'KEY_CONVERTER'
+  try {
+    const { schema: keySchema, value: key } = codec.key.toConnect(topic, raw.key)
+    stage = 'VALUE_CONVERTER'
+    const { schema: valueSchema, value } = codec.value.toConnect(topic, raw.value)
+    stage = 'HEADER_CONVERTER'
+    const headers = raw.headers.length === 0 ? noHeaders : raw.headers.map((header) => ({ key: header.key, ...codec.header.toConnectHeader(topic, header.key, header.value) }))
+    return new ReadRecord(origin, raw, { topic, partition, keySchema, key, valueSchema, value, timestamp, headers })
+  } catch (error) {
+    throw failedAt(stage, error)
+  }
 }

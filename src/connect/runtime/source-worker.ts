@@ -7,7 +7,7 @@ import { describeError } from '../errors.ts'
 import { javaText } from '../java-text.ts'
 import type { DeadLetters } from './dead-letter.ts'
 import type { ErrorPolicy } from './error-policy.ts'
-import { atStage, StageError } from './error-policy.ts'
+import { failedAt, StageError } from './error-policy.ts'
 import type { OffsetReader } from './offset-reader.ts'
 import { encodeHeaders, encodeRecord } from './record-codec.ts'
 import type { EncodedRecord, RecordCodec } from './record-codec.ts'
@@ -56,11 +56,10 @@ const emptyPollPauseMs = 5
 /** As offset.flush.timeout.ms of Kafka Connect. */
 const commitAfterFailureMs = 5000
 
-interface EncodedSource extends EncodedRecord {
-  readonly topic: string
-  /** null: chosen by the producer. */
-  readonly partition: number | null
-  readonly timestamp: number | null | undefined
+/** What the transforms made of a record, and its bytes. */
+interface EncodedSource {
+  readonly record: Pick<SourceRecord, 'topic' | 'partition' | 'timestamp'>
+  readonly encoded: EncodedRecord
 }
 
 interface Delivery {
@@ -278,14 +277,21 @@ export class SourceWorker {
   }
 
   #addConverted(record: SourceRecord): Ticket | Promise<Ticket> {
-    const { committer, errors } = this.#options
     try {
-      const encoded = errors.waitingOut(() => this.#encode(record))
-      if (encoded === null) return droppedTicket
-      if (encoded instanceof Promise || !committer.writer.isOpen(encoded.topic)) return this.#addLater(record, encoded)
-      return this.#append(encoded)
+      const source = this.#encodeOrWait(record)
+      if (source === null) return droppedTicket
+      if (source instanceof Promise || !this.#options.committer.writer.isOpen(source.record.topic)) return this.#addLater(record, source)
+      return this.#append(source)
     } catch (error) {
       return this.#refuse(record, error)
+    }
+  }
+
+  #encodeOrWait(record: SourceRecord): EncodedSource | null | Promise<EncodedSource | null> {
+    try {
+      return this.#encode(record)
+    } catch (error) {
+      return this.#options.errors.waitOut(error, () => this.#encode(record))
     }
   }
 
@@ -293,18 +299,22 @@ export class SourceWorker {
   async #addLater(record: SourceRecord, made: EncodedSource | Promise<EncodedSource | null>): Promise<Ticket> {
     const { writer } = this.#options.committer
     try {
-      const encoded = await made
-      if (encoded === null) return droppedTicket
-      if (!writer.isOpen(encoded.topic)) await writer.open(encoded.topic)
-      return this.#append(encoded)
+      const source = await made
+      if (source === null) return droppedTicket
+      if (!writer.isOpen(source.record.topic)) await writer.open(source.record.topic)
+      return this.#append(source)
     } catch (error) {
       return this.#refuse(record, error)
     }
   }
 
-  #append({ topic, partition, timestamp, key, value, headers }: EncodedSource): Ticket {
+  #append({ record: { topic, partition = null, timestamp }, encoded: { key, value, headers } }: EncodedSource): Ticket {
     const { committer, clock } = this.#options
-    return atStage('KAFKA_PRODUCE', () => committer.writer.add({ topic, partition }, key, value, timestamp ?? clock.now(), headers))
+    try {
+      return committer.writer.add({ topic, partition }, key, value, timestamp ?? clock.now(), headers)
+    } catch (error) {
+      throw failedAt('KAFKA_PRODUCE', error)
+    }
   }
 
   async #refuse(record: SourceRecord, error: unknown): Promise<Ticket> {
@@ -317,10 +327,18 @@ export class SourceWorker {
 
   /** null: a transform dropped it. */
   #encode(record: SourceRecord): EncodedSource | null {
-    const { codec, transforms } = this.#options
-    const transformed = transforms === null ? record : atStage('TRANSFORMATION', () => transforms.apply(completed(record)))
-    if (transformed === null) return null
-    return { topic: transformed.topic, partition: transformed.partition ?? null, timestamp: transformed.timestamp, ...encodeRecord(codec, transformed) }
+    const transformed = this.#transformed(record)
+    return transformed === null ? null : { record: transformed, encoded: encodeRecord(this.#options.codec, transformed) }
+  }
+
+  #transformed(record: SourceRecord): Omit<SourceRecord, 'sourcePartition' | 'sourceOffset'> | null {
+    const { transforms } = this.#options
+    if (transforms === null) return record
+    try {
+      return transforms.apply(completed(record))
+    } catch (error) {
+      throw failedAt('TRANSFORMATION', error)
+    }
   }
 
   /** Only for tasks that want to hear of each record. */

@@ -41,7 +41,7 @@ export class SubmittedOffsets {
 
   /** As `submit`, but the record is asked for its offset when its run ends, if it is the last one of it. */
   submitRecord(record: Positioned, ticket: Ticket): void {
-    if (this.#run !== undefined && (ticket !== this.#runTicket || record.sourcePartition !== this.#run.sourcePartition)) this.endRun()
+    if (this.#run !== undefined && (ticket !== this.#runTicket || !hasSameMembers(record.sourcePartition, this.#run.sourcePartition))) this.endRun()
     this.#run = record
     this.#runTicket = ticket
   }

@@ -6,9 +6,10 @@ import { Decimal, logicalOf, schemaTypes, Struct } from '../schema.ts'
 import type { Schema, SchemaType } from '../schema.ts'
 import { valueText } from '../values/value-text.ts'
 import { describeValue } from '../validate.ts'
+import { MemberRewriter, overwriting } from './member-rewriter.ts'
 import { integerBits, saturated, truncated } from './numbers.ts'
 import { replaceNull } from './options.ts'
-import { basicsOf, fieldReader, oncePerSchema, requireMembers, requireStruct, structLike, twoSided, withDefault, withOptional } from './sides.ts'
+import { basicsOf, fieldReader, oncePerSchema, ownMember, requireMembers, requireStruct, structLike, twoSided, withDefault, withOptional } from './sides.ts'
 import type { NewField } from './sides.ts'
 
 type Target = Exclude<SchemaType, 'bytes' | 'array' | 'map' | 'struct'>
@@ -51,6 +52,8 @@ export const cast = twoSided('Cast', {
 }, (config, side) => {
   const { whole, fields } = parseSpec(config.spec)
   const read = fieldReader(config['replace.null.with.default'])
+  const casts = [...fields]
+  const rewriter = new MemberRewriter(overwriting(casts.map(([name]) => name)))
   const castField = ({ name, schema }: NewField): NewField => {
     const target = fields.get(name)
     if (target === undefined) return { name, schema }
@@ -73,8 +76,7 @@ export const cast = twoSided('Cast', {
       if (schema === null && whole !== undefined) return side.with(record, null, castValue(null, value, whole))
       if (schema === null) {
         const members = requireMembers(value, 'cast types')
-        const changed = [...fields].map(([name, target]) => [name, castValue(null, Object.hasOwn(members, name) ? members[name] : null, target)] as const)
-        return side.with(record, null, { ...members, ...Object.fromEntries(changed) })
+        return side.with(record, null, rewriter.apply(members, casts.map(([name, target]) => castValue(null, ownMember(members, name), target))))
       }
       if (whole !== undefined) return side.with(record, castSchema(schema), castValue(schema, value, whole))
       return side.with(record, castSchema(schema), castStruct(requireStruct(value, 'cast types'), castSchema(schema)))

@@ -2,7 +2,7 @@ import { configError, dataError } from '../errors.ts'
 import { fieldOf, Struct } from '../schema.ts'
 import type { Field, Schema } from '../schema.ts'
 import type { Members, ReadField } from './sides.ts'
-import { requireMembers } from './sides.ts'
+import { ownMember, requireMembers } from './sides.ts'
 
 /** The way to a field: one name (V1), or names joined by dots, with backticks around a name that has dots itself (V2, KIP-821). */
 export class FieldPath {
@@ -47,21 +47,17 @@ export class FieldPath {
     this.#ensureStep()
     let current = members
     for (const step of this.#steps) {
-      const next = own(current, step)
+      const next = ownMember(current, step) ?? null
       if (next === null) return null
       current = requireMembers(next, 'nested field access')
     }
-    return own(current, this.#last)
+    return ownMember(current, this.#last) ?? null
   }
 
   /** An empty path leads nowhere; an empty name (V1) is a name. */
   #ensureStep(): void {
     if (this.#isEmptyPath) throw dataError('the path of the field is empty')
   }
-}
-
-function own(members: Members, name: string): unknown {
-  return Object.hasOwn(members, name) ? (members[name] ?? null) : null
 }
 
 /** A backtick pair hides dots; a backslash before a backtick makes it part of the name. */

@@ -5,8 +5,9 @@ import { configError, dataError } from '../errors.ts'
 import { fieldOf, schema as make, Struct } from '../schema.ts'
 import type { Schema } from '../schema.ts'
 import { FieldPath } from './field-path.ts'
+import { MemberRewriter } from './member-rewriter.ts'
 import { replaceNull } from './options.ts'
-import { basicsOf, fieldReader, memberReader, oncePerSchema, requireMembers, requireStruct, setMember, structLike, twoSided, withDefault, withOptional } from './sides.ts'
+import { basicsOf, fieldReader, memberReader, oncePerSchema, ownMember, requireMembers, requireStruct, structLike, twoSided, withDefault, withOptional } from './sides.ts'
 import type { Members, NewField } from './sides.ts'
 
 export const extractField = twoSided('ExtractField', {
@@ -62,6 +63,7 @@ export const replaceField = twoSided('ReplaceField', {
   const [exclude, include] = [new Set(config.exclude), new Set(config.include)]
   const isKept = (name: string) => !exclude.has(name) && (include.size === 0 || include.has(name))
   const newName = (name: string) => renames.get(name) ?? name
+  const rewriter = new MemberRewriter((names) => new Map(names.filter(isKept).map((name) => [newName(name), name])))
   const plan = oncePerSchema((schema) => {
     const kept = schema.fields!.filter(({ name }) => isKept(name))
     return { kept, to: structLike(schema, kept.map((field) => ({ name: newName(field.name), schema: field.schema }))) }
@@ -72,9 +74,7 @@ export const replaceField = twoSided('ReplaceField', {
       if (value === null) return record
       if (schema === null) {
         const members = requireMembers(value, 'field replacement')
-        const left: Record<string, unknown> = {}
-        for (const name of Object.keys(members)) if (isKept(name)) setMember(left, newName(name), members[name])
-        return side.with(record, null, left)
+        return side.with(record, null, rewriter.apply(members))
       }
       const struct = requireStruct(value, 'field replacement')
       const { kept, to } = plan(schema)
@@ -100,8 +100,9 @@ function twoSidedKey() {
     return {
       apply<R extends ConnectRecord>(record: R): R {
         if ((record.valueSchema ?? null) === null) {
-          const members = record.value instanceof Map ? (record.value as ReadonlyMap<unknown, unknown>) : new Map(Object.entries(requireMembers(record.value, 'copying fields from value to key')))
-          return { ...record, keySchema: null, key: Object.fromEntries(fields.map((name) => [name, members.get(name) ?? null])) }
+          const members = record.value instanceof Map ? (record.value as ReadonlyMap<unknown, unknown>) : requireMembers(record.value, 'copying fields from value to key')
+          const valueOf = (name: string) => (members instanceof Map ? members.get(name) : ownMember(members as Members, name)) ?? null
+          return { ...record, keySchema: null, key: Object.fromEntries(fields.map((name) => [name, valueOf(name)])) }
         }
         const struct = requireStruct(record.value, 'copying fields from value to key')
         const keySchema = keySchemaOf(struct.schema)

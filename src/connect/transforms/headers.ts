@@ -5,8 +5,9 @@ import type { TransformPlugin } from '../connector.ts'
 import { dataError } from '../errors.ts'
 import { fieldOf, Struct } from '../schema.ts'
 import { parseValue } from '../values/value-parser.ts'
+import { MemberRewriter } from './member-rewriter.ts'
 import { exactly, replaceNull, someNames } from './options.ts'
-import { fieldReader, oncePerSchema, requireMembers, requireStruct, structLike, twoSided, wholeRecord } from './sides.ts'
+import { fieldReader, oncePerSchema, ownMember, requireMembers, requireStruct, structLike, twoSided, wholeRecord } from './sides.ts'
 
 export const dropHeaders: TransformPlugin = wholeRecord('DropHeaders', {
   headers: option.list({ doc: 'Names of the headers to remove.', importance: 'high', check: someNames }),
@@ -31,12 +32,12 @@ export const headerFrom = twoSided('HeaderFrom', {
   const moves = config.operation === 'move'
   const read = fieldReader(config['replace.null.with.default'])
   const purpose = `header ${config.operation}`
+  const rest = new MemberRewriter((names) => new Map(names.filter((name) => !config.fields.includes(name)).map((name) => [name, name])))
   const moved = oncePerSchema((schema) => structLike(schema, schema.fields!.filter(({ name }) => !config.fields.includes(name))))
   const schemaless = <R extends ConnectRecord>(record: R): R => {
     const members = requireMembers(side.valueOf(record), purpose)
-    const added = pairs.map(([field, key]): ConnectHeader => ({ key, schema: null, value: Object.hasOwn(members, field) ? members[field] : null }))
-    const left = moves ? Object.fromEntries(Object.entries(members).filter(([name]) => !config.fields.includes(name))) : members
-    return side.with({ ...record, headers: [...record.headers, ...added] }, null, left)
+    const added = pairs.map(([field, key]): ConnectHeader => ({ key, schema: null, value: ownMember(members, field) }))
+    return side.with({ ...record, headers: [...record.headers, ...added] }, null, moves ? rest.apply(members) : members)
   }
   return {
     apply(record) {

@@ -3,8 +3,10 @@ import type { ConnectRecord, SinkRecord } from '../connect-record.ts'
 import { configError, dataError } from '../errors.ts'
 import { schema as make, Struct } from '../schema.ts'
 import type { Schema } from '../schema.ts'
+import { MemberRewriter, overwriting } from './member-rewriter.ts'
 import { replaceNull } from './options.ts'
-import { copyMembers, memberReader, oncePerSchema, requireMembers, requireStruct, setMember, structLike, twoSided, withOptional } from './sides.ts'
+import { memberReader, oncePerSchema, requireMembers, requireStruct, structLike, twoSided, withOptional } from './sides.ts'
+import type { Members } from './sides.ts'
 
 const fieldName = (what: string) =>
   option.string({ doc: `Name of the field for ${what}; ! at its end makes it required, ? optional, which it is by default.`, default: null })
@@ -51,18 +53,15 @@ export const insertField = twoSided('InsertField', {
     throw configError(`Invalid value null for configuration static.value: No value specified for static field: ${config['static.field']}`)
   }
   const read = memberReader(config['replace.null.with.default'])
+  const extendedMembers = memberExtender(insertions)
   const extended = oncePerSchema((schema) => structLike(schema, [...schema.fields!, ...insertions]))
   return {
     apply(record) {
       const [schema, value] = [side.schemaOf(record), side.valueOf(record)]
       if (value === null) return record
       if (schema === null) {
-        const members = copyMembers(requireMembers(value, 'field insertion'))
-        for (const { name, valueOf } of insertions) {
-          const inserted = valueOf(record, false)
-          if (inserted !== null) setMember(members, name, inserted)
-        }
-        return side.with(record, null, members)
+        const members = requireMembers(value, 'field insertion')
+        return side.with(record, null, extendedMembers(members, insertions.map(({ valueOf }) => valueOf(record, false))))
       }
       const struct = requireStruct(value, 'field insertion')
       const values = schema.fields!.map((field) => read(struct, field))
@@ -72,3 +71,20 @@ export const insertField = twoSided('InsertField', {
     },
   }
 })
+
+/** What is null is not inserted. */
+function memberExtender(insertions: readonly Insertion[]): (members: Members, values: readonly unknown[]) => Members {
+  const rewriters = new Map<string, MemberRewriter>()
+  const all = new MemberRewriter(overwriting(insertions.map(({ name }) => name)))
+  return (members, values) => {
+    if (!values.includes(null)) return all.apply(members, values)
+    const present = values.flatMap((value, index) => (value === null ? [] : [index]))
+    const key = present.join()
+    let rewriter = rewriters.get(key)
+    if (rewriter === undefined) {
+      rewriter = new MemberRewriter(overwriting(present.map((index) => insertions[index]!.name)))
+      rewriters.set(key, rewriter)
+    }
+    return rewriter.apply(members, present.map((index) => values[index]))
+  }
+}

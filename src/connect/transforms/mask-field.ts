@@ -5,16 +5,19 @@ import { Decimal, Struct } from '../schema.ts'
 import type { Schema } from '../schema.ts'
 import { describeValue } from '../validate.ts'
 import { requireNames } from './fields.ts'
+import { MemberRewriter, overwriting } from './member-rewriter.ts'
 import { integerBits, truncated } from './numbers.ts'
 import { nonEmpty, replaceNull } from './options.ts'
-import { copyMembers, memberReader, requireMembers, requireStruct, setMember, twoSided } from './sides.ts'
+import { memberReader, ownMember, requireMembers, requireStruct, twoSided } from './sides.ts'
 
 export const maskField = twoSided('MaskField', {
   'fields': option.list({ doc: 'Fields to mask.', importance: 'high' }),
   'replacement': option.string({ doc: 'What numbers and texts become; absent: the zero of their type.', default: null, importance: 'low', check: nonEmpty }),
   'replace.null.with.default': replaceNull,
 }, (config, side) => {
-  const fields = new Set(requireNames('fields', config.fields))
+  const names = requireNames('fields', config.fields)
+  const fields = new Set(names)
+  const rewriter = new MemberRewriter(overwriting(names))
   const read = memberReader(config['replace.null.with.default'])
   const { replacement } = config
   const mask = (schema: Schema | null, value: unknown) => (value === null ? null : replacement === null ? zeroOf(value) : replaced(schema, value, replacement))
@@ -23,9 +26,7 @@ export const maskField = twoSided('MaskField', {
       const [schema, value] = [side.schemaOf(record), side.valueOf(record)]
       if (schema === null) {
         const members = requireMembers(value, 'mask fields')
-        const masked = copyMembers(members)
-        for (const name of fields) setMember(masked, name, mask(null, Object.hasOwn(members, name) ? members[name] : null))
-        return side.with(record, null, masked)
+        return side.with(record, null, rewriter.apply(members, names.map((name) => mask(null, ownMember(members, name)))))
       }
       const struct = requireStruct(value, 'mask fields')
       return side.with(record, schema, new Struct(schema, schema.fields!.map((field) => (fields.has(field.name) ? mask(field.schema, read(struct, field)) : read(struct, field)))))

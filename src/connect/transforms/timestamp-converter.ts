@@ -5,8 +5,9 @@ import { logicalOf, schema as make, Struct } from '../schema.ts'
 import type { Schema } from '../schema.ts'
 import { describeSchema, describeValue } from '../validate.ts'
 import { JavaDateFormat } from './java-date-format.ts'
+import { MemberRewriter, overwriting } from './member-rewriter.ts'
 import { exactly, replaceNull } from './options.ts'
-import { fieldReader, oncePerSchema, requireMembers, requireStruct, structLike, twoSided, withOptional } from './sides.ts'
+import { fieldReader, oncePerSchema, ownMember, requireMembers, requireStruct, structLike, twoSided, withOptional } from './sides.ts'
 
 type Kind = 'string' | 'unix' | 'Date' | 'Time' | 'Timestamp'
 
@@ -38,6 +39,7 @@ export const timestampConverter = twoSided('TimestampConverter', {
     if (value === null || value === undefined) return null
     return times.write(target, times.read(schema === null ? kindOfValue(value) : kindOfSchema(schema), value))
   }
+  const rewriter = new MemberRewriter(overwriting([config.field]))
   const targetSchema = (of: Schema) => withOptional(kindSchemas[target], of.optional)
   const convertedSchema = oncePerSchema((schema) => structLike(schema, schema.fields!.map(({ name, schema: of }) => {
     if (name !== config.field) return { name, schema: of }
@@ -51,7 +53,7 @@ export const timestampConverter = twoSided('TimestampConverter', {
         if (config.field === '') return side.with(record, null, convert(null, value))
         if (value === null) return record
         const members = requireMembers(value, 'converting timestamp formats')
-        return side.with(record, null, { ...members, [config.field]: convert(null, Object.hasOwn(members, config.field) ? members[config.field] : null) })
+        return side.with(record, null, rewriter.apply(members, [convert(null, ownMember(members, config.field))]))
       }
       if (config.field === '') return side.with(record, targetSchemaOf(schema, targetSchema), convert(schema, value))
       if (value === null) return record
