@@ -1,5 +1,5 @@
-import { StreamError, isStreamError } from '../../core/index.ts'
-import type { ErrorCode } from '../../core/index.ts'
+import { StreamError, isStreamError, sleep } from '../../core/index.ts'
+import type { Clock, ErrorCode } from '../../core/index.ts'
 
 /** After these the same work can succeed from the last commit: another owner took over, or a backend was away for a while. */
 const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -11,6 +11,38 @@ const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 /** True for a failure that rolling back and trying again may cure; a wrong program or a damaged log is not among them. */
 export function canGoOn(failure: StreamError): boolean {
   return failure.retriable || passing.has(failure.code)
+}
+
+const maxBackoffMs = 10_000
+
+/** How long to wait after so many failures in a row. */
+export function backoffMs(failures: number): number {
+  return Math.min(maxBackoffMs, 50 * 2 ** failures)
+}
+
+/** Does it again, with growing pauses, for as long as its failure may pass and nobody asks to stop. @throws the last failure */
+export async function repeatWhilePassing(work: () => Promise<void>, clock: Clock, signal: AbortSignal): Promise<void> {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!canGoOn(asStreamError(error)) || signal.aborted) throw error
+    }
+    await sleep(clock, backoffMs(failures), signal)
+  }
+}
+
+/** Every step in turn, also after one that failed. @throws the first failure */
+export async function allOf(steps: readonly (() => void | Promise<void> | undefined)[]): Promise<void> {
+  const failures: unknown[] = []
+  for (const step of steps) {
+    try {
+      await step()
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (failures.length > 0) throw failures[0]
 }
 
 /** As a setting, and as an option of the console. */

@@ -7,7 +7,7 @@ import type { TopologyData } from '../topology/node.ts'
 import { ActiveTask } from './active-task.ts'
 import { taskAssignor } from './assignor.ts'
 import { giveWay, isWaiting, nextResult, settle } from './calls-under-way.ts'
-import { asStreamError, canGoOn, withAdvice } from './failure.ts'
+import { allOf, asStreamError, backoffMs, canGoOn, repeatWhilePassing, withAdvice } from './failure.ts'
 import { openGlobals } from './global-reader.ts'
 import type { GlobalReader } from './global-reader.ts'
 import { KnownTopics } from './known-topics.ts'
@@ -53,7 +53,6 @@ const recordsPerTurn = 128
 const readBytes = 1024 * 1024
 const maxBatchBytes = 256 * 1024
 const maxInFlightBytes = 16 * 1024 * 1024
-const maxBackoffMs = 10_000
 /** How long a member that asks for the end of the application waits until the others have heard. */
 const shutdownPatienceMs = 30_000
 
@@ -360,17 +359,23 @@ export class StreamThread {
     const decision = isPassing ? 'replace' : await this.#options.config.onFailure(failure)
     if (decision === 'shutdown-application') await this.#askShutdown()
     if (decision !== 'replace') throw withAdvice(failure)
-    const backoffMs = Math.min(maxBackoffMs, 50 * 2 ** this.#failuresInARow++)
-    await sleep(this.#options.config.clock, backoffMs, this.#stop.signal)
+    await sleep(this.#options.config.clock, backoffMs(this.#failuresInARow++), this.#stop.signal)
+  }
+
+  /** While the backend is away, nothing can be aborted: that is tried until it is back, or the thread is to stop. */
+  #abort(): Promise<void> {
+    return repeatWhilePassing(() => this.#output.abort(), this.#options.config.clock, this.#stop.signal)
   }
 
   async #rollback(): Promise<void> {
-    await this.#output.abort()
+    await this.#abort()
     for (const active of this.#tasks) {
       active.rollback()
       if (this.#ownsTasks) for (const input of active.inputs) this.#member!.seek({ topic: input.topic, partition: input.partition, offset: input.position })
     }
     this.#isDirty = false
+    // What was committed is what the group says; tasks whose place is another one begin anew.
+    if (this.#output.takeDoubt() && this.#ownsTasks) this.#newAssignment = this.#tasks.flatMap(({ inputs }) => inputs)
   }
 
   // -------------------------------------------------------------------------------------------- rebalancing
@@ -412,10 +417,11 @@ export class StreamThread {
   }
 
   async #dropTasks(): Promise<void> {
-    await this.#output.abort()
-    for (const active of this.#tasks) this.#closeTask(active)
+    await this.#abort()
+    const tasks = this.#tasks.map((active) => () => this.#closeTask(active))
     this.#setTasks([])
     this.#isDirty = false
+    await allOf(tasks)
   }
 
   /** Where a new topic matches a pattern, the group has to hear of it: only who joins says what it wants to read. */
@@ -489,12 +495,8 @@ export class StreamThread {
   }
 
   async #close(): Promise<void> {
-    for (const active of this.#tasks) this.#closeTask(active)
+    const tasks = this.#tasks.map((active) => () => this.#closeTask(active))
     this.#setTasks([])
-    await this.#upkeep.close()
-    await this.#globals.close()
-    await this.#output.close()
-    await this.#factory.close()
-    await this.#member?.leave()
+    await allOf([...tasks, () => this.#upkeep.close(), () => this.#globals.close(), () => this.#output.close(), () => this.#factory.close(), () => this.#member?.leave()])
   }
 }

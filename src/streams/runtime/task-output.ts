@@ -35,6 +35,10 @@ export class TaskOutput {
   readonly #options: TaskOutputOptions
   #producer: Producer | null = null
   #inTransaction = false
+  /** The producer can do nothing more, and the next one is not open yet. */
+  #isDead = false
+  /** A transaction was to be committed, and the answer did not come. */
+  #isInDoubt = false
   #inFlightBytes = 0
   readonly #inFlight = new Set<Promise<void>>()
   #failure: unknown = null
@@ -97,24 +101,36 @@ export class TaskOutput {
     }
     if (offsets.length === 0 && !this.#inTransaction) return
     this.#begin()
+    this.#isInDoubt = true
     await this.#open.commit({ group: member.metadata(), offsets })
-    this.#inTransaction = false
+    this.#isInDoubt = this.#inTransaction = false
   }
 
-  /** Drops everything since the last commit. A producer that is dead is replaced. */
+  /** True once after a commit that failed: it may have taken effect all the same, and the group's offsets tell whether it has. */
+  takeDoubt(): boolean {
+    const wasInDoubt = this.#isInDoubt
+    this.#isInDoubt = false
+    return wasInDoubt
+  }
+
+  /** Drops everything since the last commit. A producer that is dead is replaced. After a failure it can be called again, and has to be before anything is sent. */
   async abort(): Promise<void> {
     this.collector.discard()
     while (this.#inFlight.size > 0) await Promise.all(this.#inFlight)
-    const failure = this.#failure
+    this.#isDead ||= isProducerDead(this.#failure)
     this.#failure = null
-    const wasInTransaction = this.#inTransaction
-    this.#inTransaction = false
+    if (this.#inTransaction && !this.#isDead) await this.#abortOpen()
+    if (this.#isDead) await this.#reopen()
+    this.#isDead = this.#inTransaction = false
+  }
+
+  async #abortOpen(): Promise<void> {
     try {
-      if (wasInTransaction && !isProducerDead(failure)) return await this.#open.abort()
+      await this.#open.abort()
     } catch (error) {
       if (!isProducerDead(error)) throw error
+      this.#isDead = true
     }
-    if (isProducerDead(failure) || wasInTransaction) await this.#reopen()
   }
 
   async close(): Promise<void> {

@@ -65,3 +65,24 @@ describe('a topic that appears while an application runs', () => {
     expect(app.state).toBe('RUNNING')
   }, 60_000)
 })
+
+describe('a processor whose close fails', () => {
+  it('keeps the others from nothing: all are closed, and the member leaves', async () => {
+    await createTopics(broker, { in: 2 })
+    let closed = 0
+    const builder = new StreamsBuilder()
+    builder.stream(topic('in', text)).process(() => ({
+      process: () => undefined,
+      close: () => {
+        closed++
+        throw new Error('cannot close')
+      },
+    }))
+    await start(builder.build())
+    await app.caughtUp()
+    await expect(app.close()).rejects.toThrow('cannot close')
+    expect(closed).toBe(2)
+    expect(app.state).toBe('ERROR')
+    expect((await broker.groups.describe('app')).members).toEqual([])
+  })
+})

@@ -1,0 +1,130 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { StreamError, stringSerde } from '../../../src/core/index.ts'
+import type { Broker, Producer } from '../../../src/core/index.ts'
+import { StreamsApp, StreamsBuilder, topic } from '../../../src/streams/index.ts'
+import { createTopics, openMemoryBroker, readAll, write } from '../../kit/streams-harness.ts'
+
+const text = { key: stringSerde, value: stringSerde }
+
+let broker: Broker
+let app: StreamsApp
+beforeEach(async () => {
+  broker = await openMemoryBroker()
+  await createTopics(broker, { in: 1, out: 1 })
+})
+afterEach(async () => {
+  await app.close().catch(() => undefined)
+  await broker.close()
+})
+
+const away = () => new StreamError('BACKEND_UNAVAILABLE', 'the coordinator does not answer', { retriable: true })
+
+/** The same object, but for these methods. */
+function withMethods<T extends object>(target: T, methods: Partial<T>): T {
+  return new Proxy(target, {
+    get(_, name) {
+      const own = Reflect.get(methods, name) as unknown
+      if (own !== undefined) return own
+      const member = Reflect.get(target, name) as unknown
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member
+    },
+  })
+}
+
+/** A broker whose producers fail as `faulty` says, and that opens none while it is `away`. */
+function brokerWith(faulty: (producer: Producer) => Partial<Producer>, isAway: () => boolean): Broker {
+  return withMethods(broker, {
+    openProducer: async (options) => {
+      if (isAway()) throw away()
+      const producer = await broker.openProducer(options)
+      return withMethods(producer, faulty(producer))
+    },
+  })
+}
+
+async function start(faulty: (producer: Producer) => Partial<Producer>, isAway = () => false): Promise<void> {
+  const builder = new StreamsBuilder()
+  builder.stream(topic('in', text)).groupByKey().count({ store: 'counts' }).toStream().mapValues(String).to(topic('out', text))
+  app = new StreamsApp(builder.build(), { applicationId: 'app', broker: brokerWith(faulty, isAway), commitInterval: 5, cacheMaxBytes: 0 })
+  await app.start()
+}
+
+const values = async () => (await readAll(broker, 'out')).map(({ value }) => value)
+
+describe('a commit whose answer never comes', () => {
+  it('counts when it took effect: nothing is done twice', async () => {
+    let lost = 0
+    await start((producer) => ({
+      commit: async (offsets) => {
+        await producer.commit(offsets)
+        if (offsets!.offsets.length === 0 || lost++ > 0) return
+        throw away()
+      },
+      // The transaction is not open any more where it was; the coordinator says the same.
+      abort: async () => (lost === 1 ? undefined : producer.abort()),
+    }))
+    await write(broker, 'in', [{ key: 'a', value: 'x' }, { key: 'a', value: 'y' }])
+    await app.caughtUp()
+    await write(broker, 'in', [{ key: 'a', value: 'z' }])
+    await app.caughtUp()
+    expect(lost).toBeGreaterThan(0)
+    expect(await values()).toEqual(['1', '2', '3'])
+  })
+
+  it('is done again when it did not', async () => {
+    let lost = 0
+    await start((producer) => ({
+      commit: async (offsets) => {
+        if (offsets!.offsets.length > 0 && lost++ === 0) throw away()
+        await producer.commit(offsets)
+      },
+    }))
+    await write(broker, 'in', [{ key: 'a', value: 'x' }, { key: 'a', value: 'y' }])
+    await app.caughtUp()
+    expect(lost).toBeGreaterThan(1)
+    expect(await values()).toEqual(['1', '2'])
+  })
+})
+
+describe('a backend that is away for longer than anybody waits for an answer', () => {
+  it('ends nothing: the transaction is aborted when it is back', async () => {
+    let failures = 0
+    await start((producer) => ({
+      commit: async (offsets) => {
+        if (offsets!.offsets.length > 0 && failures++ === 0) throw away()
+        await producer.commit(offsets)
+      },
+      abort: async () => {
+        if (failures > 0 && failures++ < 4) throw away()
+        await producer.abort()
+      },
+    }))
+    await write(broker, 'in', [{ key: 'a', value: 'x' }, { key: 'a', value: 'y' }])
+    await app.caughtUp()
+    expect(failures).toBeGreaterThan(3)
+    expect(app.state).toBe('RUNNING')
+    expect(await values()).toEqual(['1', '2'])
+  })
+
+  it('is waited for also where the producer has to be replaced', async () => {
+    const fenced = new StreamError('PRODUCER_FENCED', 'the transaction ran into its time-out')
+    let isFenced = false
+    let refusals = 3
+    await start((producer) => ({
+      commit: async (offsets) => {
+        if (offsets!.offsets.length === 0 || isFenced) return producer.commit(offsets)
+        isFenced = true
+        throw fenced
+      },
+      abort: async () => {
+        if (isFenced && refusals > 0) throw fenced
+        await producer.abort()
+      },
+    }), () => isFenced && refusals-- > 0)
+    await write(broker, 'in', [{ key: 'a', value: 'x' }])
+    await app.caughtUp()
+    expect(refusals).toBeLessThan(0)
+    expect(app.state).toBe('RUNNING')
+    expect(await values()).toEqual(['1'])
+  })
+})
