@@ -14,7 +14,7 @@ import { AccessLogWriter } from './access-log-writer.ts'
 import { type LogPlace, beginAnew } from './log-place.ts'
 import { outputFile } from './pipeline.ts'
 import { plainCount } from './plain-count.ts'
-import { type Table, differences, dropPostgresTables, readFileTable, readPostgresTable, readTopics } from './result-tables.ts'
+import { type Table, differences, dropPostgresTables, readFileTable, readPostgresTable, readTopics, sumOf } from './result-tables.ts'
 
 const { values: options } = parseArgs({
   options: {
@@ -37,6 +37,7 @@ const tickMs = 50
 const longestWorkMs = 2_000
 /** Every fourth run, on average, is killed while it starts. */
 const startsKilled = 1 / 4
+/** Without a row that changes. */
 const patienceMs = 60_000
 /** How long the last start took that was not killed. */
 let startMs = 500
@@ -104,10 +105,15 @@ async function stop(child: ChildProcess): Promise<number | null> {
 
 /** True when every table came to be what is expected; a table that went past it never does. */
 async function waitForTables(expected: Table, child: ChildProcess): Promise<boolean> {
-  const deadline = systemClock.monotonic() + patienceMs
-  while (systemClock.monotonic() < deadline && child.exitCode === null) {
+  let seen = -1
+  let deadline = 0
+  while (child.exitCode === null) {
     const tables = await outsideTables()
     if (tables.every(({ table }) => differences(expected, table).length === 0)) return true
+    const hits = tables.reduce((sum, { table }) => sum + sumOf(table), 0)
+    if (hits !== seen) deadline = systemClock.monotonic() + patienceMs
+    else if (systemClock.monotonic() > deadline) return false
+    seen = hits
     await sleep(systemClock, 250)
   }
   return false
@@ -123,7 +129,7 @@ async function outsideTables(): Promise<{ name: string; table: Table }[]> {
 async function report(expected: ReturnType<typeof plainCount>, drained: boolean, exitCode: number | null): Promise<number> {
   const complaints: string[] = []
   if (exitCode !== 0) complaints.push(`SIGTERM must end the pipeline with exit code 0, not ${exitCode}`)
-  if (!drained) complaints.push(`the tables were not complete after ${patienceMs / 1000} s`)
+  if (!drained) complaints.push(`the tables are not complete, and nothing changed in them for ${patienceMs / 1000} s`)
   const { table: topicTable, deadLetters } = await readTopics(place)
   const tables = [{ name: 'topic', table: topicTable }, ...(await outsideTables())]
   for (const { name, table } of tables) complaints.push(...differences(expected.hits, table).map((difference) => `${name}: ${difference}`))
