@@ -44,8 +44,8 @@ class VerifiableSinkTask implements SinkTask<Config> {
   stop(): void {}
 
   #verify({ originalTopic, originalPartition, originalOffset, key, value }: SinkRecord): void {
-    const sequence = Number(value)
-    if (!Number.isSafeInteger(sequence)) throw connectorError(`${originalTopic}-${originalPartition} at offset ${originalOffset} holds no number of VerifiableSource`)
+    const sequence = sequenceOf(value)
+    if (sequence === undefined) throw connectorError(`${originalTopic}-${originalPartition} at offset ${originalOffset} holds no number of VerifiableSource`)
     this.#records++
     const identity = `${originalTopic}-${originalPartition} ${String(key)}`
     const last = this.#last.get(identity) ?? (originalOffset === 0 ? -1 : sequence - 1)
@@ -63,6 +63,13 @@ class VerifiableSinkTask implements SinkTask<Config> {
     if (this.#config['on.gap'] === 'fail') throw connectorError(`${text}: ${count} missing`)
     this.#context.log.error(`${text}: ${count} missing`)
   }
+}
+
+/** A number, or its digits where a converter made a text of it; nothing else has a place in a sequence. */
+function sequenceOf(value: unknown): number | undefined {
+  const isNumber = typeof value === 'number' || typeof value === 'bigint' || (typeof value === 'string' && /^\d+$/.test(value))
+  const sequence = isNumber ? Number(value) : NaN
+  return Number.isSafeInteger(sequence) ? sequence : undefined
 }
 
 /** Upstream's VerifiableSinkConnector, which looks at the numbers itself. */

@@ -33,6 +33,7 @@ describe('VerifiableSource and VerifiableSink', () => {
     }
     expect(() => start({}).task.put([record(0, 0), record(1, 2)])).toThrow('t-0 at offset 1: number 2 of key 0 follows 0: 1 missing')
     expect(() => start({}).task.put([record(0, 1)])).toThrow('follows -1')
+    for (const value of [null, '', ' ', true, [], {}, '1x', 1.5]) expect(() => start({}).task.put([{ ...record(0, 0), value } as SinkRecord])).toThrow('t-0 at offset 0 holds no number of VerifiableSource')
     const { task, gauges, log } = start({ 'on.gap': 'log' })
     await task.put([record(7, 5), record(8, 6), record(9, 6), record(10, 9), record(11, 10)])
     expect(Object.fromEntries([...gauges].map(([name, read]) => [name, read()]))).toEqual({ verified_records: 5, verified_gaps: 2, verified_repeats: 1 })
