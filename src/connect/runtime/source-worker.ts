@@ -84,6 +84,8 @@ export class SourceWorker {
   #deliveries: Delivery[] = []
   readonly #refusals: Promise<void>[] = []
   readonly #hasTransforms: boolean
+  /** For records without a timestamp of their own: looked up once for those that do not wait for anything. */
+  #nowMs = 0
   #reported = 0
 
   constructor(options: SourceWorkerOptions) {
@@ -153,14 +155,17 @@ export class SourceWorker {
   }
 
   async #process(polled: SourcePoll): Promise<void> {
-    const { committer, submitted } = this.#options
+    const { committer, submitted, clock } = this.#options
     committer.begin()
+    this.#nowMs = clock.now()
     try {
       if ('spans' in polled) await this.#addSpans(polled)
       else {
         for (const each of polled) {
           const waits = this.#add(each)
-          if (waits !== undefined) await waits
+          if (waits === undefined) continue
+          await waits
+          this.#nowMs = clock.now()
         }
       }
     } finally {
@@ -302,6 +307,7 @@ export class SourceWorker {
       const source = await made
       if (source === null) return droppedTicket
       if (!writer.isOpen(source.record.topic)) await writer.open(source.record.topic)
+      this.#nowMs = this.#options.clock.now()
       return this.#append(source)
     } catch (error) {
       return this.#refuse(record, error)
@@ -309,9 +315,8 @@ export class SourceWorker {
   }
 
   #append({ record: { topic, partition = null, timestamp }, encoded: { key, value, headers } }: EncodedSource): Ticket {
-    const { committer, clock } = this.#options
     try {
-      return committer.writer.add({ topic, partition }, key, value, timestamp ?? clock.now(), headers)
+      return this.#options.committer.writer.add({ topic, partition }, key, value, timestamp ?? this.#nowMs, headers)
     } catch (error) {
       throw failedAt('KAFKA_PRODUCE', error)
     }

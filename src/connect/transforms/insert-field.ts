@@ -53,7 +53,7 @@ export const insertField = twoSided('InsertField', {
     throw configError(`Invalid value null for configuration static.value: No value specified for static field: ${config['static.field']}`)
   }
   const read = memberReader(config['replace.null.with.default'])
-  const extendedMembers = memberExtender(insertions)
+  const extendMembers = memberExtender(insertions)
   const extended = oncePerSchema((schema) => structLike(schema, [...schema.fields!, ...insertions]))
   return {
     apply(record) {
@@ -61,7 +61,7 @@ export const insertField = twoSided('InsertField', {
       if (value === null) return record
       if (schema === null) {
         const members = requireMembers(value, 'field insertion')
-        return side.with(record, null, extendedMembers(members, insertions.map(({ valueOf }) => valueOf(record, false))))
+        return side.with(record, null, extendMembers(members, record))
       }
       const struct = requireStruct(value, 'field insertion')
       const values = schema.fields!.map((field) => read(struct, field))
@@ -73,11 +73,10 @@ export const insertField = twoSided('InsertField', {
 })
 
 /** What is null is not inserted. */
-function memberExtender(insertions: readonly Insertion[]): (members: Members, values: readonly unknown[]) => Members {
+function memberExtender(insertions: readonly Insertion[]): (members: Members, record: ConnectRecord) => Members {
   const rewriters = new Map<string, MemberRewriter>()
   const all = new MemberRewriter(overwriting(insertions.map(({ name }) => name)))
-  return (members, values) => {
-    if (!values.includes(null)) return all.apply(members, values)
+  const some = (members: Members, values: readonly unknown[]) => {
     const present = values.flatMap((value, index) => (value === null ? [] : [index]))
     const key = present.join()
     let rewriter = rewriters.get(key)
@@ -86,5 +85,15 @@ function memberExtender(insertions: readonly Insertion[]): (members: Members, va
       rewriters.set(key, rewriter)
     }
     return rewriter.apply(members, present.map((index) => values[index]))
+  }
+  const values: unknown[] = insertions.map(() => null) // the same for each record, which is done with it before the next one comes
+  return (members, record) => {
+    let hasNull = false
+    for (let index = 0; index < insertions.length; index++) {
+      const value = insertions[index]!.valueOf(record, false)
+      values[index] = value
+      hasNull ||= value === null
+    }
+    return hasNull ? some(members, values) : all.apply(members, values)
   }
 }
