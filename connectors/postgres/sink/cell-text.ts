@@ -27,8 +27,8 @@ export function cellText(value: unknown, kind: ColumnKind, array: ArrayForm = pl
   }
   if (kind === 'array' && Array.isArray(value)) return arrayText(value, array, isDatabaseText)
   if (kind === 'bytea' && typeof value === 'string') return byteaText(value)
-  if (value instanceof Date) return dateText(value, kind)
-  if (typeof value === 'number' && isMoment(kind)) return dateText(new Date(value), kind)
+  if (value instanceof Date) return dateText(value.getTime(), kind)
+  if (typeof value === 'number' && isMoment(kind)) return dateText(value, kind)
   return scalarText(value)
 }
 
@@ -64,20 +64,39 @@ function scalarText(value: unknown): string {
     default:
   }
   if (value instanceof Decimal) return value.toPlainString()
-  if (value instanceof Date) return dateText(value, 'timestamptz')
+  if (value instanceof Date) return dateText(value.getTime(), 'timestamptz')
   if (value instanceof Uint8Array) return `\\x${Buffer.from(value).toString('hex')}`
   return jsonText(value)
 }
 
-/** Of the years 0000 to 9999. */
-const usualIsoLength = '2026-11-21T07:00:00.000Z'.length
+const dayMs = 86_400_000
+const dayLength = '2026-11-21T'.length
+const twoDigits = Array.from({ length: 60 }, (_, number) => String(number).padStart(2, '0'))
+/** Moments that come one behind the other tend to be of one day. */
+let lastDay = { number: Number.NaN, text: '' }
+
+/** As `toISOString`. Undefined outside the years 0001 to 9999. */
+function isoText(fractional: number): string | undefined {
+  const moment = Math.trunc(fractional)
+  const day = Math.floor(moment / dayMs)
+  if (day !== lastDay.number) {
+    if (Number.isNaN(new Date(moment).getTime())) return undefined
+    lastDay = { number: day, text: new Date(day * dayMs).toISOString().slice(0, -13) }
+  }
+  if (lastDay.text.length !== dayLength || lastDay.text < '0001') return undefined
+  const ms = moment - day * dayMs
+  const seconds = Math.trunc(ms / 1_000)
+  const minutes = Math.trunc(seconds / 60)
+  return `${lastDay.text}${twoDigits[Math.trunc(minutes / 60)]}:${twoDigits[minutes % 60]}:${twoDigits[seconds % 60]}.${String(ms % 1_000).padStart(3, '0')}Z`
+}
 
 /** Dates are moments: what has no time zone in the database gets the time in UTC. */
-function dateText(moment: Date, kind: ColumnKind): string {
+function dateText(ms: number, kind: ColumnKind): string {
+  const usual = kind === 'timestamptz' ? isoText(ms) : undefined
+  if (usual !== undefined) return usual
+  const moment = new Date(ms)
   if (Number.isNaN(moment.getTime())) throw dataError('the number is outside the range of dates')
-  const iso = moment.toISOString()
-  if (kind === 'timestamptz' && iso.length === usualIsoLength && iso >= '0001') return iso
-  const dayAndTime = iso.slice(-20) // -MM-DDTHH:mm:ss.sssZ
+  const dayAndTime = moment.toISOString().slice(-20) // -MM-DDTHH:mm:ss.sssZ
   if (kind === 'time') return dayAndTime.slice(7, -1)
   const year = moment.getUTCFullYear()
   const text = String(year > 0 ? year : 1 - year).padStart(4, '0') + dayAndTime

@@ -11,6 +11,7 @@ import { openApiEndpoint } from './open-api.ts'
 import { pluginEndpoints } from './plugin-endpoints.ts'
 import { restConfigOf } from './rest-config.ts'
 import { RestServer } from './rest-server.ts'
+import { signalEndpoints } from './signal-endpoints.ts'
 import { loggerEndpoints, workerEndpoints } from './worker-endpoints.ts'
 
 export interface ServedWorker {
@@ -31,6 +32,7 @@ export async function serveRest({ herder, parts, isReady, peers }: ServedWorker)
     ...topicEndpoints(herder, { tracking: workerConfig['topic.tracking.enable'], reset: workerConfig['topic.tracking.allow.reset'] }),
     ...pluginEndpoints({ registry, worker, resolve: parts.resolve, redact }),
     ...deadLetterEndpoints(herder, broker),
+    ...signalEndpoints({ herder, registry, resolve: parts.resolve }),
     metricsEndpoint(runner, broker),
     ...(peers === undefined ? [] : internalEndpoints(herder, peers)),
   ]
