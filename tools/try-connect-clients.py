@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """
 Drives the REST API of a Connect worker with clients that nobody here wrote, as their users would: kafka-connect-py, kafka-connect-api
-and kafkaconnect, fetched from PyPI into a temporary directory. Needs a build (npm run build) and Python 3.9 or newer.
+and kafkaconnect, fetched from PyPI into a temporary directory, and kafka-connect-client from Maven Central where mvn and java are there.
+Needs a build (npm run build) and Python 3.9 or newer.
 
     python3 tools/try-connect-clients.py
 
@@ -10,6 +11,7 @@ Prints a line a step, and exits with 1 when one failed. The worker runs on a fre
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,6 +21,11 @@ import urllib.request
 import venv
 
 clients = ['kafka-connect-py==1.0.0', 'kafka-connect-api==0.5.10', 'kafkaconnect==1.3.1', 'setuptools==65.5.0']
+java_client = '''<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion><groupId>millrace.test</groupId><artifactId>try-connect-client</artifactId><version>1</version>
+  <dependencies><dependency><groupId>org.sourcelab</groupId><artifactId>kafka-connect-client</artifactId><version>4.0.4</version></dependency></dependencies>
+</project>
+'''
 repository = pathlib.Path(__file__).resolve().parent.parent
 failures = []
 
@@ -124,6 +131,16 @@ def drive_kafkaconnect(base, config):
     check('kafkaconnect: delete', json.loads(client.list()) == [], client.list())
 
 
+def drive_kafka_connect_client(base, lines, directory):
+    if not all(map(shutil.which, ['java', 'mvn'])):
+        return print('skip kafka-connect-client: there is no java or no mvn')
+    pathlib.Path(directory, 'pom.xml').write_text(java_client)
+    subprocess.run(['mvn', '-q', '-B', '-f', directory, 'dependency:copy-dependencies', '-DincludeScope=runtime', f'-DoutputDirectory={directory}/jars'], check=True)
+    flow = subprocess.run(['java', '-cp', f'{directory}/jars/*', repository / 'tools' / 'connect-client-flow.java', base, str(lines)], stderr=subprocess.DEVNULL, check=False)
+    if flow.returncode != 0:
+        failures.append('kafka-connect-client')
+
+
 def drive(base, directory):
     lines = pathlib.Path(directory, 'lines.txt')
     lines.write_text('one\ntwo\nthree\n')
@@ -132,6 +149,7 @@ def drive(base, directory):
     drive_kafka_connect_py(base, config)
     drive_kafka_connect_api(int(base.rsplit(':', 1)[1]), config)
     drive_kafkaconnect(base, config)
+    drive_kafka_connect_client(base, lines, directory)
     print(f'{len(failures)} steps failed')
     sys.exit(1 if failures else 0)
 

@@ -1,12 +1,15 @@
 /**
  * Faults on a real cluster of three brokers, under one load with an oracle (kafka-workload.ts). MILLRACE_KAFKA_FAULT_ROUNDS
  * repeats the list of faults (default 1 round, some two minutes); MILLRACE_KAFKA_FAULT_PACE_MS sets the load
- * (default 50: some 60 records a second).
+ * (default 50: some 60 records a second); MILLRACE_KAFKA_DOWN_MS is how long all brokers are down (default 15 000). A Connect
+ * worker with VerifiableSource and VerifiableSink goes through all of it, too.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ConnectWorker } from '../../src/connect/index.ts'
 import { coordinatorPartition, openKafkaBroker } from '../../src/core/index.ts'
 import type { Broker, Producer } from '../../src/core/index.ts'
 import { sleep, systemClock } from '../../src/core/clock.ts'
+import { memoryLog } from '../connect/runtime/connect-kit.ts'
 import { runKafkaTool } from '../kit/kafka.ts'
 import type { KafkaCluster } from '../kit/kafka.ts'
 import { describeWithOwnKafka } from '../kit/kafka-describe.ts'
@@ -17,7 +20,7 @@ const rounds = Number(process.env['MILLRACE_KAFKA_FAULT_ROUNDS'] ?? 1)
 const paceMs = Number(process.env['MILLRACE_KAFKA_FAULT_PACE_MS'] ?? 50)
 /** Both longer than it takes the cluster to notice. */
 const stillMs = 20_000
-const downMs = 15_000
+const downMs = Number(process.env['MILLRACE_KAFKA_DOWN_MS'] ?? 15_000)
 const patienceMs = 180_000
 const testTimeoutMs = 300_000
 const nodeIds = [1, 2, 3] as const
@@ -25,14 +28,25 @@ const nodeIds = [1, 2, 3] as const
 describeWithOwnKafka({ brokers: 3 }, 'three brokers of Apache Kafka under faults', (cluster) => {
   let admin: Broker
   let workload: Workload
+  let worker: ConnectWorker
+  const connectLog = memoryLog()
   const connect = () => openKafkaBroker({ brokers: cluster().bootstrapServers.split(','), requestTimeoutMs: 10_000, deliveryTimeoutMs: 240_000 })
 
   beforeAll(async () => {
     admin = await connect()
     workload = await startWorkload({ connect, name: 'faults', paceMs })
+    worker = ConnectWorker.open({
+      broker: await connect(), log: connectLog, config: { 'task.host': 'in-process', 'key.converter': 'StringConverter', 'value.converter': 'StringConverter', 'offset.flush.interval.ms': '500', 'restart.backoff.max.ms': '5000' },
+    })
+    await worker.start({ name: 'source', config: { 'connector.class': 'VerifiableSource', 'topic': 'verified', 'throughput': '50', 'transaction.boundary': 'interval', 'transaction.boundary.interval.ms': '500' } })
+    await worker.start({ name: 'sink', config: { 'connector.class': 'VerifiableSink', 'topics': 'verified' } })
     await progress(workload)
   }, testTimeoutMs)
-  afterAll(() => admin?.close())
+  afterAll(async () => {
+    await worker?.stop()
+    await worker?.parts.broker.close()
+    await admin?.close()
+  })
 
   const survives = (what: string, fault: () => Promise<void>) => it(`goes on after ${what}`, async () => {
     workload.takeLongestPauses()
@@ -115,6 +129,23 @@ describeWithOwnKafka({ brokers: 3 }, 'three brokers of Apache Kafka under faults
       })
     })
   }
+
+  it('has not cost the Connect worker a number, or given it one twice, and it goes on', async () => {
+    const taken = () => worker.status().map(({ tasks }) => tasks[0]?.records ?? 0)
+    const before = taken()
+    for (const deadline = systemClock.monotonic() + patienceMs; !taken().every((count, index) => count > before[index]!); await sleep(systemClock, 100)) {
+      if (systemClock.monotonic() > deadline) throw new Error(`source and sink stand still: ${JSON.stringify(worker.status())}, ${connectLog.lines.slice(-20).join('\n')}`)
+    }
+    expect(worker.status().map(({ tasks }) => tasks[0]!.state)).toEqual(['RUNNING', 'RUNNING'])
+    const gauges = Object.fromEntries(worker.parts.runner.task('sink', 0)!.supervised.gauges().map(({ name, value }) => [name, value]))
+    await worker.stop()
+    const numbers = await readSequence(admin, 'verified', 0)
+    console.log(`${numbers.length} records through Connect, of which the sink's last launch looked at ${gauges['verified_records']}`)
+    expect(numbers.findIndex((value, index) => value !== index), 'first wrong place in verified-0').toBe(-1)
+    expect(gauges).toMatchObject({ verified_gaps: 0 })
+    const { offsets } = await admin.groups.describe('connect-sink')
+    expect(offsets[0]!.offset).toBeGreaterThanOrEqual(numbers.length)
+  }, testTimeoutMs)
 
   it('has copied every record exactly once, in order', async () => {
     await workload.finish(patienceMs)

@@ -83,11 +83,13 @@ export class RestServer {
 
   async #prepare(app: FastifyInstance, endpoints: readonly Endpoint[]): Promise<void> {
     const { config, redact, log } = this.#options
+    const withoutBody = keysOf(endpoints.filter(({ body, isInternal }) => body === undefined && isInternal !== true))
     // what Node says for itself would name the version of a parser
     app.removeAllContentTypeParsers()
-    app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, next) => {
+    app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text, next) => {
       try {
-        next(null, parseJson(text as string))
+        // as upstream, what nobody asked for is not looked at
+        next(null, withoutBody.has(keyOf(request)) ? undefined : parseJson(text as string))
       } catch (error) {
         next(error as Error)
       }
@@ -95,7 +97,7 @@ export class RestServer {
     if (config.allowedOrigins.length > 0) {
       await app.register(cors, { origin: config.allowedOrigins.includes('*') ? '*' : [...config.allowedOrigins], ...(config.allowedMethods.length > 0 && { methods: [...config.allowedMethods] }) })
     }
-    if (config.users !== null) await requireUser(app, config.users, new Set(endpoints.filter(({ isInternal }) => isInternal === true).map(({ method, path }) => `${method} ${path}`)))
+    if (config.users !== null) await requireUser(app, config.users, keysOf(endpoints.filter(({ isInternal }) => isInternal === true)))
     app.addHook('onRequest', async (request) => { if (!acceptsJson(request)) throw httpError(406) })
     app.addHook('onSend', async (_request, reply) => { for (const rule of config.headers) applyHeader(reply, rule, this.#options.clock) })
     app.setErrorHandler((error, request, reply) => {
@@ -135,6 +137,15 @@ export class RestServer {
       throw httpError(405)
     })
   }
+}
+
+/** To find an endpoint again when a request for it has come. */
+function keysOf(endpoints: readonly Endpoint[]): ReadonlySet<string> {
+  return new Set(endpoints.map(({ method, path }) => `${method} ${path}`))
+}
+
+function keyOf(request: FastifyRequest): string {
+  return `${request.method} ${request.routeOptions.url}`
 }
 
 function refusal(status: number, message: string): RestAnswer {
@@ -202,7 +213,7 @@ async function requireUser(app: FastifyInstance, users: ReadonlyMap<string, stri
     },
   })
   app.addHook('onRequest', (request, reply, next) => {
-    if (internal.has(`${request.method} ${request.routeOptions.url}`)) next()
+    if (internal.has(keyOf(request))) next()
     else app.basicAuth(request, reply, next)
   })
 }

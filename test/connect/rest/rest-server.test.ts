@@ -43,6 +43,15 @@ describe('the REST API', () => {
     expect(answer.text).not.toMatch(/\bat \S+ \(|node_modules/)
   })
 
+  it('looks at no body where none is asked for, but at its content type, as Kafka Connect does', async () => {
+    const { ask, put } = await serve()
+    await put('/connectors/fed/config', { 'connector.class': 'FedSource' })
+    const pause = async (contentType: string, body: string) => (await ask('/connectors/fed/pause', { method: 'PUT', body, headers: { 'content-type': contentType } })).status
+    expect(await pause('application/json', '{bad')).toBe(202)
+    expect(await pause('application/json', 'null')).toBe(202)
+    expect(await pause('application/x-www-form-urlencoded', '')).toBe(415)
+  })
+
   it('keeps keys that it does not know, as Kafka Connect does, and warns of them', async () => {
     const { put, log } = await serve()
     const answer = await put('/connectors/fed/config', { 'connector.class': 'FedSource', 'made.up': 'x' })
