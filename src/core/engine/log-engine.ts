@@ -91,8 +91,9 @@ export class LogEngine {
   /** @throws UNKNOWN_TOPIC_OR_PARTITION */
   partition({ topic, partition }: TopicPartition): Partition {
     const found = this.#partitions.get(partitionKey(topic, partition))
-    if (found !== undefined) return found
     const { partitions } = this.topic(topic)
+    // One that is being added is open before the catalog has it: what it took would be gone after a crash.
+    if (found !== undefined && partition < partitions) return found
     throw new StreamError('UNKNOWN_TOPIC_OR_PARTITION', `topic '${topic}' has no partition ${partition}; it has ${partitions}, numbered from 0`, { details: { topic, partition } })
   }
 
@@ -135,8 +136,16 @@ export class LogEngine {
   }
 
   /** The topic is not in the catalog any more: its logs go. Those who wait for news of them are told. */
-  async dropPartitions(topic: CatalogTopic): Promise<void> {
-    const dropped = [...this.#partitions.values()].filter((partition) => partition.topic === topic.topic)
+  dropPartitions(topic: CatalogTopic): Promise<void> {
+    return this.#drop([...this.#partitions.values()].filter((partition) => partition.topic === topic.topic))
+  }
+
+  /** They were opened, but the catalog could not take them. */
+  abandonPartitions(targets: readonly TopicPartition[]): Promise<void> {
+    return this.#drop(targets.flatMap((target) => this.partitionIfExists(target) ?? []))
+  }
+
+  async #drop(dropped: readonly Partition[]): Promise<void> {
     for (const partition of dropped) this.#partitions.delete(partitionKey(partition.topic, partition.partition))
     for (const partition of dropped) partition.announceEnd()
     await Promise.all(dropped.map((partition) => partition.log.remove()))

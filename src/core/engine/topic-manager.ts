@@ -83,8 +83,7 @@ export class TopicManager {
     return this.#inOrder(async () => {
       const topic = this.#engine.topic(name)
       const changed = this.#changed(topic, change)
-      await this.#openPartitions(partitionsFrom(changed, topic.partitions))
-      await this.#engine.catalog.put([changed])
+      await this.#add(partitionsFrom(changed, topic.partitions), [changed])
       this.#engine.reconfigure(changed)
     })
   }
@@ -119,9 +118,19 @@ export class TopicManager {
     try {
       for (const spec of specs) created.set(spec.topic, this.#validated(spec, created))
     } finally {
-      const partitions = [...created.values()].flatMap((topic) => partitionsFrom(topic, 0))
+      const topics = [...created.values()]
+      if (topics.length > 0) await this.#add(topics.flatMap((topic) => partitionsFrom(topic, 0)), topics)
+    }
+  }
+
+  /** When the catalog cannot take them, none of the partitions stays open. */
+  async #add(partitions: readonly NewPartition[], topics: readonly CatalogTopic[]): Promise<void> {
+    try {
       await this.#openPartitions(partitions)
-      if (created.size > 0) await this.#engine.catalog.put([...created.values()])
+      await this.#engine.catalog.put(topics)
+    } catch (error) {
+      await this.#engine.abandonPartitions(partitions.map(({ topic, partition }) => ({ topic: topic.topic, partition }))).catch(() => undefined)
+      throw error
     }
   }
 
@@ -155,10 +164,11 @@ export class TopicManager {
 
   async #openPartitions(partitions: readonly NewPartition[]): Promise<void> {
     for (let at = 0; at < partitions.length; at += openingAtOnce) {
-      await Promise.all(partitions.slice(at, at + openingAtOnce).map(async ({ topic, partition }) => {
+      const opened = await Promise.allSettled(partitions.slice(at, at + openingAtOnce).map(async ({ topic, partition }) => {
         this.#engine.clearLeftOver(topic.topic, partition)
         return this.#engine.openPartition(topic, partition)
       }))
+      for (const result of opened) if (result.status === 'rejected') throw result.reason
     }
   }
 

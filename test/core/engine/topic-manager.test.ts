@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest'
+import { LocalEngine } from '../../../src/core/engine/local-engine.ts'
+import { isStreamError, seededRandom } from '../../../src/core/index.ts'
+import { ManualClock } from '../../kit/manual-clock.ts'
+import { batch, now } from '../../kit/log-fixtures.ts'
+import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
+import type { FileOperation } from '../../kit/memory-file-system.ts'
+import { codeOf } from '../../contract/contract-kit.ts'
+
+function open(fileSystem: MemoryFileSystem): Promise<LocalEngine> {
+  return LocalEngine.open({ directory: '/data', fileSystem, clock: new ManualClock(now), random: seededRandom(7), internalTopicPartitions: 1, offsetsRetentionMs: 1_000_000 })
+}
+
+/** What an append to the partition comes to. */
+async function append(engine: LocalEngine, partition: number, value = 'a'): Promise<string> {
+  try {
+    const { baseOffset } = await engine.append({ topic: 'orders', partition, bytes: batch([value]), recordCount: 1, transactionalId: null, acknowledge: 'durable' })
+    return `at ${baseOffset}`
+  } catch (error) {
+    return isStreamError(error) ? error.code : String(error)
+  }
+}
+
+/** A disk that calls back when the list of topics is being replaced; what the callback answers happens. */
+function diskWith(onCatalog: () => 'ENOSPC' | null): MemoryFileSystem {
+  return new MemoryFileSystem({ fault: (operation: FileOperation, path) => (operation === 'rename' && path.endsWith('catalog.json.tmp') ? onCatalog() : null) })
+}
+
+describe('a partition that is being added', () => {
+  it('takes nothing before the catalog has it: after a crash nobody would know of it', async () => {
+    const meanwhile: Promise<string>[] = []
+    let partition = 0
+    const disk = diskWith(() => (meanwhile.push(append(engine, partition)), null))
+    const engine = await open(disk)
+    await engine.createTopics([{ topic: 'orders' }])
+    partition = 1
+    await engine.alterTopic('orders', { partitions: 2 })
+    expect(await Promise.all(meanwhile)).toEqual(['UNKNOWN_TOPIC_OR_PARTITION', 'UNKNOWN_TOPIC_OR_PARTITION'])
+    expect([await append(engine, 0), await append(engine, 1)]).toEqual(['at 0', 'at 0'])
+    await engine.close()
+    expect(disk.openFiles).toBe(0)
+  })
+
+  it('is not there when the catalog could not take it, and can be added when there is room', async () => {
+    let isFull = true
+    const disk = diskWith(() => (isFull ? 'ENOSPC' : null))
+    const engine = await open(disk)
+    expect(await codeOf(engine.createTopics([{ topic: 'orders' }]))).toBe('STORAGE_FULL')
+    expect(await append(engine, 0)).toBe('UNKNOWN_TOPIC_OR_PARTITION')
+    isFull = false
+    await engine.createTopics([{ topic: 'orders' }])
+    isFull = true
+    expect(await codeOf(engine.alterTopic('orders', { partitions: 2 }))).toBe('STORAGE_FULL')
+    expect([await append(engine, 0), await append(engine, 1)]).toEqual(['at 0', 'UNKNOWN_TOPIC_OR_PARTITION'])
+    isFull = false
+    await engine.alterTopic('orders', { partitions: 2 })
+    expect(await append(engine, 1)).toBe('at 0')
+    await engine.close()
+    expect(disk.openFiles).toBe(0)
+    const again = await open(disk)
+    expect([await append(again, 0), await append(again, 1)]).toEqual(['at 1', 'at 1'])
+    await again.close()
+  })
+})
