@@ -37,6 +37,8 @@ interface PartitionSequence {
   next: number
   acknowledged: number
   inFlight: number
+  /** A batch was refused: why none that follows it is taken, until nothing is in flight any more. */
+  refusal: StreamError | null
 }
 
 export interface ProducerContext {
@@ -221,6 +223,7 @@ export class EmbeddedProducer implements Producer {
   /** Stamps, seals and hands over; a batch that is refused at once does not use up its sequence numbers. */
   async #send(target: TopicPartition, batch: UnsealedBatch): Promise<BatchMetadata> {
     const sequence = this.#sequenceOf(target)
+    if (sequence.refusal !== null) throw this.#noteFailure(sequence.refusal)
     if (this.#transaction === 'begun') this.#transaction = 'touched'
     const { topic, partition } = target
     const { bytes, recordCount } = batch
@@ -240,10 +243,16 @@ export class EmbeddedProducer implements Producer {
       sequence.acknowledged = following
       return { topic, partition, recordCount, baseOffset, logAppendTime }
     } catch (error) {
+      // What was sent behind a refused batch is out of order by no fault of its own.
+      if (sequence.refusal !== null && isStreamError(error, 'OUT_OF_ORDER_SEQUENCE')) throw this.#noteFailure(sequence.refusal)
+      if (settled !== undefined && this.#isIdempotent) sequence.refusal ??= refusedWith(asStreamError(error))
       throw this.#noteFailure(error)
     } finally {
       if (settled !== undefined) this.#inFlight.delete(settled)
-      if (--sequence.inFlight === 0) sequence.next = sequence.acknowledged
+      if (--sequence.inFlight === 0) {
+        sequence.next = sequence.acknowledged
+        sequence.refusal = null
+      }
     }
   }
 
@@ -255,7 +264,7 @@ export class EmbeddedProducer implements Producer {
     const key = partitionKey(target.topic, target.partition)
     const known = this.#sequences.get(key)
     if (known !== undefined) return known
-    const fresh = { next: 0, acknowledged: 0, inFlight: 0 }
+    const fresh = { next: 0, acknowledged: 0, inFlight: 0, refusal: null }
     this.#sequences.set(key, fresh)
     return fresh
   }
@@ -277,7 +286,7 @@ export class EmbeddedProducer implements Producer {
   }
 
   #noteFailure(error: unknown): StreamError {
-    const failure = isStreamError(error) ? error : new StreamError('STORAGE_ERROR', `the append failed: ${String(error)}`, { cause: error })
+    const failure = asStreamError(error)
     this.#firstFailure ??= failure
     if (this.#transaction !== 'none') this.#transactionFailure ??= failure
     if (fatalCodes.has(failure.code)) this.#fatal ??= failure
@@ -393,4 +402,14 @@ export class EmbeddedProducer implements Producer {
       throw new StreamError('INVALID_TXN_STATE', `the producer with transactional id '${this.#transactionalId}' appends only between begin() and commit() or abort()`)
     }
   }
+}
+
+/** For what follows a refused batch: a disk without room has none for it either; anything else was wrong with that batch alone. */
+function refusedWith(refusal: StreamError): StreamError {
+  if (refusal.retriable) return refusal
+  return new StreamError('ABORTED', `a batch that was sent before was refused, and this one with it; append it again (${refusal.message})`, { retriable: true, cause: refusal })
+}
+
+function asStreamError(error: unknown): StreamError {
+  return isStreamError(error) ? error : new StreamError('STORAGE_ERROR', `the append failed: ${String(error)}`, { cause: error })
 }

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, it } from 'vitest'
-import { openEmbeddedBroker, openPortBroker, servePort } from '../../../src/core/index.ts'
+import { RecordBatchBuilder, isStreamError, openEmbeddedBroker, openPortBroker, servePort } from '../../../src/core/index.ts'
 import type { Broker } from '../../../src/core/index.ts'
 import { brokerContract } from '../../contract/broker-suite.ts'
-import { PollingMember, codeOf, createTopic, eventually, freshName, readValues, recordOf, visibleValues } from '../../contract/contract-kit.ts'
+import { PollingMember, codeOf, createTopic, errorOf, eventually, freshName, readValues, recordOf, visibleValues } from '../../contract/contract-kit.ts'
+import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
 
 const cleanUps: (() => Promise<void>)[] = []
 afterEach(async () => {
@@ -102,6 +103,53 @@ describe('a client that closes', () => {
     expect(await joining).toBe('CLOSED')
     await eventually(async () => expect((await broker.groups.describe(groupId)).members).toHaveLength(1))
     await stuck.leave()
+  })
+})
+
+describe('appends under way through a port', () => {
+  it('are refused together when the disk is full, and go on in order when there is room', async () => {
+    let isFull = false
+    const broker = await openEmbeddedBroker({ directory: '/data', fileSystem: new MemoryFileSystem({ fault: (operation) => (isFull && operation === 'write' ? 'ENOSPC' : null) }) })
+    const client = connectTo(broker)
+    const topic = await createTopic(broker)
+    const target = { topic, partition: 0 }
+    const producer = await client.openProducer()
+    const appendBatches = (values: readonly string[]) => Promise.allSettled(values.map((value) => {
+      const builder = new RecordBatchBuilder({ maxBytes: 1000 })
+      builder.add(null, Buffer.from(value), 1000)
+      return producer.appendBatch(target, builder.build())
+    }))
+    expect((await appendBatches(['a', 'b'])).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled'])
+    isFull = true
+    const refused = await appendBatches(['c', 'd', 'e'])
+    expect(refused.map((result) => result.status === 'rejected' && isStreamError(result.reason, 'STORAGE_FULL') && result.reason.retriable)).toEqual([true, true, true])
+    isFull = false
+    expect((await appendBatches(['f', 'g'])).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled'])
+    expect(await visibleValues(broker, target, 'read-uncommitted')).toEqual(['a', 'b', 'f', 'g'])
+    await client.close()
+    await broker.close()
+  })
+
+  it('behind a batch that is refused for itself can be appended again', async () => {
+    const { broker, stop } = await openTemporaryBroker()
+    cleanUps.push(stop)
+    const client = connectTo(broker)
+    const topic = await createTopic(broker, { configs: { 'max.message.bytes': '500' } })
+    const target = { topic, partition: 0 }
+    const producer = await client.openProducer()
+    const appendBatch = (value: string) => {
+      const builder = new RecordBatchBuilder({ maxBytes: 2000 })
+      builder.add(null, Buffer.from(value), 1000)
+      return producer.appendBatch(target, builder.build())
+    }
+    await appendBatch('first')
+    const tooLarge = codeOf(appendBatch('x'.repeat(1000)))
+    const behind = errorOf(appendBatch('behind'))
+    expect(await tooLarge).toBe('RECORD_TOO_LARGE')
+    expect(await behind).toMatchObject({ code: 'ABORTED', retriable: true })
+    await appendBatch('behind')
+    expect(await visibleValues(broker, target, 'read-uncommitted')).toEqual(['first', 'behind'])
+    await client.close()
   })
 })
 
