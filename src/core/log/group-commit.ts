@@ -12,16 +12,23 @@ export class GroupCommit {
     this.#run = run
   }
 
+  /** One runs, or is about to. */
+  get isBusy(): boolean {
+    return this.#running !== null || this.#next !== null
+  }
+
   /** Resolves when everything written before this call is durable; rejects when that is not known. */
   commit(): Promise<void> {
+    // Also in the moment between two of them, when the next one has its turn.
+    if (this.#next !== null) return this.#next
     if (this.#running === null) return this.#start()
-    this.#next ??= this.#running.then(() => this.#startNext(), () => this.#startNext())
+    this.#next = this.#running.then(() => this.#startNext(), () => this.#startNext())
     return this.#next
   }
 
   /** Resolves when nothing runs and nobody waits. */
   async idle(): Promise<void> {
-    while (this.#running !== null) await (this.#next ?? this.#running).catch(() => undefined)
+    while (this.isBusy) await (this.#next ?? this.#running)?.catch(() => undefined)
   }
 
   #start(): Promise<void> {
