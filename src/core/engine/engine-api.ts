@@ -29,8 +29,8 @@ export interface EngineApi {
   /** Without a transactional id: a fresh identity. With one: as `Broker.openProducer`. */
   initProducer(request: InitProducerRequest): Promise<ProducerIdentity>
   /**
-   * Appends one sealed batch. The engine of this process writes before the call returns, so calls keep their order, and
-   * throws at once when it refuses the batch; the promise resolves when the batch is acknowledged.
+   * Appends one sealed batch; the promise resolves when it is acknowledged. Calls for one partition and mode keep their order. The engine
+   * of this process may refuse a batch at once, by throwing.
    */
   append(request: AppendRequest): Promise<AppendAnswer>
   /** @throws as `commitOffsets`, and INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED */

@@ -193,13 +193,17 @@ export class LocalEngine implements EngineApi {
     const partition = this.#writablePartition(request)
     if (request.transactionalId !== null) this.transactions.addPartition(request.transactionalId, producerOf(request.bytes), request)
     const sizeBytes = request.bytes.length
-    const { baseOffset, logAppendTime } = partition.log.append(request.bytes, 'builder')
-    partition.traffic.recordsIn += request.recordCount
-    partition.traffic.bytesIn += sizeBytes
-    const answer = { baseOffset, logAppendTime }
-    if (request.transactionalId === null || request.acknowledge === 'written') return partition.acknowledge(request.acknowledge, sizeBytes).then(() => answer)
+    if (request.transactionalId === null && request.acknowledge === 'durable') {
+      return partition.append(request.bytes).then((result) => {
+        countIn(partition, request.recordCount, sizeBytes)
+        return result
+      })
+    }
+    const result = partition.log.append(request.bytes, 'builder')
+    countIn(partition, request.recordCount, sizeBytes)
+    if (request.acknowledge === 'written') return partition.acknowledge('written', sizeBytes).then(() => result)
     partition.acknowledgeLater(sizeBytes)
-    return Promise.resolve(answer)
+    return Promise.resolve(result)
   }
 
   /**
@@ -218,8 +222,7 @@ export class LocalEngine implements EngineApi {
       else this.transactions.checkPartition(transactionalId, producerOf(bytes), request)
     }
     const { baseOffset, logAppendTime } = partition.log.append(bytes, 'client')
-    partition.traffic.recordsIn += new RecordBatchView(bytes).recordCount
-    partition.traffic.bytesIn += bytes.length
+    countIn(partition, new RecordBatchView(bytes).recordCount, bytes.length)
     await partition.acknowledge('durable', bytes.length)
     return { baseOffset, logAppendTime }
   }
@@ -339,6 +342,11 @@ export class LocalEngine implements EngineApi {
   #checkOpen(): void {
     if (this.#closing !== null) throw new StreamError('CLOSED', 'the broker is closed')
   }
+}
+
+function countIn({ traffic }: Partition, records: number, bytes: number): void {
+  traffic.recordsIn += records
+  traffic.bytesIn += bytes
 }
 
 function compactedTopic(topic: string, partitions: number): TopicSpec {

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../clock.ts'
+import type { AppendResult } from '../log/log-read.ts'
 import type { PartitionLog } from '../log/partition-log.ts'
 import type { TransactionMarker } from '../log/control-batch.ts'
 import type { TopicPartition } from '../record.ts'
@@ -48,19 +49,43 @@ export class Partition implements TopicPartition {
    * one mode end in their order: producers go by that.
    */
   async acknowledge(mode: Acknowledge, bytes: number): Promise<void> {
-    const laterBytes = this.#laterBytes
-    this.#laterBytes = 0
-    this.#later?.cancel()
-    this.#later = null
+    const laterBytes = this.#takeLater()
     if (mode === 'durable') await this.#flush()
     else {
       this.log.publishWritten()
       this.#flushByPolicy()
     }
-    this.visibleBytes += bytes + laterBytes
-    this.announce()
-    const turn = mode === 'durable' ? this.#turn.spend(bytes) : undefined
+    const turn = this.#show(mode, bytes + laterBytes)
     if (turn !== undefined) await turn
+  }
+
+  /** As appending and `acknowledge('durable')` in one, for batches of which many may be under way. @throws as `PartitionLog.appendDurably` */
+  append(batch: Uint8Array): Promise<AppendResult> {
+    const appending = this.log.appendDurably(batch)
+    return this.#acknowledgeAppended(appending, batch.length + this.#takeLater())
+  }
+
+  async #acknowledgeAppended(appending: Promise<AppendResult>, bytes: number): Promise<AppendResult> {
+    const result = await appending
+    this.#noteFlushed(result.lastOffset + 1)
+    const turn = this.#show('durable', bytes)
+    if (turn !== undefined) await turn
+    return result
+  }
+
+  #takeLater(): number {
+    const laterBytes = this.#laterBytes
+    this.#laterBytes = 0
+    this.#later?.cancel()
+    this.#later = null
+    return laterBytes
+  }
+
+  /** Tells those who wait; undefined, or when whoever appended goes on. */
+  #show(mode: Acknowledge, bytes: number): Promise<void> | undefined {
+    this.visibleBytes += bytes
+    this.announce()
+    return mode === 'durable' ? this.#turn.spend(bytes) : undefined
   }
 
   /** What was only written becomes durable when there is enough of it, or after a while. Nobody waits: a disk that fails then refuses the next append. */
@@ -76,6 +101,10 @@ export class Partition implements TopicPartition {
     this.#flushTimer = null
     const end = this.log.logEndOffset
     await this.log.sync()
+    this.#noteFlushed(end)
+  }
+
+  #noteFlushed(end: number): void {
     this.#flushedEnd = Math.max(this.#flushedEnd, end)
   }
 

@@ -100,7 +100,7 @@ export class Compaction {
       alwaysSetHorizon: isObsolete && batch.isControl,
     })
     if (aborted !== null) cleaned.transactionIndex.append(aborted)
-    if (bytes !== null) cleaned.append(new RecordBatchView(bytes), config.indexIntervalBytes)
+    if (bytes !== null) cleaned.append([new RecordBatchView(bytes)], config.indexIntervalBytes)
   }
 
   #isLast(key: Uint8Array | null, offset: number, isExpiredTombstone: boolean): boolean {

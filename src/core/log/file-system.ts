@@ -138,17 +138,26 @@ class NodeFile implements FileHandle {
 
   write(parts: readonly Uint8Array[], position: number): void {
     try {
-      let at = position
-      for (const part of parts) at = this.#writePart(part, at)
+      if (parts.length === 1) this.#writePart(parts[0]!, position)
+      else this.#writeRest(parts, position, fs.writevSync(this.#fd, parts, position))
     } catch (error) {
       throw storageError('write', this.path, error)
     }
   }
 
-  #writePart(part: Uint8Array, position: number): number {
+  /** A write of many parts may end anywhere, also because the disk is full: the next one says so. */
+  #writeRest(parts: readonly Uint8Array[], position: number, written: number): void {
+    let at = 0
+    for (const part of parts) {
+      const done = Math.max(0, written - at)
+      if (done < part.length) this.#writePart(part.subarray(done), position + at + done)
+      at += part.length
+    }
+  }
+
+  #writePart(part: Uint8Array, position: number): void {
     let done = 0
     while (done < part.length) done += fs.writeSync(this.#fd, part, done, part.length - done, position + done)
-    return position + done
   }
 
   truncate(sizeBytes: number): void {

@@ -1,34 +1,34 @@
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import type { Isolation } from '../broker.ts'
 import { unhurriedNow } from '../clock.ts'
 import type { Clock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
+import { hasRoom, repeatedResult, resultOf, storedBatch } from './append-decisions.ts'
+import type { RunLength } from './append-decisions.ts'
 import type { AppendOrigin } from './append-validation.ts'
-import { singleBatch, validateBatch } from './append-validation.ts'
 import { applyBatch } from './apply-batch.ts'
 import { encodeMarker } from './control-batch.ts'
 import type { TransactionMarker } from './control-batch.ts'
 import { DurableEnd } from './durable-end.ts'
 import type { LogEnd } from './durable-end.ts'
-import { segmentFileName } from './file-names.ts'
-import { replaceFile } from './file-system.ts'
 import type { FileSystem } from './file-system.ts'
+import { GatheredAppends } from './gathered-appends.ts'
 import { GroupCommit } from './group-commit.ts'
-import { notOnDisk, outOfRange } from './log-errors.ts'
+import { closedLog, notDeletable, notOnDisk, outOfRange } from './log-errors.ts'
 import { writeLeaderEpochCheckpoint } from './leader-epoch-checkpoint.ts'
 import { writeCheckpoint } from './log-checkpoint.ts'
 import type { LogCheckpoint } from './log-checkpoint.ts'
 import type { LogConfig } from './log-config.ts'
 import type { AppendResult, LogRead, LogReadRequest } from './log-read.ts'
-import { encodeSnapshot, removeSnapshots } from './producer-snapshot.ts'
+import { encodeSnapshot, removeSnapshots, writeSnapshot } from './producer-snapshot.ts'
 import type { CompletedTransaction, ProducerEntry, ProducerState } from './producer-state.ts'
 import { ReadHandles } from './read-handles.ts'
 import { patchOffset, RecordBatchView } from './record-batch.ts'
-import { recompressed } from './recompress.ts'
 import { recoverLog } from './recovery.ts'
 import type { RecoveredLog } from './recovery.ts'
-import { countExpired } from './retention.ts'
-import type { RetainedSegment } from './retention.ts'
+import { countExpired, removeSegmentsBefore, retainedSegment } from './retention.ts'
+import { RolledSegments } from './rolled-segments.ts'
+import type { RolledSegment } from './rolled-segments.ts'
 import { SegmentList } from './segment-list.ts'
 import { Segment } from './segment.ts'
 import type { JournalledLog, UnsyncedBytes } from './sync-journal.ts'
@@ -55,15 +55,8 @@ export interface PartitionLogOptions {
   readonly onSync?: (ms: number) => void
 }
 
-interface RolledSegment {
-  readonly segment: Segment
-  readonly nextBaseOffset: number
-  /** The producers as they were at the roll. */
-  readonly snapshot: Uint8Array
-  isDurable: boolean
-}
-
 const leaderEpoch = 0
+const nothingBefore: RunLength = { batches: 0, bytes: 0, offsets: 0 }
 const defaultCheckpointIntervalBytes = 64 * 1024 * 1024
 
 /**
@@ -88,6 +81,16 @@ export class PartitionLog implements JournalledLog {
   /** For everything that is done because something is old. */
   readonly #unhurriedNow: () => number
   readonly #commit = new GroupCommit(() => this.#syncDirty())
+  readonly #gathered = new GatheredAppends({
+    stored: (bytes) => this.#stored(bytes, 'builder'),
+    repeated: (batch) => repeatedResult(batch, 'builder', this.#producers),
+    fits: (batch, before) => hasRoom(this.#segments.active, batch, before, this.#config, this.#logEndOffset),
+    append: (bytes) => this.append(bytes, 'builder'),
+    appendRun: (batches) => {
+      this.#write(this.#segments.active, batches)
+      return batches.map(resultOf)
+    },
+  })
   #config: LogConfig
   #logStartOffset: number
   /** As the checkpoint on disk has it. */
@@ -97,8 +100,7 @@ export class PartitionLog implements JournalledLog {
   readonly #durable: DurableEnd
   /** Ended by a marker that is not yet on disk: they hold the last stable offset back until it is. */
   #endedTransactions: CompletedTransaction[] = []
-  /** In order: rolled and not yet sealed. */
-  readonly #rolled: RolledSegment[] = []
+  readonly #rolled = new RolledSegments()
   #directoryIsDirty = true
   #bytesSinceCheckpoint = 0
   #maintenance: Promise<unknown> = Promise.resolve()
@@ -185,17 +187,28 @@ export class PartitionLog implements JournalledLog {
    */
   append(bytes: Uint8Array, origin: AppendOrigin): AppendResult {
     this.#ensureWritable()
-    const sent = origin === 'client' ? singleBatch(bytes) : new RecordBatchView(bytes)
-    validateBatch(sent, origin, this.#config, this.#options.clock.now())
-    const batch = origin === 'coordinator' ? sent : recompressed(sent, this.#config)
-    if (batch.producerId >= 0) {
-      const sequenced = origin !== 'coordinator'
-      const original = sequenced ? this.#producers.findDuplicate(batch) : null
-      if (original !== null) return { baseOffset: original.lastOffset - original.offsetDelta, lastOffset: original.lastOffset, logAppendTime: original.timestamp, duplicate: true }
-      this.#producers.check(batch, sequenced)
+    const batch = this.#stored(bytes, origin)
+    const before = repeatedResult(batch, origin, this.#producers)
+    if (before !== null) return before
+    this.#write(this.#segmentFor(batch), [batch])
+    return resultOf(batch)
+  }
+
+  /**
+   * Appends the one batch in `bytes`, made by a builder, and resolves when it is durable. While the disk is busy such batches are gathered
+   * and written together. Batches of a producer keep their order among themselves. @throws as `append` and `sync`
+   */
+  appendDurably(bytes: Uint8Array): Promise<AppendResult> {
+    this.#ensureWritable()
+    if (!this.#commit.isBusy) {
+      const result = this.append(bytes, 'builder')
+      return this.sync().then(() => result)
     }
-    this.#write(batch)
-    return { baseOffset: batch.baseOffset, lastOffset: batch.lastOffset, logAppendTime: batch.isLogAppendTime ? batch.maxTimestamp : -1, duplicate: false }
+    const append = this.#gathered.add(bytes)
+    return this.#commit.commit().then(() => {
+      if (append.result === null) throw append.error
+      return append.result
+    })
   }
 
   /**
@@ -206,43 +219,46 @@ export class PartitionLog implements JournalledLog {
     this.#ensureWritable()
     this.#producers.checkMarker(marker.producerId, marker.producerEpoch, marker.coordinatorEpoch)
     const batch = new RecordBatchView(encodeMarker(marker))
-    this.#write(batch)
-    return { baseOffset: batch.baseOffset, lastOffset: batch.lastOffset, logAppendTime: -1, duplicate: false }
+    this.#write(this.#segmentFor(batch), [batch])
+    return resultOf(batch)
   }
 
-  #write(batch: RecordBatchView): void {
-    const segment = this.#segmentFor(batch)
-    patchOffset(batch.bytes, this.#logEndOffset, leaderEpoch)
-    segment.append(batch, this.#config.indexIntervalBytes)
-    this.#logEndOffset = batch.nextOffset
-    this.#bytesSinceCheckpoint += batch.sizeBytes
-    const ended = applyBatch(batch, this.#producers, segment.transactionIndex)
-    if (ended !== null) this.#endedTransactions.push(ended)
+  #write(segment: Segment, batches: readonly RecordBatchView[]): void {
+    let offset = this.#logEndOffset
+    for (const batch of batches) {
+      patchOffset(batch.bytes, offset, leaderEpoch)
+      offset = batch.nextOffset
+    }
+    segment.append(batches, this.#config.indexIntervalBytes)
+    this.#logEndOffset = offset
+    for (const batch of batches) {
+      this.#bytesSinceCheckpoint += batch.sizeBytes
+      const ended = applyBatch(batch, this.#producers, segment.transactionIndex)
+      if (ended !== null) this.#endedTransactions.push(ended)
+    }
+  }
+
+  #stored(bytes: Uint8Array, origin: AppendOrigin): RecordBatchView {
+    return storedBatch(bytes, origin, this.#config, this.#options.clock.now())
   }
 
   #segmentFor(batch: RecordBatchView): Segment {
-    const active = this.#segments.active
-    if (active.sizeBytes === 0) return active
-    const { segmentBytes, segmentMs, segmentIndexBytes, maxCompactionLagMs, cleanup } = this.#config
-    const isFull = active.sizeBytes + batch.sizeBytes > segmentBytes || active.hasFullIndex(segmentIndexBytes) || !active.canHold(batch.sizeBytes, this.#logEndOffset + batch.lastOffsetDelta)
-    const maxAgeMs = cleanup.compact ? Math.min(segmentMs, maxCompactionLagMs) : segmentMs
-    const { firstTimestamp } = active
-    const isOld = firstTimestamp !== null && batch.maxTimestamp - firstTimestamp > maxAgeMs
-    return isFull || isOld ? this.#roll() : active
+    const { active } = this.#segments
+    return hasRoom(active, batch, nothingBefore, this.#config, this.#logEndOffset) ? active : this.#roll()
   }
 
   #roll(): Segment {
     const { fileSystem, directory } = this.#options
     const segment = this.#segments.active
     const next = Segment.create({ fileSystem, directory, handles: this.#handles, baseOffset: this.#logEndOffset, indexIntervalBytes: this.#config.indexIntervalBytes })
-    this.#rolled.push({ segment, nextBaseOffset: this.#logEndOffset, snapshot: encodeSnapshot(this.#producers), isDurable: false })
+    this.#rolled.add({ segment, nextBaseOffset: this.#logEndOffset, snapshot: encodeSnapshot(this.#producers) })
     this.#segments.push(next)
     this.#directoryIsDirty = true
     return next
   }
 
   #ensureWritable(): void {
-    if (this.#closed) throw new StreamError('CLOSED', `the log of ${this.name} is closed`)
+    if (this.#closed) throw closedLog(this.name)
     if (this.failure !== null) throw this.failure
   }
 
@@ -255,7 +271,7 @@ export class PartitionLog implements JournalledLog {
    */
   sync(): Promise<void> {
     if (this.failure !== null) return Promise.reject(this.failure)
-    if (this.#closed) return Promise.reject(new StreamError('CLOSED', `the log of ${this.name} is closed`))
+    if (this.#closed) return Promise.reject(closedLog(this.name))
     return this.#durable.offset === this.#logEndOffset && !this.#directoryIsDirty ? Promise.resolve() : this.#commit.commit()
   }
 
@@ -290,9 +306,13 @@ export class PartitionLog implements JournalledLog {
 
   async #syncDirty(): Promise<void> {
     // For those who waited while a sync failed: the next one would answer that all is well.
-    if (this.failure !== null) throw this.failure
+    if (this.failure !== null) {
+      this.#gathered.clear()
+      throw this.failure
+    }
+    this.#gathered.write()
     const target = this.#end
-    const rolled = this.#rolled.filter(({ isDurable }) => !isDurable)
+    const rolled = this.#rolled.unsynced()
     const startedAt = this.#options.clock.monotonic()
     try {
       if (rolled.length === 0 && !this.#directoryIsDirty) await this.#segments.active.sync()
@@ -311,7 +331,7 @@ export class PartitionLog implements JournalledLog {
     const { fileSystem, directory } = this.#options
     this.#directoryIsDirty = false
     await Promise.all([...rolled.map(({ segment }) => segment.sync()), this.#segments.active.sync(), fileSystem.syncDirectory(directory)])
-    for (const entry of rolled) entry.isDurable = true
+    this.#rolled.noteSynced(rolled)
   }
 
   #advance(offset: number): void {
@@ -329,7 +349,9 @@ export class PartitionLog implements JournalledLog {
   /** What cannot be done now (on a full disk) is tried again at the next occasion, at the latest when the log is closed. */
   #inBackground(run: () => Promise<void>): void {
     this.#bytesSinceCheckpoint = 0
-    void this.#exclusively(run).catch(() => undefined)
+    void this.#exclusively(async () => {
+      if (!this.#closed) await run()
+    }).catch(() => undefined)
   }
 
   /** Maintenance replaces the same small files, so there is one at a time. */
@@ -340,14 +362,12 @@ export class PartitionLog implements JournalledLog {
   }
 
   /** Snapshot and indexes to disk, then the checkpoint that vouches for them, then memory and descriptors back. */
-  async #sealRolled(): Promise<void> {
-    for (let entry; (entry = this.#rolled[0])?.isDurable; this.#rolled.shift()) {
-      const { segment, nextBaseOffset, snapshot } = entry
-      await this.#writeSnapshot(nextBaseOffset, snapshot)
+  #sealRolled(): Promise<void> {
+    return this.#rolled.seal(async ({ segment, nextBaseOffset, snapshot }) => {
+      await writeSnapshot(this.#options, nextBaseOffset, snapshot)
       await segment.flushIndexes({ sync: true })
       await this.#writeCheckpoint({ recoveryOffset: nextBaseOffset, segmentBaseOffset: nextBaseOffset, position: 0, offsetEntries: 0, timeEntries: 0, transactionEntries: 0 })
-      segment.seal()
-    }
+    })
   }
 
   /**
@@ -365,16 +385,12 @@ export class PartitionLog implements JournalledLog {
     await this.#sealRolled()
     // Rolled meanwhile: once it is sealed it may be compacted, and no position in it holds any more.
     if (active !== this.#segments.active) return this.#checkpoint()
-    await this.#writeSnapshot(position.recoveryOffset, snapshot)
+    await writeSnapshot(this.#options, position.recoveryOffset, snapshot)
     await active.flushIndexes({ sync: true })
     await this.#writeCheckpoint(position)
     // Kept are those at the base of a segment and that of the checkpoint.
     const wanted = new Set([position.recoveryOffset, ...Array.from(this.#segments, ({ baseOffset }) => baseOffset)])
     removeSnapshots(this.#options.fileSystem, this.#options.directory, (offset) => !wanted.has(offset))
-  }
-
-  #writeSnapshot(offset: number, snapshot: Uint8Array): Promise<void> {
-    return replaceFile(this.#options.fileSystem, join(this.#options.directory, segmentFileName(offset, 'snapshot')), snapshot)
   }
 
   async #writeCheckpoint(position: Omit<LogCheckpoint, 'logStartOffset' | 'cleanedOffset'>): Promise<void> {
@@ -403,7 +419,7 @@ export class PartitionLog implements JournalledLog {
   }
 
   #ensureReadable(offset: number): void {
-    if (this.#closed) throw new StreamError('CLOSED', `the log of ${this.name} is closed`)
+    if (this.#closed) throw closedLog(this.name)
     if (offset >= this.#logEndOffset && this.failure?.code === 'STORAGE_CORRUPT') throw this.failure
     if (offset >= this.#logStartOffset && offset <= this.#logEndOffset) return
     throw outOfRange(this.name, { offset, logStartOffset: this.#logStartOffset, logEndOffset: this.#logEndOffset })
@@ -431,15 +447,13 @@ export class PartitionLog implements JournalledLog {
   async deleteRecordsBefore(offset: number): Promise<number> {
     this.#ensureWritable()
     const target = offset === -1 ? this.#highWatermark : offset
-    if (target > this.#highWatermark || target < 0) {
-      throw new StreamError('OFFSET_OUT_OF_RANGE', `${this.name}: records can be deleted up to the high watermark ${this.#highWatermark}, not up to ${offset}`, { details: { offset } })
-    }
+    if (target > this.#highWatermark || target < 0) throw notDeletable(this.name, { offset, highWatermark: this.#highWatermark })
     // An earlier move that could not be brought to disk is not answered as done.
     if (target <= this.#durableLogStart) return this.#logStartOffset
     this.#logStartOffset = Math.max(this.#logStartOffset, target)
     await this.#exclusively(async () => {
       await this.#checkpoint()
-      await this.#removeOldSegments()
+      await removeSegmentsBefore(this.#logStartOffset, this.#segments, this.#options)
     })
     return this.#logStartOffset
   }
@@ -452,7 +466,7 @@ export class PartitionLog implements JournalledLog {
   async applyRetention(): Promise<number> {
     this.#ensureWritable()
     const count = countExpired({
-      segments: Array.from(this.#segments, (segment) => this.#retained(segment)), config: this.#config, nowMs: this.#unhurriedNow(),
+      segments: Array.from(this.#segments, (segment) => retainedSegment(segment, this.#options.fileSystem, this.#logEndOffset)), config: this.#config, nowMs: this.#unhurriedNow(),
       logStartOffset: this.#logStartOffset, highWatermark: this.#highWatermark,
     })
     if (count === 0) return 0
@@ -468,15 +482,9 @@ export class PartitionLog implements JournalledLog {
     this.#logStartOffset = Math.max(this.#logStartOffset, logStartOffset)
     await this.#exclusively(async () => {
       await this.#sealRolled()
-      await this.#removeOldSegments()
+      await removeSegmentsBefore(this.#logStartOffset, this.#segments, this.#options)
     })
     return count
-  }
-
-  #retained(segment: Segment): RetainedSegment {
-    segment.ensureTimeIndex()
-    const maxTimestamp = segment.maxTimestamp >= 0 ? segment.maxTimestamp : this.#options.fileSystem.stat(segment.path)?.modifiedMs ?? Infinity
-    return { sizeBytes: segment.sizeBytes, maxTimestamp, endOffset: Math.min(segment.endOffset, this.#logEndOffset) }
   }
 
   /** Forgets idempotent producers that appended nothing for so long (Kafka: producer.id.expiration.ms, 1 day); one in a transaction never. Returns how many. */
@@ -498,9 +506,8 @@ export class PartitionLog implements JournalledLog {
     const sizeBefore = this.sizeBytes
     try {
       this.#cleanedOffset = await compactSegments({
-        fileSystem: this.#options.fileSystem, directory: this.#options.directory, handles: this.#handles, config: this.#config,
-        nowMs: this.#unhurriedNow(), segments: this.#segments, dirtyFrom: this.#cleanedOffset, lastStableOffset: this.lastStableOffset,
-        producers: this.#producers, exclusively: (run) => this.#exclusively(run),
+        ...this.#options, handles: this.#handles, config: this.#config, nowMs: this.#unhurriedNow(), segments: this.#segments,
+        dirtyFrom: this.#cleanedOffset, lastStableOffset: this.lastStableOffset, producers: this.#producers, exclusively: (run) => this.#exclusively(run),
         pause: async () => {
           await pause()
           this.#ensureWritable()
@@ -512,26 +519,21 @@ export class PartitionLog implements JournalledLog {
     }
   }
 
-  async #removeOldSegments(): Promise<void> {
-    const { fileSystem, directory } = this.#options
-    for (const segment of this.#segments.takeBefore(this.#logStartOffset)) {
-      segment.remove()
-      fileSystem.remove(join(directory, segmentFileName(segment.baseOffset, 'snapshot')))
-    }
-    writeLeaderEpochCheckpoint(fileSystem, directory, this.#logStartOffset)
-    await fileSystem.syncDirectory(directory)
-  }
-
   // ---------------------------------------------------------------------------------------------------- the end
 
   /** Makes everything durable and leaves the mark of a clean close; after a failure it only gives the files back. Safe to call twice. */
   async close(): Promise<void> {
     if (this.#closed) return
     try {
-      if (this.failure === null) await this.#exclusively(() => this.#checkpoint())
+      if (this.failure === null) {
+        this.#gathered.write()
+        await this.#exclusively(() => this.#checkpoint())
+      }
     } finally {
       this.#closed = true
       await this.#commit.idle()
+      // Whoever opens the directory next must not find its files being replaced.
+      await this.#maintenance
       for (const segment of this.#segments) segment.close()
     }
   }

@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import { StreamError } from '../errors.ts'
 import { readInt16, readInt32, readInt64, readUint32, writeInt16, writeInt32, writeInt64 } from './big-endian.ts'
 import { crc32c } from './crc32c.ts'
-import { offsetOfFileName } from './file-names.ts'
+import { offsetOfFileName, segmentFileName } from './file-names.ts'
+import { replaceFile } from './file-system.ts'
 import type { FileSystem } from './file-system.ts'
 import type { ProducerEntry, ProducerState } from './producer-state.ts'
 
@@ -38,6 +39,11 @@ export function decodeSnapshot(bytes: Uint8Array, path: string): readonly Produc
   const count = readInt32(bytes, 6)
   if (bytes.length !== headerBytes + count * entryBytes) throw damaged(`it has ${bytes.length} bytes for ${count} producers`)
   return Array.from({ length: count }, (_, i) => readEntry(bytes, headerBytes + i * entryBytes))
+}
+
+/** `snapshot`: as `encodeSnapshot` made it of the producers before the offset. */
+export function writeSnapshot({ fileSystem, directory }: { readonly fileSystem: FileSystem; readonly directory: string }, offset: number, snapshot: Uint8Array): Promise<void> {
+  return replaceFile(fileSystem, join(directory, segmentFileName(offset, 'snapshot')), snapshot)
 }
 
 export function removeSnapshots(fileSystem: FileSystem, directory: string, isUnwanted: (offset: number) => boolean): void {

@@ -1,5 +1,11 @@
-/** Which segments are too old or too many: a pure decision, with Kafka's rules. */
+/** Which segments are too old or too many, with Kafka's rules. */
+import { join } from 'node:path'
+import { segmentFileName } from './file-names.ts'
+import type { FileSystem } from './file-system.ts'
+import { writeLeaderEpochCheckpoint } from './leader-epoch-checkpoint.ts'
 import type { LogConfig } from './log-config.ts'
+import type { SegmentList } from './segment-list.ts'
+import type { Segment } from './segment.ts'
 
 export interface RetainedSegment {
   readonly sizeBytes: number
@@ -35,4 +41,21 @@ export function countExpired({ segments, config, nowMs, logStartOffset, highWate
     count++
   }
   return count
+}
+
+/** @throws STORAGE_CORRUPT when the segment cannot tell its age */
+export function retainedSegment(segment: Segment, fileSystem: FileSystem, logEndOffset: number): RetainedSegment {
+  segment.ensureTimeIndex()
+  const maxTimestamp = segment.maxTimestamp >= 0 ? segment.maxTimestamp : fileSystem.stat(segment.path)?.modifiedMs ?? Infinity
+  return { sizeBytes: segment.sizeBytes, maxTimestamp, endOffset: Math.min(segment.endOffset, logEndOffset) }
+}
+
+/** Those that lie wholly before the offset, with what belongs to them; gone for good when it resolves. */
+export async function removeSegmentsBefore(offset: number, segments: SegmentList, { fileSystem, directory }: { readonly fileSystem: FileSystem; readonly directory: string }): Promise<void> {
+  for (const segment of segments.takeBefore(offset)) {
+    segment.remove()
+    fileSystem.remove(join(directory, segmentFileName(segment.baseOffset, 'snapshot')))
+  }
+  writeLeaderEpochCheckpoint(fileSystem, directory, offset)
+  await fileSystem.syncDirectory(directory)
 }

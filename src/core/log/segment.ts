@@ -63,6 +63,8 @@ export class Segment {
   readonly #reader: SegmentReader
   /** Whether the largest timestamp is known to be that of a batch. */
   #isTimeChecked = false
+  /** Of a failed write, and it could not be cut off: nothing may be written before it is. */
+  #hasLeftOver = false
 
   private constructor(options: SegmentOptions, file: FileHandle | null, sizeBytes: number, indexes: SegmentIndexes) {
     this.#options = options
@@ -127,9 +129,9 @@ export class Segment {
     return this.#firstTimestamp
   }
 
-  /** Whether an index of so many bytes has no room for another entry; the time index keeps one free for the end of the segment. */
-  hasFullIndex(indexBytes: number): boolean {
-    return this.offsetIndex.file.sizeBytes + offsetIndexEntryBytes > indexBytes || this.timeIndex.file.sizeBytes + 2 * timeIndexEntryBytes > indexBytes
+  /** Whether an index of so many bytes has no room for an entry behind so many others; the time index keeps one free for the end of the segment. */
+  hasFullIndex(indexBytes: number, others: number): boolean {
+    return this.offsetIndex.file.sizeBytes + (1 + others) * offsetIndexEntryBytes > indexBytes || this.timeIndex.file.sizeBytes + (2 + others) * timeIndexEntryBytes > indexBytes
   }
 
   /** Whether a batch of these bytes that ends at this offset can be expressed in the indexes. */
@@ -137,16 +139,26 @@ export class Segment {
     return this.sizeBytes + bytes <= maxInt32 && lastOffset - this.baseOffset <= maxInt32
   }
 
-  /** Writes into the page cache. A failed write leaves the segment as it was. @throws STORAGE_FULL, STORAGE_ERROR */
-  append(batch: RecordBatchView, indexIntervalBytes: number): void {
-    const position = this.sizeBytes
+  /** Writes into the page cache, one behind the other. A failed write leaves the segment as it was. @throws STORAGE_FULL, STORAGE_ERROR */
+  append(batches: readonly RecordBatchView[], indexIntervalBytes: number): void {
+    if (this.#hasLeftOver) this.#cutLeftOver()
     try {
-      this.#file!.write([batch.batchBytes], position)
+      this.#file!.write(batches.map(({ batchBytes }) => batchBytes), this.sizeBytes)
     } catch (error) {
-      this.#file!.truncate(position)
+      this.#hasLeftOver = true
+      try {
+        this.#cutLeftOver()
+      } catch {
+        // Why the write failed is what the caller has to know; the next one begins with this.
+      }
       throw error
     }
-    this.index(batch, position, indexIntervalBytes)
+    for (const batch of batches) this.index(batch, this.sizeBytes, indexIntervalBytes)
+  }
+
+  #cutLeftOver(): void {
+    this.#file!.truncate(this.sizeBytes)
+    this.#hasLeftOver = false
   }
 
   /** Takes a batch that is in the file into account. */

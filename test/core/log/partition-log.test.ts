@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { isStreamError } from '../../../src/core/errors.ts'
-import { batch, now, open, readAll } from '../../kit/log-fixtures.ts'
+import { batch, directory, now, open, readAll } from '../../kit/log-fixtures.ts'
 import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
-import type { MemoryFileSystemOptions } from '../../kit/memory-file-system.ts'
+import type { FileOperation, MemoryFileSystemOptions } from '../../kit/memory-file-system.ts'
 
 const throwing = (code: Parameters<typeof isStreamError>[1]) => expect.toSatisfy((error) => isStreamError(error, code), `a StreamError ${code}`)
 
@@ -196,6 +196,26 @@ describe('PartitionLog', () => {
     expect(readAll(log)).toEqual([...Array.from({ length: appended }, (_, i) => `${i}:value-${i}`), `${appended}:again`])
     await log.close()
     expect(readAll(await open(disk.kill({}))).length).toBe(appended + 1)
+  })
+
+  it('cuts off what a failed write left behind before it writes on, when it could not be done at once', async () => {
+    const refused = new Set<FileOperation>()
+    const disk = new MemoryFileSystem({ fault: (operation, path) => (path.endsWith('.log') && refused.has(operation) ? (operation === 'write' ? 'ENOSPC' : 'EIO') : null) })
+    const log = await open(disk)
+    log.append(batch(['kept']), 'builder')
+    await log.sync()
+    const written = disk.bytesOf(`${directory}/00000000000000000000.log`).length
+    for (const operation of ['write', 'truncate'] as const) refused.add(operation)
+    expect(() => log.append(batch(['refused'.repeat(20)]), 'builder')).toThrow(expect.toSatisfy((error) => isStreamError(error, 'STORAGE_FULL')))
+    refused.delete('write')
+    expect(() => log.append(batch(['too early']), 'builder')).toThrow(expect.toSatisfy((error) => isStreamError(error, 'STORAGE_ERROR')))
+    expect(disk.bytesOf(`${directory}/00000000000000000000.log`).length).toBeGreaterThan(written)
+    refused.clear()
+    expect(log.append(batch(['']), 'builder').baseOffset).toBe(1)
+    await log.sync()
+    expect(disk.bytesOf(`${directory}/00000000000000000000.log`).length).toBe(log.sizeBytes)
+    expect(readAll(log)).toEqual(['0:kept', '1:'])
+    await log.close()
   })
 
   it('refuses reads past damage in the middle, naming file and position, and repairs nothing', async () => {
