@@ -41,7 +41,8 @@ interface Started {
 type SourceItem = SourceSpans | LineItem
 
 interface Batch {
-  readonly items: SourceItem[]
+  /** Undefined: there are none. */
+  readonly items: Iterable<SourceItem> | undefined
   readonly busy: boolean
 }
 
@@ -101,7 +102,7 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
         if (positions.length > 0) return positions
       }
       const { items, busy } = this.#takeBatch()
-      if (items.length > 0) return items
+      if (items !== undefined) return items
       const leftMs = deadlineMs - clock.monotonic()
       if (leftMs <= 0 || signal.aborted) return null
       await hints.wait(busy ? 0 : Math.min(leftMs, config['poll.interval.ms']), signal)
@@ -133,7 +134,7 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
   #takeBatch(): Batch {
     const { context: { clock }, tailer, records, buffer, roomForTurn } = this.#running()
     const nowMs = clock.now()
-    const items: SourceItem[] = []
+    const parts: Iterable<SourceItem>[] = []
     let busy = false
     this.#arena.clear()
     let at = 0
@@ -143,14 +144,18 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
         busy = turn === 'busy'
         break
       }
-      for (const item of turn.kind === 'lines' ? this.#linesOf(turn, nowMs) : this.#overlong(turn, nowMs)) items.push(item)
+      const part = turn.kind === 'lines' ? this.#linesOf(turn, nowMs) : this.#overlong(turn, nowMs)
+      if (!Array.isArray(part) || part.length > 0) parts.push(part)
       if (turn.bytes === buffer) at = turn.next - (turn as LineBlock).origin
     }
-    if (records?.isWaiting === true) items.push(...records.flush(nowMs, clock.monotonic()))
-    return { items, busy }
+    if (records?.isWaiting === true) {
+      const waited = records.flush(nowMs, clock.monotonic())
+      if (waited.length > 0) parts.push(waited)
+    }
+    return { items: parts.length === 0 ? undefined : together(parts), busy }
   }
 
-  #linesOf(block: LineBlock, nowMs: number): readonly SourceItem[] {
+  #linesOf(block: LineBlock, nowMs: number): Iterable<SourceItem> {
     const { records, spans, context } = this.#running()
     return records === undefined ? spans.ofBlock(block, nowMs) : records.ofBlock(block, nowMs, context.clock.monotonic())
   }
@@ -159,7 +164,7 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
     const { config, context, records, spans } = this.#running()
     const policy = config['line.too.long']
     context.log.warn(`${line.file.path}: the line at byte ${line.start} has ${line.lineBytes} bytes, more than max.line.bytes=${config['max.line.bytes']}: ${policy}`)
-    if (policy === 'skip') return records?.ofSkipped(line, nowMs) ?? [{ sourcePartition: line.file.sourcePartition, sourceOffset: line.offset }]
+    if (policy === 'skip') return records?.ofSkipped(line, nowMs) ?? [{ sourcePartition: line.sourcePartition, sourceOffset: line.offset }]
     if (records === undefined) return [spans.ofOverlong(line, policy, nowMs)]
     if (policy === 'truncate') return records.ofTruncated(line, nowMs, context.clock.monotonic())
     return records.ofDeadLetter(line, nowMs)
@@ -169,6 +174,11 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
     if (this.#started === undefined) throw new Error('the file source task is used before start or after stop')
     return this.#started
   }
+}
+
+/** One behind the other, each asked for its items when its turn comes. */
+function* together(parts: readonly Iterable<SourceItem>[]): Generator<SourceItem, void> {
+  for (const part of parts) yield* part
 }
 
 /** Values of lines take several times as much memory as the lines. */

@@ -172,8 +172,11 @@ export interface SourceTask<T = unknown> {
   stop(): void | Promise<void>
 }
 
-/** In order, per source partition. */
-export type SourcePoll = SourceSpans | readonly (SourceRecord | SourceSpans | SourcePosition)[]
+/**
+ * In order, per source partition. What is no list is gone through once, before the next `poll`, and gives something: a generator makes
+ * records when their turn comes, so that the worker is done with one before the next ones take memory.
+ */
+export type SourcePoll = SourceSpans | Iterable<SourceRecord | SourceSpans | SourcePosition>
 
 export interface AppendedRecord extends TopicPartition {
   readonly offset: number

@@ -152,7 +152,7 @@ export class SourceHarness<C, T> {
   }
 }
 
-function items(poll: SourcePoll | null): readonly (SourceSpans | SourceRecord | SourcePosition)[] {
+function items(poll: SourcePoll | null): Iterable<SourceSpans | SourceRecord | SourcePosition> {
   if (poll === null) return []
   return 'spans' in poll ? [poll] : poll
 }

@@ -5,13 +5,15 @@
  *
  * The stored position moves only behind entries that were given, so after a crash an entry is read again from its first line.
  */
-import type { SourceOffset } from 'millrace/connect'
+import type { SourceOffset, SourcePartition } from 'millrace/connect'
 import type { TailedFile } from '../tail/tailed-file.ts'
 import type { EntryRule } from './entry-rule.ts'
 
 /** One line with where it stands. */
 export interface PlacedLine {
   readonly file: TailedFile
+  /** Who the file was when the line was read. */
+  readonly sourcePartition: SourcePartition
   readonly text: string
   /** Position of its first byte. */
   readonly start: number

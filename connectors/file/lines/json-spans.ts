@@ -13,6 +13,9 @@ export interface JsonSpansOptions {
   readonly headersOf: (file: TailedFile) => readonly ConnectHeader[]
 }
 
+/** Values that are there at the same time. */
+const runLines = 256
+
 export class JsonSpans {
   readonly #options: JsonSpansOptions
   readonly #reader = new SchemalessReader()
@@ -21,35 +24,34 @@ export class JsonSpans {
     this.#options = options
   }
 
-  /** Runs of lines that hold a value, and between them what `others` makes of those that do not: empty, null, or no JSON. */
-  ofBlock<T>(block: LineBlock, nowMs: number, others: (index: number) => readonly T[]): (SourceSpans | T)[] {
-    const items: (SourceSpans | T)[] = []
+  /**
+   * Runs of lines that hold a value, and between them what `others` makes of those that do not: empty, null, or no JSON. Made when
+   * their turn comes: the values of one run are garbage before those of the next are there.
+   */
+  *ofBlock<T>(block: LineBlock, nowMs: number, others: (index: number) => readonly T[]): Generator<SourceSpans | T, void> {
     const { spans, recordCount } = block
     const isText = isUtf8(block.bytes.subarray(spans[0], spans[2 * recordCount - 1]))
     const bytes = plainBytes(block.bytes)
     let values: unknown[] = []
-    let from = 0
-    const endRun = (to: number) => {
-      if (values.length > 0) items.push(this.#run(block, from, to, values, nowMs))
-      values = []
-      from = to + 1
-    }
     for (let index = 0; index < recordCount; index++) {
       const value = isText ? this.#reader.readStrictly(bytes, spans[2 * index]!, spans[2 * index + 1]!) : undefined
       if (value !== undefined && value !== null) {
         values.push(value)
-        continue
+        if (values.length < runLines) continue
+        yield this.#run(block, index + 1, values, nowMs)
+      } else {
+        if (values.length > 0) yield this.#run(block, index, values, nowMs)
+        yield* others(index)
       }
-      endRun(index)
-      for (const each of others(index)) items.push(each)
+      values = []
     }
-    endRun(recordCount)
-    return items
+    if (values.length > 0) yield this.#run(block, recordCount, values, nowMs)
   }
 
-  #run(block: LineBlock, from: number, to: number, values: readonly unknown[], nowMs: number): SourceSpans {
+  /** Of the lines before line `to`. */
+  #run(block: LineBlock, to: number, values: readonly unknown[], nowMs: number): SourceSpans {
     const { topic, headersOf } = this.#options
-    return { ...spansOfLines(block, from, to, nowMs), topic, valueType: 'json', values, headers: headersOf(block.file) }
+    return { ...spansOfLines(block, to - values.length, to, nowMs), topic, valueType: 'json', values, headers: headersOf(block.file) }
   }
 }
 

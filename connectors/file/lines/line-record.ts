@@ -25,7 +25,7 @@ export class LineRecord implements SourceRecord {
     this.valueSchema = valueSchema
     this.timestamp = timestamp
     this.headers = headers
-    this.sourcePartition = entry.file.sourcePartition
+    this.sourcePartition = entry.sourcePartition
     this.#entry = entry
   }
 

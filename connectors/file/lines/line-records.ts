@@ -61,7 +61,8 @@ export class LineRecords {
     return this.#assembler?.isEmpty === false
   }
 
-  ofBlock(block: LineBlock, nowMs: number, monotonicMs: number): (SourceSpans | LineItem)[] {
+  /** At least one item for a block of JSON lines; what it gives for these has to be gone through before the next poll. */
+  ofBlock(block: LineBlock, nowMs: number, monotonicMs: number): Iterable<SourceSpans | LineItem> {
     const records: LineItem[] = []
     if (this.#json !== undefined) {
       return this.#json.ofBlock(block, nowMs, (index) => {
@@ -77,7 +78,7 @@ export class LineRecords {
   #addLineAt(records: LineItem[], block: LineBlock, index: number, nowMs: number, monotonicMs: number): void {
     const begin = block.spans[2 * index]!
     const bytes = block.bytes.subarray(begin, block.spans[2 * index + 1])
-    this.#addLine(records, this.#placed({ file: block.file, bytes, start: block.origin + begin, line: numbered(block, index), offset: () => offsetAfter(block, index) }), nowMs, monotonicMs)
+    this.#addLine(records, this.#placed({ file: block.file, sourcePartition: block.sourcePartition, bytes, start: block.origin + begin, line: numbered(block, index), offset: () => offsetAfter(block, index) }), nowMs, monotonicMs)
   }
 
   /** The beginning of a line that is too long, as a line of its own. */
@@ -94,12 +95,12 @@ export class LineRecords {
 
   /** Nothing of a line that is too long, behind what its file still owes. */
   ofSkipped(line: OverlongLine, nowMs: number): LineItem[] {
-    return [...this.#owed(line.file, nowMs), { sourcePartition: line.file.sourcePartition, sourceOffset: line.offset }]
+    return [...this.#owed(line.file, nowMs), { sourcePartition: line.sourcePartition, sourceOffset: line.offset }]
   }
 
   /** The beginning of a line that is too long, as a dead letter, behind what its file still owes. */
   ofDeadLetter(line: OverlongLine, nowMs: number): LineItem[] {
-    const entry: Entry = { file: line.file, text: line.bytes.toString('latin1'), start: line.start, bytes: line.lineBytes, line: undefined, offset: () => line.offset, lineCount: 1 }
+    const entry: Entry = { file: line.file, sourcePartition: line.sourcePartition, text: line.bytes.toString('latin1'), start: line.start, bytes: line.lineBytes, line: undefined, offset: () => line.offset, lineCount: 1 }
     const letter = badLineRecord({ topic: this.#options.deadLetterTopic!, entry, bytes: line.bytes, reason: `the line has ${line.lineBytes} bytes`, nowMs })
     return [...this.#owed(line.file, nowMs), letter]
   }
@@ -118,15 +119,15 @@ export class LineRecords {
       for (const entry of this.#assembler.add(line, monotonicMs)) records.push(...this.#recordOf(entry, nowMs))
       return
     }
-    const { file, text, start, bytes, error, offset, line: number } = line
-    for (const item of this.#recordOf({ file, text, start, bytes, error, offset, line: number, lineCount: 1 }, nowMs)) records.push(item)
+    const { file, sourcePartition, text, start, bytes, error, offset, line: number } = line
+    for (const item of this.#recordOf({ file, sourcePartition, text, start, bytes, error, offset, line: number, lineCount: 1 }, nowMs)) records.push(item)
   }
 
-  #placed({ file, bytes, start, line, offset }: Pick<PlacedLine, 'file' | 'start' | 'line' | 'offset'> & { readonly bytes: Buffer }): PlacedLine {
+  #placed({ file, sourcePartition, bytes, start, line, offset }: Pick<PlacedLine, 'file' | 'sourcePartition' | 'start' | 'line' | 'offset'> & { readonly bytes: Buffer }): PlacedLine {
     try {
-      return { file, start, bytes: bytes.length, line, offset, text: decodeText(bytes, file.encoding, this.#options.invalidBytes, start === 0), error: undefined }
+      return { file, sourcePartition, start, bytes: bytes.length, line, offset, text: decodeText(bytes, file.encoding, this.#options.invalidBytes, start === 0), error: undefined }
     } catch (error) {
-      return { file, start, bytes: bytes.length, line, offset, text: bytes.toString('latin1'), error }
+      return { file, sourcePartition, start, bytes: bytes.length, line, offset, text: bytes.toString('latin1'), error }
     }
   }
 
@@ -189,6 +190,6 @@ function numbered({ linesBefore }: LineBlock | OverlongLine, index: number): num
   return linesBefore === undefined ? undefined : linesBefore + index + 1
 }
 
-function positionOf({ file, offset }: Pick<Entry, 'file' | 'offset'>): SourcePosition {
-  return { sourcePartition: file.sourcePartition, sourceOffset: offset() }
+function positionOf({ sourcePartition, offset }: Pick<Entry, 'sourcePartition' | 'offset'>): SourcePosition {
+  return { sourcePartition, sourceOffset: offset() }
 }

@@ -34,7 +34,7 @@ export class LineSpans {
     const length = header('file.line.bytes', String(line.lineBytes))
     const all = [length, header('file.position', String(line.start)), ...fileHeaders(line.file)]
     return {
-      ...lineSpans(line.file, line.bytes, nowMs),
+      ...lineSpans(line, line.bytes, nowMs),
       topic: policy === 'truncate' ? topic : deadLetterTopic!,
       valueType,
       headers: policy === 'truncate' && !withFileHeaders ? [length] : all,
@@ -66,9 +66,9 @@ export class LineSpans {
     const begin = block.spans[2 * index]!
     const bytes = block.bytes.subarray(begin, block.spans[2 * index + 1])
     const sourceOffset = () => offsetAfter(block, index)
-    if (invalidBytes === 'replace') return { ...lineSpans(block.file, Buffer.from(bytes.toString()), nowMs), topic, valueType: 'string', headers: this.#headers(block.file), sourceOffset }
+    if (invalidBytes === 'replace') return { ...lineSpans(block, Buffer.from(bytes.toString()), nowMs), topic, valueType: 'string', headers: this.#headers(block.file), sourceOffset }
     const headers = [...fileHeaders(block.file), header('file.position', String(block.origin + begin)), header('file.error', 'the line holds bytes that are no UTF-8')]
-    return { ...lineSpans(block.file, Buffer.from(bytes), nowMs), topic: deadLetterTopic!, valueType: 'bytes', headers, sourceOffset }
+    return { ...lineSpans(block, Buffer.from(bytes), nowMs), topic: deadLetterTopic!, valueType: 'bytes', headers, sourceOffset }
   }
 
   #headers(file: TailedFile): readonly ConnectHeader[] {
@@ -79,7 +79,7 @@ export class LineSpans {
 /** Of lines that stand side by side, as they are. */
 export function spansOfLines(block: LineBlock, from: number, to: number, nowMs: number): Omit<SourceSpans, 'topic' | 'valueType' | 'headers'> {
   return {
-    sourcePartition: block.file.sourcePartition,
+    sourcePartition: block.sourcePartition,
     bytes: block.bytes,
     spans: block.spans.subarray(2 * from, 2 * to),
     recordCount: to - from,
@@ -88,8 +88,8 @@ export function spansOfLines(block: LineBlock, from: number, to: number, nowMs: 
   }
 }
 
-function lineSpans(file: TailedFile, bytes: Buffer, nowMs: number) {
-  return { sourcePartition: file.sourcePartition, bytes, spans: Uint32Array.of(0, bytes.length), recordCount: 1, timestamp: nowMs }
+function lineSpans({ sourcePartition }: LineBlock | OverlongLine, bytes: Buffer, nowMs: number) {
+  return { sourcePartition, bytes, spans: Uint32Array.of(0, bytes.length), recordCount: 1, timestamp: nowMs }
 }
 
 function isText({ bytes, spans }: LineBlock, from: number, to: number): boolean {

@@ -33,6 +33,8 @@ export interface ReadLimits {
 export interface LineBlock {
   readonly kind: 'lines'
   readonly file: TailedFile
+  /** Who the file was then: it may be cut and written anew before the lines are given. */
+  readonly sourcePartition: SourcePartition
   readonly bytes: Buffer
   /** Begin and end of each line in `bytes`. */
   readonly spans: Uint32Array
@@ -50,6 +52,7 @@ export interface LineBlock {
 export interface OverlongLine {
   readonly kind: 'overlong'
   readonly file: TailedFile
+  readonly sourcePartition: SourcePartition
   readonly bytes: Buffer
   readonly start: number
   readonly lineBytes: number
@@ -330,13 +333,13 @@ export class TailedFile {
     this.#advance(guard, guard.length, next)
     if (withoutReturn <= limits.maxLineBytes) return this.#block(bytes, Uint32Array.of(before, before + withoutReturn), start - before)
     const kept = cutText(bytes.subarray(before), limits.maxLineBytes, this.#ends)
-    return { kind: 'overlong', file: this, bytes: kept, start, lineBytes: end - start, next, offset: this.offset(), linesBefore: this.#passLines(1) }
+    return { kind: 'overlong', file: this, sourcePartition: this.sourcePartition, bytes: kept, start, lineBytes: end - start, next, offset: this.offset(), linesBefore: this.#passLines(1) }
   }
 
   #block(bytes: Buffer, spans: Uint32Array, origin: number): LineBlock {
     const [next, offset] = [this.#position, this.offset()]
     const recordCount = spans.length / 2
-    return { kind: 'lines', file: this, bytes, spans, recordCount, origin, next, offset, linesBefore: this.#passLines(recordCount) }
+    return { kind: 'lines', file: this, sourcePartition: this.sourcePartition, bytes, spans, recordCount, origin, next, offset, linesBefore: this.#passLines(recordCount) }
   }
 
   /** How many there were before. */

@@ -2,7 +2,7 @@
 import type { Broker, Clock, RecordView } from '../../core/index.ts'
 import { sleep, systemClock } from '../../core/index.ts'
 import type { RawConfig } from '../config-spec.ts'
-import type { ConnectRecord, SourceOffset, SourcePartition, SourceRecord, SourceSpans } from '../connect-record.ts'
+import type { ConnectRecord, SourceOffset, SourcePartition, SourceRecord } from '../connect-record.ts'
 import type { ConnectorPlugin, SourcePlugin, SourcePoll, SourceTask } from '../connector.ts'
 import { NotReady } from '../converters/not-ready.ts'
 import { configError, describeError } from '../errors.ts'
@@ -136,8 +136,7 @@ async function* polled(tasks: readonly SourceTask[], { maxWaitMs, signal, clock 
 
 function* recordsOf(given: SourcePoll | null): Generator<SourceRecord> {
   if (given === null) return
-  const items: readonly (Exclude<SourcePoll, SourceSpans>[number])[] = 'spans' in given ? [given] : given
-  for (const item of items) {
+  for (const item of 'spans' in given ? [given] : given) {
     if ('spans' in item) yield* recordsOfSpans(item)
     else if ('topic' in item) yield item
   }

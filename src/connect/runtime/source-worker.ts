@@ -390,5 +390,6 @@ function shownRecord({ topic, key, keySchema, value, valueSchema, timestamp, hea
 }
 
 function isNotEmpty(polled: SourcePoll): boolean {
-  return 'spans' in polled ? polled.recordCount > 0 : polled.length > 0
+  if ('spans' in polled) return polled.recordCount > 0
+  return !Array.isArray(polled) || polled.length > 0
 }

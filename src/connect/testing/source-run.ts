@@ -111,7 +111,7 @@ export class SourceRun {
 
 function itemsOf(given: SourcePoll | null): readonly (SourceRecord | SourcePosition)[] {
   if (given === null) return []
-  const items: readonly (SourceRecord | SourceSpans | SourcePosition)[] = 'spans' in given ? [given] : given
+  const items: readonly (SourceRecord | SourceSpans | SourcePosition)[] = 'spans' in given ? [given] : [...given]
   return items.flatMap((each) => ('spans' in each ? [...recordsOfSpans(each)] : [each])).map(remembered)
 }
 

@@ -99,6 +99,16 @@ describe('lines that belong together', () => {
     expect(values(source).slice(2)).toEqual(['ERROR three\n  at c'])
   })
 
+  it('belong to the file that they were read from, though it was written anew before they are given', async () => {
+    writeFileSync(log(), 'ERROR one\n  at a\n')
+    const source = await started({ 'multiline.pattern': String.raw`^\S` })
+    await source.poll()
+    writeFileSync(log(), 'INFO other\nINFO last\n')
+    for (let polls = 0; polls < 20 && source.given.length < 2; polls++) await source.poll()
+    expect(values(source)).toEqual(['ERROR one\n  at a', 'INFO other'])
+    expect(source.given[0]!.partition).not.toEqual(source.given[1]!.partition)
+  })
+
   it('are read again from the first of them after a crash, and those given are not', async () => {
     writeFileSync(log(), `${trace.join('\n')}\n`)
     const source = await started({ 'multiline.pattern': String.raw`^\s`, 'multiline.mode': 'continuation' })
