@@ -12,9 +12,14 @@ import type { Windows } from './windows.ts'
 
 /** One stream of a cogroup with its aggregator. */
 export interface CogroupedInput {
-  /** The same group given twice shares its repartition topic. */
   readonly group: Group
   readonly aggregator: Aggregator
+}
+
+/** The streams of a cogroup, each once, and what their aggregations take records from: all that is made of it shares the repartition topics. */
+export interface Cogroup {
+  readonly inputs: readonly CogroupedInput[]
+  readonly parents: Map<Group, CogroupParent>
 }
 
 interface CogroupRequest {
@@ -29,9 +34,9 @@ interface CogroupRequest {
 }
 
 /** One aggregation per stream, all in one store, and a node where they meet. */
-export function addCogroup<K, A>(inputs: readonly CogroupedInput[], request: CogroupRequest): Table<K, A> {
+export function addCogroup<K, A>({ inputs, parents: known }: Cogroup, request: CogroupRequest): Table<K, A> {
   const { context } = inputs[0]!.group.plan
-  const parents = repartitioned(inputs, request.store)
+  const parents = repartitioned(inputs, known, request.store)
   const sources = new Set(parents.flatMap((parent) => [...parent.sources]))
   let sendsOldValues = false
   const late = request.late ?? null
@@ -67,23 +72,27 @@ export function addCogroup<K, A>(inputs: readonly CogroupedInput[], request: Cog
 }
 
 /** What an aggregation takes its records from: the stream, or its repartition topic. */
-interface Parent {
+export interface CogroupParent {
   readonly node: GraphNode
   readonly sources: ReadonlySet<string>
 }
 
-function repartitioned(inputs: readonly CogroupedInput[], store: StoreSpec): readonly Parent[] {
-  const parents = new Map<Group, Parent>()
-  for (const { group } of inputs) {
-    if (!parents.has(group)) parents.set(group, group.plan.repartitionRequired ? repartition(group, store) : group.plan)
-  }
-  return inputs.map(({ group }) => parents.get(group)!)
+/** Numbers for the nodes of a topic are used up for each aggregation; the topic is that of the first. */
+function repartitioned(inputs: readonly CogroupedInput[], known: Map<Group, CogroupParent>, store: StoreSpec): readonly CogroupParent[] {
+  return inputs.map(({ group }) => {
+    if (!group.plan.repartitionRequired) return group.plan
+    const node = repartition(group, store)
+    const first = known.get(group)
+    if (first !== undefined) return first
+    group.plan.context.graph.add(node, group.plan.node)
+    const parent = { node, sources: new Set([node.name]) }
+    known.set(group, parent)
+    return parent
+  })
 }
 
-function repartition({ plan, name }: Group, store: StoreSpec): Parent {
-  const node = repartitionNode(plan, {
+function repartition({ plan, name }: Group, store: StoreSpec): GraphNode {
+  return repartitionNode(plan, {
     prefix: name ?? store.name, keySerde: plan.keySerde ?? store.keySerde, valueSerde: plan.valueSerde ?? plan.context.defaultValueSerde,
   })
-  plan.context.graph.add(node, plan.node)
-  return { node, sources: new Set([node.name]) }
 }

@@ -1,5 +1,5 @@
 import { addCogroup } from './cogroup.ts'
-import type { CogroupedInput } from './cogroup.ts'
+import type { Cogroup, CogroupedInput } from './cogroup.ts'
 import type { AggregateFunction, GroupedStream, LateOption } from './grouped-stream.ts'
 import type { StoreOptions, WindowStoreOptions } from './options.ts'
 import { groupKey } from './plan.ts'
@@ -17,24 +17,27 @@ import type { SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows, Win
  * equal numbers of partitions. `V`: the values of any of them. Semantics: CogroupedKStream of Kafka Streams.
  */
 export class CogroupedStream<K, A, V = unknown> {
-  readonly #inputs: readonly CogroupedInput[]
+  readonly #cogroup: Cogroup
 
-  constructor(inputs: readonly CogroupedInput[]) {
-    this.#inputs = inputs
+  constructor(cogroup: Cogroup) {
+    this.#cogroup = cogroup
   }
 
-  /** Adds a stream with its own aggregator. */
+  /** Adds a stream with its own aggregator; a stream that is there already gets this one. */
   cogroup<V2>(grouped: GroupedStream<K, V2>, aggregator: AggregateFunction<K, V2, A>): CogroupedStream<K, A, V | V2> {
-    return new CogroupedStream([...this.#inputs, { group: grouped[groupKey], aggregator: aggregator as Aggregator }])
+    const { inputs, parents } = this.#cogroup
+    const added = { group: grouped[groupKey], aggregator: aggregator as Aggregator }
+    const isThere = inputs.some(({ group }) => group === added.group)
+    return new CogroupedStream({ parents, inputs: isThere ? inputs.map((input) => (input.group === added.group ? added : input)) : [...inputs, added] })
   }
 
   /** One aggregate per key. A record without a key or value is left out; null deletes the row. */
   aggregate(initializer: () => A, options: StoreOptions<K, A> = {}): Table<K, A> {
-    const { context } = this.#inputs[0]!.group.plan
+    const { context } = this.#cogroup.inputs[0]!.group.plan
     const request = storeRequest(context, options, storePrefix)
-    const serdes = inheritedSerdes(this.#inputs, request)
+    const serdes = inheritedSerdes(this.#cogroup.inputs, request)
     const store = tableStoreSpec(request, serdes)
-    return addCogroup(this.#inputs, {
+    return addCogroup(this.#cogroup, {
       store,
       keySerde: serdes.keySerde,
       name: options.name,
@@ -49,33 +52,33 @@ export class CogroupedStream<K, A, V = unknown> {
     windows: TimeWindows | SlidingWindows | UnlimitedWindows | SessionWindows, { late }: LateOption<K, V> = {},
   ): WindowedCogroupedStream<K, A> | SessionCogroupedStream<K, A> {
     const toSide = (late ?? null) as LateRecords
-    return windows.type === 'session' ? new SessionCogroupedStream(this.#inputs, windows, toSide) : new WindowedCogroupedStream(this.#inputs, windows, toSide)
+    return windows.type === 'session' ? new SessionCogroupedStream(this.#cogroup, windows, toSide) : new WindowedCogroupedStream(this.#cogroup, windows, toSide)
   }
 }
 
 /** Cogrouped streams cut into windows of time. */
 export class WindowedCogroupedStream<K, A> {
-  readonly #inputs: readonly CogroupedInput[]
+  readonly #cogroup: Cogroup
   readonly #windows: TimeWindows | SlidingWindows | UnlimitedWindows
   readonly #late: LateRecords
 
-  constructor(inputs: readonly CogroupedInput[], windows: TimeWindows | SlidingWindows | UnlimitedWindows, late: LateRecords = null) {
-    this.#inputs = inputs
+  constructor(cogroup: Cogroup, windows: TimeWindows | SlidingWindows | UnlimitedWindows, late: LateRecords = null) {
+    this.#cogroup = cogroup
     this.#windows = windows
     this.#late = late
   }
 
   /** One aggregate per key and window. */
   aggregate(initializer: () => A, options: WindowStoreOptions<K, A> = {}): Table<Windowed<K>, A> {
-    const { context } = this.#inputs[0]!.group.plan
+    const { context } = this.#cogroup.inputs[0]!.group.plan
     const request = storeRequest(context, options, storePrefix)
-    const serdes = inheritedSerdes(this.#inputs, request)
+    const serdes = inheritedSerdes(this.#cogroup.inputs, request)
     const windows = this.#windows
     const windowSizeMs = windows.type === 'time' ? windows.sizeMs : windows.type === 'sliding' ? windows.differenceMs : Infinity
     const store = storeSpec(request, serdes, {
       type: 'timestamped-window', windowSizeMs, retentionMs: windowRetentionMs(request, windowsRetentionMs(windows)), timeOrdered: false,
     })
-    return addCogroup(this.#inputs, {
+    return addCogroup(this.#cogroup, {
       store,
       windows,
       late: this.#late,
@@ -91,24 +94,24 @@ export class WindowedCogroupedStream<K, A> {
 
 /** Cogrouped streams cut into sessions of activity. */
 export class SessionCogroupedStream<K, A> {
-  readonly #inputs: readonly CogroupedInput[]
+  readonly #cogroup: Cogroup
   readonly #windows: SessionWindows
   readonly #late: LateRecords
 
-  constructor(inputs: readonly CogroupedInput[], windows: SessionWindows, late: LateRecords = null) {
-    this.#inputs = inputs
+  constructor(cogroup: Cogroup, windows: SessionWindows, late: LateRecords = null) {
+    this.#cogroup = cogroup
     this.#windows = windows
     this.#late = late
   }
 
   /** One aggregate per key and session; `merger` joins the aggregates of two sessions. */
   aggregate(initializer: () => A, merger: (key: K, left: A, right: A) => A, options: WindowStoreOptions<K, A> = {}): Table<Windowed<K>, A> {
-    const { context } = this.#inputs[0]!.group.plan
+    const { context } = this.#cogroup.inputs[0]!.group.plan
     const request = storeRequest(context, options, storePrefix)
-    const serdes = inheritedSerdes(this.#inputs, request)
+    const serdes = inheritedSerdes(this.#cogroup.inputs, request)
     const windows = this.#windows
     const store = storeSpec(request, serdes, { type: 'session', retentionMs: windowRetentionMs(request, windowsRetentionMs(windows)), timeOrdered: false })
-    return addCogroup(this.#inputs, {
+    return addCogroup(this.#cogroup, {
       store,
       windows,
       late: this.#late,

@@ -10,6 +10,7 @@ import { storeRequest } from './store-request.ts'
 import type { Table } from './table.ts'
 import { TableSource, tableOfSource } from './table-source.ts'
 import { GraphNode } from './topology/graph.ts'
+import { checkedName } from './topology/names.ts'
 import type { NameCounter } from './topology/names.ts'
 import type { Joiner, Partitioner, RecordFunction, StoreSpec, TableRows } from './topology/node.ts'
 import type { TopologyWriter } from './topology/topology-writer.ts'
@@ -42,7 +43,7 @@ export function foreignKeyJoin<K, R>(left: TablePlan, right: TablePlan, request:
   const { options } = request
   left.sendOldValues(true)
   right.sendOldValues(true)
-  const names = namesOf(context.names, options.name)
+  const names = namesOf(context.names, options.name === undefined ? undefined : checkedName(options.name))
   const store = storeRequest(context, options, 'KTABLE-FK-JOIN-OUTPUT-')
   const plan: Plan = {
     ...request, names, left, right, leftRows: left.rows(), rightRows: right.rows(),

@@ -53,7 +53,7 @@ export class GroupedStream<K, V> {
 
   /** Begins an aggregate to which several grouped streams contribute, each with its own aggregator: `.cogroup(…)` adds the next. */
   cogroup<A>(aggregator: AggregateFunction<K, V, A>): CogroupedStream<K, A, V> {
-    return new CogroupedStream([{ group: this[groupKey], aggregator: aggregator as Aggregator }])
+    return new CogroupedStream({ inputs: [{ group: this[groupKey], aggregator: aggregator as Aggregator }], parents: new Map() })
   }
 
   #aggregate<A, Gone extends null>(

@@ -78,7 +78,10 @@ export function checkedTtl(ttl: Duration, what: string): number {
 function versionsOf({ history, segmentInterval }: AnyStoreOptions): StoreRequest['versions'] {
   if (history === undefined) return null
   const historyMs = durationMs(history, 'history')
-  return segmentInterval === undefined ? { historyMs } : { historyMs, segmentMs: durationMs(segmentInterval, 'segmentInterval') }
+  if (segmentInterval === undefined) return { historyMs }
+  const segmentMs = durationMs(segmentInterval, 'segmentInterval')
+  if (segmentMs > 0) return { historyMs, segmentMs }
+  throw new StreamError('INVALID_ARGUMENT', 'segmentInterval must be longer than 0')
 }
 
 /** The store of a table's rows: the latest of each key, or those of the past as well. */

@@ -89,7 +89,10 @@ export function windowStore<K, V>(name: string, options: WindowStoreDefinitionOp
 }
 
 function windowFields(kind: string, name: string, { retention, windowSize, retainDuplicates = false }: WindowStoreDefinitionOptions<unknown, unknown>): Partial<StoreSpec> {
-  return { retentionMs: durationMs(retention, `${kind} ${name}: retention`), windowSizeMs: durationMs(windowSize, `${kind} ${name}: windowSize`), retainDuplicates }
+  const retentionMs = durationMs(retention, `${kind} ${name}: retention`)
+  const windowSizeMs = durationMs(windowSize, `${kind} ${name}: windowSize`)
+  if (retentionMs >= windowSizeMs) return { retentionMs, windowSizeMs, retainDuplicates }
+  throw new StreamError('INVALID_ARGUMENT', `${kind} ${name}: a retention of ${retentionMs} ms is shorter than windowSize, ${windowSizeMs} ms: windows would be gone before they end`)
 }
 
 /** Values with timestamps, by key and start of a window. */

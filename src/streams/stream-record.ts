@@ -1,3 +1,4 @@
+import { StreamError } from '../core/index.ts'
 import type { Header, RecordView, Serde } from '../core/index.ts'
 
 /** Where a record was read from. Inside a punctuator there is none: topic '', partition and offset -1. */
@@ -118,7 +119,9 @@ export class StreamRecord<K = unknown, V = unknown> {
     return new StreamRecord(key, value, this.timestamp, this.headers, this.origin)
   }
 
+  /** @throws INVALID_TIMESTAMP for a negative one */
   withTimestamp(timestamp: number): StreamRecord<K, V> {
+    if (!(timestamp >= 0)) throw new StreamError('INVALID_TIMESTAMP', `a record cannot have the timestamp ${timestamp}; give milliseconds since the epoch, 0 or more`)
     return new StreamRecord(this.key, this.value, timestamp, this.headers, this.origin)
   }
 

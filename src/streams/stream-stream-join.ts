@@ -82,7 +82,7 @@ export function streamStreamJoin<K, R>(leftStream: StreamPlan, rightStream: Stre
 
 /** One input of the join: partitioned by its present key, with the serdes that the options give it. */
 function sideOf(stream: StreamPlan, options: StreamJoin['options'], value: unknown, suffix: string): StreamPlan {
-  const name = options.name === undefined ? {} : { name: options.name + suffix }
+  const name = options.name === undefined ? {} : { name: checkedName(options.name) + suffix }
   const plan = stream.repartitionRequired ? repartitionedForJoin(stream, { ...name, key: options.key, value }) : stream
   return {
     ...plan,

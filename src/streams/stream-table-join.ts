@@ -44,7 +44,9 @@ export function streamTableJoin<K, R>(stream: StreamPlan, table: TablePlan, requ
   const rows = table.rows()
   const { join, joiner } = request
   const buffer = request.grace === undefined ? null : joinBuffer(left, table, name, request.grace)
-  const node = new GraphNode(name, (writer, [parent]) => {
+  const node = new GraphNode(name, (writer, parents) => {
+    // Repartition topics that were merged may have changed the order of parents.
+    const parent = parents.find((each) => each !== table.node.name)
     const stores = [...(buffer === null ? [] : [buffer.name]), ...storesOfRows(rows)]
     const common = { name, parents: [parent!], stores, join, joiner, rows }
     writer.addNode(buffer === null ? { kind: 'streamTableJoin', ...common, selector: null } : { kind: 'bufferedStreamTableJoin', ...common, store: buffer.name })
@@ -70,7 +72,7 @@ function joinBuffer(stream: StreamPlan, table: TablePlan, name: string, grace: D
   return storeSpec(request, serdes, { type: 'join-buffer', graceMs })
 }
 
-/** The stream behind a topic partitioned by its present key; joins of one stream share the topic unless they are named. */
+/** The stream behind a topic partitioned by its present key; a join without a name shares the topic of the last join of the stream. */
 export function repartitionedForJoin(stream: StreamPlan, options: AnyJoinOptions): StreamPlan {
   const { context } = stream
   const node = repartitionNode(stream, {
@@ -80,7 +82,7 @@ export function repartitionedForJoin(stream: StreamPlan, options: AnyJoinOptions
   })
   const shared = sharedRepartitions.get(stream.node)
   if (options.name === undefined && shared !== undefined) return { ...stream, node: shared, sources: new Set([shared.name]), repartitionRequired: false }
-  if (options.name === undefined) sharedRepartitions.set(stream.node, node)
+  sharedRepartitions.set(stream.node, node)
   context.graph.add(node, stream.node)
   return { ...stream, node, sources: new Set([node.name]), repartitionRequired: false }
 }

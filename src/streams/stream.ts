@@ -28,6 +28,7 @@ import type { Table } from './table.ts'
 import { tableSource } from './table-source.ts'
 import { serdeOf } from './topic.ts'
 import { GraphNode } from './topology/graph.ts'
+import { checkedName } from './topology/names.ts'
 import type { GraphTraits } from './topology/graph.ts'
 import type { Joiner, Partitioner, PipeOperator, RecordFunction } from './topology/node.ts'
 
@@ -191,7 +192,7 @@ export class Stream<K, V> {
   repartition(options: RepartitionOptions<K, V> = {}): Stream<K, V> {
     const plan = this.#withSerdes(options)
     const { context } = plan
-    const prefix = options.name ?? context.names.processor('KSTREAM-REPARTITION-')
+    const prefix = options.name === undefined ? context.names.processor('KSTREAM-REPARTITION-') : checkedName(options.name)
     const node = repartitionNode(plan, {
       prefix,
       keySerde: plan.keySerde ?? context.defaultKeySerde,

@@ -105,6 +105,7 @@ export class StreamsBuilder {
   globalTable<K, V>(topic: Topic<K, V>, options: GlobalTableOptions<K, V> = {}): GlobalTable<NonNullable<K>, NonNullable<V>> {
     const context = this.#context
     const request = { ...storeRequest(context, options, `${topic.name}-`), changelog: null, caching: false }
+    if (request.versions !== null) throw new StreamError('TOPOLOGY_INVALID', `globalTable ${topic.name}: a global table keeps no rows of the past; leave out \`history\``)
     const sourceName = context.names.processorWithSuffix('KSTREAM-SOURCE-', options.name, '-source')
     const name = context.names.processor('KTABLE-SOURCE-', options.name)
     const store = tableStoreSpec(request, { keySerde: topic.keySerde as Serde<unknown>, valueSerde: topic.valueSerde as Serde<unknown> })
@@ -156,7 +157,7 @@ export class StreamsBuilder {
 
   #source<K, V>(name: string, topics: readonly string[] | RegExp, source: SourceData<K, V>): GraphNode {
     const data = sourceData(name, topics, source)
-    const node = new SourceGraphNode(name, { topics, mergeable: !source.isTable }, writer => writer.addNode(data))
+    const node = new SourceGraphNode(name, { topics, mergeable: !source.isTable, offsetReset: data.offsetReset }, writer => writer.addNode(data))
     this.#context.graph.add(node)
     return node
   }
@@ -214,6 +215,9 @@ function mergeEqualSources(graph: Graph): void {
       if (other === source) continue
       if (!sameTopics(other, source)) {
         throw new StreamError('TOPOLOGY_INVALID', `the topic ${topic} is read by two streams together with different other topics; read it once, and merge streams instead`)
+      }
+      if (JSON.stringify(source.offsetReset) !== JSON.stringify(other.offsetReset)) {
+        throw new StreamError('TOPOLOGY_INVALID', `the topic ${topic} is read by two streams that begin at different places; give both the same offsetReset, or read it once and use that stream twice`)
       }
       graph.mergeSource(source, other)
       break

@@ -59,7 +59,12 @@ function boundsOf({ maxRecords, maxBytes, whenFull, until }: SuppressOptions): P
     throw new StreamError('TOPOLOGY_INVALID', "suppress: until 'window-closes' promises one final result per window, which whenFull 'emit-early' would break; use 'shut-down', or a time limit")
   }
   const fallback = until === 'window-closes' ? 'shut-down' : 'emit-early'
-  return { maxRecords: maxRecords ?? null, maxBytes: maxBytes ?? null, whenFull: whenFull ?? fallback }
+  return { maxRecords: boundOf('maxRecords', maxRecords), maxBytes: boundOf('maxBytes', maxBytes), whenFull: whenFull ?? fallback }
+}
+
+function boundOf(name: keyof SuppressBounds, bound: number | undefined): number | null {
+  if (bound === undefined || bound >= 0) return bound ?? null
+  throw new StreamError('INVALID_ARGUMENT', `suppress: ${name} is ${bound}; give 0 or more, or leave it out for no bound`)
 }
 
 function untilOf(plan: TablePlan, { until }: SuppressOptions): SuppressNode['until'] {

@@ -1,4 +1,4 @@
-import { bytesSerde } from '../core/index.ts'
+import { StreamError, bytesSerde } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
 import { offsetResetOf } from './options.ts'
 import type { SourceOptions } from './options.ts'
@@ -41,13 +41,17 @@ export class TopologyBuilder {
 
   /** Reads topics of one type. @throws TOPOLOGY_INVALID for a name or a topic that is taken */
   addSource<K, V>(name: string, topics: Topic<K, V> | readonly Topic<K, V>[], options: SourceNodeOptions<K, V> = {}): this {
-    this.#writer.addNode(sourceNode(name, [topics].flat() as readonly Topic<K, V>[], options))
+    const source = sourceNode(name, [topics].flat() as readonly Topic<K, V>[], options)
+    if (source.topics.length === 0) throw new StreamError('TOPOLOGY_INVALID', `the source ${name} has no topics`)
+    const twice = source.topics.find((topic, index) => source.topics.indexOf(topic) !== index)
+    if (twice !== undefined) throw new StreamError('TOPOLOGY_INVALID', `the source ${name} names the topic ${twice} twice`)
+    this.#writer.addNode(source)
     return this
   }
 
   /** @throws TOPOLOGY_INVALID for a name that is taken or a parent that does not exist */
   addProcessor<K, V, K2, V2>(name: string, factory: ProcessorFactory<K, V, K2, V2>, { parents, stores = [] }: ProcessorNodeOptions): this {
-    this.#writer.addNode(processorNode(name, factory as ProcessorFactory<never, never, never, never>, { parents, stores: stores.map(storeName) }))
+    this.#writer.addNode(processorNode(name, factory as ProcessorFactory<never, never, never, never>, { parents: checkedParents(name, parents), stores: stores.map(storeName) }))
     for (const spec of ownStores(stores)) this.#writer.addStore(spec, name)
     return this
   }
@@ -57,7 +61,7 @@ export class TopologyBuilder {
     const target = typeof topic === 'function'
       ? { topic: topic as RecordFunction<string>, keySerde: serdeOf(options.key, `${name}: key`), valueSerde: serdeOf(options.value, `${name}: value`) }
       : { topic: checkedTopicName(topic.name), keySerde: topic.keySerde as Serde<unknown>, valueSerde: topic.valueSerde as Serde<unknown> }
-    this.#writer.addNode(sinkNode(checkedName(name), options.parents, { ...target, partitioner: options.partitioner }))
+    this.#writer.addNode(sinkNode(checkedName(name), checkedParents(name, options.parents), { ...target, partitioner: options.partitioner }))
     return this
   }
 
@@ -69,6 +73,7 @@ export class TopologyBuilder {
 
   /** Lets a processor use stores that were added, or will be. */
   connect(processor: string, ...stores: readonly string[]): this {
+    if (stores.length === 0) throw new StreamError('TOPOLOGY_INVALID', `connect: name the stores that ${processor} is to use`)
     this.#writer.connect(processor, stores)
     return this
   }
@@ -122,6 +127,11 @@ function sourceNode<K, V>(name: string, topics: readonly Topic<K, V>[], options:
     timestampExtractor: (options.timestamp as TimestampExtractor | undefined) ?? null,
     offsetReset: offsetResetOf(options.offsetReset, name),
   }
+}
+
+function checkedParents(name: string, parents: readonly string[]): readonly string[] {
+  if (parents.length > 0) return parents
+  throw new StreamError('TOPOLOGY_INVALID', `${name} has no parents, so it would never get a record`)
 }
 
 function processorNode(name: string, factory: ProcessorFactory<never, never, never, never>, connected: { readonly parents: readonly string[]; readonly stores: readonly string[] }): ProcessorNode {

@@ -1,4 +1,4 @@
-import { longSerde } from '../core/index.ts'
+import { StreamError, longSerde } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
 import { addAggregate, countAggregator, countInitializer } from './aggregate.ts'
 import type { AggregateFunction, Deleted, Group, LateOption, WindowingOptions } from './grouped-stream.ts'
@@ -37,6 +37,9 @@ export class WindowedStream<K, V> {
 
   /** `on-update` (default): a result with every record. `on-window-close`: one result per window, when it takes no more records. */
   emit(strategy: EmitStrategy): WindowedStream<K, V> {
+    if (strategy === 'on-window-close' && this.#windows.type === 'unlimited') {
+      throw new StreamError('TOPOLOGY_INVALID', "emit: an unlimited window never closes, so 'on-window-close' would send nothing; leave emit out")
+    }
     return new WindowedStream(this.#group, this.#windows, { emit: strategy, late: this.#late })
   }
 

@@ -66,7 +66,7 @@ class Program {
     const { op } = operation
     if (op === 'stream' || op === 'table') return this.#source(operation)
     if (op === 'addStateStore') return this.#addStateStore(operation)
-    if (op === 'globalTable') return this.builder.globalTable(this.#topic(operation['topic'] as string), { ...nameOf(operation), ...materializedOf(operation) })
+    if (op === 'globalTable') return this.#source(operation)
     if (op === 'addGlobalStore') return this.#addGlobalStore(operation)
     if (op === 'cogroup') return this.#cogroup(operation)
     const input = typeof operation.from === 'string' ? this.#results.get(operation.from) : undefined
@@ -80,7 +80,9 @@ class Program {
   #source(operation: Operation): unknown {
     const extractor = operation['extractor'] as FunctionSpec | undefined
     const timestamp = extractor === undefined ? undefined : functions.extractor(extractor)
-    const options = { ...nameOf(operation), ...(timestamp === undefined ? {} : { timestamp }) }
+    const offsetReset = operation['offsetReset'] as 'earliest' | 'latest' | undefined
+    const options = { ...nameOf(operation), ...(timestamp === undefined ? {} : { timestamp }), ...(offsetReset === undefined ? {} : { offsetReset }) }
+    if (operation.op === 'globalTable') return this.builder.globalTable(this.#topic(operation['topic'] as string), { ...options, ...materializedOf(operation) })
     if (operation.op === 'table') return this.builder.table(this.#topic(operation['topic'] as string), { ...options, ...materializedOf(operation) })
     if (operation['pattern'] !== undefined) {
       const pattern = operation['pattern'] as string

@@ -41,3 +41,9 @@ describe('InputOrigin', () => {
     expect(origin.unchanged(record, stringSerde, json)).toBeNull()
   })
 })
+
+describe('StreamRecord', () => {
+  it('has no negative timestamp', () => {
+    expect(() => readRecord().record.withTimestamp(-1)).toThrow(/cannot have the timestamp -1/)
+  })
+})

@@ -1,5 +1,6 @@
 import type { AssignmentInput, Assignor, TopicPartition } from '../../core/index.ts'
 import { topicInBroker } from '../topology/internal-topics.ts'
+import { wholeName } from '../topology/names.ts'
 import type { SubTopology, TopologyData } from '../topology/node.ts'
 import { assignTasks } from './assign-tasks.ts'
 import type { AssignmentRules, TaskAssignment } from './assign-tasks.ts'
@@ -46,10 +47,6 @@ export function sourceTopicsInBroker(
   const patterns = subTopology.nodes.flatMap((node) => (node.kind === 'source' && node.pattern !== null ? [wholeName(node.pattern)] : []))
   const matched = patterns.flatMap((pattern) => [...existing.keys()].filter((topic) => pattern.test(topic)))
   return [...new Set([...named, ...matched.sort()])]
-}
-
-export function wholeName(pattern: RegExp): RegExp {
-  return new RegExp(`^(?:${pattern.source})$`, pattern.flags.replace(/[gy]/g, ''))
 }
 
 /** Nothing of its stores would be found again elsewhere, unless a changelog has it. */

@@ -1,6 +1,7 @@
 import { StreamError, partitionKey } from '../../core/index.ts'
 import type { CommittedOffset, RecordBatch, TopicPartition } from '../../core/index.ts'
 import type { StreamRecord } from '../stream-record.ts'
+import { wholeName } from '../topology/names.ts'
 import type { SourceNode } from '../topology/node.ts'
 import { QueuesByTime } from './queues-by-time.ts'
 import { RecordQueue } from './record-queue.ts'
@@ -130,10 +131,6 @@ export class InputPartitions {
 }
 
 function reads({ topics, pattern }: SourceNode, topic: string, context: TaskContext): boolean {
-  if (pattern !== null) return matchesWhole(pattern, topic)
+  if (pattern !== null) return wholeName(pattern).test(topic)
   return topics.some((name) => context.topicName(name) === topic)
-}
-
-function matchesWhole(pattern: RegExp, topic: string): boolean {
-  return new RegExp(`^(?:${pattern.source})$`, pattern.flags.replace(/[gy]/g, '')).test(topic)
 }

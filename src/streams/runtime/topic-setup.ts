@@ -4,7 +4,7 @@ import { missingTopics } from '../missing-topics.ts'
 import { internalTopicSpecs, topicInBroker } from '../topology/internal-topics.ts'
 import type { TopologyData } from '../topology/node.ts'
 import { partitionCounts } from '../topology/partition-counts.ts'
-import { wholeName } from './assignor.ts'
+import { wholeName } from '../topology/names.ts'
 
 /** Headers of a dead letter: its message and stack are cut to 8,000 letters each; bytes. */
 const deadLetterOverhead = 65_536

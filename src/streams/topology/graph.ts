@@ -1,3 +1,4 @@
+import type { SourceNode } from './node.ts'
 import type { SharableRepartition } from './optimize.ts'
 import type { TopologyWriter } from './topology-writer.ts'
 
@@ -82,15 +83,17 @@ export class SourceGraphNode extends GraphNode {
   readonly topics: readonly string[] | RegExp
   /** A table's source is never merged with another. */
   readonly mergeable: boolean
+  readonly offsetReset: SourceNode['offsetReset']
 
   constructor(
     name: string,
-    source: { readonly topics: readonly string[] | RegExp; readonly mergeable: boolean },
+    source: Pick<SourceGraphNode, 'topics' | 'mergeable' | 'offsetReset'>,
     write: (writer: TopologyWriter) => void,
   ) {
     super(name, write)
     this.topics = source.topics
     this.mergeable = source.mergeable
+    this.offsetReset = source.offsetReset
   }
 }
 

@@ -52,3 +52,8 @@ export function isGeneratedName(name: string): boolean {
 export function repartitionTopicName(prefix: string): string {
   return prefix.endsWith('-repartition') ? prefix : `${prefix}-repartition`
 }
+
+/** Of a topic: the pattern has to match all of it. */
+export function wholeName(pattern: RegExp): RegExp {
+  return new RegExp(`^(?:${pattern.source})$`, pattern.flags.replace(/[gy]/g, ''))
+}

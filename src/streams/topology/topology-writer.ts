@@ -1,5 +1,6 @@
 import { StreamError } from '../../core/index.ts'
-import type { GlobalStore, RepartitionTopicSpec, StoreSpec, TopologyData, TopologyNode } from './node.ts'
+import { wholeName } from './names.ts'
+import type { GlobalStore, RepartitionTopicSpec, SourceNode, StoreSpec, TopologyData, TopologyNode } from './node.ts'
 import { subTopologiesOf } from './sub-topologies.ts'
 
 /** Collects nodes, stores and internal topics, refuses what contradicts itself, and freezes the result. */
@@ -9,6 +10,8 @@ export class TopologyWriter {
   readonly #stores = new Map<string, StoreSpec>()
   readonly #repartitionTopics = new Map<string, RepartitionTopicSpec>()
   readonly #sourceOfTopic = new Map<string, string>()
+  /** By the names of their sources. */
+  readonly #patterns = new Map<string, RegExp>()
   readonly #copartitioned: ReadonlySet<string>[] = []
   readonly #globalStores: (Omit<GlobalStore, 'id'> & { readonly nodesBefore: number })[] = []
   readonly #globalNames = new Set<string>()
@@ -21,7 +24,7 @@ export class TopologyWriter {
       if (!this.#nodes.has(parent)) throw invalid(`${node.name} takes its input from ${parent}, which does not exist`)
       if (this.#nodes.get(parent)!.kind === 'sink') throw invalid(`${node.name} takes its input from ${parent}, which is a sink and forwards nothing`)
     }
-    if (node.kind === 'source') this.#registerSource(node.name, node.topics)
+    if (node.kind === 'source') this.#registerSource(node)
     this.#nodes.set(node.name, node)
     this.#storesOfNode.set(node.name, new Set(node.stores))
   }
@@ -34,7 +37,7 @@ export class TopologyWriter {
       this.#globalNames.add(name)
     }
     if (this.#stores.has(store.name) || this.#globalStores.some((other) => other.store.name === store.name)) throw invalid(`a state store named ${store.name} exists already; store names must be unique`)
-    this.#registerSource(source.name, source.topics)
+    this.#registerSource(source)
     this.#globalStores.push({ ...global, nodesBefore: this.#nodes.size })
   }
 
@@ -49,6 +52,8 @@ export class TopologyWriter {
   connect(node: string, stores: readonly string[]): void {
     const connected = this.#storesOfNode.get(node)
     if (connected === undefined) throw invalid(`a state store is to be connected with ${node}, which does not exist`)
+    const { kind } = this.#nodes.get(node)!
+    if (kind === 'source' || kind === 'sink') throw invalid(`a state store is to be connected with ${node}, a ${kind}, which uses none`)
     for (const store of stores) connected.add(store)
   }
 
@@ -84,14 +89,22 @@ export class TopologyWriter {
     }
   }
 
-  #registerSource(name: string, topics: readonly string[]): void {
+  #registerSource({ name, topics, pattern }: SourceNode): void {
+    if (pattern !== null) this.#registerPattern(name, wholeName(pattern))
     for (const topic of topics) {
-      const other = this.#sourceOfTopic.get(topic)
+      const other = this.#sourceOfTopic.get(topic) ?? [...this.#patterns].find(([, each]) => each.test(topic))?.[0]
       if (other !== undefined && other !== name) {
         throw invalid(`the topic ${topic} is read by two sources, ${other} and ${name}; read it once, and use that stream or table twice`)
       }
       this.#sourceOfTopic.set(topic, name)
     }
+  }
+
+  #registerPattern(name: string, pattern: RegExp): void {
+    for (const [topic, other] of this.#sourceOfTopic) {
+      if (pattern.test(topic)) throw invalid(`the topic ${topic}, which ${other} reads, matches the pattern of ${name}, too; make the pattern narrower`)
+    }
+    this.#patterns.set(name, pattern)
   }
 
   /** What the program itself says about partitions must fit; what the broker says is checked when the program runs. */

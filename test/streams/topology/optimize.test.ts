@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { stringSerde } from '../../../src/core/index.ts'
 import type { Optimization } from '../../../src/streams/index.ts'
 import { StreamsBuilder } from '../../../src/streams/streams-builder.ts'
+import { TopologyTestDriver } from '../../../src/streams/testing/index.ts'
 import { topic } from '../../../src/streams/topic.ts'
 import type { Topology } from '../../../src/streams/topology/topology.ts'
 import { joinWithin } from '../../../src/streams/windows.ts'
@@ -76,5 +77,18 @@ describe('optimisation', () => {
 
   it('names the ones there are when asked for another', () => {
     expect(() => build((builder) => { builder.stream(topic('in', format)) }, ['merge' as Optimization])).toThrow('merge.repartition.topics')
+  })
+
+  it('leaves a join of stream and table its stream where topics become one', () => {
+    const topology = build((builder) => {
+      const keyed = builder.stream(topic('in', format)).selectKey(() => 'k')
+      keyed.groupByKey().count({ store: 'counts' })
+      keyed.join(builder.table(topic('rows', format)), (value, row) => `${value}+${row}`, { name: 'joined' }).to(topic('out', format))
+    }, 'all')
+    expect(repartitions(topology)).toEqual(['counts-repartition'])
+    const driver = new TopologyTestDriver(topology)
+    driver.inputTopic(topic('rows', format)).pipe({ key: 'k', value: 'row', timestamp: 1 })
+    driver.inputTopic(topic('in', format)).pipe({ key: 'a', value: 'value', timestamp: 2 })
+    expect(driver.outputTopic(topic('out', format)).readValues()).toEqual(['value+row'])
   })
 })

@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest'
+import { stringSerde } from '../../src/core/index.ts'
+import { StreamsBuilder, hopping, joinWithin, topic, tumbling, unlimited, windowStore } from '../../src/streams/index.ts'
+import { TopologyTestDriver } from '../../src/streams/testing/index.ts'
+
+const text = { key: stringSerde, value: stringSerde }
+const of = (name: string) => topic(name, text)
+const within = joinWithin(10)
+const plus = (left: string | null, right: string | null) => `${left}+${right}`
+
+function build(program: (builder: StreamsBuilder) => void) {
+  const builder = new StreamsBuilder()
+  program(builder)
+  return builder.build()
+}
+
+/** What Kafka Streams refuses, too. */
+const refused: Readonly<Record<string, readonly [RegExp, (builder: StreamsBuilder) => unknown]>> = {
+  'a repartition topic without a name': [/name "" cannot be used/, (builder) => builder.stream(of('in')).repartition({ name: '' })],
+  'a name that no topic can have': [/name "a b" cannot be used/, (builder) => builder.stream(of('in')).repartition({ name: 'a b' })],
+  'a join of streams named with a dot': [/name "\." cannot be used/, (builder) => builder.stream(of('a')).join(builder.stream(of('b')), plus, { within, name: '.' })],
+  'a foreign-key join without a name': [/name "" cannot be used/, (builder) => builder.table(of('a')).joinOn(builder.table(of('b')), (row) => row, plus, { name: '' })],
+  'a global table with a history': [/keeps no rows of the past/, (builder) => builder.globalTable(of('in'), { store: 'rows', ...{ history: '1h' } })],
+  'a history in segments of no length': [/segmentInterval must be longer than 0/, (builder) => builder.table(of('in'), { store: 'rows', history: '1h', segmentInterval: 0 })],
+  'a window store that forgets windows before they end': [/shorter than windowSize/, (builder) => builder.addStateStore(windowStore('w', { ...text, retention: 5, windowSize: 10 }))],
+  'final results of a window that never closes': [/never closes/, (builder) => builder.stream(of('in')).groupByKey().windowedBy(unlimited()).emit('on-window-close')],
+  'a negative bound of suppress': [/maxRecords is -1/, (builder) => builder.table(of('in')).suppress({ until: 5, maxRecords: -1 })],
+  'one topic read from two places': [/begin at different places/, (builder) => {
+    builder.stream(of('in'), { offsetReset: 'earliest' }).to(of('a'))
+    builder.stream(of('in'), { offsetReset: 'latest' }).to(of('b'))
+  }],
+  'a pattern that matches a topic of another source': [/in-a, which .* reads, matches the pattern/, (builder) => {
+    builder.stream(of('in-a')).to(of('a'))
+    builder.streamMatching(/in-.*/, text).to(of('b'))
+  }],
+  'a topic that the pattern of another source matches': [/topic in-a is read by two sources/, (builder) => {
+    builder.streamMatching(/in-.*/, text).to(of('b'))
+    builder.table(of('in-a'))
+  }],
+}
+
+describe('a program that contradicts itself', () => {
+  it.each(Object.entries(refused))('is refused: %s', (_what, [message, program]) => {
+    expect(() => build(program)).toThrow(message)
+  })
+})
+
+describe('joins of one stream whose key has changed', () => {
+  const programOf = (second: { readonly name?: string }) => build((builder) => {
+    const [a, b] = [builder.stream(of('a')), builder.stream(of('b')).selectKey((value) => value)]
+    a.join(b, plus, { within, name: 'first' })
+    builder.stream(of('c')).join(b, plus, { within, ...second })
+  })
+
+  it('share its topic, unless the second one has a name of its own', () => {
+    expect(programOf({}).repartitionTopics.map(({ name }) => name)).toEqual(['first-right-repartition'])
+    expect(programOf({ name: 'second' }).repartitionTopics.map(({ name }) => name)).toEqual(['first-right-repartition', 'second-right-repartition'])
+  })
+})
+
+describe('a cogroup', () => {
+  it('has one repartition topic for all that is made of it', () => {
+    const topology = build((builder) => {
+      const cogrouped = builder.stream(of('in')).selectKey((value) => value).groupByKey().cogroup<string>((all, value) => all + value)
+      cogrouped.aggregate(() => '', { store: 'all' })
+      cogrouped.windowedBy(tumbling(10)).aggregate(() => '', { store: 'windows' })
+      cogrouped.windowedBy(hopping(10, { advance: 5 })).aggregate(() => '')
+    })
+    expect(topology.repartitionTopics.map(({ name }) => name)).toEqual(['all-repartition'])
+    const driver = new TopologyTestDriver(topology)
+    driver.inputTopic(of('in')).pipe({ key: 'k', value: 'x', timestamp: 1 })
+    expect(driver.keyValueStore('all').get('x')).toBe('x')
+    expect([...driver.windowStore('windows').all()]).toHaveLength(1)
+  })
+
+  it('folds a stream that is given twice once, with the later function', () => {
+    const topology = build((builder) => {
+      const grouped = builder.stream(of('in')).groupByKey()
+      grouped.cogroup<string>((all, value) => `${all}a${value}`).cogroup(grouped, (all, value) => `${all}b${value}`).aggregate(() => '', { store: 'all' })
+    })
+    const driver = new TopologyTestDriver(topology)
+    driver.inputTopic(of('in')).pipe({ key: 'k', value: 'x' })
+    expect(driver.keyValueStore('all').get('k')).toBe('bx')
+  })
+})
