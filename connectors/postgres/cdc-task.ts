@@ -148,11 +148,20 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     const first = this.#given === undefined && session.snapshot === undefined
     this.#given = session.position
     if (first) this.#nextHeartbeatMs = clock.monotonic() // the position at which it all began is stored at once
-    const stream = session.snapshot === undefined ? await session.stream(session.position, this.#durableLsn) : undefined
+    const stream = session.snapshot === undefined ? await this.#openStream(session, session.position) : undefined
     const incremental = new IncrementalSnapshot({
       client: session.client, types: session.types, tables: session.tables, clock, silenceTimeoutMs: silenceTimeoutMs(config), chunkRows: config['incremental.snapshot.chunk.size'], runId: `${config['slot.name']}-${clock.now()}`, log,
     })
     return { session, incremental, events, snapshot: session.snapshot, snapshotRecords: new SnapshotRecords(events), records: new ChangeRecords(events), stream, reader: this.#reader(session.position), decoder: new PgoutputDecoder(), pending: undefined, next: 0 }
+  }
+
+  async #openStream(session: Session, from: Position): Promise<ReplicationStream> {
+    try {
+      return await session.stream(from, this.#durableLsn)
+    } catch (error) {
+      await session.close()
+      throw error
+    }
   }
 
   #reader(position: Position): TransactionReader {
@@ -196,11 +205,11 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     run.reader = this.#reader(this.#given)
     if (this.#config!['snapshot.mode'] === 'initial_only') {
       this.#context!.log.info('the snapshot is complete, and snapshot.mode=initial_only wants no more')
-      return [this.#heartbeat()]
+      return [this.#heartbeat(this.#given)]
     }
-    run.stream = await run.session.stream(this.#given, this.#durableLsn)
+    run.stream = await this.#openStream(run.session, this.#given)
     this.#context!.log.info(`the snapshot is complete; changes follow from ${lsnText(this.#given.lsn)}`)
-    return [this.#heartbeat()]
+    return [this.#heartbeat(this.#given)]
   }
 
   async #changes(run: Run, signal: AbortSignal): Promise<readonly SourceItem[]> {
@@ -302,36 +311,43 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
       records.push(...recordsOf(rowRead(table, row, at.lsn, nowMs), events, nowMs, () => offset, offset))
     }
     reader.setIncremental(closed.done)
-    this.#given = reader.position
-    if (closed.done === null) records.push(this.#heartbeat())
+    if (closed.done === null) records.push(this.#heartbeat(reader.position))
   }
 
   async #describe({ session, reader }: Run, relation: Relation): Promise<void> {
     const types = await session.types.typesOf(session.client, relation.columns.map(({ typeOid }) => typeOid))
-    const known = session.tables.find(({ oid }) => oid === relation.oid)?.keyColumns.map(({ name }) => name)
-    const identity = relation.replicaIdentity === 'f' ? [] : relation.columns.filter(({ inIdentity }) => inIdentity).map(({ name }) => name)
-    reader.describe({ relation, name: `${relation.schema}.${relation.table}`, types, keyColumns: known !== undefined && known.length > 0 ? known : identity })
+    const known = session.tables.find(({ oid }) => oid === relation.oid)?.keyColumns.map(({ name }) => name) ?? []
+    reader.describe({ relation, name: `${relation.schema}.${relation.table}`, types, keyColumns: keyColumnsOf(relation, known) })
   }
 
   /** When other tables change and ours do not, positions must move too, or the server keeps its log for ever. */
   async #heartbeatIfDue(run: Run): Promise<SourceRecord[]> {
     const { clock } = this.#context!
-    if (!isReadThrough(run) || !run.stream!.isEmpty || clock.monotonic() < this.#nextHeartbeatMs) return []
-    run.reader.advance(run.stream!.receivedLsn)
+    if (clock.monotonic() < this.#nextHeartbeatMs) return []
+    if (isReadThrough(run) && run.stream!.isEmpty) run.reader.advance(run.stream!.receivedLsn)
     this.#given = run.reader.position
     if (this.#config!['heartbeat.message']) await run.session.client.query(`select pg_logical_emit_message(false, 'millrace.heartbeat', '')`)
-    return [this.#heartbeat()]
+    return [this.#heartbeat(this.#given)]
   }
 
-  #heartbeat(): SourceRecord {
+  /** `given`: behind everything that was given before it. */
+  #heartbeat(given: Position): SourceRecord {
     const { clock } = this.#context!
     this.#nextHeartbeatMs = clock.monotonic() + this.#config!['heartbeat.interval.ms']
     const prefix = this.#config!['topic.prefix']
     return {
-      topic: `${prefix}.heartbeat`, key: { server: prefix }, value: { ts_ms: clock.now(), lsn: lsnText(this.#given!.lsn) }, timestamp: clock.now(),
-      sourcePartition: this.#partition, sourceOffset: offsetOf(this.#given!),
+      topic: `${prefix}.heartbeat`, key: { server: prefix }, value: { ts_ms: clock.now(), lsn: lsnText(given.lsn) }, timestamp: clock.now(),
+      sourcePartition: this.#partition, sourceOffset: offsetOf(given),
     }
   }
+}
+
+/** The primary key, also when it became another one since the capture began (`known`); where there is none, what identifies the row. */
+function keyColumnsOf({ replicaIdentity, columns }: Relation, known: readonly string[]): readonly string[] {
+  const identity = columns.filter(({ inIdentity }) => inIdentity).map(({ name }) => name)
+  // By default the identity is the primary key, but in the order of the columns.
+  if (replicaIdentity === 'd') return identity.length === known.length && identity.every((name) => known.includes(name)) ? known : identity
+  return known.length > 0 || replicaIdentity === 'f' ? known.filter((key) => columns.some(({ name }) => name === key)) : identity
 }
 
 function isReadThrough({ pending, next }: Run): boolean {

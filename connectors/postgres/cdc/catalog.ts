@@ -49,20 +49,24 @@ export async function requireSignalTable(client: Client, name: string): Promise<
   throw connectorError(`signal.data.collection names ${name}, which ${table === undefined ? 'is no table' : 'lacks a column'}: create table ${name} (id varchar(42) primary key, type varchar(32) not null, data varchar(2048))`)
 }
 
+/** A change of a partition is one of its table. From PostgreSQL 13 on. */
+const viaRoot = 'publish_via_partition_root = true'
+
 /** Makes the publication hold exactly these tables. */
-export async function preparePublication(client: Client, name: string, captured: readonly CapturedTable[], signals: readonly CapturedTable[]): Promise<void> {
+export async function preparePublication(client: Client, { majorVersion }: Server, name: string, captured: readonly CapturedTable[], signals: readonly CapturedTable[]): Promise<void> {
   const tables = [...captured, ...signals]
   if (captured.length === 0) throw connectorError('no table matches table.include.list, so there is nothing to capture')
   const list = tables.map(quotedTable).join(', ')
-  const existing = await client.query<{ all: boolean; tables: string[] | null }>(
-    `select p.puballtables as all, (select array_agg(t.schemaname || '.' || t.tablename order by 1) from pg_publication_tables t where t.pubname = p.pubname) as tables
+  const existing = await client.query<{ all: boolean; viaRoot: boolean; tables: string[] | null }>(
+    `select p.puballtables as all, coalesce((to_jsonb(p) ->> 'pubviaroot')::boolean, true) as "viaRoot", (select array_agg(t.schemaname || '.' || t.tablename order by 1) from pg_publication_tables t where t.pubname = p.pubname) as tables
      from pg_publication p where p.pubname = $1`,
     [name],
   )
   const found = existing.rows[0]
-  if (found === undefined) await client.query(`create publication ${quoteName(name)} for table ${list}`)
-  else if (!found.all && found.tables?.toSorted().join() !== tables.map((table) => table.name).toSorted().join()) {
-    await client.query(`alter publication ${quoteName(name)} set table ${list}`)
+  if (found === undefined) await client.query(`create publication ${quoteName(name)} for table ${list}${majorVersion < 13 ? '' : ` with (${viaRoot})`}`)
+  else if (!found.all) {
+    if (!found.viaRoot) await client.query(`alter publication ${quoteName(name)} set (${viaRoot})`)
+    if (found.tables?.toSorted().join() !== tables.map((table) => table.name).toSorted().join()) await client.query(`alter publication ${quoteName(name)} set table ${list}`)
   }
 }
 

@@ -69,7 +69,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     const all = await capturedTables(client, config['table.include.list'])
     const tables = all.filter((table) => table.name !== signalTable)
     const signals = signalTable === null ? [] : await requireSignalTable(client, signalTable)
-    if (config['publication.autocreate.mode'] === 'filtered') await preparePublication(client, config['publication.name'], tables, signals)
+    if (config['publication.autocreate.mode'] === 'filtered') await preparePublication(client, server, config['publication.name'], tables, signals)
     else await requirePublication(client, config['publication.name'])
     const replication = await open(true)
     const start = await settleSlot(options, client, replication, server)

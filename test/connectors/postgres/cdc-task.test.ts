@@ -276,6 +276,50 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
     }
   }, 60_000)
 
+  it('gives rows and changes of a partitioned table as those of one table, also when a row moves to another partition', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, `create table t (id int, n int, primary key (id)) partition by range (id); create table t_low partition of t for values from (0) to (10); create table t_high partition of t for values from (10) to (20); insert into t values (1, 1), (11, 1)`)
+    const source = capture(url)
+    await source.start()
+    await untilGiven(source, 2)
+    await pollPatiently(source)
+    await queryRows(url, `insert into t values (2, 2); update t set n = 5 where id = 11; update t set id = 12 where id = 1; delete from t_high where id = 11`)
+    const given = await untilGiven(source, 7)
+    expect(new Set(given.map(({ topic }) => topic))).toEqual(new Set(['db.public.t']))
+    expect(given.map(({ key, value }) => [(key as { id: number }).id, (value as { n: number } | null)?.n ?? null])).toEqual([[1, 1], [11, 1], [2, 2], [11, 5], [1, null], [12, 1], [11, null]])
+  }, 60_000)
+
+  it('goes by the primary key that a table has at the time of the change, though it was another one at the start', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, `create table t (a int primary key, b int not null); insert into t values (1, 10)`)
+    const source = capture(url)
+    await source.start()
+    await untilGiven(source, 1)
+    await pollPatiently(source)
+    await queryRows(url, `insert into t values (2, 20); alter table t drop constraint t_pkey; alter table t add primary key (b); insert into t values (3, 30); alter table t drop column a; insert into t values (40)`)
+    expect((await untilGiven(source, 4)).map(({ key }) => key)).toEqual([{ a: 1 }, { a: 2 }, { b: 30 }, { b: 40 }])
+  }, 60_000)
+
+  it('gives what it read again also when the connection is lost in the poll in which its chunk ended', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, `create type mood as enum ('good'); create table t (id int primary key); create table u (id int primary key, m mood, filler text); insert into t select generate_series(1, 5)`)
+    const source = capture(url, { 'snapshot.mode': 'never' })
+    await source.start()
+    await source.poll()
+    await queryRows(url, `select pg_logical_emit_message(true, 'millrace.signal', '{"type": "execute-snapshot", "data": {"data-collections": ["public.t"]}}')`)
+    for (let polls = 0; !source.log.lines.some((line) => line.includes('asks for the rows')) && polls < patientPolls; polls++) await source.poll()
+    await queryRows(url, 'insert into t values (6)')
+    await untilGiven(source, 1) // the next chunk is open now, and the message behind it on its way
+    await queryRows(url, `alter table u alter filler set storage external; insert into u values (1, 'good', repeat('x', 200000))`)
+    for (let tries = 0; source.gauges.get('cdc_queued_bytes')!() < 200_000 && tries < patientPolls; tries++) await queryRows(url, 'select pg_sleep(0.05)')
+    await queryRows(url, `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'millrace under-test' and backend_type = 'client backend' and datname = current_database()`)
+    await expect(source.poll()).rejects.toMatchObject({ retriable: true })
+    const ids = (topic: string) => new Set(rows(source).filter((each) => each.topic === topic).map(({ key }) => (key as { id: number }).id))
+    for (let polls = 0; (ids('db.public.t').size < 6 || ids('db.public.u').size < 1) && polls < patientPolls; polls++) await pollPatiently(source)
+    expect(ids('db.public.t')).toEqual(new Set([1, 2, 3, 4, 5, 6]))
+    expect(ids('db.public.u')).toEqual(new Set([1]))
+  }, 60_000)
+
   it('waits for a slot that its predecessor still holds (DBZ-3068, DBZ-6396)', async () => {
     const url = await freshDatabase(server)
     await queryRows(url, 'create table t (id int primary key)')
