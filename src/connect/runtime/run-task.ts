@@ -11,6 +11,7 @@ import { ErrorPolicy } from './error-policy.ts'
 import { OffsetReader } from './offset-reader.ts'
 import type { PluginRegistry } from './plugin-registry.ts'
 import type { RecordCodec } from './record-codec.ts'
+import { quietly } from './quietly.ts'
 import { recordTransactions } from './record-transactions.ts'
 import { SinkWorker } from './sink-worker.ts'
 import { openSourceCommitter } from './source-committer.ts'
@@ -86,7 +87,11 @@ async function runSource(spec: TaskSpec, plugin: SourcePlugin, environment: Task
     transactionalId: isExactlyOnce(shared.worker) ? sourceTransactionalId(shared.worker['group.id'], spec.connector, spec.taskId) : null,
     producer: { clientId: `connector-producer-${spec.connector}-${spec.taskId}`, ...producerSettings({ connector: spec.connectorConfig, worker: spec.workerConfig }) },
   })
-  const deadLetters = await openDeadLetters(spec, config, shared.codec, broker)
+  const closing = (what: string, step: () => unknown) => quietly(`${shared.name}: ${what} did not close`, step, shared.log)
+  const deadLetters = await openDeadLetters(spec, config, shared.codec, broker).catch(async (error: unknown) => {
+    await closing('its producer', () => committer.close())
+    throw error
+  })
   const offsets = new OffsetReader({ broker, topic: offsetsTopic, connector: spec.connector, signal: shared.control.stopSignal })
   try {
     if (isExactlyOnce(shared.worker)) await confirm()
@@ -95,10 +100,10 @@ async function runSource(spec: TaskSpec, plugin: SourcePlugin, environment: Task
       transaction: isExactlyOnce(shared.worker) && config['transaction.boundary'] === 'connector' ? recordTransactions() : null,
     }).run()
   } finally {
-    shared.transforms?.close()
-    await offsets.close()
-    await committer.close()
-    await deadLetters?.close()
+    await closing('a transform', () => shared.transforms?.close())
+    await closing('its reader of offsets', () => offsets.close())
+    await closing('its producer', () => committer.close())
+    await closing('its dead letters', () => deadLetters?.close())
   }
 }
 

@@ -8,6 +8,7 @@ import type { ErrorPolicy } from './error-policy.ts'
 import { atStage } from './error-policy.ts'
 import { decodeRecord } from './record-codec.ts'
 import type { RecordCodec } from './record-codec.ts'
+import { quietly } from './quietly.ts'
 import { RejectedRecords } from './rejected-records.ts'
 import { retrying } from './retry.ts'
 import { SinkPositions } from './sink-positions.ts'
@@ -94,21 +95,30 @@ export class SinkWorker {
 
   /** Resolves after a clean stop. @throws what made the task fail */
   async run(): Promise<void> {
+    const { task, name, log } = this.#options
+    try {
+      await this.#runUntilStopped()
+      await this.#closePartitions(this.#positions.owned())
+    } catch (error) {
+      await this.#closeFailed()
+      throw error
+    } finally {
+      await quietly(`${name}: did not close its partitions`, () => this.#closeLost(this.#positions.owned()), log)
+      await quietly(`${name}: did not leave its group`, () => this.#member?.leave(), log)
+      await quietly(`${name}: did not stop cleanly`, () => task.stop(), log)
+    }
+  }
+
+  /** A wait that the stop cut short is no failure. */
+  async #runUntilStopped(): Promise<void> {
     const { task, taskConfig, control } = this.#options
     const context = this.#context()
     try {
       await this.#retrying('start', async () => { await task.start(taskConfig, context) })
       await this.#join(await this.#awaitTopics())
       while (!control.isStopped) await this.#turn()
-      await this.#closePartitions(this.#positions.owned())
     } catch (error) {
-      if (control.isStopped && isStreamError(error, 'ABORTED')) return
-      await this.#closeFailed()
-      throw error
-    } finally {
-      await this.#closeLost(this.#positions.owned())
-      await this.#member?.leave()
-      await task.stop()
+      if (!control.isStopped || !isStreamError(error, 'ABORTED')) throw error
     }
   }
 
@@ -357,8 +367,11 @@ export class SinkWorker {
 
   async #closeLost(partitions: readonly TopicPartition[]): Promise<void> {
     if (partitions.length === 0) return
-    await this.#options.task.close?.(partitions)
-    this.#positions.close(partitions)
+    try {
+      await this.#options.task.close?.(partitions)
+    } finally {
+      this.#positions.close(partitions)
+    }
   }
 
   async #applyPause(): Promise<void> {

@@ -11,6 +11,7 @@ import { failedAt, StageError } from './error-policy.ts'
 import type { OffsetReader } from './offset-reader.ts'
 import { encodeHeaders, encodeRecord } from './record-codec.ts'
 import type { EncodedRecord, RecordCodec } from './record-codec.ts'
+import { quietly } from './quietly.ts'
 import { retrying } from './retry.ts'
 import { completed, plainBytes, recordsOfSpans, spanAt } from './source-records.ts'
 import type { CommittedOffsets, SourceCommitter } from './source-committer.ts'
@@ -95,17 +96,26 @@ export class SourceWorker {
 
   /** Resolves after a clean stop. @throws what made the task fail; what is acknowledged by then is committed, but for exactly once */
   async run(): Promise<void> {
-    const { task, control } = this.#options
+    const { task, name, log } = this.#options
     try {
-      await this.#start()
-      while (!control.isStopped) await this.#turn()
+      await this.#runUntilStopped()
       await this.#finish()
     } catch (error) {
-      if (control.isStopped && isStreamError(error, 'ABORTED')) return
       await this.#commitAfterFailure()
       throw error
     } finally {
-      await task.stop()
+      await quietly(`${name}: did not stop cleanly`, () => task.stop(), log)
+    }
+  }
+
+  /** A wait that the stop cut short is no failure. */
+  async #runUntilStopped(): Promise<void> {
+    const { control } = this.#options
+    try {
+      await this.#start()
+      while (!control.isStopped) await this.#turn()
+    } catch (error) {
+      if (!control.isStopped || !isStreamError(error, 'ABORTED')) throw error
     }
   }
 

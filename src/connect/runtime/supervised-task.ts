@@ -165,6 +165,7 @@ export class SupervisedTask {
   async #runOnce(): Promise<{ readonly error: unknown } | undefined> {
     const { clock, launch, restart } = this.#options
     const startedMs = clock.monotonic()
+    this.#failure = undefined
     this.#become(this.#isPaused ? 'PAUSED' : 'RUNNING')
     try {
       this.#hosted = launch({ isPaused: this.#isPaused, report: (progress) => this.#report(progress) })

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { configSpec, ConnectWorker } from '../../../src/connect/index.ts'
+import { configSpec, ConnectWorker, retriableError } from '../../../src/connect/index.ts'
 import type { SourcePlugin, SourcePoll } from '../../../src/connect/index.ts'
 import { openEmbeddedBroker, sleep, systemClock } from '../../../src/core/index.ts'
 import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
-import { afterTest, memoryLog, readTopic, until } from './connect-kit.ts'
+import { afterTest, FedSource, memoryLog, openBroker, readTopic, until } from './connect-kit.ts'
 
 const last = 300
 const padding = 'x'.repeat(1000)
@@ -51,6 +51,44 @@ describe('a source on a full disk', () => {
     if (support === 'enabled') expect(await counts()).toEqual(all)
     expect(new Set(await counts())).toEqual(new Set(all))
     expect(log.lines.filter((line) => line.includes('space'))).toHaveLength(1)
+  })
+})
+
+describe('a source that is stopped', () => {
+  it.each([['disabled', {}], ['enabled', { 'transaction.boundary': 'interval', 'transaction.boundary.interval.ms': '3600000' }]])('while what it reads is away commits what it gave before: nothing comes twice (exactly once: %s)', async (support, boundary) => {
+    const broker = await openBroker()
+    const source = new FedSource()
+    const open = () => {
+      const worker = ConnectWorker.open({ broker, plugins: [source.plugin], log: memoryLog(), config: { 'task.host': 'in-process', 'value.converter': 'StringConverter', 'exactly.once.source.support': support, 'offset.flush.interval.ms': '3600000' } })
+      afterTest(() => worker.stop())
+      return worker
+    }
+    source.feed('one', 'two')
+    source.polls.push(() => { throw retriableError('it is away') })
+    const first = open()
+    await first.start({ name: 'fed', config: { 'connector.class': 'FedSource', ...boundary } })
+    await until(() => first.status()[0]!.tasks[0]?.waitingFor !== undefined, 'it waits')
+    await first.stop()
+    const second = open()
+    source.feed('three')
+    await second.start({ name: 'fed', config: { 'connector.class': 'FedSource', ...boundary } })
+    await until(() => source.polls.length === 0, 'it has given the third')
+    await second.stop()
+    expect(source.started).toEqual([undefined, 2])
+    expect((await readTopic(broker, 'fed')).map(({ value }) => value)).toEqual(['one', 'two', 'three'])
+  })
+
+  it('and cannot stop cleanly does not hide why it failed', async () => {
+    const broker = await openBroker()
+    const source = new FedSource()
+    const plugin: SourcePlugin = { ...source.plugin, createTask: () => ({ start: () => { throw new Error('there is no such place') }, poll: async () => null, stop: () => { throw new TypeError('undefined is not a client') } }) }
+    const log = memoryLog()
+    const worker = ConnectWorker.open({ broker, plugins: [plugin], log, config: { 'task.host': 'in-process', 'restart.policy': 'none' } })
+    afterTest(() => worker.stop())
+    await worker.start({ name: 'fed', config: { 'connector.class': 'FedSource' } })
+    await until(() => worker.status()[0]!.tasks[0]?.state === 'FAILED', 'it has failed')
+    expect(worker.status()[0]!.tasks[0]!.trace).toContain('there is no such place')
+    expect(log.lines).toContainEqual('warn: SourceTask fed-0: did not stop cleanly: undefined is not a client')
   })
 })
 

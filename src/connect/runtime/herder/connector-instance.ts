@@ -4,6 +4,7 @@ import type { RawConfig } from '../../config-spec.ts'
 import type { ConnectorContext, Log, SinkConnector, SourceConnector } from '../../connector.ts'
 import { configError, describeError } from '../../errors.ts'
 import type { CheckedConfig } from '../check-config.ts'
+import { quietly } from '../quietly.ts'
 import { retrying } from '../retry.ts'
 
 export interface InstanceOptions {
@@ -77,11 +78,7 @@ export class ConnectorInstance {
   }
 
   async #stopConnector(): Promise<void> {
-    try {
-      await this.#connector?.stop()
-    } catch (error) {
-      this.#options.log.warn(`connector ${this.#name}: did not stop cleanly: ${describeError(error)}`)
-    }
+    await quietly(`connector ${this.#name}: did not stop cleanly`, () => this.#connector?.stop(), this.#options.log)
   }
 
   get #name(): string {

@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest'
+import { ConnectWorker, retriableError } from '../../../src/connect/index.ts'
+import type { SinkPlugin } from '../../../src/connect/index.ts'
+import type { Broker } from '../../../src/core/index.ts'
+import { afterTest, KeepingSink, memoryLog, openBroker, until } from './connect-kit.ts'
+
+async function brokerWith(...values: readonly string[]): Promise<Broker> {
+  const broker = await openBroker()
+  await broker.topics.create([{ topic: 'words' }])
+  const producer = await broker.openProducer()
+  for (const value of values) await producer.append({ topic: 'words', value: Buffer.from(value) })
+  await producer.close()
+  return broker
+}
+
+async function startSink(broker: Broker, plugin: SinkPlugin) {
+  const log = memoryLog()
+  const worker = ConnectWorker.open({ broker, plugins: [plugin], log, config: { 'task.host': 'in-process', 'value.converter': 'StringConverter', 'offset.flush.interval.ms': '3600000', 'restart.policy': 'none' } })
+  afterTest(() => worker.stop())
+  await worker.start({ name: 'keep', config: { 'connector.class': 'KeepingSink', 'topics': 'words', 'consumer.override.max.poll.records': '1' } })
+  return { worker, log }
+}
+
+describe('a sink that is stopped', () => {
+  it('while its target is away commits what it took before', async () => {
+    const broker = await brokerWith('one', 'two')
+    const sink = new KeepingSink()
+    sink.onPut = (records) => { if (records.some(({ value }) => value === 'two')) throw retriableError('it is away') }
+    const { worker } = await startSink(broker, sink.plugin)
+    await until(() => worker.status()[0]!.tasks[0]?.waitingFor !== undefined, 'it waits')
+    await worker.stop()
+    expect(sink.values).toEqual(['one'])
+    expect((await broker.groups.describe('connect-keep')).offsets).toMatchObject([{ topic: 'words', partition: 0, offset: 1 }])
+  })
+
+  it('leaves its group and is stopped, whatever it throws', async () => {
+    const broker = await brokerWith('one')
+    const sink = new KeepingSink()
+    const plugin: SinkPlugin = {
+      ...sink.plugin,
+      createTask: () => ({ ...sink.plugin.createTask(), close: () => { throw new Error('close went wrong') } }),
+    }
+    sink.onPut = () => { if (sink.puts === 2) throw new Error('it cannot go on') }
+    const { worker, log } = await startSink(broker, plugin)
+    await until(() => worker.status()[0]!.tasks[0]?.state === 'FAILED', 'it has failed')
+    expect(worker.status()[0]!.tasks[0]!.trace).toContain('it cannot go on')
+    expect(sink.calls.at(-1)).toBe('stop')
+    expect((await broker.groups.describe('connect-keep')).members).toEqual([])
+    expect(log.lines.filter((line) => line.includes('close went wrong'))).toHaveLength(1)
+  })
+})
