@@ -15,7 +15,7 @@ export interface ConnectionConfig {
 /** How much longer than the server the client waits for a statement, before it takes the server for dead. */
 const graceMs = 5_000
 /** So long a connection that is to end may stay silent. */
-const goodbyeTimeoutMs = 2_000
+const goodbyeTimeoutMs = 1_000
 
 /**
  * One connection to a server that may go away.

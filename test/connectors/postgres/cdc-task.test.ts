@@ -148,7 +148,7 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
     expect(again.log.lines[0]).toMatch(/error slot .* Changes are missing: the tables are read again/)
   })
 
-  it('lets the server forget its log when only other tables change, and never more than was committed (DBZ-9641)', async () => {
+  it('lets the server forget its log when only other tables change, and never more than was committed (DBZ-9641, DBZ-892, dbz#2027, pg-logical-replication#24)', async () => {
     const url = await freshDatabase(server)
     await queryRows(url, 'create table quiet (id int primary key); create table busy (id serial primary key, filler text)')
     const slot = `test_${process.pid}_quiet`
@@ -320,6 +320,75 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
     expect(ids('db.public.u')).toEqual(new Set([1]))
   }, 60_000)
 
+  it('lets the server forget nothing before the rows of the snapshot are committed (redpanda connect#4584), and only what is committed without a gap (redpanda connect#4510, #4687)', async () => {
+    const url = await freshDatabase(server)
+    const slot = `test_${process.pid}_barrier`
+    await queryRows(url, 'create table t (id int primary key); insert into t select generate_series(1, 20)')
+    const source = capture(url, { 'slot.name': slot, 'snapshot.fetch.size': '5', 'heartbeat.interval.ms': '50', 'status.interval.ms': '50' })
+    const confirmed = async () => Number((await queryRows(url, `select confirmed_flush_lsn - '0/0' as lsn from pg_replication_slots where slot_name = '${slot}'`))[0]!['lsn'])
+    await source.start()
+    await untilGiven(source, 20)
+    const begin = await confirmed()
+    await queryRows(url, 'insert into t select generate_series(21, 30)')
+    await untilGiven(source, 30)
+    for (const count of [0, 12]) {
+      source.commit(count)
+      await source.tellCommitted()
+      for (let polls = 0; polls < 3; polls++) await source.poll()
+      expect(await confirmed()).toBe(begin)
+    }
+    source.commit()
+    await source.tellCommitted()
+    for (let polls = 0; (await confirmed()) === begin && polls < patientPolls; polls++) await source.poll()
+    expect(await confirmed()).toBeGreaterThan(begin)
+    await source.crash()
+    await source.start()
+    await queryRows(url, 'insert into t values (31)')
+    await pollPatiently(source)
+    expect((await untilGiven(source, 31)).map(({ key }) => (key as { id: number }).id)).toEqual(Array.from({ length: 31 }, (_, i) => i + 1))
+  }, 60_000)
+
+  it('follows an enum that gets a value, and tells types of one name in two schemas apart (dbz#304, DBZ-9455)', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, `create schema other; create type mood as enum ('good'); create type other.mood as (x int, y text); create table t (id int primary key, a mood, b other.mood, c mood[]); insert into t values (1, 'good', row(1, 'one'), '{good}')`)
+    const source = capture(url)
+    await source.start()
+    await untilGiven(source, 1)
+    await pollPatiently(source)
+    await queryRows(url, `alter type mood add value 'bad'`)
+    await queryRows(url, `insert into t values (2, 'bad', row(2, 'two'), '{bad,good}')`)
+    expect(values(await untilGiven(source, 2))).toEqual([{ id: 1, a: 'good', b: { x: 1, y: 'one' }, c: ['good'], __op: 'r' }, { id: 2, a: 'bad', b: { x: 2, y: 'two' }, c: ['bad', 'good'], __op: 'c' }])
+  }, 60_000)
+
+  it('stops in bounded time when the server has gone without a word (DBZ-7575, DBZ-7904, dbz#2394)', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, 'create table t (id int primary key)')
+    const target = new URL(url)
+    const sockets: Socket[] = []
+    let hears = true
+    const proxy = createServer({ allowHalfOpen: true }, (near) => {
+      const far = connect({ port: Number(target.port), host: target.hostname, allowHalfOpen: true })
+      sockets.push(near, far)
+      near.on('data', (bytes) => { if (hears) far.write(bytes) }).on('error', () => far.destroy())
+      far.on('data', (bytes) => { if (hears) near.write(bytes) }).on('error', () => near.destroy())
+    })
+    await new Promise<void>((resolve) => { proxy.listen(0, '127.0.0.1', resolve) })
+    const through = new URL(url)
+    through.hostname = '127.0.0.1'
+    through.port = String((proxy.address() as AddressInfo).port)
+    try {
+      const source = capture(url, { 'connection.url': through.href })
+      await source.start()
+      await source.poll()
+      await source.poll()
+      hears = false
+      await source.stop()
+    } finally {
+      for (const socket of sockets) socket.destroy()
+      proxy.close()
+    }
+  }, 60_000)
+
   it('waits for a slot that its predecessor still holds (DBZ-3068, DBZ-6396)', async () => {
     const url = await freshDatabase(server)
     await queryRows(url, 'create table t (id int primary key)')
@@ -368,7 +437,7 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
   })
 
   describe.skipIf(server.origin === 'environment')('with a server of its own', () => {
-    it('outlives restarts and crashes of the server, and a sink that stands still for twice wal_sender_timeout', async () => {
+    it('outlives restarts and crashes of the server, and a sink that stands still for twice wal_sender_timeout (pg-logical-replication PR #1, spiceai PR #11653)', async () => {
       const own = await startPostgres({ settings: { wal_sender_timeout: '2s' } })
       try {
         await queryRows(own.url, 'create table t (id int primary key, filler text)')

@@ -40,7 +40,7 @@ await describeWith('postgres', 'PostgresQuerySource', (server) => {
     expect(source.given).toHaveLength(52)
   })
 
-  it('gives a row that is committed after one with a higher number (kafka-connect-jdbc#172, #1015)', async () => {
+  it('gives a row that is committed after one with a higher number (kafka-connect-jdbc#172, kafka-connect-jdbc#1015, kafka-connect-jdbc#914)', async () => {
     const url = await freshDatabase(server)
     await queryRows(url, 'create table t (id serial primary key)')
     const source = reader(url, incrementing)
@@ -83,7 +83,7 @@ await describeWith('postgres', 'PostgresQuerySource', (server) => {
     }
   }, 60_000)
 
-  it('goes on in the middle of rows with the same time after a restart (kafka-connect-jdbc#598), to the microsecond (#70)', async () => {
+  it('goes on in the middle of rows with the same time after a restart (kafka-connect-jdbc#598), to the microsecond (kafka-connect-jdbc#70), with those of 1970 (kafka-connect-jdbc#541)', async () => {
     const url = await freshDatabase(server)
     await queryRows(url, `create table t (id int primary key, at timestamptz(6)); insert into t select i, '2026-11-21 00:00:00.123456' from generate_series(1, 20) i; insert into t select i, '2026-11-21 00:00:00.123457' from generate_series(21, 25) i; insert into t values (26, '1970-01-01')`)
     const source = reader(url, { ...byTime, 'batch.max.rows': '4' })
@@ -96,6 +96,25 @@ await describeWith('postgres', 'PostgresQuerySource', (server) => {
     await source.start()
     await rounds(source)
     expect(ids(source)).toEqual([26, ...Array.from({ length: 25 }, (_, i) => i + 1)])
+  })
+
+  it('takes times without a zone as the database has them, whatever the zone of the user, and leaves none out around a change of the clock (kafka-connect-jdbc#1354)', async () => {
+    const url = await freshDatabase(server)
+    const user = new URL(url)
+    user.searchParams.set('options', '-c timezone=America/New_York')
+    // The hour that New York has twice, and the one that it does not have.
+    await queryRows(url, `create table t (id int primary key, at timestamp); insert into t select i, '2026-11-01 00:30:00'::timestamp + i * interval '10 minutes' from generate_series(1, 12) i; insert into t select 100 + i, '2027-03-14 01:30:00'::timestamp + i * interval '10 minutes' from generate_series(1, 12) i`)
+    const source = reader(user.href, { ...byTime, 'batch.max.rows': '5' })
+    for (const commits of [4, 6, 5]) {
+      await source.start()
+      for (let polls = 0; polls < 2; polls++) await source.poll()
+      source.commit(commits)
+      await source.crash()
+    }
+    await source.start()
+    await rounds(source)
+    expect(ids(source)).toEqual([...Array.from({ length: 12 }, (_, i) => i + 1), ...Array.from({ length: 12 }, (_, i) => i + 101)])
+    expect(source.given[0]!.value).toMatchObject({ at: '2026-11-01T00:40:00' })
   })
 
   it('keeps rows with the same time apart in a table without a key', async () => {

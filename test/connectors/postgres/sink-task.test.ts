@@ -342,7 +342,7 @@ await describeWith('postgres', 'PostgresSink', (server) => {
   })
 
   describe.skipIf(server.origin === 'environment')('with a server that goes away', () => {
-    it('waits while it is down, at start and in the middle, and loses and repeats nothing', async () => {
+    it('waits while it is down, at start and in the middle, and loses and repeats nothing (kafka-connect-jdbc#1312, kafka-connect-jdbc#1597)', async () => {
       const own = await startPostgres()
       try {
         const sink = sinkTo(own.url, { 'auto.create': 'true' })

@@ -16,7 +16,7 @@ await describeWith('postgres', 'columnValue', (server) => {
     await queryRows(server.url, 'select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1 and not active', [slot])
   }, 120_000)
 
-  it('gives a value of every type in the same form in the snapshot and in a change (DBZ-8762, DBZ-9455)', async () => {
+  it('gives a value of every type in the same form in the snapshot and in a change (DBZ-8762, dbz#2097, dbz#2099)', async () => {
     const url = await freshDatabase(server)
     await queryRows(url, `${createTypes}; ${createTypesTable}; ${insertTypes}`)
     source = new SourceHarness(postgresCdcSource as never, { 'connection.url': url, 'topic.prefix': 'db', 'slot.name': slot, format: 'flat' }, systemClock)

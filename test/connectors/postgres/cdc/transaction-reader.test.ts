@@ -63,13 +63,13 @@ await describeWith('postgres', 'TransactionReader', (server) => {
     ])
   }, 120_000)
 
-  it('marks large values that did not change where it is told to, by type and in arrays, unless the old row has them (DBZ-5936, DBZ-6379, DBZ-7193)', async () => {
+  it('marks large values that did not change where it is told to, by type and in arrays, unless the old row has them (DBZ-5936, DBZ-5944, DBZ-6122, DBZ-6379, DBZ-6720, DBZ-7193, DBZ-7599, debezium#7815)', async () => {
     const url = await freshDatabase(server)
-    const columns = ['big text', 'raw bytea', 'list text[]', 'doc jsonb', 'n numeric', 'x xml', 'h varchar']
+    const columns = ['big text', 'raw bytea', 'list text[]', 'doc jsonb', 'n numeric', 'x xml', 'h varchar', 'ids uuid[]', 'ints int[]', 'blobs bytea[]']
     const names = columns.map((column) => column.split(' ')[0]!)
     for (const table of ['t', 'f']) {
       await queryRows(url, `create table ${table} (id int primary key, ${columns.join(', ')}); ${names.map((name) => `alter table ${table} alter ${name} set storage external`).join('; ')}`)
-      await queryRows(url, `insert into ${table} select 1, v, v::bytea, array[v], to_jsonb(v), repeat('7', 9000)::numeric, v::xml, v from (select repeat('a', 9000) as v) s`)
+      await queryRows(url, `insert into ${table} select 1, v, v::bytea, array[v], to_jsonb(v), repeat('7', 9000)::numeric, v::xml, v, array_fill('5f3b1a52-2f0e-4d8e-9a3c-0c4d7c1e8a11'::uuid, '{700}'), array_fill(7, '{3000}'), array_fill(v::bytea, '{2}') from (select repeat('a', 9000) as v) s`)
     }
     await queryRows(url, 'alter table f replica identity full')
     const source = capture(url, { 'toast.unchanged': 'placeholder', 'unavailable.value.placeholder': 'hidden', 'snapshot.mode': 'never' })
@@ -77,8 +77,8 @@ await describeWith('postgres', 'TransactionReader', (server) => {
     await source.poll()
     await queryRows(url, `update t set id = 2; update f set id = 2`)
     const given = values(await untilGiven(source, 4)) as Record<string, unknown>[]
-    expect(given.find((value) => value?.['__op'] === 'c')).toEqual({ id: 2, big: 'hidden', raw: Buffer.from('hidden').toString('base64'), list: ['hidden'], doc: 'hidden', n: 'hidden', x: 'hidden', h: 'hidden', __op: 'c' })
+    expect(given.find((value) => value?.['__op'] === 'c')).toEqual({ id: 2, big: 'hidden', raw: Buffer.from('hidden').toString('base64'), list: ['hidden'], doc: 'hidden', n: 'hidden', x: 'hidden', h: 'hidden', ids: ['hidden'], ints: ['hidden'], blobs: [Buffer.from('hidden').toString('base64')], __op: 'c' })
     expect(Object.values(given.findLast((value) => value?.['__op'] === 'c')!).filter((value) => value === 'hidden')).toEqual([])
-    expect(given.findLast((value) => value?.['__op'] === 'c')).toMatchObject({ id: 2, big: 'a'.repeat(9000), list: ['a'.repeat(9000)] })
+    expect(given.findLast((value) => value?.['__op'] === 'c')).toMatchObject({ id: 2, big: 'a'.repeat(9000), list: ['a'.repeat(9000)], ints: Array.from({ length: 3000 }, () => 7) })
   }, 120_000)
 })
