@@ -12,11 +12,11 @@ import { vectorAreas, vectorsDirectory } from '../test/kit/vectors.ts'
 import type { VectorArea } from '../test/kit/vectors.ts'
 
 /** The adapter modules of test/conformance, by area. */
-const adapterNames = { 'streams': ['streams'], 'connect': ['connect'], 'connect-runtime': ['connect-runtime'], 'core': ['core', 'core-engine'] } as const
+const adapterNames = { 'streams': ['streams'], 'connect': ['connect'], 'connect-random': ['connect'], 'connect-runtime': ['connect-runtime'], 'core': ['core', 'core-engine'] } as const
 
 /** One after the other: modules that jiti loads at the same time see each other half loaded. */
 async function loadAdapters(): Promise<Record<VectorArea, ConformanceGroups[]>> {
-  const adapters: Record<VectorArea, ConformanceGroups[]> = { 'streams': [], 'connect': [], 'connect-runtime': [], 'core': [] }
+  const adapters: Record<VectorArea, ConformanceGroups[]> = { 'streams': [], 'connect': [], 'connect-random': [], 'connect-runtime': [], 'core': [] }
   for (const area of vectorAreas) {
     for (const name of adapterNames[area]) adapters[area].push(((await import(`../test/conformance/${name}.ts`)) as { groups: ConformanceGroups }).groups)
   }

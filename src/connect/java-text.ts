@@ -1,4 +1,5 @@
 /** How Java writes values as text: what upstream's StringConverter puts on the wire. */
+import { civilOf } from './java-calendar.ts'
 import { Decimal, Struct } from './schema.ts'
 import type { Schema } from './schema.ts'
 
@@ -60,6 +61,7 @@ const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 const two = (part: number) => String(part).padStart(2, '0')
 
 function javaDate(date: Date): string {
+  const { year, month, day } = civilOf(date)
   const time = `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())}`
-  return `${days[date.getUTCDay()]} ${months[date.getUTCMonth()]} ${two(date.getUTCDate())} ${time} UTC ${String(date.getUTCFullYear()).padStart(4, '0')}`
+  return `${days[date.getUTCDay()]} ${months[month - 1]} ${two(day)} ${time} UTC ${year > 0 ? year : 1 - year}`
 }

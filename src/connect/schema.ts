@@ -150,8 +150,8 @@ function sameFields(a: Schema['fields'] = [], b: Schema['fields'] = []): boolean
 /** Deep equality of Connect data, by value. */
 export function dataEquals(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true
+  if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b) === 0
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null || Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false
-  if (a instanceof Uint8Array) return Buffer.compare(a, b as Uint8Array) === 0
   if (a instanceof Date) return a.getTime() === (b as Date).getTime()
   if (a instanceof Decimal) return a.unscaled === (b as Decimal).unscaled && a.scale === (b as Decimal).scale
   if (a instanceof Struct) return a.equals(b as Struct)

@@ -17,7 +17,7 @@ describe('reportConformance', () => {
   async function report(streams: ConformanceGroups, ...files: string[]) {
     for (const file of files) writeFileSync(join(directory, 'streams', file), JSON.stringify({ name: file }))
     const lines: string[] = []
-    const counts = await reportConformance(directory, { 'streams': [streams], 'connect': [], 'connect-runtime': [], 'core': [] }, (line) => lines.push(line))
+    const counts = await reportConformance(directory, { 'streams': [streams], 'connect': [], 'connect-random': [], 'connect-runtime': [], 'core': [] }, (line) => lines.push(line))
     return { counts, lines }
   }
 

@@ -1,9 +1,9 @@
-/** Reads folders of recorded vectors: `streams/`, `connect/`, `connect-runtime/` and `core/`, described by the FORMAT.md in each. */
+/** Reads folders of recorded vectors: `streams/`, `connect/`, `connect-random/`, `connect-runtime/` and `core/`, described by the FORMAT.md in each. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-export const vectorAreas = ['streams', 'connect', 'connect-runtime', 'core'] as const
+export const vectorAreas = ['streams', 'connect', 'connect-random', 'connect-runtime', 'core'] as const
 
 export type VectorArea = (typeof vectorAreas)[number]
 

@@ -19,7 +19,7 @@ export const jsonConverterConfig = configSpec({
   'schemas.enable': option.boolean({ doc: 'Include schemas in each record: {"schema": …, "payload": …}.', default: true, importance: 'high', ...inGroup('Schemas', 0, 'Enable Schemas') }),
   'schemas.cache.size': option.int({ doc: 'Schemas that are kept ready for writing and reading.', default: 1000, importance: 'high', ...inGroup('Schemas', 1, 'Schema Cache Size') }),
   'schema.content': option.string({
-    doc: 'A schema, as JSON, for bodies that are bare payloads; empty: each record brings its own.', default: null, importance: 'high', ...inGroup('Schemas', 2, 'Schema Content'),
+    doc: 'A schema, as JSON, for bodies that are read and are bare payloads; empty: each record brings its own. What is written has its schema in any case.', default: null, importance: 'high', ...inGroup('Schemas', 2, 'Schema Content'),
   }),
   'decimal.format': option.oneOf(['NUMERIC', 'BASE64'], {
     doc: 'How decimals are written: as numbers, or as base64 of their bytes.', default: 'BASE64', importance: 'low', recommended: () => [], ...inGroup('Serialization', 0, 'Decimal Format'),
@@ -34,14 +34,13 @@ const needsEnvelope =
 /** JSON, with a schema in each record or without, as upstream's JsonConverter. @throws INVALID_DATA when `schema.content` is no schema */
 export function jsonConverter(config: ConfigOf<typeof jsonConverterConfig>): Converter {
   const options: JsonWriterOptions = { decimalFormat: config['decimal.format'], replaceNullWithDefault: config['replace.null.with.default'] }
-  if (!config['schemas.enable']) return schemalessConverter(options)
   const fixed = fixedSchema(config['schema.content'], options)
+  if (!config['schemas.enable']) return schemalessConverter(options)
   const schemas = new SchemaTexts(config['schemas.cache.size'], options)
   return {
     fromConnect(_topic, schema, value) {
       if (schema === null && (value ?? null) === null) return null
-      const payload = writeJson(schema, value, options)
-      return Buffer.from(fixed === null ? `{"schema":${schemas.textOf(schema)},"payload":${payload}}` : payload)
+      return Buffer.from(`{"schema":${schemas.textOf(schema)},"payload":${writeJson(schema, value, options)}}`)
     },
     toConnect(_topic, bytes) {
       if (bytes === null) return { schema: null, value: null }

@@ -58,9 +58,9 @@ export function parseShortNumbers(text: string): unknown {
   }
 }
 
-/** So many digits may be more than a JavaScript number can hold. */
+/** So many digits may be more than a JavaScript number can hold; so large an exponent is more than upstream reads. */
 export function hasLongNumber(text: string): boolean {
-  return /\d{16}/.test(text)
+  return /\d{16}|[eE][+-]?\d{10}/.test(text)
 }
 
 /** As `parseSchemaless`: accepts more than JSON.parse, and says where it stops. */
@@ -116,7 +116,10 @@ class Reader {
   read(): JsonNode | undefined {
     this.#skipBlanks()
     if (this.#at === this.#text.length) return undefined
-    return this.#value(0)
+    const value = this.#value(0)
+    const isNumber = typeof value === 'number' || value instanceof JsonNumber
+    if (isNumber && this.#at < this.#text.length && !' \t\r\n'.includes(this.#text[this.#at]!)) throw this.#error('a number must be followed by a blank, or by nothing')
+    return value
   }
 
   #value(depth: number): JsonNode {
@@ -175,6 +178,7 @@ class Reader {
     const match = pattern.exec(this.#text)
     if (match === null) throw this.#error('this is not a number')
     if (match[0].length > maxNumberLength) throw this.#error(`a number is longer than ${maxNumberLength} digits`)
+    if (Math.abs(Number(/[eE](.*)/.exec(match[0])?.[1] ?? 0)) >= 2 ** 31) throw this.#error('the exponent of a number does not fit 32 bits')
     this.#at = pattern.lastIndex
     const integer = /^-?\d{1,15}$/.test(match[0]) ? Number(match[0]) : Number.NaN
     return Number.isNaN(integer) ? new JsonNumber(match[0]) : integer + 0

@@ -63,7 +63,11 @@ export const cast = twoSided('Cast', {
   const castSchema = oncePerSchema((schema) => {
     const to = whole === undefined ? structLike(schema, requireFields(schema).map(castField)) : basicsAs(schema, whole)
     const kept = withOptional(to, schema.optional)
-    return (schema.default ?? null) === null ? kept : withDefault(kept, whole === undefined ? castStruct(schema.default as Struct, kept) : castValue(schema, schema.default, whole))
+    if ((schema.default ?? null) === null) return kept
+    if (whole === undefined) return withDefault(kept, castStruct(schema.default as Struct, kept))
+    // the name is kept, and a default under it would have to be of the logical type
+    if (logicalOf(schema) !== undefined) throw dataError(`Invalid default value: ${describeValue(schema.default)} cannot be cast to ${whole} in a schema called ${schema.name}`)
+    return withDefault(kept, castValue(schema, schema.default, whole))
   })
   const castStruct = (struct: Struct, to: Schema) => new Struct(to, Object.fromEntries(struct.schema.fields!.map(({ name, schema }) => {
     const target = fields.get(name)

@@ -1,8 +1,10 @@
 import { configError, dataError } from '../errors.ts'
 import { fieldOf, Struct } from '../schema.ts'
 import type { Field, Schema } from '../schema.ts'
-import type { Members, ReadField } from './sides.ts'
-import { ownMember, requireMembers } from './sides.ts'
+import type { ReadField } from './sides.ts'
+import { memberOf } from './sides.ts'
+
+const nested = 'nested field access'
 
 /** The way to a field: one name (V1), or names joined by dots, with backticks around a name that has dots itself (V2, KIP-821). */
 export class FieldPath {
@@ -43,15 +45,14 @@ export class FieldPath {
   }
 
   /** null where a step is. @throws INVALID_DATA when a step is no map */
-  inMembers(members: Members): unknown {
+  inMembers(value: unknown, purpose: string): unknown {
     this.#ensureStep()
-    let current = members
-    for (const step of this.#steps) {
-      const next = ownMember(current, step) ?? null
-      if (next === null) return null
-      current = requireMembers(next, 'nested field access')
+    let current = value
+    for (const [index, step] of this.#steps.entries()) {
+      current = memberOf(current, step, index === 0 ? purpose : nested)
+      if (current === null) return null
     }
-    return ownMember(current, this.#last) ?? null
+    return memberOf(current, this.#last, this.#steps.length === 0 ? purpose : nested)
   }
 
   /** An empty path leads nowhere; an empty name (V1) is a name. */

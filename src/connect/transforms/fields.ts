@@ -7,7 +7,7 @@ import type { Schema } from '../schema.ts'
 import { FieldPath } from './field-path.ts'
 import { MemberRewriter } from './member-rewriter.ts'
 import { replaceNull } from './options.ts'
-import { basicsOf, fieldReader, memberReader, oncePerSchema, ownMember, requireMembers, requireStruct, structLike, twoSided, withDefault, withOptional } from './sides.ts'
+import { basicsOf, fieldReader, memberOf, memberReader, oncePerSchema, requireMembers, requireStruct, structLike, twoSided, withDefault, withOptional } from './sides.ts'
 import type { Members, NewField } from './sides.ts'
 
 export const extractField = twoSided('ExtractField', {
@@ -20,7 +20,7 @@ export const extractField = twoSided('ExtractField', {
   return {
     apply(record) {
       const [schema, value] = [side.schemaOf(record), side.valueOf(record)]
-      if (schema === null) return side.with(record, null, value === null ? null : path.inMembers(requireMembers(value, 'field extraction')))
+      if (schema === null) return side.with(record, null, value === null ? null : path.inMembers(value, 'field extraction'))
       if (value !== null) requireStruct(value, 'field extraction')
       const field = path.fieldIn(schema)
       if (field === undefined) throw dataError(`Unknown field: ${path.text}`)
@@ -64,9 +64,18 @@ export const replaceField = twoSided('ReplaceField', {
   const isKept = (name: string) => !exclude.has(name) && (include.size === 0 || include.has(name))
   const newName = (name: string) => renames.get(name) ?? name
   const rewriter = new MemberRewriter((names) => new Map(names.filter(isKept).map((name) => [newName(name), name])))
+  const oldNames = new Map([...renames].map(([from, to]) => [to, from]))
   const plan = oncePerSchema((schema) => {
     const kept = schema.fields!.filter(({ name }) => isKept(name))
-    return { kept, to: structLike(schema, kept.map((field) => ({ name: newName(field.name), schema: field.schema }))) }
+    const to = structLike(schema, kept.map((field) => ({ name: newName(field.name), schema: field.schema })))
+    // as upstream looks it up: a field that has the new name of another one takes that one's value
+    const sources = to.fields!.map(({ name }) => {
+      const source = oldNames.get(name) ?? name
+      const field = fieldOf(schema, source)
+      if (field === undefined) throw dataError(`${source} is not a valid field name`)
+      return field
+    })
+    return { sources, to }
   })
   return {
     apply(record) {
@@ -77,8 +86,8 @@ export const replaceField = twoSided('ReplaceField', {
         return side.with(record, null, rewriter.apply(members))
       }
       const struct = requireStruct(value, 'field replacement')
-      const { kept, to } = plan(schema)
-      return side.with(record, to, new Struct(to, kept.map((field) => read(struct, field))))
+      const { sources, to } = plan(schema)
+      return side.with(record, to, new Struct(to, sources.map((field) => read(struct, field))))
     },
   }
 })
@@ -100,9 +109,7 @@ function twoSidedKey() {
     return {
       apply<R extends ConnectRecord>(record: R): R {
         if ((record.valueSchema ?? null) === null) {
-          const members = record.value instanceof Map ? (record.value as ReadonlyMap<unknown, unknown>) : requireMembers(record.value, 'copying fields from value to key')
-          const valueOf = (name: string) => (members instanceof Map ? members.get(name) : ownMember(members as Members, name)) ?? null
-          return { ...record, keySchema: null, key: Object.fromEntries(fields.map((name) => [name, valueOf(name)])) }
+          return { ...record, keySchema: null, key: Object.fromEntries(fields.map((name) => [name, memberOf(record.value, name, 'copying fields from value to key')])) }
         }
         const struct = requireStruct(record.value, 'copying fields from value to key')
         const keySchema = keySchemaOf(struct.schema)

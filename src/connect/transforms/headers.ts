@@ -7,7 +7,7 @@ import { fieldOf, Struct } from '../schema.ts'
 import { parseValue } from '../values/value-parser.ts'
 import { MemberRewriter } from './member-rewriter.ts'
 import { exactly, replaceNull, someNames } from './options.ts'
-import { fieldReader, oncePerSchema, ownMember, requireMembers, requireStruct, structLike, twoSided, wholeRecord } from './sides.ts'
+import { fieldReader, memberOf, oncePerSchema, requireMembers, requireStruct, structLike, twoSided, wholeRecord } from './sides.ts'
 
 export const dropHeaders: TransformPlugin = wholeRecord('DropHeaders', {
   headers: option.list({ doc: 'Names of the headers to remove.', importance: 'high', check: someNames }),
@@ -35,9 +35,12 @@ export const headerFrom = twoSided('HeaderFrom', {
   const rest = new MemberRewriter((names) => new Map(names.filter((name) => !config.fields.includes(name)).map((name) => [name, name])))
   const moved = oncePerSchema((schema) => structLike(schema, schema.fields!.filter(({ name }) => !config.fields.includes(name))))
   const schemaless = <R extends ConnectRecord>(record: R): R => {
-    const members = requireMembers(side.valueOf(record), purpose)
-    const added = pairs.map(([field, key]): ConnectHeader => ({ key, schema: null, value: ownMember(members, field) }))
-    return side.with({ ...record, headers: [...record.headers, ...added] }, null, moves ? rest.apply(members) : members)
+    const members = side.valueOf(record)
+    const added = pairs.map(([field, key]): ConnectHeader => {
+      const value = memberOf(members, field, purpose)
+      return { key, schema: value instanceof Struct ? value.schema : null, value }
+    })
+    return side.with({ ...record, headers: [...record.headers, ...added] }, null, moves ? rest.apply(requireMembers(members, purpose)) : members)
   }
   return {
     apply(record) {

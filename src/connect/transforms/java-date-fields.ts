@@ -1,5 +1,6 @@
 /** The letters of a date format: how each is written and read. */
-import { weekOf } from './java-date-calendar.ts'
+import { civilOf } from '../java-calendar.ts'
+import { startOfYear, weekOf } from './java-date-calendar.ts'
 
 export const fieldLetters = 'GyYMwDdFEuaHkKhmsSzZX'
 
@@ -45,19 +46,23 @@ const zoneMinutes: Readonly<Record<string, number>> = {
 const pad = (value: number, count: number) => String(value).padStart(count, '0')
 
 /** `local`: its UTC fields are those of the zone. */
-export function formatField({ letter, count }: Piece, local: Date, zone: Zone): string {
+export function formatField(piece: Piece, local: Date, zone: Zone): string {
+  return 'GyYMwDdFEu'.includes(piece.letter) ? formatDay(piece, local) : formatTime(piece, local, zone)
+}
+
+function formatDay({ letter, count }: Piece, local: Date): string {
+  const { year, month, day } = civilOf(local)
   switch (letter) {
-    case 'G': return local.getUTCFullYear() > 0 ? 'AD' : 'BC'
-    case 'y': return formatYear(eraYear(local.getUTCFullYear()), count)
+    case 'G': return year > 0 ? 'AD' : 'BC'
+    case 'y': return formatYear(eraYear(year), count)
     case 'Y': return formatYear(weekOf(local).year, count)
-    case 'M': return count > 2 ? shortened(months[local.getUTCMonth()]!, count) : pad(local.getUTCMonth() + 1, count)
+    case 'M': return count > 2 ? shortened(months[month - 1]!, count) : pad(month, count)
     case 'w': return pad(weekOf(local).week, count)
-    case 'D': return pad(Math.floor((local.getTime() - Date.UTC(local.getUTCFullYear(), 0, 1)) / 86_400_000) + 1, count)
-    case 'd': return pad(local.getUTCDate(), count)
-    case 'F': return pad(Math.ceil(local.getUTCDate() / 7), count)
+    case 'D': return pad(Math.floor((local.getTime() - startOfYear(year)) / 86_400_000) + 1, count)
+    case 'd': return pad(day, count)
+    case 'F': return pad(Math.ceil(day / 7), count)
     case 'E': return shortened(weekdays[local.getUTCDay()]!, count)
-    case 'u': return pad(local.getUTCDay() || 7, count)
-    default: return formatTime({ letter, count }, local, zone)
+    default: return pad(local.getUTCDay() || 7, count)
   }
 }
 

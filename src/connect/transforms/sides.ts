@@ -62,6 +62,11 @@ export function ownMember(members: Members, name: string): unknown {
   return Object.hasOwn(members, name) ? members[name] : null
 }
 
+/** A member of data without schema; a map whose keys are no names has none. null: there is none. @throws INVALID_DATA when it is neither */
+export function memberOf(value: unknown, name: string, purpose: string): unknown {
+  return value instanceof Map ? (value.get(name) ?? null) : (ownMember(requireMembers(value, purpose), name) ?? null)
+}
+
 /** @throws INVALID_DATA when the value is no struct */
 export function requireStruct(value: unknown, purpose: string): Struct {
   if (value instanceof Struct) return value

@@ -7,7 +7,7 @@ import { describeSchema, describeValue } from '../validate.ts'
 import { JavaDateFormat } from './java-date-format.ts'
 import { MemberRewriter, overwriting } from './member-rewriter.ts'
 import { exactly, replaceNull } from './options.ts'
-import { fieldReader, oncePerSchema, ownMember, requireMembers, requireStruct, structLike, twoSided, withOptional } from './sides.ts'
+import { fieldReader, oncePerSchema, ownMember, requireMembers, requireStruct, structLike, twoSided, withDefault, withOptional } from './sides.ts'
 
 type Kind = 'string' | 'unix' | 'Date' | 'Time' | 'Timestamp'
 
@@ -41,11 +41,17 @@ export const timestampConverter = twoSided('TimestampConverter', {
   }
   const rewriter = new MemberRewriter(overwriting([config.field]))
   const targetSchema = (of: Schema) => withOptional(kindSchemas[target], of.optional)
-  const convertedSchema = oncePerSchema((schema) => structLike(schema, schema.fields!.map(({ name, schema: of }) => {
-    if (name !== config.field) return { name, schema: of }
+  const convertStruct = (struct: Struct, to: Schema): Struct => new Struct(to, struct.schema.fields!.map(({ name, schema: of }) => {
+    const value = read(struct, name)
+    if (name !== config.field) return value
     kindOfSchema(of)
-    return { name, schema: targetSchema(of) }
-  })))
+    return convert(of, value)
+  }))
+  const convertedSchema = oncePerSchema((schema) => {
+    if (schema.fields === undefined) throw dataError(`Cannot list fields on non-struct type: ${describeSchema(schema)}`)
+    const to = withOptional(structLike(schema, schema.fields.map(({ name, schema: of }) => ({ name, schema: name === config.field ? targetSchema(of) : of }))), schema.optional)
+    return (schema.default ?? null) === null ? to : withDefault(to, convertStruct(schema.default as Struct, to))
+  })
   return {
     apply(record) {
       const [schema, value] = [side.schemaOf(record), side.valueOf(record)]
@@ -56,11 +62,9 @@ export const timestampConverter = twoSided('TimestampConverter', {
         return side.with(record, null, rewriter.apply(members, [convert(null, ownMember(members, config.field))]))
       }
       if (config.field === '') return side.with(record, targetSchemaOf(schema, targetSchema), convert(schema, value))
-      if (value === null) return record
-      const struct = requireStruct(value, 'converting timestamp formats')
+      const struct = value === null ? null : requireStruct(value, 'converting timestamp formats')
       const to = convertedSchema(schema)
-      const members = schema.fields!.map(({ name, schema: of }) => [name, name === config.field ? convert(of, read(struct, name)) : read(struct, name)] as const)
-      return side.with(record, to, new Struct(to, Object.fromEntries(members)))
+      return side.with(record, to, struct === null ? null : convertStruct(struct, to))
     },
   }
 })

@@ -5,6 +5,7 @@ import { dataError } from '../errors.ts'
 import { Decimal, logicalOf, schema as make } from '../schema.ts'
 import type { Schema, SchemaType } from '../schema.ts'
 import { int64Value } from '../int64.ts'
+import { dayOfCivil } from '../java-calendar.ts'
 import { javaTrim, ValueTokens } from './value-tokens.ts'
 
 const nothing: SchemaAndValue = { schema: null, value: null }
@@ -45,7 +46,7 @@ function parseQuoted(tokens: ValueTokens): SchemaAndValue {
   throw dataError('a quoted string has no end')
 }
 
-/** Text that begins like an array or a map and is none is taken as a string. */
+/** Text that begins like an array or a map and is none is taken as a string. Blank tokens before something else stay taken. */
 function parseCollection(tokens: ValueTokens, depth: number): SchemaAndValue | undefined {
   const start = tokens.mark()
   try {
@@ -53,19 +54,19 @@ function parseCollection(tokens: ValueTokens, depth: number): SchemaAndValue | u
     if (tokens.take('{')) return parseMap(tokens, depth)
   } catch (error) {
     if (!isStreamError(error, 'INVALID_DATA')) throw error
+    tokens.rewind(start)
   }
-  tokens.rewind(start)
   return undefined
 }
 
 function parseArray(tokens: ValueTokens, depth: number): SchemaAndValue {
   const items: unknown[] = []
-  let itemSchema: Schema | null = null
+  const common = new CommonSchema()
   while (tokens.hasNext) {
-    if (tokens.take(']')) return { schema: arrayOf(itemSchema), value: items.map((each) => align(itemSchema, each)) }
+    if (tokens.take(']')) return { schema: arrayOf(common.schema), value: items.map((each) => align(common.schema, each)) }
     if (tokens.take(',')) throw dataError('an array element is empty')
     const item = parse(tokens, depth + 1)
-    itemSchema = commonSchema(itemSchema, item)
+    common.merge(item)
     items.push(item?.value ?? null)
     const mark = tokens.mark()
     if (tokens.take(']')) tokens.rewind(mark)
@@ -76,12 +77,9 @@ function parseArray(tokens: ValueTokens, depth: number): SchemaAndValue {
 
 function parseMap(tokens: ValueTokens, depth: number): SchemaAndValue {
   const pairs: (readonly [unknown, unknown])[] = []
-  let keySchema: Schema | null = null
-  let valueSchema: Schema | null = null
+  const [keys, values] = [new CommonSchema(), new CommonSchema()]
   while (tokens.hasNext) {
-    if (tokens.take('}')) {
-      return { schema: mapOf(keySchema, valueSchema), value: new Map(pairs.map(([key, each]) => [align(keySchema, key), align(valueSchema, each)])) }
-    }
+    if (tokens.take('}')) return mapOf(keys.schema, keys.schema === null ? null : values.schema, pairs)
     if (tokens.take(',')) throw dataError('a map entry has no key and no value')
     const key = parse(tokens, depth + 1)
     if (key === undefined || key.value === null) throw dataError('a map key is null')
@@ -89,8 +87,8 @@ function parseMap(tokens: ValueTokens, depth: number): SchemaAndValue {
     const value = parse(tokens, depth + 1)
     pairs.push([key.value, value?.value ?? null])
     tokens.take(',')
-    keySchema = commonSchema(keySchema, key)
-    valueSchema = commonSchema(valueSchema, value)
+    keys.merge(key)
+    values.merge(value)
   }
   throw dataError('a map has no end')
 }
@@ -100,19 +98,30 @@ function arrayOf(items: Schema | null): Schema {
   return items === null ? Object.freeze({ type: 'array', optional: false }) : make.array(items)
 }
 
-function mapOf(keys: Schema | null, values: Schema | null): Schema {
-  return Object.freeze({ type: 'map', optional: false, ...(keys !== null && { keySchema: keys }), ...(keys !== null && values !== null && { valueSchema: values }) })
+function mapOf(keys: Schema | null, values: Schema | null, pairs: readonly (readonly [unknown, unknown])[]): SchemaAndValue {
+  const schema: Schema = Object.freeze({ type: 'map', optional: false, ...(keys !== null && { keySchema: keys }), ...(values !== null && { valueSchema: values }) })
+  return { schema, value: new Map(pairs.map(([key, each]) => [align(keys, key), align(values, each)])) }
 }
 
 const numberOrder: readonly SchemaType[] = ['int8', 'int16', 'int32', 'int64', 'float32', 'float64']
 
-/** The wider of two numbers, the latter of two of one type; null when they have nothing in common. */
-function commonSchema(known: Schema | null, latest: SchemaAndValue | undefined): Schema | null {
-  if (latest?.schema === null || latest === undefined) return known
-  if (known === null || known.type === latest.schema.type) return latest.schema
-  const [a, b] = [numberOrder.indexOf(known.type), numberOrder.indexOf(latest.schema.type)]
+/** What the elements of a collection have in common: of numbers the wider, of one type the latter; once they have nothing in common, nothing more. */
+class CommonSchema {
+  schema: Schema | null = null
+  #isPossible = true
+
+  merge(latest: SchemaAndValue | undefined): void {
+    if (!this.#isPossible || latest === undefined || latest.schema === null) return
+    this.schema = this.schema === null ? latest.schema : commonSchema(this.schema, latest.schema)
+    this.#isPossible = this.schema !== null
+  }
+}
+
+function commonSchema(known: Schema, latest: Schema): Schema | null {
+  if (known.type === latest.type) return latest
+  const [a, b] = [numberOrder.indexOf(known.type), numberOrder.indexOf(latest.type)]
   if (a < 0 || b < 0) return null
-  return a > b ? known : latest.schema
+  return a > b ? known : latest
 }
 
 /** @throws INVALID_DATA when the element is not of the common schema */
@@ -121,11 +130,12 @@ function align(to: Schema | null, value: unknown): unknown {
   if (value === null) throw dataError('null among values of a type')
   const logical = logicalOf(to)
   if ((typeof value === 'number' || typeof value === 'bigint') && logical !== undefined && logical !== 'decimal') {
+    if (logical === 'time' && (value < 0 || value > dayMs)) throw dataError(`a time of ${value} ms`)
     return new Date(Number(value) * (logical === 'date' ? dayMs : 1))
   }
-  const isNumber = numberOrder.includes(to.type)
-  if (isNumber && logical === undefined && typeof value !== 'number' && typeof value !== 'bigint') throw dataError(`a ${typeof value} among numbers`)
-  return value
+  if (logical !== undefined || !numberOrder.includes(to.type)) return value
+  if (typeof value !== 'number' && typeof value !== 'bigint') throw dataError(`a ${typeof value} among numbers`)
+  return to.type === 'float32' ? Math.fround(Number(value)) : to.type === 'float64' ? Number(value) : value
 }
 
 function parseToken(tokens: ValueTokens, embedded: boolean): SchemaAndValue {
@@ -172,8 +182,7 @@ function timeMs([hours, minutes, seconds, millis]: readonly string[]): number {
 }
 
 function dateMs([year, month, day]: readonly string[]): number {
-  const date = new Date(0)
-  return date.setUTCFullYear(Number(year), Number(month) - 1, Number(day))
+  return dayOfCivil(Number(year), Number(month), Number(day)) * dayMs
 }
 
 /** The smallest type that holds the number exactly, or a float that comes near; beyond them a decimal. */
