@@ -40,6 +40,11 @@ export const engineFailpoints = {
   'topic removed': ['removeDirectory', /passing-0$/],
 }
 
+function firstHalf(parts) {
+  const middle = parts[parts.length >> 1]
+  return [...parts.slice(0, parts.length >> 1), middle.subarray(0, middle.length >> 1)]
+}
+
 export function killedAt(fileSystem, name, count) {
   const [operation, pattern] = failpoints[name] ?? engineFailpoints[name]
   let left = count
@@ -59,7 +64,7 @@ export function killedAt(fileSystem, name, count) {
     path: file.path,
     sizeBytes: () => file.sizeBytes(),
     read: (...args) => file.read(...args),
-    write: (parts, position) => around('write', file.path, () => file.write(parts, position), () => file.write([parts[0].subarray(0, parts[0].length >> 1)], position)),
+    write: (parts, position) => around('write', file.path, () => file.write(parts, position), () => file.write(firstHalf(parts), position)),
     truncate: (sizeBytes) => file.truncate(sizeBytes),
     sync: () => around('sync', file.path, () => file.sync()),
     close: () => file.close(),

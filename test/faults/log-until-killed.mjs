@@ -31,6 +31,8 @@ function batch(n) {
   return bytes
 }
 
+const numbered = (from, count) => Array.from({ length: count }, (_, i) => from + i)
+
 async function run(directory, index) {
   const openOne = (name) => PartitionLog.open({ directory: join(directory, name), name, fileSystem, clock: systemClock, config: configs[name] })
   const open = () => Promise.all(Object.keys(configs).map(openOne))
@@ -39,9 +41,16 @@ async function run(directory, index) {
   for (const log of [retained, compacted]) while (log.logEndOffset < Math.max(retained.logEndOffset, compacted.logEndOffset)) log.append(batch(log.logEndOffset), 'builder')
   process.stdout.write('ready\n')
   for (let step = 0; ; step++) {
-    for (let count = randomInteger(random, 6); count >= 0; count--) for (const log of [retained, compacted, deleted]) log.append(batch(log.logEndOffset), 'builder')
-    const last = retained.logEndOffset - 1
-    await Promise.all([retained.sync(), compacted.sync(), deleted.sync()])
+    const logs = [retained, compacted, deleted]
+    const count = 1 + randomInteger(random, 6)
+    const last = retained.logEndOffset + count - 1
+    if (step % 2 === 0) {
+      for (let i = 0; i < count; i++) for (const log of logs) log.append(batch(log.logEndOffset), 'builder')
+      await Promise.all(logs.map((log) => log.sync()))
+    } else {
+      // All at once: the first keeps the disk busy, and the others are gathered.
+      await Promise.all(logs.flatMap((log) => numbered(log.logEndOffset, count).map((n) => log.appendDurably(batch(n)))))
+    }
     process.stdout.write(`acknowledged ${index} ${last}\n`)
     if (step % 7 === 3) await Promise.all([retained.applyRetention(), compacted.compact(() => new Promise(setImmediate))])
     if (step % 11 === 5) await retained.deleteRecordsBefore(Math.max(retained.logStartOffset, retained.highWatermark - 100))
