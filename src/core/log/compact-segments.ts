@@ -29,11 +29,11 @@ export async function compactSegments(run: CompactionRun): Promise<number> {
   const aborted = segments.abortedIn(wanted[0]!.baseOffset, wanted.at(-1)!.endOffset)
   const compaction = new Compaction({ ...run, segments: wanted, aborted })
   const known = await compaction.findKeys()
-  for (const group of groupSegments(known, config.segmentBytes)) {
+  for (const group of groupSegments(known.segments, config.segmentBytes)) {
     const cleaned = await compaction.copy(group)
     if (!await run.exclusively(() => replaceSegments(run, group, cleaned))) return dirtyFrom
   }
-  return known.at(-1)!.endOffset
+  return known.knownTo
 }
 
 /** False when retention took one of them meanwhile: the rest is left for the next pass. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { CleanedTransactions } from './cleaned-transactions.ts'
 import { compactBatch } from './compact-batch.ts'
 import { cleanedDirectory } from './compaction-commit.ts'
@@ -22,13 +23,16 @@ export interface CompactionJob {
   /** Of the segments. */
   readonly aborted: readonly AbortedTransaction[]
   readonly producers: ProducerState
+  /** That one pass remembers: beyond it the pass ends, and the next one goes on. Default a million, of about 100 bytes each. */
+  readonly maxKeys?: number
   /** Awaited after every step of about a megabyte, so that appends and reads come between. Throwing ends the compaction. */
   readonly pause: () => Promise<void>
 }
 
 const stepBytes = 1024 * 1024
-/** Keys that one pass remembers; beyond it the pass ends after the segment, and the next one goes on. About 100 bytes each. */
-const maxKeys = 1_000_000
+const defaultMaxKeys = 1_000_000
+/** Longer ones are remembered by their digest. */
+const longestNameBytes = 48
 
 /**
  * One pass over a log: the last offset of every key is found first, then each group of segments is copied without the records
@@ -47,19 +51,25 @@ export class Compaction {
     this.#knownTo = job.dirtyFrom
   }
 
-  /** The segments, from the first on, that `copy` can do: fewer than asked for when there are very many keys. @throws STORAGE_CORRUPT */
-  async findKeys(): Promise<readonly Segment[]> {
-    const transactions = new CleanedTransactions(this.#job.aborted)
-    for (const [i, segment] of this.#job.segments.entries()) {
-      if (segment.endOffset <= this.#job.dirtyFrom) continue
-      if (this.#lastOffsets.size >= maxKeys) return this.#job.segments.slice(0, i)
+  /** The segments, from the first on, that `copy` can do, and up to where: not all that was asked for when there are very many keys. @throws STORAGE_CORRUPT */
+  async findKeys(): Promise<{ readonly segments: readonly Segment[]; readonly knownTo: number }> {
+    const { segments, dirtyFrom, aborted, maxKeys = defaultMaxKeys } = this.#job
+    const transactions = new CleanedTransactions(aborted)
+    for (const [i, segment] of segments.entries()) {
+      if (segment.endOffset <= dirtyFrom) continue
+      this.#knownTo = segment.endOffset
       await this.#forEachBatch(segment, (batch) => {
+        if (this.#lastOffsets.size >= maxKeys) {
+          this.#knownTo = batch.baseOffset
+          return false
+        }
         const { isObsolete } = transactions.visit(batch)
         if (!isObsolete && !batch.isControl) this.#noteKeys(batch)
+        return true
       })
-      this.#knownTo = segment.endOffset
+      if (this.#knownTo < segment.endOffset) return { segments: segments.slice(0, i + 1), knownTo: this.#knownTo }
     }
-    return this.#job.segments
+    return { segments, knownTo: this.#knownTo }
   }
 
   #noteKeys(batch: RecordBatchView): void {
@@ -118,18 +128,21 @@ export class Compaction {
     return last === undefined ? batch.isControl && batch.producerEpoch === entry.epoch : batch.lastOffset === last.lastOffset
   }
 
-  async #forEachBatch(segment: Segment, visit: (batch: RecordBatchView) => void): Promise<void> {
+  /** Until the visitor says false. */
+  async #forEachBatch(segment: Segment, visit: (batch: RecordBatchView) => unknown): Promise<void> {
     for (let offset = segment.baseOffset; ;) {
       const batches = segment.read({ offset, limitOffset: Infinity, maxBytes: stepBytes })
       if (batches.length === 0) return
       // Whole batches, whatever offset the read began with.
-      for (const batch of batches) visit(new RecordBatchView(batch.bytes, batch.position))
+      for (const batch of batches) if (visit(new RecordBatchView(batch.bytes, batch.position)) === false) return
       offset = batches.at(-1)!.nextOffset
       await this.#job.pause()
     }
   }
 }
 
+/** Another one for another key: a digest is longer than what is short enough to be its own name. */
 function nameOf(key: Uint8Array): string {
+  if (key.length > longestNameBytes) return createHash('sha256').update(key).digest('hex')
   return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
 }

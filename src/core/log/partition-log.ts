@@ -49,6 +49,8 @@ export interface PartitionLogOptions {
   readonly handles?: ReadHandles
   /** After so many appended bytes the log vouches for what it has, so that opening it after a kill looks at no more. Default 64 MiB. */
   readonly checkpointIntervalBytes?: number
+  /** Keys that one pass of compaction remembers. Default a million. */
+  readonly maxKeys?: number
   /** Called when the high watermark or the last stable offset has moved. */
   readonly onAdvance?: () => void
   /** After each sync that the disk did not fail: how long it took. */
@@ -86,10 +88,7 @@ export class PartitionLog implements JournalledLog {
     repeated: (batch) => repeatedResult(batch, 'builder', this.#producers),
     fits: (batch, before) => hasRoom(this.#segments.active, batch, before, this.#config, this.#logEndOffset),
     append: (bytes) => this.append(bytes, 'builder'),
-    appendRun: (batches) => {
-      this.#write(this.#segments.active, batches)
-      return batches.map(resultOf)
-    },
+    appendRun: (batches) => this.#write(this.#segments.active, batches),
   })
   #config: LogConfig
   #logStartOffset: number
@@ -190,8 +189,7 @@ export class PartitionLog implements JournalledLog {
     const batch = this.#stored(bytes, origin)
     const before = repeatedResult(batch, origin, this.#producers)
     if (before !== null) return before
-    this.#write(this.#segmentFor(batch), [batch])
-    return resultOf(batch)
+    return this.#write(this.#segmentFor(batch), [batch])[0]!
   }
 
   /**
@@ -219,11 +217,10 @@ export class PartitionLog implements JournalledLog {
     this.#ensureWritable()
     this.#producers.checkMarker(marker.producerId, marker.producerEpoch, marker.coordinatorEpoch)
     const batch = new RecordBatchView(encodeMarker(marker))
-    this.#write(this.#segmentFor(batch), [batch])
-    return resultOf(batch)
+    return this.#write(this.#segmentFor(batch), [batch])[0]!
   }
 
-  #write(segment: Segment, batches: readonly RecordBatchView[]): void {
+  #write(segment: Segment, batches: readonly RecordBatchView[]): readonly AppendResult[] {
     let offset = this.#logEndOffset
     for (const batch of batches) {
       patchOffset(batch.bytes, offset, leaderEpoch)
@@ -236,6 +233,7 @@ export class PartitionLog implements JournalledLog {
       const ended = applyBatch(batch, this.#producers, segment.transactionIndex)
       if (ended !== null) this.#endedTransactions.push(ended)
     }
+    return batches.map(resultOf)
   }
 
   #stored(bytes: Uint8Array, origin: AppendOrigin): RecordBatchView {

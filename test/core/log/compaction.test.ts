@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { compressionNames } from '../../../src/core/log/compression.ts'
-import type { PartitionLog } from '../../../src/core/log/partition-log.ts'
+import { defaultLogConfig } from '../../../src/core/log/log-config.ts'
+import { PartitionLog } from '../../../src/core/log/partition-log.ts'
 import { RecordBatchBuilder } from '../../../src/core/log/record-batch-builder.ts'
 import { RecordBatchView, sealBatch } from '../../../src/core/log/record-batch.ts'
 import type { BatchSeal } from '../../../src/core/log/record-batch.ts'
@@ -134,6 +135,39 @@ describe('PartitionLog.compact', () => {
     const again = await open(disk.kill(), config)
     append(again, [['b', '1']], seal(3))
     expect(() => append(again, [['b', '2']], seal(9))).toThrow(/sequence 9 where 4 must follow/)
+  })
+
+  it('remembers no more keys than it may in one pass, and goes on in the middle of a segment in the next', async () => {
+    const disk = new MemoryFileSystem()
+    const clock = new ManualClock(now)
+    const log = await PartitionLog.open({ directory, name: 'orders-0', fileSystem: disk, clock, maxKeys: 3, config: { ...defaultLogConfig, ...config, segmentBytes: 100_000 } })
+    for (let i = 0; i < 20; i++) append(log, [[`key-${i % 10}`, String(i)]])
+    append(log, [['large', 'x'.repeat(99_800)]])
+    append(log, [['active', '1']])
+    await settle(log, clock)
+    const latest = Array.from({ length: 10 }, (_, i) => `${10 + i}: key-${i}=${10 + i}`)
+    const sizes: number[] = []
+    for (let pass = 0; pass < 10; pass++) {
+      await log.compact(pause)
+      const found = stored(log)
+      sizes.push(found.length)
+      expect(found).toEqual(expect.arrayContaining(latest))
+    }
+    // Three keys a pass, whose older records go when the newer ones are known.
+    expect(sizes[0]).toBeGreaterThan(12)
+    expect(sizes.at(-1)).toBe(12)
+    await log.close()
+  })
+
+  it('tells long keys apart by all their bytes', async () => {
+    const long = 'k'.repeat(200)
+    const clock = new ManualClock(now)
+    const log = await open(new MemoryFileSystem(), { ...config, segmentBytes: 900, clock })
+    for (const [key, value] of [['1', 'a'], ['2', 'b'], ['1', 'c'], ['3', 'active']] as const) append(log, [[`${long}${key}`, value]])
+    await settle(log, clock)
+    await log.compact(pause)
+    expect(stored(log)).toEqual([`1: ${long}2=b`, `2: ${long}1=c`, `3: ${long}3=active`])
+    await log.close()
   })
 
   it('works in steps of a megabyte, between which appends and reads go on', async () => {
