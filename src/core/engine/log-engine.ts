@@ -64,7 +64,10 @@ export class LogEngine {
         await redoDirectory(options.fileSystem, options.directory, catalog)
       }
       const engine = new LogEngine(options, directory, catalog)
-      await engine.#openAll()
+      await engine.#openAll().catch(async (error: unknown) => {
+        await engine.#closeAll()
+        throw error
+      })
       return engine
     } catch (error) {
       directory.close()
@@ -75,7 +78,8 @@ export class LogEngine {
   async #openAll(): Promise<void> {
     const targets = [...this.catalog.topics.values()].flatMap((topic) => Array.from({ length: topic.partitions }, (_, partition) => ({ topic, partition })))
     for (let at = 0; at < targets.length; at += openingAtOnce) {
-      await Promise.all(targets.slice(at, at + openingAtOnce).map(({ topic, partition }) => this.openPartition(topic, partition)))
+      const opened = await Promise.allSettled(targets.slice(at, at + openingAtOnce).map(({ topic, partition }) => this.openPartition(topic, partition)))
+      for (const result of opened) if (result.status === 'rejected') throw result.reason
     }
   }
 

@@ -90,8 +90,13 @@ export class TopicCatalog {
   #change(compute: () => { topics?: ReadonlyMap<string, CatalogTopic>; nextProducerId?: number }): Promise<void> {
     const change = this.#lastChange.then(async () => {
       const { topics = this.#topics, nextProducerId = this.#nextProducerId } = compute()
-      const content: CatalogFile = { format, nextProducerId, topics: [...topics.values()] }
-      await replaceFile(this.#fileSystem, this.#path, Buffer.from(`${JSON.stringify(content, null, 1)}\n`))
+      try {
+        await this.#write(topics, nextProducerId)
+      } catch (error) {
+        // It may have got as far as the name: what goes on here must not be gone after a restart.
+        await this.#write(this.#topics, this.#nextProducerId).catch(() => undefined)
+        throw error
+      }
       const topicsChanged = topics !== this.#topics
       this.#topics = topics
       this.#nextProducerId = nextProducerId
@@ -99,6 +104,11 @@ export class TopicCatalog {
     })
     this.#lastChange = change.catch(() => undefined)
     return change
+  }
+
+  #write(topics: ReadonlyMap<string, CatalogTopic>, nextProducerId: number): Promise<void> {
+    const content: CatalogFile = { format, nextProducerId, topics: [...topics.values()] }
+    return replaceFile(this.#fileSystem, this.#path, Buffer.from(`${JSON.stringify(content, null, 1)}\n`))
   }
 }
 

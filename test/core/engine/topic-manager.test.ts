@@ -7,8 +7,10 @@ import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
 import type { FileOperation } from '../../kit/memory-file-system.ts'
 import { codeOf } from '../../contract/contract-kit.ts'
 
+let seed = 0
+
 function open(fileSystem: MemoryFileSystem): Promise<LocalEngine> {
-  return LocalEngine.open({ directory: '/data', fileSystem, clock: new ManualClock(now), random: seededRandom(7), internalTopicPartitions: 1, offsetsRetentionMs: 1_000_000 })
+  return LocalEngine.open({ directory: '/data', fileSystem, clock: new ManualClock(now), random: seededRandom(++seed), internalTopicPartitions: 1, offsetsRetentionMs: 1_000_000 })
 }
 
 /** What an append to the partition comes to. */
@@ -59,6 +61,40 @@ describe('a partition that is being added', () => {
     expect(disk.openFiles).toBe(0)
     const again = await open(disk)
     expect([await append(again, 0), await append(again, 1)]).toEqual(['at 1', 'at 1'])
+    await again.close()
+  })
+})
+
+describe('a topic', () => {
+  it('that could not be removed for good is there after a restart, with what it took since', async () => {
+    let failing = 0
+    const disk = new MemoryFileSystem({ fault: (operation, path) => (operation === 'sync directory' && path === '/data' && failing-- > 0 ? 'EIO' : null) })
+    const engine = await open(disk)
+    await engine.createTopics([{ topic: 'orders' }])
+    failing = 1
+    expect(await codeOf(engine.removeTopics(['orders']))).toBe('STORAGE_ERROR')
+    expect(await append(engine, 0)).toBe('at 0')
+    const again = await open(disk.kill({}))
+    expect(await append(again, 0)).toBe('at 1')
+    await again.close()
+    await engine.close()
+  })
+})
+
+describe('a directory', () => {
+  it('whose logs cannot all be opened has none open, and opens when they can', async () => {
+    let refused = ''
+    const disk = new MemoryFileSystem({ fault: (operation, path) => (operation === 'open' && refused !== '' && path.includes(refused) ? 'EIO' : null) })
+    const engine = await open(disk)
+    await engine.createTopics([{ topic: 'orders', partitions: 40 }])
+    for (let partition = 0; partition < 40; partition++) await append(engine, partition)
+    await engine.close()
+    refused = 'orders-33/'
+    expect(await codeOf(open(disk))).toBe('STORAGE_ERROR')
+    expect(disk.openFiles).toBe(0)
+    refused = ''
+    const again = await open(disk)
+    expect(await append(again, 33)).toBe('at 1')
     await again.close()
   })
 })
