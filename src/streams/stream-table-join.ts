@@ -52,7 +52,7 @@ export function streamTableJoin<K, R>(stream: StreamPlan, table: TablePlan, requ
     writer.addNode(buffer === null ? { kind: 'streamTableJoin', ...common, selector: null } : { kind: 'bufferedStreamTableJoin', ...common, store: buffer.name })
     if (buffer !== null) writer.addStore(buffer, name)
     writer.copartition(sources)
-  }, { takesNullKeys: join === 'left' })
+  }, { takesNullKeys: join === 'left', lookedUp: table.node })
   context.graph.add(node, left.node, table.node)
   return context.stream({ ...left, node, sources, valueSerde: null, repartitionRequired: false })
 }

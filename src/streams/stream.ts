@@ -227,7 +227,7 @@ export class Stream<K, V> {
    * its key at that moment; with a global table, the row that `on` names. What has no partner is left out.
    */
   join<GK, V2, R>(table: GlobalTable<GK, V2>, joiner: (value: V, row: V2, key: K) => R, options: GlobalJoinOptions<K, V, GK>): Stream<K, R>
-  join<V2, R>(table: Table<K, V2, null>, joiner: (value: V, row: V2, key: K) => R, options?: JoinOptions<K, V>): Stream<K, R>
+  join<V2, R, Gone extends null = null>(table: Table<K, V2, Gone>, joiner: (value: V, row: V2, key: K) => R, options?: JoinOptions<K, V>): Stream<K, R>
   join<V2, R>(other: Stream<K, V2>, joiner: (value: V, other: V2, key: K) => R, options: StreamJoinOptions<K, V, V2>): Stream<K, R>
   join(other: JoinPartner, joiner: (...sides: never[]) => unknown, options: AnyJoinOptions = {}): unknown {
     return this.#join('inner', other, joiner as Joiner, options)
@@ -235,7 +235,7 @@ export class Stream<K, V> {
 
   /** As `join`; a record of this stream without a partner is joined with null (with a stream: once its window has closed). */
   leftJoin<GK, V2, R>(table: GlobalTable<GK, V2>, joiner: (value: V, row: V2 | null, key: K) => R, options: GlobalJoinOptions<K, V, GK>): Stream<K, R>
-  leftJoin<V2, R>(table: Table<K, V2, null>, joiner: (value: V, row: V2 | null, key: K) => R, options?: JoinOptions<K, V>): Stream<K, R>
+  leftJoin<V2, R, Gone extends null = null>(table: Table<K, V2, Gone>, joiner: (value: V, row: V2 | null, key: K) => R, options?: JoinOptions<K, V>): Stream<K, R>
   leftJoin<V2, R>(other: Stream<K, V2>, joiner: (value: V, other: V2 | null, key: K) => R, options: StreamJoinOptions<K, V, V2>): Stream<K, R>
   leftJoin(other: JoinPartner, joiner: (...sides: never[]) => unknown, options: AnyJoinOptions = {}): unknown {
     return this.#join('left', other, joiner as Joiner, options)

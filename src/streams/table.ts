@@ -88,17 +88,17 @@ export class Table<K, V, Gone extends null = null> {
   }
 
   /** Rows of keys that are in both tables. Either side's change updates the result. */
-  join<V2, R>(other: Table<K, V2, null>, joiner: (row: V, otherRow: V2, key: K) => R, options: StoreOptions<K, R> = {}): Table<K, NonNullable<R>, null> {
+  join<V2, R, Gone2 extends null = null>(other: Table<K, V2, Gone2>, joiner: (row: V, otherRow: V2, key: K) => R, options: StoreOptions<K, R> = {}): Table<K, NonNullable<R>, null> {
     return tableJoin(this[planKey], other[planKey], { join: 'inner', joiner: joiner as Joiner, options })
   }
 
   /** Rows of this table, with the other's row of the same key or null. */
-  leftJoin<V2, R>(other: Table<K, V2, null>, joiner: (row: V, otherRow: V2 | null, key: K) => R, options: StoreOptions<K, R> = {}): Table<K, NonNullable<R>, null> {
+  leftJoin<V2, R, Gone2 extends null = null>(other: Table<K, V2, Gone2>, joiner: (row: V, otherRow: V2 | null, key: K) => R, options: StoreOptions<K, R> = {}): Table<K, NonNullable<R>, null> {
     return tableJoin(this[planKey], other[planKey], { join: 'left', joiner: joiner as Joiner, options })
   }
 
   /** Rows of keys that are in either table, with null for the side that has none. */
-  outerJoin<V2, R>(other: Table<K, V2, null>, joiner: (row: V | null, otherRow: V2 | null, key: K) => R, options: StoreOptions<K, R> = {}): Table<K, NonNullable<R>, null> {
+  outerJoin<V2, R, Gone2 extends null = null>(other: Table<K, V2, Gone2>, joiner: (row: V | null, otherRow: V2 | null, key: K) => R, options: StoreOptions<K, R> = {}): Table<K, NonNullable<R>, null> {
     return tableJoin(this[planKey], other[planKey], { join: 'outer', joiner: joiner as Joiner, options })
   }
 
@@ -107,15 +107,15 @@ export class Table<K, V, Gone extends null = null> {
    * left out. The result has this table's keys. Nothing needs to be co-partitioned; where a table's topic is not partitioned by
    * the default, `partitioner` and `otherPartitioner` say how. Semantics: KTable's foreign-key join.
    */
-  joinOn<K2, V2, R>(
-    other: Table<K2, V2, null>, foreignKey: (row: V, key: K) => K2 | null, joiner: (row: V, otherRow: V2, key: K) => R, options: ForeignKeyJoinOptions<K, K2, R> = {},
+  joinOn<K2, V2, R, Gone2 extends null = null>(
+    other: Table<K2, V2, Gone2>, foreignKey: (row: V, key: K) => K2 | null, joiner: (row: V, otherRow: V2, key: K) => R, options: ForeignKeyJoinOptions<K, K2, R> = {},
   ): Table<K, NonNullable<R>, null> {
     return foreignKeyJoin(this[planKey], other[planKey], { join: 'inner', extractor: foreignKey as RecordFunction, joiner: joiner as Joiner, options })
   }
 
   /** As `joinOn`, with null where there is no such row. */
-  leftJoinOn<K2, V2, R>(
-    other: Table<K2, V2, null>, foreignKey: (row: V, key: K) => K2 | null, joiner: (row: V, otherRow: V2 | null, key: K) => R, options: ForeignKeyJoinOptions<K, K2, R> = {},
+  leftJoinOn<K2, V2, R, Gone2 extends null = null>(
+    other: Table<K2, V2, Gone2>, foreignKey: (row: V, key: K) => K2 | null, joiner: (row: V, otherRow: V2 | null, key: K) => R, options: ForeignKeyJoinOptions<K, K2, R> = {},
   ): Table<K, NonNullable<R>, null> {
     return foreignKeyJoin(this[planKey], other[planKey], { join: 'left', extractor: foreignKey as RecordFunction, joiner: joiner as Joiner, options })
   }

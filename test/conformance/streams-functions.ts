@@ -145,7 +145,8 @@ const mergers: Readonly<Record<string, (key: Value, left: Value, right: Value) =
 const topicExtractors: Readonly<Record<string, RecordFunction<string>>> = {
   outByPrefix: value => `out-${value === null ? 'null' : show(value).slice(0, 1)}`,
   outByKey: (_value, key) => `out-${show(key)}`,
-  outBySource: (_value, _key, record) => `out-${record.topic}`,
+  // In a punctuator there is no topic.
+  outBySource: (_value, _key, record) => `out-${record.topic === '' ? 'null' : record.topic}`,
 }
 
 /** The timestamp, or null for "as the broker has it" (the default and its variants need no function). */

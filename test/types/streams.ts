@@ -161,6 +161,16 @@ expectType<Table<string, string, null>>().of(names.leftJoin(stream.toTable(), (u
 expectType<Stream<string, string>>().of(stream.join(names, (hit, user, key) => hit.path + user.name + key))
 expectType<Stream<string, string | null>>().of(stream.leftJoin(names, (_hit, user) => user?.name ?? null))
 
+// Tables whose rows never go, such as counts, join like any other.
+const visits = grouped.count()
+expectType<Stream<string, number>>().of(stream.join(visits, (hit, count) => hit.status + count))
+expectType<Stream<string, number | null>>().of(stream.leftJoin(visits, (_hit, count) => count))
+expectType<Table<string, string, null>>().of(names.join(visits, (user, count) => `${user.name} ${count.toFixed()}`))
+expectType<Table<string, number, null>>().of(names.leftJoin(visits, (_user, count) => count ?? 0))
+expectType<Table<string, number, null>>().of(visits.outerJoin(visits, (left, right) => (left ?? 0) + (right ?? 0)))
+expectType<Table<string, number, null>>().of(names.joinOn(visits, (user) => user.name, (_user, count) => count))
+expectType<Table<string, number, null>>().of(names.leftJoinOn(visits, (user) => user.name, (_user, count) => count ?? 0))
+
 // @ts-expect-error: the row may be missing
 stream.leftJoin(names, (_hit, user) => user.name)
 // @ts-expect-error: either row may be missing

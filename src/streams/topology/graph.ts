@@ -27,7 +27,10 @@ export class GraphNode {
 
   /** True when records without a key have a use further down, before they are partitioned again. */
   get needsNullKeys(): boolean {
-    return this.children.some((child) => child.traits.takesNullKeys === true || (child.traits.isRepartition !== true && child.needsNullKeys))
+    return this.children.some((child) => {
+      const { lookedUp, takesNullKeys, isRepartition } = child.traits
+      return lookedUp !== this && (takesNullKeys === true || (isRepartition !== true && child.needsNullKeys))
+    })
   }
 
   get isWritten(): boolean {
@@ -69,6 +72,8 @@ export interface GraphTraits {
   readonly joinItself?: () => void
   /** A join that gives a result for a record without a key. */
   readonly takesNullKeys?: boolean
+  /** Of a join of a stream with a table: the table, which sends it nothing. */
+  readonly lookedUp?: GraphNode
   /** Of an aggregation: size of what upstream sends as the old value of a new row, the initial value. */
   readonly initialValueBytes?: () => number
   /** Of an aggregation: how long after its end a window changes, and whether a record at the very end belongs to it. */

@@ -17,6 +17,26 @@ function build(program: (builder: StreamsBuilder) => void, optimization: 'all' |
 
 const repartitions = (topology: Topology) => topology.repartitionTopics.map((spec) => spec.name)
 
+describe('a repartition topic', () => {
+  const nullKeyFilters = (topology: Topology) => topology.nodes.filter((node) => node.kind === 'nullKeyFilter').length
+
+  it('has no records without a key, also where a left join looks up what comes of them', () => {
+    const topology = build((builder) => {
+      const values = builder.stream(topic('in', format))
+      const counts = values.groupBy((value) => value).count({ store: 'counts' })
+      values.leftJoin(counts, (value, count) => `${value} ${count}`).to(topic('out', format))
+    }, [])
+    expect(nullKeyFilters(topology)).toBe(1)
+  })
+
+  it('has them where a left join takes them', () => {
+    const topology = build((builder) => {
+      builder.stream(topic('in', format)).selectKey((value) => value).leftJoin(builder.table(topic('rows', format)), (value, row) => `${value} ${row}`).to(topic('out', format))
+    }, [])
+    expect(nullKeyFilters(topology)).toBe(0)
+  })
+})
+
 describe('optimisation', () => {
   it('gives several uses of a new key one repartition topic, with the first one\'s name', () => {
     const topology = build((builder) => {
