@@ -22,6 +22,7 @@ export function postgresTypes(url: string, options: TableTypesOptions): Promise<
 }
 
 async function withDatabase<T>(url: string, use: (client: Client) => Promise<T>): Promise<T> {
+  if (!/^(jdbc:)?postgres(ql)?:\/\//.test(url)) throw connectorError('the address of a database is postgres://user:password@host:port/database')
   const config = { 'connection.url': new Password(url), 'connection.user': null, 'connection.password': null, 'connection.timeout.ms': 10_000, 'statement.timeout.ms': 60_000 }
   try {
     const client = await openClient(config, { application_name: 'millrace' })

@@ -2,6 +2,7 @@
 import type { Client } from 'pg'
 import { capturedTables } from '../cdc/catalog.ts'
 import type { CapturedTable } from '../cdc/catalog.ts'
+import { topicOf } from '../cdc/change-event.ts'
 import type { ColumnType, ScalarKind } from '../cdc/column-value.ts'
 import { TypeCatalog } from '../cdc/type-catalog.ts'
 
@@ -80,7 +81,7 @@ function tableText(table: CapturedTable, columns: readonly TypedColumn[], name: 
     `export const ${row} = z.object({`,
     ...members,
     '})',
-    `export const ${name} = topic(${literal(`${prefix}.${table.name}`)}, { ${key === '' ? '' : `key: ${row}.pick({ ${key} }), `}value: envelope(${row}) })`,
+    `export const ${name} = topic(${literal(topicOf(prefix, table.schema, table.table))}, { ${key === '' ? '' : `key: ${row}.pick({ ${key} }), `}value: envelope(${row}) })`,
     '',
   ].join('\n')
 }

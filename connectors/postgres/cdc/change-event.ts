@@ -1,5 +1,6 @@
 /** From changes to records: Debezium's envelope, or flat rows. */
 import type { SourceOffset, SourcePartition, SourceRecord } from 'millrace/connect'
+import { topicName } from '../topic-name.ts'
 
 export type Row = Readonly<Record<string, unknown>>
 
@@ -75,7 +76,7 @@ let lastTopic = { prefix: '', schema: '', table: '', topic: '' }
 
 /** Changes of one table tend to come in runs: its name is put together once for all of them. */
 export function topicOf(prefix: string, schema: string, table: string): string {
-  if (lastTopic.table !== table || lastTopic.schema !== schema || lastTopic.prefix !== prefix) lastTopic = { prefix, schema, table, topic: [prefix, schema, table].join('.') }
+  if (lastTopic.table !== table || lastTopic.schema !== schema || lastTopic.prefix !== prefix) lastTopic = { prefix, schema, table, topic: topicName([prefix, schema, table].join('.')) }
   return lastTopic.topic
 }
 

@@ -1,6 +1,7 @@
 /** Looks at a server with the eyes of a change-data source: what would fail, what would hurt later, and the SQL that cures it. */
 import type { Client } from 'pg'
 import { capturedTables, quotedTable } from '../cdc/catalog.ts'
+import type { CapturedTable } from '../cdc/catalog.ts'
 import { quoteName, quoteText } from '../sink/sql-text.ts'
 
 export interface Finding {
@@ -122,16 +123,16 @@ async function roleFindings(client: Client): Promise<Finding[]> {
 async function tableFindings(client: Client, { tables: patterns }: DiagnoseOptions): Promise<Finding[]> {
   const tables = await capturedTables(client, patterns)
   if (tables.length === 0) return [{ level: 'error', subject: 'tables', text: 'none matches' }]
-  const { rows } = await client.query<{ oid: string; identity: string; readable: boolean; owned: boolean }>(
-    `select oid::int8 as oid, relreplident as identity, has_table_privilege(oid, 'select') as readable, pg_has_role(relowner, 'usage') as owned from pg_class where oid = any ($1::oid[])`,
+  const { rows } = await client.query<{ oid: string; identity: string; readable: boolean; owned: boolean; role: string }>(
+    `select oid::int8 as oid, current_user as role, relreplident as identity, has_table_privilege(oid, 'select') as readable, pg_has_role(relowner, 'usage') as owned from pg_class where oid = any ($1::oid[])`,
     [tables.map(({ oid }) => oid)],
   )
   const facts = new Map(rows.map((row) => [Number(row.oid), row]))
   return tables.flatMap((table): Finding[] => {
     const subject = `table ${table.name}`
-    const { identity, readable, owned } = facts.get(table.oid)!
+    const { identity, readable, owned, role } = facts.get(table.oid)!
     const found: Finding[] = []
-    if (!readable) found.push({ level: 'error', subject, text: 'may not be read', sql: `grant select on ${quotedTable(table)} to current_user` })
+    if (!readable) found.push({ level: 'error', subject, text: 'may not be read', sql: `grant select on ${quotedTable(table)} to ${quoteName(role)}` })
     if (!owned) found.push({ level: 'warning', subject, text: 'belongs to another role, so this one cannot put it into a publication' })
     found.push(identityFinding(subject, quotedTable(table), identity, table.keyColumns.length > 0))
     return found
@@ -156,13 +157,23 @@ async function publicationFindings(client: Client, { publication, tables: patter
   )
   const subject = `publication ${publication}`
   const [found] = rows
-  if (found === undefined) return [{ level: 'ok', subject, text: 'is not there; the connector makes it' }]
   const wanted = await capturedTables(client, patterns)
+  if (found === undefined) return [await missingPublication(client, publication, wanted)]
   const missing = wanted.filter(({ name }) => !(found.tables ?? []).includes(name))
   const findings: Finding[] = []
   if (!found.operations) findings.push({ level: 'warning', subject, text: 'does not publish every kind of change', sql: `alter publication ${quoteName(publication)} set (publish = 'insert, update, delete, truncate')` })
   if (missing.length > 0) findings.push({ level: 'warning', subject, text: `lacks ${missing.map(({ name }) => name).join(', ')}`, sql: `alter publication ${quoteName(publication)} add table ${missing.map(quotedTable).join(', ')}` })
   return findings.length > 0 ? findings : [{ level: 'ok', subject, text: found.all ? 'for all tables' : `holds ${(found.tables ?? []).length} tables` }]
+}
+
+async function missingPublication(client: Client, publication: string, tables: readonly CapturedTable[]): Promise<Finding> {
+  const { rows } = await client.query<{ able: boolean }>(
+    `select has_database_privilege(current_database(), 'create') and coalesce(bool_and(pg_has_role(relowner, 'usage')), true) as able from pg_class where oid = any ($1::oid[])`,
+    [tables.map(({ oid }) => oid)],
+  )
+  const subject = `publication ${publication}`
+  if (rows[0]!.able || tables.length === 0) return { level: 'ok', subject, text: 'is not there; the connector makes it' }
+  return { level: 'error', subject, text: 'is not there, and this role cannot make it: let the owner of the tables do so, and set publication.autocreate.mode=disabled', sql: `create publication ${quoteName(publication)} for table ${tables.map(quotedTable).join(', ')}` }
 }
 
 async function failoverFindings(client: Client, settings: Settings): Promise<Finding[]> {

@@ -5,6 +5,7 @@ import type { CapturedTable } from '../cdc/catalog.ts'
 import { quotedTable } from '../cdc/catalog.ts'
 import type { PostgresQueryConfig } from '../query-config.ts'
 import { quoteName } from '../sink/sql-text.ts'
+import { topicName } from '../topic-name.ts'
 
 /** Of the transaction that wrote the row, and of the place where it stands: never part of a record. */
 export const xidColumn = '__xid'
@@ -35,7 +36,7 @@ export async function tableRelation(client: Client, table: CapturedTable, config
   const ties = config['incrementing.column'] !== null ? [] : table.keyColumns.length > 0 ? table.keyColumns : [{ name: placeColumn, type: 'tid' }]
   return {
     name: table.name,
-    topic: config['topic.prefix'] + table.table,
+    topic: topicName(config['topic.prefix'] + table.table),
     sql,
     keyColumns: table.keyColumns.map(({ name }) => name),
     order: named.length === 0 ? [] : [...named, ...ties.filter(({ name }) => named.every((column) => column.name !== name))],

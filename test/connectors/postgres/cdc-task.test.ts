@@ -348,6 +348,17 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
     expect((await untilGiven(source, 31)).map(({ key }) => (key as { id: number }).id)).toEqual(Array.from({ length: 31 }, (_, i) => i + 1))
   }, 60_000)
 
+  it('puts a table whose name no topic can have into a topic of a name like it', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, `create table "Größe (cm)" (id int primary key); insert into "Größe (cm)" values (1)`)
+    const source = capture(url)
+    await source.start()
+    await untilGiven(source, 1)
+    await pollPatiently(source)
+    await queryRows(url, `insert into "Größe (cm)" values (2)`)
+    expect((await untilGiven(source, 2)).map(({ topic }) => topic)).toEqual(['db.public.Gr__e__cm_', 'db.public.Gr__e__cm_'])
+  }, 60_000)
+
   it('follows an enum that gets a value, and tells types of one name in two schemas apart (dbz#304, DBZ-9455)', async () => {
     const url = await freshDatabase(server)
     await queryRows(url, `create schema other; create type mood as enum ('good'); create type other.mood as (x int, y text); create table t (id int primary key, a mood, b other.mood, c mood[]); insert into t values (1, 'good', row(1, 'one'), '{good}')`)

@@ -30,6 +30,25 @@ await describeWith('postgres', 'millrace doctor', (server) => {
     expect((await find()).filter(({ level, subject }) => level !== 'ok' && /^(table|publication)/.test(subject))).toEqual([])
   })
 
+  it('tells a role without rights what others must grant it, by its name', async () => {
+    const url = await freshDatabase(server)
+    const role = `bare_${process.pid}`
+    await queryRows(url, `create table t (id int primary key); create role ${role} login password 'x'`)
+    const theirs = new URL(url)
+    theirs.username = role
+    theirs.password = 'x'
+    const find = async () => (await diagnosePostgres(theirs.href, options)).filter(({ level, subject }) => level === 'error' && !subject.startsWith('max_'))
+    expect((await find()).map(({ subject, sql }) => [subject, sql])).toEqual([
+      [`role ${role}`, `alter role "${role}" replication`],
+      ['table public.t', `grant select on "public"."t" to "${role}"`],
+      ['publication none_yet', 'create publication "none_yet" for table "public"."t"'],
+    ])
+    for (const { sql } of await find()) await queryRows(url, sql!)
+    expect(await find()).toEqual([])
+    await queryRows(url, `drop owned by ${role}; drop role ${role}`)
+    await expect(diagnosePostgres('localhost/db', options)).rejects.toThrow('the address of a database is postgres://')
+  })
+
   it('is a command that fails when something stands in the way, and never shows the password', async () => {
     const url = await freshDatabase(server)
     await queryRows(url, 'create table t (v text)')
