@@ -2,25 +2,34 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { delimiter, join } from 'node:path'
 import { sleep, systemClock } from '../../src/core/index.ts'
 import { freePort } from './free-port.ts'
-import { archiveOptions, javaOptions, kafkaClassPath } from './kafka-jars.ts'
+import { archiveOptions, fileConnectorsClassPath, javaOptions, kafkaClassPath, kitFolder } from './kafka-jars.ts'
 
 export interface KafkaConnect {
   readonly url: string
+  readonly pid: number
   stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>
 }
 
 const startPatienceMs = 180_000
 
-/** `config`: what else the worker's properties shall hold. */
-export async function startKafkaConnect({ bootstrapServers, config = {} }: { readonly bootstrapServers: string; readonly config?: Readonly<Record<string, string>> }): Promise<KafkaConnect> {
+export interface KafkaConnectOptions {
+  readonly bootstrapServers: string
+  /** What else the worker's properties shall hold. */
+  readonly config?: Readonly<Record<string, string>>
+  /** Also Kafka's own file connectors. Default false. */
+  readonly withFileConnectors?: boolean
+  /** More options of `java`, such as those of a worker that is measured. */
+  readonly javaOptions?: readonly string[]
+}
+
+export async function startKafkaConnect({ bootstrapServers, config = {}, withFileConnectors = false, javaOptions: moreOptions = [] }: KafkaConnectOptions): Promise<KafkaConnect> {
   const home = mkdtempSync(join(tmpdir(), 'millrace-kafka-connect-'))
   const classes = join(home, 'classes')
   mkdirSync(classes)
-  const source = join(dirname(fileURLToPath(import.meta.url)), 'kafka', 'connect', 'Scripted.java')
+  const source = join(kitFolder, 'connect', 'Scripted.java')
   const compiled = spawnSync('javac', ['-nowarn', '-d', classes, '-cp', kafkaClassPath(), source], { encoding: 'utf8' })
   if (compiled.status !== 0) throw new Error(`Scripted.java does not compile: ${compiled.stderr}`)
   listPlugins(classes)
@@ -33,7 +42,8 @@ export async function startKafkaConnect({ bootstrapServers, config = {} }: { rea
   }
   const file = join(home, 'worker.properties')
   writeFileSync(file, Object.entries(properties).map(([key, value]) => `${key}=${value}\n`).join(''))
-  const java = spawn('java', ['-Xmx320m', ...javaOptions, ...archiveOptions(), '-cp', [kafkaClassPath(), classes].join(delimiter), 'org.apache.kafka.connect.cli.ConnectDistributed', file], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const classPath = [kafkaClassPath(), classes, ...(withFileConnectors ? [fileConnectorsClassPath()] : [])].join(delimiter)
+  const java = spawn('java', ['-Xmx320m', ...javaOptions, ...archiveOptions(), ...moreOptions, '-cp', classPath, 'org.apache.kafka.connect.cli.ConnectDistributed', file], { stdio: ['ignore', 'ignore', 'pipe'] })
   let errors = ''
   java.stderr.on('data', (chunk: Buffer) => { errors = (errors + chunk.toString()).slice(-4000) })
   const ended = new Promise<void>((resolve) => { java.once('close', () => resolve()) })
@@ -47,7 +57,7 @@ export async function startKafkaConnect({ bootstrapServers, config = {} }: { rea
     await stop('SIGKILL')
     throw new Error(`Kafka Connect did not start: ${errors}`)
   }
-  return { url, stop }
+  return { url, pid: java.pid!, stop }
 }
 
 /** Without these lists the worker would look through every jar of its class path, which takes longer than the rest of its start. */

@@ -30,7 +30,7 @@ export function archiveOptions(): readonly string[] {
 }
 
 /** Also of the benches, which are run from what was built. */
-const kitFolder = join(dirname(fileURLToPath(import.meta.url)).replace(/([/\\])dist\1test\1/, '$1test$1'), 'kafka')
+export const kitFolder = join(dirname(fileURLToPath(import.meta.url)).replace(/([/\\])dist\1test\1/, '$1test$1'), 'kafka')
 
 function kafkaCacheFolder(): string {
   return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'millrace-test', `kafka-${kafkaVersion}`)
@@ -39,6 +39,11 @@ function kafkaCacheFolder(): string {
 /** The class path of broker and tools; the first call on a machine fetches the jars. @throws KafkaUnavailable */
 export function kafkaClassPath(): string {
   return classPathOf('libs', join(kitFolder, 'pom.xml'))
+}
+
+/** The class path of Kafka's own file connectors, beside that of a worker. @throws KafkaUnavailable */
+export function fileConnectorsClassPath(): string {
+  return classPathOf('libs-connect-file', join(kitFolder, 'connect', 'pom.xml'))
 }
 
 function classPathOf(folder: string, pomFile: string): string {
