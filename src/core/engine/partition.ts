@@ -62,6 +62,7 @@ export class Partition implements TopicPartition {
   /** As appending and `acknowledge('durable')` in one, for batches of which many may be under way. @throws as `PartitionLog.appendDurably` */
   append(batch: Uint8Array): Promise<AppendResult> {
     const appending = this.log.appendDurably(batch)
+    this.#stopFlushTimer()
     return this.#acknowledgeAppended(appending, batch.length + this.#takeLater())
   }
 
@@ -97,11 +98,15 @@ export class Partition implements TopicPartition {
   }
 
   async #flush(): Promise<void> {
-    this.#flushTimer?.cancel()
-    this.#flushTimer = null
+    this.#stopFlushTimer()
     const end = this.log.logEndOffset
     await this.log.sync()
     this.#noteFlushed(end)
+  }
+
+  #stopFlushTimer(): void {
+    this.#flushTimer?.cancel()
+    this.#flushTimer = null
   }
 
   #noteFlushed(end: number): void {
