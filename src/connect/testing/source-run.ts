@@ -21,15 +21,18 @@ export class SourceRun {
   #stop = new AbortController()
   #polling: Promise<void> = Promise.resolve()
   readonly #patienceMs: number
+  readonly #isData: (record: SourceRecord) => boolean
 
-  constructor(plugin: SourcePlugin, config: RawConfig, patienceMs: number) {
+  constructor(plugin: SourcePlugin, config: RawConfig, { patienceMs, isData }: { readonly patienceMs: number; readonly isData: (record: SourceRecord) => boolean }) {
     this.#plugin = plugin
     this.#config = config
     this.#patienceMs = patienceMs
+    this.#isData = isData
   }
 
+  /** But for those that only move positions. */
   get records(): readonly SourceRecord[] {
-    return this.#given.filter((each): each is SourceRecord => 'topic' in each)
+    return this.#given.filter((each): each is SourceRecord => 'topic' in each && this.#isData(each))
   }
 
   get uncommittedCount(): number {

@@ -20,16 +20,18 @@ export interface SourceSuiteOptions {
   readonly open: () => Promise<SourceSystem>
   /** How a record is known. Default: its value as text. */
   readonly identify?: (record: SourceRecord) => string
+  /** Whether a record stands for something that was written. Default: all do; a heartbeat does not. */
+  readonly isData?: (record: SourceRecord) => boolean
   /** How long a step may take before it counts as hanging. Default 5 s, as long as a worker gives tasks to stop. */
   readonly patienceMs?: number
 }
 
 const rounds = 12
 
-export function sourceSuite({ plugin, open, identify = (record) => javaText(record.valueSchema ?? null, record.value), patienceMs = defaultPatienceMs }: SourceSuiteOptions): readonly SuiteCheck[] {
+export function sourceSuite({ plugin, open, identify = (record) => javaText(record.valueSchema ?? null, record.value), isData = () => true, patienceMs = defaultPatienceMs }: SourceSuiteOptions): readonly SuiteCheck[] {
   const withRun = (use: (run: SourceRun, write: (count: number) => Promise<void>, written: readonly string[]) => Promise<void>) => withSystem(open, async (system) => {
     const written: string[] = []
-    const run = new SourceRun(plugin, system.config, patienceMs)
+    const run = new SourceRun(plugin, system.config, { patienceMs, isData })
     try {
       await use(run, async (count) => { written.push(...(await system.write(count))) }, written)
     } finally {
