@@ -4,7 +4,7 @@ import type { SchemaAndValue } from '../../src/connect/converters/index.ts'
 import { parseValue } from '../../src/connect/values/value-parser.ts'
 import type { VectorFile } from '../kit/vectors.ts'
 import type { CaseResult } from './case-result.ts'
-import { readSchema, readValue, sameData, sameSchema, show } from './connect-values.ts'
+import { beyondDates, hasWidths, isBeyondDates, readSchema, readValue, sameData, sameSchema, show } from './connect-values.ts'
 import type { NotedSchema } from './connect-values.ts'
 
 interface Noted {
@@ -26,7 +26,9 @@ export function runValues(files: readonly VectorFile[]): readonly CaseResult[] {
   return files.flatMap(({ path, content }) => (content as { cases: readonly ValueCase[] }).cases.map((each): CaseResult => {
     const name = `${path} ${each.name}`
     const detail = differenceOf(each)
-    return detail === undefined ? { name, ok: true } : { name, ok: false, detail }
+    if (detail === undefined) return { name, ok: true }
+    if (each.header !== undefined && each.header.schema === null && hasWidths(each.header.value)) return { name, ok: false, pending: 'the width of a number without schema' }
+    return isBeyondDates(each) ? { name, ok: false, pending: beyondDates } : { name, ok: false, detail }
   }))
 }
 

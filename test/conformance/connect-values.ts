@@ -97,6 +97,13 @@ export function hasWidths(noted: unknown): boolean {
   return Object.values(noted).some(hasWidths)
 }
 
+/** Why a case with such a date is not held. */
+export const beyondDates = 'dates beyond the year 275760'
+
+export function isBeyondDates(noted: unknown): boolean {
+  return /"date":-?\d{16,}/.test(JSON.stringify(noted))
+}
+
 /** Equal as data, whatever the sign of zero. */
 export function sameData(a: unknown, b: unknown): boolean {
   return dataEquals(withoutNegativeZero(a), withoutNegativeZero(b))

@@ -185,7 +185,7 @@ class Reader {
   }
 
   #literal(): boolean | null {
-    const word = /\w*/y
+    const word = /[\p{L}\p{N}_$]*/uy
     word.lastIndex = this.#at
     const found = literals.get(word.exec(this.#text)![0])
     if (found === undefined) throw this.#error('a value is missing')

@@ -131,7 +131,9 @@ function align(to: Schema | null, value: unknown): unknown {
   const logical = logicalOf(to)
   if ((typeof value === 'number' || typeof value === 'bigint') && logical !== undefined && logical !== 'decimal') {
     if (logical === 'time' && (value < 0 || value > dayMs)) throw dataError(`a time of ${value} ms`)
-    return new Date(Number(value) * (logical === 'date' ? dayMs : 1))
+    const date = new Date(Number(value) * (logical === 'date' ? dayMs : 1))
+    if (Number.isNaN(date.getTime())) throw dataError('a time beyond the year 275760')
+    return date
   }
   if (logical !== undefined || !numberOrder.includes(to.type)) return value
   if (typeof value !== 'number' && typeof value !== 'bigint') throw dataError(`a ${typeof value} among numbers`)
