@@ -60,7 +60,7 @@ export async function openCheck({ worker: written = {}, plugins = [] }: InspectO
   const worker = secrets.resolve(written)
   const registry = new PluginRegistry({ plugins, modules: checkWorkerConfig(worker)['plugin.path'] })
   await registry.loadGiven()
-  return { registry, worker, secrets, resolve: (config) => secrets.resolve(config), log: silentLog }
+  return { registry, worker, secrets, resolve: (config) => secrets.resolve(config), clusterGroup: null, log: silentLog }
 }
 
 /**

@@ -30,7 +30,7 @@ export async function serveRest({ herder, parts, isReady, peers }: ServedWorker)
     ...workerEndpoints({ version: packageVersion, broker, clock, isReady }),
     ...connectorEndpoints(herder),
     ...topicEndpoints(herder, { tracking: workerConfig['topic.tracking.enable'], reset: workerConfig['topic.tracking.allow.reset'] }),
-    ...pluginEndpoints({ registry, worker, resolve: parts.resolve, redact }),
+    ...pluginEndpoints({ registry, worker, resolve: parts.resolve, clusterGroup: parts.clusterGroup, redact }),
     ...deadLetterEndpoints(herder, broker),
     ...signalEndpoints({ herder, registry, resolve: parts.resolve }),
     metricsEndpoint(runner, broker),

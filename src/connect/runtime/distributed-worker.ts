@@ -86,6 +86,7 @@ export class DistributedWorker {
     this.#statuses = statuses
     const fencing = new ZombieFencing({ broker, configs, cluster: this.#cluster, groupId: workerConfig['group.id'], askLeader: (connector, signal) => this.#peers.requestFence(connector, signal) })
     this.#parts.sourceGate = fencing
+    this.#parts.clusterGroup = workerConfig['group.id']
     const herder = new Herder({
       mode: 'distributed', configs, statuses, runner, offsets, loggers, clock, log, cluster: this.#cluster, fencing, isExactlyOnce: isExactlyOnce(workerConfig), redact: (text) => secrets.redact(text), onChange,
       check: (named) => checkConnectorConfig(named, this.#parts, 'as-upstream'),

@@ -4,6 +4,7 @@ import { configSpec, option } from '../config-spec.ts'
 import type { ConfigSpec, RawConfig } from '../config-spec.ts'
 import type { ConnectorPlugin } from '../connector.ts'
 import { describeError } from '../errors.ts'
+import { sinkGroup } from './client-settings.ts'
 import { answerOf, configInfos, under, withPrefix } from './config-infos.ts'
 import type { ConfigInfo, ConfigInfos, KnownHere } from './config-infos.ts'
 import { sinkConfig, sourceConfig } from './connector-config.ts'
@@ -16,6 +17,8 @@ export interface ValidationContext {
   /** The worker's config, secrets filled in: connectors inherit its converters. */
   readonly worker: RawConfig
   readonly resolve: (config: RawConfig) => RawConfig
+  /** The group of the workers of a cluster, which is none for a sink; null: the worker has no group. */
+  readonly clusterGroup: string | null
 }
 
 export interface Validated {
@@ -46,7 +49,7 @@ export async function validateConnector(written: RawConfig, context: ValidationC
     ...(await ownInfos(installed.plugin, raw)),
   ]
   const converters = (['key', 'value', 'header'] as const).flatMap((role) => converterInfos(role, raw, configs, registry))
-  return { installed, infos: answerOf(className, [...configs, ...converters, ...overrideInfos(raw, context.worker)]) }
+  return { installed, infos: answerOf(className, [...configs, ...converters, ...overrideInfos(raw, context.worker, installed.plugin.type === 'sink' ? context.clusterGroup : null)]) }
 }
 
 export function baseSpec(plugin: ConnectorPlugin): ConfigSpec<SourceConfig | SinkConfig> {
@@ -60,9 +63,12 @@ function javaMapText(config: RawConfig): string {
 
 // ------------------------------------------------------------------------------------------------ the options of every connector
 
-function knownOf(plugin: ConnectorPlugin, raw: RawConfig, { registry, worker }: ValidationContext): Readonly<Record<string, KnownHere>> {
+function knownOf(plugin: ConnectorPlugin, raw: RawConfig, { registry, worker, clusterGroup }: ValidationContext): Readonly<Record<string, KnownHere>> {
   const version: KnownHere = { default: plugin.version, recommended: registry.versionsOf(plugin.class) }
-  return { 'connector.plugin.version': version, ...converterKnown('key', raw, worker, registry), ...converterKnown('value', raw, worker, registry), ...converterKnown('header', raw, worker, registry) }
+  const name = raw['name'] ?? ''
+  const isClash = plugin.type === 'sink' && raw['consumer.override.group.id'] == null && clusterGroup === sinkGroup(name, raw)
+  const clash: KnownHere = { errors: [`Consumer group for sink connector named ${name} conflicts with Connect worker group ${clusterGroup}`] }
+  return { ...(isClash && { name: clash }), 'connector.plugin.version': version, ...converterKnown('key', raw, worker, registry), ...converterKnown('value', raw, worker, registry), ...converterKnown('header', raw, worker, registry) }
 }
 
 type Role = 'key' | 'value' | 'header'
@@ -165,14 +171,16 @@ const principalKeys = /^(security\.protocol|sasl\.(jaas\.config|mechanism))$/
 const overridePrefix = /^(producer|consumer|admin)\.override\./
 
 /** Settings of the clients, as `connector.client.config.override.policy` of the worker allows them (KIP-458). */
-function overrideInfos(raw: RawConfig, worker: RawConfig): readonly ConfigInfo[] {
+function overrideInfos(raw: RawConfig, worker: RawConfig, forbiddenGroup: string | null): readonly ConfigInfo[] {
   const policy = worker['connector.client.config.override.policy'] ?? 'All'
   const isAllowed = (key: string) => policy === 'All' || (policy === 'Principal' && principalKeys.test(key))
   return Object.keys(raw).filter((name) => overridePrefix.test(name)).flatMap((name) => {
     const prefix = overridePrefix.exec(name)![0]
     const key = name.slice(prefix.length)
     const spec = configSpec({ [key]: option.string({ doc: `${key} of the client.`, default: null }) })
-    const errors = isAllowed(key) ? [] : [withPrefix(`The '${policy}' policy does not allow '${key}' to be overridden in the connector configuration.`, key, prefix)]
+    const refused = isAllowed(key) ? [] : [withPrefix(`The '${policy}' policy does not allow '${key}' to be overridden in the connector configuration.`, key, prefix)]
+    const isClash = name === 'consumer.override.group.id' && forbiddenGroup !== null && raw[name] === forbiddenGroup
+    const errors = isClash ? [...refused, `Consumer group ${forbiddenGroup} conflicts with Connect worker group ${forbiddenGroup}`] : refused
     return under(prefix, configInfos(spec, { [key]: raw[name] ?? null }, { [key]: { errors } }))
   })
 }

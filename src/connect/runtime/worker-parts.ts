@@ -38,6 +38,8 @@ export class WorkerParts implements CheckContext {
   readonly offsets: ConnectorOffsets
   /** Told when the status of a connector (`task` null) or a task of this worker may have changed. */
   onLocalChange: (connector: string, task: number | null) => void = () => {}
+  /** Of a cluster of workers: set by the worker before anything is checked. */
+  clusterGroup: string | null = null
   /** What tasks of exactly-once sources pass; set by the worker before the first is started. */
   sourceGate: SourceGate | undefined
 

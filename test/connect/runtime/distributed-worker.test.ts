@@ -202,6 +202,17 @@ describe('a cluster of workers', () => {
     expect((await fetch(`${workers[0]!.url}/connectors`)).status).toBe(401)
   }, 60_000)
 
+  it('refuses a sink that would be a member of its own group', async () => {
+    const broker = await openBroker()
+    const worker = await openWorker(broker, { 'group.id': 'connect-clash' })
+    await until(() => worker.isReady(), 'the worker leads')
+    const sink = { 'connector.class': 'VerifiableSink', 'topics': 'counted' }
+    const refusal = async (name: string, config: RawConfig) => ((await (await send(worker, 'PUT', `/connectors/${name}/config`, config)).json()) as { readonly message?: string }).message
+    expect(await refusal('clash', sink)).toContain('Consumer group for sink connector named clash conflicts with Connect worker group connect-clash')
+    expect(await refusal('other', { ...sink, 'consumer.override.group.id': 'connect-clash' })).toContain('Consumer group connect-clash conflicts with Connect worker group connect-clash')
+    expect(await refusal('clash', { ...sink, 'consumer.override.group.id': 'another' })).toBeUndefined()
+  })
+
   it('goes on with its connectors when it is opened again, and keeps them as Kafka Connect does', async () => {
     const broker = await openBroker()
     await broker.topics.create([{ topic: 'counted' }])
