@@ -56,13 +56,20 @@ async function dropSlot(name: string): Promise<void> {
   }
 }
 
-/** In two partitions, by turns of a thousand. */
-const sinkRecords = (topic: string): SinkRecord[] => Array.from({ length: rows }, (_, offset) => ({
-  topic, partition: Math.trunc(offset / 1_000) % 2, offset, timestampType: 'create-time', originalTopic: topic, originalPartition: Math.trunc(offset / 1_000) % 2, originalOffset: offset, timestamp: 0, headers: [],
-  keySchema: null, key: { id: offset }, valueSchema: null, value: { name: `customer ${offset}`, n: offset % 1000, at: 1_700_000_000_000 + offset },
-}))
+/**
+ * So many records from an offset on, in two partitions, by turns of a thousand. They are made when they are written, as in a worker: all of them at once would have the
+ * collector walk hundreds of megabytes.
+ */
+const sinkRecords = (from: number, count: number): SinkRecord[] => Array.from({ length: Math.min(count, rows - from) }, (_, index) => {
+  const offset = from + index
+  const partition = Math.trunc(offset / 1_000) % 2
+  return {
+    topic: 'target', partition, offset, timestampType: 'create-time', originalTopic: 'target', originalPartition: partition, originalOffset: offset, timestamp: 0, headers: [],
+    keySchema: null, key: { id: offset }, valueSchema: null, value: { name: `customer ${offset}`, n: offset % 1000, at: 1_700_000_000_000 + offset },
+  }
+})
 
-async function write(records: readonly SinkRecord[], config: Readonly<Record<string, string>>, batch: number): Promise<void> {
+async function write(config: Readonly<Record<string, string>>, batch: number): Promise<void> {
   const abort = new AbortController()
   const task = postgresSink.createTask()
   const context: SinkTaskContext = {
@@ -70,8 +77,10 @@ async function write(records: readonly SinkRecord[], config: Readonly<Record<str
     reject: (_, error) => Promise.reject(error as Error),
   }
   await task.start(postgresSink.config.parse({ 'connection.url': url, 'pk.mode': 'record_key', 'exactly.once': 'false', 'batch.size': '5000', ...config }), context)
-  for (let from = 0; from < records.length; from += batch) await task.put(records.slice(from, from + batch))
-  noteMemory()
+  for (let from = 0; from < rows; from += batch) {
+    await task.put(sinkRecords(from, batch))
+    noteMemory()
+  }
   await task.stop()
 }
 
@@ -149,7 +158,7 @@ async function benchSink(): Promise<void> {
     ['sink upsert on two connections', { ...upsert, 'write.connections': '2' }, 10_000], ['sink upsert on two connections without COPY', { ...upsert, 'copy.rows': '0', 'write.connections': '2' }, 10_000],
   ] as const
   if (!cases.some(([name]) => isAsked(name))) return
-  const records = sinkRecords('target')
+  peakBytes = 0
   const file = join(directory.path, 'rows')
   psql(String.raw`\copy (${fill}) to '${file}'`)
   const prepare = () => queryRows(url, `drop table if exists target; create table target ${columns}`).then(quiet)
@@ -157,9 +166,9 @@ async function benchSink(): Promise<void> {
     if (!isAsked(name)) continue
     await bench({
       name, records: rows, bytes: rows * rowBytes,
-      prepare, run: () => write(records, config, batch),
+      prepare, run: () => write(config, batch),
       against: { name: '\\copy from a file', prepare, run: () => psql(String.raw`\copy target from '${file}'`) },
     })
   }
-  console.log(JSON.stringify({ name: 'memory with all records of the sink made before', peakMegabytes: Math.round(peakBytes / 1_048_576) }))
+  console.log(JSON.stringify({ name: 'memory of the sink', peakMegabytes: Math.round(peakBytes / 1_048_576) }))
 }
