@@ -37,8 +37,8 @@ export function repartitionNode(plan: StreamPlan, request: RepartitionRequest): 
     ? generated
     : { sink: `${topic}-sink`, filter: `${topic}-filter`, source: `${topic}-source` }
   const traits: GraphTraits = request.isGiven === true
-    ? { isRepartition: true }
-    : { isRepartition: true, repartition: { topic, ...request, replacement: () => repartitionNode(plan, { ...request, prefix: topic }) } }
+    ? {}
+    : { repartition: { topic, ...request, replacement: () => repartitionNode(plan, { ...request, prefix: topic }) } }
   const node = new GraphNode(source, (writer, parents) => {
     writer.addRepartitionTopic({ name: topic, partitions: request.partitions ?? null })
     writer.addNode({ kind: node.needsNullKeys ? 'passThrough' : 'nullKeyFilter', name: filter, parents, stores: [] })

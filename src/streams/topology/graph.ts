@@ -25,12 +25,17 @@ export class GraphNode {
     this.traits = traits
   }
 
-  /** True when records without a key have a use further down, before they are partitioned again. */
+  /** True when records without a key have a use further down, behind further repartition topics, too. */
   get needsNullKeys(): boolean {
-    return this.children.some((child) => {
-      const { lookedUp, takesNullKeys, isRepartition } = child.traits
-      return lookedUp !== this && (takesNullKeys === true || (isRepartition !== true && child.needsNullKeys))
-    })
+    const below = new Set<GraphNode>([this])
+    for (const node of below) {
+      for (const child of node.children) {
+        if (child.traits.lookedUp === node) continue
+        if (child.traits.takesNullKeys === true) return true
+        below.add(child)
+      }
+    }
+    return false
   }
 
   get isWritten(): boolean {
@@ -60,7 +65,6 @@ export class GraphNode {
 
 /** What the rules of the whole graph need to know about a node. */
 export interface GraphTraits {
-  readonly isRepartition?: boolean
   /** Of a repartition topic that may be shared. */
   readonly repartition?: SharableRepartition
   readonly changesKey?: boolean

@@ -29,6 +29,15 @@ describe('a repartition topic', () => {
     expect(nullKeyFilters(topology)).toBe(1)
   })
 
+  it('has them where a left join takes them behind another one', () => {
+    const topology = build((builder) => {
+      builder.stream(topic('in', format)).repartition({ name: 'first' }).repartition({ name: 'second' }).leftJoin(builder.table(topic('rows', format)), (value, row) => `${value} ${row}`).to(topic('out', format))
+    }, [])
+    const driver = new TopologyTestDriver(topology)
+    driver.inputTopic(topic('in', format)).pipe({ key: null, value: 'none' })
+    expect(driver.outputTopic(topic('out', format)).readValues()).toEqual(['none null'])
+  })
+
   it('has them where a left join takes them', () => {
     const topology = build((builder) => {
       builder.stream(topic('in', format)).selectKey((value) => value).leftJoin(builder.table(topic('rows', format)), (value, row) => `${value} ${row}`).to(topic('out', format))
