@@ -54,7 +54,7 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
   #nextRescanMs = 0
   #nextCollectMs = 0
 
-  start(config: FileSourceTaskConfig, context: SourceTaskContext): void {
+  async start(config: FileSourceTaskConfig, context: SourceTaskContext): Promise<void> {
     const include = pathsOf(config).map(pathPattern)
     const records = lineRecordsOf(config, context)
     const batchBytes = records === undefined ? config['batch.bytes'] : mappedBatchBytes(config['batch.bytes'])
@@ -78,7 +78,7 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
     context.gauge({ name: 'file_lag_bytes', help: 'Bytes that stand in the files and were not read yet.' }, () => tailer.unreadBytes)
     context.gauge({ name: 'file_count', help: 'Files that are followed.' }, () => tailer.files.length)
     const hints = new ChangeHints(context.clock)
-    if (config.watch) hints.start(include, context.log)
+    if (config.watch) await hints.start(include, context.log)
     const buffer = Buffer.allocUnsafe(batchBytes + guardBytes)
     const housekeeper = new Housekeeper({
       policy: config['cleanup.policy'],

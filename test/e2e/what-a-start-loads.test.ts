@@ -63,6 +63,12 @@ describe('a start', () => {
     expect(modules.filter((module) => onlyOnDemand.test(module) || /local-engine|log-engine|partition-log/.test(module))).toEqual([])
   })
 
+  it('of the file connectors loads what writes Parquet, and what watches folders, with the tasks that need it', () => {
+    const { packages } = loadedBy('files', `import ${JSON.stringify(fileURLToPath(new URL('../connectors/file/index.js', built)))}`)
+    expect(packages).toContain('zod')
+    expect(packages.filter((name) => /hyparquet|chokidar/.test(name))).toEqual([])
+  })
+
   it('of the console loads one command', () => {
     const { modules } = loadedBy('console', `
       process.argv = [process.argv[0], 'millrace', 'topics', '--help']

@@ -4,7 +4,7 @@ import type { SinkOffsets, SinkRecord, SinkTask, SinkTaskContext, TopicPartition
 import { deflateOf } from './file-body.ts'
 import type { FileBody, TemporaryFile } from './file-body.ts'
 import { Lane } from './lane.ts'
-import { ParquetBody } from './parquet-body.ts'
+import type { ParquetBody } from './parquet-body.ts'
 import { groupOf, rootOf, withOffset } from './path-format.ts'
 import type { RollingFileSinkConfig } from './rolling-config.ts'
 import { CsvLines, TextBody, jsonLines, recordLines, textLines } from './text-body.ts'
@@ -16,8 +16,12 @@ export class RollingFileSinkTask implements SinkTask<RollingFileSinkConfig> {
   readonly #lanes = new Map<string, Lane>()
   #config: RollingFileSinkConfig | undefined
   #context: SinkTaskContext | undefined
+  /** Loaded where it is needed. */
+  #parquetBody: typeof ParquetBody | undefined
 
-  start(config: RollingFileSinkConfig, context: SinkTaskContext): void {
+  async start(config: RollingFileSinkConfig, context: SinkTaskContext): Promise<void> {
+    // 51 modules, which tasks that write no Parquet need not hold in memory
+    if (config.format === 'parquet') this.#parquetBody = (await import('./parquet-body.ts')).ParquetBody
     this.#config = config
     this.#context = context
   }
@@ -94,7 +98,7 @@ export class RollingFileSinkTask implements SinkTask<RollingFileSinkConfig> {
     const lane = new Lane({
       folder: join(rootOf(config.path), '.millrace', this.#context!.connectorName, `${topic}-${partition}`),
       maxOpenFiles: config['max.open.files'],
-      bodyOf: (file) => bodyOf(config, file),
+      bodyOf: (file) => (this.#parquetBody === undefined ? textBodyOf(config, file) : new this.#parquetBody(file)),
       groupOf: (record) => groupOf(config.path, record),
       nameOf: (group, offset) => withOffset(group, offset) + endings[config.compression],
     })
@@ -116,8 +120,7 @@ function nameOf({ topic, partition }: TopicPartition): string {
   return `${topic}-${partition}`
 }
 
-function bodyOf({ format, compression }: RollingFileSinkConfig, file: TemporaryFile): FileBody {
-  if (format === 'parquet') return new ParquetBody(file)
-  const writer = { json: () => jsonLines, record: () => recordLines, text: () => textLines, csv: () => new CsvLines() }[format]()
+function textBodyOf({ format, compression }: RollingFileSinkConfig, file: TemporaryFile): FileBody {
+  const writer = format === 'csv' ? new CsvLines() : format === 'json' ? jsonLines : format === 'record' ? recordLines : textLines
   return new TextBody(file, writer, deflateOf(compression))
 }

@@ -3,7 +3,6 @@
  * all on network file systems, so the reader looks at its files and folders from time to time anyway.
  */
 import type { Clock, Log } from 'millrace/connect'
-import { watch } from 'chokidar'
 import type { FSWatcher } from 'chokidar'
 import type { PathPattern } from './path-pattern.ts'
 import { rotationBase } from './rotation-names.ts'
@@ -19,7 +18,8 @@ export class ChangeHints {
     this.#clock = clock
   }
 
-  start(patterns: readonly PathPattern[], log: Pick<Log, 'warn'>): void {
+  async start(patterns: readonly PathPattern[], log: Pick<Log, 'warn'>): Promise<void> {
+    const { watch } = await import('chokidar')
     const roots = [...new Set(patterns.map(({ root }) => root))]
     const depth = Math.min(100, Math.max(...patterns.map((pattern) => pattern.depth)))
     const concerns = (path: string) => patterns.some((pattern) => pattern.matches(path) || pattern.matches(rotationBase(path)))
