@@ -6,7 +6,7 @@ import type { RecordedScenario } from './streams-scenario.ts'
 /**
  * Random topologies over random input, as Kafka Streams 4.3.1 was seen to run them in its TopologyTestDriver; the format is
  * that of test/vectors/streams, one scenario a line. They are those that once differed, and one for each operator, processor
- * and kind of window.
+ * and kind of window; and programs that it refuses.
  */
 const scenarios = readFileSync(new URL('random-topologies.jsonl', import.meta.url), 'utf8')
   .split('\n')
