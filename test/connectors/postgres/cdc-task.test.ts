@@ -1,8 +1,6 @@
-import { connect, createServer } from 'node:net'
-import type { AddressInfo, Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { systemClock } from 'millrace/connect'
-import { freshDatabase, queryRows, startPostgres, withClient } from '../../kit/postgres.ts'
+import { freshDatabase, queryRows, startPostgres } from '../../kit/postgres.ts'
 import { capture, dropSlotsAfterEach, patientPolls, pollPatiently, rows, untilGiven, values } from '../../kit/postgres-capture.ts'
 import { describeWith } from '../../kit/services.ts'
 
@@ -229,53 +227,6 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
     expect(rows(source)).toEqual([])
   })
 
-  it('says which options the server is too old for', async () => {
-    const url = await freshDatabase(server)
-    const [version] = await queryRows(url, `select current_setting('server_version_num')::int / 10000 as major`)
-    await queryRows(url, 'create table t (id int primary key)')
-    const source = capture(url, { 'slot.failover': 'true' })
-    await source.start()
-    if (Number(version!['major']) < 17) await expect(source.poll()).rejects.toThrow(/^slot\.failover needs PostgreSQL 17; this server is \d+/)
-    else {
-      await source.poll()
-      expect(await queryRows(url, 'select failover from pg_replication_slots where database = current_database()')).toEqual([{ failover: true }])
-    }
-  })
-
-  it('notices in bounded time that the other end of the connection is gone (dbz#1909)', async () => {
-    const url = await freshDatabase(server)
-    await queryRows(url, 'create table t (id int primary key)')
-    const target = new URL(url)
-    const sockets: Socket[] = []
-    let hears = true
-    const proxy = createServer((near) => {
-      const far = connect(Number(target.port), target.hostname)
-      sockets.push(near, far)
-      near.on('data', (bytes) => void far.write(bytes)).on('error', () => far.destroy())
-      far.on('data', (bytes) => { if (hears) near.write(bytes) }).on('error', () => near.destroy())
-    })
-    await new Promise<void>((resolve) => { proxy.listen(0, '127.0.0.1', resolve) })
-    const through = new URL(url)
-    through.hostname = '127.0.0.1'
-    through.port = String((proxy.address() as AddressInfo).port)
-    try {
-      const source = capture(url, { 'connection.url': through.href, 'connection.silence.timeout.ms': '1500' })
-      await source.start()
-      await source.poll()
-      await source.poll()
-      hears = false
-      await expect((async () => { for (let polls = 0; polls < patientPolls; polls++) await source.poll() })()).rejects.toMatchObject({ retriable: true, message: expect.stringContaining('the server has said nothing') as string })
-      hears = true
-      for (const socket of sockets) socket.destroy()
-      await pollPatiently(source)
-      await queryRows(url, 'insert into t values (1)')
-      expect(await untilGiven(source, 1)).toHaveLength(1)
-    } finally {
-      for (const socket of sockets) socket.destroy()
-      proxy.close()
-    }
-  }, 60_000)
-
   it('gives rows and changes of a partitioned table as those of one table, also when a row moves to another partition', async () => {
     const url = await freshDatabase(server)
     await queryRows(url, `create table t (id int, n int, primary key (id)) partition by range (id); create table t_low partition of t for values from (0) to (10); create table t_high partition of t for values from (10) to (20); insert into t values (1, 1), (11, 1)`)
@@ -370,82 +321,6 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
     await queryRows(url, `insert into t values (2, 'bad', row(2, 'two'), '{bad,good}')`)
     expect(values(await untilGiven(source, 2))).toEqual([{ id: 1, a: 'good', b: { x: 1, y: 'one' }, c: ['good'], __op: 'r' }, { id: 2, a: 'bad', b: { x: 2, y: 'two' }, c: ['bad', 'good'], __op: 'c' }])
   }, 60_000)
-
-  it('stops in bounded time when the server has gone without a word (DBZ-7575, DBZ-7904, dbz#2394)', async () => {
-    const url = await freshDatabase(server)
-    await queryRows(url, 'create table t (id int primary key)')
-    const target = new URL(url)
-    const sockets: Socket[] = []
-    let hears = true
-    const proxy = createServer({ allowHalfOpen: true }, (near) => {
-      const far = connect({ port: Number(target.port), host: target.hostname, allowHalfOpen: true })
-      sockets.push(near, far)
-      near.on('data', (bytes) => { if (hears) far.write(bytes) }).on('error', () => far.destroy())
-      far.on('data', (bytes) => { if (hears) near.write(bytes) }).on('error', () => near.destroy())
-    })
-    await new Promise<void>((resolve) => { proxy.listen(0, '127.0.0.1', resolve) })
-    const through = new URL(url)
-    through.hostname = '127.0.0.1'
-    through.port = String((proxy.address() as AddressInfo).port)
-    try {
-      const source = capture(url, { 'connection.url': through.href })
-      await source.start()
-      await source.poll()
-      await source.poll()
-      hears = false
-      await source.stop()
-    } finally {
-      for (const socket of sockets) socket.destroy()
-      proxy.close()
-    }
-  }, 60_000)
-
-  it('waits for a slot that its predecessor still holds (DBZ-3068, DBZ-6396)', async () => {
-    const url = await freshDatabase(server)
-    await queryRows(url, 'create table t (id int primary key)')
-    const config = { 'slot.name': `test_${process.pid}_held` }
-    const predecessor = capture(url, config)
-    await predecessor.start()
-    await predecessor.poll()
-    const source = capture(url, config)
-    await source.start()
-    await expect((async () => { for (let polls = 0; polls < patientPolls; polls++) await source.poll() })()).rejects.toMatchObject({ retriable: true, message: expect.stringContaining('still in use') as string })
-    await predecessor.stop()
-    await pollPatiently(source)
-    await queryRows(url, 'insert into t values (1)')
-    expect(await untilGiven(source, 1)).toHaveLength(1)
-  }, 60_000)
-
-  it('is loud about a slot that somebody is making anew and that has no position yet (DBZ-6092, DBZ-6251)', async () => {
-    const url = await freshDatabase(server)
-    const slot = `test_${process.pid}_unmade`
-    await queryRows(url, 'create table t (id int primary key)')
-    const source = capture(url, { 'slot.name': slot })
-    await source.start()
-    await source.poll()
-    source.commit()
-    await source.crash()
-    await withClient(url, async (writer) => {
-      const isFree = async () => (await writer.query(`select 1 from pg_replication_slots where slot_name = '${slot}' and not active`)).rowCount === 1
-      for (let tries = 0; !(await isFree()) && tries < patientPolls; tries++) await writer.query('select pg_sleep(0.05)')
-      await writer.query(`select pg_drop_replication_slot('${slot}')`)
-      await writer.query('begin; create table unfinished ()') // a transaction that runs holds the making of a slot up
-      const making = queryRows(url, `select pg_create_logical_replication_slot('${slot}', 'pgoutput')`)
-      const isBegun = async () => (await queryRows(url, `select 1 from pg_replication_slots where slot_name = '${slot}' and confirmed_flush_lsn is null`)).length === 1
-      for (let tries = 0; !(await isBegun()) && tries < patientPolls; tries++) await queryRows(url, 'select pg_sleep(0.05)')
-      await source.start()
-      await expect(source.poll()).rejects.toThrow(`slot ${slot} has no confirmed position`)
-      await writer.query('rollback')
-      await making
-    })
-  }, 60_000)
-
-  it('refuses a server that does not keep what is needed', async () => {
-    const url = await freshDatabase(server)
-    const source = capture(url, { 'table.include.list': 'public.nothing' })
-    await source.start()
-    await expect(source.poll()).rejects.toThrow('no table matches table.include.list')
-  })
 
   describe.skipIf(server.origin === 'environment')('with a server of its own', () => {
     it('outlives restarts and crashes of the server, and a sink that stands still for twice wal_sender_timeout (pg-logical-replication PR #1, spiceai PR #11653)', async () => {
