@@ -1,4 +1,4 @@
-/** Numbers go from a topic to a table and from the table to another topic, while the server goes away twice, once by a crash, for MILLRACE_AWAY_MS each (default 1 000). */
+/** Numbers go from a topic to a table and from the table to another topic, while the server goes away twice, once by a crash, for MILLRACE_AWAY_MS each (default 300). */
 import { expect, it } from 'vitest'
 import { plugins } from '../../connectors/postgres/plugins.ts'
 import { ConnectWorker } from '../../src/connect/index.ts'
@@ -7,7 +7,7 @@ import { afterTest, memoryLog, openBroker, readTopic } from '../connect/runtime/
 import { queryRows, startPostgres } from '../kit/postgres.ts'
 import { describeWith } from '../kit/services.ts'
 
-const awayMs = Number(process.env['MILLRACE_AWAY_MS'] ?? 1_000)
+const awayMs = Number(process.env['MILLRACE_AWAY_MS'] ?? 300)
 const patienceMs = 120_000
 
 await describeWith('postgres', 'a PostgreSQL server that goes away', () => {

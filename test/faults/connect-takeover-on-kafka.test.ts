@@ -56,6 +56,8 @@ await describeWith('kafka', 'a live Kafka Connect cluster', ({ bootstrapServers 
     }
     const recordsOf = async (topic: string) => ((await broker.topics.list()).includes(topic) ? readTopic(broker, topic) : [])
     const values = async (topic: string) => (await recordsOf(topic)).map(({ value }) => value)
+    /** Cheap to ask for again and again; markers of transactions count, too. */
+    const endOf = async (topic: string) => (await broker.topics.listOffsets([{ topic, partition: 0, at: 'latest' }], { isolation: 'read-committed' }))[0]!.offset
     const upTo = (last: number) => Array.from({ length: last }, (_, index) => String(index))
     const lines = (to: string) => (existsSync(join(directory, to)) ? readFileSync(join(directory, to), 'utf8').split('\n').slice(0, -1) : [])
     const lastPosition = async (name: string) => (await recordsOf(`${name}-offsets`)).filter(({ key }) => key!.startsWith('["read",')).at(-1)
@@ -81,11 +83,12 @@ await describeWith('kafka', 'a live Kafka Connect cluster', ({ bootstrapServers 
     await ours.stop()
 
     appendFileSync(file, `${upTo(20_000).slice(1000).join('\n')}\n`)
-    await until(async () => (await values(theirTopic)).length > 1000, 'it is in the middle of it')
+    const before = await endOf(theirTopic)
+    await until(async () => await endOf(theirTopic) > before, 'it is in the middle of it')
     await theirs.stop('SIGKILL')
     const heir = await openOurs(cluster)
     await put(heir.url, '/connectors/count/config', count(20))
-    await until(async () => (await values(counted)).length >= 20 && (await values(theirTopic)).length >= 20_000, 'everything is there')
+    await until(async () => await endOf(counted) >= 20 && await endOf(theirTopic) >= 20_000 && (await values(counted)).length >= 20 && (await values(theirTopic)).length >= 20_000, 'everything is there')
     expect(await values(counted)).toEqual(upTo(20))
     expect(await values(theirTopic)).toEqual(upTo(20_000))
     // a sink's lines may come again after a kill, and the last of the dead may be torn
