@@ -1,7 +1,7 @@
 /**
  * Faults on a real cluster of three brokers, under one load with an oracle (kafka-workload.ts). MILLRACE_KAFKA_FAULT_ROUNDS
  * repeats the list of faults (default 1 round, some two minutes); MILLRACE_KAFKA_FAULT_PACE_MS sets the load
- * (default 50: some 60 records a second); MILLRACE_KAFKA_DOWN_MS is how long all brokers are down (default 15 000). A Connect
+ * (default 50: some 60 records a second); MILLRACE_KAFKA_DOWN_MS is how long all brokers are down (default 8 000). A Connect
  * worker with VerifiableSource and VerifiableSink goes through all of it, too.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -18,9 +18,9 @@ import type { Workload } from './kafka-workload.ts'
 
 const rounds = Number(process.env['MILLRACE_KAFKA_FAULT_ROUNDS'] ?? 1)
 const paceMs = Number(process.env['MILLRACE_KAFKA_FAULT_PACE_MS'] ?? 50)
-/** Both longer than it takes the cluster to notice. */
-const stillMs = 20_000
-const downMs = Number(process.env['MILLRACE_KAFKA_DOWN_MS'] ?? 15_000)
+/** Longer than it takes the cluster to notice (broker.session.timeout.ms: 9 s). */
+const stillMs = 14_000
+const downMs = Number(process.env['MILLRACE_KAFKA_DOWN_MS'] ?? 8_000)
 const patienceMs = 180_000
 const testTimeoutMs = 300_000
 const nodeIds = [1, 2, 3] as const
