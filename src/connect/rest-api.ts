@@ -13,9 +13,12 @@ export interface RestApi {
  * @throws INVALID_CONFIG for a listener, a certificate or a file of users that cannot be used
  */
 export async function openRestApi(worker: ServedWorker): Promise<RestApi> {
-  const { serveRest } = await import('./rest/serve-rest.ts')
-  return serveRest(worker)
+  // asked for once: where TypeScript is run as it stands, a second import that comes during the first gets modules that are not whole
+  serving ??= import('./rest/serve-rest.ts')
+  return (await serving).serveRest(worker)
 }
+
+let serving: Promise<{ readonly serveRest: (worker: ServedWorker) => Promise<RestApi> }> | undefined
 
 /**
  * The REST API of a worker by itself. Where nobody asked for it and its usual port is taken, as by another worker of this machine,
