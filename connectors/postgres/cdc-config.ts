@@ -48,9 +48,9 @@ export const postgresCdcConfig = configSpec({
   'tombstones.on.delete': option.boolean({ doc: 'A deletion is followed by a record with the key and null, so that a compacted topic forgets the row.', default: true }),
   'status.interval.ms': option.int({ doc: 'How often the server is told that we are here and what is durable. Well below its wal_sender_timeout.', default: 5_000, check: positive }),
   'heartbeat.interval.ms': option.int({
-    doc: 'How often a position is stored when only other tables change, so that the server can forget its log. The record goes to <prefix>.heartbeat.',
+    doc: 'How often a position is stored when only other tables change, so that the server can forget its log. The record goes to <prefix>.heartbeat. 0: never, and the server keeps its log until a captured table changes.',
     default: 10_000,
-    check: positive,
+    check: z.number().min(0),
   }),
   'heartbeat.message': option.boolean({ doc: 'With each heartbeat, write a logical message into the log of the server (pg_logical_emit_message): it proves the whole way, also where nothing else is written.', default: false }),
   'connection.silence.timeout.ms': option.int({

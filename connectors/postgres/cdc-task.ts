@@ -74,7 +74,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     const [stored] = await context.offsets([this.#partition])
     this.#given = stored === undefined ? undefined : positionOf(stored)
     if (this.#given?.snapshot === null) this.#durableLsn = this.#given.lsn
-    this.#nextHeartbeatMs = context.clock.monotonic() + config['heartbeat.interval.ms']
+    this.#nextHeartbeatMs = context.clock.monotonic() + heartbeatPauseMs(config)
   }
 
   /** What the server must keep for us, and what it sent that is not given yet. */
@@ -333,7 +333,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
   /** `given`: behind everything that was given before it. */
   #heartbeat(given: Position): SourceRecord {
     const { clock } = this.#context!
-    this.#nextHeartbeatMs = clock.monotonic() + this.#config!['heartbeat.interval.ms']
+    this.#nextHeartbeatMs = clock.monotonic() + heartbeatPauseMs(this.#config!)
     const prefix = this.#config!['topic.prefix']
     return {
       topic: `${prefix}.heartbeat`, key: { server: prefix }, value: { ts_ms: clock.now(), lsn: lsnText(given.lsn) }, timestamp: clock.now(),
@@ -358,6 +358,10 @@ function nextMessage(run: Run): PgoutputMessage {
   const { bytes, spans } = run.pending!
   const at = 2 * run.next++
   return run.decoder.decode(bytes, spans[at]!, spans[at + 1]!)
+}
+
+function heartbeatPauseMs(config: PostgresCdcConfig): number {
+  return config['heartbeat.interval.ms'] || Number.POSITIVE_INFINITY
 }
 
 /** A row that was read again, not changed. */

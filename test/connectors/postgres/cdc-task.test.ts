@@ -146,6 +146,16 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
     expect(again.log.lines[0]).toMatch(/error slot .* Changes are missing: the tables are read again/)
   })
 
+  it('stores no position while only other tables change when heartbeats are off', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, 'create table still (id int primary key); create table moving (id serial primary key)')
+    const source = capture(url, { 'slot.name': `test_${process.pid}_still`, 'table.include.list': 'public.still', 'heartbeat.interval.ms': '0' })
+    await source.start()
+    await source.poll() // the position at which it all begins
+    await queryRows(url, 'insert into moving select from generate_series(1, 100); insert into still values (1)')
+    expect((await untilGiven(source, 1)).map(({ topic }) => topic)).toEqual(['db.public.still'])
+  })
+
   it('lets the server forget its log when only other tables change, and never more than was committed (DBZ-9641, DBZ-892, dbz#2027, pg-logical-replication#24)', async () => {
     const url = await freshDatabase(server)
     await queryRows(url, 'create table quiet (id int primary key); create table busy (id serial primary key, filler text)')
