@@ -1,5 +1,7 @@
 /** The calendar that Java's Date and SimpleDateFormat go by: the Julian one up to 4 October 1582, whose next day is 15 October of the Gregorian one. */
 
+import { dataError } from './errors.ts'
+
 export interface CivilDate {
   /** 0 is 1 BC. */
   readonly year: number
@@ -11,6 +13,13 @@ export interface CivilDate {
 const dayMs = 86_400_000
 /** 15 October 1582. */
 const firstGregorianDay = -141_427
+
+/** @throws INVALID_DATA for a time that a Date cannot hold */
+export function dateAt(ms: number): Date {
+  const date = new Date(ms)
+  if (Number.isNaN(date.getTime())) throw dataError(`the time ${ms} ms is beyond the year 275760, which a date cannot hold`)
+  return date
+}
 
 /** Days since 1970-01-01. Months and days may be of any size: what is too much goes into the next unit. A day that was left out counts on in the Julian calendar. */
 export function dayOfCivil(year: number, month: number, day: number): number {

@@ -4,7 +4,7 @@ import type { SchemaAndValue } from '../../src/connect/converters/index.ts'
 import { parseValue } from '../../src/connect/values/value-parser.ts'
 import type { VectorFile } from '../kit/vectors.ts'
 import type { CaseResult } from './case-result.ts'
-import { beyondDates, hasWidths, isBeyondDates, readSchema, readValue, sameData, sameSchema, show } from './connect-values.ts'
+import { beyondDates, hasWidths, isBeyondDates, numberWidth, readSchema, readValue, sameData, sameSchema, show } from './connect-values.ts'
 import type { NotedSchema } from './connect-values.ts'
 
 interface Noted {
@@ -27,7 +27,7 @@ export function runValues(files: readonly VectorFile[]): readonly CaseResult[] {
     const name = `${path} ${each.name}`
     const detail = differenceOf(each)
     if (detail === undefined) return { name, ok: true }
-    if (each.header !== undefined && each.header.schema === null && hasWidths(each.header.value)) return { name, ok: false, pending: 'the width of a number without schema' }
+    if (each.header !== undefined && each.header.schema === null && hasWidths(each.header.value)) return { name, ok: false, pending: numberWidth }
     return isBeyondDates(each) ? { name, ok: false, pending: beyondDates } : { name, ok: false, detail }
   }))
 }

@@ -3,7 +3,7 @@ import { predicatePlugins } from '../../src/connect/predicates/index.ts'
 import { transformPlugins } from '../../src/connect/transforms/index.ts'
 import type { VectorFile } from '../kit/vectors.ts'
 import type { CaseResult } from './case-result.ts'
-import { beyondDates, hasWidths, isBeyondDates, readSchema, readValue, sameData, sameSchema, show } from './connect-values.ts'
+import { beyondDates, hasWidths, isBeyondDates, numberWidth, readSchema, readValue, sameData, sameSchema, show } from './connect-values.ts'
 import type { NotedSchema } from './connect-values.ts'
 
 interface NotedValue {
@@ -60,7 +60,7 @@ export function runTransforms(files: readonly VectorFile[]): readonly CaseResult
 /** What JavaScript's values cannot hold, see docs/differences.md. */
 function differsOnPurpose(each: TransformCase, detail: string): string | undefined {
   const { key, value } = each.record ?? each.sourceRecord!
-  if ([key, value].some((side) => side.schema === null && hasWidths(side.value))) return 'the width of a number without schema'
+  if ([key, value].some((side) => side.schema === null && hasWidths(side.value))) return numberWidth
   return isBeyondDates(each) || detail.includes('275760') ? beyondDates : undefined
 }
 

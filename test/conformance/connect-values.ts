@@ -97,6 +97,9 @@ export function hasWidths(noted: unknown): boolean {
   return Object.values(noted).some(hasWidths)
 }
 
+/** Why a case is not held whose result depends on the Java class of a number without schema. */
+export const numberWidth = 'the width of a number without schema'
+
 /** Why a case with such a date is not held. */
 export const beyondDates = 'dates beyond the year 275760'
 

@@ -1,6 +1,7 @@
 /** JSON to Connect data of a schema, as lenient about wrong types as upstream's JsonConverter. */
 import { dataError } from '../errors.ts'
 import { int64Value } from '../int64.ts'
+import { dateAt } from '../java-calendar.ts'
 import { Decimal, logicalOf, Struct } from '../schema.ts'
 import type { LogicalName, Schema, SchemaType } from '../schema.ts'
 import { validateValue } from '../validate.ts'
@@ -9,7 +10,6 @@ import { JsonNumber } from './json-text.ts'
 import type { JsonNode } from './json-text.ts'
 
 const dayMs = 86_400_000
-const maxDateMs = 8.64e15
 
 /** @throws INVALID_DATA */
 export function readJsonValue(schema: Schema, node: JsonNode, replaceNullWithDefault: boolean): unknown {
@@ -101,16 +101,11 @@ function readLogical(logical: LogicalName, schema: Schema, node: JsonNode): unkn
   const integer = typeof node === 'number' || (node instanceof JsonNumber && node.integral)
   if (!integer) throw dataError(`Invalid type for ${logical}, underlying representation should be an integer but was ${kindOf(node)}`)
   const value = Number(BigInt.asIntN(64, integerOf(node)))
-  if (logical === 'timestamp') return dateOf(value)
+  if (logical === 'timestamp') return dateAt(value)
   if (value !== (value | 0)) throw dataError(`Invalid type for ${logical}, underlying representation should be a 32-bit integer`)
-  if (logical === 'date') return dateOf(value * dayMs)
+  if (logical === 'date') return dateAt(value * dayMs)
   if (value < 0 || value > dayMs) throw dataError('Time values must use number of milliseconds greater than 0 and less than 86400000')
   return new Date(value)
-}
-
-function dateOf(ms: number): Date {
-  if (Math.abs(ms) <= maxDateMs) return new Date(ms)
-  throw dataError(`the time ${ms} ms is beyond the year 275760, which a date cannot hold`)
 }
 
 function readDecimal(schema: Schema, node: JsonNode): Decimal {

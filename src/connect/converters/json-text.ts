@@ -117,8 +117,10 @@ class Reader {
     this.#skipBlanks()
     if (this.#at === this.#text.length) return undefined
     const value = this.#value(0)
+    const end = this.#at
+    this.#skipBlanks()
     const isNumber = typeof value === 'number' || value instanceof JsonNumber
-    if (isNumber && this.#at < this.#text.length && !' \t\r\n'.includes(this.#text[this.#at]!)) throw this.#error('a number must be followed by a blank, or by nothing')
+    if (isNumber && this.#at === end && end < this.#text.length) throw this.#error('a number must be followed by a blank, or by nothing')
     return value
   }
 
@@ -178,10 +180,10 @@ class Reader {
     const match = pattern.exec(this.#text)
     if (match === null) throw this.#error('this is not a number')
     if (match[0].length > maxNumberLength) throw this.#error(`a number is longer than ${maxNumberLength} digits`)
-    if (Math.abs(Number(/[eE](.*)/.exec(match[0])?.[1] ?? 0)) >= 2 ** 31) throw this.#error('the exponent of a number does not fit 32 bits')
+    const isShortInteger = /^-?\d{1,15}$/.test(match[0])
+    if (!isShortInteger && Math.abs(Number(/[eE](.*)/.exec(match[0])?.[1] ?? 0)) >= 2 ** 31) throw this.#error('the exponent of a number does not fit 32 bits')
     this.#at = pattern.lastIndex
-    const integer = /^-?\d{1,15}$/.test(match[0]) ? Number(match[0]) : Number.NaN
-    return Number.isNaN(integer) ? new JsonNumber(match[0]) : integer + 0
+    return isShortInteger ? Number(match[0]) + 0 : new JsonNumber(match[0])
   }
 
   #literal(): boolean | null {

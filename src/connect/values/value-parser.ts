@@ -5,7 +5,7 @@ import { dataError } from '../errors.ts'
 import { Decimal, logicalOf, schema as make } from '../schema.ts'
 import type { Schema, SchemaType } from '../schema.ts'
 import { int64Value } from '../int64.ts'
-import { dayOfCivil } from '../java-calendar.ts'
+import { dateAt, dayOfCivil } from '../java-calendar.ts'
 import { javaTrim, ValueTokens } from './value-tokens.ts'
 
 const nothing: SchemaAndValue = { schema: null, value: null }
@@ -131,9 +131,7 @@ function align(to: Schema | null, value: unknown): unknown {
   const logical = logicalOf(to)
   if ((typeof value === 'number' || typeof value === 'bigint') && logical !== undefined && logical !== 'decimal') {
     if (logical === 'time' && (value < 0 || value > dayMs)) throw dataError(`a time of ${value} ms`)
-    const date = new Date(Number(value) * (logical === 'date' ? dayMs : 1))
-    if (Number.isNaN(date.getTime())) throw dataError('a time beyond the year 275760')
-    return date
+    return dateAt(Number(value) * (logical === 'date' ? dayMs : 1))
   }
   if (logical !== undefined || !numberOrder.includes(to.type)) return value
   if (typeof value !== 'number' && typeof value !== 'bigint') throw dataError(`a ${typeof value} among numbers`)
