@@ -1,35 +1,15 @@
 /**
  * From the start of a process to an open log that is ready for its first record, to the record's acknowledgement, and the memory that it
  * has then; and what an application of streams and the console take until they are loaded. Calibrated by a process that does nothing, in
- * turns with them: `own…` is what a start takes beyond that. `node dist/bench/start.js`: the medians of ten processes.
+ * turns with them: `own…` is what a start takes beyond that. None has NODE_EXTRA_CA_CERTS, whose certificates Node would parse at each start
+ * (70 ms for a system's usual ones). `node dist/bench/start.js`: the medians of ten processes.
  */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { setExtraCertificatesAside } from '../test/kit/extra-certificates.ts'
 import { benchDirectory } from './harness.ts'
-
-interface Started {
-  /** Until the first line of ours was run: what Node itself and the loading of our modules take. */
-  readonly loadedMs: number
-  readonly readyMs: number
-  /** Until a durable append was acknowledged. */
-  readonly firstRecordMs: number
-  readonly cpuMs: number
-  readonly rssMb: number
-}
-
-async function startOnce(directory: string): Promise<void> {
-  const { openEmbeddedBroker } = await import('../src/core/index.ts')
-  const loadedMs = performance.now()
-  const broker = await openEmbeddedBroker({ directory })
-  const readyMs = performance.now()
-  if (!(await broker.topics.list()).includes('started')) await broker.topics.create([{ topic: 'started' }])
-  const producer = await broker.openProducer()
-  await producer.append({ topic: 'started', value: Buffer.from('ready') })
-  const { user, system } = process.cpuUsage()
-  console.log(JSON.stringify({ loadedMs, readyMs, firstRecordMs: performance.now(), cpuMs: (user + system) / 1000, rssMb: process.memoryUsage.rss() / 1e6 } satisfies Started))
-  await broker.close()
-}
+import type { Started } from './start-log.ts'
 
 function median(values: readonly number[]): number {
   return Number(values.toSorted((a, b) => a - b)[values.length >> 1]!.toPrecision(3))
@@ -42,12 +22,12 @@ function loadingMs(...modules: readonly string[]): number {
 }
 
 function measure(directory: string): void {
-  const script = fileURLToPath(import.meta.url)
+  const script = fileURLToPath(new URL('./start-log.js', import.meta.url))
   const runs: Started[] = []
   const loading: Record<'emptyProcessMs' | 'streamsMs' | 'consoleMs', number>[] = []
   for (let i = 0; i < 10; i++) {
     runs.push(JSON.parse(spawnSync(process.execPath, [script, directory], { encoding: 'utf8' }).stdout) as Started)
-    loading.push({ emptyProcessMs: loadingMs(), streamsMs: loadingMs('../src/streams/index.js'), consoleMs: loadingMs('../src/cli/run-console.js', '../src/cli/topics-command.js') })
+    loading.push({ emptyProcessMs: loadingMs(), streamsMs: loadingMs('../src/streams/index.js'), consoleMs: loadingMs('../src/cli/topics-command.js') })
   }
   const emptyProcessMs = median(loading.map((each) => each.emptyProcessMs))
   const own = (values: readonly number[]) => Number((median(values) - emptyProcessMs).toPrecision(3))
@@ -57,13 +37,10 @@ function measure(directory: string): void {
   console.log(JSON.stringify({ name: 'start-console-loaded', emptyProcessMs, ownMs: own(loading.map(({ consoleMs }) => consoleMs)) }))
 }
 
-const [, , child] = process.argv
-if (child !== undefined) await startOnce(child)
-else {
-  const directory = benchDirectory()
-  try {
-    measure(join(directory.path, 'data'))
-  } finally {
-    directory.remove()
-  }
+setExtraCertificatesAside(process.env)
+const directory = benchDirectory()
+try {
+  measure(join(directory.path, 'data'))
+} finally {
+  directory.remove()
 }

@@ -80,7 +80,7 @@ async function runApp(file: string, options: RunCommandOptions, terminal: Termin
 
 /** From TypeScript sources there is nothing that a thread of Node 20 could begin with. */
 function threadWorker(): Pick<StreamsConfig, 'threadWorker'> {
-  return import.meta.url.endsWith('.ts') ? {} : { threadWorker: new URL('./run-worker.js', import.meta.url) }
+  return import.meta.url.endsWith('.ts') ? {} : { threadWorker: new URL(import.meta.resolve('#console-thread')) }
 }
 
 /** Those of the application that were given: it has defaults for the others. */

@@ -1,11 +1,12 @@
-/** Each module that a start loads costs it a millisecond, so what is not needed for opening, appending and reading is loaded when it is asked for. */
+/** Each file and each module that a start loads costs it time, so what is not needed for opening, appending and reading is loaded when it is asked for. */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
+const root = fileURLToPath(new URL('../../', import.meta.url))
 const built = new URL('../../dist/src/', import.meta.url)
 let directory: string
 
@@ -14,8 +15,15 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-/** The modules of ours, as paths in `src`, and the packages that Node has loaded when the program ends; Node itself tells, by its coverage. */
-function loadedBy(name: string, program: string): { readonly modules: readonly string[]; readonly packages: readonly string[] } {
+interface Loaded {
+  readonly files: readonly string[]
+  /** As paths in `src`: those whose code stands in the files. */
+  readonly modules: readonly string[]
+  readonly packages: readonly string[]
+}
+
+/** What Node has loaded when the program ends; it tells so itself, by its coverage. */
+function loadedBy(name: string, program: string): Loaded {
   const coverage = join(directory, name)
   mkdirSync(coverage)
   const script = join(directory, `${name}.mjs`)
@@ -24,18 +32,27 @@ function loadedBy(name: string, program: string): { readonly modules: readonly s
   expect(status, stderr).toBe(0)
   const scripts = readdirSync(coverage).flatMap((file) => (JSON.parse(readFileSync(join(coverage, file), 'utf8')) as { readonly result: readonly { readonly url: string }[] }).result)
   const urls = [...new Set(scripts.map(({ url }) => url))]
+  const files = urls.filter((url) => url.startsWith(new URL('../', built).href)).map((url) => fileURLToPath(url))
   return {
-    modules: urls.filter((url) => url.startsWith(built.href)).map((url) => url.slice(built.href.length)),
+    files: files.map((file) => relative(root, file)),
+    modules: files.flatMap(modulesIn),
     packages: urls.flatMap((url) => /\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? []),
   }
 }
 
+/** By its source map. */
+function modulesIn(file: string): readonly string[] {
+  if (!existsSync(`${file}.map`)) return []
+  const { sources } = JSON.parse(readFileSync(`${file}.map`, 'utf8')) as { readonly sources: readonly string[] }
+  return sources.map((source) => relative(join(root, 'src'), resolve(file, '..', source)))
+}
+
 const core = fileURLToPath(new URL('core/index.js', built))
-const onlyOnDemand = /core\/kafka\/(kafka-(?!properties)|wire)|core\/log\/(compact|check\.js|repair-partition)|core\/engine\/(embedded-group-member|join-round)/
+const onlyOnDemand = /core\/kafka\/(kafka-(?!properties)|wire)|core\/log\/(compact|check\.ts|repair-partition)|core\/engine\/(embedded-group-member|join-round)/
 
 describe('a start', () => {
   it('of the embedded log loads neither the client of Kafka, nor compaction, nor groups, nor any package but the one for checksums', () => {
-    const { modules, packages } = loadedBy('embedded', `
+    const { files, modules, packages } = loadedBy('embedded', `
       import { openEmbeddedBroker } from ${JSON.stringify(core)}
       const broker = await openEmbeddedBroker({ directory: process.argv[2] })
       await broker.topics.create([{ topic: 'orders' }])
@@ -46,16 +63,18 @@ describe('a start', () => {
       await reader.read()
       await broker.close()
     `)
-    expect(modules).toContain('core/engine/local-engine.js')
-    expect(modules.filter((module) => onlyOnDemand.test(module) && module !== 'core/log/compaction-commit.js')).toEqual([])
+    expect(modules).toContain('core/engine/local-engine.ts')
+    expect(modules.filter((module) => onlyOnDemand.test(module) && module !== 'core/log/compaction-commit.ts')).toEqual([])
     expect(packages.filter((name) => !name.startsWith('@node-rs/'))).toEqual([])
     expect(modules.length).toBeLessThanOrEqual(132)
+    expect(files.length).toBeLessThanOrEqual(4)
   })
 
   it('of a program that only names the package loads no engine', () => {
-    const { modules } = loadedBy('named', `import ${JSON.stringify(core)}`)
+    const { files, modules } = loadedBy('named', `import ${JSON.stringify(core)}`)
     expect(modules.filter((module) => onlyOnDemand.test(module) || /local-engine|log-engine|partition-log/.test(module))).toEqual([])
     expect(modules.length).toBeLessThanOrEqual(72)
+    expect(files.length).toBeLessThanOrEqual(2)
   })
 
   it('of a thread of an application loads no engine: the log stays in the thread that opened it', () => {
@@ -74,6 +93,6 @@ describe('a start', () => {
       process.argv = [process.argv[0], 'millrace', 'topics', '--help']
       await import(${JSON.stringify(fileURLToPath(new URL('cli/main.js', built)))})
     `)
-    expect(modules.filter((module) => module.endsWith('-command.js'))).toEqual(['cli/topics-command.js'])
+    expect(modules.filter((module) => module.endsWith('-command.ts'))).toEqual(['cli/topics-command.ts'])
   })
 })

@@ -4,13 +4,9 @@
 // `acknowledged I N` follows each sync of directory I. It is meant to be killed; with a failpoint (log-failpoints.mjs) it kills itself
 // when that was passed COUNT times.
 import { join } from 'node:path'
-import { systemClock } from '../../dist/src/core/clock.js'
-import { nodeFileSystem } from '../../dist/src/core/log/file-system.js'
-import { defaultLogConfig } from '../../dist/src/core/log/log-config.js'
-import { PartitionLog } from '../../dist/src/core/log/partition-log.js'
-import { RecordBatchBuilder } from '../../dist/src/core/log/record-batch-builder.js'
-import { sealBatch } from '../../dist/src/core/log/record-batch.js'
-import { randomInteger, seededRandom } from '../../dist/src/core/random.js'
+import {
+  PartitionLog, RecordBatchBuilder, defaultLogConfig, nodeFileSystem, randomInteger, sealBatch, seededRandom, systemClock,
+} from '../../dist/test/kit/log-parts.js'
 import { killedAt } from './log-failpoints.mjs'
 
 const [seed, directories, failpoint, count] = process.argv.slice(2)

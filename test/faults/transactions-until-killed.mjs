@@ -2,7 +2,7 @@
 // record in every partition and the offset of a group; a line `committed N` follows each commit. Between them a topic is made and
 // removed. It is meant to be killed; with a failpoint (log-failpoints.mjs) it kills itself when that was passed COUNT times.
 import { openEmbeddedBroker } from 'millrace'
-import { nodeFileSystem } from '../../dist/src/core/log/file-system.js'
+import { nodeFileSystem } from '../../dist/test/kit/log-parts.js'
 import { killedAt } from './log-failpoints.mjs'
 
 const [directory, first, failpoint, count] = process.argv.slice(2)

@@ -46,7 +46,7 @@ export const importTable: readonly ImportRow[] = [
   // The files that load the optional packages.
   { name: 'connect/schema-registry', files: /^src\/connect\/schema-registry\//, allowed: [coreIndex, /^src\/connect\//, /^zod$/, node, /^avsc$/, /^protobufjs$/] },
   { name: 'connect', files: /^src\/connect\//, allowed: [coreIndex, /^src\/connect\//, /^zod$/, node] },
-  { name: 'cli', files: /^src\/cli\//, allowed: [/^src\/(core|streams|connect)\/index\.ts$/, /^millrace\/connectors\/postgres$/, /^src\/cli\//, node, /^commander$/, /^jiti$/, /^zod$/] },
+  { name: 'cli', files: /^src\/cli\//, allowed: [/^src\/(core|streams|connect)\/index\.ts$/, /^millrace(\/|$)/, /^src\/cli\//, node, /^commander$/, /^jiti$/, /^zod$/] },
   { name: 'connectors/file', files: /^connectors\/file\//, allowed: [/^millrace(\/connect)?$/, /^connectors\/file\//, node, /^zod$/, ...ownDriver.file] },
   { name: 'connectors/postgres', files: /^connectors\/postgres\//, allowed: [/^millrace(\/connect)?$/, /^connectors\/postgres\//, node, /^zod$/, ...ownDriver.postgres] },
   { name: 'examples', files: /^examples\//, allowed: [/^millrace(\/|$)/, /^examples\//, node, /^zod$/, /^rxjs$/, /^pg$/] },

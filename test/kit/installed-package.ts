@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { withExtraCertificates } from './extra-certificates.ts'
 
 const run = promisify(execFile)
 const projectRoot = fileURLToPath(new URL('../../', import.meta.url))
@@ -38,7 +39,7 @@ export async function installPackage(): Promise<InstalledPackage> {
   // What a TypeScript program on Node has beside it anyway.
   const beside = { ...manifest.peerDependencies, zod: manifest.dependencies['zod']!, '@types/node': manifest.devDependencies['@types/node']! }
   const packages = Object.entries(beside).map(([name, version]) => `${name}@${version}`)
-  await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', `./${filename}`, ...packages], { cwd: directory })
+  await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', `./${filename}`, ...packages], { cwd: directory, env: withExtraCertificates(process.env) })
   return {
     directory,
     entryPoints: Object.keys(manifest.exports).filter((path) => !path.endsWith('.json')).map((path) => join('millrace', path)),
