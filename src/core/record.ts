@@ -47,6 +47,27 @@ export interface RecordView {
   valueAs?<T>(serde: Serde<T>): T | null
 }
 
+/**
+ * A batch record by record, without an object for each: what it shows is of the record that `next` came to. Errors are those of
+ * iterating over the batch.
+ */
+export interface RecordReader {
+  /** Goes on to the next record; false: there was none. @throws CORRUPT_RECORD */
+  next(): boolean
+  readonly offset: number
+  readonly timestamp: number
+  readonly headers: readonly Header[]
+  readonly hasKey: boolean
+  readonly hasValue: boolean
+  /** `serde.deserialize(key)`, null for a null key. */
+  keyAs<T>(serde: Serde<T>): T | null
+  /** As `keyAs`, of the value. */
+  valueAs<T>(serde: Serde<T>): T | null
+  /** What `recordAt` finds the record by, also when the reader has gone on. */
+  readonly mark: number
+  recordAt(mark: number): RecordView
+}
+
 export function partitionKey(topic: string, partition: number): string {
   return `${topic}-${partition}`
 }

@@ -66,6 +66,12 @@ export const bytesSerde: Serde<Uint8Array> = {
   serialize: bytes => bytes,
   deserialize: bytes => bytes,
   deserializeRange: (bytes, start, end) => new Uint8Array(bytes.subarray(start, end)),
+  serializeInto(value, bytes, at) {
+    const end = at + value.length
+    if (end > bytes.length) return -1
+    bytes.set(value, at)
+    return end
+  },
 }
 
 /** Compact JSON in member order. Nothing checks the type: use `zodSerde` where data comes from outside. */
@@ -75,7 +81,7 @@ export function jsonSerde<T = unknown>(): Serde<T> {
     serialize: (value) => bytesOf(jsonOf(value)),
     deserialize: (bytes) => decoder.decode(bytes, 0, bytes.length) as T,
     deserializeRange: (bytes, start, end) => decoder.decode(bytes, start, end) as T,
-    deserializeFrom: ({ bytes, text, from }, start, end) => decoder.decode(bytes, start, end, text, from) as T,
+    deserializeFrom: ({ bytes, text, from, view }, start, end) => decoder.decode(bytes, start, end, text, from, view) as T,
     serializeInto: (value, bytes, at) => writeText(jsonOf(value), bytes, at),
   }
 }

@@ -6,10 +6,8 @@ import { latin1Of } from './text-bytes.ts'
  */
 export class TextWindow {
   readonly bytes: Uint8Array
-  readonly #view: DataView
-  /** Of the whole buffer that the bytes lie in, as far as there are whole ones. */
-  readonly #words: Int32Array
-  readonly #shift: number
+  /** Of the bytes. */
+  readonly view: DataView
   /** Where the batch ends. */
   readonly #end: number
   /** Characters for the bytes from `from` on. */
@@ -18,9 +16,7 @@ export class TextWindow {
 
   constructor(bytes: Uint8Array, end: number) {
     this.bytes = bytes
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    this.#words = new Int32Array(bytes.buffer, 0, Math.floor(bytes.buffer.byteLength / 4))
-    this.#shift = bytes.byteOffset
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#end = end
   }
 
@@ -35,21 +31,13 @@ export class TextWindow {
 
   /** True: bytes[start, end) are ASCII, and so is their text. */
   isAscii(start: number, end: number): boolean {
-    const words = this.#words
-    const from = this.#shift + start
-    const first = (from + 3) >> 2
-    const last = (from + end - start) >> 2
-    if (first >= last) return this.#isAsciiByBytes(start, end)
+    const view = this.view
     let all = 0
-    for (let word = first; word < last; word++) all |= words[word]!
-    const before = (first << 2) - from
-    return (all & 0x8080_8080) === 0 && this.#isAsciiByBytes(start, start + before) && this.#isAsciiByBytes(start + before + ((last - first) << 2), end)
-  }
-
-  #isAsciiByBytes(start: number, end: number): boolean {
-    let all = 0
-    for (let at = start; at < end; at++) all |= this.bytes[at]!
-    return all < 128
+    let at = start
+    for (; at + 16 <= end; at += 16) all |= view.getInt32(at, true) | view.getInt32(at + 4, true) | view.getInt32(at + 8, true) | view.getInt32(at + 12, true)
+    for (; at + 4 <= end; at += 4) all |= view.getInt32(at, true)
+    for (; at < end; at++) all |= this.bytes[at]!
+    return (all & 0x8080_8080) === 0
   }
 
   /** Copies bytes[start, end) to target[at…), which `targetView` shows too: by words, because each call into the runtime takes as long as some hundred bytes. */
@@ -60,7 +48,7 @@ export class TextWindow {
     }
     const shift = at - start
     let from = start
-    for (; from + 4 <= end; from += 4) targetView.setUint32(from + shift, this.#view.getUint32(from))
+    for (; from + 4 <= end; from += 4) targetView.setUint32(from + shift, this.view.getUint32(from))
     for (; from < end; from++) target[from + shift] = this.bytes[from]!
   }
 }

@@ -93,6 +93,34 @@ export function transactionContract(promises: Promises): void {
     await Promise.all([old.close(), next.close()])
   })
 
+  promises('a producer that is at work without pause is fenced by its successor, in whatever step it is', async (broker, another) => {
+    const [one] = await twoPartitions(broker)
+    for (let round = 0; round < 5; round++) {
+      const transactionalId = freshName('tx')
+      const old = await broker.openProducer({ transactionalId })
+      let commits = 0
+      const works = (async () => {
+        for (;;) {
+          old.begin()
+          await old.append(recordOf(one, `old ${round}`))
+          await old.commit()
+          commits++
+        }
+      })()
+      const outcome = codeOf(works)
+      while (commits <= round) await Promise.race([works, new Promise((resolve) => { setImmediate(resolve) })])
+      const next = await another.openProducer({ transactionalId })
+      const commitsBefore = commits
+      next.begin()
+      await next.append(recordOf(one, `new ${round}`))
+      await next.commit()
+      expect(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH']).toContain(await outcome)
+      // The answer to its last commit may have been on its way.
+      expect(commits).toBeLessThanOrEqual(commitsBefore + 1)
+      await Promise.all([old.close(), next.close()])
+    }
+  })
+
   promises('a transaction that takes too long is aborted and its producer fenced', async (broker) => {
     const [one] = await twoPartitions(broker)
     const producer = await broker.openProducer({ transactionalId: freshName('tx'), transactionTimeoutMs: 500 })

@@ -84,15 +84,33 @@ describe('a reader of one shape', () => {
     expect(readBy('{"a":1}', text)).toBe(notThisShape)
   })
 
+  it('finds what is no plain character at every place of a string, however it looks for it', () => {
+    const read = shapeReader('{"a":"sample","b":1}')!
+    for (const special of ['\\n', '\\"', '\u0000', '\u001f', '\u007f', '\u0080', 'é', '€', ' ', '!', '#', '[', ']', '~']) {
+      for (let place = 0; place < 9; place++) {
+        const bytes = Buffer.from(`{"a":"${'x'.repeat(place)}${special}${'y'.repeat(9 - place)}","b":2}`)
+        const text = latin1Of(bytes, 0, bytes.length)
+        const expected = /^[ -\u007f]$/.test(special) ? JSON.parse(bytes.toString()) : notThisShape
+        expect(read(bytes, 0, bytes.length, text, 0)).toEqual(expected)
+        expect(read(bytes, 0, bytes.length, text, 0, viewOf(bytes))).toEqual(expected)
+      }
+    }
+  })
+
   it('is not made for lists, repeated members and members that are no plain names', () => {
     for (const sample of ['[1]', '{"a":[1]}', '{"a":1,"a":2}', '{"__proto__":1}', '{"1":1}', '{"a\\n":1}']) expect(shapeReader(sample)).toBeNull()
   })
 })
 
-/** With and without text to cut from, in turn. */
+/** Without text to cut from, with it, and with a view of the bytes as well, in turn. */
 function decode(decoder: JsonDecoder, text: string): unknown {
   const bytes = Buffer.from(`--${text}--`)
-  return ++decoded % 2 === 0 ? decoder.decode(bytes, 2, bytes.length - 2) : decoder.decode(bytes, 2, bytes.length - 2, latin1Of(bytes, 1, bytes.length), 1)
+  if (++decoded % 3 === 0) return decoder.decode(bytes, 2, bytes.length - 2)
+  return decoder.decode(bytes, 2, bytes.length - 2, latin1Of(bytes, 1, bytes.length), 1, decoded % 3 === 1 ? null : viewOf(bytes))
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
 let decoded = 0

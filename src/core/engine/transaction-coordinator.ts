@@ -143,7 +143,7 @@ export class TransactionCoordinator {
     const { transactionalId, producer, outcome, acknowledge } = request
     const entry = this.#entry(transactionalId)
     const newProducerId = request.newEpoch === true && needsNewProducerId(entry.state) ? await this.#producerIds.next() : -1
-    if (entry.ending !== null) await entry.ending.catch(() => undefined)
+    while (entry.ending !== null) await entry.ending.catch(() => undefined)
     const isDecided = isCompleting(entry.state) && outcomeOf(entry.state) === outcome
     if (isDecided && (request.newEpoch === true ? isEpochBefore(entry.state, producer) : sameProducer(entry.state, producer))) await this.#finish(entry, acknowledge)
     else {
@@ -157,7 +157,9 @@ export class TransactionCoordinator {
   /** Aborts what is open under the id, if the producer still owns it: nobody will. */
   async release(transactionalId: string, producer: ProducerIdentity): Promise<void> {
     const entry = this.#entries.get(transactionalId)
-    if (entry !== undefined && sameProducer(entry.state, producer) && entry.state.status === 'ongoing') await this.#abortOpen(entry)
+    if (entry === undefined) return
+    while (entry.ending !== null) await entry.ending.catch(() => undefined)
+    if (sameProducer(entry.state, producer) && entry.state.status === 'ongoing') await this.#abortOpen(entry)
   }
 
   /** Forgets transactional ids that were not used for so long: whoever comes back with one begins anew. */
@@ -174,7 +176,7 @@ export class TransactionCoordinator {
   /** Aborts everything that is open: the engine closes, or with it goes every producer. */
   async close(): Promise<void> {
     const results = await Promise.allSettled([...this.#entries.values()].map(async (entry) => {
-      await entry.ending?.catch(() => undefined)
+      while (entry.ending !== null) await entry.ending.catch(() => undefined)
       if (entry.state.status === 'ongoing') await this.#abortOpen(entry).finally(() => entry.timeout?.cancel())
     }))
     for (const result of results) if (result.status === 'rejected') throw result.reason
@@ -206,14 +208,27 @@ export class TransactionCoordinator {
       if (isRepeated) return { producerId: entry.state.producerId, producerEpoch: entry.state.producerEpoch }
       if (!sameProducer(entry.state, expected)) throw fenced(entry.state, expected)
     }
-    await entry.ending?.catch(() => undefined)
-    if (entry.state.status === 'ongoing') await this.#abortOpen(entry)
-    if (isCompleting(entry.state)) await this.#finish(entry, 'durable')
-    const newProducerId = needsNewProducerId(entry.state) ? await this.#producerIds.next() : -1
-    const next = takeOver(entry.state, { newProducerId, timeoutMs: request.transactionTimeoutMs, now: this.#now })
-    await this.#topic.write(next.transactionalId, [record(next)])
-    entry.previousOwner = { producerId: entry.state.producerId, producerEpoch: entry.state.producerEpoch }
+    // While one transaction is waited for, its owner may begin another: what was found at rest must change hands in the same turn of the event loop.
+    for (let newProducerId = -1; ;) {
+      if (entry.ending !== null) await entry.ending.catch(() => undefined)
+      else if (entry.state.status === 'ongoing') await this.#abortOpen(entry)
+      else if (isCompleting(entry.state)) await this.#finish(entry, 'durable')
+      else if (needsNewProducerId(entry.state) && newProducerId < 0) newProducerId = await this.#producerIds.next()
+      else return this.#changeHands(entry, takeOver(entry.state, { newProducerId, timeoutMs: request.transactionTimeoutMs, now: this.#now }))
+    }
+  }
+
+  /** Whoever owned the id is fenced at once, and before the epoch is on disk: it may be about to begin its next transaction. */
+  async #changeHands(entry: Entry, next: TransactionState): Promise<ProducerIdentity> {
+    const before = entry.state
     entry.state = next
+    try {
+      await this.#topic.write(next.transactionalId, [record(next)])
+    } catch (error) {
+      entry.state = before
+      throw error
+    }
+    entry.previousOwner = { producerId: before.producerId, producerEpoch: before.producerEpoch }
     return { producerId: next.producerId, producerEpoch: next.producerEpoch }
   }
 

@@ -9,7 +9,6 @@
  *     makes them leave      ◀──port closes──      dies
  * ```
  */
-import { MessageChannel } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import type { Broker } from '../broker.ts'
 import { StreamError } from '../errors.ts'

@@ -1,13 +1,13 @@
-import { crc32, gunzipSync, gzipSync, inflateRawSync } from 'node:zlib'
 import { cannotInflate, inflatedTooLarge } from './compression-errors.ts'
 import type { CompressionCodec } from './compression-codec.ts'
+import { nodeZlib } from './node-zlib.ts'
 
 export const gzipCodec: CompressionCodec = {
   name: 'gzip',
-  deflate: (bytes) => gzipSync(bytes),
+  deflate: (bytes) => nodeZlib().gzipSync(bytes),
   inflate(bytes, maxBytes) {
     try {
-      return gunzipSync(bytes, { maxOutputLength: Math.max(1, maxBytes) })
+      return nodeZlib().gunzipSync(bytes, { maxOutputLength: Math.max(1, maxBytes) })
     } catch (error) {
       if (error instanceof RangeError) throw inflatedTooLarge(maxBytes)
       return inflateMembers(bytes, maxBytes)
@@ -49,11 +49,11 @@ function memberBody(bytes: Uint8Array, at: number): number | null {
 function inflateMember(bytes: Uint8Array, body: number, maxBytes: number): { readonly part: Uint8Array; readonly end: number } {
   try {
     // With `info` the answer also says how much of the input was used; the type declarations do not know it.
-    const { buffer: part, engine } = inflateRawSync(bytes.subarray(body), { maxOutputLength: Math.max(1, maxBytes), info: true }) as unknown as { buffer: Buffer; engine: { bytesWritten: number } }
+    const { buffer: part, engine } = nodeZlib().inflateRawSync(bytes.subarray(body), { maxOutputLength: Math.max(1, maxBytes), info: true }) as unknown as { buffer: Buffer; engine: { bytesWritten: number } }
     const trailer = body + engine.bytesWritten
     if (trailer + trailerBytes > bytes.length) throw new Error('a gzip member ends too early')
     const view = new DataView(bytes.buffer, bytes.byteOffset + trailer, trailerBytes)
-    if (view.getUint32(0, true) !== crc32(part) || view.getUint32(4, true) !== part.length % 4294967296) throw new Error('the checksum or the length of a gzip member is wrong')
+    if (view.getUint32(0, true) !== nodeZlib().crc32(part) || view.getUint32(4, true) !== part.length % 4294967296) throw new Error('the checksum or the length of a gzip member is wrong')
     return { part, end: trailer + trailerBytes }
   } catch (error) {
     if (error instanceof RangeError && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE') throw inflatedTooLarge(maxBytes)

@@ -52,9 +52,25 @@ export class LazyRecord implements RecordView {
     return this.#keyLength >= 0
   }
 
+  /** Below 0: null. */
+  get keyLength(): number {
+    return this.#keyLength
+  }
+
+  /** Where the key begins in the bytes of the batch. The length is passed over again rather than kept in a field that most records never need. */
+  get keyAt(): number {
+    let at = this.#bodyAt
+    while (this.#bytes[at]! >= 128) at++
+    return at + 1
+  }
+
+  get valueAt(): number {
+    return this.#valueAt
+  }
+
   get key(): Uint8Array | null {
     if (this.#keyLength < 0) return null
-    const at = this.#keyAt()
+    const at = this.keyAt
     return this.#bytes.subarray(at, at + this.#keyLength)
   }
 
@@ -65,14 +81,13 @@ export class LazyRecord implements RecordView {
 
   keyAs<T>(serde: Serde<T>): T | null {
     if (this.#keyLength < 0) return null
-    const at = this.#keyAt()
-    // Keys are what programs keep: a long one, cut from the window, would keep that.
-    return this.#read(serde, at, at + this.#keyLength, this.#keyLength <= copiedCharacters)
+    const at = this.keyAt
+    return readKeyAs(serde, this.#window, at, at + this.#keyLength)
   }
 
   valueAs<T>(serde: Serde<T>): T | null {
     if (this.#valueLength < 0) return null
-    return this.#read(serde, this.#valueAt, this.#valueAt + this.#valueLength, true)
+    return readValueAs(serde, this.#window, this.#valueAt, this.#valueAt + this.#valueLength)
   }
 
   /** @throws CORRUPT_RECORD when the bytes after the value are not exactly the headers */
@@ -94,22 +109,8 @@ export class LazyRecord implements RecordView {
     this.#window.copy(this.#bodyAt, this.#end, target, targetView, at)
   }
 
-  #read<T>(serde: Serde<T>, start: number, end: number, fromText: boolean): T {
-    if (fromText && serde.deserializeFrom !== undefined && this.#window.covers(start, end)) return serde.deserializeFrom(this.#window, start, end)
-    if (serde.deserializeRange !== undefined) return serde.deserializeRange(this.#bytes, start, end)
-    return serde.deserialize(this.#bytes.subarray(start, end))
-  }
-
   #readHeaders(): readonly Header[] {
-    const at = this.#valueAt + Math.max(0, this.#valueLength)
-    return this.#bytes[at] === 0 && at + 1 === this.#end ? noHeaders : readHeaders({ bytes: this.#bytes, at, end: this.#end })
-  }
-
-  /** The length is passed over again rather than kept in a field that most records never need. */
-  #keyAt(): number {
-    let at = this.#bodyAt
-    while (this.#bytes[at]! >= 128) at++
-    return at + 1
+    return headersAt(this.#bytes, this.#valueAt + Math.max(0, this.#valueLength), this.#end)
   }
 }
 
@@ -117,6 +118,26 @@ export class LazyRecord implements RecordView {
 const copiedCharacters = 12
 
 const noHeaders: readonly Header[] = Object.freeze([])
+
+/** Of the bytes of a key. Keys are what programs keep: a long one, cut from the window, would keep that. */
+export function readKeyAs<T>(serde: Serde<T>, window: TextWindow, start: number, end: number): T {
+  return end - start <= copiedCharacters ? readValueAs(serde, window, start, end) : readBytesAs(serde, window.bytes, start, end)
+}
+
+export function readValueAs<T>(serde: Serde<T>, window: TextWindow, start: number, end: number): T {
+  if (serde.deserializeFrom !== undefined && window.covers(start, end)) return serde.deserializeFrom(window, start, end)
+  return readBytesAs(serde, window.bytes, start, end)
+}
+
+function readBytesAs<T>(serde: Serde<T>, bytes: Uint8Array, start: number, end: number): T {
+  if (serde.deserializeRange !== undefined) return serde.deserializeRange(bytes, start, end)
+  return serde.deserialize(bytes.subarray(start, end))
+}
+
+/** The headers of a record that begin at `at`. @throws CORRUPT_RECORD when they do not end at `end` */
+export function headersAt(bytes: Uint8Array, at: number, end: number): readonly Header[] {
+  return bytes[at] === 0 && at + 1 === end ? noHeaders : readHeaders({ bytes, at, end })
+}
 
 /** What the records of a batch are relative to. */
 export interface RecordBase {
@@ -147,6 +168,11 @@ export function readRecord(cursor: ByteCursor, base: RecordBase): LazyRecord {
   const valueAt = cursor.at
   cursor.at = end
   return new LazyRecord(offset, timestamp, cursor.bytes, bodyAt, keyLength, valueAt, valueLength, end, base.window)
+}
+
+/** @throws CORRUPT_RECORD when a batch goes on behind its last record */
+export function ensureExhausted({ at, end }: Pick<ByteCursor, 'at' | 'end'>): void {
+  if (at !== end) throw new StreamError('CORRUPT_RECORD', `a record batch has ${end - at} bytes after its last record`)
 }
 
 function readHeaders(cursor: ByteCursor): readonly Header[] {

@@ -2,6 +2,7 @@ import { assert } from '../assert.ts'
 import type { UnsealedBatch } from '../broker.ts'
 import { StreamError } from '../errors.ts'
 import type { Header, RecordView } from '../record.ts'
+import type { Serde } from '../serde.ts'
 import { compressionCodec, compressionNames } from './compression.ts'
 import type { CompressionName } from './compression-codec.ts'
 import { LazyRecord } from './lazy-record.ts'
@@ -47,6 +48,8 @@ export class RecordBatchBuilder {
   #count = 0
   #baseTimestamp = -1
   #maxTimestamp = -1
+  /** Of what `addSerialized` wrote: the next is taken to be as long. */
+  #lastValueLength = 0
 
   constructor(options: RecordBatchBuilderOptions) {
     this.#maxBytes = options.maxBytes
@@ -106,6 +109,46 @@ export class RecordBatchBuilder {
     }
     if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
     this.#end = at
+    this.#count = count + 1
+    return true
+  }
+
+  /**
+   * As `add`, of what the serdes write, which goes straight into the batch. False: not in this way, or there is no room within
+   * `maxBytes`; nothing was added. @throws what the serdes throw
+   */
+  addSerialized<K, V>(keySerde: Serde<K>, key: K | null, valueSerde: Serde<V>, value: V | null, timestamp: number): boolean {
+    const count = this.#count
+    const bytes = this.#bytes
+    const limit = this.#limit - maxFramingBytes
+    if (count >= shortVarints || this.#end > limit || !(Number.isSafeInteger(timestamp) && timestamp >= -1)) return false
+    if (count === 0) this.#baseTimestamp = this.#maxTimestamp = timestamp
+    const delta = timestamp - this.#baseTimestamp
+    const expectedKey = typeof key === 'string' ? key.length : 8
+    const expectedValue = typeof value === 'string' ? value.length : this.#lastValueLength
+    const reserved = expectedKey + expectedValue < 56 ? 1 : 2
+    const start = this.#end + reserved
+    bytes[start] = 0
+    let at = delta >= 0 && delta < shortVarints ? writeShortVarint(bytes, start + 1, delta) : writeVarint(bytes, start + 1, delta)
+    at = writeShortVarint(bytes, at, count)
+    if (key === null) bytes[at++] = 1 // -1
+    else {
+      const keyAt = at + (expectedKey < 64 ? 1 : 2)
+      const end = keySerde.serializeInto?.(key, bytes, keyAt) ?? -1
+      if (end < 0 || end > limit) return false
+      at = writeLengthBefore(bytes, at, keyAt, end)
+    }
+    if (value === null) bytes[at++] = 1
+    else {
+      const valueAt = at + (expectedValue < 64 ? 1 : 2)
+      const end = valueSerde.serializeInto?.(value, bytes, valueAt) ?? -1
+      if (end < 0 || end > limit) return false
+      this.#lastValueLength = end - valueAt
+      at = writeLengthBefore(bytes, at, valueAt, end)
+    }
+    bytes[at++] = 0
+    this.#end = writeLengthBefore(bytes, this.#end, start, at)
+    if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
     this.#count = count + 1
     return true
   }
@@ -246,6 +289,25 @@ function writeShortVarint(bytes: Uint8Array, at: number, value: number): number 
   bytes[at] = ((value << 1) & 127) | 128
   bytes[at + 1] = value >>> 6
   return at + 2
+}
+
+/** The length of bytes[start, end) at `lengthAt`; they are moved where it does not end at `start`. Gives where they end. */
+function writeLengthBefore(bytes: Uint8Array, lengthAt: number, start: number, end: number): number {
+  const length = end - start
+  const reserved = start - lengthAt
+  if (reserved === 1 && length < 64) bytes[lengthAt] = length << 1
+  else if (reserved === 2 && length >= 64 && length < shortVarints) {
+    bytes[lengthAt] = ((length << 1) & 127) | 128
+    bytes[lengthAt + 1] = length >>> 6
+  } else return moveForLength(bytes, lengthAt, start, end)
+  return end
+}
+
+function moveForLength(bytes: Uint8Array, lengthAt: number, start: number, end: number): number {
+  const movedTo = lengthAt + varintSize(end - start)
+  bytes.copyWithin(movedTo, start, end)
+  writeVarint(bytes, lengthAt, end - start)
+  return movedTo + end - start
 }
 
 function sizeOf(part: Uint8Array | null): number {

@@ -11,10 +11,11 @@ import type { RecordBatch } from '../broker.ts'
 import { StreamError } from '../errors.ts'
 import type { RecordView } from '../record.ts'
 import { TextWindow } from '../text-window.ts'
+import { BatchReader } from './batch-reader.ts'
 import { readInt16, readInt32, readInt64, readUint32, writeInt16, writeInt32, writeInt64 } from './big-endian.ts'
 import { compressionCodec, defaultMaxInflatedBytes } from './compression.ts'
 import { crc32c } from './crc32c.ts'
-import { readRecord } from './lazy-record.ts'
+import { ensureExhausted, readRecord } from './lazy-record.ts'
 import type { RecordBase } from './lazy-record.ts'
 import type { ByteCursor } from './varint.ts'
 
@@ -96,6 +97,11 @@ export class RecordBatchView implements RecordBatch {
     return new RecordIterator(cursor, base, this.recordCount, this.#fromOffset)
   }
 
+  reader(): BatchReader {
+    const { cursor, base } = this.recordReader()
+    return new BatchReader(cursor, base, this.recordCount, this.#fromOffset)
+  }
+
   /** The records section, inflated when it is compressed (once). @throws as `forEach` */
   recordsSection(maxInflatedBytes: number = defaultMaxInflatedBytes): ByteCursor {
     const start = this.position + batchHeaderBytes
@@ -151,10 +157,6 @@ class RecordIterator implements IterableIterator<RecordView> {
 }
 
 const noBytes = new Uint8Array(0)
-
-function ensureExhausted(cursor: ByteCursor): void {
-  if (cursor.at !== cursor.end) throw corrupt(`a record batch has ${cursor.end - cursor.at} bytes after its last record`)
-}
 
 function corrupt(message: string): StreamError {
   return new StreamError('CORRUPT_RECORD', message)

@@ -1,7 +1,7 @@
-import * as zlib from 'node:zlib'
 import { StreamError } from '../errors.ts'
 import type { CompressionCodec } from './compression-codec.ts'
 import { cannotInflate, inflatedTooLarge } from './compression-errors.ts'
+import { nodeZlib } from './node-zlib.ts'
 import { zstdFrameAt } from './zstd-frame.ts'
 import { zstdWasm } from './zstd-wasm.ts'
 
@@ -11,13 +11,15 @@ interface ZstdFunctions {
   readonly zstdCompressSync?: (bytes: Uint8Array) => Uint8Array
 }
 
-const { zstdDecompressSync, zstdCompressSync } = zlib as unknown as ZstdFunctions
+function native(): ZstdFunctions {
+  return nodeZlib() as unknown as ZstdFunctions
+}
 
 /** Through node:zlib, which has zstd since Node 22.15; before that through the optional package `@bokuweb/zstd-wasm`. */
 export const zstdCodec: CompressionCodec = {
   name: 'zstd',
   inflate(bytes, maxBytes) {
-    const inflate = zstdDecompressSync ? inflateNatively : inflateInWasm
+    const inflate = native().zstdDecompressSync ? inflateNatively : inflateInWasm
     const parts: Uint8Array[] = []
     let left = maxBytes
     for (let at = 0; at < bytes.length || at === 0;) {
@@ -32,12 +34,12 @@ export const zstdCodec: CompressionCodec = {
     }
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
   },
-  deflate: (bytes) => (zstdCompressSync ? zstdCompressSync(bytes) : wasm().deflate(bytes)),
+  deflate: (bytes) => native().zstdCompressSync?.(bytes) ?? wasm().deflate(bytes),
 }
 
 function inflateNatively(frame: Uint8Array, frameLimit: number, maxBytes: number): Uint8Array {
   try {
-    return zstdDecompressSync!(frame, { maxOutputLength: Math.max(1, Math.min(frameLimit, maxBytes)) })
+    return native().zstdDecompressSync!(frame, { maxOutputLength: Math.max(1, Math.min(frameLimit, maxBytes)) })
   } catch (error) {
     throw error instanceof RangeError ? inflatedTooLarge(maxBytes) : cannotInflate('zstd', error)
   }

@@ -1,4 +1,3 @@
-import { MessageChannel } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import type { Broker } from '../broker.ts'
 import { isClusterBroker, openSharedKafkaBroker, shareKafkaBroker } from '../kafka/shared-kafka.ts'

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { isStreamError } from '../../../src/core/errors.ts'
 import { RecordBatchBuilder } from '../../../src/core/log/record-batch-builder.ts'
 import { RecordBatchView, sealBatch } from '../../../src/core/log/record-batch.ts'
+import { jsonSerde, stringSerde } from '../../../src/core/serde.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const text = (part: Uint8Array | null) => (part === null ? null : new TextDecoder().decode(part))
@@ -135,6 +136,41 @@ describe('RecordBatchBuilder', () => {
     expect(built.length).toBeGreaterThan(10)
     for (const [copied, added] of built) expect(Buffer.compare(copied, added)).toBe(0)
     expect(() => copies.addRead({ offset: 0, timestamp: 0, key: null, value: null, headers: [] }, -2)).toThrow()
+  })
+
+  it('writes what serdes give straight into the batch just as if their bytes were added', () => {
+    const [direct, parts] = [new RecordBatchBuilder({ maxBytes: 20_000 }), new RecordBatchBuilder({ maxBytes: 20_000 })]
+    const texts = [null, '', 'k', 'é', 'ö'.repeat(40), '\ud800', 'x'.repeat(25), 'x'.repeat(50), 'x'.repeat(54), 'x'.repeat(62), 'x'.repeat(63), 'x'.repeat(64), '\u20ac'.repeat(63), 'x'.repeat(500), 'x'.repeat(8_190), 'x'.repeat(8_193)]
+    let directly = 0
+    const compare = () => expect(Buffer.compare(direct.build().bytes, parts.build().bytes)).toBe(0)
+    const addParts = (key: string | null, value: string | null, time: number) => [direct, parts].map((builder) => builder.add(key === null ? null : stringSerde.serialize(key), value === null ? null : stringSerde.serialize(value), time))
+    for (const [index, key] of texts.entries()) {
+      for (const value of texts) {
+        const timestamp = 5_000 + 700 * index
+        if (direct.addSerialized(stringSerde, key, stringSerde, value, timestamp)) {
+          directly++
+          if (parts.add(key === null ? null : stringSerde.serialize(key), value === null ? null : stringSerde.serialize(value), timestamp)) continue
+          throw new Error('what fits in one batch does not fit in the other')
+        }
+        if (addParts(key, value, timestamp)[0]) continue
+        compare()
+        addParts(key, value, timestamp)
+      }
+    }
+    compare()
+    expect(directly).toBeGreaterThan(100)
+  })
+
+  it('writes nothing where there is no room, serdes fail, or cannot write in place', () => {
+    const builder = new RecordBatchBuilder({ maxBytes: 400 })
+    builder.add(bytes('k'), bytes('first'), 5)
+    const inPlace = jsonSerde()
+    expect(builder.addSerialized(stringSerde, 'key', inPlace, 'x'.repeat(300), 9)).toBe(false)
+    expect(() => builder.addSerialized(stringSerde, 'key', inPlace, () => {}, 9)).toThrow('no JSON form')
+    expect(builder.addSerialized({ serialize: bytes, deserialize: String }, 'key', inPlace, 1, 9)).toBe(false)
+    expect(builder.addSerialized(stringSerde, 'key', inPlace, 1, 0.5)).toBe(false)
+    expect(builder.addSerialized(stringSerde, 'key', inPlace, 'x'.repeat(20), 9)).toBe(true)
+    expect([...new RecordBatchView(builder.build().bytes)].map((record) => [record.timestamp, text(record.key), record.value!.length])).toEqual([[5, 'k', 5], [9, 'key', 22]])
   })
 
   it('refuses timestamps that are none', () => {

@@ -1,0 +1,117 @@
+import type { Header, RecordReader, RecordView } from '../record.ts'
+import type { Serde } from '../serde.ts'
+import { ensureExhausted, headersAt, readKeyAs, readRecord, readValueAs } from './lazy-record.ts'
+import type { RecordBase } from './lazy-record.ts'
+import type { ByteCursor } from './varint.ts'
+
+/** Reads the records of a batch in place: positions in fields of its own, nothing made for a record. */
+export class BatchReader implements RecordReader {
+  readonly #bytes: Uint8Array
+  readonly #base: RecordBase
+  readonly #fromOffset: number
+  readonly #limit: number
+  readonly #count: number
+  #left: number
+  /** Where the next record begins. */
+  #at: number
+  #keyAt = 0
+  #keyLength = -1
+  #valueAt = 0
+  #valueLength = -1
+  offset = -1
+  timestamp = -1
+  mark = 0
+
+  /** Records below `fromOffset` are passed over. */
+  constructor({ bytes, at, end }: ByteCursor, base: RecordBase, recordCount: number, fromOffset: number) {
+    this.#bytes = bytes
+    this.#base = base
+    this.#count = this.#left = recordCount
+    this.#fromOffset = fromOffset
+    this.#limit = end
+    this.#at = at
+  }
+
+  next(): boolean {
+    while (this.#left > 0) {
+      this.#left--
+      this.mark = this.#at
+      if (!this.#readShort()) this.#readAny()
+      if (this.offset >= this.#fromOffset) return true
+    }
+    if (this.#count > 0) ensureExhausted({ at: this.#at, end: this.#limit })
+    return false
+  }
+
+  get headers(): readonly Header[] {
+    return headersAt(this.#bytes, this.#valueAt + Math.max(0, this.#valueLength), this.#at)
+  }
+
+  get hasKey(): boolean {
+    return this.#keyLength >= 0
+  }
+
+  get hasValue(): boolean {
+    return this.#valueLength >= 0
+  }
+
+  keyAs<T>(serde: Serde<T>): T | null {
+    return this.#keyLength < 0 ? null : readKeyAs(serde, this.#base.window, this.#keyAt, this.#keyAt + this.#keyLength)
+  }
+
+  valueAs<T>(serde: Serde<T>): T | null {
+    return this.#valueLength < 0 ? null : readValueAs(serde, this.#base.window, this.#valueAt, this.#valueAt + this.#valueLength)
+  }
+
+  recordAt(mark: number): RecordView {
+    return readRecord({ bytes: this.#bytes, at: mark, end: this.#limit }, this.#base)
+  }
+
+  /** A record as nearly all are: false, with nothing changed, where a number in front of key or value is longer, or anything is wrong. */
+  #readShort(): boolean {
+    const bytes = this.#bytes
+    let at = this.#at
+    let raw = bytes[at++]!
+    if (raw >= 128) raw = (raw & 127) | (bytes[at++]! << 7)
+    const end = at + (raw >>> 1)
+    if (raw >= 16_384 || (raw & 1) !== 0 || end > this.#limit) return false
+    at++ // attributes: none are defined
+    let time = bytes[at++]!
+    if (time >= 128) time = (time & 127) | (bytes[at++]! << 7)
+    if (time >= 16_384) time = (time & 16_383) | (bytes[at++]! << 14)
+    if (time >= 2_097_152) time = (time & 2_097_151) | (bytes[at++]! << 21)
+    let delta = bytes[at++]!
+    if (delta >= 128) delta = (delta & 127) | (bytes[at++]! << 7)
+    let key = bytes[at++]!
+    if (key >= 128) key = (key & 127) | (bytes[at++]! << 7)
+    if (time >= 268_435_456 || delta >= 16_384 || key >= 16_384) return false
+    const keyLength = (key >>> 1) ^ -(key & 1)
+    const keyAt = at
+    if (keyLength > 0) at += keyLength
+    let value = bytes[at++]!
+    if (value >= 128) value = (value & 127) | (bytes[at++]! << 7)
+    const valueLength = (value >>> 1) ^ -(value & 1)
+    if (value >= 16_384 || at + Math.max(0, valueLength) >= end) return false
+    const base = this.#base
+    this.offset = base.offset + ((delta >>> 1) ^ -(delta & 1))
+    this.timestamp = base.appendTime ?? base.timestamp + ((time >>> 1) ^ -(time & 1))
+    this.#keyAt = keyAt
+    this.#keyLength = keyLength
+    this.#valueAt = at
+    this.#valueLength = valueLength
+    this.#at = end
+    return true
+  }
+
+  #readAny(): void {
+    const cursor = { bytes: this.#bytes, at: this.#at, end: this.#limit }
+    const record = readRecord(cursor, this.#base)
+    this.offset = record.offset
+    this.timestamp = record.timestamp
+    this.#keyAt = record.keyAt
+    this.#keyLength = record.keyLength
+    this.#valueAt = record.valueAt
+    this.#valueLength = record.valueLength
+    this.#at = cursor.at
+  }
+}

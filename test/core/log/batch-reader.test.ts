@@ -1,0 +1,78 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { bytesSerde, stringSerde } from '../../../src/core/index.ts'
+import type { RecordReader, RecordView } from '../../../src/core/index.ts'
+import { RecordBatchBuilder } from '../../../src/core/log/record-batch-builder.ts'
+import { RecordBatchView, batchHeaderBytes } from '../../../src/core/log/record-batch.ts'
+
+/** Short ones mostly; some whose length takes two bytes, or three. */
+const part = fc.option(fc.tuple(fc.oneof(fc.nat({ max: 5 }), fc.nat({ max: 150 }), fc.integer({ min: 8_180, max: 8_200 })), fc.nat({ max: 255 })).map(([length, byte]) => new Uint8Array(length).fill(byte)))
+const records = fc.array(fc.record({
+  key: part,
+  value: part,
+  timestamp: fc.oneof(fc.nat({ max: 10_000_000 }), fc.nat({ max: 1_000_000_000 }), fc.maxSafeNat()),
+  headers: fc.array(fc.record({ key: fc.string(), value: part }), { maxLength: 2 }),
+}), { minLength: 1, maxLength: 8 })
+
+function batchOf(contents: readonly { key: Uint8Array | null; value: Uint8Array | null; timestamp: number; headers: readonly { key: string; value: Uint8Array | null }[] }[]): Uint8Array {
+  const builder = new RecordBatchBuilder({ maxBytes: 1 << 22 })
+  for (const { key, value, timestamp, headers } of contents) builder.add(key, value, timestamp, headers)
+  return builder.build().bytes
+}
+
+function hex(bytes: Uint8Array | null): string {
+  return bytes === null ? 'null' : Buffer.from(bytes).toString('hex')
+}
+
+/** What is to be seen of each record, up to what ends it. */
+function seen(each: (see: (record: Pick<RecordView, 'offset' | 'timestamp' | 'headers'>, key: Uint8Array | null, value: Uint8Array | null) => void) => void): readonly string[] {
+  const all: string[] = []
+  try {
+    each(({ offset, timestamp, headers }, key, value) => all.push(`${offset} ${timestamp} ${hex(key)} ${hex(value)} ${headers.map((header) => `${header.key}=${hex(header.value)}`).join()}`))
+    all.push('end')
+  } catch (error) {
+    all.push(String(error))
+  }
+  return all
+}
+
+function iterated(batch: RecordBatchView): readonly string[] {
+  return seen((see) => { for (const record of batch) see(record, record.key, record.value) })
+}
+
+function read(batch: RecordBatchView): readonly string[] {
+  return seen((see) => {
+    const reader = batch.reader()
+    while (reader.next()) see(reader, reader.keyAs(bytesSerde), reader.valueAs(bytesSerde))
+  })
+}
+
+describe('BatchReader', () => {
+  it('shows what iterating over the batch gives', () => {
+    fc.assert(fc.property(records, fc.nat({ max: 20 }), (contents, fromOffset) => {
+      const batch = new RecordBatchView(batchOf(contents), 0, fromOffset)
+      expect(read(batch)).toEqual(iterated(batch))
+    }))
+  })
+
+  it('fails where iterating over a damaged batch fails, with the same error', () => {
+    fc.assert(fc.property(records, fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { minLength: 1, maxLength: 4 }), (contents, damage) => {
+      const bytes = batchOf(contents)
+      for (const [at, byte] of damage) bytes[batchHeaderBytes + (at % Math.min(bytes.length - batchHeaderBytes, 60))] = byte
+      expect(read(new RecordBatchView(bytes))).toEqual(iterated(new RecordBatchView(bytes)))
+    }))
+  })
+
+  it('finds records again by their marks when it has gone on', () => {
+    const reader: RecordReader = new RecordBatchView(batchOf(['a', 'b', 'c'].map((text) => ({ key: null, value: Buffer.from(text), timestamp: 5, headers: [] })))).reader()
+    const marks: number[] = []
+    while (reader.next()) marks.push(reader.mark)
+    expect(marks.map((mark) => reader.recordAt(mark)).map(({ offset, value }) => [offset, Buffer.from(value!).toString()])).toEqual([[0, 'a'], [1, 'b'], [2, 'c']])
+  })
+
+  it('tells what is null from what is empty', () => {
+    const reader = new RecordBatchView(batchOf([{ key: null, value: new Uint8Array(0), timestamp: 0, headers: [] }])).reader()
+    reader.next()
+    expect([reader.hasKey, reader.hasValue, reader.keyAs(stringSerde), reader.valueAs(stringSerde)]).toEqual([false, true, null, ''])
+  })
+})
