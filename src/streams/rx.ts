@@ -4,4 +4,5 @@
  */
 export { Observable } from 'rxjs/internal/Observable'
 export { Subject } from 'rxjs/internal/Subject'
+export { Subscriber } from 'rxjs/internal/Subscriber'
 export { Subscription } from 'rxjs/internal/Subscription'

@@ -1,5 +1,5 @@
 import { StreamError } from '../core/index.ts'
-import type { Header, RecordView, Serde } from '../core/index.ts'
+import type { Header, RecordReader, RecordView, Serde } from '../core/index.ts'
 
 /** Where a record was read from. Inside a punctuator there is none: topic '', partition and offset -1. */
 export interface RecordOrigin {
@@ -19,53 +19,59 @@ export interface InputPlace {
   readonly valueSerde: Serde<unknown>
 }
 
-/** The origin of a record that was read: the raw bytes are looked up when somebody asks. */
-export class InputOrigin implements RecordOrigin {
-  readonly #place: InputPlace
-  readonly #view: RecordView
-  /** As they were read. */
-  readonly #key: unknown
-  readonly #value: unknown
-  readonly #headers: readonly Header[]
+/** A batch of an input that records are read from. */
+export interface InputBatch {
+  readonly place: InputPlace
+  readonly reader: RecordReader
+}
 
-  constructor(place: InputPlace, view: RecordView, key: unknown, value: unknown, headers: readonly Header[]) {
-    this.#place = place
-    this.#view = view
-    this.#key = key
-    this.#value = value
-    this.#headers = headers
+/** The origin of a record that was read: the bytes are looked up in its batch when somebody asks. */
+export class InputOrigin implements RecordOrigin {
+  // Declared, not defined as fields: V8 then makes the object in one step, within the code that asks for it.
+  declare readonly offset: number
+  declare private readonly batch: InputBatch
+  declare private readonly mark: number
+  /** As they were read. */
+  declare private readonly key: unknown
+  declare private readonly value: unknown
+  declare private readonly headers: readonly Header[]
+
+  /** `mark`: of the reader of the batch. */
+  constructor(batch: InputBatch, offset: number, mark: number, key: unknown, value: unknown, headers: readonly Header[]) {
+    this.offset = offset
+    this.batch = batch
+    this.mark = mark
+    this.key = key
+    this.value = value
+    this.headers = headers
   }
 
   get topic(): string {
-    return this.#place.topic
+    return this.batch.place.topic
   }
 
   get partition(): number {
-    return this.#place.partition
-  }
-
-  get offset(): number {
-    return this.#view.offset
+    return this.batch.place.partition
   }
 
   get rawKey(): Uint8Array | null {
-    return this.#view.key
+    return this.read.key
   }
 
   get rawValue(): Uint8Array | null {
-    return this.#view.value
+    return this.read.value
   }
 
   /** As it was read; operators may have given what came of it another time, and other headers. */
-  get read(): Pick<RecordView, 'timestamp' | 'headers'> {
-    return this.#view
+  get read(): RecordView {
+    return this.batch.reader.recordAt(this.mark)
   }
 
   /** What was read, where these serdes would write `record` with just the bytes, key, value and headers, that it was read from; else null. */
   unchanged({ key, value, headers }: StreamRecord, keySerde: Serde<unknown>, valueSerde: Serde<unknown>): RecordView | null {
-    const place = this.#place
-    if (headers !== this.#headers || key !== this.#key || value !== this.#value) return null
-    return writesWhatWasRead(place.keySerde, keySerde) && writesWhatWasRead(place.valueSerde, valueSerde) ? this.#view : null
+    const { place } = this.batch
+    if (headers !== this.headers || key !== this.key || value !== this.value) return null
+    return writesWhatWasRead(place.keySerde, keySerde) && writesWhatWasRead(place.valueSerde, valueSerde) ? this.read : null
   }
 }
 
@@ -79,12 +85,13 @@ function writesWhatWasRead(reader: Serde<unknown>, writer: Serde<unknown>): bool
  * changes key or value makes a new one. `headers` and `origin` are shared by all records that one input record led to.
  */
 export class StreamRecord<K = unknown, V = unknown> {
-  readonly key: K
-  readonly value: V
+  // Declared, not defined as fields: V8 then makes the object in one step, within the code that asks for it.
+  declare readonly key: K
+  declare readonly value: V
   /** Event time, milliseconds since the epoch, at least 0. */
-  readonly timestamp: number
-  readonly headers: readonly Header[]
-  readonly origin: RecordOrigin
+  declare readonly timestamp: number
+  declare readonly headers: readonly Header[]
+  declare readonly origin: RecordOrigin
 
   constructor(key: K, value: V, timestamp: number, headers: readonly Header[], origin: RecordOrigin) {
     this.key = key

@@ -35,6 +35,9 @@ import type { Joiner, Partitioner, PipeOperator, RecordFunction } from './topolo
 /** A function of the program: value first, then the key, then the whole record (never change it). */
 export type RecordCallback<K, V, R> = (value: V, key: K, record: StreamRecord<K, V>) => R
 
+/** A table never has a row without a key; a stream may have records without one, which meet none. */
+type TableOf<K, V, Gone extends null> = Table<K, V, Gone> | Table<NonNullable<K>, V, Gone>
+
 /** What a stream can be written to: a topic whose types take the stream's. A null key or value needs no serde. */
 export interface SinkTopic<K, V> {
   readonly name: string
@@ -227,7 +230,7 @@ export class Stream<K, V> {
    * its key at that moment; with a global table, the row that `on` names. What has no partner is left out.
    */
   join<GK, V2, R>(table: GlobalTable<GK, V2>, joiner: (value: V, row: V2, key: K) => R, options: GlobalJoinOptions<K, V, GK>): Stream<K, R>
-  join<V2, R, Gone extends null = null>(table: Table<K, V2, Gone>, joiner: (value: V, row: V2, key: K) => R, options?: JoinOptions<K, V>): Stream<K, R>
+  join<V2, R, Gone extends null = null>(table: TableOf<K, V2, Gone>, joiner: (value: V, row: V2, key: K) => R, options?: JoinOptions<K, V>): Stream<K, R>
   join<V2, R>(other: Stream<K, V2>, joiner: (value: V, other: V2, key: K) => R, options: StreamJoinOptions<K, V, V2>): Stream<K, R>
   join(other: JoinPartner, joiner: (...sides: never[]) => unknown, options: AnyJoinOptions = {}): unknown {
     return this.#join('inner', other, joiner as Joiner, options)
@@ -235,7 +238,7 @@ export class Stream<K, V> {
 
   /** As `join`; a record of this stream without a partner is joined with null (with a stream: once its window has closed). */
   leftJoin<GK, V2, R>(table: GlobalTable<GK, V2>, joiner: (value: V, row: V2 | null, key: K) => R, options: GlobalJoinOptions<K, V, GK>): Stream<K, R>
-  leftJoin<V2, R, Gone extends null = null>(table: Table<K, V2, Gone>, joiner: (value: V, row: V2 | null, key: K) => R, options?: JoinOptions<K, V>): Stream<K, R>
+  leftJoin<V2, R, Gone extends null = null>(table: TableOf<K, V2, Gone>, joiner: (value: V, row: V2 | null, key: K) => R, options?: JoinOptions<K, V>): Stream<K, R>
   leftJoin<V2, R>(other: Stream<K, V2>, joiner: (value: V, other: V2 | null, key: K) => R, options: StreamJoinOptions<K, V, V2>): Stream<K, R>
   leftJoin(other: JoinPartner, joiner: (...sides: never[]) => unknown, options: AnyJoinOptions = {}): unknown {
     return this.#join('left', other, joiner as Joiner, options)

@@ -110,8 +110,7 @@ const processors: Readonly<Record<string, (spec: ProcessorSpec) => Handle>> = {
   addHeader: ({ name, value }) => (record, context) => context.forward(record.withHeaders([...record.headers, { key: name!, value: Buffer.from(value!) }])),
   dropHeaders: () => (record, context) => context.forward(record.withHeaders([])),
   context: () => (record, context) => {
-    const { topic, partition, offset } = context.origin
-    context.forward(record.withValue(`${show(record.value)}|${topic}/${partition}/${offset}|${context.streamTime}|${context.now()}`))
+    context.forward(record.withValue(`${show(record.value)}|${placeOf(context)}|${context.streamTime}|${context.now()}`))
   },
   toChild: ({ arg, children }) => (record, context) => context.forward(record, children![record.value !== null && show(record.value).startsWith(arg!) ? 0 : 1]),
   failOn: ({ arg }) => (record, context) => {
@@ -196,11 +195,15 @@ function schedule(spec: ProcessorSpec, context: Context): void {
         for (const { key, value } of [...keyValues(spec, context).all()]) context.forward(context.record(key, value, time))
         return
       case 'punctuateContext': {
-        const { topic, partition, offset } = context.origin
-        context.forward(context.record('punct', `${topic === '' ? 'null' : topic}/${partition}/${offset}`, time))
+        context.forward(context.record('punct', placeOf(context), time))
       }
     }
   })
+}
+
+/** A punctuator has no topic. */
+function placeOf({ origin: { topic, partition, offset } }: Context): string {
+  return `${topic === '' ? 'null' : topic}/${partition}/${offset}`
 }
 
 function put(spec: ProcessorSpec, context: Context, { key, value, timestamp }: StreamRecord): void {

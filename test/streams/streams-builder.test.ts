@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { stringSerde } from '../../src/core/index.ts'
-import { StreamsBuilder, hopping, joinWithin, topic, tumbling, unlimited, windowStore } from '../../src/streams/index.ts'
+import { StreamsBuilder, hopping, joinWithin, keyValueStore, topic, tumbling, unlimited, windowStore } from '../../src/streams/index.ts'
+import type { KeyValueStore, ProcessorFactory } from '../../src/streams/index.ts'
 import { TopologyTestDriver } from '../../src/streams/testing/index.ts'
 
 const text = { key: stringSerde, value: stringSerde }
@@ -81,5 +82,26 @@ describe('a cogroup', () => {
     const driver = new TopologyTestDriver(topology)
     driver.inputTopic(of('in')).pipe({ key: 'k', value: 'x' })
     expect(driver.keyValueStore('all').get('k')).toBe('bx')
+  })
+})
+
+describe('a store of processors', () => {
+  it('may be added before or after the operators that name it', () => {
+    const topology = build((builder) => {
+      const rowsStore = keyValueStore('rows', text)
+      const keep: ProcessorFactory<string, string, never, never> = () => {
+        let rows: KeyValueStore<string, string>
+        return {
+          init: (context) => { rows = context.store(rowsStore) },
+          process: ({ key, value }) => rows.put(key, value),
+        }
+      }
+      builder.stream(of('in')).process(keep, { stores: ['rows'] })
+      builder.addStateStore(rowsStore)
+    })
+    const driver = new TopologyTestDriver(topology)
+    driver.inputTopic(of('in')).pipe({ key: 'k', value: 'v' })
+    expect(driver.keyValueStore<string, string>('rows').get('k')).toBe('v')
+    driver.close()
   })
 })

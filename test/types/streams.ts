@@ -161,6 +161,11 @@ expectType<Table<string, string, null>>().of(names.leftJoin(stream.toTable(), (u
 expectType<Stream<string, string>>().of(stream.join(names, (hit, user, key) => hit.path + user.name + key))
 expectType<Stream<string, string | null>>().of(stream.leftJoin(names, (_hit, user) => user?.name ?? null))
 
+// Records without a key meet no row.
+const mayLackKeys = stream.selectKey((hit) => (hit.path === '' ? null : hit.path))
+expectType<Stream<string | null, string>>().of(mayLackKeys.join(names, (hit, user) => hit.path + user.name))
+expectType<Stream<string | null, string | null>>().of(mayLackKeys.leftJoin(names, (_hit, user, key) => user?.name ?? key))
+
 // Tables whose rows never go, such as counts, join like any other.
 const visits = grouped.count()
 expectType<Stream<string, number>>().of(stream.join(visits, (hit, count) => hit.status + count))

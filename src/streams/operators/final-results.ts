@@ -12,10 +12,19 @@ export interface FinalResult {
 
 type WindowedAggregateNode = NodeOf<'windowAggregate' | 'slidingAggregate' | 'sessionAggregate'>
 
+/** Asked for before a record is put, while every closed window is still in the store; sent after that, as upstream does. */
+export interface FinalResults {
+  /** Of the windows that closed since the last time. */
+  take(closeTime: number): readonly FinalResult[]
+  send(results: readonly FinalResult[], trigger: StreamRecord): void
+}
+
+const none: readonly FinalResult[] = []
+
 /**
  * For on-window-close: sends the windows that closed since the last time, in the order of `closed`, with the headers of the
  * record that closed them. How far it came is committed with the offsets, so that no result is sent twice after a restart.
- * null for on-update. Call it before the record is put, while every closed window is still in the store.
+ * null for on-update.
  */
 export function finalResults(
   node: WindowedAggregateNode,
@@ -23,16 +32,20 @@ export function finalResults(
   output: Output,
   emit: EmitStrategy,
   closed: (lastCloseTime: number, closeTime: number) => Iterable<FinalResult>,
-): ((closeTime: number, trigger: StreamRecord) => void) | null {
+): FinalResults | null {
   if (emit === 'on-update') return null
-  return (closeTime, trigger) => {
-    const lastCloseTime = context.metadata.get(node.store) ?? -1
-    if (closeTime <= lastCloseTime) return
-    context.metadata.set(node.store, closeTime)
-    // The scan ends before anything is sent: what is sent may lead to changes of the store.
-    for (const { window, value, timestamp } of [...closed(lastCloseTime, closeTime)]) {
-      output.next(trigger.at(window, { newValue: value, oldValue: null, isLatest: true }, timestamp))
-    }
-    context.enter(trigger)
+  return {
+    take: (closeTime) => {
+      const lastCloseTime = context.metadata.get(node.store) ?? -1
+      if (closeTime <= lastCloseTime) return none
+      context.metadata.set(node.store, closeTime)
+      return [...closed(lastCloseTime, closeTime)]
+    },
+    send: (results, trigger) => {
+      for (const { window, value, timestamp } of results) {
+        output.next(trigger.at(window, { newValue: value, oldValue: null, isLatest: true }, timestamp))
+      }
+      context.enter(trigger)
+    },
   }
 }

@@ -1,5 +1,5 @@
-import type { OperatorFunction, Subscriber } from 'rxjs'
-import { Observable } from '../rx.ts'
+import type { OperatorFunction } from 'rxjs'
+import { Observable, Subscriber } from '../rx.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { TopologyNode } from '../topology/node.ts'
 import type { OperatorContext } from './operator-context.ts'
@@ -47,13 +47,23 @@ function operatorOf(steps: readonly Step[]): NodeOperator {
   const operator = (source: Observable<StreamRecord>) =>
     new Observable<StreamRecord>((subscriber) => {
       const first = steps.reduceRight<Output>((output, step) => new GuardedStep(step, output, subscriber), subscriber)
-      return source.subscribe({
-        next: (record) => first.next(record),
-        error: (error: unknown) => subscriber.error(error),
-        complete: () => subscriber.complete(),
-      })
+      return source.subscribe(new StepsInput(first, subscriber))
     })
   return Object.assign(operator, { steps })
+}
+
+/** Takes records straight to the first step, without what RxJS puts between a source and an observer; the end goes to those behind the last one. */
+class StepsInput extends Subscriber<StreamRecord> {
+  readonly #first: Output
+
+  constructor(first: Output, subscriber: Subscriber<StreamRecord>) {
+    super(subscriber)
+    this.#first = first
+  }
+
+  override next(record: StreamRecord): void {
+    if (!this.isStopped) this.#first.next(record)
+  }
 }
 
 /** One step of a run. After one of them has failed all of them are done. */

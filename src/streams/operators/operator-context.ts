@@ -1,4 +1,4 @@
-import type { Header, RecordView } from '../../core/index.ts'
+import type { Header, RecordView, Serde } from '../../core/index.ts'
 import type { OpenStore } from '../state/open-store.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { SinkNode, TopologyNode } from '../topology/node.ts'
@@ -24,6 +24,8 @@ export interface OperatorContext {
   send(topic: string, partition: number | null, key: Uint8Array | null, value: Uint8Array | null, timestamp: number, headers: readonly Header[]): void
   /** As `send`, of key, value and headers of a record that was read, just as they are. */
   sendRead(topic: string, record: RecordView, timestamp: number): void
+  /** As `send` to the partition of the key, of what the serdes write; false: not this way, and nothing was sent. @throws what the serdes throw */
+  sendSerialized<K, V>(topic: string, keySerde: Serde<K>, key: K | null, valueSerde: Serde<V>, value: V | null, timestamp: number): boolean
   /** The topic's name in the broker: internal topics get the application id in front. */
   topicName(topic: string): string
   partitionCount(topic: string): number
@@ -40,6 +42,8 @@ export interface OperatorContext {
   failure(node: TopologyNode, record: StreamRecord, error: unknown): Error
   /** Calls `run` by stream time or by the wall clock until it is cancelled. `startAt`: a time of the grid; null: as the kind of time has it. */
   schedule(type: 'stream-time' | 'wall-clock', intervalMs: number, startAt: number | null, run: (timestamp: number) => void): { cancel(): void }
+  /** Called when the whole pipeline is connected, before its first record, in the order of the topology's nodes: here functions of the program begin. */
+  onConnected(node: TopologyNode, begin: () => void): void
   /** Called when the pipeline ends: the task is closed, or rebuilt after a failure. */
   onClose(close: () => void): void
   /** Where operators whose functions wait say so; only they use it, and `setTimer`. */

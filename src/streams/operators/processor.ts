@@ -13,8 +13,10 @@ export function processor(node: NodeOf<'processor'>, context: OperatorContext): 
   return operate(node, context, (output) => {
     const scope = new ProcessorScope(node, context, output)
     const instance = node.factory()
-    instance.init?.(scope as ProcessorContext<unknown, unknown> as ProcessorContext<never, never>)
-    context.onClose(() => instance.close?.())
+    context.onConnected(node, () => {
+      instance.init?.(scope as ProcessorContext<unknown, unknown> as ProcessorContext<never, never>)
+      context.onClose(() => instance.close?.())
+    })
     return (record) => scope.run(record, () => instance.process(record as StreamRecord<never, never>))
   })
 }

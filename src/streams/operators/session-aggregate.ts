@@ -39,7 +39,7 @@ export function sessionAggregate(node: NodeOf<'sessionAggregate'>, context: Oper
       context.enter(record)
       observedTime = Math.max(observedTime, record.timestamp)
       const closeTime = observedTime - graceMs - gapMs
-      emitFinal?.(closeTime, record)
+      const closed = emitFinal?.take(closeTime)
       // A session that closes at this very moment still takes records; what ended before is as good as gone.
       const earliestEnd = Math.max(record.timestamp - gapMs, observedTime - retentionMs)
       const found = [...view.sessionsToMerge(record.key, earliestEnd, record.timestamp + gapMs)]
@@ -53,6 +53,7 @@ export function sessionAggregate(node: NodeOf<'sessionAggregate'>, context: Oper
       if (merged.start !== merged.end || found.length > 1) absorb(view, found, record, send)
       view.put(merged, aggregate)
       send(record, merged, aggregate, null)
+      if (closed !== undefined) emitFinal!.send(closed, record)
     }
   })
 }

@@ -39,6 +39,8 @@ function sizeOfHeaders(headers: readonly Header[]): number {
 /** Serialises records and hands them to the collector. What cannot be written is for `onSerializationError`; what the program's own functions throw is not. */
 export function sink(node: NodeOf<'sink'>, context: OperatorContext): NodeOperator {
   const { topic, partitioner } = node
+  const { keySerde, valueSerde } = node
+  const isDirect = partitioner === null && keySerde.serializeInto !== undefined && valueSerde.serializeInto !== undefined
   const fixedTopic = typeof topic === 'string' ? context.topicName(topic) : null
   const scratchOfKey = new ScratchBytes()
   const scratchOfValue = new ScratchBytes()
@@ -54,6 +56,8 @@ export function sink(node: NodeOf<'sink'>, context: OperatorContext): NodeOperat
         context.sendRead(name, read, record.timestamp)
         return
       }
+      // A batch takes no more than its topic, so a record that is in one is not too large.
+      if (isDirect && record.headers.length === 0 && context.sendSerialized(name, keySerde, record.key, valueSerde, record.value, record.timestamp)) return
       key = record.key === null ? null : scratchOfKey.of(node.keySerde, record.key)
       value = record.value === null ? null : scratchOfValue.of(node.valueSerde, record.value)
       requireRoom(context, name, (key?.length ?? 0) + (value?.length ?? 0) + sizeOfOthers)

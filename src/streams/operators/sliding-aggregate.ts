@@ -58,7 +58,7 @@ export function slidingAggregate(node: NodeOf<'slidingAggregate'>, context: Oper
       context.enter(record)
       observedTime = Math.max(observedTime, record.timestamp)
       const closeTime = observedTime - graceMs
-      emitFinal?.(closeTime, record)
+      const closed = emitFinal?.take(closeTime)
       if (record.timestamp + differenceMs < closeTime) {
         context.dropped(node, 'window closed')
         sendLate(node, record, context)
@@ -67,6 +67,7 @@ export function slidingAggregate(node: NodeOf<'slidingAggregate'>, context: Oper
       const found = [...view.fetch(record.key, record.timestamp - 2 * differenceMs, record.timestamp + 1)]
       if (record.timestamp < differenceMs) updateEarly(windows, record, found)
       else updateWindows(windows, record, found)
+      if (closed !== undefined) emitFinal!.send(closed, record)
     }
   })
 }

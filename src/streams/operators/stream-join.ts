@@ -1,4 +1,4 @@
-import type { OuterJoinStore } from '../state/outer-join-store.ts'
+import type { OuterJoinStore, ParkedRows } from '../state/outer-join-store.ts'
 import type { WindowStore } from '../state/window-store.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { NodeOf } from '../topology/node.ts'
@@ -73,20 +73,30 @@ function lookAround({ side, windows }: NodeOf<'streamJoin'>) {
   return side === 'left' ? { beforeMs, afterMs, graceMs } : { beforeMs: afterMs, afterMs: beforeMs, graceMs }
 }
 
-/** Sends every parked row whose window and grace have passed, and forgets it. */
+/** Sends every parked row whose window and grace have passed, and forgets it when the next one was sent, as upstream does. */
 function flushParked(node: NodeOf<'streamJoin'>, parked: OuterJoinStore, time: JoinTime, trigger: StreamRecord, afterMs: number, send: Send): void {
   const { windows, joiner } = node
   if (time.oldestParked + afterMs + windows.graceMs >= time.streamTime) return
   time.oldestParked = Number.POSITIVE_INFINITY
   const open = { left: false, right: false }
-  for (const { key, side, timestamp, values } of parked.all()) {
-    time.oldestParked = timestamp
-    if (open.left && open.right) break
-    if (timestamp + (side === 'left' ? windows.afterMs : windows.beforeMs) + windows.graceMs >= time.streamTime) {
-      open[side] = true
-      continue
+  let sent: ParkedRows | null = null
+  const forget = (row: ParkedRows | null) => {
+    if (row !== null) parked.remove(row.key, row.timestamp, row.side)
+  }
+  try {
+    for (const row of parked.all()) {
+      const { key, side, timestamp, values } = row
+      time.oldestParked = timestamp
+      if (open.left && open.right) break
+      if (timestamp + (side === 'left' ? windows.afterMs : windows.beforeMs) + windows.graceMs >= time.streamTime) {
+        open[side] = true
+        continue
+      }
+      for (const value of values) send(trigger, key, side === 'left' ? joiner(value, null, key) : joiner(null, value, key), timestamp)
+      forget(sent)
+      sent = row
     }
-    for (const value of values) send(trigger, key, side === 'left' ? joiner(value, null, key) : joiner(null, value, key), timestamp)
-    parked.remove(key, timestamp, side)
+  } finally {
+    forget(sent)
   }
 }

@@ -15,8 +15,10 @@ export function tableTransformValues(node: NodeOf<'tableTransformValues'>, conte
   return operate(node, context, (output) => {
     const table = node.store === null ? null : keptTable(node, node.store, sendOldValues, output, context)
     const transformer = node.factory()
-    transformer.init?.(transformerContext(node, context))
-    context.onClose(() => transformer.close?.())
+    context.onConnected(node, () => {
+      transformer.init?.(transformerContext(node, context))
+      context.onClose(() => transformer.close?.())
+    })
     return (record) => {
       const { key } = record
       const change = asChange(record).value

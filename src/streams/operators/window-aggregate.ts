@@ -14,7 +14,7 @@ import type { Row } from './table-store.ts'
 /**
  * Aggregates of tumbling, hopping and unlimited windows. A record counts in every window that holds its timestamp and that
  * ends after this operator's time minus grace; for each of the others one drop is counted. A null key is dropped, a null
- * value is aggregated. Semantics: KStreamWindowAggregate; final results are sent before windows can leave the store.
+ * value is aggregated. Semantics: KStreamWindowAggregate; final results are taken before windows can leave the store.
  */
 export function windowAggregate(node: NodeOf<'windowAggregate'>, context: OperatorContext): NodeOperator {
   const { sendOldValues, windows } = node
@@ -47,7 +47,7 @@ export function windowAggregate(node: NodeOf<'windowAggregate'>, context: Operat
       context.enter(record)
       observedTime = Math.max(observedTime, timestamp)
       const closeTime = observedTime - graceMs
-      emitFinal?.(closeTime, record)
+      const closed = emitFinal?.take(closeTime)
       if (windows.type === 'unlimited') {
         if (timestamp >= windows.startMs) update(record, { key, start: windows.startMs, end: Number.POSITIVE_INFINITY }, closeTime)
         return
@@ -57,6 +57,7 @@ export function windowAggregate(node: NodeOf<'windowAggregate'>, context: Operat
       let isLate = true
       for (let start = first; start <= timestamp; start += advanceMs) if (update(record, { key, start, end: start + sizeMs }, closeTime)) isLate = false
       if (isLate) sendLate(node, record, context)
+      if (closed !== undefined) emitFinal!.send(closed, record)
     }
   })
 }

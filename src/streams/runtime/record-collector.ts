@@ -1,5 +1,6 @@
-import type { Header, RecordView, TopicPartition, UnsealedBatch } from '../../core/index.ts'
-import { RecordBatchBuilder, partitionForKey } from '../../core/index.ts'
+import type { Header, RecordView, Serde, TopicPartition, UnsealedBatch } from '../../core/index.ts'
+import { RecordBatchBuilder, bytesSerde, partitionForKey } from '../../core/index.ts'
+import { ScratchBytes } from '../state/scratch-bytes.ts'
 
 /** Takes what a task writes: results, changelogs and dead letters, in the order of writing. */
 export interface RecordCollector {
@@ -7,6 +8,11 @@ export interface RecordCollector {
   send(topic: string, partition: number | null, key: Uint8Array | null, value: Uint8Array | null, timestamp: number, headers: readonly Header[]): void
   /** As `send`, of key, value and headers of a record that was read. Optional, for speed. */
   sendRead?(topic: string, partition: number | null, record: RecordView, timestamp: number): void
+  /**
+   * As `send` to the partition of the key, of what the serdes write, without headers. False: it cannot be done this way, or there is no
+   * room in the batch; nothing was sent. @throws what the serdes throw. Optional, for speed.
+   */
+  sendSerialized?<K, V>(topic: string, keySerde: Serde<K>, key: K | null, valueSerde: Serde<V>, value: V | null, timestamp: number): boolean
   /** @throws UNKNOWN_TOPIC_OR_PARTITION */
   partitionCount(topic: string): number
 }
@@ -36,6 +42,7 @@ export class BatchingCollector implements RecordCollector {
   readonly #options: BatchingCollectorOptions
   readonly #topics = new Map<string, TopicBatches>()
   #last: TopicBatches | null = null
+  readonly #keyScratch = new ScratchBytes()
 
   constructor(options: BatchingCollectorOptions) {
     this.#options = options
@@ -57,6 +64,17 @@ export class BatchingCollector implements RecordCollector {
     if (builder.addRead(record, timestamp)) return
     this.#sendOut(batches, target, builder)
     builder.addRead(record, timestamp)
+  }
+
+  sendSerialized<K, V>(topic: string, keySerde: Serde<K>, key: K | null, valueSerde: Serde<V>, value: V | null, timestamp: number): boolean {
+    const batches = this.#last?.topic === topic ? this.#last : this.#batchesOf(topic)
+    if (key === null || batches.partitions === 1) {
+      const builder = batches.builders[key === null ? batches.sticky : 0]
+      return builder !== undefined && builder.addSerialized(keySerde, key, valueSerde, value, timestamp)
+    }
+    const keyBytes = this.#keyScratch.of(keySerde, key)
+    const builder = batches.builders[partitionForKey(keyBytes, batches.partitions)]
+    return builder !== undefined && builder.addSerialized(bytesSerde, keyBytes, valueSerde, value, timestamp)
   }
 
   partitionCount(topic: string): number {

@@ -1,8 +1,9 @@
 import { StreamError } from '../../core/index.ts'
-import type { RecordBatch, RecordView } from '../../core/index.ts'
+import type { Header, RecordBatch, RecordReader, RecordView } from '../../core/index.ts'
 import { InputOrigin, StreamRecord } from '../stream-record.ts'
-import type { InputPlace, RecordOrigin } from '../stream-record.ts'
+import type { InputBatch, InputPlace, RecordOrigin } from '../stream-record.ts'
 import type { SourceNode } from '../topology/node.ts'
+import { ViewReader } from './view-reader.ts'
 
 export interface RecordQueueOptions {
   readonly topic: string
@@ -24,7 +25,8 @@ export class RecordQueue {
   readonly #options: RecordQueueOptions
   readonly #place: InputPlace
   readonly #batches: RecordBatch[] = []
-  #records: Iterator<RecordView> | null = null
+  /** The batch that is begun. */
+  #batch: InputBatch | null = null
   #head: StreamRecord | null = null
   #buffered = 0
   #consumedTo = -1
@@ -91,7 +93,7 @@ export class RecordQueue {
   /** Forgets what was added. */
   clear(): void {
     this.#batches.length = 0
-    this.#records = null
+    this.#batch = null
     this.#head = null
     this.#buffered = 0
     this.#endOffset = -1
@@ -99,43 +101,40 @@ export class RecordQueue {
 
   #advance(): void {
     this.#head = null
-    for (let view = this.#nextView(); view !== null; view = this.#nextView()) {
-      this.#head = this.#decode(view)
-      if (this.#head !== null) return
-    }
+    while (this.#head === null && this.#nextRecord()) this.#head = this.#decode(this.#batch!)
   }
 
-  #nextView(): RecordView | null {
-    for (;;) {
-      this.#records ??= this.#batches.shift()?.[Symbol.iterator]() ?? null
-      if (this.#records === null) {
+  /** False: all that was added is read. */
+  #nextRecord(): boolean {
+    while (this.#batch === null || !this.#batch.reader.next()) {
+      this.#batch = null
+      const batch = this.#batches.shift()
+      if (batch === undefined) {
         this.#buffered = 0
-        return null
+        return false
       }
-      const next = this.#records.next()
-      if (!next.done) {
-        this.#buffered--
-        return next.value
-      }
-      this.#records = null
+      this.#batch = { place: this.#place, reader: batch.reader?.() ?? new ViewReader(batch) }
     }
+    this.#buffered--
+    return true
   }
 
   /** null: the record is left out. */
-  #decode(view: RecordView): StreamRecord | null {
+  #decode(batch: InputBatch): StreamRecord | null {
     const { source } = this.#options
-    const { headers } = view
+    const { reader } = batch
+    const { headers } = reader
     let key: unknown = null
     let value: unknown = null
     try {
-      key = readKey(view, source)
-      value = readValue(view, source)
+      key = readKey(reader, source)
+      value = readValue(reader, source)
     } catch (error) {
-      const origin = new InputOrigin(this.#place, view, null, null, headers)
-      if (this.#options.onDeserializationError(view, origin, error)) return null
+      const origin = new InputOrigin(batch, reader.offset, reader.mark, null, null, headers)
+      if (this.#options.onDeserializationError(origin.read, origin, error)) return null
       throw deserializationFailure(this.#options, origin, error)
     }
-    return this.#stamp(new StreamRecord(key, value, view.timestamp, headers, new InputOrigin(this.#place, view, key, value, headers)))
+    return this.#stamp(readRecord(batch, reader.offset, reader.mark, key, value, reader.timestamp, headers))
   }
 
   #stamp(record: StreamRecord): StreamRecord | null {
@@ -165,20 +164,21 @@ export class RecordQueue {
   }
 }
 
-function readKey(view: RecordView, { keySerde, rejectsNullKey }: SourceNode): unknown {
-  const key = view.keyAs === undefined ? deserialized(view.key, keySerde) : view.keyAs(keySerde)
-  if (key === null && rejectsNullKey && view.key === null) throw nullRefused('key')
+/** A function of its own: within a larger one the compiler calls the constructors instead of making the objects in place. */
+function readRecord(batch: InputBatch, offset: number, mark: number, key: unknown, value: unknown, timestamp: number, headers: readonly Header[]): StreamRecord {
+  return new StreamRecord(key, value, timestamp, headers, new InputOrigin(batch, offset, mark, key, value, headers))
+}
+
+function readKey(reader: RecordReader, { keySerde, rejectsNullKey }: SourceNode): unknown {
+  const key = reader.keyAs(keySerde)
+  if (key === null && rejectsNullKey && !reader.hasKey) throw nullRefused('key')
   return key
 }
 
-function readValue(view: RecordView, { valueSerde, rejectsNullValue }: SourceNode): unknown {
-  const value = view.valueAs === undefined ? deserialized(view.value, valueSerde) : view.valueAs(valueSerde)
-  if (value === null && rejectsNullValue && view.value === null) throw nullRefused('value')
+function readValue(reader: RecordReader, { valueSerde, rejectsNullValue }: SourceNode): unknown {
+  const value = reader.valueAs(valueSerde)
+  if (value === null && rejectsNullValue && !reader.hasValue) throw nullRefused('value')
   return value
-}
-
-function deserialized(bytes: Uint8Array | null, serde: SourceNode['keySerde']): unknown {
-  return bytes === null ? null : serde.deserialize(bytes)
 }
 
 function nullRefused(what: string): StreamError {

@@ -239,7 +239,11 @@ export class StreamTask {
     this.#lastQueue = null
     if (this.#standsBy) return noPipeline
     const pipeline = compileTask(this.#options.nodes, this.#context, (error) => { this.#failure ??= error })
-    this.#context.connect(pipeline)
+    try {
+      this.#context.connect(pipeline)
+    } catch (error) {
+      this.#failure ??= error
+    }
     return pipeline
   }
 

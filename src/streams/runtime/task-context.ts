@@ -1,5 +1,5 @@
 import { AssertionError, StreamError } from '../../core/index.ts'
-import type { ErrorCode, Header, RecordView } from '../../core/index.ts'
+import type { ErrorCode, Header, RecordView, Serde } from '../../core/index.ts'
 import type { Output } from '../operators/operate.ts'
 import { AsyncWork } from '../operators/async-work.ts'
 import type { OperatorContext } from '../operators/operator-context.ts'
@@ -29,6 +29,7 @@ export class TaskContext implements OperatorContext {
   readonly #options: StreamTaskOptions
   #committedMetadata: ReadonlyMap<string, number> = new Map()
   #punctuators = newPunctuators()
+  #beginners: { readonly node: TopologyNode; readonly begin: () => void }[] = []
   #closers: (() => void)[] = []
   #committers: (() => void)[] = []
   readonly #shared = new Map<string, unknown>()
@@ -98,6 +99,10 @@ export class TaskContext implements OperatorContext {
     else collector.sendRead(topic, null, record, timestamp)
   }
 
+  sendSerialized<K, V>(topic: string, keySerde: Serde<K>, key: K | null, valueSerde: Serde<V>, value: V | null, timestamp: number): boolean {
+    return this.#options.collector.sendSerialized?.(topic, keySerde, key, valueSerde, value, timestamp) ?? false
+  }
+
   topicName(topic: string): string {
     return this.#options.repartitionTopics.includes(topic) ? `${this.applicationId}-${topic}` : topic
   }
@@ -127,6 +132,10 @@ export class TaskContext implements OperatorContext {
   shared<T>(name: string, make: () => T): T {
     if (!this.#shared.has(name)) this.#shared.set(name, make())
     return this.#shared.get(name) as T
+  }
+
+  onConnected(node: TopologyNode, begin: () => void): void {
+    this.#beginners.push({ node, begin })
   }
 
   onClose(close: () => void): void {
@@ -167,8 +176,12 @@ export class TaskContext implements OperatorContext {
 
   // -------------------------------------------------------------------------------------------- for the task
 
+  /** The pipeline stands. @throws what a processor threw when it began */
   connect(pipeline: Pipeline): void {
     this.#pipeline = pipeline
+    const { nodes } = this.#options
+    const beginners = this.#beginners.splice(0).sort((a, b) => nodes.indexOf(a.node) - nodes.indexOf(b.node))
+    for (const { begin } of beginners) begin()
   }
 
   begin(record: StreamRecord, nowMs: number, streamTime: number): void {
@@ -205,6 +218,7 @@ export class TaskContext implements OperatorContext {
     this.#punctuators = newPunctuators()
     this.#shared.clear()
     this.#committers = []
+    this.#beginners = []
     const failures: unknown[] = []
     for (const close of this.#closers.splice(0)) {
       try {

@@ -49,18 +49,21 @@ export class JoinBuffer {
     return true
   }
 
-  /** Takes out what has waited long enough, the oldest first. */
+  /** Takes out what has waited long enough, the oldest first; each leaves when all that follows from it has happened. */
   *evictDue(): Iterable<StreamRecord> {
     const due = this.#observedTime.value - this.#options.graceMs
     if (due < 0) return
     for (let first = this.#bytes.first(); first !== null && readInt64(first.key, 1) <= due; first = this.#bytes.first()) {
       const { key, value } = first
       const { row } = decodeBuffered(value)
-      this.#bytes.delete(key)
       const origin = { topic: row.topic, partition: row.partition, offset: row.offset, rawKey: null, rawValue: null }
       const bufferedKey = this.#options.keySerde.deserialize(key.subarray(beforeKey, key.length - 4))
       const bufferedValue = row.newValue === null ? null : this.#options.valueSerde.deserialize(row.newValue)
-      yield new StreamRecord(bufferedKey, bufferedValue, row.timestamp, row.headers, origin)
+      try {
+        yield new StreamRecord(bufferedKey, bufferedValue, row.timestamp, row.headers, origin)
+      } finally {
+        this.#bytes.delete(key)
+      }
     }
   }
 

@@ -172,7 +172,11 @@ function openWindow(spec: StoreSpec, host: StoreHost): OpenStore {
     sequence,
     cached: layers.cache !== null,
     byTime: spec.persistent ? (spec.timeOrdered === true ? 'all' : 'none') : 'every',
-    ...(layers.report === null ? {} : { onNothing: (rowKey) => layers.report?.(rowKey, null) }),
+    onNothing: (rowKey, start) => {
+      // As upstream, whose stores on disk do not look at it.
+      if (!spec.persistent) segments.store.passBy(start)
+      layers.report?.(rowKey, null)
+    },
   })
   const store = assemble(spec, layers, view)
   return {

@@ -95,6 +95,12 @@ export class SegmentedByteStore implements ByteStore {
     segment.times?.put(this.#options.keys.byTime(key), value === null ? null : nothing)
   }
 
+  /** A row of that time that is not kept moves time all the same, and counts when it comes too late. */
+  passBy(time: number): void {
+    this.#observe(time)
+    if (this.#isRefused(time)) this.#options.onExpired()
+  }
+
   /** Segment by segment, in each by key, unless asked for the order of time. */
   *scan(range: ByteRange): Iterable<ByteEntry> {
     const fromTime = Math.max(range.fromTime ?? 0, range.includesExpired ? 0 : this.firstVisibleTime)

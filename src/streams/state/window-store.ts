@@ -47,7 +47,7 @@ export interface WindowStoreOptions<K, V> {
   /** Of the last duplicate. */
   readonly sequence: StoreNumber
   /** Where duplicates are kept: null was put, which takes a number and stands in the changelog, but not in the store. */
-  readonly onNothing?: (rowKey: Uint8Array) => void
+  readonly onNothing: (rowKey: Uint8Array, start: number) => void
 }
 
 /** Values by key and window start. */
@@ -76,7 +76,7 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
       const { sequence } = this.#options
       sequence.value = (sequence.value + 1) & 0x7fff_ffff
       const rowKey = this.#rows.key.first(this.#writeRowKey(key, start, sequence.value))
-      if (value === null) this.#options.onNothing?.(rowKey)
+      if (value === null) this.#options.onNothing(rowKey, start)
       else this.#bytes.put(rowKey, this.#options.valueSerde.serialize(value))
       return
     }

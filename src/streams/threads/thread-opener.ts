@@ -39,6 +39,6 @@ export async function threadOpener({ config, topology, partitionCounts }: Thread
 /** From TypeScript sources, which Node 20 cannot run in a thread, there is no default. */
 function workerOf({ threadWorker }: ResolvedConfig): URL {
   if (threadWorker !== null) return threadWorker
-  if (!import.meta.url.endsWith('.ts')) return new URL('./thread-worker.js', import.meta.url)
+  if (!import.meta.url.endsWith('.ts')) return new URL(import.meta.resolve('#stream-thread'))
   throw new StreamError('INVALID_CONFIG', 'worker threads need threadWorker where this package itself runs from TypeScript', { details: { key: 'threadWorker' } })
 }

@@ -1,4 +1,5 @@
 import { StreamError } from '../../core/index.ts'
+import { hashOrder } from './hash-order.ts'
 import { wholeName } from './names.ts'
 import type { GlobalStore, RepartitionTopicSpec, SourceNode, StoreSpec, TopologyData, TopologyNode } from './node.ts'
 import { subTopologiesOf } from './sub-topologies.ts'
@@ -73,7 +74,7 @@ export class TopologyWriter {
 
   finish(): TopologyData {
     const nodes = [...this.#nodes.values()].map(node => Object.freeze({ ...node, stores: Object.freeze([...this.#storesOfNode.get(node.name)!]) }))
-    const stores = [...this.#stores.values()]
+    const stores = this.#storesByUse(nodes)
     for (const node of nodes) {
       const missing = node.stores.find(store => !this.#stores.has(store))
       if (missing !== undefined) throw invalid(`${node.name} uses the state store ${missing}, which does not exist`)
@@ -87,6 +88,12 @@ export class TopologyWriter {
       copartitionGroups: Object.freeze(copartitionGroups),
       ...subTopologiesOf(nodes, stores, this.#globalStores),
     }
+  }
+
+  /** In the order of the nodes that use them, in which a task opens and flushes them; then those that nobody uses. */
+  #storesByUse(nodes: readonly TopologyNode[]): readonly StoreSpec[] {
+    const names = new Set([...nodes.flatMap(({ stores }) => hashOrder(stores)), ...this.#stores.keys()])
+    return [...names].flatMap((name) => this.#stores.get(name) ?? [])
   }
 
   #registerSource({ name, topics, pattern }: SourceNode): void {

@@ -44,4 +44,39 @@ describe('PunctuationQueue', () => {
     queue.punctuate(9)
     expect(ran).toEqual(['first', 'second'])
   })
+
+  it('runs those that are due at once in the order in which upstream\'s heap has them', () => {
+    const queue = new PunctuationQueue()
+    const ran: string[] = []
+    for (const name of ['a', 'b', 'c', 'd']) queue.schedule(0, 10, () => ran.push(name))
+    queue.punctuate(1)
+    queue.punctuate(10)
+    expect(ran.join('')).toBe('adbcbcad')
+  })
+
+  it('runs at once what a punctuator schedules for a time that has come, and ends when that schedules more', () => {
+    const queue = new PunctuationQueue()
+    const ran: string[] = []
+    const again = (depth: number) => () => {
+      ran.push(`${depth}`)
+      queue.schedule(0, 100, again(depth + 1))
+    }
+    queue.schedule(0, 100, again(0))
+    queue.punctuate(5)
+    expect(ran).toEqual(['0', '1'])
+    queue.punctuate(6)
+    expect(ran.slice(2)).toEqual(['2', '3'])
+  })
+
+  it('keeps no more than some of those that are cancelled long before their time', () => {
+    const queue = new PunctuationQueue()
+    let ran = 0
+    const kept = queue.schedule(1_000, 1_000, () => ran++)
+    for (let round = 0; round < 10_000; round++) queue.schedule(1_000_000, 1, () => undefined).cancel()
+    expect(queue.size).toBeLessThan(200)
+    queue.punctuate(1_000)
+    kept.cancel()
+    queue.punctuate(5_000_000)
+    expect([ran, queue.size]).toEqual([1, 0])
+  })
 })

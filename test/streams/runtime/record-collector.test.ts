@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { partitionForKey } from '../../../src/core/index.ts'
+import { longSerde, partitionForKey, stringSerde } from '../../../src/core/index.ts'
+import type { UnsealedBatch } from '../../../src/core/index.ts'
 import { BatchingCollector } from '../../../src/streams/runtime/record-collector.ts'
 
 function collector(maxBatchBytes: number) {
@@ -43,6 +44,24 @@ describe('BatchingCollector', () => {
     for (let count = 0; count < 30; count++) batching.send('t', null, null, value, count, [])
     batching.flush()
     expect(new Set(sent.map(({ target }) => target)).size).toBe(3)
+  })
+
+  it('sends what serdes write where their bytes would go', () => {
+    for (const partitions of [1, 3]) {
+      const sent = [true, false].map((isDirect) => {
+        const batches: { readonly partition: number; readonly batch: UnsealedBatch }[] = []
+        const batching = new BatchingCollector({ maxBatchBytes: 600, partitionCount: () => partitions, sendBatch: ({ partition }, batch) => batches.push({ partition, batch }) })
+        for (let index = 0; index < 200; index++) {
+          const key = index % 7 === 0 ? null : `key-${index}`
+          if (isDirect && batching.sendSerialized('t', stringSerde, key, longSerde, index, 1_000)) continue
+          batching.send('t', null, key === null ? null : stringSerde.serialize(key), longSerde.serialize(index), 1_000, [])
+        }
+        batching.flush()
+        return batches.map(({ partition, batch }) => `${partition} ${Buffer.from(batch.bytes).toString('hex')}`)
+      })
+      expect(sent[0]!.length).toBeGreaterThan(5)
+      expect(sent[0]).toEqual(sent[1])
+    }
   })
 
   it('forgets what was not handed over', () => {
