@@ -25,6 +25,11 @@ export interface OptionSettings<T> {
   readonly importance?: Importance
   /** A further rule on the parsed value, such as `z.number().min(1)`; its message is shown. */
   readonly check?: z.ZodType
+  /**
+   * A further rule whose complaint is a whole sentence. As upstream's validators it is asked about null, too, where a value is missing that is required,
+   * or null is written; `name` is without the prefix under which the option may stand.
+   */
+  readonly rule?: (value: T | null, name: string) => string | null
   readonly group?: string
   /** Place inside the group, for tools that draw forms. */
   readonly order?: number
@@ -38,6 +43,8 @@ export interface OptionSettings<T> {
   readonly visible?: (config: RawConfig) => boolean
   /** For `oneOf`: the words are told apart by case, too. */
   readonly exactCase?: boolean
+  /** For `oneOf`: how a complaint lists the words. Default as they are given. */
+  readonly listedAs?: string
 }
 
 export interface ConfigOption<T> {
@@ -124,7 +131,7 @@ export const option = {
   /** One of the words given, in any case; the parsed value is the word as given here. */
   oneOf<const W extends string, const S extends OptionSettings<W>>(words: readonly W[], settings: S & OptionSettings<W>): ConfigOption<OrNull<W, S>> {
     const isExact = settings.exactCase === true
-    const complaint = `String must be one of${isExact ? '' : ' (case insensitive)'}: ${words.join(', ')}`
+    const complaint = `String must be one of${isExact ? '' : ' (case insensitive)'}: ${settings.listedAs ?? words.join(', ')}`
     const schema = parsed(complaint, (text) => words.find((word) => word === text || (!isExact && word.toLowerCase() === text.toLowerCase())))
     return makeOption<W, S>('string', schema, { recommended: () => words, ...settings })
   },
@@ -154,8 +161,8 @@ export interface ConfigSpec<C> {
   readonly options: ConfigOptions
   /** Keys that begin so are let through unread, such as `topic.creation.`; read them from the raw config. */
   readonly prefixes: readonly string[]
-  /** Every option with its value and its errors; never throws. Unknown keys are `unknownKeys`' business. */
-  check(raw: RawConfig): readonly OptionCheck[]
+  /** Every option with its value and its errors; never throws. Unknown keys are `unknownKeys`' business. `prefix` is what its names stand under, for complaints. */
+  check(raw: RawConfig, prefix?: string): readonly OptionCheck[]
   /** Values with defaults filled in. Unknown keys are left out. @throws INVALID_CONFIG with every complaint */
   parse(raw: RawConfig): C
 }
@@ -164,12 +171,15 @@ export interface ConfigSpecSettings<C> {
   readonly prefixes?: readonly string[]
   /** Rules over several options, run when each by itself is right: option name → complaint. */
   readonly rules?: (config: C) => Readonly<Record<string, string>>
+  /** Rules over several options as they are written, which are always run: option name → complaints. */
+  readonly writtenRules?: (raw: RawConfig) => Readonly<Record<string, readonly string[]>>
 }
 
 /** `const spec = configSpec({ file: option.string({ doc: 'The file to read.' }) })` */
 export function configSpec<const O extends ConfigOptions>(options: O, settings: ConfigSpecSettings<Parsed<O>> = {}): ConfigSpec<Parsed<O>> & { readonly options: O } {
-  const check = (raw: RawConfig): readonly OptionCheck[] => {
-    const alone = Object.entries(options).map(([name, each]) => checkOption(name, each, raw))
+  const check = (raw: RawConfig, prefix = ''): readonly OptionCheck[] => {
+    const complaintsOf = settings.writtenRules?.(raw) ?? {}
+    const alone = Object.entries(options).map(([name, each]) => withComplaints(checkOption(name, each, raw, prefix), complaintsOf[name] ?? []))
     if (settings.rules === undefined || alone.some(({ errors }) => errors.length > 0)) return alone
     const complaints = settings.rules(collect(alone) as Parsed<O>)
     return alone.map((each) => (Object.hasOwn(complaints, each.name) ? { ...each, errors: [complaints[each.name]!] } : each))
@@ -206,28 +216,41 @@ function collect(checks: readonly OptionCheck[]): Readonly<Record<string, unknow
   return Object.fromEntries(checks.map(({ name, value }) => [name, value]))
 }
 
-function checkOption(name: string, { schema, settings, type }: ConfigOption<unknown>, raw: RawConfig): OptionCheck {
-  const written = Object.hasOwn(raw, name) ? raw[name]! : null
+function withComplaints(check: OptionCheck, complaints: readonly string[]): OptionCheck {
+  return complaints.length === 0 ? check : { ...check, errors: [...check.errors, ...complaints] }
+}
+
+function checkOption(name: string, { schema, settings, type }: ConfigOption<unknown>, raw: RawConfig, prefix: string): OptionCheck {
+  const isWritten = Object.hasOwn(raw, name)
+  const written = isWritten ? raw[name]! : null
+  const complaintOf = (value: unknown) => settings.rule?.(value, name) ?? []
   if (written === null) {
-    const errors = settings.default === undefined ? [`Missing required configuration "${name}" which has no default value.`] : []
-    return { name, text: configText(settings.default ?? null), value: settings.default ?? null, errors }
+    const missing = settings.default === undefined ? [`Missing required configuration "${prefix}${name}" which has no default value.`] : []
+    const isAsked = isWritten || settings.default === undefined
+    return { name, text: isWritten ? null : configText(settings.default ?? null), value: settings.default ?? null, errors: missing.concat(isAsked ? complaintOf(null) : []) }
   }
   const text = type === 'password' ? '[hidden]' : written
   const result = schema.safeParse(written)
   const complaints = result.success ? checkRule(settings.check, result.data) : result.error.issues.map((issue) => issue.message)
   const shown = result.success && type !== 'password' ? shownValue(result.data) : text
-  const errors = complaints.map((complaint) => `Invalid value ${shown} for configuration ${name}: ${complaint}`)
+  // as upstream, what cannot be read at all is told with the whole name
+  const told = result.success || texts.includes(type) ? name : prefix + name
+  const errors = complaints.map((complaint) => `Invalid value ${shown} for configuration ${told}: ${complaint}`)
   if (!result.success && settings.check !== undefined && numeric.includes(type)) errors.push(`Invalid value null for configuration ${name}: Value must be non-null`)
-  return { name, text: checkedText(type, text, result), value: result.data ?? null, errors }
+  return { name, text: checkedText(type, text, result), value: result.data ?? null, errors: result.success ? errors.concat(complaintOf(result.data)) : errors }
 }
+
+/** Types of which every text is one. */
+const texts: readonly ConfigType[] = ['string', 'list', 'class', 'password']
 
 /** Types of which upstream checks the range even of what it could not read. */
 const numeric: readonly ConfigType[] = ['int', 'short', 'long', 'double']
 
 /** As upstream shows it: what was read rather than what was written, and null for what is no number. */
 function checkedText(type: ConfigType, text: string, result: { readonly success: boolean; readonly data?: unknown }): string | null {
+  if (type === 'string') return text.trim()
   if (result.success) return type === 'password' ? text : configText(result.data)
-  return type === 'string' || type === 'list' || type === 'password' ? text : null
+  return type === 'list' || type === 'password' ? text : null
 }
 
 /** As upstream shows a value that was parsed and then refused. */

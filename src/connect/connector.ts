@@ -141,6 +141,8 @@ export interface SourceTaskContext extends TaskContext {
   offsets(partitions: readonly SourcePartition[]): Promise<readonly (SourceOffset | undefined)[]>
   /** Every source partition of the connector, of all its tasks, that has a committed offset. For sources that must recognise what they know by other names. */
   allOffsets(): Promise<readonly (readonly [SourcePartition, SourceOffset])[]>
+  /** True in a worker without exactly-once sources: what was given before a crash may be in the topics, though its offset was not committed. */
+  readonly atLeastOnce?: boolean
   /** Present when `transaction.boundary=connector` in a worker with exactly-once sources. */
   readonly transaction?: TransactionContext
 }
@@ -253,7 +255,8 @@ export interface Predicate {
 export interface TransformPlugin<C = unknown> extends Plugin {
   readonly type: 'transformation'
   readonly config: ConfigSpec<C>
-  create(config: C): Transform
+  /** `log`: of the task; absent where only the config is looked at. */
+  create(config: C, log?: Log): Transform
 }
 
 export interface PredicatePlugin<C = unknown> extends Plugin {

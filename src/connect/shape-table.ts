@@ -74,13 +74,29 @@ function hasNames(members: PlainMembers, names: readonly string[]): boolean {
   return index === names.length
 }
 
-/** The function that `source` returns. Null where no code may be made at run time. */
+type Maker = (...given: readonly unknown[]) => unknown
+
+/** Sources whose code is kept. */
+const maxMakers = 128
+const makers = new Map<string, Maker>()
+
+/** The function that `source` gives. Made of the same source again it begins with the machine code there is: a connector that restarts is fast at once. Null where no code may be made at run time. */
 export function compiled<F>(source: string, given: Readonly<Record<string, unknown>> = {}): F | null {
   try {
-    return compileFunction(`return ${source}`, Object.keys(given))(...Object.values(given)) as F
+    return makerOf(source, Object.keys(given))(...Object.values(given)) as F
   } catch {
     return null
   }
+}
+
+function makerOf(source: string, names: readonly string[]): Maker {
+  const key = `${names.join()}:${source}`
+  const known = makers.get(key)
+  if (known !== undefined) return known
+  const made = compileFunction(`return ${source}`, [...names]) as Maker
+  if (makers.size >= maxMakers) for (const oldest of makers.keys()) { makers.delete(oldest); break }
+  makers.set(key, made)
+  return made
 }
 
 /** A member of an object literal; written as a name, `__proto__` would be the prototype. */

@@ -34,7 +34,7 @@ interface ConverterCase {
 }
 
 const makers: Readonly<Record<string, (config: ConverterCase['config']) => Converter>> = {
-  StringConverter: (config) => stringConverter(stringConverterConfig.parse(config)),
+  StringConverter: (config) => stringConverter(stringConverterConfig.parse({ 'converter.type': 'value', ...config })),
   JsonConverter: (config) => jsonConverter(jsonConverterConfig.parse({ 'converter.type': 'value', ...config })),
   ByteArrayConverter: byteArrayConverter,
   BooleanConverter: booleanConverter,

@@ -68,7 +68,7 @@ function ours(value: unknown): unknown {
 function differentBody(request: Request, expected: unknown, got: unknown, kind: Exchange['kind']): string | undefined {
   const path = request.path.split('?')[0]!
   if (path === '/connectors' && Array.isArray(expected)) return same([...(expected as string[])].toSorted(), [...(got as string[])].toSorted(), 'connectors')
-  if (path === '/connector-plugins') return missing(expected as readonly Json[], got as readonly Json[], ({ class: name, type }) => `${String(name)} ${String(type)}`)
+  if (path === '/connector-plugins' && Array.isArray(expected)) return missing(expected as readonly Json[], got as readonly Json[], ({ class: name, type }) => `${String(name)} ${String(type)}`)
   if (path.endsWith('/config/validate') && isObject(expected) && 'configs' in expected) return differentValidation(expected, got as Json)
   if (path.startsWith('/connector-plugins/') && Array.isArray(expected)) return missing(expected as readonly Json[], got as readonly Json[], ({ name }) => String(name))
   if (path.endsWith('/offsets') && isObject(expected) && Array.isArray(expected['offsets'])) return same(sorted(expected['offsets']), sorted((got as Json)['offsets'] as readonly unknown[]), 'offsets')

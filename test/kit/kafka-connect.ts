@@ -1,4 +1,4 @@
-/** A real Kafka Connect worker, distributed, from the jars of the kit, with the connectors of kafka/connect/Scripted.java. */
+/** A real Kafka Connect worker from the jars of the kit, with the connectors of kafka/connect/Scripted.java. */
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -19,13 +19,15 @@ export interface KafkaConnectOptions {
   readonly bootstrapServers: string
   /** What else the worker's properties shall hold. */
   readonly config?: Readonly<Record<string, string>>
+  /** Default distributed. */
+  readonly mode?: 'distributed' | 'standalone'
   /** Also Kafka's own file connectors. Default false. */
   readonly withFileConnectors?: boolean
   /** More options of `java`, such as those of a worker that is measured. */
   readonly javaOptions?: readonly string[]
 }
 
-export async function startKafkaConnect({ bootstrapServers, config = {}, withFileConnectors = false, javaOptions: moreOptions = [] }: KafkaConnectOptions): Promise<KafkaConnect> {
+export async function startKafkaConnect({ bootstrapServers, config = {}, mode = 'distributed', withFileConnectors = false, javaOptions: moreOptions = [] }: KafkaConnectOptions): Promise<KafkaConnect> {
   const home = mkdtempSync(join(tmpdir(), 'millrace-kafka-connect-'))
   const classes = join(home, 'classes')
   mkdirSync(classes)
@@ -43,7 +45,7 @@ export async function startKafkaConnect({ bootstrapServers, config = {}, withFil
   const file = join(home, 'worker.properties')
   writeFileSync(file, Object.entries(properties).map(([key, value]) => `${key}=${value}\n`).join(''))
   const classPath = [kafkaClassPath(), classes, ...(withFileConnectors ? [fileConnectorsClassPath()] : [])].join(delimiter)
-  const java = spawn('java', ['-Xmx320m', ...javaOptions, ...archiveOptions(), ...moreOptions, '-cp', classPath, 'org.apache.kafka.connect.cli.ConnectDistributed', file], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const java = spawn('java', ['-Xmx320m', ...javaOptions, ...archiveOptions(), ...moreOptions, '-cp', classPath, `org.apache.kafka.connect.cli.${mode === 'distributed' ? 'ConnectDistributed' : 'ConnectStandalone'}`, file], { stdio: ['ignore', 'ignore', 'pipe'] })
   let errors = ''
   java.stderr.on('data', (chunk: Buffer) => { errors = (errors + chunk.toString()).slice(-4000) })
   const ended = new Promise<void>((resolve) => { java.once('close', () => resolve()) })

@@ -1,6 +1,6 @@
 /** Runs one source task without a worker: polls it, keeps what it gives, commits offsets when told, and forgets the rest at a crash. */
 import { parseSchemaless } from 'millrace/connect'
-import type { Clock, GaugeSettings, Log, RawConfig, SourceOffset, SourcePartition, SourcePlugin, SourcePoll, SourcePosition, SourceRecord, SourceSpans, SourceTask } from 'millrace/connect'
+import type { Clock, GaugeSettings, Log, RawConfig, SourceOffset, SourcePartition, SourcePlugin, SourcePoll, SourcePosition, SourceRecord, SourceSpans, SourceTask, Schema } from 'millrace/connect'
 
 /** A clock whose timers fire at once, with the time moved on: waiting costs nothing. */
 export function hurryingClock(): Clock {
@@ -32,6 +32,9 @@ export interface Given {
   readonly topic: string
   readonly key: unknown
   readonly value: unknown
+  /** Null: there is none. */
+  readonly keySchema: Schema | null
+  readonly valueSchema: Schema | null
   readonly text: string
   readonly headers: Readonly<Record<string, unknown>>
   readonly partition: SourcePartition
@@ -165,12 +168,12 @@ function spanAt(spans: SourceSpans, index: number): Given {
   const textAt = (at: Uint32Array | undefined) => (at === undefined || at[2 * index + 1]! < at[2 * index]! ? null : Buffer.from(spans.bytes.subarray(at[2 * index], at[2 * index + 1])).toString())
   const valueOf = (text: string | null) => (text === null || spans.valueType !== 'json' ? text : parseSchemaless(text))
   const text = textAt(spans.spans)
-  return { topic: spans.topic, key: valueOf(textAt(spans.keySpans)), value: valueOf(text), text: text ?? 'null', headers: byName(spans.headers), partition: spans.sourcePartition, offset: spans.sourceOffset(index) }
+  return { topic: spans.topic, key: valueOf(textAt(spans.keySpans)), value: valueOf(text), keySchema: null, valueSchema: null, text: text ?? 'null', headers: byName(spans.headers), partition: spans.sourcePartition, offset: spans.sourceOffset(index) }
 }
 
-function givenBy({ topic, key, value, headers, sourcePartition, sourceOffset }: SourceRecord): Given {
+function givenBy({ topic, key, value, keySchema, valueSchema, headers, sourcePartition, sourceOffset }: SourceRecord): Given {
   const text = typeof value === 'string' ? value : JSON.stringify(value, (_name, each: unknown) => (typeof each === 'bigint' ? String(each) : each))
-  return { topic, key: key ?? null, value, text, headers: byName(headers), partition: sourcePartition, offset: sourceOffset }
+  return { topic, key: key ?? null, value, keySchema: keySchema ?? null, valueSchema: valueSchema ?? null, text, headers: byName(headers), partition: sourcePartition, offset: sourceOffset }
 }
 
 function byName(headers: SourceRecord['headers'] = []): Readonly<Record<string, unknown>> {

@@ -1,10 +1,15 @@
-import { configSpec } from '../config-spec.ts'
+import { configSpec, option } from '../config-spec.ts'
 import { dataError } from '../errors.ts'
 import { schema } from '../schema.ts'
 import { describeValue } from '../validate.ts'
 import type { Converter } from './converter.ts'
 
 export const noConfig = configSpec({})
+
+/** Of a converter that there is nothing to say to. */
+export const typeOnlyConfig = configSpec({
+  'converter.type': option.string({ doc: 'Whether it converts keys, values or headers; set by the worker.', importance: 'low' }),
+})
 
 const optionalBytes = schema.bytes({ optional: true })
 

@@ -3,6 +3,7 @@ import type { ConfigOf } from '../config-spec.ts'
 import { dataError } from '../errors.ts'
 import type { Schema } from '../schema.ts'
 import type { Converter, SchemaAndValue } from './converter.ts'
+import { EnvelopeReader } from './envelope-reader.ts'
 import { JsonBytes } from './json-bytes.ts'
 import { readJsonValue } from './json-reader.ts'
 import { isObject, own, readSchemaNode, writeSchemaNode } from './json-schema-node.ts'
@@ -16,15 +17,15 @@ const inGroup = (group: 'Schemas' | 'Serialization', order: number, displayName:
 
 export const jsonConverterConfig = configSpec({
   'converter.type': option.string({ doc: 'Whether it converts keys, values or headers; set by the worker.', importance: 'low' }),
+  'decimal.format': option.oneOf(['NUMERIC', 'BASE64'], {
+    doc: 'How decimals are written: as numbers, or as base64 of their bytes.', default: 'BASE64', importance: 'low', recommended: () => [], ...inGroup('Serialization', 0, 'Decimal Format'),
+  }),
+  'replace.null.with.default': option.boolean({ doc: 'Whether null becomes the default where the schema has one.', default: true, importance: 'low', ...inGroup('Serialization', 1, 'Replace null with default') }),
   'schemas.enable': option.boolean({ doc: 'Include schemas in each record: {"schema": …, "payload": …}.', default: true, importance: 'high', ...inGroup('Schemas', 0, 'Enable Schemas') }),
   'schemas.cache.size': option.int({ doc: 'Schemas that are kept ready for writing and reading.', default: 1000, importance: 'high', ...inGroup('Schemas', 1, 'Schema Cache Size') }),
   'schema.content': option.string({
     doc: 'A schema, as JSON, for bodies that are read and are bare payloads; empty: each record brings its own. What is written has its schema in any case.', default: null, importance: 'high', ...inGroup('Schemas', 2, 'Schema Content'),
   }),
-  'decimal.format': option.oneOf(['NUMERIC', 'BASE64'], {
-    doc: 'How decimals are written: as numbers, or as base64 of their bytes.', default: 'BASE64', importance: 'low', recommended: () => [], ...inGroup('Serialization', 0, 'Decimal Format'),
-  }),
-  'replace.null.with.default': option.boolean({ doc: 'Whether null becomes the default where the schema has one.', default: true, importance: 'low', ...inGroup('Serialization', 1, 'Replace null with default') }),
 })
 
 const needsEnvelope =
@@ -36,7 +37,7 @@ export function jsonConverter(config: ConfigOf<typeof jsonConverterConfig>): Con
   const options: JsonWriterOptions = { decimalFormat: config['decimal.format'], replaceNullWithDefault: config['replace.null.with.default'] }
   const fixed = fixedSchema(config['schema.content'], options)
   if (!config['schemas.enable']) return schemalessConverter(options)
-  const schemas = new SchemaTexts(config['schemas.cache.size'], options)
+  const [schemas, envelopes] = [new SchemaTexts(config['schemas.cache.size'], options), new EnvelopeReader(options.replaceNullWithDefault)]
   return {
     fromConnect(_topic, schema, value) {
       if (schema === null && (value ?? null) === null) return null
@@ -44,8 +45,13 @@ export function jsonConverter(config: ConfigOf<typeof jsonConverterConfig>): Con
     },
     toConnect(_topic, bytes) {
       if (bytes === null) return { schema: null, value: null }
-      const node = parseNode(decodeJsonText(bytes))
-      return fixed === null ? readEnvelope(node, schemas, options) : readPayload(fixed, node ?? null, options)
+      if (fixed !== null) return readPayload(fixed, parseNode(decodeJsonText(bytes)) ?? null, options)
+      const known = envelopes.read(bytes)
+      if (known !== undefined) return known
+      const text = decodeJsonText(bytes)
+      const read = readEnvelope(parseNode(text), schemas, options)
+      envelopes.learn(bytes, text, (schema) => schemas.read(parseNode(schema)!))
+      return read
     },
   }
 }

@@ -39,7 +39,14 @@ function readScalar(type: SchemaType, node: JsonNode): unknown {
   if (type === 'bytes') return typeof node === 'string' ? readBase64(node) : null
   if (type === 'float64') return numberOf(node)
   if (type === 'float32') return Math.fround(numberOf(node))
+  if (typeof node === 'number' && fitsInteger(type, node)) return node + 0 // -0 is 0
   return int64Value(BigInt.asIntN(integerBits[type]!, integerOf(node)))
+}
+
+function fitsInteger(type: SchemaType, value: number): boolean {
+  if (type === 'int64') return Number.isSafeInteger(value)
+  const unused = 32 - integerBits[type]!
+  return (value << unused) >> unused === value
 }
 
 function numberOf(node: JsonNode): number {
@@ -87,13 +94,11 @@ function readMap(schema: Schema, node: JsonNode, inner: Inner): ReadonlyMap<unkn
 
 function readStruct(schema: Schema, node: JsonNode, inner: Inner): Struct {
   if (!isObject(node)) throw dataError(`Structs should be encoded as JSON objects, but found ${kindOf(node)}`)
-  const struct = new Struct(schema)
-  for (const field of schema.fields!) {
+  return new Struct(schema, schema.fields!.map((field) => {
     const value = inner(field.schema, own(node, field.name) ?? null)
     if (value !== null || field.schema.default === undefined) validateValue(field.schema, value, `field "${field.name}"`)
-    struct.set(field.name, value)
-  }
-  return struct
+    return value
+  }))
 }
 
 function readLogical(logical: LogicalName, schema: Schema, node: JsonNode): unknown {

@@ -7,8 +7,8 @@ import type { Converter } from './converter.ts'
 import { charsetNamed } from './charset.ts'
 
 export const stringConverterConfig = configSpec({
-  'converter.type': option.string({ doc: 'Whether it converts keys, values or headers; set by the worker.', default: null, importance: 'low' }),
-  'converter.encoding': option.string({ doc: 'The character set of the text.', default: 'UTF-8', importance: 'high' }),
+  'converter.type': option.string({ doc: 'Whether it converts keys, values or headers; set by the worker.', importance: 'low' }),
+  'converter.encoding': option.string({ doc: 'The character set of the text.', default: 'UTF-8', importance: 'high', width: 'medium', displayName: 'Encoding' }),
 })
 
 const optionalString = schema.string({ optional: true })

@@ -21,7 +21,7 @@ const recordIsTombstone: PredicatePlugin = {
   create: () => ({ test: ({ value }) => value === null || value === undefined }),
 }
 
-const topicNameMatchesConfig = configSpec({ pattern: option.string({ doc: 'Regular expression that must match the whole topic.', check: nonEmpty.pipe(regex) }) })
+const topicNameMatchesConfig = configSpec({ pattern: option.string({ doc: 'Regular expression that must match the whole topic.', check: nonEmpty, rule: regex }) })
 
 const topicNameMatches: PredicatePlugin = {
   type: 'predicate', class: `${packageName}.TopicNameMatches`, version: transformVersion, config: topicNameMatchesConfig,

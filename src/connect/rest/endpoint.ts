@@ -2,7 +2,7 @@ import type { z } from 'zod'
 
 export interface RestRequest {
   readonly params: Readonly<Record<string, string>>
-  /** The last of each name. */
+  /** The first of each name. */
   readonly query: Readonly<Record<string, string>>
   /** All values of a name. */
   readonly queryAll: (name: string) => readonly string[]

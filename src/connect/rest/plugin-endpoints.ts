@@ -1,3 +1,4 @@
+import { versionComplaint } from '../runtime/chosen-class.ts'
 import { keyInfos } from '../runtime/config-infos.ts'
 import type { ConfigKeyInfo } from '../runtime/config-infos.ts'
 import type { PluginRegistry } from '../runtime/plugin-registry.ts'
@@ -28,8 +29,8 @@ export function pluginEndpoints(context: ValidationContext & { readonly redact: 
       },
     },
     {
-      method: 'GET', path: '/connector-plugins/:plugin/config', summary: 'Tells what a plugin can be configured with.', answers: { 200: 'Its keys', 404: 'There is no such plugin' },
-      handle: async ({ params }) => ok(await keysOf(registry, params['plugin']!)),
+      method: 'GET', path: '/connector-plugins/:plugin/config', summary: 'Tells what a plugin can be configured with.', query: { version: 'a version, or a range of them' }, answers: { 200: 'Its keys', 400: 'There is no such version', 404: 'There is no such plugin' },
+      handle: async ({ params, query }) => ok(await keysOf(registry, params['plugin']!, query['version'] ?? null)),
     },
     {
       method: 'PUT', path: '/connector-plugins/:plugin/config/validate', summary: 'Checks a config without using it.', body: configBody, answers: { 200: 'Every key with its value and its errors', 400: 'The config names no connector or another one' },
@@ -54,16 +55,23 @@ async function allPlugins(registry: PluginRegistry): Promise<readonly PluginInfo
     .toSorted((a, b) => (a.class < b.class ? -1 : a.class > b.class ? 1 : 0))
 }
 
-async function keysOf(registry: PluginRegistry, name: string): Promise<readonly ConfigKeyInfo[]> {
+async function keysOf(registry: PluginRegistry, name: string, version: string | null): Promise<readonly ConfigKeyInfo[]> {
+  const requireVersion = (className: string, available: readonly string[]) => {
+    const complaint = versionComplaint(className, version, available)
+    if (complaint !== null) throw new RestError(400, complaint)
+  }
   const connector = await unlessMissing(() => registry.connector(name))
   if (connector !== undefined) {
     const { plugin } = connector
+    requireVersion(plugin.class, registry.versionsOf(plugin.class))
     const base = keyInfos(baseSpec(plugin)).map((key) => (key.name === 'connector.plugin.version' ? { ...key, default_value: plugin.version } : key))
     return [...keyInfos(plugin.config), ...base]
   }
   for (const find of [() => registry.converter(name), () => registry.headerConverter(name), () => registry.transform(name), () => registry.predicate(name)]) {
     const found = await unlessMissing(async () => find())
-    if (found !== undefined) return keyInfos(found.config)
+    if (found === undefined) continue
+    requireVersion(found.class, [found.version])
+    return keyInfos(found.config)
   }
   throw new RestError(404, `Unknown plugin ${name}.`)
 }

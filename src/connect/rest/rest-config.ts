@@ -1,10 +1,11 @@
 /** Where the REST API listens and who may use it: upstream's keys of a worker's config. */
-import type { SecureContextOptions, TlsOptions } from 'node:tls'
+import type { ConnectionOptions, SecureContextOptions, TlsOptions } from 'node:tls'
 import type { RawConfig } from '../config-spec.ts'
 import { readConfigured } from '../disk.ts'
 import { configError } from '../errors.ts'
 import { parseProperties } from '../properties.ts'
 import type { WorkerConfig } from '../runtime/worker-config.ts'
+import { listenerTls, peerTls } from '../tls.ts'
 
 export interface Listener {
   readonly protocol: 'http' | 'https'
@@ -30,6 +31,8 @@ export interface RestConfig {
   readonly headers: readonly HeaderRule[]
   /** User → password; null: everybody may. */
   readonly users: ReadonlyMap<string, string> | null
+  /** For requests that are passed on to other workers. */
+  readonly peerTls: () => ConnectionOptions
   /** How other workers reach this one; absent members follow the first listener. */
   readonly advertised: { readonly host: string | null; readonly port: number | null; readonly protocol: 'http' | 'https' | null }
 }
@@ -46,6 +49,7 @@ export function restConfigOf(worker: WorkerConfig, raw: RawConfig): RestConfig {
     allowedMethods: listOf(worker['access.control.allow.methods']),
     headers: headerRules(worker['response.http.headers.config']),
     users: usersOf(worker),
+    peerTls: () => peerTls(raw),
     advertised: { host: worker['rest.advertised.host.name'], port: worker['rest.advertised.port'], protocol: protocol === '' ? null : protocol },
   }
 }
@@ -62,35 +66,7 @@ function listenerOf(key: string, text: string, raw: RawConfig): Listener {
   }
   const protocol = match[1]!.toLowerCase() as Listener['protocol']
   const host = match[2]!.replace(/^\[|\]$/g, '')
-  return { protocol, host: host === '' ? loopback : host, port: Number(match[3] ?? (protocol === 'https' ? 8443 : 8083)), tls: protocol === 'https' ? tlsOf(raw) : null }
-}
-
-/** Keys of TLS may be for the listeners alone (`listeners.https.ssl.…`) or for everything (`ssl.…`). */
-function tlsOf(raw: RawConfig): SecureContextOptions & TlsOptions {
-  const get = (name: string) => raw[`listeners.https.${name}`] ?? raw[name] ?? undefined
-  const file = (name: string) => {
-    const path = get(name)
-    return path === undefined ? undefined : readConfigured(name, path)
-  }
-  const passphrase = get('ssl.key.password') ?? get('ssl.keystore.password')
-  const clientAuth = (get('ssl.client.auth') ?? 'none').toLowerCase()
-  const ca = get('ssl.truststore.certificates') ?? file('ssl.truststore.location')
-  return {
-    ...identityOf(get, file),
-    ...(passphrase !== undefined && { passphrase }),
-    ...(ca !== undefined && { ca }),
-    requestCert: clientAuth !== 'none', rejectUnauthorized: clientAuth === 'required',
-  }
-}
-
-function identityOf(get: (name: string) => string | undefined, file: (name: string) => Buffer | undefined): SecureContextOptions {
-  const [key, cert, type] = [get('ssl.keystore.key'), get('ssl.keystore.certificate.chain'), (get('ssl.keystore.type') ?? 'JKS').toUpperCase()]
-  if (key !== undefined && cert !== undefined) return { key, cert }
-  const store = file('ssl.keystore.location')
-  if (store === undefined) throw configError('an https listener needs a certificate: ssl.keystore.location, or ssl.keystore.key with ssl.keystore.certificate.chain', { details: { key: 'ssl.keystore.location' } })
-  if (type === 'PEM') return { key: store, cert: store }
-  if (type === 'PKCS12') return { pfx: store }
-  throw configError(`ssl.keystore.type is ${type}; PEM and PKCS12 can be read here. Convert the store with: keytool -importkeystore -deststoretype PKCS12`, { details: { key: 'ssl.keystore.type' } })
+  return { protocol, host: host === '' ? loopback : host, port: Number(match[3] ?? (protocol === 'https' ? 8443 : 8083)), tls: protocol === 'https' ? listenerTls(raw) : null }
 }
 
 const basicAuthExtension = 'org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension'

@@ -5,6 +5,7 @@ import basicAuth from '@fastify/basic-auth'
 import fastify from 'fastify'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../../core/index.ts'
+import { sleep } from '../../core/index.ts'
 import type { Log } from '../connector.ts'
 import { describeError } from '../errors.ts'
 import { NotHere } from '../runtime/herder/refusal.ts'
@@ -23,7 +24,12 @@ export interface RestServerOptions {
   readonly log: Log
   /** Takes secrets out of a text. */
   readonly redact: (text: string) => string
+  /** What the worker does now, as a sentence. */
+  readonly stage: () => string
 }
+
+/** Upstream's limit for whatever is asked of the worker. */
+const requestTimeoutMs = 90_000
 
 const maxBodyBytes = 4 * 1024 * 1024
 const maxPathPart = 4096
@@ -98,7 +104,7 @@ export class RestServer {
       await app.register(cors, { origin: config.allowedOrigins.includes('*') ? '*' : [...config.allowedOrigins], ...(config.allowedMethods.length > 0 && { methods: [...config.allowedMethods] }) })
     }
     if (config.users !== null) await requireUser(app, config.users, keysOf(endpoints.filter(({ isInternal }) => isInternal === true)))
-    app.addHook('onRequest', async (request) => { if (!acceptsJson(request)) throw httpError(406) })
+    app.addHook('onRequest', async (request) => { if (request.routeOptions.url !== undefined && !acceptsJson(request)) throw httpError(406) })
     app.addHook('onSend', async (_request, reply) => { for (const rule of config.headers) applyHeader(reply, rule, this.#options.clock) })
     app.setErrorHandler((error, request, reply) => {
       const status = statusOf(error)
@@ -117,11 +123,24 @@ export class RestServer {
 
   async #answer(endpoint: Endpoint, request: FastifyRequest): Promise<RestAnswer> {
     try {
-      return await endpoint.handle(restRequest(request))
+      return await this.#inTime(async () => endpoint.handle(restRequest(request)))
     } catch (error) {
       if (!(error instanceof NotHere)) throw error
       if (endpoint.isForwarded !== true) throw new RestError(409, error.message)
-      return forward(error.url, error.message, { method: request.method, url: request.url, body: request.body, authorization: request.headers.authorization })
+      return forward(error.url, error.message, { method: request.method, url: request.url, body: request.body, authorization: request.headers.authorization, tls: this.#options.config.peerTls })
+    }
+  }
+
+  /** What takes longer goes on; only who asked waits no more. @throws 500 */
+  async #inTime(handle: () => Promise<RestAnswer>): Promise<RestAnswer> {
+    const { clock, stage } = this.#options
+    const enough = new AbortController()
+    const late = sleep(clock, requestTimeoutMs, enough.signal).then((): never => { throw new RestError(500, `Request timed out. ${stage()}`.trimEnd()) })
+    late.catch(() => {}) // when the answer was quicker
+    try {
+      return await Promise.race([handle(), late])
+    } finally {
+      enough.abort()
     }
   }
 
@@ -132,8 +151,9 @@ export class RestServer {
       const [path = ''] = request.url.split('?')
       const methods = [...new Set(paths.filter(({ regex }) => regex.test(path)).map(({ method }) => method))]
       if (methods.length === 0) throw httpError(404)
-      void reply.header('allow', [...methods, 'OPTIONS'].join(','))
-      if (request.method === 'OPTIONS') return send(reply, { status: 200, body: null })
+      const isAsked = request.method === 'OPTIONS'
+      void reply.header('allow', [...(isAsked && methods.includes('GET') ? ['HEAD'] : []), ...methods, 'OPTIONS'].join(','))
+      if (isAsked) return reply.code(200).header('content-type', 'application/json').send(Buffer.alloc(0))
       throw httpError(405)
     })
   }
@@ -174,7 +194,7 @@ function restRequest(request: FastifyRequest): RestRequest {
   }
   return {
     params: request.params as Readonly<Record<string, string>>,
-    query: Object.fromEntries(Object.keys(query).map((name) => [name, values(name).at(-1) ?? ''])),
+    query: Object.fromEntries(Object.keys(query).map((name) => [name, values(name)[0] ?? ''])),
     queryAll: values,
     body: request.body,
     headers: Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)])),

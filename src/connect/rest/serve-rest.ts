@@ -38,7 +38,7 @@ export async function serveRest({ herder, parts, isReady, peers }: ServedWorker)
   ]
   const admin = loggerEndpoints(herder)
   return RestServer.open({
-    config: restConfigOf(workerConfig, worker), clock, log, redact,
+    config: restConfigOf(workerConfig, worker), clock, log, redact, stage: () => herder.stages.text,
     endpoints: [...endpoints, openApiEndpoint([...endpoints, ...admin], packageVersion)], adminEndpoints: admin,
   })
 }

@@ -1,7 +1,7 @@
 /** The converters that come with the worker, under upstream's class names and Confluent's. */
 import {
   booleanConverter, byteArrayConverter, doubleConverter, floatConverter, headersThrough, integerConverter, jsonConverter, jsonConverterConfig, longConverter,
-  noConfig, shortConverter, simpleHeaderConverter, stringConverter, stringConverterConfig,
+  noConfig, shortConverter, simpleHeaderConverter, stringConverter, stringConverterConfig, typeOnlyConfig,
 } from '../converters/index.ts'
 import type { Converter, ConverterPlugin, HeaderConverterPlugin } from '../converters/index.ts'
 import type { ConfigOf, ConfigSpec } from '../config-spec.ts'
@@ -19,13 +19,13 @@ interface Entry {
 const entries: readonly Entry[] = [
   { class: 'org.apache.kafka.connect.json.JsonConverter', config: jsonConverterConfig, create: jsonConverter },
   { class: 'org.apache.kafka.connect.storage.StringConverter', config: stringConverterConfig, create: stringConverter },
-  { class: 'org.apache.kafka.connect.converters.ByteArrayConverter', config: noConfig, create: byteArrayConverter },
-  { class: 'org.apache.kafka.connect.converters.BooleanConverter', config: noConfig, create: booleanConverter },
-  { class: 'org.apache.kafka.connect.converters.ShortConverter', config: noConfig, create: shortConverter },
-  { class: 'org.apache.kafka.connect.converters.IntegerConverter', config: noConfig, create: integerConverter },
-  { class: 'org.apache.kafka.connect.converters.LongConverter', config: noConfig, create: longConverter },
-  { class: 'org.apache.kafka.connect.converters.FloatConverter', config: noConfig, create: floatConverter },
-  { class: 'org.apache.kafka.connect.converters.DoubleConverter', config: noConfig, create: doubleConverter },
+  { class: 'org.apache.kafka.connect.converters.ByteArrayConverter', config: typeOnlyConfig, create: byteArrayConverter },
+  { class: 'org.apache.kafka.connect.converters.BooleanConverter', config: typeOnlyConfig, create: booleanConverter },
+  { class: 'org.apache.kafka.connect.converters.ShortConverter', config: typeOnlyConfig, create: shortConverter },
+  { class: 'org.apache.kafka.connect.converters.IntegerConverter', config: typeOnlyConfig, create: integerConverter },
+  { class: 'org.apache.kafka.connect.converters.LongConverter', config: typeOnlyConfig, create: longConverter },
+  { class: 'org.apache.kafka.connect.converters.FloatConverter', config: typeOnlyConfig, create: floatConverter },
+  { class: 'org.apache.kafka.connect.converters.DoubleConverter', config: typeOnlyConfig, create: doubleConverter },
 ]
 
 /** They need a schema registry, for keys and values. */

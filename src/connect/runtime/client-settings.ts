@@ -2,8 +2,7 @@
 import type { ProducerOptions } from '../../core/index.ts'
 import type { RawConfig } from '../config-spec.ts'
 import { configError } from '../errors.ts'
-
-type Client = 'producer' | 'consumer' | 'admin'
+import type { Client } from './client-keys.ts'
 
 /** Those that change what happens. */
 const effective: Readonly<Record<Client, readonly string[]>> = {

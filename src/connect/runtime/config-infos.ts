@@ -26,8 +26,14 @@ export interface ConfigValueInfo {
 }
 
 export interface ConfigInfo {
-  readonly definition: ConfigKeyInfo
+  /** null: nobody knows the key. */
+  readonly definition: ConfigKeyInfo | null
   readonly value: ConfigValueInfo
+}
+
+/** Of a key that somebody knows. */
+export interface KnownInfo extends ConfigInfo {
+  readonly definition: ConfigKeyInfo
 }
 
 /** The answer of `config/validate`. */
@@ -44,6 +50,7 @@ export interface KnownHere {
   readonly value?: string | null
   readonly recommended?: readonly string[]
   readonly errors?: readonly string[]
+  readonly visible?: boolean
 }
 
 export function keyInfo(name: string, { type, settings }: ConfigOption<unknown>): ConfigKeyInfo {
@@ -67,12 +74,12 @@ export function keyInfos(spec: Pick<ConfigSpec<unknown>, 'options'>): readonly C
   return Object.entries(spec.options).map(([name, option]) => keyInfo(name, option))
 }
 
-/** Every key of a spec with its value in the config. `known` has what the spec cannot know. */
-export function configInfos(spec: ConfigSpec<unknown>, raw: RawConfig, known: Readonly<Record<string, KnownHere>> = {}): readonly ConfigInfo[] {
-  return spec.check(raw).map((check) => infoOf(spec.options[check.name]!, check, raw, known[check.name] ?? {}))
+/** Every key of a spec with its value in the config. `known` has what the spec cannot know; `prefix` is what the keys are going to stand under. */
+export function configInfos(spec: ConfigSpec<unknown>, raw: RawConfig, known: Readonly<Record<string, KnownHere>> = {}, prefix = ''): readonly KnownInfo[] {
+  return spec.check(raw, prefix).map((check) => infoOf(spec.options[check.name]!, check, raw, known[check.name] ?? {}))
 }
 
-function infoOf(option: ConfigOption<unknown>, { name, text, errors }: OptionCheck, raw: RawConfig, known: KnownHere): ConfigInfo {
+function infoOf(option: ConfigOption<unknown>, { name, text, errors }: OptionCheck, raw: RawConfig, known: KnownHere): KnownInfo {
   const definition = keyInfo(name, option)
   const recommended = known.recommended ?? option.settings.recommended?.(raw).map((each) => configText(each) ?? '') ?? []
   const isGiven = (raw[name] ?? null) !== null
@@ -83,28 +90,34 @@ function infoOf(option: ConfigOption<unknown>, { name, text, errors }: OptionChe
       value: known.value !== undefined ? known.value : isGiven ? text : (known.default ?? text),
       recommended_values: recommended,
       errors: [...errors, ...(known.errors ?? [])],
-      visible: option.settings.visible?.(raw) ?? true,
+      visible: known.visible ?? option.settings.visible?.(raw) ?? true,
     },
   }
 }
 
 /** Under a prefix, and in a group of their own where one is given, in the order they have here. */
-export function under(prefix: string, infos: readonly ConfigInfo[], group?: string): readonly ConfigInfo[] {
+export function under(prefix: string, infos: readonly KnownInfo[], group?: string): readonly KnownInfo[] {
   return infos.map(({ definition, value }, index) => ({
     definition: {
       ...definition, name: prefix + definition.name, dependents: definition.dependents.map((name) => prefix + name), ...(group !== undefined && { group, order_in_group: index }),
     },
-    value: { ...value, name: prefix + value.name, errors: value.errors.map((each) => withPrefix(each, value.name, prefix)) },
+    value: { ...value, name: prefix + value.name },
   }))
 }
 
-/** A complaint that names the whole key. */
-export function withPrefix(complaint: string, name: string, prefix: string): string {
-  return complaint.replace(`configuration ${name}`, `configuration ${prefix}${name}`).replace(`configuration "${name}"`, `configuration "${prefix}${name}"`)
+/** A key that nobody knows, with what is wrong with it. */
+export function unknownInfo(name: string, value: string | null, errors: readonly string[]): ConfigInfo {
+  return { definition: null, value: { name, value, recommended_values: [], errors, visible: true } }
+}
+
+/** In the order in which upstream draws a group: what is required first, then by importance, then by name. */
+export function inOrder(infos: readonly KnownInfo[]): readonly KnownInfo[] {
+  const rank = ({ definition }: KnownInfo) => `${definition.required ? 0 : 1}${['HIGH', 'MEDIUM', 'LOW'].indexOf(definition.importance)}${definition.name}`
+  return infos.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1))
 }
 
 export function answerOf(name: string, configs: readonly ConfigInfo[]): ConfigInfos {
-  const groups = new Set(configs.map(({ definition }) => definition.group).filter((group) => group !== null))
+  const groups = new Set(configs.map(({ definition }) => definition?.group ?? null).filter((group) => group !== null))
   return { name, error_count: configs.reduce((sum, { value }) => sum + value.errors.length, 0), groups: [...groups], configs }
 }
 

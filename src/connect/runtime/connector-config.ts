@@ -8,7 +8,10 @@ const atLeast = (min: number) => z.number().min(min, `Value must be at least ${m
 /** Upstream gives tools no list of words for its own options. */
 const none = () => []
 
-const validName = z.string().min(1, 'String may not be empty').refine((name) => !/\p{Cc}/u.test(name), 'String may not contain control sequences').refine((name) => !/\p{Cs}/u.test(name), 'String must be well-formed Unicode')
+const validName = z.string().min(1, 'String may not be empty').superRefine((name, context) => {
+  const codes = (name.match(/\p{Cc}/gu) ?? []).map((each) => each.codePointAt(0)!)
+  if (codes.length > 0) context.addIssue({ code: 'custom', message: `String may not contain control sequences but had the following ASCII chars: ${codes.join(', ')}` })
+}).refine((name) => !/\p{Cs}/u.test(name), 'String must be well-formed Unicode')
 
 const distinctAliases = z.array(z.string()).refine((aliases) => new Set(aliases).size === aliases.length, 'Duplicate alias provided.')
 
@@ -36,7 +39,7 @@ const common = {
   }),
   'config.action.reload': option.oneOf(['none', 'restart'], {
     doc: 'What to do when a secret of a config provider has changed, which is looked for where config.providers.<name>.param.ttl.ms says how often: start the connector and its tasks anew, or nothing. A secret is also looked up each time a task starts.', default: 'restart', importance: 'low', group: 'Common',
-    order: 14, width: 'medium', displayName: 'Reload Action', recommended: none,
+    order: 14, width: 'medium', displayName: 'Reload Action', exactCase: true, recommended: none,
   }),
   'errors.retry.timeout': option.long({
     doc: 'How long a retriable failure of a transform or a converter is waited out in place, in milliseconds; -1: for ever, 0: not, the task is started again. Those of poll and put are always waited out.', default: 0, group: 'Error Handling', order: 1, width: 'medium',
@@ -80,30 +83,44 @@ const deadLetterOptions = {
 
 const prefixes = ['key.converter.', 'value.converter.', 'header.converter.', 'transforms.', 'predicates.', 'producer.override.', 'consumer.override.', 'admin.override.']
 
+/** What all have. */
+export const commonConfig = configSpec(common, { prefixes })
+
 export const sourceConfig = configSpec({
   ...common,
-  'topic.creation.groups': option.list({ doc: 'Groups of settings for topics that are created, in the order they are tried.', default: [], importance: 'low', group: 'Topic Creation', order: 1, width: 'long', displayName: 'Topic Creation Groups' }),
+  'topic.creation.groups': option.list({ doc: 'Groups of settings for topics that are created, in the order they are tried.', default: [], importance: 'low', group: 'Topic Creation', order: 1, width: 'long', displayName: 'Topic Creation Groups', check: distinctAliases }),
   'exactly.once.support': option.oneOf(['requested', 'required'], {
     doc: 'required: refuse to start unless records and offsets go to the log in one transaction.', default: 'requested', group: 'Exactly Once Support', order: 2, width: 'short',
-    displayName: 'Exactly once support', recommended: none,
+    displayName: 'Exactly once support', listedAs: 'REQUIRED, REQUESTED', recommended: none,
   }),
   'transaction.boundary': option.oneOf(['poll', 'interval', 'connector'], {
     doc: 'When transactions end: after each batch, by time, or where the connector says.', default: 'poll', group: 'Exactly Once Support', order: 3, width: 'short',
-    displayName: 'Transaction Boundary', recommended: none,
+    displayName: 'Transaction Boundary', listedAs: 'INTERVAL, POLL, CONNECTOR', recommended: none,
   }),
   'transaction.boundary.interval.ms': option.long({
     doc: 'With transaction.boundary=interval: the time between two ends. Absent: the worker\'s offset.flush.interval.ms.', default: null, importance: 'low',
     group: 'Exactly Once Support', order: 4, width: 'short', displayName: 'Transaction boundary interval', check: atLeast(0),
   }),
-  'offsets.storage.topic': option.string({ doc: 'Topic of this connector\'s offsets; absent: that of the worker.', default: null, importance: 'low', group: 'offsets.topic', order: 1, width: 'long', displayName: 'Offsets topic' }),
+  'offsets.storage.topic': option.string({ doc: 'Topic of this connector\'s offsets; absent: that of the worker.', default: null, importance: 'low', group: 'offsets.topic', order: 1, width: 'long', displayName: 'Offsets topic', check: z.string().min(1, 'String must be non-empty') }),
   ...deadLetterOptions,
 }, { prefixes: [...prefixes, 'topic.creation.'] })
 
-const topicRegex = z.string().refine((pattern) => wholeNameRegex(pattern) !== null, 'Must be a valid regex.')
+const topicRegex = z.string().superRefine((pattern, context) => {
+  const complaint = regexComplaint(pattern)
+  if (complaint !== null) context.addIssue({ code: 'custom', message: `Invalid regex: ${complaint}` })
+})
+
+/** As upstream's ValidList. */
+const distinctTopics = (topics: readonly string[] | null) => {
+  const complaint = topics === null ? 'must not be null' : new Set(topics).size < topics.length ? 'must not be duplicated' : topics.includes('') ? 'must not be empty' : null
+  return complaint === null ? null : `Configuration 'topics' values ${complaint}.`
+}
+
+const isBlank = (text: string | null | undefined) => (text ?? '').trim() === ''
 
 export const sinkConfig = configSpec({
   ...common,
-  'topics': option.list({ doc: 'Topics to read, separated by commas.', default: [], importance: 'high', group: 'Common', order: 4, width: 'long', displayName: 'Topics' }),
+  'topics': option.list({ doc: 'Topics to read, separated by commas.', default: [], importance: 'high', group: 'Common', order: 4, width: 'long', displayName: 'Topics', rule: distinctTopics }),
   'topics.regex': option.string({
     doc: 'Regular expression of the topics to read; the whole name must match.', default: '', importance: 'high', group: 'Common', order: 4, width: 'long', displayName: 'Topics regex', check: topicRegex,
   }),
@@ -114,32 +131,38 @@ export const sinkConfig = configSpec({
   }),
 }, {
   prefixes,
-  rules: (config) => {
-    const named = config.topics.length > 0
-    if (named === (config['topics.regex'] !== '')) {
-      const complaint = named ? 'topics and topics.regex are mutually exclusive options, but both are set.' : 'Must configure one of topics or topics.regex'
-      return { 'topics': complaint, 'topics.regex': complaint }
+  writtenRules: (raw) => {
+    const [hasTopics, hasRegex, deadLetters] = [!isBlank(raw['topics']), !isBlank(raw['topics.regex']), (raw['errors.deadletterqueue.topic.name'] ?? '').trim()]
+    const choice = hasTopics && hasRegex ? ['topics and topics.regex are mutually exclusive options, but both are set.'] : hasTopics || hasRegex ? [] : ['Must configure one of topics or topics.regex']
+    return {
+      'topics': [...choice, ...(hasTopics ? readBackComplaints((raw['topics'] ?? '').trim().split(/\s*,\s*/), deadLetters) : [])],
+      'topics.regex': [...choice, ...(hasRegex ? matchedBackComplaints(raw['topics.regex']!.trim(), deadLetters) : [])],
     }
-    return deadLetterComplaints(config.topics, config['topics.regex'], config['errors.deadletterqueue.topic.name'])
   },
 })
 
 /** A connector must not read what it refused itself, over and over. */
-function deadLetterComplaints(topics: readonly string[], pattern: string, deadLetters: string): Readonly<Record<string, string>> {
-  if (deadLetters === '') return {}
-  if (topics.includes(deadLetters)) {
-    return { topics: `The DLQ topic '${deadLetters}' may not be included in the list of topics ('topics=[${topics.join(', ')}]') consumed by the connector` }
-  }
-  if (pattern === '' || wholeNameRegex(pattern)?.test(deadLetters) !== true) return {}
-  return { 'topics.regex': `The DLQ topic '${deadLetters}' may not be included in the regex matching the topics ('topics.regex=${pattern}') consumed by the connector` }
+function readBackComplaints(topics: readonly string[], deadLetters: string): readonly string[] {
+  if (deadLetters === '' || !topics.includes(deadLetters)) return []
+  return [`The DLQ topic '${deadLetters}' may not be included in the list of topics ('topics=[${topics.join(', ')}]') consumed by the connector`]
+}
+
+function matchedBackComplaints(pattern: string, deadLetters: string): readonly string[] {
+  if (deadLetters === '' || wholeNameRegex(pattern)?.test(deadLetters) !== true) return []
+  return [`The DLQ topic '${deadLetters}' may not be matched by the regex for the topics ('topics.regex=${pattern}') consumed by the connector`]
 }
 
 /** null when it is no regular expression. */
 export function wholeNameRegex(pattern: string): RegExp | null {
+  return regexComplaint(pattern) === null ? new RegExp(`^(?:${pattern})$`, 'u') : null
+}
+
+function regexComplaint(pattern: string): string | null {
   try {
-    return new RegExp(`^(?:${pattern})$`, 'u')
-  } catch {
+    new RegExp(`^(?:${pattern})$`, 'u')
     return null
+  } catch (error) {
+    return (error as Error).message
   }
 }
 

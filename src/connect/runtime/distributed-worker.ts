@@ -1,6 +1,7 @@
 import { systemClock, systemRandom } from '../../core/index.ts'
 import { openRestApi } from '../rest-api.ts'
 import type { RestApi } from '../rest-api.ts'
+import { peerTls } from '../tls.ts'
 import { checkConnectorConfig } from './check-config.ts'
 import type { ConnectWorkerOptions } from './connect-worker.ts'
 import { isExactlyOnce } from './run-task.ts'
@@ -15,12 +16,13 @@ import { Herder } from './herder/herder.ts'
 import { LateCluster } from './herder/late-cluster.ts'
 import { Peers } from './herder/peers.ts'
 import { unavailable } from './herder/refusal.ts'
-import { newSessionKey } from './herder/session-key.ts'
+import { SessionKeys } from './herder/session-keys.ts'
 import { decodeStatusRecord, encodeStatusRecord } from './herder/status-records.ts'
 import type { StatusRecord } from './herder/status-records.ts'
 import { StatusState, StatusStore } from './herder/status-store.ts'
 import { TopicRecordLog } from './herder/topic-record-log.ts'
 import { ZombieFencing } from './herder/zombie-fencing.ts'
+import { quietly } from './quietly.ts'
 import { WorkerParts } from './worker-parts.ts'
 
 /**
@@ -32,9 +34,10 @@ export class DistributedWorker {
   readonly #cluster = new LateCluster()
   readonly #configState = new ConfigState()
   readonly #statusState = new StatusState()
-  readonly #peers = new Peers({ sessionKey: () => this.#configState.sessionKey, leaderUrl: () => this.#cluster.member?.leaderUrl ?? null })
+  readonly #peers: Peers
   /** What stands in the config topic when the worker starts is no news: its restarts were done long ago. */
   #isLive = false
+  readonly #sessionKeys: SessionKeys
   #herder: Herder | undefined
   #configs: ConfigStore | undefined
   #statuses: StatusStore | undefined
@@ -43,6 +46,12 @@ export class DistributedWorker {
 
   private constructor(parts: WorkerParts) {
     this.#parts = parts
+    const { worker, workerConfig, clock, log } = parts
+    this.#peers = new Peers({ sessionKey: () => this.#configState.sessionKey, leaderUrl: () => this.#cluster.member?.leaderUrl ?? null, tls: () => peerTls(worker) })
+    this.#sessionKeys = new SessionKeys({
+      known: () => this.#configState.sessionKey, put: (key) => this.#configs!.putSessionKey(key), isLeader: () => this.#cluster.member?.isLeader ?? false,
+      ttlMs: workerConfig['inter.worker.key.ttl.ms'], clock, log,
+    })
   }
 
   /** Resolves when it answers and is a member of its group, or about to be. @throws INVALID_CONFIG */
@@ -98,7 +107,7 @@ export class DistributedWorker {
     this.#api = await openRestApi({ herder, parts: this.#parts, isReady: () => this.isReady(), peers: this.#peers })
     const member = new ClusterMember({
       broker, config: workerConfig, clock, log, workerId: new URL(this.#api.url).host, url: this.#api.url,
-      units: () => this.#units(), onAssignment: () => herder.reconcile(), onLead: () => this.#haveSessionKey(),
+      units: () => this.#units(), onAssignment: () => herder.reconcile(), onLead: () => this.#sessionKeys.ensure(),
     })
     try {
       await member.join()
@@ -151,21 +160,18 @@ export class DistributedWorker {
     return this.#configState.names().flatMap((name) => [name, ...this.#configState.get(name)!.tasks.map((_, task) => taskUnit(name, task))])
   }
 
-  // ------------------------------------------------------------------------------------------------ between workers
-
-  async #haveSessionKey(): Promise<void> {
-    const { workerConfig, clock } = this.#parts
-    const known = this.#configState.sessionKey
-    if (known === null || clock.now() - known.createdAt > workerConfig['inter.worker.key.ttl.ms']) await this.#configs!.putSessionKey(newSessionKey(clock.now()))
-  }
-
+  /** Every step is taken, whatever became of those before it: a Kafka that is away must not keep tasks running, or the group waiting. */
   async #stop(): Promise<void> {
-    await this.#api?.close()
-    await this.#herder?.stop()
-    await this.#herder?.tellUnassigned()
-    await this.#cluster.member?.leave()
-    await this.#statuses?.close()
-    await this.#configs?.close()
+    this.#sessionKeys.close()
+    const steps: readonly (readonly [string, () => Promise<void> | undefined])[] = [
+      ['the REST API did not close', () => this.#api?.close()],
+      ['what runs here did not stop', () => this.#herder?.stop()],
+      ['the other workers cannot be told that nothing runs here', () => this.#herder?.tellUnassigned()],
+      ['the cluster cannot be left', () => this.#cluster.member?.leave()],
+      ['the status topic did not close', () => this.#statuses?.close()],
+      ['the config topic did not close', () => this.#configs?.close()],
+    ]
+    for (const [what, step] of steps) await quietly(what, step, this.#parts.log)
   }
 }
 

@@ -9,6 +9,7 @@ import { subFolders } from '../disk.ts'
 import { predicatePlugins } from '../predicates/index.ts'
 import { transformPlugins } from '../transforms/index.ts'
 import { builtInConverters, builtInHeaderConverters, builtInModules } from './built-in-plugins.ts'
+import { compareVersions, versionRange } from './version-range.ts'
 
 /** A plugin and where it came from: the module that a task's thread imports; null when it was handed over as an object. */
 export interface InstalledPlugin<P = AnyPlugin> {
@@ -49,10 +50,11 @@ export class PluginRegistry {
     while (this.#unloaded.length > builtInModules.length) await this.#loadNext()
   }
 
-  /** Loads modules until one has it: a program without PostgreSQL does not load its driver. @throws PLUGIN_NOT_FOUND with the nearest name */
+  /** Loads modules until one has it, in a version of the range: a program without PostgreSQL does not load its driver. @throws PLUGIN_NOT_FOUND with the nearest name */
   async connector(name: string, version?: string): Promise<InstalledPlugin<ConnectorPlugin>> {
     for (;;) {
-      const known = this.#connectors().filter(({ plugin }) => version === undefined || plugin.version === version)
+      const range = versionRange(version ?? null)
+      const known = this.#connectors().filter(({ plugin }) => range === null || range.includes(plugin.version))
       if (known.some(({ plugin }) => answersTo(plugin, name))) return newest(find('connector class', name, known, ({ plugin }) => plugin), known)
       if (this.#unloaded.length === 0) throw await this.#noConnector(name, version)
       await this.#loadNext()
@@ -148,7 +150,7 @@ function moduleAt(path: string): string | undefined {
 /** Of the same class, the highest version. */
 function newest(found: InstalledPlugin<ConnectorPlugin>, among: readonly InstalledPlugin<ConnectorPlugin>[]): InstalledPlugin<ConnectorPlugin> {
   const same = among.filter(({ plugin }) => plugin.class === found.plugin.class)
-  return same.reduce((best, each) => (each.plugin.version.localeCompare(best.plugin.version, 'en', { numeric: true }) > 0 ? each : best), found)
+  return same.reduce((best, each) => (compareVersions(each.plugin.version, best.plugin.version) > 0 ? each : best), found)
 }
 
 function answersTo(named: Named, name: string): boolean {

@@ -66,7 +66,7 @@ function common(spec: TaskSpec, config: SourceConfig | SinkConfig, { registry, c
   }
   const worker = workerConfig.parse(spec.workerConfig)
   const codec = createCodec(registry, spec.connectorConfig, spec.workerConfig)
-  const transforms = createTransformChain(registry, spec.connectorConfig)
+  const transforms = createTransformChain(registry, spec.connectorConfig, log)
   return { name: taskName(spec), errors, context, progress, worker, codec, control, clock, random, log, transforms, retryMaxDelayMs: Math.max(1, config['errors.retry.delay.max.ms']) }
 }
 

@@ -120,11 +120,12 @@ export class SourceWorker {
   }
 
   async #start(): Promise<void> {
-    const { task, taskConfig, context, offsets, transaction } = this.#options
+    const { task, taskConfig, context, committer, offsets, transaction } = this.#options
     const full: SourceTaskContext = {
       ...context,
       offsets: (partitions) => offsets.offsets(partitions),
       allOffsets: () => offsets.all(),
+      ...(committer.isVisibleOnceAcknowledged && { atLeastOnce: true }),
       ...(transaction !== null && { transaction }),
     }
     await this.#retrying('start', async () => { await task.start(taskConfig, full) })

@@ -9,7 +9,7 @@ import { taskName } from './task-spec.ts'
 import type { FromThread, TaskThreadData, ToThread } from './thread-messages.ts'
 
 export interface ThreadHostOptions {
-  /** What the thread runs. Default: task-worker.js beside this file; from TypeScript sources, which Node 20 cannot run in a thread, tasks run in-process. */
+  /** What the thread runs. Default: task-worker.ts as it was built; from TypeScript sources, which Node 20 cannot run in a thread, tasks run in-process. */
   readonly workerUrl?: URL
   readonly maxMemoryMiB: number
   /** 0: a thread may be silent for ever. */
@@ -24,7 +24,7 @@ export interface ThreadHostOptions {
 export function threadHost(options: ThreadHostOptions): TaskHost {
   const isSource = import.meta.url.endsWith('.ts')
   if (options.workerUrl === undefined && isSource) return hostInProcess
-  const workerUrl = options.workerUrl ?? new URL('./task-worker.js', import.meta.url)
+  const workerUrl = options.workerUrl ?? new URL(import.meta.resolve('#task-thread'))
   return (task) => hostInThread(task, { ...options, workerUrl })
 }
 

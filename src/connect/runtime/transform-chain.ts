@@ -2,7 +2,7 @@
 import { configSpec, option, unknownKeys } from '../config-spec.ts'
 import type { ConfigSpec, RawConfig } from '../config-spec.ts'
 import type { ConnectRecord } from '../connect-record.ts'
-import type { Predicate, Transform } from '../connector.ts'
+import type { Log, Predicate, Transform } from '../connector.ts'
 import { configError, describeError } from '../errors.ts'
 import type { PluginRegistry } from './plugin-registry.ts'
 
@@ -31,7 +31,7 @@ export const predicateLinkConfig = configSpec({
 })
 
 /** null: the connector has none. @throws INVALID_CONFIG with every complaint, each under its key; PLUGIN_NOT_FOUND */
-export function createTransformChain(registry: PluginRegistry, config: RawConfig): TransformChain | null {
+export function createTransformChain(registry: PluginRegistry, config: RawConfig, log?: Log): TransformChain | null {
   const aliases = namesIn(config['transforms'])
   const complaints: string[] = []
   const collect = <T>(step: () => T): T | undefined => {
@@ -43,7 +43,7 @@ export function createTransformChain(registry: PluginRegistry, config: RawConfig
     }
   }
   const predicates = new Map(namesIn(config['predicates']).map((alias) => [alias, collect(() => createPredicate(registry, alias, config))]))
-  const links = aliases.flatMap((alias) => collect(() => createLink(registry, alias, config, predicates)) ?? [])
+  const links = aliases.flatMap((alias) => collect(() => createLink(registry, alias, config, { predicates, log })) ?? [])
   complaints.push(...straySettings('transforms', aliases, config), ...straySettings('predicates', [...predicates.keys()], config))
   if (complaints.length > 0) throw configError(complaints.join('\n'))
   return links.length === 0 ? null : chainOf(links)
@@ -69,12 +69,17 @@ function chainOf(links: readonly Link[]): TransformChain {
   }
 }
 
-function createLink(registry: PluginRegistry, alias: string, config: RawConfig, predicates: ReadonlyMap<string, Predicate | undefined>): Link {
+interface LinkSurroundings {
+  readonly predicates: ReadonlyMap<string, Predicate | undefined>
+  readonly log: Log | undefined
+}
+
+function createLink(registry: PluginRegistry, alias: string, config: RawConfig, { predicates, log }: LinkSurroundings): Link {
   const prefix = `transforms.${alias}.`
   const raw = under(prefix, config)
   const { type, predicate: predicateAlias, negate } = parseUnder(prefix, linkConfig, raw)
   const plugin = registry.transform(type)
-  const transform = plugin.create(parseUnder(prefix, plugin.config, raw, [linkConfig]))
+  const transform = plugin.create(parseUnder(prefix, plugin.config, raw, [linkConfig]), log)
   if (predicateAlias !== null && !predicates.has(predicateAlias)) {
     throw configError(`Invalid value ${predicateAlias} for configuration ${prefix}predicate: there is no such predicate; name it in "predicates"`)
   }

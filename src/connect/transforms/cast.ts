@@ -8,7 +8,7 @@ import { valueText } from '../values/value-text.ts'
 import { describeValue } from '../validate.ts'
 import { MemberRewriter, overwriting } from './member-rewriter.ts'
 import { integerBits, saturated, truncated } from './numbers.ts'
-import { replaceNull } from './options.ts'
+import { complaintOf, replaceNull } from './options.ts'
 import { basicsOf, fieldReader, oncePerSchema, ownMember, requireMembers, requireStruct, structLike, twoSided, withDefault, withOptional } from './sides.ts'
 import type { NewField } from './sides.ts'
 
@@ -47,7 +47,7 @@ function parseTarget(name: string): Target {
 }
 
 export const cast = twoSided('Cast', {
-  'spec': option.list({ doc: 'Fields and types, such as a:int32,b:string; or one type for the whole value.', importance: 'high' }),
+  'spec': option.list({ doc: 'Fields and types, such as a:int32,b:string; or one type for the whole value.', importance: 'high', rule: (spec) => complaintOf(() => parseSpec(spec ?? [])) }),
   'replace.null.with.default': replaceNull,
 }, (config, side) => {
   const { whole, fields } = parseSpec(config.spec)

@@ -2,7 +2,7 @@
 import { configSpec, option } from '../config-spec.ts'
 import type { ConfigOf } from '../config-spec.ts'
 import type { ConnectHeader, ConnectRecord } from '../connect-record.ts'
-import type { Transform, TransformPlugin } from '../connector.ts'
+import type { Log, Transform, TransformPlugin } from '../connector.ts'
 import { parseSchemaless } from '../converters/json-text.ts'
 import { configError, dataError } from '../errors.ts'
 import { schema as make, Struct } from '../schema.ts'
@@ -14,7 +14,7 @@ import { regex } from './options.ts'
 import { transformVersion } from './sides.ts'
 
 const config = configSpec({
-  'table.op.invalid.behavior': option.oneOf(['warn', 'error', 'fatal'], { doc: 'What an update in the outbox table makes it do. warn and error: the event is passed over. fatal: it fails.', default: 'warn' }),
+  'table.op.invalid.behavior': option.oneOf(['warn', 'error', 'fatal'], { doc: 'What an update in the outbox table makes it do. warn and error: the event is passed over, and the log says so at that level. fatal: it fails.', default: 'warn' }),
   'table.field.event.id': option.string({ doc: 'Column with the id of the event, which becomes the header "id".', default: 'id' }),
   'table.field.event.key': option.string({ doc: 'Column with the key of the record.', default: 'aggregateid' }),
   'table.field.event.payload': option.string({ doc: 'Column with the value of the record.', default: 'payload' }),
@@ -23,7 +23,7 @@ const config = configSpec({
   'table.fields.additional.error.on.missing': option.boolean({ doc: 'Whether a further column that is missing is an error.', default: true }),
   'table.expand.json.payload': option.boolean({ doc: 'Read a payload that is JSON text, and give it as data without schema.', default: false }),
   'route.by.field': option.string({ doc: 'Column that decides the topic.', default: 'aggregatetype' }),
-  'route.topic.regex': option.string({ doc: 'Regular expression over what stands in that column.', default: '(?<routedByValue>.*)', check: regex }),
+  'route.topic.regex': option.string({ doc: 'Regular expression over what stands in that column.', default: '(?<routedByValue>.*)', rule: regex }),
   'route.topic.replacement': option.string({ doc: 'The topic; ${routedByValue} and $1 are groups of the expression.', default: 'outbox.event.${routedByValue}' }),
   'route.tombstone.on.empty.payload': option.boolean({ doc: 'Whether an empty payload becomes a tombstone.', default: false }),
 }, {
@@ -42,7 +42,7 @@ interface Placement {
 
 export const eventRouter: TransformPlugin = {
   type: 'transformation', class: 'io.debezium.transforms.outbox.EventRouter', version: transformVersion, config,
-  create: (parsed) => routerOf(parsed as Settings),
+  create: (parsed, log) => routerOf(parsed as Settings, log),
 }
 
 function placementOf(text: string): Placement | undefined {
@@ -50,14 +50,23 @@ function placementOf(text: string): Placement | undefined {
   return column !== '' && (where === 'header' || where === 'envelope' || where === 'partition') ? { column, where, alias } : undefined
 }
 
-function routerOf(settings: Settings): Transform {
+function routerOf(settings: Settings, log: Log | undefined): Transform {
   const expression = javaRegex(settings['route.topic.regex'])
   if (typeof expression === 'string') throw configError(`Invalid value ${settings['route.topic.regex']} for configuration route.topic.regex: ${expression}`)
   const placements = settings['table.fields.additional.placement'].map((text) => placementOf(text)!)
-  return { apply: (record) => routed(record, settings, expression, placements) }
+  const router = { settings, expression, placements, log }
+  return { apply: (record) => routed(record, router) }
 }
 
-function routed<R extends ConnectRecord>(record: R, settings: Settings, expression: RegExp, placements: readonly Placement[]): R | null {
+interface Router {
+  readonly settings: Settings
+  readonly expression: RegExp
+  readonly placements: readonly Placement[]
+  readonly log: Log | undefined
+}
+
+function routed<R extends ConnectRecord>(record: R, router: Router): R | null {
+  const { settings, expression, placements } = router
   const event: Found = { schema: record.valueSchema, value: record.value }
   // the tombstone behind a delete of the outbox table says nothing
   if ((record.value ?? null) === null) return null
@@ -65,7 +74,7 @@ function routed<R extends ConnectRecord>(record: R, settings: Settings, expressi
   const row = memberOf(event, 'after')
   // what is no change event of a row, such as a heartbeat, goes on as it is
   if (typeof op !== 'string' || row === undefined) return record
-  if (op !== 'c' && op !== 'r') return passedOver(op, settings)
+  if (op !== 'c' && op !== 'r') return passedOver(op, row, router)
   const columns = new Columns(row)
   const payload = payloadOf(columns, settings)
   const topic = topicOf(columns.text(settings['route.by.field']), settings, expression)
@@ -82,9 +91,15 @@ function routed<R extends ConnectRecord>(record: R, settings: Settings, expressi
   }
 }
 
-function passedOver(op: string, settings: Settings): null {
-  if (op === 'd' || settings['table.op.invalid.behavior'] !== 'fatal') return null
-  throw dataError(`the outbox table must only be inserted into and deleted from, but a row was changed (op "${op}"); table.op.invalid.behavior=fatal`)
+/** Events are cleared away by deletes; that one was changed is a mistake of whoever wrote it. */
+function passedOver(op: string, row: Found, { settings, log }: Router): null {
+  if (op === 'd') return null
+  const level = settings['table.op.invalid.behavior']
+  const mistake = `the outbox table must only be inserted into and deleted from, but a row was changed (op "${op}")`
+  if (level === 'fatal') throw dataError(`${mistake}; table.op.invalid.behavior=fatal`)
+  const id = memberOf(row, settings['table.field.event.id'])?.value
+  log?.[level](`EventRouter: ${mistake}; the event${typeof id === 'string' || typeof id === 'number' || typeof id === 'bigint' ? ` with id ${id}` : ''} is passed over`)
+  return null
 }
 
 /** The row that was inserted. */

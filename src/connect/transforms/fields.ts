@@ -6,8 +6,8 @@ import { fieldOf, schema as make, Struct } from '../schema.ts'
 import type { Schema } from '../schema.ts'
 import { FieldPath } from './field-path.ts'
 import { MemberRewriter } from './member-rewriter.ts'
-import { replaceNull } from './options.ts'
-import { basicsOf, fieldReader, memberOf, memberReader, oncePerSchema, requireMembers, requireStruct, structLike, twoSided, withDefault, withOptional } from './sides.ts'
+import { complaintOf, realNames, replaceNull } from './options.ts'
+import { basicsOf, fieldReader, keySide, memberOf, memberReader, oncePerSchema, requireMembers, requireStruct, structLike, twoSided, withDefault, withOptional } from './sides.ts'
 import type { Members, NewField } from './sides.ts'
 
 export const extractField = twoSided('ExtractField', {
@@ -55,7 +55,7 @@ function parseRenames(pairs: readonly string[]): ReadonlyMap<string, string> {
 export const replaceField = twoSided('ReplaceField', {
   'exclude': option.list({ doc: 'Fields to drop; goes before include.', default: [] }),
   'include': option.list({ doc: 'Fields to keep; empty: all.', default: [] }),
-  'renames': option.list({ doc: 'Pairs of old and new names: a:b,c:d.', default: [] }),
+  'renames': option.list({ doc: 'Pairs of old and new names: a:b,c:d.', default: [], rule: (pairs) => complaintOf(() => parseRenames(pairs ?? [])) }),
   'replace.null.with.default': replaceNull,
 }, (config, side) => {
   const renames = parseRenames(config.renames)
@@ -96,10 +96,10 @@ export const valueToKey = twoSidedKey()
 
 function twoSidedKey() {
   const [plugin] = twoSided('ValueToKey', {
-    'fields': option.list({ doc: 'Fields of the value that make the key.', importance: 'high' }),
+    'fields': option.list({ doc: 'Fields of the value that make the key.', importance: 'high', rule: realNames }),
     'replace.null.with.default': replaceNull,
   }, (config) => {
-    const fields = requireNames('fields', config.fields)
+    const fields = [...new Set(config.fields)]
     const read = fieldReader(config['replace.null.with.default'])
     const keySchemaOf = oncePerSchema((schema) => make.struct(fields.map((name) => {
       const field = fieldOf(schema, name)
@@ -109,22 +109,15 @@ function twoSidedKey() {
     return {
       apply<R extends ConnectRecord>(record: R): R {
         if ((record.valueSchema ?? null) === null) {
-          return { ...record, keySchema: null, key: Object.fromEntries(fields.map((name) => [name, memberOf(record.value, name, 'copying fields from value to key')])) }
+          return keySide.with(record, null, Object.fromEntries(fields.map((name) => [name, memberOf(record.value, name, 'copying fields from value to key')])))
         }
         const struct = requireStruct(record.value, 'copying fields from value to key')
         const keySchema = keySchemaOf(struct.schema)
-        return { ...record, keySchema, key: new Struct(keySchema, Object.fromEntries(fields.map((name) => [name, read(struct, name)]))) }
+        return keySide.with(record, keySchema, new Struct(keySchema, fields.map((name) => read(struct, name))))
       },
     }
   })
   return { ...plugin!, class: 'org.apache.kafka.connect.transforms.ValueToKey' }
-}
-
-/** Upstream's complaints about lists; a name that stands twice counts once. */
-export function requireNames(key: string, names: readonly string[]): readonly string[] {
-  if (names.length === 0) throw configError(`Configuration '${key}' must not be empty. Valid values include: any non-empty value`)
-  if (names.includes('')) throw configError(`Configuration '${key}' values must not be empty.`)
-  return [...new Set(names)]
 }
 
 export const flatten = twoSided('Flatten', {

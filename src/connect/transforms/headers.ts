@@ -6,25 +6,25 @@ import { dataError } from '../errors.ts'
 import { fieldOf, Struct } from '../schema.ts'
 import { parseValue } from '../values/value-parser.ts'
 import { MemberRewriter } from './member-rewriter.ts'
-import { exactly, replaceNull, someNames } from './options.ts'
-import { fieldReader, memberOf, oncePerSchema, requireMembers, requireStruct, structLike, twoSided, wholeRecord } from './sides.ts'
+import { exactly, present, realNames, replaceNull, someNames } from './options.ts'
+import { fieldReader, memberOf, oncePerSchema, requireMembers, requireStruct, structLike, twoSided, wholeRecord, withHeaders } from './sides.ts'
 
 export const dropHeaders: TransformPlugin = wholeRecord('DropHeaders', {
-  headers: option.list({ doc: 'Names of the headers to remove.', importance: 'high', check: someNames }),
-}, ({ headers }) => ({ apply: (record) => ({ ...record, headers: record.headers.filter(({ key }) => !headers.includes(key)) }) }))
+  headers: option.list({ doc: 'Names of the headers to remove.', importance: 'high', rule: realNames }),
+}, ({ headers }) => ({ apply: (record) => withHeaders(record, record.headers.filter(({ key }) => !headers.includes(key))) }))
 
 export const insertHeader: TransformPlugin = wholeRecord('InsertHeader', {
-  'header': option.string({ doc: 'Name of the header.', importance: 'high' }),
-  'value.literal': option.string({ doc: 'Its value, as text that is read as SimpleHeaderConverter reads it.', importance: 'high' }),
+  'header': option.string({ doc: 'Name of the header.', importance: 'high', rule: present }),
+  'value.literal': option.string({ doc: 'Its value, as text that is read as SimpleHeaderConverter reads it.', importance: 'high', rule: present }),
 }, (config) => {
   const header: ConnectHeader = { key: config.header, ...parseValue(config['value.literal']) }
-  return { apply: (record) => ({ ...record, headers: [...record.headers, header] }) }
+  return { apply: (record) => withHeaders(record, [...record.headers, header]) }
 })
 
 export const headerFrom = twoSided('HeaderFrom', {
-  'fields': option.list({ doc: 'Fields whose values become headers.', importance: 'high', check: someNames }),
-  'headers': option.list({ doc: 'Names of the headers, one for each field.', importance: 'high', check: someNames }),
-  'operation': option.string({ doc: 'move: the field goes; copy: it stays.', importance: 'high', check: exactly('move', 'copy') }),
+  'fields': option.list({ doc: 'Fields whose values become headers.', importance: 'high', rule: someNames }),
+  'headers': option.list({ doc: 'Names of the headers, one for each field.', importance: 'high', rule: someNames }),
+  'operation': option.string({ doc: 'move: the field goes; copy: it stays.', importance: 'high', rule: exactly('move', 'copy') }),
   'replace.null.with.default': replaceNull,
 }, (config, side) => {
   if (config.fields.length !== config.headers.length) throw configError("'fields' config must have the same number of elements as 'headers' config.")
@@ -40,7 +40,7 @@ export const headerFrom = twoSided('HeaderFrom', {
       const value = memberOf(members, field, purpose)
       return { key, schema: value instanceof Struct ? value.schema : null, value }
     })
-    return side.with({ ...record, headers: [...record.headers, ...added] }, null, moves ? rest.apply(requireMembers(members, purpose)) : members)
+    return side.with(withHeaders(record, [...record.headers, ...added]), null, moves ? rest.apply(requireMembers(members, purpose)) : members)
   }
   return {
     apply(record) {
@@ -52,7 +52,7 @@ export const headerFrom = twoSided('HeaderFrom', {
         if (found === undefined) throw dataError(`Unknown field: ${field}`)
         return { key, schema: found.schema, value: read(struct, field) }
       })
-      const headed = { ...record, headers: [...record.headers, ...added] }
+      const headed = withHeaders(record, [...record.headers, ...added])
       if (!moves) return headed
       const to = moved(schema)
       return side.with(headed, to, new Struct(to, Object.fromEntries(to.fields!.map(({ name }) => [name, read(struct, name)]))))

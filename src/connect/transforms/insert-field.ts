@@ -1,11 +1,11 @@
 import { option } from '../config-spec.ts'
-import type { ConnectRecord, SinkRecord } from '../connect-record.ts'
+import type { ConnectRecord } from '../connect-record.ts'
 import { configError, dataError } from '../errors.ts'
 import { schema as make, Struct } from '../schema.ts'
 import type { Schema } from '../schema.ts'
 import { MemberRewriter, overwriting } from './member-rewriter.ts'
 import { replaceNull } from './options.ts'
-import { memberReader, oncePerSchema, requireMembers, requireStruct, structLike, twoSided, withOptional } from './sides.ts'
+import { isSinkRecord, memberReader, oncePerSchema, requireMembers, requireStruct, structLike, twoSided, withOptional } from './sides.ts'
 import type { Members } from './sides.ts'
 
 const fieldName = (what: string) =>
@@ -27,7 +27,7 @@ function insertionOf([spec, schema, valueOf]: Source): readonly Insertion[] {
 }
 
 function offsetOf(record: ConnectRecord): unknown {
-  if ('offset' in record) return (record as SinkRecord).offset
+  if (isSinkRecord(record)) return record.offset
   throw dataError('Only SinkRecord is supported for [field insertion]: a source record has no offset yet')
 }
 

@@ -4,18 +4,17 @@ import { int64Value } from '../int64.ts'
 import { Decimal, Struct } from '../schema.ts'
 import type { Schema } from '../schema.ts'
 import { describeValue } from '../validate.ts'
-import { requireNames } from './fields.ts'
 import { MemberRewriter, overwriting } from './member-rewriter.ts'
 import { integerBits, truncated } from './numbers.ts'
-import { nonEmpty, replaceNull } from './options.ts'
+import { nonEmpty, realNames, replaceNull } from './options.ts'
 import { memberReader, ownMember, requireMembers, requireStruct, twoSided } from './sides.ts'
 
 export const maskField = twoSided('MaskField', {
-  'fields': option.list({ doc: 'Fields to mask.', importance: 'high' }),
+  'fields': option.list({ doc: 'Fields to mask.', importance: 'high', rule: realNames }),
   'replacement': option.string({ doc: 'What numbers and texts become; absent: the zero of their type.', default: null, importance: 'low', check: nonEmpty }),
   'replace.null.with.default': replaceNull,
 }, (config, side) => {
-  const names = requireNames('fields', config.fields)
+  const names = config.fields
   const fields = new Set(names)
   const rewriter = new MemberRewriter(overwriting(names))
   const read = memberReader(config['replace.null.with.default'])

@@ -4,13 +4,13 @@ import { dataError, describeError } from '../errors.ts'
 import { JavaDateFormat } from './java-date-format.ts'
 import { expandReplacement, javaRegex } from './java-regex.ts'
 import { regex } from './options.ts'
-import { wholeRecord } from './sides.ts'
+import { wholeRecord, withTopic } from './sides.ts'
 
 /** Drops every record; stands behind a predicate. */
 export const filter: TransformPlugin = wholeRecord('Filter', {}, () => ({ apply: () => null }))
 
 export const regexRouter: TransformPlugin = wholeRecord('RegexRouter', {
-  regex: option.string({ doc: 'Regular expression that must match the whole topic.', importance: 'high', check: regex }),
+  regex: option.string({ doc: 'Regular expression that must match the whole topic.', importance: 'high', rule: regex }),
   replacement: option.string({ doc: 'What replaces the first match; $1 is a group.', importance: 'high' }),
 }, (config) => {
   const first = javaRegex(config.regex) as RegExp
@@ -29,7 +29,7 @@ export const regexRouter: TransformPlugin = wholeRecord('RegexRouter', {
   return {
     apply(record) {
       if (last?.from !== record.topic) last = { from: record.topic, to: routed(record.topic) }
-      return last.to === record.topic ? record : { ...record, topic: last.to }
+      return last.to === record.topic ? record : withTopic(record, last.to)
     },
   }
 })
@@ -44,7 +44,7 @@ export const timestampRouter: TransformPlugin = wholeRecord('TimestampRouter', {
       if (record.timestamp === null || record.timestamp === undefined) throw dataError(`Timestamp missing on record of topic ${record.topic}`)
       format ??= new JavaDateFormat(config['timestamp.format'])
       const timestamp = format.format(record.timestamp)
-      return { ...record, topic: config['topic.format'].replaceAll('${topic}', () => record.topic).replaceAll('${timestamp}', () => timestamp) }
+      return withTopic(record, config['topic.format'].replaceAll('${topic}', () => record.topic).replaceAll('${timestamp}', () => timestamp))
     },
   }
 })

@@ -1,7 +1,7 @@
 /** What transforms share: the side of a record they work on, and structs that are copied field by field. */
 import { configSpec } from '../config-spec.ts'
 import type { ConfigOf, ConfigOptions, ConfigSpec } from '../config-spec.ts'
-import type { ConnectRecord } from '../connect-record.ts'
+import type { ConnectHeader, ConnectRecord, SinkRecord } from '../connect-record.ts'
 import type { Transform, TransformPlugin } from '../connector.ts'
 import { isPlainObject } from '../converters/json-writer.ts'
 import { dataError } from '../errors.ts'
@@ -19,13 +19,51 @@ export interface Side {
 export const keySide: Side = {
   schemaOf: ({ keySchema }) => keySchema ?? null,
   valueOf: ({ key }) => key ?? null,
-  with: (record, keySchema, key) => ({ ...record, keySchema, key }),
+  with(record, keySchema, key) {
+    const copy = copyOf(record)
+    copy.keySchema = keySchema
+    copy.key = key
+    return copy
+  },
 }
 
 export const valueSide: Side = {
   schemaOf: ({ valueSchema }) => valueSchema ?? null,
   valueOf: ({ value }) => value ?? null,
-  with: (record, valueSchema, value) => ({ ...record, valueSchema, value }),
+  with(record, valueSchema, value) {
+    const copy = copyOf(record)
+    copy.valueSchema = valueSchema
+    copy.value = value
+    return copy
+  },
+}
+
+/** A record under construction. */
+type Changeable<R> = { -readonly [K in keyof R]: R[K] }
+
+/** The same record, to be changed by who asked. Its members are named: a spread of records of many makes costs a call of the runtime for each. */
+export function copyOf<R extends ConnectRecord>(record: R): Changeable<R> {
+  const { topic, partition, keySchema, key, valueSchema, value, timestamp, headers } = record
+  if (!isSinkRecord(record)) return { topic, partition, keySchema, key, valueSchema, value, timestamp, headers } as unknown as Changeable<R>
+  const { offset, timestampType, originalTopic, originalPartition, originalOffset } = record
+  return { topic, partition, keySchema, key, valueSchema, value, timestamp, headers, offset, timestampType, originalTopic, originalPartition, originalOffset } as unknown as Changeable<R>
+}
+
+/** Only records that were read have an offset. */
+export function isSinkRecord(record: ConnectRecord): record is SinkRecord {
+  return 'offset' in record
+}
+
+export function withTopic<R extends ConnectRecord>(record: R, topic: string): R {
+  const copy = copyOf(record)
+  copy.topic = topic
+  return copy
+}
+
+export function withHeaders<R extends ConnectRecord>(record: R, headers: readonly ConnectHeader[]): R {
+  const copy = copyOf(record)
+  copy.headers = headers
+  return copy
 }
 
 export const transformVersion = '0.1.0'

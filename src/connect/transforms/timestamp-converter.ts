@@ -25,9 +25,9 @@ const kindSchemas: Readonly<Record<Kind, Schema>> = { string: make.string(), uni
 
 export const timestampConverter = twoSided('TimestampConverter', {
   'field': option.string({ doc: 'The field to convert; empty: the whole value.', default: '', importance: 'high' }),
-  'target.type': option.string({ doc: 'string, unix, Date, Time or Timestamp.', importance: 'high', check: exactly(...kinds) }),
+  'target.type': option.string({ doc: 'string, unix, Date, Time or Timestamp.', importance: 'high', rule: exactly(...kinds) }),
   'format': option.string({ doc: 'How text is written, as Java\'s SimpleDateFormat, in UTC.', default: '' }),
-  'unix.precision': option.string({ doc: 'The unit of numbers.', default: 'milliseconds', importance: 'low', check: exactly('nanoseconds', 'microseconds', 'milliseconds', 'seconds') }),
+  'unix.precision': option.string({ doc: 'The unit of numbers.', default: 'milliseconds', importance: 'low', rule: exactly('nanoseconds', 'microseconds', 'milliseconds', 'seconds') }),
   'replace.null.with.default': replaceNull,
 }, (config, side) => {
   const target = config['target.type'] as Kind

@@ -3,6 +3,10 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ConnectWorker, openRestApi } from '../../../src/connect/index.ts'
 import type { RawConfig } from '../../../src/connect/index.ts'
+import { restConfigOf } from '../../../src/connect/rest/rest-config.ts'
+import { RestServer } from '../../../src/connect/rest/rest-server.ts'
+import { workerConfig } from '../../../src/connect/runtime/worker-config.ts'
+import { ManualClock } from '../../kit/manual-clock.ts'
 import { afterTest, FedSource, KeepingSink, memoryLog, openBroker, temporaryDirectory, until } from '../runtime/connect-kit.ts'
 
 async function serve(config: RawConfig = {}) {
@@ -22,6 +26,23 @@ async function serve(config: RawConfig = {}) {
 }
 
 describe('the REST API', () => {
+  it('lets nobody wait for longer than 90 s, and says what the worker does', async () => {
+    const clock = new ManualClock()
+    let asked = () => {}
+    const isAsked = new Promise<void>((resolve) => { asked = resolve })
+    const server = await RestServer.open({
+      config: restConfigOf(workerConfig.parse({ listeners: 'http://127.0.0.1:0' }), {}), clock, log: memoryLog(), redact: (text) => text, stage: () => 'The worker is currently thinking', adminEndpoints: [],
+      endpoints: [{ method: 'GET', path: '/slow', summary: 'Never answers.', answers: {}, handle: () => { asked(); return new Promise(() => {}) } }],
+    })
+    afterTest(() => server.close())
+    const answer = fetch(`${server.url}/slow`)
+    await isAsked
+    await clock.advance(90_000)
+    expect((await answer).status).toBe(500)
+    expect(await (await answer).json()).toEqual({ error_code: 500, message: 'Request timed out. The worker is currently thinking' })
+    expect(clock.pendingTimers).toBe(0)
+  })
+
   it('says that it is for this machine only, unless it was told otherwise', async () => {
     const { log } = await serve()
     expect(log.lines).toContainEqual(expect.stringMatching(/REST API listens on http:\/\/127\.0\.0\.1:\d+, for this machine only; set listeners to open it to others/))

@@ -1,14 +1,16 @@
-import { writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openDistributedWorker } from '../../../src/connect/index.ts'
 import type { DistributedWorker, RawConfig } from '../../../src/connect/index.ts'
+import { askPeer } from '../../../src/connect/runtime/herder/peer-request.ts'
 import { newSessionKey, sign } from '../../../src/connect/runtime/herder/session-key.ts'
 import { configSpec } from '../../../src/connect/index.ts'
 import type { SourcePlugin } from '../../../src/connect/index.ts'
 import { sleep, systemClock } from '../../../src/core/index.ts'
 import type { Broker } from '../../../src/core/index.ts'
-import { afterTest, memoryLog, openBroker, readTopic, temporaryDirectory, until } from './connect-kit.ts'
+import { afterTest, FedSource, memoryLog, openBroker, readTopic, temporaryDirectory, until } from './connect-kit.ts'
 
 /** Plans as many tasks as it may; each counts as a source partition of its own, slowly. */
 function countingPlugin(): SourcePlugin {
@@ -128,6 +130,21 @@ describe('a cluster of workers', () => {
     await expectNoGap(broker)
   }, 60_000)
 
+  it('stops what runs and leaves nothing behind when its log has gone away first', async () => {
+    const broker = await openBroker()
+    const source = new FedSource()
+    const log = memoryLog()
+    const worker = await openDistributedWorker({ broker, log, plugins: [source.plugin], config: { 'listeners': 'http://127.0.0.1:0', 'task.host': 'in-process', 'heartbeat.interval.ms': '100', 'session.timeout.ms': '6000' } })
+    afterTest(() => worker.stop())
+    await until(() => worker.isReady(), 'it leads')
+    expect((await send(worker, 'PUT', '/connectors/fed/config', { 'connector.class': 'FedSource' })).status).toBe(201)
+    await until(() => source.started.length === 1, 'its task runs')
+    await broker.close()
+    await worker.stop()
+    expect(source.stops).toBe(1)
+    await expect(fetch(worker.url)).rejects.toThrow()
+  }, 30_000)
+
   it('passes a request on to the worker that must answer it', async () => {
     const broker = await openBroker()
     const leader = await openWorker(broker)
@@ -200,6 +217,28 @@ describe('a cluster of workers', () => {
     expect(new Set([...(await runs('a'))!, ...(await runs('b'))!].map((each) => each.worker_id)).size).toBe(2)
     expect((await as(workers[0]!, 'PUT', '/connectors/a/fence')).status).toBe(400)
     expect((await fetch(`${workers[0]!.url}/connectors`)).status).toBe(401)
+  }, 60_000)
+
+  it('talks https to the other workers, and trusts whom its config trusts', async () => {
+    const broker = await openBroker()
+    const folder = temporaryDirectory()
+    const [keyFile, certificate, store] = ['key.pem', 'cert.pem', 'store.pem'].map((name) => join(folder, name)) as [string, string, string]
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=worker', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', keyFile, '-out', certificate], { stdio: 'pipe' })
+    writeFileSync(store, `${readFileSync(keyFile, 'utf8')}${readFileSync(certificate, 'utf8')}`)
+    const config = { 'listeners': 'https://127.0.0.1:0', 'listeners.https.ssl.keystore.type': 'PEM', 'listeners.https.ssl.keystore.location': store, 'listeners.https.ssl.truststore.location': certificate }
+    const workers = [await openWorker(broker, config), await openWorker(broker, config)] as const
+    for (const worker of workers) await until(() => worker.isReady(), 'the worker is there')
+    const ask = (worker: DistributedWorker, method: string, path: string, body?: unknown) =>
+      askPeer(new URL(`${worker.url}${path}`), { method, headers: {}, body: body === undefined ? undefined : JSON.stringify(body), signal: AbortSignal.timeout(20_000), tls: () => ({ ca: readFileSync(certificate) }) })
+    // one of them passes it on, and of two connectors each worker plans one, which its leader keeps
+    for (const name of ['a', 'b']) expect((await ask(workers[1], 'PUT', `/connectors/${name}/config`, { ...count, 'tasks.max': '2' })).status).toBe(201)
+    for (const name of ['a', 'b']) {
+      await until(async () => {
+        const { tasks = [] } = JSON.parse((await ask(workers[0], 'GET', `/connectors/${name}/status`)).text) as Status
+        return tasks.length === 2 && tasks.every(({ state }) => state === 'RUNNING')
+      }, `${name} runs`)
+    }
+    await expect(askPeer(new URL(workers[0].url), { method: 'GET', headers: {}, signal: AbortSignal.timeout(20_000), tls: () => ({}) })).rejects.toThrow(/self.signed certificate/)
   }, 60_000)
 
   it('refuses a sink that would be a member of its own group', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { schema as make, Struct } from '../../../src/connect/index.ts'
-import type { ConnectRecord, RawConfig } from '../../../src/connect/index.ts'
+import type { ConnectRecord, Log, RawConfig } from '../../../src/connect/index.ts'
 import { eventRouter } from '../../../src/connect/transforms/event-router.ts'
 
 const row = make.struct([['id', make.string()], ['aggregatetype', make.string()], ['aggregateid', make.string()], ['payload', make.string({ optional: true })], ['kind', make.string()], ['at', make.int64()], ['part', make.int32()]], { optional: true })
@@ -36,6 +36,13 @@ describe('EventRouter', () => {
   it('passes over deletes and tombstones, lets others through, and treats updates as told', () => {
     expect([apply(event('d')), apply({ ...event('c'), value: null, valueSchema: null }), apply(event('u'))]).toEqual([null, null, null])
     expect(() => apply(event('u'), { 'table.op.invalid.behavior': 'fatal' })).toThrow('must only be inserted into')
+    for (const level of ['warn', 'error'] as const) {
+      const told: string[] = []
+      const log: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, [level]: (text: string) => told.push(text) }
+      const router = eventRouter.create(eventRouter.config.parse({ 'table.op.invalid.behavior': level }), log)
+      expect([router.apply(event('u')), router.apply(event('d'))]).toEqual([null, null])
+      expect(told).toEqual([expect.stringMatching(/a row was changed \(op "u"\); the event with id .+ is passed over$/)])
+    }
     const heartbeat = { ...event('c'), valueSchema: null, value: { beat: 1 } }
     expect(apply(heartbeat)).toBe(heartbeat)
   })

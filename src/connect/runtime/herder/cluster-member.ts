@@ -109,6 +109,10 @@ export class ClusterMember implements Cluster {
     return plainWriter(this.#plain!)
   }
 
+  get isLeader(): boolean {
+    return this.#isLeader && this.#leading !== undefined
+  }
+
   get generation(): number {
     return this.#generation
   }
@@ -122,7 +126,7 @@ export class ClusterMember implements Cluster {
   }
 
   requireLeader(): void {
-    if (!this.#isLeader || this.#leading === undefined) throw elsewhere('the leader', this.#urlOf(this.#assignment?.leader))
+    if (!this.isLeader) throw elsewhere('the leader', this.#urlOf(this.#assignment?.leader))
   }
 
   requireConnector(name: string): void {
@@ -179,12 +183,13 @@ export class ClusterMember implements Cluster {
   async #beMember(): Promise<void> {
     const { broker, config } = this.#options
     const topic = config['config.storage.topic']
+    // It may lead, and lose that, before it is told that it has joined.
+    this.#givenUp = new AbortController()
+    const { signal } = this.#givenUp
     const member = await broker.joinGroup({
       groupId: config['group.id'], topics: [topic], assignors: [this.#assignor(topic)], offsetReset: 'latest', clientId: `connect-${this.workerId}`,
       sessionTimeoutMs: config['session.timeout.ms'], rebalanceTimeoutMs: config['rebalance.timeout.ms'], onRebalance: (event) => this.#rebalanced(event, topic),
     })
-    this.#givenUp = new AbortController()
-    const { signal } = this.#givenUp
     try {
       while (!this.#closing.signal.aborted && !signal.aborted) {
         // the partition stands for leadership; the records in it are read elsewhere

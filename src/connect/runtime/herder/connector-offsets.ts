@@ -4,6 +4,7 @@ import { isStreamError } from '../../../core/index.ts'
 import type { SourceOffset, SourcePartition } from '../../connect-record.ts'
 import type { SinkConnector, SourceConnector } from '../../connector.ts'
 import { describeError } from '../../errors.ts'
+import { javaText } from '../../java-text.ts'
 import type { CheckedConfig } from '../check-config.ts'
 import { encodeOffsetKey, encodeOffsetValue } from '../offset-codec.ts'
 import { OffsetReader } from '../offset-reader.ts'
@@ -61,10 +62,12 @@ export class ConnectorOffsets {
   async #alterSource(checked: CheckedConfig, entries: readonly OffsetEntry[]): Promise<boolean> {
     const { broker, worker, resolve } = this.#options
     const { named, config, installed } = checked
+    for (const { partition, offset } of entries) for (const members of [partition, offset]) requirePrimitives(members ?? {})
     const connector = installed.plugin.createConnector() as SourceConnector
-    const pairs = entries.map(({ partition, offset }) => [partition as SourcePartition, offset as SourceOffset | null] as const)
+    // as upstream, to reset nothing is no mistake
+    const pairs = entries.filter(({ partition, offset }) => partition !== null || offset !== null).map(({ partition, offset }) => [partition as SourcePartition, offset as SourceOffset | null] as const)
     const isAll = await asked(() => connector.alterOffsets?.(installed.plugin.config.parse(resolve(named.config)), pairs) ?? false)
-    if (entries.some(({ partition }) => partition === null)) throw badRequest('Partition objects cannot be null')
+    if (pairs.some(([partition]) => (partition as SourcePartition | null) === null)) throw badRequest('Partition objects cannot be null')
     const topic = offsetsTopicOf(config, worker)
     await createOffsetsTopic(broker, topic, worker)
     const producer = await broker.openProducer({ clientId: `connect-offsets-${named.name}` })
@@ -94,6 +97,7 @@ export class ConnectorOffsets {
   }
 
   async #checkPartitions(name: string, changes: readonly SinkChange[]): Promise<void> {
+    if (changes.some(({ partition }) => partition < 0)) throw failed(`Failed to alter consumer group offsets for connector ${name}`)
     const topics = [...new Set(changes.filter(({ offset }) => offset !== null).map(({ topic }) => topic))]
     try {
       const counts = new Map((await this.#options.broker.topics.describe(topics)).map(({ topic, partitions }) => [topic, partitions.length]))
@@ -155,7 +159,7 @@ function sinkEntries(entries: readonly OffsetEntry[]): readonly SinkChange[] {
     if (topic === undefined || number === undefined) throw badRequest("The partition for a sink connector offset must contain the keys 'kafka_topic' and 'kafka_partition'")
     if (topic === null) throw badRequest('Kafka topic names must be valid strings and may not be null')
     if (number === null) throw badRequest('Kafka partitions must be valid numbers and may not be null')
-    const partitionNumber = integerOf(number, (text) => `Failed to parse the following Kafka partition value in the provided offsets: '${text}'. Partition values for sink connectors need to be integers.`)
+    const partitionNumber = integerOf(number, (text) => `Failed to parse the following Kafka partition value in the provided offsets: '${text}'. Partition values for sink connectors need to be integers.`, maxPartition)
     if (offset === null) return { topic: textOf(topic), partition: partitionNumber, offset: null }
     if (offset['kafka_offset'] === undefined) throw badRequest("The offset for a sink connector should either be null or contain the key 'kafka_offset'")
     const value = integerOf(offset['kafka_offset'], (text) => `Failed to parse the following Kafka offset value in the provided offsets: '${text}'. Offset values for sink connectors need to be integers.`)
@@ -164,12 +168,21 @@ function sinkEntries(entries: readonly OffsetEntry[]): readonly SinkChange[] {
 }
 
 /** Numbers and texts of numbers are taken alike. */
-function integerOf(value: unknown, complaint: (text: string) => string): number {
+function integerOf(value: unknown, complaint: (text: string) => string, max = Number.MAX_SAFE_INTEGER): number {
   const text = textOf(value)
-  if (!/^[+-]?\d{1,16}$/.test(text) || !Number.isSafeInteger(Number(text))) throw badRequest(complaint(text))
+  if (!/^[+-]?\d{1,16}$/.test(text) || Math.abs(Number(text)) > max) throw badRequest(complaint(text))
   return Number(text)
 }
 
 function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'null')
+  return javaText(null, value)
+}
+
+const maxPartition = 2 ** 31 - 1
+
+/** What a position is kept as has members, but these have none. @throws 400 */
+function requirePrimitives(members: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(members)) {
+    if (typeof value === 'object' && value !== null) throw badRequest(`Offsets may only contain primitive types as values, but field ${name} contains ${Array.isArray(value) ? 'ARRAY' : 'MAP'}`)
+  }
 }

@@ -16,6 +16,7 @@ import type { LocalRunner } from './local-runner.ts'
 import type { Loggers } from './loggers.ts'
 import { Reconciler } from './reconciler.ts'
 import { badRequest, conflict, failed, notFound } from './refusal.ts'
+import { Stages } from './stages.ts'
 import type { StatusStore } from './status-store.ts'
 import type { ZombieFencing } from './zombie-fencing.ts'
 
@@ -52,9 +53,12 @@ const firstPlanMs = 5_000
 export class Herder {
   readonly #options: HerderOptions
   readonly #reconciler: Reconciler
+  /** What is being done, for those who wait. */
+  readonly stages: Stages
 
   constructor(options: HerderOptions) {
     this.#options = options
+    this.stages = new Stages(options.clock)
     this.#reconciler = new Reconciler(options)
   }
 
@@ -132,7 +136,7 @@ export class Herder {
     const { named: { name, config } } = await this.#checked(named)
     cluster.requireLeader()
     if (configs.state.get(name) !== undefined) throw conflict(`Connector ${name} already exists`)
-    await configs.putConnector(name, config, target)
+    await this.#writing(() => configs.putConnector(name, config, target))
     return this.#afterChange(name)
   }
 
@@ -142,7 +146,7 @@ export class Herder {
     const { named: { name, config } } = await this.#checked(named)
     cluster.requireLeader()
     const created = configs.state.get(name) === undefined
-    await configs.putConnector(name, config)
+    await this.#writing(() => configs.putConnector(name, config))
     return { created, info: await this.#afterChange(name) }
   }
 
@@ -158,8 +162,8 @@ export class Herder {
     const { cluster, configs } = this.#options
     cluster.requireLeader()
     this.#stored(name)
-    await configs.remove(name)
-    await this.reconcile()
+    await this.#writing(() => configs.remove(name))
+    await this.#reconciling()
   }
 
   /** @throws 404 */
@@ -168,10 +172,10 @@ export class Herder {
     if (configs.state.get(name) === undefined) throw notFound(`Unknown connector ${name}`)
     if (target === 'STOPPED') {
       cluster.requireLeader()
-      await configs.putTasks(name, [])
+      await this.#writing(() => configs.putTasks(name, []))
     }
-    await configs.putTarget(name, target)
-    await this.reconcile()
+    await this.#writing(() => configs.putTarget(name, target))
+    await this.#reconciling()
   }
 
   /** What a connector planned, sent by the worker that runs it. */
@@ -194,7 +198,7 @@ export class Herder {
     const { configs, cluster } = this.#options
     if (configs.state.get(name) === undefined) throw notFound(`Unknown connector: ${name}`)
     cluster.requireConnector(name)
-    await this.#reconciler.restart(name, { includeTasks: false, onlyFailed: false })
+    await this.stages.during(`restarting connector ${name}`, () => this.#reconciler.restart(name, { includeTasks: false, onlyFailed: false }))
   }
 
   /** Tells every worker; answers what is going to be restarted. @throws 404 */
@@ -205,7 +209,7 @@ export class Herder {
     const status = statuses.state.connector(name)
     if (status === undefined) throw notFound(`Status for connector ${name} not found`)
     const plan = restartPlan(await this.status(name), request)
-    await configs.putRestart(name, request)
+    await this.#writing(() => configs.putRestart(name, request))
     return plan
   }
 
@@ -216,13 +220,13 @@ export class Herder {
     if (stored === undefined) throw notFound(`Unknown connector: ${name}`)
     if (stored.tasks[task] === undefined) throw notFound(mode === 'standalone' ? `Task ${name}-${task} not found` : `Unknown task: ${name}-${task}`)
     cluster.requireTask(name, task)
-    await this.#reconciler.restartTask(name, task)
+    await this.stages.during(`restarting task ${name}-${task}`, () => this.#reconciler.restartTask(name, task))
   }
 
   /** A level for every worker of the cluster. @throws 400, 404 */
   async setLevelEverywhere(namespace: string, level: unknown): Promise<void> {
     this.loggers.check(level)
-    await this.#options.configs.putLevel(namespace, (level as string).toUpperCase())
+    await this.#options.configs.putLevel(namespace, (level as string).trim().toUpperCase())
   }
 
   /** Stops everything here; what is stored stays. Safe to call twice. */
@@ -238,28 +242,31 @@ export class Herder {
   // ------------------------------------------------------------------------------------------------ offsets
 
   async offsets(name: string): Promise<readonly OffsetEntry[]> {
-    return this.#options.offsets.list(await this.#prepared(name))
+    const checked = await this.#prepared(name)
+    return this.stages.during(`reading the offsets of connector ${name}`, () => this.#options.offsets.list(checked))
   }
 
   /** @throws 400, 404, 500 when the world failed */
   async alterOffsets(name: string, entries: readonly OffsetEntry[] | null): Promise<string> {
     if (entries === null || entries.length === 0) throw badRequest('Partitions / offsets need to be provided for an alter offsets request')
-    return this.#options.offsets.alter(await this.#stopped(name), entries)
+    const checked = await this.#stopped(name)
+    return this.stages.during(`altering the offsets of connector ${name}`, () => this.#options.offsets.alter(checked, entries))
   }
 
   async resetOffsets(name: string): Promise<string> {
-    return this.#options.offsets.reset(await this.#stopped(name))
+    const checked = await this.#stopped(name)
+    return this.stages.during(`resetting the offsets of connector ${name}`, () => this.#options.offsets.reset(checked))
   }
 
   async #stopped(name: string): Promise<CheckedConfig> {
     const { configs, cluster, runner } = this.#options
     cluster.requireLeader()
-    await configs.refresh()
+    await this.stages.during('reading to the end of the config topic', () => configs.refresh())
     const stored = this.#stored(name)
     if (stored.target !== 'STOPPED' || stored.tasks.length > 0) {
       throw badRequest(`Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified connector by issuing a 'PUT' request to the '/connectors/${name}/stop' endpoint`)
     }
-    await this.reconcile()
+    await this.#reconciling()
     if (runner.tasksOf(name).length > 0) throw failed(`The tasks of connector ${name} have not stopped yet; try again`)
     const checked = await this.#prepared(name)
     if (checked.installed.plugin.type === 'source') await this.#fenceBeforeChange(name)
@@ -277,6 +284,14 @@ export class Herder {
 
   // ------------------------------------------------------------------------------------------------
 
+  #writing(write: () => Promise<void>): Promise<void> {
+    return this.stages.during('writing to the config topic', write)
+  }
+
+  #reconciling(): Promise<void> {
+    return this.stages.during('starting and stopping connectors and tasks', () => this.reconcile())
+  }
+
   #stored(name: string) {
     const stored = this.#options.configs.state.get(name)
     if (stored === undefined) throw notFound(`Connector ${name} not found`)
@@ -289,7 +304,7 @@ export class Herder {
 
   async #checked(named: NamedConfig): Promise<CheckedConfig> {
     try {
-      return await this.#options.check(named)
+      return await this.stages.during(`validating the configuration of connector ${named.name}`, () => this.#options.check(named))
     } catch (error) {
       if (isStreamError(error, 'INVALID_CONFIG') || isStreamError(error, 'PLUGIN_NOT_FOUND')) throw badRequest(error.message, error)
       throw error

@@ -30,7 +30,7 @@ export class Loggers {
 
   /** @throws 404 for a logger that has no level of its own */
   get(name: string): LoggerLevel {
-    const found = this.#levels.get(name)
+    const found = this.#levels.get(name.toLowerCase() === 'root' ? 'root' : name)
     if (found === undefined) throw notFound(`Logger ${name} not found.`)
     return found
   }
@@ -38,7 +38,7 @@ export class Loggers {
   /** Answers the loggers that it changed: the one named and those below it. @throws 400 without a level, 404 for one that does not exist */
   set(namespace: string, level: unknown): readonly string[] {
     this.check(level)
-    const wanted = (level as string).toUpperCase()
+    const wanted = (level as string).trim().toUpperCase()
     const below = [...this.#levels.keys()].filter((name) => name !== namespace && (namespace === 'root' || name.startsWith(`${namespace}.`)))
     const changed = [namespace, ...below].filter((name) => this.#levels.get(name)?.level !== wanted)
     for (const name of changed) this.#levels.set(name, { level: wanted, last_modified: this.#clock.now() })
@@ -48,7 +48,8 @@ export class Loggers {
   /** @throws 400 without a level, 404 for one that does not exist */
   check(level: unknown): void {
     if (level === undefined || level === null) throw badRequest("Desired 'level' parameter was not specified in request.")
-    if (typeof level !== 'string' || !levels.includes(level.toUpperCase())) throw notFound(`invalid log level '${typeof level === 'string' ? level : JSON.stringify(level)}'.`)
+    if (level === '') throw badRequest('Illegal null or empty Level name.')
+    if (typeof level !== 'string' || !levels.includes(level.trim().toUpperCase())) throw notFound(`invalid log level '${typeof level === 'string' ? level : JSON.stringify(level)}'.`)
   }
 
   /** What a log lets through under the levels as they are at the time of writing. */

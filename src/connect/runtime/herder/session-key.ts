@@ -2,18 +2,18 @@
 import { createHmac, generateKeySync, timingSafeEqual } from 'node:crypto'
 import type { SessionKey } from './config-records.ts'
 
-const algorithm = 'HmacSHA256'
+export const signatureAlgorithm = 'HmacSHA256'
 const keyBits = 256
 
 export const signatureHeader = 'x-connect-authorization'
 export const algorithmHeader = 'x-connect-request-signature-algorithm'
 
 export function newSessionKey(nowMs: number): SessionKey {
-  return { key: generateKeySync('hmac', { length: keyBits }).export().toString('base64'), algorithm, createdAt: nowMs }
+  return { key: generateKeySync('hmac', { length: keyBits }).export().toString('base64'), algorithm: signatureAlgorithm, createdAt: nowMs }
 }
 
 export function sign({ key }: SessionKey, body: string): Readonly<Record<string, string>> {
-  return { [signatureHeader]: signature(key, body), [algorithmHeader]: algorithm }
+  return { [signatureHeader]: signature(key, body), [algorithmHeader]: signatureAlgorithm }
 }
 
 export function isSigned({ key }: SessionKey, body: string, given: string): boolean {
