@@ -2,6 +2,7 @@ import { configSpec, option } from 'millrace/connect'
 import type { ConfigOf } from 'millrace/connect'
 import { z } from 'zod'
 import { connectionOptions } from './connection-config.ts'
+import { schemaOptions } from './schemas/schema-config.ts'
 
 const positive = z.number().min(1)
 
@@ -16,7 +17,7 @@ export const postgresCdcConfig = configSpec({
   'slot.failover': option.boolean({ doc: 'The slot is made so that it is kept on standbys, too, and outlives a failover. Needs PostgreSQL 17.', default: false }),
   'publication.name': option.string({ doc: 'The publication that the slot reads.', default: 'millrace' }),
   'publication.autocreate.mode': option.oneOf(['filtered', 'disabled'], {
-    doc: 'filtered: the publication is made for exactly the captured tables. disabled: it must exist.',
+    doc: 'filtered: the publication is made for exactly the captured tables; where there are other slots, which may read it, too, tables are added and none is taken out. disabled: it must exist.',
     default: 'filtered',
   }),
   'snapshot.mode': option.oneOf(['initial', 'always', 'never', 'when_needed', 'initial_only'], {
@@ -38,11 +39,12 @@ export const postgresCdcConfig = configSpec({
     doc: 'debezium: an envelope with before, after, source, op and ts_ms. flat: the row as it is now, with __op; a delete is a tombstone.',
     default: 'debezium',
   }),
+  ...schemaOptions('adaptive'),
   'toast.unchanged': option.oneOf(['absent', 'placeholder', 'reselect'], {
-    doc: 'What becomes of a large value that an update did not touch and that the log therefore lacks. absent: its column is left out, unless the row got another key: then it is read from the table. placeholder: unavailable.value.placeholder stands for it. reselect: it is read from the table, as it is now.',
+    doc: 'What becomes of a large value that an update did not touch and that the log therefore lacks. absent: its column is left out, unless the row got another key: then it is read from the table; with schemas.enable as placeholder, for a struct has no columns left out. placeholder: unavailable.value.placeholder stands for it. reselect: it is read from the table, as it is now.',
     default: 'absent',
   }),
-  'unavailable.value.placeholder': option.string({ doc: 'Stands for such a value with toast.unchanged=placeholder; in base64 for bytea, in a list for arrays.', default: '__debezium_unavailable_value', check: z.string().min(1) }),
+  'unavailable.value.placeholder': option.string({ doc: 'Stands for such a value with toast.unchanged=placeholder; in base64 for bytea, in a list for arrays. Where no text can stand (with schemas.enable), the value is read from the table.', default: '__debezium_unavailable_value', check: z.string().min(1) }),
   'provide.transaction.metadata': option.boolean({ doc: 'Records of the beginning and the end of each transaction go to <prefix>.transaction, and envelopes say which change of which transaction they are.', default: false }),
   'message.prefix.include.list': option.list({ doc: 'Logical messages (pg_logical_emit_message) with these prefixes go to <prefix>.message; * stands for any text. Empty: none. Needs PostgreSQL 14.', default: [] }),
   'tombstones.on.delete': option.boolean({ doc: 'A deletion is followed by a record with the key and null, so that a compacted topic forgets the row.', default: true }),

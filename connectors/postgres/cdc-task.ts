@@ -1,32 +1,34 @@
 import type { SourceRecord, SourceTask, SourceTaskContext, SourceOffset, SourcePartition } from 'millrace/connect'
-import type { Log } from 'millrace/connect'
 import { connectorError, isStreamError, sleep } from 'millrace/connect'
 import { matchesAny } from './cdc/catalog.ts'
-import type { CapturedTable } from './cdc/catalog.ts'
 import { recordsOf } from './cdc/change-event.ts'
 import { ChangeRecords } from './cdc/change-records.ts'
 import type { RowMessage, SourceItem } from './cdc/change-records.ts'
-import type { Change, EventOptions, Row } from './cdc/change-event.ts'
+import type { Change, EventOptions } from './cdc/change-event.ts'
 import { lsnText } from './cdc/lsn.ts'
 import { MalformedMessage, PgoutputDecoder } from './cdc/pgoutput.ts'
 import type { PgoutputMessage, Relation } from './cdc/pgoutput.ts'
 import type { MessageBlock } from './cdc/message-block.ts'
-import { IncrementalSnapshot, watermarkPrefix } from './cdc/incremental-snapshot.ts'
+import { IncrementalSnapshot, rowRead, watermarkPrefix, withTable } from './cdc/incremental-snapshot.ts'
 import { offsetOf, positionOf } from './cdc/position.ts'
 import type { Position } from './cdc/position.ts'
+import { Overlap } from './cdc/overlap.ts'
+import type { Kept } from './cdc/overlap.ts'
 import { reselected } from './cdc/reselect.ts'
 import type { ReplicationStream } from './cdc/replication-stream.ts'
 import { dropSlot, explainActiveSlot, openSession } from './cdc/session.ts'
 import type { Session } from './cdc/session.ts'
-import { applySignal, readSignal, signalPrefix } from './cdc/signal.ts'
+import { applySignal, isOfTable, signalOf } from './cdc/signal.ts'
 import type { Signal } from './cdc/signal.ts'
-import { progressBehind } from './cdc/snapshot.ts'
+import { keyBound, progressBehind, rowAt } from './cdc/snapshot.ts'
 import type { Snapshot } from './cdc/snapshot.ts'
 import { SnapshotRecords } from './cdc/snapshot-records.ts'
 import { TransactionReader } from './cdc/transaction-reader.ts'
 import type { PositionedChange } from './cdc/transaction-reader.ts'
 import type { PostgresCdcConfig } from './cdc-config.ts'
 import { serverOf, silenceTimeoutMs } from './connection.ts'
+import { schemaModesOf } from './schemas/schema-config.ts'
+import { StructEvents } from './schemas/struct-events.ts'
 import { environmentError, failureOf, setupError } from './failures.ts'
 
 const longestPollMs = 1_000
@@ -35,6 +37,8 @@ interface Run {
   readonly session: Session
   readonly incremental: IncrementalSnapshot
   readonly events: EventOptions
+  /** Absent: records have no schemas. */
+  readonly structs: StructEvents | undefined
   /** Unset when every row was given. */
   snapshot: Snapshot | undefined
   readonly snapshotRecords: SnapshotRecords
@@ -43,6 +47,10 @@ interface Run {
   stream: ReplicationStream | undefined
   reader: TransactionReader
   readonly decoder: PgoutputDecoder
+  /** Present while changes may come that rows of the snapshot show. */
+  overlap: Overlap | undefined
+  /** Number of the transaction that is being read, where such rows show it. */
+  shown: number | undefined
   /** Received; those from `next` on are not read yet. */
   pending: MessageBlock | undefined
   next: number
@@ -136,7 +144,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
   async #connect(): Promise<Run> {
     const config = this.#config!
     const { clock, log, connectorName: name } = this.#context!
-    const session = await openSession({ config, name, clock, log, stored: this.#given, isStart: this.#isStart })
+    const session = await openSession({ config, name, clock, log, stored: this.#given, isStart: this.#isStart, mayRepeat: this.#isStart && this.#context!.atLeastOnce === true })
     this.#isStart = false
     const events: EventOptions = {
       topicPrefix: config['topic.prefix'],
@@ -152,7 +160,9 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     const incremental = new IncrementalSnapshot({
       client: session.client, types: session.types, tables: session.tables, clock, silenceTimeoutMs: silenceTimeoutMs(config), chunkRows: config['incremental.snapshot.chunk.size'], runId: `${config['slot.name']}-${clock.now()}`, log,
     })
-    return { session, incremental, events, snapshot: session.snapshot, snapshotRecords: new SnapshotRecords(events), records: new ChangeRecords(events), stream, reader: this.#reader(session.position), decoder: new PgoutputDecoder(), pending: undefined, next: 0 }
+    const modes = schemaModesOf(config)
+    const structs = modes && new StructEvents(events, { modes, types: session.types, placeholder: config['unavailable.value.placeholder'] })
+    return { session, incremental, events, structs, snapshot: session.snapshot, snapshotRecords: new SnapshotRecords(events), records: new ChangeRecords(events), stream, reader: this.#reader(session.position), decoder: new PgoutputDecoder(), overlap: overlapOf(session, session.position), shown: undefined, pending: undefined, next: 0 }
   }
 
   async #openStream(session: Session, from: Position): Promise<ReplicationStream> {
@@ -194,6 +204,13 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     const before = this.#given!
     const behind = (row: number): Position => ({ ...before, snapshot: progressBehind(rows, row) })
     this.#given = behind(rows.block.rowCount - 1)
+    if (run.structs !== undefined) {
+      const { form, block } = rows
+      return Array.from({ length: block.rowCount }, (_, row) => {
+        const change = { ...rowRead({ table: form.table, columns: form.columns, row: rowAt(form, block, row) }, before.lsn, nowMs), snapshot: 'true' } as const
+        return this.#recordsOf(run, change, nowMs, before, behind(row))
+      }).flat()
+    }
     return [run.snapshotRecords.of(rows, { lsn: before.lsn, nowMs }, (row) => offsetOf(behind(row)))]
   }
 
@@ -203,13 +220,14 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     run.snapshot = undefined
     this.#given = { ...this.#given!, snapshot: null }
     run.reader = this.#reader(this.#given)
+    run.overlap = overlapOf(run.session, this.#given)
     if (this.#config!['snapshot.mode'] === 'initial_only') {
       this.#context!.log.info('the snapshot is complete, and snapshot.mode=initial_only wants no more')
-      return [this.#heartbeat(this.#given)]
+      return [this.#heartbeat(run, this.#given)]
     }
     run.stream = await this.#openStream(run.session, this.#given)
     this.#context!.log.info(`the snapshot is complete; changes follow from ${lsnText(this.#given.lsn)}`)
-    return [this.#heartbeat(this.#given)]
+    return [this.#heartbeat(run, this.#given)]
   }
 
   async #changes(run: Run, signal: AbortSignal): Promise<readonly SourceItem[]> {
@@ -236,15 +254,22 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
   #read(run: Run, message: PgoutputMessage, nowMs: number): Promise<void> | undefined {
     const { records, reader, incremental } = run
     if (message.kind === 'relation') return this.#describe(run, message)
-    if (message.kind === 'begin') incremental.began(message.xid)
-    const isRow = message.kind === 'insert' || message.kind === 'update' || message.kind === 'delete'
-    if (isRow && this.#isOnlyWritten(run, message)) {
+    if (message.kind === 'begin') {
+      incremental.began(message.xid)
+      run.shown = run.overlap?.shows(message.xid) === true ? message.xid : undefined
+    } else if (run.shown !== undefined) return this.#readShown(run, run.overlap!, run.shown, message, nowMs)
+    if (isRow(message) && this.#isOnlyWritten(run, message)) {
       const held = reader.release()
       if (held.length > 0) return this.#giveAll(run, held, nowMs).then(() => records.add(message, reader.tableOf(message.relation), reader))
       records.add(message, reader.tableOf(message.relation), reader)
       return undefined
     }
-    const changes = reader.read(message)
+    return this.#readWhole(run, message, nowMs)
+  }
+
+  #readWhole(run: Run, message: PgoutputMessage, nowMs: number, keptOf?: (relation: number) => Kept): Promise<void> | undefined {
+    const { records, reader } = run
+    const changes = reader.read(message, keptOf)
     if (message.kind !== 'commit') return changes.length === 0 ? undefined : this.#giveAll(run, changes, nowMs)
     if (changes.length === 0) {
       records.committed(reader.position)
@@ -253,11 +278,33 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     return this.#giveAll(run, changes, nowMs).then(() => records.committed(reader.position))
   }
 
+  /** Of a transaction that some rows of the snapshot show. */
+  #readShown(run: Run, overlap: Overlap, xid: number, message: PgoutputMessage, nowMs: number): Promise<void> | undefined {
+    const { reader } = run
+    if (isRow(message)) {
+      const take = (kept: Kept) => this.#readWhole(run, message, nowMs, () => kept)
+      const kept = overlap.keptOf(message, reader.tableOf(message.relation), xid)
+      return kept instanceof Promise ? kept.then(take) : take(kept)
+    }
+    if (message.kind !== 'truncate') return this.#readWhole(run, message, nowMs)
+    const kept = new Map(message.relations.map((oid) => [oid, this.#keptOfTruncation(run, overlap, reader.tableOf(oid).name, xid)]))
+    return this.#readWhole(run, message, nowMs, (oid) => kept.get(oid)!)
+  }
+
+  /** Where some rows of a table are older than the truncation and some are newer, it takes all of them away; the newer ones are read again. */
+  #keptOfTruncation({ session, reader }: Run, overlap: Overlap, name: string, xid: number): Kept {
+    const truncation = overlap.truncationOf(name, xid)
+    if (typeof truncation === 'string') return truncation
+    if (session.server.majorVersion < 14) throw connectorError(`table ${name} was truncated while its snapshot was cut off: to read it again beside the changes needs PostgreSQL 14. Reset this connector's offsets`)
+    reader.setIncremental(withTable(reader.position.incremental, name, keyBound(session.tables.find((table) => table.name === name)!, '>', truncation.behind)))
+    return 'all'
+  }
+
   /** Nobody has to look into the row. */
-  #isOnlyWritten({ session, incremental, reader }: Run, message: RowMessage): boolean {
-    if (incremental.isOpen || this.#config!['provide.transaction.metadata']) return false
+  #isOnlyWritten({ session, structs, incremental, reader }: Run, message: RowMessage): boolean {
+    if (incremental.isOpen || structs !== undefined || this.#config!['provide.transaction.metadata']) return false
     const table = reader.tableOf(message.relation)
-    return table.name !== session.signalTable && ChangeRecords.takes(message, table, this.#config!['toast.unchanged'] === 'absent')
+    return table.isCaptured && table.name !== session.signalTable && ChangeRecords.takes(message, table, this.#config!['toast.unchanged'] === 'absent')
   }
 
   async #giveAll(run: Run, changes: readonly PositionedChange[], nowMs: number): Promise<void> {
@@ -269,7 +316,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
 
   /** A promise only when there is something to wait for. */
   #give(run: Run, { change, before, after }: PositionedChange, records: SourceItem[], nowMs: number): Promise<void> | undefined {
-    const { session, incremental, events } = run
+    const { session, incremental } = run
     const config = this.#config!
     if (change.message?.prefix === watermarkPrefix) {
       this.#giveChunk(run, change.message.content.toString(), after, records, nowMs)
@@ -283,13 +330,25 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     if (isOfTable(change, session.signalTable)) return undefined
     incremental.observe(change)
     if (change.message !== null && !matchesAny(config['message.prefix.include.list'], change.message.prefix)) return undefined
-    const mode = config['toast.unchanged']
-    // Nobody who reads the topic has the value under the new key of a row.
-    const isWanted = change.unavailable.length > 0 && (mode === 'reselect' || (mode === 'absent' && change.oldKey !== null))
-    const add = (whole: Change) => void records.push(...recordsOf(whole, events, nowMs, () => offsetOf(before), offsetOf(after)))
-    if (isWanted) return reselected(session, change).then(add)
+    const wanted = this.#wantedValues(run, change)
+    const add = (whole: Change) => void records.push(...this.#recordsOf(run, whole, nowMs, before, after))
+    if (wanted.length > 0) return reselected(session, change, wanted).then(add)
     add(change)
     return undefined
+  }
+
+  /** Columns that the log lacks, and that are read from the table. */
+  #wantedValues({ structs }: Run, change: Change): readonly string[] {
+    const { unavailable, oldKey } = change
+    const mode = this.#config!['toast.unchanged']
+    // Nobody who reads the topic has the value under the new key of a row.
+    if (unavailable.length === 0 || mode === 'reselect' || (mode === 'absent' && oldKey !== null)) return unavailable
+    return structs?.withoutPlaceholder(change) ?? []
+  }
+
+  #recordsOf({ events, structs }: Run, change: Change, nowMs: number, before: Position, after: Position): readonly SourceRecord[] {
+    const records = recordsOf(change, events, nowMs, () => offsetOf(before), offsetOf(after))
+    return structs?.of(change, records) ?? records
   }
 
   #obey({ session, incremental, reader }: Run, signal: Signal): void {
@@ -302,22 +361,26 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
   }
 
   /** The message behind a chunk has come: its rows are given where it stands. */
-  #giveChunk({ incremental, events, reader }: Run, token: string, at: Position, records: SourceItem[], nowMs: number): void {
+  #giveChunk(run: Run, token: string, at: Position, records: SourceItem[], nowMs: number): void {
+    const { incremental, reader } = run
     const progress = reader.position.incremental
     const closed = progress === null ? undefined : incremental.close(token, progress)
     if (closed === undefined) return
-    for (const { row: { row, table }, progress: reached } of closed.rows) {
-      const offset = offsetOf({ ...at, incremental: reached })
-      records.push(...recordsOf(rowRead(table, row, at.lsn, nowMs), events, nowMs, () => offset, offset))
+    for (const { row, progress: reached } of closed.rows) {
+      const position = { ...at, incremental: reached }
+      records.push(...this.#recordsOf(run, rowRead(row, at.lsn, nowMs), nowMs, position, position))
     }
     reader.setIncremental(closed.done)
-    if (closed.done === null) records.push(this.#heartbeat(reader.position))
+    if (closed.done === null) records.push(this.#heartbeat(run, reader.position))
   }
 
   async #describe({ session, reader }: Run, relation: Relation): Promise<void> {
     const types = await session.types.typesOf(session.client, relation.columns.map(({ typeOid }) => typeOid))
+    const name = `${relation.schema}.${relation.table}`
+    const patterns = this.#config!['table.include.list']
+    const isCaptured = patterns.length === 0 || name === session.signalTable || session.tables.some(({ oid }) => oid === relation.oid) || matchesAny(patterns, name)
     const known = session.tables.find(({ oid }) => oid === relation.oid)?.keyColumns.map(({ name }) => name) ?? []
-    reader.describe({ relation, name: `${relation.schema}.${relation.table}`, types, keyColumns: keyColumnsOf(relation, known) })
+    reader.describe({ relation, name, types, keyColumns: keyColumnsOf(relation, known), isCaptured })
   }
 
   /** When other tables change and ours do not, positions must move too, or the server keeps its log for ever. */
@@ -327,18 +390,19 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     if (isReadThrough(run) && run.stream!.isEmpty) run.reader.advance(run.stream!.receivedLsn)
     this.#given = run.reader.position
     if (this.#config!['heartbeat.message']) await run.session.client.query(`select pg_logical_emit_message(false, 'millrace.heartbeat', '')`)
-    return [this.#heartbeat(this.#given)]
+    return [this.#heartbeat(run, this.#given)]
   }
 
   /** `given`: behind everything that was given before it. */
-  #heartbeat(given: Position): SourceRecord {
+  #heartbeat({ structs }: Run, given: Position): SourceRecord {
     const { clock } = this.#context!
     this.#nextHeartbeatMs = clock.monotonic() + heartbeatPauseMs(this.#config!)
     const prefix = this.#config!['topic.prefix']
-    return {
+    const record: SourceRecord = {
       topic: `${prefix}.heartbeat`, key: { server: prefix }, value: { ts_ms: clock.now(), lsn: lsnText(given.lsn) }, timestamp: clock.now(),
       sourcePartition: this.#partition, sourceOffset: offsetOf(given),
     }
+    return structs?.heartbeat(record) ?? record
   }
 }
 
@@ -348,6 +412,14 @@ function keyColumnsOf({ replicaIdentity, columns }: Relation, known: readonly st
   // By default the identity is the primary key, but in the order of the columns.
   if (replicaIdentity === 'd') return identity.length === known.length && identity.every((name) => known.includes(name)) ? known : identity
   return known.length > 0 || replicaIdentity === 'f' ? known.filter((key) => columns.some(({ name }) => name === key)) : identity
+}
+
+function isRow(message: PgoutputMessage): message is RowMessage {
+  return message.kind === 'insert' || message.kind === 'update' || message.kind === 'delete'
+}
+
+function overlapOf({ tables, client }: Session, { resumed }: Position): Overlap | undefined {
+  return resumed === null ? undefined : new Overlap(resumed, tables, client)
 }
 
 function isReadThrough({ pending, next }: Run): boolean {
@@ -362,34 +434,4 @@ function nextMessage(run: Run): PgoutputMessage {
 
 function heartbeatPauseMs(config: PostgresCdcConfig): number {
   return config['heartbeat.interval.ms'] || Number.POSITIVE_INFINITY
-}
-
-/** A row that was read again, not changed. */
-function rowRead({ schema, table, keyColumns }: CapturedTable, row: Row, lsn: bigint, nowMs: number): Change {
-  return {
-    op: 'r', schema, table, keyColumns: keyColumns.map(({ name }) => name), before: null, after: row, unavailable: [], oldKey: null,
-    lsn, xid: null, commitMs: nowMs, snapshot: 'incremental', message: null, order: null, counts: null,
-  }
-}
-
-function signalOf(change: Change, signalTable: string | null, log: Log): Signal | undefined {
-  const { op, after, message } = change
-  if (message?.prefix === signalPrefix) {
-    const { type, data } = jsonObject(message.content.toString())
-    return readSignal(type, data, log)
-  }
-  return op === 'c' && after !== null && isOfTable(change, signalTable) ? readSignal(after['type'], after['data'], log) : undefined
-}
-
-function isOfTable({ op, message, schema, table }: Change, name: string | null): boolean {
-  return name !== null && op !== 'begin' && op !== 'end' && message === null && `${schema}.${table}` === name
-}
-
-function jsonObject(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-  } catch {
-    return {}
-  }
 }

@@ -2,6 +2,7 @@ import { configSpec, option } from 'millrace/connect'
 import type { ConfigOf } from 'millrace/connect'
 import { z } from 'zod'
 import { connectionOptions } from './connection-config.ts'
+import { schemaOptions } from './schemas/schema-config.ts'
 
 const options = {
   ...connectionOptions,
@@ -16,6 +17,7 @@ const options = {
   query: option.string({ doc: 'A select to read instead of tables. To be safe against late commits it gives the xmin of the table that changes as __xid: select o.*, o.xmin as __xid from orders o join …', default: null }),
   'incrementing.column': option.string({ doc: 'The column that grows.', default: null }),
   'timestamp.column': option.string({ doc: 'The column with the time of the last change. Rows where it is null are not read.', default: null }),
+  ...schemaOptions('connect'),
   'poll.interval.ms': option.int({ doc: 'Time between two looks at a table.', default: 5_000, check: z.number().min(1) }),
   'batch.max.rows': option.int({ doc: 'Most rows of one poll: as many are read from the cursor at a time.', default: 1_000, check: z.number().min(1) }),
   'lookback.ms': option.int({

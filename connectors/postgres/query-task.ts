@@ -13,6 +13,8 @@ import type { Relation } from './query/relation.ts'
 import { RelationReader } from './query/relation-reader.ts'
 import type { Clients, ReadRow } from './query/relation-reader.ts'
 import type { PostgresQueryTaskConfig } from './query-config.ts'
+import { schemaModesOf } from './schemas/schema-config.ts'
+import { StructRows } from './schemas/struct-rows.ts'
 
 const longestWaitMs = 1_000
 
@@ -24,6 +26,8 @@ interface Turn {
 
 interface Run extends Clients {
   readonly turns: Turn[]
+  /** Absent: records have none. */
+  readonly schemas: StructRows | undefined
 }
 
 /** Reads the tables of its share, one round of one table after the other; see the README for what it promises. */
@@ -75,7 +79,8 @@ export class PostgresQueryTask implements SourceTask<PostgresQueryTaskConfig> {
         const progress = this.#given.get(relation.name) ?? (offset === undefined ? atBeginning : progressOf(offset))
         return { reader: new RelationReader(relation, types, progress, config['lookback.ms']), dueMs: 0 }
       })
-      return { client, catalog, turns }
+      const modes = schemaModesOf(config)
+      return { client, catalog, turns, schemas: modes && new StructRows(types, modes) }
     } catch (error) {
       await endAll([client, catalog])
       throw error
@@ -101,7 +106,7 @@ export class PostgresQueryTask implements SourceTask<PostgresQueryTaskConfig> {
     const rows = await reader.read(run, this.#config!['batch.max.rows'], clock.monotonic())
     if (rows.length > 0) {
       const nowMs = clock.now()
-      return rows.map((row) => this.#record(reader.relation, row, nowMs))
+      return rows.map((row) => this.#record(run, reader.relation, row, nowMs))
     }
     turn.dueMs = clock.monotonic() + this.#config!['poll.interval.ms']
     run.turns.push(run.turns.splice(run.turns.indexOf(turn), 1)[0]!) // the others come first now
@@ -111,10 +116,11 @@ export class PostgresQueryTask implements SourceTask<PostgresQueryTaskConfig> {
     return [{ sourcePartition: { table: reader.relation.name }, sourceOffset: offsetOf(reader.progress) }]
   }
 
-  #record({ name, topic, keyColumns }: Relation, { row, progress }: ReadRow, nowMs: number): SourceRecord {
+  #record(run: Run, { name, topic, keyColumns }: Relation, { row, columns, progress }: ReadRow, nowMs: number): SourceRecord {
     this.#given.set(name, progress)
     const key = keyColumns.length === 0 ? null : Object.fromEntries(keyColumns.map((column) => [column, row[column] ?? null]))
-    return { topic, key, value: row, timestamp: nowMs, sourcePartition: { table: name }, sourceOffset: offsetOf(progress) }
+    const plain: SourceRecord = { topic, key, value: row, timestamp: nowMs, sourcePartition: { table: name }, sourceOffset: offsetOf(progress) }
+    return run.schemas?.of(plain, columns, keyColumns) ?? plain
   }
 
   async #disconnect(): Promise<void> {

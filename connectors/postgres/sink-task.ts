@@ -55,8 +55,8 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
   async put(records: readonly SinkRecord[]): Promise<void> {
     await this.#retryHeld()
     if (records.length === 0) return
-    for (const record of records) this.#requireBehindBegin(record)
-    const waiting = records.filter((record) => this.#held.has(record.originalTopic))
+    this.#requireBehindBegins(records)
+    const waiting = this.#held.isEmpty ? [] : records.filter((record) => this.#held.has(record.originalTopic))
     for (const [topic, late] of byTopic(waiting)) this.#held.add(topic, late)
     await this.#putApart(waiting.length === 0 ? records : records.filter((record) => !this.#held.has(record.originalTopic)))
   }
@@ -131,11 +131,17 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
     await Promise.all(started?.lanes.map(({ connection }) => connection.close()) ?? [])
   }
 
-  /** Reading begins before what was told only when the topic ends before it: it is another topic than the one that was written. */
-  #requireBehindBegin({ originalTopic: topic, originalPartition: partition, originalOffset: offset }: SinkRecord): void {
+  #requireBehindBegins(records: readonly SinkRecord[]): void {
     if (this.#begins.size === 0) return
-    const begin = this.#begins.get(`${topic}-${partition}`)
-    if (begin === undefined || offset >= begin) return
+    let last = { topic: '', partition: -1, begin: 0 }
+    for (const { originalTopic: topic, originalPartition: partition, originalOffset: offset } of records) {
+      if (last.topic !== topic || last.partition !== partition) last = { topic, partition, begin: this.#begins.get(`${topic}-${partition}`) ?? 0 }
+      if (offset < last.begin) this.#refuseBefore({ ...last, offset })
+    }
+  }
+
+  /** Reading begins before what was told only when the topic ends before it: it is another topic than the one that was written. */
+  #refuseBefore({ topic, partition, begin, offset }: SinkOffsets[number] & { readonly begin: number }): never {
     const { config, context, lanes } = this.#running()
     throw connectorError(
       `${config['offsets.table']} in ${lanes[0]!.connection.server} says that ${topic}-${partition} was written up to offset ${begin}, but the topic goes on at ${offset}: it was made anew, or its offsets were reset. ` +
@@ -153,11 +159,15 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
 function sharesOf(records: readonly SinkRecord[], count: number): readonly (readonly SinkRecord[])[] {
   const shares = Array.from({ length: count }, (): SinkRecord[] => [])
   const byPartition = new Map<string, SinkRecord[]>()
+  let last: { readonly topic: string; readonly partition: number; readonly share: SinkRecord[] } | undefined
   for (const record of records) {
-    const partition = `${record.originalTopic}-${record.originalPartition}`
-    let share = byPartition.get(partition)
-    if (share === undefined) byPartition.set(partition, share = shares[byPartition.size % count]!)
-    share.push(record)
+    const { originalTopic: topic, originalPartition: partition } = record
+    if (last?.topic !== topic || last.partition !== partition) {
+      const share = byPartition.get(`${topic}-${partition}`) ?? shares[byPartition.size % count]!
+      byPartition.set(`${topic}-${partition}`, share)
+      last = { topic, partition, share }
+    }
+    last.share.push(record)
   }
   return shares
 }

@@ -10,15 +10,27 @@ export interface CapturedTable {
   readonly table: string
   /** `schema.table`. */
   readonly name: string
-  /** In order; empty when there is no primary key. */
-  readonly keyColumns: readonly { readonly name: string; readonly type: string }[]
+  /** Of the primary key, in order; of the replica identity's index where that is all that deletes tell. Empty when there is neither. */
+  readonly keyColumns: readonly KeyColumn[]
+}
+
+export interface KeyColumn {
+  readonly name: string
+  readonly type: string
+  /** Quoted; null: that of the type. */
+  readonly collation: string | null
 }
 
 const tablesQuery = `
   select c.oid::int8 as oid, n.nspname as schema, c.relname as table,
-         coalesce((select json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod)) order by array_position(i.indkey::int2[], a.attnum))
+         coalesce((select json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'collation', (
+                     select format('%I.%I', cn.nspname, co.collname) from pg_collation co join pg_namespace cn on cn.oid = co.collnamespace, pg_type kt where co.oid = a.attcollation and kt.oid = a.atttypid and kt.typcollation <> co.oid)) order by array_position(i.indkey::int2[], a.attnum))
                    from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])
-                   where i.indrelid = c.oid and i.indisprimary), '[]') as keys
+                   where i.indrelid = c.oid and i.indexrelid = (
+                     select x.indexrelid from pg_index x where x.indrelid = c.oid and (x.indisprimary or (c.relreplident = 'i' and x.indisreplident))
+                     order by case when not x.indisprimary then 1
+                                   when c.relreplident = 'i' and not x.indkey::int2[] <@ (select r.indkey::int2[] from pg_index r where r.indrelid = c.oid and r.indisreplident) then 2
+                                   else 0 end limit 1)), '[]') as keys
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where c.relkind in ('r', 'p') and not c.relispartition and n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_(toast|temp)'
     and c.relpersistence = 'p'`
@@ -52,8 +64,16 @@ export async function requireSignalTable(client: Client, name: string): Promise<
 /** A change of a partition is one of its table. From PostgreSQL 13 on. */
 const viaRoot = 'publish_via_partition_root = true'
 
-/** Makes the publication hold exactly these tables. */
-export async function preparePublication(client: Client, { majorVersion }: Server, name: string, captured: readonly CapturedTable[], signals: readonly CapturedTable[]): Promise<void> {
+export interface Publication {
+  readonly name: string
+  readonly captured: readonly CapturedTable[]
+  readonly signals: readonly CapturedTable[]
+  /** The slot that reads it. */
+  readonly slot: string
+}
+
+/** Makes the publication hold exactly these tables. Where other slots may read it, none is taken out: they would miss its changes, and nobody would say so. */
+export async function preparePublication(client: Client, { majorVersion }: Server, { name, captured, signals, slot }: Publication): Promise<void> {
   const tables = [...captured, ...signals]
   if (captured.length === 0) throw connectorError('no table matches table.include.list, so there is nothing to capture')
   const list = tables.map(quotedTable).join(', ')
@@ -66,7 +86,11 @@ export async function preparePublication(client: Client, { majorVersion }: Serve
   if (found === undefined) await client.query(`create publication ${quoteName(name)} for table ${list}${majorVersion < 13 ? '' : ` with (${viaRoot})`}`)
   else if (!found.all) {
     if (!found.viaRoot) await client.query(`alter publication ${quoteName(name)} set (${viaRoot})`)
-    if (found.tables?.toSorted().join() !== tables.map((table) => table.name).toSorted().join()) await client.query(`alter publication ${quoteName(name)} set table ${list}`)
+    const held = new Set(found.tables)
+    const missing = tables.filter((table) => !held.has(table.name))
+    const others = await client.query(`select 1 from pg_replication_slots where database = current_database() and plugin = 'pgoutput' and slot_name <> $1`, [slot])
+    if (others.rowCount === 0 && (missing.length > 0 || held.size !== tables.length)) await client.query(`alter publication ${quoteName(name)} set table ${list}`)
+    else if (missing.length > 0) await client.query(`alter publication ${quoteName(name)} add table ${missing.map(quotedTable).join(', ')}`)
   }
 }
 

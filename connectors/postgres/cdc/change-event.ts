@@ -1,6 +1,7 @@
 /** From changes to records: Debezium's envelope, or flat rows. */
 import type { SourceOffset, SourcePartition, SourceRecord } from 'millrace/connect'
 import { topicName } from '../topic-name.ts'
+import type { TableColumn } from './pgoutput.ts'
 
 export type Row = Readonly<Record<string, unknown>>
 
@@ -9,6 +10,8 @@ export interface Change {
   readonly op: 'c' | 'u' | 'd' | 'r' | 't' | 'm' | 'begin' | 'end'
   readonly schema: string
   readonly table: string
+  /** Of the table, as they were when it changed. */
+  readonly columns: readonly TableColumn[]
   readonly keyColumns: readonly string[]
   /** Null where there is none, or where the replica identity leaves it out. */
   readonly before: Row | null

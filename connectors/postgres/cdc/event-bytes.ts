@@ -11,11 +11,18 @@ export interface TableJson {
   readonly schema: string
   readonly table: string
   readonly topic: string
-  /** Each with its colon, such as `"id":`. */
-  readonly names: readonly Buffer[]
+  readonly members: readonly Member[]
   readonly types: readonly ColumnType[]
-  /** Columns of the key: names as above, and where they are; below zero: the row does not have them. */
-  readonly keys: readonly (readonly [name: Buffer, index: number])[]
+  /** Columns of the key, and where they are; below zero: the row does not have them. */
+  readonly keys: readonly (readonly [member: Member, index: number])[]
+}
+
+/** A name with what stands around it. */
+interface Member {
+  /** `{"id":` */
+  readonly first: Buffer
+  /** `,"id":` */
+  readonly next: Buffer
 }
 
 /** Cells of a row in its bytes, start and end of each, from the place `first` on. */
@@ -27,14 +34,12 @@ export interface Cells {
 
 export function tableJson(options: Pick<EventOptions, 'topicPrefix'>, of: { readonly schema: string; readonly table: string; readonly names: readonly string[]; readonly types: readonly ColumnType[]; readonly keyNames: readonly string[] }): TableJson {
   const { schema, table, names, types, keyNames } = of
-  const member = (name: string) => Buffer.from(`${JSON.stringify(name)}:`)
-  return { schema, table, topic: topicOf(options.topicPrefix, schema, table), names: names.map(member), types, keys: keyNames.map((name) => [member(name), names.indexOf(name)]) }
+  const member = (name: string): Member => ({ first: Buffer.from(`{${JSON.stringify(name)}:`), next: Buffer.from(`,${JSON.stringify(name)}:`) })
+  return { schema, table, topic: topicOf(options.topicPrefix, schema, table), members: names.map(member), types, keys: keyNames.map((name) => [member(name), names.indexOf(name)]) }
 }
 
 const ofEnvelope = { before: Buffer.from('{"before":'), nothingBefore: Buffer.from('{"before":null,"after":'), after: Buffer.from(',"after":'), nothingAfter: Buffer.from(',"after":null') }
-const [open, comma, close, nothing] = ['{', ',', '}', 'null'].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer, Buffer]
-/** Ends before it begins: there is no value. */
-const absent = [1, 0] as const
+const [open, close, nothing] = ['{', '}', 'null'].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer]
 
 export class EventBytes {
   readonly #options: EventOptions
@@ -42,6 +47,9 @@ export class EventBytes {
   #keys: Uint32Array = new Uint32Array(2_048)
   #values: Uint32Array = new Uint32Array(2_048)
   #count = 0
+  /** Of the row that is being written. Ends before it begins: there is none. */
+  #keyStart = 1
+  #keyEnd = 0
   #tails: { readonly source: EventSource; readonly nowMs: number; readonly byOp: Map<string, Buffer> } | undefined
 
   constructor(options: EventOptions) {
@@ -64,7 +72,7 @@ export class EventBytes {
   /** A row that is there now; `before`: as it was, where that is known. */
   addPresent(op: 'r' | 'c' | 'u', table: TableJson, before: Cells | null, after: Cells, source: EventSource, nowMs: number): void {
     const json = this.#json
-    const key = this.#addKey(table, after)
+    this.#addKey(table, after)
     const start = json.length
     if (this.#options.format === 'flat') this.#addFlat(op, table, after)
     else {
@@ -77,14 +85,14 @@ export class EventBytes {
       this.#addRow(table, after)
       json.add(this.#tailOf(op, source, nowMs))
     }
-    this.#addRecord(key, [start, json.length])
+    this.#addRecord(start, json.length)
   }
 
   /** A row that is gone. */
   addGone(table: TableJson, before: Cells, source: EventSource, nowMs: number): void {
     const json = this.#json
     const { format, tombstones } = this.#options
-    const key = this.#addKey(table, before)
+    this.#addKey(table, before)
     const hasTombstone = tombstones && table.keys.length > 0
     const start = json.length
     if (format === 'debezium') {
@@ -93,8 +101,8 @@ export class EventBytes {
       json.add(ofEnvelope.nothingAfter)
       json.add(this.#tailOf('d', source, nowMs))
     } else if (!hasTombstone) this.#addFlat('d', table, before)
-    if (format === 'debezium' || !hasTombstone) this.#addRecord(key, [start, json.length])
-    if (hasTombstone) this.#addRecord(key, absent)
+    if (format === 'debezium' || !hasTombstone) this.#addRecord(start, json.length)
+    if (hasTombstone) this.#addRecord(1, 0)
   }
 
   /** Records from `first` on, all of them of one table. Good until `clear`. */
@@ -105,53 +113,54 @@ export class EventBytes {
     }
   }
 
-  #addRecord(key: readonly [number, number], value: readonly [number, number]): void {
+  /** With the key that was written last. A value that ends before it begins is none. */
+  #addRecord(start: number, end: number): void {
     const at = 2 * this.#count++
     if (at === this.#keys.length) [this.#keys, this.#values] = [doubled(this.#keys), doubled(this.#values)]
-    this.#keys[at] = key[0]
-    this.#keys[at + 1] = key[1]
-    this.#values[at] = value[0]
-    this.#values[at + 1] = value[1]
+    this.#keys[at] = this.#keyStart
+    this.#keys[at + 1] = this.#keyEnd
+    this.#values[at] = start
+    this.#values[at + 1] = end
   }
 
-  #addKey(table: TableJson, row: Cells): readonly [number, number] {
+  #addKey({ keys, types }: TableJson, row: Cells): void {
     const json = this.#json
-    if (table.keys.length === 0) return absent
-    const start = json.length
-    let separator = open
-    for (const [name, index] of table.keys) {
-      json.add(separator)
-      json.add(name)
-      this.#addCell(table, row, index)
-      separator = comma
+    this.#keyStart = keys.length === 0 ? 1 : json.length
+    this.#keyEnd = 0
+    if (keys.length === 0) return
+    for (let place = 0; place < keys.length; place++) {
+      const [{ first, next }, index] = keys[place]!
+      json.add(place === 0 ? first : next)
+      this.#addCell(types, row, index)
     }
     json.add(close)
-    return [start, json.length]
+    this.#keyEnd = json.length
   }
 
   #addRow(table: TableJson, row: Cells): void {
-    if (!this.#addMembers(table, row)) this.#json.add(open)
+    this.#addMembers(table, row)
     this.#json.add(close)
   }
 
   #addFlat(op: string, table: TableJson, row: Cells): void {
-    this.#json.addText(`${this.#addMembers(table, row) ? ',' : '{'}"__op":"${op}"}`)
+    this.#json.addText(`${this.#addMembers(table, row) ? ',' : ''}"__op":"${op}"}`)
   }
 
-  /** @returns whether there are any */
-  #addMembers(table: TableJson, row: Cells): boolean {
-    let separator = open
-    for (let index = 0; index < table.names.length; index++) {
+  /** With the brace before them. @returns whether there are any */
+  #addMembers({ members, types }: TableJson, row: Cells): boolean {
+    let isFirst = true
+    for (let index = 0; index < members.length; index++) {
       if (row.cells[row.first + 2 * index] === unchangedCell) continue
-      this.#json.add(separator)
-      this.#json.add(table.names[index]!)
-      this.#addCell(table, row, index)
-      separator = comma
+      const member = members[index]!
+      this.#json.add(isFirst ? member.first : member.next)
+      this.#addCell(types, row, index)
+      isFirst = false
     }
-    return separator === comma
+    if (isFirst) this.#json.add(open)
+    return !isFirst
   }
 
-  #addCell({ types }: TableJson, { bytes, cells, first }: Cells, index: number): void {
+  #addCell(types: readonly ColumnType[], { bytes, cells, first }: Cells, index: number): void {
     const start = index < 0 ? nullCell : (cells[first + 2 * index] ?? nullCell)
     if (start < 0) this.#json.add(nothing)
     else this.#json.addCell(bytes, start, cells[first + 2 * index + 1]!, types[index]!)

@@ -139,3 +139,16 @@ function withoutFirst({ tables, paused }: IncrementalProgress): IncrementalProgr
 function keyOf(names: readonly string[], row: Row): string {
   return JSON.stringify(names.map((name) => (typeof row[name] === 'bigint' ? String(row[name]) : row[name])))
 }
+
+/** A row that was read again, not changed. */
+export function rowRead({ table: { schema, table, keyColumns }, columns, row }: Pick<ReadRow, 'table' | 'columns' | 'row'>, lsn: bigint, nowMs: number): Change {
+  return {
+    op: 'r', schema, table, columns, keyColumns: keyColumns.map(({ name }) => name), before: null, after: row, unavailable: [], oldKey: null,
+    lsn, xid: null, commitMs: nowMs, snapshot: 'incremental', message: null, order: null, counts: null,
+  }
+}
+
+/** After what is to be read already. `filter`: a condition in SQL. */
+export function withTable(progress: IncrementalProgress | null, name: string, filter: string): IncrementalProgress {
+  return { tables: [...(progress?.tables ?? []), { name, filter }], after: progress?.after ?? null, paused: progress?.paused ?? false }
+}

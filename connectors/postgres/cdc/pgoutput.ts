@@ -24,9 +24,14 @@ export interface Relation {
   readonly columns: readonly RelationColumn[]
 }
 
-export interface RelationColumn {
+export interface TableColumn {
   readonly name: string
   readonly typeOid: number
+  /** Such as a length; -1: none. */
+  readonly typeModifier: number
+}
+
+export interface RelationColumn extends TableColumn {
   readonly inIdentity: boolean
 }
 
@@ -116,8 +121,7 @@ export class PgoutputDecoder {
       const inIdentity = (this.#int8() & 1) === 1
       const name = this.#name()
       const typeOid = this.#int32() >>> 0
-      this.#take(4) // type modifier
-      return { name, typeOid, inIdentity }
+      return { name, typeOid, typeModifier: this.#int32(), inIdentity }
     })
     return { kind: 'relation', oid, schema, table, replicaIdentity, columns }
   }

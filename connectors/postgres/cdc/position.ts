@@ -10,6 +10,8 @@ export interface Position {
   readonly transaction: { readonly finalLsn: bigint; readonly changes: number } | null
   /** While the snapshot is being read. */
   readonly snapshot: SnapshotProgress | null
+  /** Of a snapshot that was cut off; until the changes are past what its rows show already. */
+  readonly resumed: ResumedSnapshot | null
   /** Tables that are read again, on demand, beside the changes; null: none. */
   readonly incremental: IncrementalProgress | null
   /** Identifies the database cluster. */
@@ -25,6 +27,18 @@ export interface SnapshotProgress {
   readonly after: readonly string[] | null
 }
 
+export interface SnapshotPart extends SnapshotProgress {
+  /** Which transactions its rows show, as `pg_current_snapshot()` is written. */
+  readonly horizon: string
+}
+
+export interface ResumedSnapshot {
+  /** Each up to where the next begins. None: every change is given, whatever the rows show. */
+  readonly parts: readonly SnapshotPart[]
+  /** Behind the commit of everything that the parts show. */
+  readonly until: bigint
+}
+
 export interface IncrementalProgress {
   /** The first one is being read. */
   readonly tables: readonly { readonly name: string; readonly filter: string | null }[]
@@ -33,7 +47,7 @@ export interface IncrementalProgress {
   readonly paused: boolean
 }
 
-export function offsetOf({ lsn, transaction, snapshot, incremental, system, timeline }: Position): SourceOffset {
+export function offsetOf({ lsn, transaction, snapshot, resumed, incremental, system, timeline }: Position): SourceOffset {
   const offset: Record<string, string | number | null> = { lsn: lsnText(lsn), system }
   if (timeline !== null) offset['timeline'] = timeline
   if (transaction !== null) {
@@ -44,6 +58,7 @@ export function offsetOf({ lsn, transaction, snapshot, incremental, system, time
     offset['snapshotTable'] = snapshot.table
     offset['snapshotAfter'] = snapshot.after === null ? null : JSON.stringify(snapshot.after)
   }
+  if (resumed !== null) offset['resumed'] = JSON.stringify({ parts: resumed.parts, until: lsnText(resumed.until) })
   if (incremental !== null) offset['incremental'] = JSON.stringify(incremental)
   return offset
 }
@@ -51,11 +66,12 @@ export function offsetOf({ lsn, transaction, snapshot, incremental, system, time
 /** @throws a connector error when it was not written by this connector */
 export function positionOf(offset: SourceOffset): Position {
   try {
-    const { lsn, txLsn, txChanges, snapshotTable, snapshotAfter, incremental, system, timeline } = offset
+    const { lsn, txLsn, txChanges, snapshotTable, snapshotAfter, resumed, incremental, system, timeline } = offset
     return {
       lsn: parseLsn(String(lsn)),
       transaction: typeof txLsn === 'string' ? { finalLsn: parseLsn(txLsn), changes: Number(txChanges) } : null,
       snapshot: typeof snapshotTable === 'string' ? { table: snapshotTable, after: typeof snapshotAfter === 'string' ? (JSON.parse(snapshotAfter) as string[]) : null } : null,
+      resumed: typeof resumed === 'string' ? resumedOf(resumed) : null,
       incremental: typeof incremental === 'string' ? incrementalOf(incremental) : null,
       system: String(system),
       timeline: typeof timeline === 'number' ? timeline : null,
@@ -63,6 +79,12 @@ export function positionOf(offset: SourceOffset): Position {
   } catch (error) {
     throw connectorError(`the stored offset ${JSON.stringify(offset)} is no position in a write-ahead log`, { cause: error })
   }
+}
+
+function resumedOf(text: string): ResumedSnapshot {
+  const { parts, until } = JSON.parse(text) as { parts?: unknown; until?: unknown }
+  if (!Array.isArray(parts)) throw new TypeError('no parts')
+  return { parts: parts as SnapshotPart[], until: parseLsn(String(until)) }
 }
 
 function incrementalOf(text: string): IncrementalProgress {

@@ -42,6 +42,15 @@ export interface StreamOptions {
 const blockBytes = 131_072
 const spareBlocks = 2
 
+/**
+ * The server hands each change to its socket by itself. Whoever reads them as they come reads a few hundred bytes at a time, and waking it costs
+ * the server more than the change: when small pieces come one upon the other, the socket rests, and what gathers is read in one go.
+ */
+const restMs = 1
+const smallBytes = 32_768
+/** So many small pieces, each within `restMs` of the one before, are a stream of changes, and not one that somebody waits for. */
+const piecesOfStream = 4
+
 /** Of copy data: its header and a tag; then two positions and a time. */
 const positionStart = copyHeaderBytes + 1
 const messageStart = positionStart + 24
@@ -74,6 +83,9 @@ export class ReplicationStream {
   #receivedLow: number
   #closed = false
   #heardMs: number
+  #rest: Timer | undefined
+  /** Small pieces that came one upon the other. */
+  #pieces = 0
 
   constructor(client: Client, clock: Clock, options: StreamOptions) {
     this.#client = client
@@ -136,8 +148,7 @@ export class ReplicationStream {
     this.#queuedBytes -= this.#lent?.length ?? 0
     if (this.#paused && this.#queuedBytes <= this.#options.maxQueuedBytes / 2) {
       this.#paused = false
-      this.#heardMs = this.#clock.monotonic()
-      this.#connection?.stream.resume()
+      this.#goOn()
     }
     return this.#lent
   }
@@ -157,6 +168,7 @@ export class ReplicationStream {
   async close(): Promise<void> {
     this.#closed = true
     this.#timer?.cancel()
+    this.#rest?.cancel()
     if (this.#error === undefined) this.#sendStatus()
     this.#connection?.stream.resume()
     await endClient(this.#client)
@@ -165,7 +177,7 @@ export class ReplicationStream {
   /** Messages for us, and keep-alives between them. */
   #receive(bytes: Buffer, start: number, end: number): void {
     if (this.#closed) return
-    this.#heardMs = this.#clock.monotonic()
+    this.#restAfter(end - start)
     const block = this.#filling
     const from = block.add(bytes, start, end) - start
     for (let at = start; at < end;) {
@@ -187,6 +199,24 @@ export class ReplicationStream {
       this.#connection?.stream.pause()
     }
     this.#wake?.()
+  }
+
+  #restAfter(byteCount: number): void {
+    const nowMs = this.#clock.monotonic()
+    this.#pieces = byteCount < smallBytes && nowMs - this.#heardMs < restMs ? this.#pieces + 1 : 0
+    this.#heardMs = nowMs
+    if (this.#pieces < piecesOfStream || this.#rest !== undefined) return
+    this.#connection?.stream.pause()
+    this.#rest = this.#clock.setTimer(restMs, () => {
+      this.#rest = undefined
+      if (!this.#paused) this.#goOn()
+    })
+  }
+
+  #goOn(): void {
+    if (this.#rest !== undefined) return
+    this.#heardMs = this.#clock.monotonic()
+    this.#connection?.stream.resume()
   }
 
   /** In halves: a number of 64 bits costs memory each time. */

@@ -8,14 +8,15 @@ import { quoteName, quoteText } from '../sink/sql-text.ts'
 import { capturedTables, findSlot, preparePublication, requireLogicalDecoding, requirePublication, requireSignalTable } from './catalog.ts'
 import type { CapturedTable, Server } from './catalog.ts'
 import { lsnText, parseLsn } from './lsn.ts'
-import type { Position } from './position.ts'
+import { resumedFrom, withoutRunning } from './overlap.ts'
+import type { Position, ResumedSnapshot } from './position.ts'
 import { ReplicationStream } from './replication-stream.ts'
 import { Snapshot } from './snapshot.ts'
 import { forkBefore } from './timeline.ts'
 import { TypeCatalog } from './type-catalog.ts'
 
 /** The server writes all values in one form, whatever its configuration is. */
-export const valueForms = '-c datestyle=ISO -c intervalstyle=iso_8601 -c timezone=UTC -c extra_float_digits=3 -c bytea_output=hex -c standard_conforming_strings=on'
+export const valueForms = '-c datestyle=ISO -c intervalstyle=iso_8601 -c timezone=UTC -c extra_float_digits=3 -c lc_monetary=C -c bytea_output=hex -c standard_conforming_strings=on'
 
 export interface Session {
   readonly server: Server
@@ -42,6 +43,8 @@ export interface SessionOptions {
   readonly stored: Position | undefined
   /** Not only after a connection was lost. */
   readonly isStart: boolean
+  /** Rows may be in the topics that no stored position knows of. */
+  readonly mayRepeat: boolean
 }
 
 /**
@@ -69,12 +72,13 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     const all = await capturedTables(client, config['table.include.list'])
     const tables = all.filter((table) => table.name !== signalTable)
     const signals = signalTable === null ? [] : await requireSignalTable(client, signalTable)
-    if (config['publication.autocreate.mode'] === 'filtered') await preparePublication(client, server, config['publication.name'], tables, signals)
+    if (config['publication.autocreate.mode'] === 'filtered') await preparePublication(client, server, { name: config['publication.name'], captured: tables, signals, slot: config['slot.name'] })
     else await requirePublication(client, config['publication.name'])
     const replication = await open(true)
     const start = await settleSlot(options, client, replication, server)
     const types = new TypeCatalog()
     const snapshot = await pinSnapshot(options, client, () => open(false), tables, types, start)
+    const position = snapshot === undefined || start.exported !== undefined ? start.position : await resumedPosition(client, server, start.position)
     await endClient(replication) // it kept the exported snapshot alive until it was pinned
     const stream = async (from: Position, durableLsn: bigint) => {
       const used = await open(true)
@@ -82,7 +86,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       made.start()
       return made
     }
-    return { server, client, types, tables, signalTable, position: start.position, snapshot, stream, close }
+    return { server, client, types, tables, signalTable, position, snapshot, stream, close }
   } catch (error) {
     await close()
     throw error
@@ -115,11 +119,11 @@ interface Start {
   readonly exported: string | undefined
 }
 
-async function settleSlot({ config, stored, isStart, log }: SessionOptions, client: Client, replication: Client, { database, majorVersion }: Server): Promise<Start> {
+async function settleSlot({ config, stored, isStart, mayRepeat, log }: SessionOptions, client: Client, replication: Client, { database, majorVersion }: Server): Promise<Start> {
   const name = config['slot.name']
   const { rows } = await replication.query<Identity>('IDENTIFY_SYSTEM')
   const identity = rows[0]!
-  const [system, timeline] = [identity.systemid, identity.timeline]
+  const [system, timeline] = [identity.systemid, Number(identity.timeline)]
   const slot = await findSlot(client, name)
   if (slot !== undefined && (slot.plugin !== 'pgoutput' || slot.database !== database)) {
     throw connectorError(`slot ${name} belongs to ${slot.plugin} in database ${slot.database}; give this connector a slot.name of its own`)
@@ -127,7 +131,7 @@ async function settleSlot({ config, stored, isStart, log }: SessionOptions, clie
   const loss = stored === undefined ? undefined : (lossOf(stored, identity, name, slot) ?? await forkOf(stored, timeline, replication))
   if (stored !== undefined && loss === undefined) {
     const again = isStart && config['snapshot.mode'] === 'always' && stored.snapshot === null
-    return { position: { ...stored, timeline, ...(again && { snapshot: { table: '', after: null } }) }, exported: undefined }
+    return { position: { ...stored, timeline, ...(again && { snapshot: { table: '', after: null }, resumed: unknownParts }), ...(mayRepeat && stored.snapshot !== null && { resumed: unknownParts }) }, exported: undefined }
   }
   if (loss !== undefined) {
     if (config['slot.lost'] === 'fail' && config['snapshot.mode'] !== 'when_needed') throw connectorError(`${loss}. Changes are missing. Set slot.lost=snapshot to read the tables again, or reset this connector's offsets`)
@@ -136,18 +140,37 @@ async function settleSlot({ config, stored, isStart, log }: SessionOptions, clie
   }
   const snapshot = loss !== undefined || config['snapshot.mode'] !== 'never' ? { table: '', after: null } : null
   if (slot !== undefined && loss === undefined) {
-    // Left by a run that stored nothing: what it kept is more than is needed, and applying it again does no harm.
-    return { position: { lsn: slot.confirmedLsn ?? 0n, transaction: null, snapshot, incremental: null, system, timeline }, exported: undefined }
+    // Left by a run that stored nothing: it kept the changes since, too, of which the rows show many already.
+    return { position: { lsn: slot.confirmedLsn ?? 0n, transaction: null, snapshot, resumed: mayRepeat ? unknownParts : null, incremental: null, system, timeline }, exported: undefined }
   }
   const made = await replication.query<{ consistent_point: string; snapshot_name: string | null }>(`CREATE_REPLICATION_SLOT ${quoteName(name)} LOGICAL pgoutput ${majorVersion >= 17 ? `(SNAPSHOT 'export', FAILOVER ${config['slot.failover']})` : 'EXPORT_SNAPSHOT'}`)
   const { consistent_point: lsn, snapshot_name: exported } = made.rows[0]!
   log.info(`slot ${name} was made at ${lsn}`)
-  return { position: { lsn: parseLsn(lsn), transaction: null, snapshot, incremental: null, system, timeline }, exported: exported ?? undefined }
+  return { position: { lsn: parseLsn(lsn), transaction: null, snapshot, resumed: null, incremental: null, system, timeline }, exported: exported ?? undefined }
+}
+
+/** Somebody may have rows that are not there any more: only the changes since tell. */
+const unknownParts: ResumedSnapshot = { parts: [], until: 0n }
+
+/**
+ * Which changes the rows from here on show. On a standby it is not known which transactions were running; there, only what is older than
+ * all of them counts as shown.
+ */
+async function resumedPosition(client: Client, { majorVersion }: Server, position: Position): Promise<Position> {
+  const { snapshot, resumed } = position
+  if (snapshot === null || resumed?.parts.length === 0) return position
+  const shown = majorVersion < 13 ? 'txid_current_snapshot()' : 'pg_current_snapshot()'
+  const { rows } = await client.query<{ horizon: string; until: string; isStandby: boolean }>(`
+    select s::text as horizon, pg_is_in_recovery() as "isStandby", (case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end)::text as until
+    from ${shown} s`)
+  const { horizon, until, isStandby } = rows[0]!
+  return { ...position, resumed: resumedFrom(resumed, snapshot, isStandby ? withoutRunning(horizon) : horizon, parseLsn(until)) }
 }
 
 interface Identity {
   readonly systemid: string
-  readonly timeline: number
+  /** A text from PostgreSQL 16 on, where it has 64 bits. */
+  readonly timeline: number | string
   /** The end of the log. */
   readonly xlogpos: string
 }

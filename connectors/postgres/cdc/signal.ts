@@ -4,6 +4,7 @@ import type { Log } from 'millrace/connect'
 import type { Client } from 'pg'
 import { capturedTables, findSlot, matchesAny, requireLogicalDecoding } from './catalog.ts'
 import type { CapturedTable } from './catalog.ts'
+import type { Change } from './change-event.ts'
 import type { IncrementalProgress } from './position.ts'
 
 export const signalPrefix = 'millrace.signal'
@@ -83,4 +84,27 @@ function executed({ data }: Signal, patterns: readonly string[], progress: Incre
   const added = wanted.map(({ name }) => ({ name, filter: typeof filterOf(name) === 'string' ? String(filterOf(name)) : null }))
   log.info(`a signal asks for the rows of ${added.map(({ name }) => name).join(', ')}`)
   return { tables: [...(progress?.tables ?? []), ...added], after: progress?.after ?? null, paused: progress?.paused ?? false }
+}
+
+/** Undefined for a change that is none. */
+export function signalOf(change: Change, signalTable: string | null, log: Log): Signal | undefined {
+  const { op, after, message } = change
+  if (message?.prefix === signalPrefix) {
+    const { type, data } = jsonObject(message.content.toString())
+    return readSignal(type, data, log)
+  }
+  return op === 'c' && after !== null && isOfTable(change, signalTable) ? readSignal(after['type'], after['data'], log) : undefined
+}
+
+export function isOfTable({ op, message, schema, table }: Change, name: string | null): boolean {
+  return name !== null && op !== 'begin' && op !== 'end' && message === null && `${schema}.${table}` === name
+}
+
+function jsonObject(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
 }

@@ -11,6 +11,7 @@ import type { ColumnType } from './column-value.ts'
 import { CopyOut } from './copy-out.ts'
 import type { RowBlock } from './copy-out.ts'
 import { nullCell } from './pgoutput.ts'
+import type { TableColumn } from './pgoutput.ts'
 import type { SnapshotProgress } from './position.ts'
 import type { TypeCatalog } from './type-catalog.ts'
 
@@ -19,6 +20,7 @@ export interface TableForm {
   readonly table: CapturedTable
   readonly names: readonly string[]
   readonly types: readonly ColumnType[]
+  readonly columns: readonly TableColumn[]
   /** Where the columns of the key are. */
   readonly keyIndexes: readonly number[]
 }
@@ -148,6 +150,7 @@ function keyTexts({ names, keyIndexes }: TableForm, { bytes, cells }: RowBlock, 
 
 export interface ReadRow {
   readonly table: CapturedTable
+  readonly columns: readonly TableColumn[]
   readonly row: Row
   readonly key: readonly string[]
 }
@@ -158,12 +161,12 @@ export async function readChunk(client: Client, { types, clock, silenceTimeoutMs
   const part = new CopyOut(client, chunkQuery(chunk), { columnCount: form.names.length, blockRows: chunk.limit ?? Number.POSITIVE_INFINITY, clock, silenceTimeoutMs })
   const read: ReadRow[] = []
   for (let block = await part.take(); block !== null; block = await part.take()) {
-    for (let row = 0; row < block.rowCount; row++) read.push({ table: chunk.table, row: rowAt(form, block, row), key: keyTexts(form, block, row) })
+    for (let row = 0; row < block.rowCount; row++) read.push({ table: chunk.table, columns: form.columns, row: rowAt(form, block, row), key: keyTexts(form, block, row) })
   }
   return read
 }
 
-function rowAt({ names, types }: TableForm, { bytes, cells }: RowBlock, row: number): Row {
+export function rowAt({ names, types }: TableForm, { bytes, cells }: RowBlock, row: number): Row {
   const made: Record<string, unknown> = {}
   let at = 2 * row * names.length
   for (let index = 0; index < names.length; index++, at += 2) made[names[index]!] = cells[at] === nullCell ? null : columnValueAt(bytes, cells[at]!, cells[at + 1]!, types[index]!)
@@ -173,7 +176,8 @@ function rowAt({ names, types }: TableForm, { bytes, cells }: RowBlock, row: num
 async function formOf(client: Client, catalog: TypeCatalog, table: CapturedTable): Promise<TableForm> {
   const { fields } = await client.query(`select * from ${quotedTable(table)} limit 0`)
   const names = fields.map(({ name }) => name)
-  return { table, names, types: await catalog.typesOf(client, fields.map(({ dataTypeID }) => dataTypeID)), keyIndexes: table.keyColumns.map(({ name }) => names.indexOf(name)) }
+  const columns = fields.map(({ name, dataTypeID, dataTypeModifier }) => ({ name, typeOid: dataTypeID, typeModifier: dataTypeModifier }))
+  return { table, names, columns, types: await catalog.typesOf(client, fields.map(({ dataTypeID }) => dataTypeID)), keyIndexes: table.keyColumns.map(({ name }) => names.indexOf(name)) }
 }
 
 function chunkQuery({ table, after, until, filter, limit }: Chunk): string {
@@ -183,7 +187,7 @@ function chunkQuery({ table, after, until, filter, limit }: Chunk): string {
   return `select * from ${quotedTable(table)}${where}${order}${limit === null ? '' : ` limit ${limit}`}`
 }
 
-function keyBound({ keyColumns }: CapturedTable, comparison: '>' | '<=', key: readonly string[] | null): string {
+export function keyBound({ keyColumns }: CapturedTable, comparison: '>' | '<=', key: readonly string[] | null): string {
   if (key === null || keyColumns.length === 0) return ''
   const names = keyColumns.map(({ name }) => quoteName(name)).join(', ')
   return `(${names}) ${comparison} (${keyColumns.map(({ type }, index) => `${quoteText(key[index]!)}::${type}`).join(', ')})`

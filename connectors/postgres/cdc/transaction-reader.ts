@@ -9,6 +9,7 @@ import type { Change, Row } from './change-event.ts'
 import { columnValueAt } from './column-value.ts'
 import type { ColumnType } from './column-value.ts'
 import { nullCell, unchangedCell } from './pgoutput.ts'
+import type { Kept } from './overlap.ts'
 import type { PgoutputMessage, Relation, Tuple } from './pgoutput.ts'
 import type { IncrementalProgress, Position } from './position.ts'
 
@@ -19,6 +20,8 @@ export interface StreamedTable {
   readonly name: string
   readonly types: readonly ColumnType[]
   readonly keyColumns: readonly string[]
+  /** A publication may hold more tables than are wanted. */
+  readonly isCaptured: boolean
 }
 
 export interface PositionedChange {
@@ -105,7 +108,13 @@ export class TransactionReader {
     this.#tables.set(table.relation.oid, table)
   }
 
-  read(message: PgoutputMessage): readonly PositionedChange[] {
+  /** Which transaction it is in; undefined between two. */
+  get xid(): number | undefined {
+    return this.#transaction?.xid
+  }
+
+  /** `keptOf`: what of the change of a table's row, by the number of the table, is to be given. */
+  read(message: PgoutputMessage, keptOf: (relation: number) => Kept = keepsAll): readonly PositionedChange[] {
     switch (message.kind) {
       case 'begin':
         this.#begin(message)
@@ -117,9 +126,9 @@ export class TransactionReader {
       case 'insert':
       case 'update':
       case 'delete':
-        return this.#changed(this.#table(message.relation), message)
+        return this.#changed(this.#table(message.relation), message, this.#keptOf(message.relation, keptOf))
       case 'truncate':
-        return message.relations.flatMap((oid) => this.#truncated(this.#table(oid)))
+        return message.relations.flatMap((oid) => this.#keptOf(oid, keptOf) === 'none' ? this.#leaveOut() : this.#truncated(this.#table(oid)))
       default:
         return []
     }
@@ -127,7 +136,9 @@ export class TransactionReader {
 
   /** What was received and lies between transactions moves the position, though it holds nothing for us. */
   advance(lsn: bigint): void {
-    if (this.isBetweenTransactions && lsn > this.#position.lsn) this.#position = { ...this.#position, lsn, transaction: null }
+    if (!this.isBetweenTransactions || lsn <= this.#position.lsn) return
+    const { resumed } = this.#position
+    this.#position = { ...this.#position, lsn, transaction: null, resumed: resumed !== null && lsn >= resumed.until ? null : resumed }
   }
 
   /** Positions from here on say this of the snapshots that were asked for. */
@@ -137,7 +148,8 @@ export class TransactionReader {
   }
 
   #begin({ finalLsn, commitMs, xid }: Extract<PgoutputMessage, { kind: 'begin' }>): void {
-    const { lsn, transaction } = this.#position
+    const { lsn, transaction, resumed } = this.#position
+    if (resumed !== null && finalLsn >= resumed.until) this.#position = { ...this.#position, resumed: null }
     const given = finalLsn < lsn ? Number.POSITIVE_INFINITY : transaction?.finalLsn === finalLsn ? transaction.changes : 0
     this.#transaction = { finalLsn, commitMs, xid, given, begun: transaction?.finalLsn === finalLsn, seen: 0, counts: new Map() }
   }
@@ -176,7 +188,8 @@ export class TransactionReader {
     return { ...noRow, op, lsn: finalLsn, xid, commitMs, counts: op === 'end' ? counts : null }
   }
 
-  #changed(table: StreamedTable, message: Extract<PgoutputMessage, { kind: 'insert' | 'update' | 'delete' }>): readonly PositionedChange[] {
+  #changed(table: StreamedTable, message: Extract<PgoutputMessage, { kind: 'insert' | 'update' | 'delete' }>, kept: Kept): readonly PositionedChange[] {
+    if (kept === 'none') return this.#leaveOut()
     const order = this.#counted(table)
     if (!this.#isNew()) return nothing
     const old = message.kind === 'insert' ? null : message.before
@@ -185,7 +198,20 @@ export class TransactionReader {
     const unavailable = message.kind === 'update' ? this.#fillUnchanged(table, message.after, oldRow, after!) : nothing
     const op = operations[message.kind]
     const oldKey = op === 'u' && oldRow !== null && after !== null && hasOtherKey(table, oldRow, after) ? oldRow : null
+    if (kept === 'old') return this.#hold(this.#change(table, { op: 'd', before: oldRow, after: null, unavailable: nothing, oldKey, order }))
+    if (kept === 'new') return this.#hold(this.#change(table, { op: 'c', before: null, after, unavailable, oldKey, order }))
     return this.#hold(this.#change(table, { op, before: oldRow, after, unavailable, oldKey, order }))
+  }
+
+  #keptOf(oid: number, keptOf: (relation: number) => Kept): Kept {
+    return this.#table(oid).isCaptured ? keptOf(oid) : 'none'
+  }
+
+  /** Counts a change that nobody gives. */
+  #leaveOut(): readonly PositionedChange[] {
+    const released = this.release()
+    if (this.#isNew()) this.#hasPassed = true
+    return released
   }
 
   #truncated(table: StreamedTable): readonly PositionedChange[] {
@@ -226,15 +252,14 @@ export class TransactionReader {
   #change({ relation, keyColumns }: StreamedTable, what: Pick<Change, 'op' | 'before' | 'after' | 'unavailable' | 'oldKey' | 'order'>): Change {
     const { finalLsn, xid, commitMs } = this.#open()
     const { op, before, after, unavailable, oldKey, order } = what
-    return { op, schema: relation.schema, table: relation.table, keyColumns, before, after, unavailable, oldKey, lsn: finalLsn, xid, commitMs, snapshot: 'false', message: null, order, counts: null }
+    return { op, schema: relation.schema, table: relation.table, columns: relation.columns, keyColumns, before, after, unavailable, oldKey, lsn: finalLsn, xid, commitMs, snapshot: 'false', message: null, order, counts: null }
   }
 
   #hold(change: Change): readonly PositionedChange[] {
     const transaction = this.#open()
     this.#hasPassed = false
     const { finalLsn, seen } = transaction
-    const { lsn, snapshot, incremental, system, timeline } = this.#position
-    const before: Position = { lsn, transaction: seen === 1 && !transaction.begun ? null : { finalLsn, changes: seen - 1 }, snapshot, incremental, system, timeline }
+    const before: Position = { ...this.#position, transaction: seen === 1 && !transaction.begun ? null : { finalLsn, changes: seen - 1 } }
     const released = this.#release(before)
     if (!this.#options.transactions || transaction.begun || change.order === null) {
       this.#held = { change, before }
@@ -271,8 +296,9 @@ type Message = Extract<PgoutputMessage, { kind: 'message' }>
 
 const operations = { insert: 'c', update: 'u', delete: 'd' } as const
 const nothing: readonly never[] = []
+const keepsAll = (): Kept => 'all'
 
-const noRow = { schema: '', table: '', keyColumns: [], before: null, after: null, unavailable: [], oldKey: null, snapshot: 'false', message: null, order: null, counts: null } as const
+const noRow = { schema: '', table: '', columns: [], keyColumns: [], before: null, after: null, unavailable: [], oldKey: null, snapshot: 'false', message: null, order: null, counts: null } as const
 
 /** In the form that a value of the type has, so that readers of that form can take it. */
 function placeholderOf(type: ColumnType, placeholder: string): unknown {

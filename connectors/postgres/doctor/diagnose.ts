@@ -40,7 +40,7 @@ type Settings = ReadonlyMap<string, string>
 
 async function settingsOf(client: Client): Promise<Settings> {
   const { rows } = await client.query<{ name: string; setting: string }>(
-    `select name, setting from pg_settings where name in ('server_version_num', 'server_version', 'wal_level', 'max_replication_slots', 'max_wal_senders', 'max_slot_wal_keep_size', 'wal_sender_timeout', 'idle_replication_slot_timeout', 'sync_replication_slots', 'hot_standby_feedback')`,
+    `select name, setting from pg_settings where name in ('server_version_num', 'server_version', 'wal_level', 'max_replication_slots', 'max_wal_senders', 'max_slot_wal_keep_size', 'wal_sender_timeout', 'idle_replication_slot_timeout', 'synchronized_standby_slots')`,
   )
   return new Map(rows.map(({ name, setting }) => [name, setting]))
 }
@@ -179,8 +179,21 @@ async function missingPublication(client: Client, publication: string, tables: r
 async function failoverFindings(client: Client, settings: Settings): Promise<Finding[]> {
   const subject = 'failover'
   if (Number(settings.get('server_version_num')) < 170_000) return [{ level: 'ok', subject, text: 'slots do not survive a failover before PostgreSQL 17: the connector says so and stops, or reads the tables again' }]
-  const { rows } = await client.query<{ name: string }>(`select slot_name as name from pg_replication_slots where slot_type = 'logical' and not failover and not temporary`)
-  if (rows.length === 0) return [{ level: 'ok', subject, text: 'every logical slot is kept for standbys' }]
+  const { rows } = await client.query<{ name: string; failover: boolean }>(`select slot_name as name, failover from pg_replication_slots where slot_type = 'logical' and not temporary`)
+  const kept = rows.filter(({ failover }) => failover)
+  const lost = rows.filter(({ failover }) => !failover)
+  const waits = settings.get('synchronized_standby_slots') ?? ''
+  if (kept.length > 0 && waits === '') {
+    return [...lostFinding(subject, lost), {
+      level: 'warning', subject, text: `readers of ${kept.map(({ name }) => name).join(', ')} may be ahead of a standby that takes over, and the connector would stop then: let the server wait for the physical slots of its standbys`,
+      sql: `alter system set synchronized_standby_slots = '<physical slot>'; select pg_reload_conf()`,
+    }]
+  }
+  return lost.length > 0 ? lostFinding(subject, lost) : [{ level: 'ok', subject, text: 'every logical slot is kept for standbys' }]
+}
+
+function lostFinding(subject: string, rows: readonly { readonly name: string }[]): Finding[] {
+  if (rows.length === 0) return []
   return [{ level: 'warning', subject, text: `${rows.map(({ name }) => name).join(', ')} would be lost in a failover: make them with slot.failover=true, and set sync_replication_slots and hot_standby_feedback on the standby` }]
 }
 

@@ -10,6 +10,7 @@ import type { Client, FieldDef } from 'pg'
 import Cursor from 'pg-cursor'
 import type { Row } from '../cdc/change-event.ts'
 import { columnValue } from '../cdc/column-value.ts'
+import type { TableColumn } from '../cdc/pgoutput.ts'
 import type { TypeCatalog } from '../cdc/type-catalog.ts'
 import type { Progress } from './progress.ts'
 import { placeColumn, rowQuery, xidColumn } from './relation.ts'
@@ -22,6 +23,8 @@ export interface Clients {
 
 export interface ReadRow {
   readonly row: Row
+  /** The same list for all rows of a form. */
+  readonly columns: readonly TableColumn[]
   readonly progress: Progress
 }
 
@@ -49,6 +52,7 @@ export class RelationReader {
   #progress: Progress
   #round: Round | undefined
   #marks: Mark[] = []
+  #columns: readonly TableColumn[] = []
 
   constructor(relation: Relation, types: TypeCatalog, progress: Progress, lookbackMs: number) {
     this.relation = relation
@@ -74,12 +78,19 @@ export class RelationReader {
       return []
     }
     const shown = fields.filter(({ name }) => name !== xidColumn && name !== placeColumn)
+    const columns = this.#columnsOf(shown)
     const types = await this.#types.typesOf(catalog, shown.map(({ dataTypeID }) => dataTypeID))
     return rows.map((cells) => {
       round.rows++
       const values = Object.fromEntries(shown.map(({ name }, index) => [name, columnValue(cells[name] ?? null, types[index]!)]))
-      return { row: values, progress: this.#advance(round, cells) }
+      return { row: values, columns, progress: this.#advance(round, cells) }
     })
+  }
+
+  #columnsOf(fields: readonly FieldDef[]): readonly TableColumn[] {
+    const columns = fields.map(({ name, dataTypeID, dataTypeModifier }) => ({ name, typeOid: dataTypeID, typeModifier: dataTypeModifier }))
+    if (JSON.stringify(columns) !== JSON.stringify(this.#columns)) this.#columns = columns
+    return this.#columns
   }
 
   async #begin(client: Client): Promise<Round> {

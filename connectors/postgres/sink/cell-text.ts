@@ -1,5 +1,6 @@
 import { Decimal, dataError } from 'millrace/connect'
 import { jsonText } from '../json-text.ts'
+import { momentText } from './moment-text.ts'
 import { arrayItem } from './sql-text.ts'
 
 /** How a column wants its values written. */
@@ -20,7 +21,8 @@ const plainArray: ArrayForm = { item: 'other', delimiter: ',' }
 export function cellText(value: unknown, kind: ColumnKind, array: ArrayForm = plainArray, isDatabaseText = false): string | null {
   if (value === null || value === undefined) return null
   if (isDatabaseText && typeof value === 'string' && kind === 'json') return scalarText(value)
-  if (kind === 'json' || kind === 'composite') return jsonText(value)
+  if (kind === 'json') return jsonText(value)
+  if (kind === 'composite') return jsonText(isDatabaseText ? parsedMembers(value) : value)
   if (isMembers(value)) {
     if (kind === 'hstore') return hstoreText(value)
     if (kind === 'point' && 'x' in value && 'y' in value) return `(${scalarText(value['x'])},${scalarText(value['y'])})`
@@ -30,6 +32,17 @@ export function cellText(value: unknown, kind: ColumnKind, array: ArrayForm = pl
   if (value instanceof Date) return dateText(value.getTime(), kind)
   if (typeof value === 'number' && isMoment(kind)) return dateText(value, kind)
   return scalarText(value)
+}
+
+/** With schemas, composite values travel as JSON. */
+function parsedMembers(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(parsedMembers)
+  if (typeof value !== 'string' || !value.startsWith('{')) return value
+  try {
+    return JSON.parse(value)
+  } catch (cause) {
+    throw dataError(`a composite value is no JSON: ${value.slice(0, 100)}`, { cause })
+  }
 }
 
 function isMoment(kind: ColumnKind): boolean {
@@ -51,11 +64,16 @@ function hstoreText(members: Readonly<Record<string, unknown>>): string {
   return Object.entries(members).map(([name, value]) => `${quoted(name)}=>${value === null || value === undefined ? 'NULL' : quoted(scalarText(value))}`).join(',')
 }
 
+/** @throws a data error */
+export function storableText(text: string): string {
+  if (text.includes('\0')) throw dataError('PostgreSQL cannot store a text that holds the character NUL')
+  return text
+}
+
 function scalarText(value: unknown): string {
   switch (typeof value) {
     case 'string':
-      if (value.includes('\0')) throw dataError('PostgreSQL cannot store a text that holds the character NUL')
-      return value
+      return storableText(value)
     case 'number':
       return Object.is(value, -0) ? '-0' : String(value)
     case 'bigint':
@@ -69,30 +87,9 @@ function scalarText(value: unknown): string {
   return jsonText(value)
 }
 
-const dayMs = 86_400_000
-const dayLength = '2026-11-21T'.length
-const twoDigits = Array.from({ length: 60 }, (_, number) => String(number).padStart(2, '0'))
-/** Moments that come one behind the other tend to be of one day. */
-let lastDay = { number: Number.NaN, text: '' }
-
-/** As `toISOString`. Undefined outside the years 0001 to 9999. */
-function isoText(fractional: number): string | undefined {
-  const moment = Math.trunc(fractional)
-  const day = Math.floor(moment / dayMs)
-  if (day !== lastDay.number) {
-    if (Number.isNaN(new Date(moment).getTime())) return undefined
-    lastDay = { number: day, text: new Date(day * dayMs).toISOString().slice(0, -13) }
-  }
-  if (lastDay.text.length !== dayLength || lastDay.text < '0001') return undefined
-  const ms = moment - day * dayMs
-  const seconds = Math.trunc(ms / 1_000)
-  const minutes = Math.trunc(seconds / 60)
-  return `${lastDay.text}${twoDigits[Math.trunc(minutes / 60)]}:${twoDigits[minutes % 60]}:${twoDigits[seconds % 60]}.${String(ms % 1_000).padStart(3, '0')}Z`
-}
-
 /** Dates are moments: what has no time zone in the database gets the time in UTC. */
 function dateText(ms: number, kind: ColumnKind): string {
-  const usual = kind === 'timestamptz' ? isoText(ms) : undefined
+  const usual = kind === 'timestamptz' ? momentText(ms) : undefined
   if (usual !== undefined) return usual
   const moment = new Date(ms)
   if (Number.isNaN(moment.getTime())) throw dataError('the number is outside the range of dates')

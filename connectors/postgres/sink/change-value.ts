@@ -12,6 +12,7 @@ const envelopeEffects: Readonly<Record<string, ChangeValue['effect']>> = { c: 'w
 
 /** Undefined for a value that is just a row. */
 export function changeOf(value: unknown): ChangeValue | undefined {
+  if (!mayBeChange(value)) return undefined
   const op = memberOf(value, 'op')
   if (typeof op === 'string' && memberOf(value, 'source') !== undefined && Object.hasOwn(envelopeEffects, op)) {
     const row = memberOf(value, 'after') ?? null
@@ -24,9 +25,16 @@ export function changeOf(value: unknown): ChangeValue | undefined {
   return flat === undefined ? undefined : { effect: 'write', row: value }
 }
 
-/** What Debezium, and the source here when told so, put where a large value did not change: text, base64 of it, or a list of it. */
+/** Most values are rows: this is all that is asked of them. */
+function mayBeChange(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return value instanceof Struct || 'op' in value || '__op' in value || '__deleted' in value
+}
+
+/** What Debezium, and the source here when told so, put where a large value did not change: text, its bytes, base64 of it, or a list of one of these. */
 export function isPlaceholder(value: unknown, placeholder: string, base64: string): boolean {
-  return value === placeholder || value === base64 || (Array.isArray(value) && value.length === 1 && value[0] === placeholder)
+  if (value instanceof Uint8Array) return value.length === Buffer.byteLength(placeholder) && Buffer.from(value).toString() === placeholder
+  return value === placeholder || value === base64 || (Array.isArray(value) && value.length === 1 && isPlaceholder(value[0], placeholder, base64))
 }
 
 /** Undefined where there is none. */

@@ -4,6 +4,7 @@ import type { Schema } from 'millrace/connect'
 import { namedCells, noFields } from './fields.ts'
 import type { Cell } from './fields.ts'
 import type { Row } from './row.ts'
+import { semanticColumn } from './semantic-type.ts'
 import { quoteName } from './sql-text.ts'
 
 /** Column → type, for columns whose type somebody has said. */
@@ -83,9 +84,11 @@ const schemaTypes: Readonly<Record<Schema['type'], string>> = {
 }
 
 function typeOfSchema(schema: Schema): string {
+  const semantic = semanticColumn(schema)
+  if (semantic !== undefined) return semantic
   const logical = logicalOf(schema)
   if (logical !== undefined) return logicalTypes[logical]
   const element = schema.valueSchema
-  if (schema.type === 'array' && element !== undefined && !['array', 'map', 'struct'].includes(element.type)) return `${typeOfSchema(element)}[]`
+  if (schema.type === 'array' && element !== undefined && (semanticColumn(element) !== undefined || !['array', 'map', 'struct'].includes(element.type))) return `${typeOfSchema(element)}[]`
   return schemaTypes[schema.type]
 }

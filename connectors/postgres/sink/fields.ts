@@ -1,6 +1,7 @@
 /** Names and values of a record, or of a part of it, as lists: records of one form share the list of their names. */
 import { Decimal, Struct } from 'millrace/connect'
 import type { Schema } from 'millrace/connect'
+import { semanticColumn, semanticReader } from './semantic-type.ts'
 
 export interface Fields {
   readonly names: readonly string[]
@@ -34,6 +35,11 @@ export class NameLists {
   readonly #known = new Map<string, readonly string[]>()
   #last: readonly string[] = []
 
+  /** What was given last. */
+  get last(): readonly string[] {
+    return this.#last
+  }
+
   of(names: readonly string[]): readonly string[] {
     if (areSame(names, this.#last)) return this.#last
     const id = names.join('\0')
@@ -66,19 +72,48 @@ export function fieldsOf(value: unknown, of: Schema | null, lists: NameLists): F
     }
     if (Array.isArray(value) || value instanceof Uint8Array || value instanceof Date || value instanceof Decimal) return undefined
   }
-  return { names: lists.of(Object.keys(value)), values: Object.values(value), schemas: null, isDatabaseText: false }
+  return membersOf(value as Readonly<Record<string, unknown>>, lists)
 }
 
-const structForms = new WeakMap<Schema, { readonly names: readonly string[]; readonly schemas: readonly Schema[] }>()
+/** Objects that come one behind the other tend to have the same members. */
+function membersOf(value: Readonly<Record<string, unknown>>, lists: NameLists): Fields {
+  const names = lists.last
+  const values: unknown[] = names.slice()
+  let count = 0
+  for (const name in value) {
+    if (name !== names[count]) return { names: lists.of(Object.keys(value)), values: Object.values(value), schemas: null, isDatabaseText: false }
+    values[count++] = value[name]
+  }
+  if (count < names.length) return { names: lists.of(Object.keys(value)), values: Object.values(value), schemas: null, isDatabaseText: false }
+  return { names, values, schemas: null, isDatabaseText: false }
+}
+
+interface StructForm {
+  readonly names: readonly string[]
+  readonly schemas: readonly Schema[]
+  /** By name; undefined: the value as it is. */
+  readonly readers: readonly (((value: unknown) => unknown) | undefined)[]
+  /** Some of the fields are as Debezium has what is in a database. */
+  readonly isDatabaseText: boolean
+}
+
+const structForms = new WeakMap<Schema, StructForm>()
 
 function fieldsOfStruct(struct: Struct): Fields {
   let form = structForms.get(struct.schema)
   if (form === undefined) {
     const fields = struct.schema.fields ?? []
-    form = { names: fields.map(({ name }) => name), schemas: fields.map(({ schema }) => schema) }
+    const schemas = fields.map(({ schema }) => schema)
+    form = { names: fields.map(({ name }) => name), schemas, readers: schemas.map(semanticReader), isDatabaseText: schemas.some((schema) => semanticColumn(schema) !== undefined) }
     structForms.set(struct.schema, form)
   }
-  return { names: form.names, values: form.names.map((name): unknown => struct.get(name)), schemas: form.schemas, isDatabaseText: false }
+  const { names, schemas, readers, isDatabaseText } = form
+  const values = names.map((name, index): unknown => {
+    const value = struct.get(name)
+    const reader = readers[index]
+    return reader === undefined || value === null ? value : reader(value)
+  })
+  return { names, values, schemas, isDatabaseText }
 }
 
 /** Those of the fields whose place in the list is named. */

@@ -13,6 +13,10 @@ const longestDelayMs = 60_000
 export class HeldTopics {
   readonly #held = new Map<string, Held>()
 
+  get isEmpty(): boolean {
+    return this.#held.size === 0
+  }
+
   has(topic: string): boolean {
     return this.#held.has(topic)
   }

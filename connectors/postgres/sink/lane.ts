@@ -105,7 +105,11 @@ function nextOffsets(records: readonly SinkRecord[]): SinkOffsets {
 function notWritten(records: readonly SinkRecord[], stored: SinkOffsets): readonly SinkRecord[] {
   if (stored.length === 0) return records
   const written = new Map(stored.map(({ topic, partition, offset }) => [`${topic}-${partition}`, offset]))
-  return records.filter(({ originalTopic, originalPartition, originalOffset }) => originalOffset >= (written.get(`${originalTopic}-${originalPartition}`) ?? 0))
+  let last = { topic: '', partition: -1, next: 0 }
+  return records.filter(({ originalTopic: topic, originalPartition: partition, originalOffset }) => {
+    if (last.topic !== topic || last.partition !== partition) last = { topic, partition, next: written.get(`${topic}-${partition}`) ?? 0 }
+    return originalOffset >= last.next
+  })
 }
 
 /** A predecessor may have written more than we were given. */

@@ -35,6 +35,7 @@ function merged(before: Fields | null, values: Fields): Fields {
 
 /** Keys that the database takes for the same are the same here: the number 1 and the text "1". */
 function keyText({ values }: Fields): string {
+  if (values.length === 1) return String(cellText(values[0], 'other'))
   let text = ''
   for (const value of values) text += `${cellText(value, 'other')}\0`
   return text

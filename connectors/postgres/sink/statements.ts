@@ -1,5 +1,6 @@
 /** The SQL of a batch: one parameter a column, each an array with one item a row. */
 import { cellText } from './cell-text.ts'
+import type { CopyText } from './copy-text.ts'
 import type { Fields } from './fields.ts'
 import { arrayLiteral, quoteName, quoteText } from './sql-text.ts'
 import type { Column, Table } from './table.ts'
@@ -30,8 +31,8 @@ export function writeStatement(mode: WriteMode, table: Table, batch: Batch): Sta
   const names = columns.map(({ name }) => quoteName(name))
   const source = unnested(table, columns)
   const text = {
-    insert: () => `insert into ${table.name} (${names.join(', ')}) select ${source}`,
-    upsert: () => `insert into ${table.name} (${names.join(', ')}) select ${source} on conflict (${keyColumns.map(({ name }) => quoteName(name)).join(', ')}) ${onConflict(otherColumns)}`,
+    insert: () => `insert into ${table.name} (${names.join(', ')}) ${withIdentity} select ${source}`,
+    upsert: () => `insert into ${table.name} (${names.join(', ')}) ${withIdentity} select ${source} on conflict (${keyColumns.map(({ name }) => quoteName(name)).join(', ')}) ${onConflict(otherColumns)}`,
     update: () => `update ${table.name} as t set ${otherColumns.map(({ name }) => `${quoteName(name)} = s.${quoteName(name)}`).join(', ')} from (select ${source}) as s where ${matching(keyColumns)}`,
   }[mode]()
   return { text, values: parameters(columns, rows) }
@@ -45,8 +46,11 @@ export function deleteStatement(table: Table, keyColumns: readonly Column[], row
 /** Moves the rows of a temporary table into the table. */
 export function mergeText(table: Table, { keyColumns, otherColumns }: Batch, stage: string): string {
   const names = [...keyColumns, ...otherColumns].map(({ name }) => quoteName(name)).join(', ')
-  return `insert into ${table.name} (${names}) select ${names} from ${stage} on conflict (${keyColumns.map(({ name }) => quoteName(name)).join(', ')}) ${onConflict(otherColumns)}`
+  return `insert into ${table.name} (${names}) ${withIdentity} select ${names} from ${stage} on conflict (${keyColumns.map(({ name }) => quoteName(name)).join(', ')}) ${onConflict(otherColumns)}`
 }
+
+/** The record's value, also in a column that the table would rather number by itself. */
+const withIdentity = 'overriding system value'
 
 function onConflict(columns: readonly Column[]): string {
   if (columns.length === 0) return 'do nothing'
@@ -98,13 +102,30 @@ export class CellTexts {
   }
 
   /** Null for none. @throws a data error */
-  of({ key, values }: RowCells, index: number): string | null {
-    if (key.names !== this.#keyNames || values?.names !== this.#valueNames) this.#find(key.names, values?.names)
+  of(row: RowCells, index: number): string | null {
+    this.#findAll(row)
     const { kind, array } = this.#columns[index]!
     const place = this.#places[index]!
     if (place === nowhere) return null
-    const fields = place < 0 ? key : values!
+    const fields = place < 0 ? row.key : row.values!
     return cellText(fields.values[place < 0 ? ~place : place], kind, array, fields.isDatabaseText)
+  }
+
+  /** All columns of a row. @throws a data error */
+  copyRow(row: RowCells, to: CopyText): void {
+    this.#findAll(row)
+    const { key, values } = row
+    for (let index = 0; index < this.#columns.length; index++) {
+      if (index > 0) to.endCell()
+      const place = this.#places[index]!
+      const fields = place < 0 ? key : values!
+      to.addCell(place === nowhere ? null : fields.values[place < 0 ? ~place : place], this.#columns[index]!, fields.isDatabaseText)
+    }
+    to.endRow()
+  }
+
+  #findAll({ key, values }: RowCells): void {
+    if (key.names !== this.#keyNames || values?.names !== this.#valueNames) this.#find(key.names, values?.names)
   }
 
   #find(keyNames: readonly string[], valueNames: readonly string[] | undefined): void {

@@ -36,6 +36,8 @@ export class TableWriter {
   readonly #options: WriterOptions
   readonly #reject: Reject
   readonly #prepared = new Set<string>()
+  /** Temporary tables that the caller's transaction has filled. */
+  #staged = new Set<string>()
   #table: Table | undefined
 
   constructor(client: Client, name: string, options: WriterOptions, reject: Reject) {
@@ -45,8 +47,9 @@ export class TableWriter {
     this.#reject = reject
   }
 
-  /** In order. Writes what the table takes and rejects the rest, record by record. @throws for anything that is not the fault of a record */
+  /** In order, once in a transaction. Writes what the table takes and rejects the rest, record by record. @throws for anything that is not the fault of a record */
   async write(rows: readonly Row[]): Promise<void> {
+    this.#staged = new Set()
     for (let from = 0; from < rows.length;) {
       if (rows[from]!.truncates) {
         await this.#truncate()
@@ -67,6 +70,7 @@ export class TableWriter {
   /** All rows in one go, or, when one of them is refused, each half by itself: down to the one that is at fault. */
   async #writeSome(rows: readonly Row[], attempt: 'first' | 'second'): Promise<void> {
     await this.#client.query('savepoint batch')
+    const staged = new Set(this.#staged)
     try {
       await this.#apply(rows)
       await this.#client.query('release savepoint batch')
@@ -75,6 +79,7 @@ export class TableWriter {
       const failure = isStreamError(error, 'INVALID_DATA') ? 'record' : failureOf(error)
       if (failure === 'environment' || failure === 'setup' || (failure === 'table' && attempt === 'second')) throw error
       await this.#client.query('rollback to savepoint batch')
+      this.#staged = staged
       if (failure === 'table') this.#table = undefined
       else if (rows.length === 1) return this.#reject(rows[0]!.record, isStreamError(error) ? error : recordError(this.#name, error))
       else return this.#writeHalves(rows)
@@ -105,7 +110,7 @@ export class TableWriter {
       const batch = { keyColumns, otherColumns, rows: cells }
       const { mode, copyRows: fewest } = this.#options
       if (mode !== 'update' && !updatesOnly && fewest > 0 && cells.length >= fewest && canCopy(batch)) {
-        await copyRows(this.#client, mode, table, batch)
+        await copyRows(this.#client, mode, table, batch, this.#staged)
         continue
       }
       const written = await this.#run(writeStatement(updatesOnly ? 'update' : mode, table, batch))
@@ -197,7 +202,7 @@ function groupedByColumns(changes: readonly RowCells[], table: Table): ColumnGro
     const { values } = change
     if (values === null) continue
     if (last?.of !== values.names) {
-      const names = values.names.filter((name) => table.columns.has(name))
+      const names = values.names.filter((name) => table.columns.get(name)?.generated === false)
       const id = names.join('\0')
       const group = groups.get(id) ?? { names, cells: [] }
       groups.set(id, group)

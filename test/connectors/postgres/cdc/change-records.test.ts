@@ -15,11 +15,11 @@ import { randomInteger, seededRandom } from '../../../../src/core/random.ts'
 import type { Random } from '../../../../src/core/random.ts'
 
 const nowMs = 5_000
-const beginning: Position = { lsn: 1n, transaction: null, snapshot: null, incremental: null, system: '7', timeline: 1 }
+const beginning: Position = { lsn: 1n, transaction: null, snapshot: null, resumed: null, incremental: null, system: '7', timeline: 1 }
 
 function table(oid: number, name: string, replicaIdentity: string, keyColumns: readonly string[]): StreamedTable {
-  const columns = ['id', 'part', 'text'].map((column, index) => ({ name: column, typeOid: index === 0 ? 23 : 25, inIdentity: replicaIdentity === 'f' || keyColumns.includes(column) }))
-  return { relation: { kind: 'relation', oid, schema: 'public', table: name, replicaIdentity, columns }, name: `public.${name}`, types: [{ kind: 'integer' }, textType, textType], keyColumns }
+  const columns = ['id', 'part', 'text'].map((column, index) => ({ name: column, typeOid: index === 0 ? 23 : 25, typeModifier: -1, inIdentity: replicaIdentity === 'f' || keyColumns.includes(column) }))
+  return { relation: { kind: 'relation', oid, schema: 'public', table: name, replicaIdentity, columns }, name: `public.${name}`, types: [{ kind: 'integer' }, textType, textType], keyColumns, isCaptured: true }
 }
 
 const tables = [table(1, 'plain', 'd', ['id']), table(2, 'full', 'f', ['part', 'id']), table(3, 'keyless', 'f', [])]

@@ -55,7 +55,7 @@ describe('decodePgoutput', () => {
     const bytes = Output.of('R').int32(16400).name('public').name('tüb').text('d').int16(2).int8(1).name('id').int32(23).int32(-1).int8(0).name('v').int32(25).int32(-1).bytes
     expect(decodePgoutput(bytes)).toEqual({
       kind: 'relation', oid: 16400, schema: 'public', table: 'tüb', replicaIdentity: 'd',
-      columns: [{ name: 'id', typeOid: 23, inIdentity: true }, { name: 'v', typeOid: 25, inIdentity: false }],
+      columns: [{ name: 'id', typeOid: 23, typeModifier: -1, inIdentity: true }, { name: 'v', typeOid: 25, typeModifier: -1, inIdentity: false }],
     })
   })
 

@@ -36,3 +36,9 @@ await describeWith('postgres', 'cellText', (server) => {
     expect(String(copy!['t']).slice(2)).toBe(String(original!['t']).slice(2))
   }, 120_000)
 })
+
+it('takes composite values as JSON text from records with schemas, and as they are from others', () => {
+  expect(cellText(['{"a": 1}', null, '(1,)'], 'composite', undefined, true)).toBe('[{"a":1},null,"(1,)"]')
+  expect(cellText('{"a": 1}', 'composite')).toBe(String.raw`"{\"a\": 1}"`)
+  expect(() => cellText('{"a"', 'composite', undefined, true)).toThrow('a composite value is no JSON: {"a"')
+})

@@ -42,15 +42,29 @@ await describeWith('postgres', 'copyRows', (server) => {
     expect(String(copy!['t']).slice(2)).toBe(String(original!['t']).slice(2))
   }, 120_000)
 
-  it('finds the rows that the table refuses, and writes the others', async () => {
+  it('writes more in one go than the socket takes, and says what was wrong with it', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, 'create table t (id int primary key, text text check (length(text) = 20000))')
+    const sink = new SinkHarness(postgresSink, { 'connection.url': url, 'pk.mode': 'record_key', 'pk.fields': 'id', 'copy.rows': '1' })
+    for (let n = 0; n < 40; n++) sink.append('t', 0, { key: n, value: { text: 'ä\t'.repeat(n === 3 ? 1 : 10_000) } })
+    await sink.start()
+    await sink.put()
+    await sink.stop()
+    expect(sink.rejected.map(({ record }) => record.offset)).toEqual([3])
+    expect(await queryRows(url, 'select count(*)::int as n, min(text) as first, max(text) as last from t')).toEqual([{ n: 39, first: 'ä\t'.repeat(10_000), last: 'ä\t'.repeat(10_000) }])
+  }, 120_000)
+
+  it.each(['insert', 'upsert'])('finds the rows that the table refuses, and writes the others, in several batches of one transaction (%s)', async (mode) => {
     const url = await freshDatabase(server)
     await queryRows(url, 'create table t (id int primary key, n int check (n <> 77))')
-    const sink = new SinkHarness(postgresSink, { 'connection.url': url, 'pk.mode': 'record_key', 'pk.fields': 'id', 'copy.rows': '1' })
-    for (let n = 0; n < 200; n++) sink.append('t', 0, { key: n, value: { n: n === 150 ? 'no number' : n } })
+    const sink = new SinkHarness(postgresSink, { 'connection.url': url, 'insert.mode': mode, 'pk.mode': 'record_key', 'pk.fields': 'id', 'copy.rows': '1', 'batch.size': '60' })
+    for (let n = 0; n < 200; n++) sink.append('t', 0, { key: mode === 'insert' ? n : n % 90, value: { n: n === 150 ? 'no number' : n } })
     await sink.start()
     await sink.put()
     await sink.stop()
     expect(sink.rejected.map(({ record }) => record.offset).toSorted((a, b) => a - b)).toEqual([77, 150])
-    expect(await queryRows(url, 'select count(*)::int as n from t')).toEqual([{ n: 198 }])
+    const last = (id: number) => id + 90 * Math.trunc((199 - id) / 90)
+    const expected = mode === 'insert' ? Array.from({ length: 200 }, (_, n) => ({ id: n, n })).filter(({ n }) => n !== 77 && n !== 150) : Array.from({ length: 90 }, (_, id) => ({ id, n: last(id) === 150 ? 60 : last(id) }))
+    expect(await queryRows(url, 'select id, n from t order by id')).toEqual(expected)
   }, 120_000)
 })
