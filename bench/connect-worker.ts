@@ -10,8 +10,10 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { sleep, systemClock } from 'millrace/connect'
+import { setExtraCertificatesAside } from '../test/kit/extra-certificates.ts'
 import { benchDirectory } from './harness.ts'
 
+setExtraCertificatesAside(process.env)
 const cli = fileURLToPath(new URL('../src/cli/main.js', import.meta.url))
 const directory = benchDirectory()
 const idleTasks = 8

@@ -1,17 +1,24 @@
 /**
- * What the PostgreSQL connectors promise, against the server's own tools in the same run: snapshot against COPY TO, changes against
- * `pg_recvlogical`, appends against COPY FROM, upserts against one `unnest` statement a batch.
- * Needs MILLRACE_TEST_PG, or a server that tests can start. `npm run build && node dist/bench/connectors-postgres.js [PART OF A NAME]…`; `memory` alone measures what a slow consumer costs.
+ * What the PostgreSQL connectors promise, in turns with the least that such a thing could be in the same run: snapshot with COPY TO, changes with a
+ * reader of the bare socket and with `pg_recvlogical`, appends with COPY FROM, upserts with a connection that only sends `unnest` statements.
+ * Needs MILLRACE_TEST_PG, or a server that tests can start. `npm run build && node dist/bench/connectors-postgres.js [PART OF A NAME]…`; `memory of a snapshot`,
+ * `memory of changes` and `memory of a sink`, each asked for alone, measure a process with a slow consumer, or a slow database.
  */
 import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { sleep, systemClock } from 'millrace/connect'
 import type { SinkRecord, SinkTaskContext, SourceTaskContext } from 'millrace/connect'
 import { postgresCdcSource, postgresSink } from 'millrace/connectors/postgres'
-import { freshDatabase, findOrStartPostgres, queryRows } from '../test/kit/postgres.ts'
+import { freshDatabase, findOrStartPostgres, queryRows, withClient } from '../test/kit/postgres.ts'
 import { bench, benchDirectory } from './harness.ts'
 
 const rows = Number(process.env['MILLRACE_BENCH_ROWS'] ?? 200_000)
+/** Of the transactions whose changes are read. */
+const transactionRows = Number(process.env['MILLRACE_BENCH_TRANSACTION_ROWS'] ?? 1_000)
+/** Records of a put in the measure of memory; a worker gives 500 unless it is told otherwise. */
+const memoryBatch = Number(process.env['MILLRACE_BENCH_BATCH'] ?? 500)
 const rowBytes = 60
 const asked = process.argv.slice(2)
 const isAsked = (name: string) => asked.length === 0 || asked.some((part) => name.includes(part))
@@ -23,7 +30,8 @@ const fill = `select i, 'customer ' || i, i % 1000, now() from generate_series(1
 const columns = '(id int primary key, name text, n int, at timestamptz)'
 const directory = benchDirectory()
 let peakBytes = 0
-let round = 0
+/** Of the processes of the server that worked for the runs of a case; empty where they cannot be seen. */
+let serverSeconds: number[] = []
 
 function noteMemory(): void {
   peakBytes = Math.max(peakBytes, process.memoryUsage().rss)
@@ -43,7 +51,22 @@ async function capture(config: Readonly<Record<string, string>>, count: number, 
     noteMemory()
     if (pauseMs > 0) await sleep(systemClock, pauseMs)
   }
+  await noteServer('millrace bench')
   await task.stop()
+}
+
+/** What those connections have cost the server so far. */
+async function noteServer(application: string): Promise<void> {
+  const used = await queryRows(url, 'select pid from pg_stat_activity where application_name like $1 and datname = current_database()', [`${application}%`])
+  const files = used.map(({ pid }) => `/proc/${Number(pid)}/stat`).filter((file) => existsSync(file))
+  // Behind the name of the process, the 12th and 13th word, in hundredths of a second.
+  const ticks = files.flatMap((file) => readFileSync(file, 'utf8').replace(/^.*\) /, '').split(' ').slice(11, 13))
+  if (files.length > 0) serverSeconds.push(ticks.reduce((sum, each) => sum + Number(each) / 100, 0))
+}
+
+function tellServer(name: string): void {
+  if (serverSeconds.length > 0) console.log(JSON.stringify({ name: `the server's CPU for ${name}`, microsPerRecord: Number(((serverSeconds.toSorted((a, b) => a - b)[serverSeconds.length >> 1]! * 1e6) / rows).toPrecision(3)) }))
+  serverSeconds = []
 }
 
 /** The server may take a moment to let go of a slot. */
@@ -81,6 +104,7 @@ async function write(config: Readonly<Record<string, string>>, batch: number): P
     await task.put(sinkRecords(from, batch))
     noteMemory()
   }
+  await noteServer('millrace bench')
   await task.stop()
 }
 
@@ -96,12 +120,43 @@ const receive = (lsn: string) => {
   if (status !== 0) throw error ?? new Error(stderr)
 }
 
+/** Counts the inserts that come through the socket, and does nothing with them. */
+const readSocket = () => withClient(`${url}?application_name=socket&replication=database`, async (client) => {
+  const { connection } = client as unknown as { readonly connection: { readonly stream: Duplex; query(text: string): void } }
+  const { stream } = connection
+  stream.removeAllListeners('data')
+  let rest: Buffer = Buffer.alloc(0)
+  let inserts = 0
+  await new Promise<void>((resolve) => {
+    stream.on('data', (chunk: Buffer) => {
+      const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+      let at = 0
+      for (let next; bytes.length - at >= 5 && (next = at + 1 + bytes.readUInt32BE(at + 1)) <= bytes.length; at = next) if (bytes[at + 5] === 0x77 && bytes[at + 30] === 0x49) inserts++
+      rest = bytes.subarray(at)
+      if (inserts === rows) resolve()
+    })
+    connection.query(`START_REPLICATION SLOT bench_changes LOGICAL 0/0 (proto_version '1', publication_names 'millrace')`)
+  })
+  await noteServer('socket')
+  stream.destroy()
+})
+
+/** Statements that are ready but for their parameters, one behind the other. */
+const sendUnnest = (batch: number) => withClient(url, async (client) => {
+  const text = 'insert into target select * from unnest($1::int[], $2::text[], $3::int[], $4::timestamptz[]) on conflict (id) do update set name = excluded.name, n = excluded.n, at = excluded.at'
+  for (let from = 0; from < rows; from += batch) {
+    const ids = Array.from({ length: Math.min(batch, rows - from) }, (_, index) => from + index)
+    const values = [ids, ids.map((id) => `"customer ${id}"`), ids.map((id) => id % 1_000), ids.map(() => '"2026-11-21T07:00:00.000Z"')].map((each) => `{${each.join(',')}}`)
+    await client.query({ name: 'upsert', text, values })
+  }
+})
+
 try {
   await queryRows(url, `create table source ${columns}; insert into source ${fill}`)
   if (isAsked('snapshot')) await benchSnapshot()
   if (isAsked('changes')) await benchChanges()
-  if (isAsked('memory')) await benchMemory()
-  await benchSink()
+  if (asked.some((part) => part.includes('memory'))) await measureMemory()
+  else await benchSink()
 } finally {
   directory.remove()
   await server.stop()
@@ -114,61 +169,75 @@ async function benchSnapshot(): Promise<void> {
     run: () => capture({ 'slot.name': 'bench_snapshot', 'snapshot.mode': 'initial' }, rows),
     against: { name: 'copy source to stdout', run: () => psql('copy source to stdout') },
   })
+  tellServer('snapshot')
   await dropSlot('bench_snapshot')
 }
 
-/** The slot is made first, then the changes: they are in the log when the clock starts. */
-async function prepareChanges(): Promise<void> {
-  await dropSlot('bench_changes')
-  await queryRows(url, `select pg_create_logical_replication_slot('bench_changes', 'pgoutput')`)
+/** Changes that are in the log when the clock starts; a slot that stands before them is copied for each reader. */
+async function makeChanges(perTransaction: number): Promise<void> {
   await queryRows(url, 'drop publication if exists millrace; create publication millrace for table source')
-  await queryRows(url, `insert into source select id + ${++round * 10 * rows}, name, n, at from source where id <= ${rows}`)
+  await queryRows(url, `select pg_create_logical_replication_slot('bench_base', 'pgoutput')`)
+  await queryRows(url, `do $$ begin for i in 1..${Math.ceil(rows / perTransaction)} loop
+    insert into source select id + ${10 * rows}, name, n, at from source where id > (i - 1) * ${perTransaction} and id <= least(i * ${perTransaction}, ${rows}); commit; end loop; end $$`)
+}
+
+async function copySlot(): Promise<void> {
+  await dropSlot('bench_changes')
+  await queryRows(url, `select pg_copy_logical_replication_slot('bench_base', 'bench_changes')`)
 }
 
 async function benchChanges(): Promise<void> {
-  await bench({
-    name: 'changes', records: rows, bytes: rows * rowBytes,
-    prepare: prepareChanges,
-    run: () => capture({ 'slot.name': 'bench_changes', 'snapshot.mode': 'never' }, rows),
-    against: {
-      name: 'pg_recvlogical to /dev/null',
-      prepare: prepareChanges,
-      run: async () => receive(String((await queryRows(url, 'select pg_current_wal_lsn()::text as lsn'))[0]!['lsn'])),
-    },
-  })
+  await makeChanges(transactionRows)
+  const end = String((await queryRows(url, 'select pg_current_wal_lsn()::text as lsn'))[0]!['lsn'])
+  const run = () => capture({ 'slot.name': 'bench_changes', 'snapshot.mode': 'never' }, rows)
+  const common = { records: rows, bytes: rows * rowBytes, prepare: copySlot, run }
+  const cost = await bench({ ...common, name: 'changes, against the socket', against: { name: 'reading the socket', prepare: copySlot, run: readSocket } })
+  console.log(JSON.stringify({ name: 'reading the socket alone', microsPerRecord: Number((cost.cpuMicrosPerRecord * (cost.cpuRatio ?? 0)).toPrecision(3)) }))
+  tellServer('changes, ours and the socket alone')
+  await bench({ ...common, name: 'changes, against pg_recvlogical', against: { name: 'pg_recvlogical to /dev/null', prepare: copySlot, run: () => receive(end) } })
+  tellServer('changes, ours')
   await dropSlot('bench_changes')
-  console.log(JSON.stringify({ name: 'memory of the change-data source', peakMegabytes: Math.round(peakBytes / 1_048_576) }))
+  await dropSlot('bench_base')
 }
 
-/** A consumer that rests after each poll: to be asked for alone. */
-async function benchMemory(): Promise<void> {
-  for (const config of [{ 'slot.name': 'bench_snapshot', 'snapshot.mode': 'initial' }, { 'slot.name': 'bench_changes', 'snapshot.mode': 'never' }]) {
-    if (config['snapshot.mode'] === 'never') await prepareChanges()
-    await capture(config, rows, 10)
-    await dropSlot(config['slot.name'])
-    console.log(JSON.stringify({ name: `memory with a slow consumer, snapshot.mode=${config['snapshot.mode']}`, peakMegabytes: Math.round(peakBytes / 1_048_576) }))
+/** The whole process, at full speed but for a consumer that rests 10 ms after each poll; changes are one transaction. */
+async function measureMemory(): Promise<void> {
+  peakBytes = 0
+  if (isAsked('memory of changes')) {
+    await makeChanges(rows)
+    await copySlot()
+    await capture({ 'slot.name': 'bench_changes', 'snapshot.mode': 'never' }, rows, 10)
+    await dropSlot('bench_changes')
+    await dropSlot('bench_base')
+  } else if (isAsked('memory of a snapshot')) {
+    await capture({ 'slot.name': 'bench_snapshot', 'snapshot.mode': 'initial' }, rows, 10)
+    await dropSlot('bench_snapshot')
+  } else {
+    await queryRows(url, `create table target ${columns}`)
+    await write({ 'insert.mode': 'upsert', 'write.connections': '2' }, memoryBatch)
   }
+  console.log(JSON.stringify({ name: asked.join(' '), rows, peakMegabytes: Math.round(peakBytes / 1_048_576) }))
 }
 
 async function benchSink(): Promise<void> {
   const upsert = { 'insert.mode': 'upsert' }
+  const prepare = () => queryRows(url, `drop table if exists target; create table target ${columns}`).then(quiet)
+  const file = join(directory.path, 'rows')
+  const copy = { name: String.raw`\copy from a file`, prepare, run: () => psql(String.raw`\copy target from '${file}'`) }
+  const unnest = { name: 'one connection that sends unnest', prepare, run: () => sendUnnest(5_000) }
   const cases = [
-    ['sink append', { 'insert.mode': 'insert' }, 5_000], ['sink append without COPY', { 'insert.mode': 'insert', 'copy.rows': '0' }, 5_000],
-    ['sink upsert', upsert, 5_000], ['sink upsert without COPY', { ...upsert, 'copy.rows': '0' }, 5_000],
-    ['sink upsert on two connections', { ...upsert, 'write.connections': '2' }, 10_000], ['sink upsert on two connections without COPY', { ...upsert, 'copy.rows': '0', 'write.connections': '2' }, 10_000],
+    ['sink append', { 'insert.mode': 'insert' }, 5_000, copy], ['sink append without COPY', { 'insert.mode': 'insert', 'copy.rows': '0' }, 5_000, copy],
+    ['sink upsert', upsert, 5_000, unnest], ['sink upsert without COPY', { ...upsert, 'copy.rows': '0' }, 5_000, unnest],
+    ['sink upsert on two connections', { ...upsert, 'write.connections': '2' }, 10_000, unnest], ['sink upsert on two connections without COPY', { ...upsert, 'copy.rows': '0', 'write.connections': '2' }, 10_000, unnest],
+    ['sink upsert on two connections, against COPY', { ...upsert, 'write.connections': '2' }, 10_000, copy],
   ] as const
   if (!cases.some(([name]) => isAsked(name))) return
   peakBytes = 0
-  const file = join(directory.path, 'rows')
   psql(String.raw`\copy (${fill}) to '${file}'`)
-  const prepare = () => queryRows(url, `drop table if exists target; create table target ${columns}`).then(quiet)
-  for (const [name, config, batch] of cases) {
+  for (const [name, config, batch, against] of cases) {
     if (!isAsked(name)) continue
-    await bench({
-      name, records: rows, bytes: rows * rowBytes,
-      prepare, run: () => write(config, batch),
-      against: { name: '\\copy from a file', prepare, run: () => psql(String.raw`\copy target from '${file}'`) },
-    })
+    await bench({ name, records: rows, bytes: rows * rowBytes, prepare, run: () => write(config, batch), against })
+    tellServer(name)
   }
   console.log(JSON.stringify({ name: 'memory of the sink', peakMegabytes: Math.round(peakBytes / 1_048_576) }))
 }

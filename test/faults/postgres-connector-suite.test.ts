@@ -38,22 +38,28 @@ await describeWith('postgres', 'connectorSuite', (server) => {
   })
 
   describe('PostgresCdcSource', () => {
-    /** Of changes alone: a row that changed while a snapshot was cut off is given by the snapshot and as a change. */
-    const open = async () => {
+    const openCapture = async (config: Readonly<Record<string, string>>) => {
       const slot = nextSlot()
-      const system = await openTable({ 'topic.prefix': 'db', 'slot.name': slot, 'snapshot.mode': 'never', 'format': 'flat', 'status.interval.ms': '200' })
-      await queryRows(system.url, 'create publication millrace for table suite')
-      await queryRows(system.url, `select pg_create_logical_replication_slot($1, 'pgoutput')`, [slot])
+      const system = await openTable({ 'topic.prefix': 'db', 'slot.name': slot, 'format': 'flat', 'status.interval.ms': '200', ...config })
       /** The server may take a moment to see that the reader is gone. */
       const close = async () => {
         for (let tries = 0; tries < 600; tries++) {
           if ((await queryRows(system.url, 'select 1 from pg_replication_slots where slot_name = $1 and active', [slot])).length === 0) break
           await sleep(systemClock, 50)
         }
-        await queryRows(system.url, 'select pg_drop_replication_slot($1)', [slot])
+        await queryRows(system.url, 'select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1', [slot])
       }
-      return { ...system, close }
+      return { ...system, slot, close }
     }
-    for (const { name, run } of connectorSuite({ plugin: postgresCdcSource, open, identify, isData: ({ topic }) => topic !== 'db.heartbeat', patienceMs })) it(name, run, testLimitMs)
+    const openChanges = async () => {
+      const system = await openCapture({ 'snapshot.mode': 'never' })
+      await queryRows(system.url, 'create publication millrace for table suite')
+      await queryRows(system.url, `select pg_create_logical_replication_slot($1, 'pgoutput')`, [system.slot])
+      return system
+    }
+    const suite = { plugin: postgresCdcSource, identify, isData: ({ topic }: SourceRecord) => topic !== 'db.heartbeat', patienceMs }
+    for (const { name, run } of connectorSuite({ ...suite, open: openChanges })) it(name, run, testLimitMs)
+    // Rows first, with a cut after each of them, then changes: each of them is one or the other.
+    for (const { name, run } of connectorSuite({ ...suite, open: () => openCapture({ 'snapshot.fetch.size': '3' }) })) if (name.includes('killed between')) it(`${name}, with a snapshot`, run, testLimitMs)
   })
 })

@@ -91,8 +91,8 @@ async function equals(client: Client, table: string, wanted: Digest): Promise<bo
 }
 
 /**
- * A row into each table, when everything before it was captured. A snapshot that was cut off shows rows as they are later, and the changes
- * in between follow: a replica may be equal, and not be done. It is done when it has this row.
+ * A row into each table, when everything before it was captured. A snapshot shows rows as they are later, also where it is asked for by a
+ * signal: a replica may be equal, and not be done. It is done when it has this row.
  */
 async function writeLast(source: string): Promise<void> {
   await withClient(source, async (client) => {

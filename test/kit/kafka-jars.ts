@@ -3,9 +3,9 @@
  * this machine. Also runs Kafka's own command line tools, so that tests can ask them whether they agree with us.
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 
@@ -138,8 +138,31 @@ export async function measureKafkaStreams(options: readonly string[]): Promise<{
   return JSON.parse(printed.trimEnd().split('\n').at(-1)!) as { seconds: number; cpuSeconds: number }
 }
 
+/**
+ * Runs scenarios (test/vectors/streams/FORMAT.md), one a line and without what happens, in Kafka Streams' TopologyTestDriver, and
+ * gives them with all that was seen. The first call on a machine fetches jars.
+ */
+export async function recordScenarios(lines: string): Promise<string> {
+  const folder = join(kitFolder, 'streams', 'recorder')
+  const libs = classPathOf('libs-streams-recorder', join(folder, 'pom.xml'))
+  const work = mkdtempSync(join(tmpdir(), 'millrace-recorder-'))
+  const classes = join(work, 'classes')
+  try {
+    const sources = readdirSync(folder).filter((name) => name.endsWith('.java')).map((name) => join(folder, name))
+    await run('javac', ['-nowarn', '-Xlint:none', '-cp', libs, '-d', classes, ...sources], [])
+    const settings = ['-Xmx1g', ...javaOptions, '-Dorg.slf4j.simpleLogger.defaultLogLevel=off']
+    return await runJava([...settings, '-cp', [classes, libs].join(delimiter), 'recorder.Recorder'], [work], lines)
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
+}
+
 async function runJava(program: readonly string[], options: readonly string[], input = ''): Promise<string> {
-  const tool = spawn('java', [...program, ...options])
+  return run('java', program, options, input)
+}
+
+async function run(command: string, program: readonly string[], options: readonly string[], input = ''): Promise<string> {
+  const tool = spawn(command, [...program, ...options])
   tool.stdin.on('error', () => undefined).end(input)
   const [stdout, stderr, status] = await Promise.all([
     text(tool.stdout),

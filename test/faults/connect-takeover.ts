@@ -12,7 +12,7 @@ import { afterTest, memoryLog, readTopic, temporaryDirectory } from '../connect/
 import { startKafkaConnect } from '../kit/kafka-connect.ts'
 import { freshName, hasKafkaTools } from '../kit/kafka.ts'
 import { scriptedPlugins } from '../kit/scripted-connectors.ts'
-import { describeWith } from '../kit/services.ts'
+import type { KafkaAddress } from '../kit/kafka.ts'
 
 const hasCompiler = hasKafkaTools() && spawnSync('javac', ['-version'], { stdio: 'ignore' }).error === undefined
 const patienceMs = 120_000
@@ -30,17 +30,20 @@ async function put(url: string, path: string, body: unknown): Promise<void> {
   if (!answer.ok) throw new Error(`PUT ${path}: ${answer.status} ${await answer.text()}`)
 }
 
-await describeWith('kafka', 'a live Kafka Connect cluster', ({ bootstrapServers }) => {
+/** A test of a `describe` with three brokers. */
+export function takeOverConnect(cluster: () => KafkaAddress): void {
   it.skipIf(!hasCompiler)('writes what ours writes, and is taken over when its worker is killed: its connectors go on behind their last records', async () => {
-    const [cluster, directory] = [freshName('taken-over'), temporaryDirectory()]
-    const [counted, file] = [`${cluster}-counted`, join(directory, 'in.txt')]
+    const { bootstrapServers } = cluster()
+    const [group, directory] = [freshName('taken-over'), temporaryDirectory()]
+    const [counted, file] = [`${group}-counted`, join(directory, 'in.txt')]
     const broker = await openKafkaBroker({ brokers: bootstrapServers.split(',') })
     afterTest(() => broker.close())
     const settings = (name: string) => ({
       'group.id': name, 'exactly.once.source.support': 'enabled', 'config.storage.topic': `${name}-configs`, 'offset.storage.topic': `${name}-offsets`, 'status.storage.topic': `${name}-status`,
+      ...Object.fromEntries(['config', 'offset', 'status'].map((topic) => [`${topic}.storage.replication.factor`, '3'])),
       'session.timeout.ms': sessionMs, 'heartbeat.interval.ms': '500', 'consumer.session.timeout.ms': sessionMs, 'offset.flush.interval.ms': '500',
     })
-    const creation = { 'topic.creation.default.partitions': '1', 'topic.creation.default.replication.factor': '1' }
+    const creation = { 'topic.creation.default.partitions': '1', 'topic.creation.default.replication.factor': '3' }
     const polls = (count: number) => ({ polls: Array.from({ length: count }, (_, index) => ({ records: [{ topic: counted, value: String(index) }] })) })
     const count = (last: number) => ({ 'connector.class': 'Scripted$Source', 'calls': join(directory, 'calls'), 'script': JSON.stringify(polls(last)), ...creation })
     const read = (topic: string) => ({ 'connector.class': 'org.apache.kafka.connect.file.FileStreamSourceConnector', file, topic, ...creation })
@@ -63,30 +66,30 @@ await describeWith('kafka', 'a live Kafka Connect cluster', ({ bootstrapServers 
     const lastPosition = async (name: string) => (await recordsOf(`${name}-offsets`)).filter(({ key }) => key!.startsWith('["read",')).at(-1)
 
     writeFileSync(file, `${upTo(1000).join('\n')}\n`)
-    const [theirTopic, ourTopic] = [`${cluster}-lines`, `${cluster}-our-lines`]
-    const theirs = await startKafkaConnect({ bootstrapServers, config: settings(cluster), withFileConnectors: true })
+    const [theirTopic, ourTopic] = [`${group}-lines`, `${group}-our-lines`]
+    const theirs = await startKafkaConnect({ bootstrapServers, config: settings(group), withFileConnectors: true })
     afterTest(() => theirs.stop('SIGKILL'))
     await put(theirs.url, '/connectors/count/config', count(10))
     await put(theirs.url, '/connectors/read/config', read(theirTopic))
     await put(theirs.url, '/connectors/write/config', write(theirTopic, 'theirs.txt'))
-    const ours = await openOurs(`${cluster}-ours`)
+    const ours = await openOurs(`${group}-ours`)
     await put(ours.url, '/connectors/read/config', read(ourTopic))
-    await put(ours.url, '/connectors/write/config', { ...write(ourTopic, 'ours.txt'), 'consumer.override.group.id': `${cluster}-our-sink` })
+    await put(ours.url, '/connectors/write/config', { ...write(ourTopic, 'ours.txt'), 'consumer.override.group.id': `${group}-our-sink` })
     await until(async () => (await values(counted)).length === 10, 'the real worker has written ten records')
     for (const to of ['theirs.txt', 'ours.txt']) await until(() => lines(to).length === 1000, `every line is in ${to}`)
-    await until(async () => (await lastPosition(cluster))?.value === (await lastPosition(`${cluster}-ours`))?.value, 'both have the same position')
+    await until(async () => (await lastPosition(group))?.value === (await lastPosition(`${group}-ours`))?.value, 'both have the same position')
     const withoutPlace = async (topic: string) => (await recordsOf(topic)).map(({ key, value, headers }) => ({ key, value, headers }))
     expect(await withoutPlace(ourTopic)).toEqual(await withoutPlace(theirTopic))
     expect(readFileSync(join(directory, 'ours.txt'))).toEqual(readFileSync(join(directory, 'theirs.txt')))
-    const { key, value, headers } = (await lastPosition(cluster))!
-    expect(await lastPosition(`${cluster}-ours`)).toMatchObject({ key, value, headers })
+    const { key, value, headers } = (await lastPosition(group))!
+    expect(await lastPosition(`${group}-ours`)).toMatchObject({ key, value, headers })
     await ours.stop()
 
     appendFileSync(file, `${upTo(20_000).slice(1000).join('\n')}\n`)
     const before = await endOf(theirTopic)
     await until(async () => await endOf(theirTopic) > before, 'it is in the middle of it')
     await theirs.stop('SIGKILL')
-    const heir = await openOurs(cluster)
+    const heir = await openOurs(group)
     await put(heir.url, '/connectors/count/config', count(20))
     await until(async () => await endOf(counted) >= 20 && await endOf(theirTopic) >= 20_000 && (await values(counted)).length >= 20 && (await values(theirTopic)).length >= 20_000, 'everything is there')
     expect(await values(counted)).toEqual(upTo(20))
@@ -96,4 +99,4 @@ await describeWith('kafka', 'a live Kafka Connect cluster', ({ bootstrapServers 
     const written = new Set(lines('theirs.txt'))
     expect(upTo(20_000).filter((line) => !written.has(line))).toEqual([])
   }, 500_000)
-})
+}

@@ -7,7 +7,7 @@ import { sleep, systemClock } from '../../src/core/clock.ts'
 import { runConsole, startConsole } from '../kit/console.ts'
 import { snippetsOfDocument } from '../kit/doc-snippets.ts'
 import { hitLines, plainCounts, printedCounts } from '../kit/hits.ts'
-import { describeWithOwnKafka } from '../kit/kafka-describe.ts'
+import type { KafkaCluster } from '../kit/kafka.ts'
 
 const projectFile = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const guide = readFileSync(projectFile('docs/guide/growing-onto-kafka.md'), 'utf8')
@@ -16,7 +16,8 @@ const blocks = [...guide.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block]) 
 const recordCount = 60
 const patienceMs = 60_000
 
-describeWithOwnKafka({ brokers: 3 }, 'the guide "Growing onto Kafka"', (cluster) => {
+/** Tests of a `describe` with such a cluster. */
+export function followGuide(cluster: () => KafkaCluster): void {
   let directory: string
   beforeAll(() => {
     // inside the project, because the program imports millrace by its name
@@ -70,7 +71,7 @@ describeWithOwnKafka({ brokers: 3 }, 'the guide "Growing onto Kafka"', (cluster)
     await until(async () => (await partitionsOf(after![0]!)).every(({ isr }) => isr.length === 3))
     expect(await nodesOf()).toEqual([1, 2, 3])
   }, 300_000)
-})
+}
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {
   const deadline = systemClock.monotonic() + patienceMs
