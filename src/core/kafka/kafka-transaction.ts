@@ -9,6 +9,7 @@
  * so that a request still on its way can do no harm (KIP-890).
  */
 import type { CommittedOffset, TransactionOffsets } from '../broker.ts'
+import { sleep } from '../clock.ts'
 import { isStreamError, StreamError } from '../errors.ts'
 import { partitionKey } from '../record.ts'
 import type { TopicPartition } from '../record.ts'
@@ -17,12 +18,16 @@ import type { KafkaCluster } from './kafka-cluster.ts'
 import { kafkaError } from './kafka-errors.ts'
 import type { KafkaLane } from './kafka-lane.ts'
 import type { ProducerIdentity } from './producer-identity.ts'
+import { retryDelayMs } from './retry.ts'
 import { addOffsetsToTxn, addPartitionsToTxn, endTxn, initProducerId, txnOffsetCommit } from './wire/index.ts'
 
 export interface KafkaTransactionOptions {
   readonly transactionalId: string
   readonly transactionTimeoutMs: number
 }
+
+const unknownServerError = -1
+const maxServerErrors = 5
 
 export class KafkaTransaction {
   readonly transactionalId: string
@@ -132,10 +137,22 @@ export class KafkaTransaction {
 
   #ask<Answer extends { readonly errorCode: number }>(what: string, attempt: (nodeId: number) => Promise<Answer>): Promise<Answer> {
     return this.#noticingLoss(() => this.#cluster.withCoordinator('transaction', this.transactionalId, async (nodeId) => {
-      const answer = await attempt(nodeId)
+      const answer = await this.#pastServerErrors(() => attempt(nodeId))
       if (answer.errorCode !== 0) throw this.#explained(kafkaError(answer.errorCode, `${what} for transactional id ${this.transactionalId}`))
       return answer
     }))
+  }
+
+  /**
+   * A coordinator in the middle of fencing this epoch answers EndTxn with UNKNOWN_SERVER_ERROR (an IllegalStateException in its
+   * log, Apache Kafka 4.3.1), and with PRODUCER_FENCED a moment later. All requests of a transaction may be repeated.
+   */
+  async #pastServerErrors<Answer extends { readonly errorCode: number }>(attempt: () => Promise<Answer>): Promise<Answer> {
+    for (let failures = 0; ; failures++) {
+      const answer = await attempt()
+      if (answer.errorCode !== unknownServerError || failures === maxServerErrors) return answer
+      await sleep(this.#cluster.clock, retryDelayMs(failures, this.#cluster.random))
+    }
   }
 
   /** A request that was given up may still arrive, in the middle of a later transaction. */
@@ -143,7 +160,7 @@ export class KafkaTransaction {
     try {
       return await exchange()
     } catch (error) {
-      if (isStreamError(error) && error.retriable) this.outcomeIsUnknown()
+      if (isStreamError(error) && (error.retriable || error.code === 'BACKEND_UNAVAILABLE')) this.outcomeIsUnknown()
       throw error
     }
   }
@@ -155,7 +172,8 @@ export class KafkaTransaction {
 
 /** An old epoch means that the transactional id has a newer owner, or that the coordinator took too long a transaction away. */
 export function asFencing(error: StreamError, transactionalId: string): StreamError {
-  if (error.code !== 'INVALID_PRODUCER_EPOCH' && error.code !== 'PRODUCER_FENCED') return error
+  const isExplained = isStreamError(error.cause)
+  if (isExplained || (error.code !== 'INVALID_PRODUCER_EPOCH' && error.code !== 'PRODUCER_FENCED')) return error
   return new StreamError('PRODUCER_FENCED', `a newer producer with transactional id ${transactionalId} took over, or its transaction ran into its time-out; close this one (${error.message})`, { cause: error, details: error.details })
 }
 
