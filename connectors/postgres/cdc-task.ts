@@ -1,6 +1,6 @@
 import type { SourceRecord, SourceTask, SourceTaskContext, SourceOffset, SourcePartition } from 'millrace/connect'
 import { connectorError, isStreamError, sleep } from 'millrace/connect'
-import { matchesAny } from './cdc/catalog.ts'
+import { isIncluded, matchesAny } from './cdc/catalog.ts'
 import { recordsOf } from './cdc/change-event.ts'
 import { ChangeRecords } from './cdc/change-records.ts'
 import type { RowMessage, SourceItem } from './cdc/change-records.ts'
@@ -296,7 +296,7 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     const truncation = overlap.truncationOf(name, xid)
     if (typeof truncation === 'string') return truncation
     if (session.server.majorVersion < 14) throw connectorError(`table ${name} was truncated while its snapshot was cut off: to read it again beside the changes needs PostgreSQL 14. Reset this connector's offsets`)
-    reader.setIncremental(withTable(reader.position.incremental, name, keyBound(session.tables.find((table) => table.name === name)!, '>', truncation.behind)))
+    reader.setIncremental(withTable(reader.position.incremental, { name, filter: keyBound(session.tables.find((table) => table.name === name)!, '>', truncation.behind) }))
     return 'all'
   }
 
@@ -378,7 +378,8 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
     const types = await session.types.typesOf(session.client, relation.columns.map(({ typeOid }) => typeOid))
     const name = `${relation.schema}.${relation.table}`
     const patterns = this.#config!['table.include.list']
-    const isCaptured = patterns.length === 0 || name === session.signalTable || session.tables.some(({ oid }) => oid === relation.oid) || matchesAny(patterns, name)
+    const isCaptured = name === session.signalTable || session.tables.some(({ oid }) => oid === relation.oid) || isIncluded(patterns, name)
+    if (isCaptured && session.isWhole(relation.oid)) reader.know(relation.oid)
     const known = session.tables.find(({ oid }) => oid === relation.oid)?.keyColumns.map(({ name }) => name) ?? []
     reader.describe({ relation, name, types, keyColumns: keyColumnsOf(relation, known), isCaptured })
   }

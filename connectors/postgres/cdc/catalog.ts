@@ -40,8 +40,13 @@ export async function capturedTables(client: Client, patterns: readonly string[]
   const { rows } = await client.query<{ oid: string; schema: string; table: string; keys: CapturedTable['keyColumns'] }>(tablesQuery)
   return rows
     .map(({ oid, schema, table, keys }) => ({ oid: Number(oid), schema, table, name: `${schema}.${table}`, keyColumns: keys }))
-    .filter(({ name }) => patterns.length === 0 || matchesAny(patterns, name))
+    .filter(({ name }) => isIncluded(patterns, name))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** No pattern: every table is. */
+export function isIncluded(patterns: readonly string[], name: string): boolean {
+  return patterns.length === 0 || matchesAny(patterns, name)
 }
 
 /** In a pattern * stands for any text. */
@@ -97,6 +102,11 @@ export async function preparePublication(client: Client, { majorVersion }: Serve
 export async function requirePublication(client: Client, name: string): Promise<void> {
   const { rowCount } = await client.query('select 1 from pg_publication where pubname = $1', [name])
   if (rowCount === 0) throw connectorError(`there is no publication ${name}; create it, or set publication.autocreate.mode=filtered`)
+}
+
+export async function isOfAllTables(client: Client, publication: string): Promise<boolean> {
+  const { rows } = await client.query<{ all: boolean }>('select puballtables as all from pg_publication where pubname = $1', [publication])
+  return rows[0]?.all === true
 }
 
 export interface Slot {

@@ -12,7 +12,7 @@ import type { Log } from 'millrace/connect'
 import type { Client } from 'pg'
 import type { CapturedTable } from './catalog.ts'
 import type { Change, Row } from './change-event.ts'
-import type { IncrementalProgress } from './position.ts'
+import type { IncrementalProgress, IncrementalTable } from './position.ts'
 import { readChunk } from './snapshot.ts'
 import type { ReadOptions, ReadRow } from './snapshot.ts'
 import { TransactionHorizon } from './transaction-horizon.ts'
@@ -76,7 +76,7 @@ export class IncrementalSnapshot {
     await client.query('begin isolation level repeatable read, read only')
     try {
       const horizon = await this.#horizon()
-      if (horizon === undefined) return progress
+      if (horizon === undefined || (next!.since !== undefined && !horizon.isPast(next!.since))) return progress
       const rows = await readChunk(client, this.#options, { table, after: progress.after, until: null, filter: next!.filter, limit: chunkRows })
       const last = rows.at(-1)
       const keyNames = table.keyColumns.map(({ name }) => name)
@@ -149,6 +149,6 @@ export function rowRead({ table: { schema, table, keyColumns }, columns, row }: 
 }
 
 /** After what is to be read already. `filter`: a condition in SQL. */
-export function withTable(progress: IncrementalProgress | null, name: string, filter: string): IncrementalProgress {
-  return { tables: [...(progress?.tables ?? []), { name, filter }], after: progress?.after ?? null, paused: progress?.paused ?? false }
+export function withTable(progress: IncrementalProgress | null, table: IncrementalTable): IncrementalProgress {
+  return { tables: [...(progress?.tables ?? []), table], after: progress?.after ?? null, paused: progress?.paused ?? false }
 }

@@ -14,6 +14,8 @@ export interface Position {
   readonly resumed: ResumedSnapshot | null
   /** Tables that are read again, on demand, beside the changes; null: none. */
   readonly incremental: IncrementalProgress | null
+  /** Numbers of the tables whose rows are given, or are to be (new-tables.ts); null: not known. */
+  readonly tables: string | null
   /** Identifies the database cluster. */
   readonly system: string
   /** Which history of the cluster it was read from: every promotion and every recovery to a point in time begins another. Null: not known. */
@@ -41,15 +43,24 @@ export interface ResumedSnapshot {
 
 export interface IncrementalProgress {
   /** The first one is being read. */
-  readonly tables: readonly { readonly name: string; readonly filter: string | null }[]
+  readonly tables: readonly IncrementalTable[]
   /** Primary key of the last row given of the first table, as texts; null: none was. */
   readonly after: readonly string[] | null
   readonly paused: boolean
 }
 
-export function offsetOf({ lsn, transaction, snapshot, resumed, incremental, system, timeline }: Position): SourceOffset {
+export interface IncrementalTable {
+  readonly name: string
+  /** A condition in SQL; null: all rows. */
+  readonly filter: string | null
+  /** It is read when all transactions before that one have ended. */
+  readonly since?: string
+}
+
+export function offsetOf({ lsn, transaction, snapshot, resumed, incremental, tables, system, timeline }: Position): SourceOffset {
   const offset: Record<string, string | number | null> = { lsn: lsnText(lsn), system }
   if (timeline !== null) offset['timeline'] = timeline
+  if (tables !== null) offset['tables'] = tables
   if (transaction !== null) {
     offset['txLsn'] = lsnText(transaction.finalLsn)
     offset['txChanges'] = transaction.changes
@@ -66,13 +77,14 @@ export function offsetOf({ lsn, transaction, snapshot, resumed, incremental, sys
 /** @throws a connector error when it was not written by this connector */
 export function positionOf(offset: SourceOffset): Position {
   try {
-    const { lsn, txLsn, txChanges, snapshotTable, snapshotAfter, resumed, incremental, system, timeline } = offset
+    const { lsn, txLsn, txChanges, snapshotTable, snapshotAfter, resumed, incremental, tables, system, timeline } = offset
     return {
       lsn: parseLsn(String(lsn)),
       transaction: typeof txLsn === 'string' ? { finalLsn: parseLsn(txLsn), changes: Number(txChanges) } : null,
       snapshot: typeof snapshotTable === 'string' ? { table: snapshotTable, after: typeof snapshotAfter === 'string' ? (JSON.parse(snapshotAfter) as string[]) : null } : null,
       resumed: typeof resumed === 'string' ? resumedOf(resumed) : null,
       incremental: typeof incremental === 'string' ? incrementalOf(incremental) : null,
+      tables: typeof tables === 'string' ? tablesOf(tables) : null,
       system: String(system),
       timeline: typeof timeline === 'number' ? timeline : null,
     }
@@ -85,6 +97,11 @@ function resumedOf(text: string): ResumedSnapshot {
   const { parts, until } = JSON.parse(text) as { parts?: unknown; until?: unknown }
   if (!Array.isArray(parts)) throw new TypeError('no parts')
   return { parts: parts as SnapshotPart[], until: parseLsn(String(until)) }
+}
+
+function tablesOf(text: string): string {
+  if (!/^(\d+(,\d+)*)?$/.test(text)) throw new TypeError('no numbers of tables')
+  return text
 }
 
 function incrementalOf(text: string): IncrementalProgress {

@@ -5,9 +5,10 @@ import type { Client } from 'pg'
 import type { PostgresCdcConfig } from '../cdc-config.ts'
 import { endClient, openClient, silenceTimeoutMs } from '../connection.ts'
 import { quoteName, quoteText } from '../sink/sql-text.ts'
-import { capturedTables, findSlot, preparePublication, requireLogicalDecoding, requirePublication, requireSignalTable } from './catalog.ts'
+import { capturedTables, findSlot, isIncluded, isOfAllTables, preparePublication, requireLogicalDecoding, requirePublication, requireSignalTable } from './catalog.ts'
 import type { CapturedTable, Server } from './catalog.ts'
 import { lsnText, parseLsn } from './lsn.ts'
+import { withNewTables } from './new-tables.ts'
 import { resumedFrom, withoutRunning } from './overlap.ts'
 import type { Position, ResumedSnapshot } from './position.ts'
 import { ReplicationStream } from './replication-stream.ts'
@@ -29,6 +30,8 @@ export interface Session {
   readonly position: Position
   /** Present while there are rows to give first. */
   readonly snapshot: Snapshot | undefined
+  /** Whether every change came of a table that was met since. */
+  isWhole(oid: number): boolean
   /** Opens the stream of changes behind a position, of which `durableLsn` is committed. */
   stream(from: Position, durableLsn: bigint): Promise<ReplicationStream>
   close(): Promise<void>
@@ -69,16 +72,17 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     const server = await requireLogicalDecoding(client)
     requireVersions(config, server)
     const signalTable = config['signal.data.collection']
-    const all = await capturedTables(client, config['table.include.list'])
-    const tables = all.filter((table) => table.name !== signalTable)
+    const present = await capturedTables(client, [])
+    const tables = present.filter(({ name }) => name !== signalTable && isIncluded(config['table.include.list'], name))
     const signals = signalTable === null ? [] : await requireSignalTable(client, signalTable)
     if (config['publication.autocreate.mode'] === 'filtered') await preparePublication(client, server, { name: config['publication.name'], captured: tables, signals, slot: config['slot.name'] })
     else await requirePublication(client, config['publication.name'])
     const replication = await open(true)
     const start = await settleSlot(options, client, replication, server)
     const types = new TypeCatalog()
-    const snapshot = await pinSnapshot(options, client, () => open(false), tables, types, start)
-    const position = snapshot === undefined || start.exported !== undefined ? start.position : await resumedPosition(client, server, start.position)
+    const { position: begin, tables: unread } = await withNewTables(client, start.position, tables, { mode: config['snapshot.mode'], server, log: options.log })
+    const snapshot = await pinSnapshot(options, client, () => open(false), unread, types, { ...start, position: begin })
+    const position = snapshot === undefined || start.exported !== undefined ? begin : await resumedPosition(client, server, begin)
     await endClient(replication) // it kept the exported snapshot alive until it was pinned
     const stream = async (from: Position, durableLsn: bigint) => {
       const used = await open(true)
@@ -86,7 +90,9 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       made.start()
       return made
     }
-    return { server, client, types, tables, signalTable, position, snapshot, stream, close }
+    const isOfAll = await isOfAllTables(client, config['publication.name'])
+    const isWhole = (oid: number) => isOfAll && !present.some((table) => table.oid === oid)
+    return { server, client, types, tables, signalTable, position, snapshot, isWhole, stream, close }
   } catch (error) {
     await close()
     throw error
@@ -141,12 +147,12 @@ async function settleSlot({ config, stored, isStart, mayRepeat, log }: SessionOp
   const snapshot = loss !== undefined || config['snapshot.mode'] !== 'never' ? { table: '', after: null } : null
   if (slot !== undefined && loss === undefined) {
     // Left by a run that stored nothing: it kept the changes since, too, of which the rows show many already.
-    return { position: { lsn: slot.confirmedLsn ?? 0n, transaction: null, snapshot, resumed: mayRepeat ? unknownParts : null, incremental: null, system, timeline }, exported: undefined }
+    return { position: { lsn: slot.confirmedLsn ?? 0n, transaction: null, snapshot, resumed: mayRepeat ? unknownParts : null, incremental: null, tables: null, system, timeline }, exported: undefined }
   }
   const made = await replication.query<{ consistent_point: string; snapshot_name: string | null }>(`CREATE_REPLICATION_SLOT ${quoteName(name)} LOGICAL pgoutput ${majorVersion >= 17 ? `(SNAPSHOT 'export', FAILOVER ${config['slot.failover']})` : 'EXPORT_SNAPSHOT'}`)
   const { consistent_point: lsn, snapshot_name: exported } = made.rows[0]!
   log.info(`slot ${name} was made at ${lsn}`)
-  return { position: { lsn: parseLsn(lsn), transaction: null, snapshot, resumed: null, incremental: null, system, timeline }, exported: exported ?? undefined }
+  return { position: { lsn: parseLsn(lsn), transaction: null, snapshot, resumed: null, incremental: null, tables: null, system, timeline }, exported: exported ?? undefined }
 }
 
 /** Somebody may have rows that are not there any more: only the changes since tell. */

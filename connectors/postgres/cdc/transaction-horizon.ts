@@ -18,6 +18,11 @@ export class TransactionHorizon {
     if (isBefore(xid, this.#lowest)) return true
     return isBefore(xid, this.#next) && !this.#running.has(xid)
   }
+
+  /** All before that transaction are over. `xid`: as the server writes it, with the epoch. */
+  isPast(xid: string): boolean {
+    return !isBefore(this.#lowest, shortId(xid))
+  }
 }
 
 /** Without the epoch. */

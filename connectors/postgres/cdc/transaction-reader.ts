@@ -9,6 +9,7 @@ import type { Change, Row } from './change-event.ts'
 import { columnValueAt } from './column-value.ts'
 import type { ColumnType } from './column-value.ts'
 import { nullCell, unchangedCell } from './pgoutput.ts'
+import { withKnown } from './new-tables.ts'
 import type { Kept } from './overlap.ts'
 import type { PgoutputMessage, Relation, Tuple } from './pgoutput.ts'
 import type { IncrementalProgress, Position } from './position.ts'
@@ -145,6 +146,11 @@ export class TransactionReader {
   setIncremental(incremental: IncrementalProgress | null): void {
     this.#position = { ...this.#position, incremental }
     if (this.#held !== undefined) this.#held = { ...this.#held, before: { ...this.#held.before, incremental } }
+  }
+
+  /** Of a table that the position does not know, every change is read. */
+  know(oid: number): void {
+    this.#position = withKnown(this.#position, oid)
   }
 
   #begin({ finalLsn, commitMs, xid }: Extract<PgoutputMessage, { kind: 'begin' }>): void {

@@ -121,7 +121,7 @@ await describeWith('postgres', 'PostgresCdcSource', (server) => {
     await source.poll()
     source.commit()
     await source.crash()
-    expect([...source.committed.values()]).toEqual([{ lsn: expect.any(String) as string, system: expect.any(String) as string, timeline: 1 }])
+    expect([...source.committed.values()]).toEqual([{ lsn: expect.any(String) as string, system: expect.any(String) as string, tables: expect.any(String) as string, timeline: 1 }])
     const drop = async () => {
       await queryRows(url, `select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = '${slot}' and active`)
       for (;;) {

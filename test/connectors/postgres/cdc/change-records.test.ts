@@ -15,7 +15,7 @@ import { randomInteger, seededRandom } from '../../../../src/core/random.ts'
 import type { Random } from '../../../../src/core/random.ts'
 
 const nowMs = 5_000
-const beginning: Position = { lsn: 1n, transaction: null, snapshot: null, resumed: null, incremental: null, system: '7', timeline: 1 }
+const beginning: Position = { lsn: 1n, transaction: null, snapshot: null, resumed: null, incremental: null, tables: null, system: '7', timeline: 1 }
 
 function table(oid: number, name: string, replicaIdentity: string, keyColumns: readonly string[]): StreamedTable {
   const columns = ['id', 'part', 'text'].map((column, index) => ({ name: column, typeOid: index === 0 ? 23 : 25, typeModifier: -1, inIdentity: replicaIdentity === 'f' || keyColumns.includes(column) }))
