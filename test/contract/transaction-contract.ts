@@ -75,6 +75,33 @@ export function transactionContract(promises: Promises): void {
     await Promise.all([member.leave(), producer.close()])
   })
 
+  promises('a commit that is going on ends the transaction, whatever is called meanwhile: when it resolves all of it is visible, and else nothing', async (broker) => {
+    const [input, output] = await twoPartitions(broker)
+    const groupId = freshName('group')
+    const meanwhile = { commit: 'INVALID_TXN_STATE', abort: 'INVALID_TXN_STATE', append: 'INVALID_TXN_STATE', close: null } as const
+    const expected: string[] = []
+    for (const [call, code] of Object.entries(meanwhile)) {
+      for (const turns of [0, 1, 3, 10]) {
+        const producer = await broker.openProducer({ transactionalId: freshName('tx') })
+        producer.begin()
+        const values = [`${call} ${turns} a`, `${call} ${turns} b`]
+        for (const value of values) producer.append(recordOf(output, value)).catch(() => undefined)
+        const offset = expected.length + 1
+        const committing = producer.commit({ group: { groupId, generation: -1, memberId: '', groupInstanceId: null }, offsets: [{ ...input, offset }] }).then(() => true, () => false)
+        for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+        const calls = { commit: () => producer.commit(), abort: () => producer.abort(), append: () => producer.append(recordOf(output, 'late')), close: () => producer.close() }
+        const refused = await calls[call as keyof typeof calls]().then(() => null, (error: { readonly code: string }) => error.code)
+        expect(refused, `${call}() after ${turns} turns`).toBe(code)
+        const isCommitted = await committing
+        if (isCommitted) expected.push(...values)
+        expect(isCommitted, `commit(), with ${call}() after ${turns} turns`).toBe(true)
+        expect((await broker.groups.describe(groupId)).offsets).toMatchObject([{ ...input, offset }])
+        await producer.close()
+      }
+    }
+    await expectCommitted(broker, output, expected)
+  })
+
   promises('a new producer with the same transactional id fences the old one and aborts what it left', async (broker, another) => {
     const [one] = await twoPartitions(broker)
     const transactionalId = freshName('tx')

@@ -76,7 +76,9 @@ export class EmbeddedProducer implements Producer {
   #offsetsWritten = false
   #fatal: StreamError | null = null
   #closing: Promise<void> | null = null
-  #transaction: 'none' | 'begun' | 'touched' | 'ending' = 'none'
+  #transaction: 'none' | 'begun' | 'touched' = 'none'
+  /** A commit or an abort that is going on: nothing may join the transaction, or end it another way. Never rejects. */
+  #ending: Promise<void> | null = null
 
   private constructor(engine: EngineApi, context: ProducerContext, identity: ProducerIdentity, options: ProducerOptions) {
     this.#engine = engine
@@ -140,8 +142,9 @@ export class EmbeddedProducer implements Producer {
   #admit<T>(topic: string | null, room: Promise<void> | null, bytes: number, action: () => Promise<T>): Promise<T> {
     let result: Promise<T> | undefined
     const admitted = (this.#admission ?? Promise.resolve()).then(async () => {
-      if (topic !== null && !this.#partitionCounts.has(topic)) await this.#lookUpPartitionCount(topic)
       await (room ?? this.#gate.enter(bytes))
+      // What is known of topics may be forgotten while this waits.
+      if (topic !== null && !this.#partitionCounts.has(topic)) await this.#lookUpBeforeSending(topic, bytes)
       result = action()
       result.catch(() => undefined)
     })
@@ -273,6 +276,15 @@ export class EmbeddedProducer implements Producer {
     return record.key ? partitionForKey(record.key, count) : this.#partitioner.partition(record.topic, count)
   }
 
+  async #lookUpBeforeSending(topic: string, bytes: number): Promise<void> {
+    try {
+      await this.#lookUpPartitionCount(topic)
+    } catch (error) {
+      this.#gate.leave(bytes)
+      throw error
+    }
+  }
+
   async #lookUpPartitionCount(topic: string): Promise<void> {
     const [description] = await this.#engine.describeTopics([topic])
     assert(description !== undefined, 'describeTopics answers for every topic or throws')
@@ -306,40 +318,48 @@ export class EmbeddedProducer implements Producer {
   }
 
   async commit(offsets?: TransactionOffsets): Promise<void> {
-    this.#checkOpen()
-    const transactionalId = this.#checkInTransaction('commit')
-    await this.#settle()
-    if (this.#transactionFailure !== null) throw this.#transactionFailure
-    if (offsets !== undefined && offsets.offsets.length > 0 && !this.#offsetsWritten) {
-      this.#transaction = 'touched'
-      await this.#watchFatal(this.#engine.commitTransactionOffsets({ transactionalId, producer: this.#identity, ...offsets }))
-      this.#offsetsWritten = true
-    }
-    await this.#end(transactionalId, 'commit')
+    await this.#ends('commit', async (transactionalId) => {
+      await this.#settle()
+      if (this.#transactionFailure !== null) throw this.#transactionFailure
+      if (offsets !== undefined && offsets.offsets.length > 0 && !this.#offsetsWritten) {
+        this.#transaction = 'touched'
+        await this.#watchFatal(this.#engine.commitTransactionOffsets({ transactionalId, producer: this.#identity, ...offsets }))
+        this.#offsetsWritten = true
+      }
+      await this.#end(transactionalId, 'commit')
+    })
   }
 
   async abort(): Promise<void> {
     this.#checkOpen()
     if (this.#transaction === 'none') return
-    const transactionalId = this.#checkInTransaction('abort')
-    this.#dropOpenBatches()
-    await this.#settle()
-    await this.#end(transactionalId, 'abort')
-    this.#firstFailure = this.#transactionFailure = null
+    await this.#ends('abort', async (transactionalId) => {
+      this.#dropOpenBatches()
+      await this.#settle()
+      await this.#end(transactionalId, 'abort')
+      this.#firstFailure = this.#transactionFailure = null
+    })
+  }
+
+  /** One at a time. */
+  async #ends(what: 'commit' | 'abort', end: (transactionalId: string) => Promise<void>): Promise<void> {
+    this.#checkOpen()
+    const transactionalId = this.#checkInTransaction(what)
+    let ended = () => undefined as void
+    this.#ending = new Promise((resolve) => (ended = resolve))
+    try {
+      await end(transactionalId)
+    } finally {
+      this.#ending = null
+      ended()
+    }
   }
 
   async #end(transactionalId: string, outcome: 'commit' | 'abort'): Promise<void> {
-    const before = this.#transaction
-    this.#transaction = 'ending'
-    try {
-      if (before === 'touched') {
-        await this.#watchFatal(this.#engine.endTransaction({ transactionalId, producer: this.#identity, outcome, acknowledge: this.#acknowledge }))
-      }
-      this.#transaction = 'none'
-    } catch (error) {
-      this.#transaction = 'touched'
-      throw error
+    if (this.#transaction === 'touched') {
+      await this.#watchFatal(this.#engine.endTransaction({ transactionalId, producer: this.#identity, outcome, acknowledge: this.#acknowledge }))
     }
+    this.#transaction = 'none'
   }
 
   #dropOpenBatches(): void {
@@ -362,7 +382,7 @@ export class EmbeddedProducer implements Producer {
 
   #checkInTransaction(what: string): string {
     if (this.#transactionalId === null || this.#transaction === 'none') throw new StreamError('INVALID_TXN_STATE', `${what}() without an open transaction: call begin() first`)
-    if (this.#transaction === 'ending') throw new StreamError('INVALID_TXN_STATE', `${what}() while the transaction is being ended`)
+    if (this.#ending !== null) throw new StreamError('INVALID_TXN_STATE', `${what}() while the transaction is being ended`)
     return this.#transactionalId
   }
 
@@ -374,7 +394,8 @@ export class EmbeddedProducer implements Producer {
   }
 
   async #close(): Promise<void> {
-    if (this.#transaction !== 'none' && this.#transaction !== 'ending' && this.#fatal === null) {
+    await this.#ending
+    if (this.#transaction !== 'none' && this.#fatal === null) {
       this.#dropOpenBatches()
       await this.#settle()
       if (this.#transaction === 'touched') await this.#end(this.#transactionalId!, 'abort').catch(() => undefined)
@@ -398,7 +419,7 @@ export class EmbeddedProducer implements Producer {
   #checkAppend(): void {
     this.#checkOpen()
     if (this.#transactionalId === null) return
-    if (this.#transaction === 'none' || this.#transaction === 'ending') {
+    if (this.#transaction === 'none' || this.#ending !== null) {
       throw new StreamError('INVALID_TXN_STATE', `the producer with transactional id '${this.#transactionalId}' appends only between begin() and commit() or abort()`)
     }
   }

@@ -74,6 +74,8 @@ class KafkaProducer implements Producer {
   /** The append that waits, and those behind it. */
   #gate: Promise<void> | null = null
   #state: 'idle' | 'in transaction' | 'ending' | 'closed' = 'idle'
+  /** A commit or an abort that is going on. Never rejects. */
+  #ending: Promise<void> | null = null
   #closing: Promise<void> | undefined
   /** The first failed append since the last flush. */
   #failure: StreamError | null = null
@@ -97,7 +99,8 @@ class KafkaProducer implements Producer {
   // -------------------------------------------------------------------------------------------------- appending
 
   append(record: ProducerRecord): Promise<RecordMetadata> {
-    return this.#observed(this.#append(record))
+    // Not observed: it is no part of the transaction, so it is no reason not to commit that.
+    return this.#state === 'ending' ? Promise.reject(this.#isEnding('append')) : this.#observed(this.#append(record))
   }
 
   async #append(record: ProducerRecord): Promise<RecordMetadata> {
@@ -118,7 +121,7 @@ class KafkaProducer implements Producer {
   }
 
   appendBatch(target: TopicPartition, batch: UnsealedBatch): Promise<BatchMetadata> {
-    return this.#observed(this.#appendBatch(target, batch))
+    return this.#state === 'ending' ? Promise.reject(this.#isEnding('appendBatch')) : this.#observed(this.#appendBatch(target, batch))
   }
 
   async #appendBatch(target: TopicPartition, batch: UnsealedBatch): Promise<BatchMetadata> {
@@ -162,7 +165,7 @@ class KafkaProducer implements Producer {
         this.#outstanding.delete(appended)
         if (!isStreamError(error)) return
         this.#failure ??= error
-        if (this.#state === 'in transaction') this.#transactionFailure ??= error
+        if (this.#state !== 'idle') this.#transactionFailure ??= error
       },
     )
     return appended
@@ -242,11 +245,10 @@ class KafkaProducer implements Producer {
 
   async commit(offsets?: TransactionOffsets): Promise<void> {
     const transaction = this.#openTransaction('commit')
-    await this.#drain()
-    this.#failure = null
-    if (this.#transactionFailure !== null) throw this.#transactionFailure
-    this.#state = 'ending'
     await this.#end(async () => {
+      await this.#drain()
+      this.#failure = null
+      if (this.#transactionFailure !== null) throw this.#transactionFailure
       if (offsets !== undefined && offsets.offsets.length > 0) await transaction.addOffsets(offsets)
       await transaction.commit()
     })
@@ -254,13 +256,16 @@ class KafkaProducer implements Producer {
 
   async abort(): Promise<void> {
     this.#ensureNotClosed()
-    const { transaction } = this.#parts
-    if (transaction === null || this.#state !== 'in transaction') return
-    this.#state = 'ending'
+    if (this.#parts.transaction === null || this.#state === 'idle') return
+    const transaction = this.#openTransaction('abort')
     await this.#end(() => this.#abort(transaction))
   }
 
+  /** One at a time: nothing may join the transaction meanwhile, or end it another way. */
   async #end(end: () => Promise<void>): Promise<void> {
+    this.#state = 'ending'
+    let ended = () => undefined as void
+    this.#ending = new Promise((resolve) => (ended = resolve))
     try {
       await end()
       this.#state = 'idle'
@@ -268,6 +273,9 @@ class KafkaProducer implements Producer {
       this.#state = 'in transaction'
       if (isStreamError(error)) this.#parts.sender.noteFailure(error)
       throw error
+    } finally {
+      this.#ending = null
+      ended()
     }
   }
 
@@ -294,6 +302,7 @@ class KafkaProducer implements Producer {
   async #close(): Promise<void> {
     const { transaction, sender, cluster, lane, closed } = this.#parts
     try {
+      await this.#ending
       if (transaction !== null && this.#state === 'in transaction' && sender.fatal === null) await this.#abort(transaction)
       await this.#drain()
     } catch (error) {
@@ -329,10 +338,16 @@ class KafkaProducer implements Producer {
     throw new StreamError('INVALID_TXN_STATE', 'the producer was opened without a transactionalId, so it has no transactions')
   }
 
+  #isEnding(call: string): StreamError {
+    if (this.#closing !== undefined) return new StreamError('CLOSED', 'the producer is closed')
+    return new StreamError('INVALID_TXN_STATE', `${call}() while the transaction is being ended`)
+  }
+
   #openTransaction(call: string): KafkaTransaction {
     this.#ensureNotClosed()
     const transaction = this.#ensureTransactional()
     if (this.#state === 'in transaction') return transaction
+    if (this.#state === 'ending') throw this.#isEnding(call)
     throw new StreamError('INVALID_TXN_STATE', `${call}() without an open transaction; call begin() first`)
   }
 }

@@ -27,6 +27,7 @@ export interface KafkaTransactionOptions {
 }
 
 const unknownServerError = -1
+const operationNotAttempted = 55
 const maxServerErrors = 5
 
 export class KafkaTransaction {
@@ -72,8 +73,9 @@ export class KafkaTransaction {
     const topics = byTopic(fresh).map(([name, partitions]) => ({ name, partitions: partitions.map(({ partition }) => partition) }))
     await this.#ask('adding partitions', async (nodeId) => {
       const answer = await this.#lane.send(nodeId, addPartitionsToTxn, { ...this.#producer(), topics }, this.#cluster.requestTimeoutMs)
-      const failed = answer.results.flatMap(({ partitions }) => partitions).find(({ errorCode }) => errorCode !== 0)
-      return { errorCode: failed?.errorCode ?? 0 }
+      const codes = answer.results.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode)).filter((errorCode) => errorCode !== 0)
+      // beside the one that failed, the others were not attempted
+      return { errorCode: codes.find((errorCode) => errorCode !== operationNotAttempted) ?? codes[0] ?? 0 }
     })
     for (const { topic, partition } of fresh) this.#partitions.add(partitionKey(topic, partition))
   }
