@@ -140,6 +140,11 @@ export class ActiveTask {
     return { paused: this.#inputList.filter(isFull), open: this.#inputList.filter((input) => !isFull(input)) }
   }
 
+  /** What to tell the group at a commit of something by which no input moved: an offset that it knows. Otherwise nothing. */
+  get standingOffsets(): readonly CommittedOffset[] {
+    return this.task.leavesNoTrace ? this.#inputList.slice(0, 1).map((input) => this.task.standingOffset(input)) : []
+  }
+
   /** `writtenTo`: where a partition goes on behind what was written to it; undefined before anything was. */
   committed(offsets: readonly CommittedOffset[], writtenTo: (topic: string, partition: number) => number | undefined): void {
     for (const { topic, partition, offset } of offsets) this.#inputs.get(partitionKey(topic, partition))!.position = offset

@@ -82,9 +82,19 @@ export class InputPartitions {
 
   /** The next offset of each partition that moved since the last commit; `committed` is about these, whatever is added in between. */
   prepareCommit(metadata: (partitionTime: number) => string): readonly CommittedOffset[] {
-    const moved = this.#list.filter((queue) => queue.nextOffset >= 0 && queue.nextOffset !== this.#committed.get(queue)!.offset)
+    const moved = this.#list.filter((queue) => this.#hasMoved(queue))
     this.#prepared = new Map(moved.map((queue) => [queue, { offset: queue.nextOffset, partitionTime: queue.partitionTime, startsAt: queue.nextOffset }]))
     return moved.map((queue) => ({ topic: queue.topic, partition: queue.partition, offset: queue.nextOffset, metadata: metadata(queue.partitionTime) }))
+  }
+
+  /** Some input is further than it was at the last commit. */
+  get haveMoved(): boolean {
+    return this.#list.some((queue) => this.#hasMoved(queue))
+  }
+
+  /** As of the last commit; -1: not known. */
+  committedTime(partition: TopicPartition): number {
+    return this.#committed.get(this.#queueOf(partition))!.partitionTime
   }
 
   committed(): void {
@@ -102,6 +112,10 @@ export class InputPartitions {
       queue.partitionTime = partitionTime
       this.#streamTime = Math.max(this.#streamTime, partitionTime)
     }
+  }
+
+  #hasMoved(queue: RecordQueue): boolean {
+    return queue.nextOffset >= 0 && queue.nextOffset !== this.#committed.get(queue)!.offset
   }
 
   #queueOf({ topic, partition }: TopicPartition): RecordQueue {

@@ -40,6 +40,8 @@ export class StreamTask {
   #pipeline: Pipeline
   #standsBy: boolean
   #failure: unknown = null
+  /** By the wall clock, since the last commit. */
+  #hasPunctuated = false
   /** Where the last record came from, and where its like go. */
   #lastQueue: RecordQueue | null = null
   #lastSource: Output | null = null
@@ -159,7 +161,9 @@ export class StreamTask {
 
   /** Runs the punctuators that are due by the wall clock; true if any ran. */
   punctuateWallClock(nowMs: number): boolean {
-    return this.#punctuate('wall-clock', nowMs, nowMs)
+    const any = this.#punctuate('wall-clock', nowMs, nowMs)
+    this.#hasPunctuated ||= any
+    return any
   }
 
   /** Functions that wait are under way, or have results that were not sent on: until not, nothing may be committed. */
@@ -191,7 +195,21 @@ export class StreamTask {
   /** Empties the caches, which may lead to more output; then gives the offsets to commit, of partitions that moved. */
   prepareCommit(): readonly CommittedOffset[] {
     this.flush()
-    return this.#inputs.prepareCommit((partitionTime) => encodeMetadata({ partitionTime, operators: this.#context.metadata }))
+    return this.#inputs.prepareCommit((partitionTime) => this.#metadata(partitionTime))
+  }
+
+  /** Something was done since the last commit, and no input moved by it: committed offsets do not tell whether it is committed. */
+  get leavesNoTrace(): boolean {
+    return this.#hasPunctuated && !this.#inputs.haveMoved
+  }
+
+  /** What was committed for an input, once more. */
+  standingOffset({ topic, partition, position }: TopicPartition & { readonly position: number }): CommittedOffset {
+    return { topic, partition, offset: position, metadata: this.#metadata(this.#inputs.committedTime({ topic, partition })) }
+  }
+
+  #metadata(partitionTime: number): string {
+    return encodeMetadata({ partitionTime, operators: this.#context.metadata })
   }
 
   /** The offsets and outputs of `prepareCommit` are committed: the content of the stores is now what a rollback returns to. */
@@ -199,6 +217,7 @@ export class StreamTask {
     this.#state.commit()
     this.#inputs.committed()
     this.#context.committed()
+    this.#hasPunctuated = false
   }
 
   /** Back to the last commit: stores, times, an empty queue, a new pipeline. The caller reads the inputs again from the committed offsets. */
@@ -206,6 +225,7 @@ export class StreamTask {
     this.#state.rollback()
     this.#inputs.rollback()
     this.#context.rollback()
+    this.#hasPunctuated = false
     this.#failure = null
     this.#pipeline = this.#compile()
   }

@@ -340,8 +340,9 @@ export class StreamThread {
     this.#lastCommit = clock.monotonic()
     if (!this.#isDirty) return
     const prepared = this.#running().map((active) => [active, active.task.prepareCommit()] as const)
-    await this.#tracing.commit(() => this.#output.commit(prepared.flatMap(([, offsets]) => offsets), this.#member!))
-    for (const [active, offsets] of prepared) active.committed(offsets, (topic, partition) => this.#output.endOf(topic, partition))
+    const offsets = prepared.flatMap(([, moved]) => moved)
+    await this.#tracing.commit(() => this.#output.commit(offsets, this.#member!, prepared.flatMap(([active]) => active.standingOffsets)))
+    for (const [active, moved] of prepared) active.committed(moved, (topic, partition) => this.#output.endOf(topic, partition))
     this.#isDirty = false
     this.#failuresInARow = 0
     countCommit(this.#options.metrics, clock.monotonic() - this.#lastCommit)
@@ -369,13 +370,17 @@ export class StreamThread {
 
   async #rollback(): Promise<void> {
     await this.#abort()
+    const untold = this.#tasks.filter(({ task }) => task.leavesNoTrace)
     for (const active of this.#tasks) {
       active.rollback()
       if (this.#ownsTasks) for (const input of active.inputs) this.#member!.seek({ topic: input.topic, partition: input.partition, offset: input.position })
     }
     this.#isDirty = false
-    // What was committed is what the group says; tasks whose place is another one begin anew.
-    if (this.#output.takeDoubt() && this.#ownsTasks) this.#newAssignment = this.#tasks.flatMap(({ inputs }) => inputs)
+    if (!this.#output.takeDoubt() || !this.#ownsTasks) return
+    // What was committed is what the group says; tasks whose place is another one begin anew, and those about which it says nothing.
+    this.#newAssignment = this.#tasks.flatMap(({ inputs }) => inputs)
+    for (const active of untold) this.#closeTask(active)
+    this.#setTasks(this.#tasks.filter((active) => !untold.includes(active)))
   }
 
   // -------------------------------------------------------------------------------------------- rebalancing

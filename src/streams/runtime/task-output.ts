@@ -89,10 +89,11 @@ export class TaskOutput {
 
   /**
    * 1. what is still in builders goes out; 2. all of it is acknowledged; 3. offsets and outputs become visible at once
-   * (exactly-once), or offsets are committed after the outputs (at-least-once).
+   * (exactly-once), or offsets are committed after the outputs (at-least-once). `standing` goes with outputs where no offset
+   * moved: the group refuses an offset of a member that it has given up, and with it what that has written.
    * @throws ILLEGAL_GENERATION and its like when the group has moved on: roll back, the records come again
    */
-  async commit(offsets: readonly CommittedOffset[], member: Pick<GroupMember, 'commit' | 'metadata'>): Promise<void> {
+  async commit(offsets: readonly CommittedOffset[], member: Pick<GroupMember, 'commit' | 'metadata'>, standing: readonly CommittedOffset[] = []): Promise<void> {
     this.collector.flush()
     await this.drain()
     if (this.#options.guarantee === 'at-least-once') {
@@ -102,7 +103,7 @@ export class TaskOutput {
     if (offsets.length === 0 && !this.#inTransaction) return
     this.#begin()
     this.#isInDoubt = true
-    await this.#open.commit({ group: member.metadata(), offsets })
+    await this.#open.commit({ group: member.metadata(), offsets: offsets.length > 0 ? offsets : standing })
     this.#isInDoubt = this.#inTransaction = false
   }
 

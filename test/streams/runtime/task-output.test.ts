@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { StreamError, stringSerde } from '../../../src/core/index.ts'
+import { StreamError, longSerde, sleep, stringSerde, systemClock } from '../../../src/core/index.ts'
 import type { Broker, Producer } from '../../../src/core/index.ts'
-import { StreamsApp, StreamsBuilder, topic } from '../../../src/streams/index.ts'
+import { StreamsApp, StreamsBuilder, keyValueStore, topic } from '../../../src/streams/index.ts'
+import type { ProcessorContext } from '../../../src/streams/index.ts'
 import { createTopics, openMemoryBroker, readAll, write } from '../../kit/streams-harness.ts'
 
 const text = { key: stringSerde, value: stringSerde }
@@ -126,5 +127,63 @@ describe('a backend that is away for longer than anybody waits for an answer', (
     expect(refusals).toBeLessThan(0)
     expect(app.state).toBe('RUNNING')
     expect(await values()).toEqual(['1'])
+  })
+})
+
+describe('a commit of what a punctuator of the wall clock did, while no record came', () => {
+  const ticks = keyValueStore('ticks', { key: stringSerde, value: longSerde })
+
+  /** Writes 1, 2, 3 … as time passes, and counts in a store. */
+  async function startTicking(faulty: (producer: Producer) => Partial<Producer>): Promise<void> {
+    const builder = new StreamsBuilder()
+    builder.stream(topic('in', text)).process<string, string>(() => {
+      let context!: ProcessorContext<string, string>
+      return {
+        init(given) {
+          context = given
+          context.schedule('5ms', 'wall-clock', (now) => {
+            const count = (context.store(ticks).get('tick') ?? 0) + 1
+            context.store(ticks).put('tick', count)
+            context.forward(context.record('tick', String(count), now))
+          })
+        },
+        process: () => undefined,
+      }
+    }, { stores: [ticks] }).to(topic('out', text))
+    app = new StreamsApp(builder.build(), { applicationId: 'app', broker: brokerWith(faulty, () => false), commitInterval: 5, cacheMaxBytes: 0 })
+    await app.start()
+  }
+
+  async function ticked(count: number): Promise<readonly (string | null)[]> {
+    for (;;) {
+      const found = await values()
+      if (found.length >= count) return found
+      await sleep(systemClock, 5)
+    }
+  }
+
+  it('names an offset all the same, so that a member which the group has given up is refused', async () => {
+    let unnamed = 0
+    await startTicking((producer) => ({
+      commit: async (offsets) => {
+        if (offsets === undefined || offsets.offsets.length === 0) unnamed++
+        await producer.commit(offsets)
+      },
+    }))
+    await ticked(3)
+    expect(unnamed).toBe(0)
+  })
+
+  it('counts when its answer never comes and it took effect: nothing is done twice', async () => {
+    let commits = 0
+    await startTicking((producer) => ({
+      commit: async (offsets) => {
+        await producer.commit(offsets)
+        if (++commits === 4) throw away()
+      },
+      abort: async () => (commits === 4 ? undefined : producer.abort()),
+    }))
+    const found = await ticked(8)
+    expect(found).toEqual(found.map((_, index) => String(index + 1)))
   })
 })
