@@ -51,8 +51,12 @@ function fitsInteger(type: SchemaType, value: number): boolean {
 
 function numberOf(node: JsonNode): number {
   if (typeof node === 'number') return node
+  if (typeof node === 'string') return unwritable.get(node) ?? 0
   return node instanceof JsonNumber ? Number(node.text) + 0 : 0
 }
+
+/** What JSON has no number for is written as text. */
+const unwritable: ReadonlyMap<string, number> = new Map([['NaN', Number.NaN], ['Infinity', Number.POSITIVE_INFINITY], ['-Infinity', Number.NEGATIVE_INFINITY]])
 
 /** Digits after the point are dropped; what is no number is 0. */
 function integerOf(node: JsonNode): bigint {
