@@ -1,7 +1,7 @@
 import type { GroupDescription, PartitionPosition } from '../core/index.ts'
 import { partitionOfKey } from './local-stores.ts'
 import { sourceTopicsInBroker, taskPlans } from './runtime/assignor.ts'
-import type { StandbySummary, TaskSummary } from './threads/app-thread.ts'
+import type { InputSummary, StandbySummary, TaskSummary } from './threads/app-thread.ts'
 import type { StoreSpec, TopologyData } from './topology/node.ts'
 
 export interface StoreMetadata {
@@ -10,7 +10,7 @@ export interface StoreMetadata {
   readonly isGlobal: boolean
   /** Partitions of it that this instance has; for a global store: none, since it has all of it. */
   readonly partitions: readonly number[]
-  /** Records of the inputs of these partitions that are not read yet: how far the rows may be behind. */
+  /** Records of the inputs of these partitions that are not processed yet: how far the rows may be behind. */
   readonly lagRecords: number
   /** Where processing is in the inputs of these partitions, as committed: what rows have at least. For `StoreQueryOptions.atLeast`. */
   readonly position: readonly PartitionPosition[]
@@ -38,9 +38,8 @@ export function storeMetadata({ stores, globalStores }: TopologyData, tasks: rea
   return [
     ...stores.filter(({ type }) => !inner.has(type)).map(({ name, type }) => {
       const own = tasks.filter((task) => task.stores.includes(name))
-      const lag = own.flatMap(({ inputs }) => inputs).reduce((sum, { readTo, end }) => sum + Math.max(0, end - readTo), 0)
       return {
-        name, type, isGlobal: false, lagRecords: lag,
+        name, type, isGlobal: false, lagRecords: lagOf(own),
         partitions: own.map(({ partition }) => partition).sort((a, b) => a - b),
         position: positionOf(name, tasks),
         standbys: standbys.filter((task) => task.stores.includes(name)).map(({ partition, lagRecords }) => ({ partition, lagRecords })),
@@ -48,6 +47,11 @@ export function storeMetadata({ stores, globalStores }: TopologyData, tasks: rea
     }),
     ...globalStores.map(({ store: { name, type } }) => ({ name, type, isGlobal: true, partitions: [], lagRecords: 0, position: [], standbys: [] })),
   ]
+}
+
+function lagOf(tasks: readonly TaskSummary[]): number {
+  const unread = (inputs: readonly InputSummary[]) => inputs.reduce((sum, { readTo, end }) => sum + Math.max(0, end - readTo), 0)
+  return tasks.reduce((sum, { inputs, waitingRecords }) => sum + unread(inputs) + waitingRecords, 0)
 }
 
 /** Where the tasks that have a store are in their inputs. */

@@ -8,6 +8,8 @@ export interface TaskSummary {
   readonly partition: number
   readonly stores: readonly string[]
   readonly inputs: readonly InputSummary[]
+  /** Read, and not processed yet. */
+  readonly waitingRecords: number
 }
 
 export interface InputSummary extends TopicPartition {
@@ -21,7 +23,7 @@ export type ThreadState = 'rebalancing' | 'running'
 
 /** What a thread has of tasks that run elsewhere, as plain data. */
 export interface StandbySummary {
-  readonly tasks: readonly (Omit<TaskSummary, 'inputs'> & {
+  readonly tasks: readonly (Omit<TaskSummary, 'inputs' | 'waitingRecords'> & {
     /** Records of the changelogs that the stores do not have yet. */
     readonly lagRecords: number
   })[]

@@ -46,7 +46,9 @@ export class LocalThread implements AppThread {
   }
 
   get tasks(): readonly TaskSummary[] {
-    return this.#thread.tasks.map(({ task, inputs }) => ({ taskId: task.taskId, partition: task.partition, stores: [...task.stores.keys()], inputs: inputs.map(plainInput) }))
+    return this.#thread.tasks.map(({ task, inputs, bufferedRecords }) => {
+      return { taskId: task.taskId, partition: task.partition, stores: [...task.stores.keys()], inputs: inputs.map(plainInput), waitingRecords: bufferedRecords }
+    })
   }
 
   tasksNow(): readonly TaskSummary[] {
