@@ -42,6 +42,9 @@ const loopback = '127.0.0.1'
 /** @throws INVALID_CONFIG naming the key */
 export function restConfigOf(worker: WorkerConfig, raw: RawConfig): RestConfig {
   const protocol = worker['rest.advertised.listener']
+  if (worker.listeners.length === 0) {
+    throw configError('Invalid value [] for configuration listeners: Invalid value for listeners, at least one URL is expected, ex: http://localhost:8080,https://localhost:8443.', { details: { key: 'listeners' } })
+  }
   return {
     listeners: worker.listeners.map((text) => listenerOf('listeners', text, raw)),
     adminListeners: worker['admin.listeners'] === null ? null : worker['admin.listeners'].map((text) => listenerOf('admin.listeners', text, raw)),

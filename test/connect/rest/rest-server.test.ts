@@ -162,6 +162,7 @@ describe('the REST API', () => {
   })
 
   it('refuses a listener that cannot be one, and TLS without a certificate', async () => {
+    await expect(serve({ listeners: '' })).rejects.toThrow(/configuration listeners: .*at least one URL is expected/)
     await expect(serve({ listeners: 'ftp://x:1' })).rejects.toThrow(/Invalid value ftp:\/\/x:1 for configuration listeners/)
     await expect(serve({ listeners: 'https://127.0.0.1:0' })).rejects.toThrow(/needs a certificate/)
   })
