@@ -2,7 +2,7 @@ import { basename, resolve } from 'node:path'
 import { Option } from 'commander'
 import type { Command } from 'commander'
 import type { Duration } from '../core/index.ts'
-import type { AppServer, StreamsApp, StreamsConfig } from '../streams/index.ts'
+import type { AppServer, StreamsApp, StreamsConfig, StreamsState } from '../streams/index.ts'
 import { duration, wholeNumber } from './arguments.ts'
 import { addBackendOptions, withNewBroker } from './backend.ts'
 import type { BackendOptions } from './backend.ts'
@@ -66,8 +66,9 @@ async function runApp(file: string, options: RunCommandOptions, terminal: Termin
     await app.start()
     terminal.tell(`running ${applicationId} on ${place}; Ctrl-C stops it`)
     if (app.stateWasDiscarded) terminal.tell(`${options.stateDirectory} was not closed before the machine started anew, so what it had is not relied on: all stores are filled from their changelogs`)
+    app.onStateChange((state) => tellState(app, state, terminal))
     // A failure ends the run below, where it is told.
-    app.caughtUp().then(() => terminal.tell(`caught up after ${app.metrics().inputRecords} records`), () => {})
+    app.caughtUp().then(() => terminal.tell(caughtUp(app.metrics())), () => {})
     const server = await serving(app, options, terminal)
     try {
       await Promise.race([app.finished(), stopped(terminal)])
@@ -76,6 +77,17 @@ async function runApp(file: string, options: RunCommandOptions, terminal: Termin
       await app.close()
     }
   })
+}
+
+/** Who reads the log of one instance of several sees when work came and went. The start and the end are told elsewhere. */
+function tellState(app: StreamsApp, state: StreamsState, terminal: Terminal): void {
+  if (state === 'REBALANCING') terminal.tell('rebalancing: StreamTasks come or go, or stores are restored')
+  if (state === 'RUNNING') terminal.tell(`running ${app.metrics().tasks} StreamTasks here`)
+}
+
+function caughtUp({ inputRecords, droppedRecords }: ReturnType<StreamsApp['metrics']>): string {
+  const leftOut = droppedRecords === 0 ? '' : `; ${droppedRecords} were left out: late, without a key, or by an error policy`
+  return `caught up after ${inputRecords} records${leftOut}`
 }
 
 /** From TypeScript sources there is nothing that a thread of Node 20 could begin with. */

@@ -63,6 +63,17 @@ describe('millrace run', () => {
     await expect(fetch(url!)).rejects.toThrow()
   })
 
+  it('says how many records were left out', async () => {
+    const broker = await openEmbeddedBroker({ directory: join(directory, 'data') })
+    await write(broker, 'words', [{ key: null, value: 'x' }])
+    await broker.close()
+    const terminal = new StoppableTerminal()
+    const ended = run(terminal)
+    await terminal.waitFor(/caught up after 4 records; 1 were left out: late, without a key, or by an error policy/)
+    terminal.controller.abort('SIGINT')
+    expect(await ended).toBe(0)
+  })
+
   it('says which option is wrong', async () => {
     const terminal = new MemoryTerminal()
     expect(await run(terminal, '--commit-interval', 'soon')).toBe(1)
