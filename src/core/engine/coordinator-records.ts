@@ -101,6 +101,8 @@ export interface OffsetCommitValue {
   readonly commitTimestamp: number
   /** When the offset is forgotten; -1: as long as the settings say. */
   readonly expireTimestamp: number
+  /** null: not recorded. */
+  readonly topicId: Uint8Array | null
 }
 
 export interface GroupMetadataValue {
@@ -152,7 +154,7 @@ export function decodeOffsetsTopicKey(bytes: Uint8Array): OffsetsTopicKey {
 }
 
 /** Version 1, the only one with an expiry of its own, is used when there is one: so does Kafka. */
-export function encodeOffsetValue(value: OffsetCommitValue, topicId: Uint8Array | null): Uint8Array {
+export function encodeOffsetValue({ topicId, ...value }: OffsetCommitValue): Uint8Array {
   const version = value.expireTimestamp >= 0 ? 1 : offsetCommitValueSchema.newestVersion
   return encodeStruct(offsetCommitValueSchema, version, { ...value, ...(topicId && { topicId }) })
 }
@@ -164,7 +166,12 @@ export function decodeOffsetValue(bytes: Uint8Array): OffsetCommitValue {
     metadata: textOf(value, 'metadata'),
     commitTimestamp: numberOf(value, 'commitTimestamp'),
     expireTimestamp: numberOf(value, 'expireTimestamp'),
+    topicId: recordedId(value['topicId'] as Uint8Array),
   }
+}
+
+function recordedId(topicId: Uint8Array): Uint8Array | null {
+  return topicId.every((byte) => byte === 0) ? null : topicId.slice()
 }
 
 export function encodeGroupValue(value: GroupMetadataValue): Uint8Array {

@@ -76,9 +76,17 @@ export class EmbeddedGroupMember implements GroupMember {
   static async join(engine: EngineApi, clock: Clock, options: GroupOptions, left: AbortController): Promise<EmbeddedGroupMember> {
     const member = new EmbeddedGroupMember(engine, clock, options, left)
     member.#startJoining()
-    await member.#adopt(await member.#joining!)
-    member.#polls.done()
-    return member
+    try {
+      await member.#adopt(await member.#joining!)
+      member.#checkIn()
+      member.#polls.done()
+      return member
+    } catch (error) {
+      // It may be in the group by now, where it would keep partitions that nobody reads.
+      left.abort()
+      await member.#resign().catch(() => undefined)
+      throw error
+    }
   }
 
   get generation(): number {
@@ -319,6 +327,9 @@ export class EmbeddedGroupMember implements GroupMember {
     const kept = new Set(round.assignment.map(keyOf))
     const going = this.#assignment.filter((target) => this.#isDisowned || !kept.has(keyOf(target)))
     await this.#giveUp(this.#isDisowned ? { revoked: [], lost: going } : { revoked: going, lost: [] })
+    // What it keeps of a topic that was removed is of one made anew.
+    for (const key of this.#gone) this.#positions.delete(key)
+    this.#gone.clear()
     const before = new Set(this.#assignment.map(keyOf))
     this.#assignment = round.assignment
     this.#last = { partitions: round.assignment, generation: this.generation }
@@ -350,6 +361,10 @@ export class EmbeddedGroupMember implements GroupMember {
   async leave(): Promise<void> {
     if (this.#left.signal.aborted) return
     this.#left.abort()
+    await this.#resign()
+  }
+
+  async #resign(): Promise<void> {
     this.#polls.stop()
     this.#watch.abort()
     await this.#reader.close()

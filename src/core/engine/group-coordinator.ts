@@ -86,8 +86,10 @@ export class GroupCoordinator {
     const group = this.#groupToJoin(request)
     if (request.requireKnownMemberId && request.memberId === '' && request.groupInstanceId === null) throw this.#invite(group, request)
     const entered = this.#enter(group, request)
-    if (entered.answered !== undefined) return entered.answered
     const { memberId } = entered
+    // One of this process needs no session, also if it has come back in the one that it left with.
+    if (request.local) group.endSession(memberId)
+    if (entered.answered !== undefined) return entered.answered
     const answer = group.waitForJoin(memberId)
     if (!request.local) this.#startSession(group, memberId)
     this.#rebalance(group)
@@ -203,7 +205,17 @@ export class GroupCoordinator {
     if (!request.local) this.#startSession(group, member.memberId)
     const { memberId } = member
     const goesOn = group.state.phase === 'stable' && unchanged
+    if (goesOn) this.#noteReplaced(group)
     return goesOn ? { memberId, answered: group.joinAnswer(memberId, group.state.leader === memberId) } : { memberId }
+  }
+
+  /** No generation begins that would be stored: after a restart the member is known by its new id all the same, unless the disk refuses. */
+  #noteReplaced(group: Group): void {
+    try {
+      this.#topic.writeUnacknowledged(group.state.groupId, [groupRecord(group.state)])
+    } catch {
+      // As after a power cut: the member of before is waited for.
+    }
   }
 
   // ---------------------------------------------------------------------------------------------------- rebalancing
@@ -281,8 +293,10 @@ export class GroupCoordinator {
 
   // ---------------------------------------------------------------------------------------------------- offsets
 
-  /** @throws UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS, FENCED_INSTANCE_ID */
+  /** @throws UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS, FENCED_INSTANCE_ID, UNKNOWN_TOPIC_OR_PARTITION */
   async commit(request: CommitRequest): Promise<void> {
+    // From the checks to the write nothing else may happen.
+    await this.#topic.ensure()
     const group = this.#groups.get(request.groupId)
     if (isFromOutside(request)) {
       if (group?.hasMembers) throw new StreamError('UNKNOWN_MEMBER_ID', `group '${request.groupId}' has members; only they can commit its offsets`)
@@ -375,9 +389,16 @@ export class GroupCoordinator {
     const group = this.#groups.get(groupId)
     if (group === undefined && !this.#offsets.has(groupId)) throw notFound(groupId)
     if (group?.hasMembers) throw new StreamError('NON_EMPTY_GROUP', `group '${groupId}' has ${group.state.members.size} members; stop them first`, { details: { groupId } })
-    await this.#topic.ensure()
-    await this.#offsets.removeGroup(groupId, [{ key: encodeGroupKey(groupId), value: null }])
+    if (!this.#topic.exists) await this.#topic.ensure()
+    const removed = this.#offsets.removeGroup(groupId, [{ key: encodeGroupKey(groupId), value: null }])
+    // Who joins from now on is in another group, which begins behind the record that ends this one.
     this.#groups.delete(groupId)
+    try {
+      await removed
+    } catch (error) {
+      if (group !== undefined && !this.#groups.has(groupId)) this.#groups.set(groupId, group)
+      throw error
+    }
   }
 }
 

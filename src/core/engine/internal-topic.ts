@@ -35,7 +35,11 @@ export class InternalTopic {
 
   /** Before the first write. */
   async ensure(): Promise<void> {
-    if (!this.#engine.catalog.topics.has(this.#spec.topic)) await this.#topics.ensure(this.#spec)
+    if (!this.exists) await this.#topics.ensure(this.#spec)
+  }
+
+  get exists(): boolean {
+    return this.#engine.catalog.topics.has(this.#spec.topic)
   }
 
   /** The partition that keeps everything about a group or transactional id. */
@@ -46,15 +50,20 @@ export class InternalTopic {
 
   /** Writes the records as one batch before it returns; resolves when they are acknowledged. */
   write(id: string, records: readonly InternalRecord[], options: { readonly acknowledge?: Acknowledge } = {}): Promise<void> {
-    const partition = this.#engine.partition(this.partitionFor(id))
-    const batch = this.#encode(records, noProducer)
-    partition.log.append(batch, 'coordinator')
-    return partition.acknowledge(options.acknowledge ?? 'durable', batch.length)
+    return this.append(id, records).acknowledge(options.acknowledge ?? 'durable')
   }
 
-  /** Writes without waiting for the disk: what a later write makes durable, or recovery finds out by itself. With a producer it is part of its transaction. */
-  writeUnacknowledged(id: string, records: readonly InternalRecord[], producer: ProducerIdentity = noProducer): void {
-    this.#engine.partition(this.partitionFor(id)).log.append(this.#encode(records, producer), 'coordinator')
+  /** Writes the records as one batch before it returns. The offset of the first one tells which of two writes for one id was the later. */
+  append(id: string, records: readonly InternalRecord[]): { readonly baseOffset: number; readonly acknowledge: (mode: Acknowledge) => Promise<void> } {
+    const partition = this.#engine.partition(this.partitionFor(id))
+    const batch = this.#encode(records, noProducer)
+    const { baseOffset } = partition.log.append(batch, 'coordinator')
+    return { baseOffset, acknowledge: (mode) => partition.acknowledge(mode, batch.length) }
+  }
+
+  /** Writes without waiting for the disk: what a later write makes durable, or recovery finds out by itself. With a producer it is part of its transaction. Answers the first offset. */
+  writeUnacknowledged(id: string, records: readonly InternalRecord[], producer: ProducerIdentity = noProducer): number {
+    return this.#engine.partition(this.partitionFor(id)).log.append(this.#encode(records, producer), 'coordinator').baseOffset
   }
 
   /** Every batch of every partition, markers included, in order. */

@@ -7,7 +7,7 @@ import { offsetExpiry, subscribedTopics } from '../../../src/core/engine/offset-
 const time = { now: 10_000, retentionMs: 1_000 }
 
 function offset(topic: string, commitTimestamp: number, expireTimestamp = -1) {
-  return { topic, partition: 0, offset: 1, metadata: '', commitTimestamp, expireTimestamp }
+  return { topic, partition: 0, offset: 1, metadata: '', commitTimestamp, expireTimestamp, topicId: null }
 }
 
 function memberReading(topics: readonly string[]): MemberState {
