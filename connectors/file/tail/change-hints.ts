@@ -25,7 +25,9 @@ export class ChangeHints {
     const concerns = (path: string) => patterns.some((pattern) => pattern.matches(path) || pattern.matches(rotationBase(path)))
     const watcher = watch(roots, { depth, ignoreInitial: true, ignored: (path, stats) => stats?.isFile() === true && !concerns(path) })
     watcher.on('all', (event) => this.#hint(event !== 'change'))
-    watcher.on('error', (error) => log.warn(`changes are not watched, files are looked at from time to time instead: ${String(error)}`))
+    // Each file that cannot be watched tells so: one is enough to say.
+    watcher.once('error', (error) => log.warn(`not every change is noticed at once (${(error as Error).message}); files are looked at from time to time anyway`))
+    watcher.on('error', () => undefined)
     this.#watcher = watcher
   }
 

@@ -86,6 +86,7 @@ function listFiles(folder: string, depth: number, complaints: Complaints, visit:
 function foundFile(path: string, role: FoundFile['role'], complaints: Complaints): FoundFile[] {
   try {
     const stats: BigIntStats | undefined = statSync(path, { bigint: true, throwIfNoEntry: false })
+    if (stats === undefined && path.includes('\uFFFD')) complaints.say(`name:${path}`, `${path} is not read: its name is no UTF-8 (shown as \uFFFD). Rename it`)
     if (stats === undefined || !stats.isFile()) return []
     const [device, inode] = [String(stats.dev), String(stats.ino)]
     return [{ path, role, device, inode, key: `${device}:${inode}`, size: Number(stats.size), modifiedNs: stats.mtimeNs, compression: compressionOf(path) }]
