@@ -25,7 +25,7 @@ await describeWith('postgres', 'changes with schemas', (server) => {
     const registry = await TestRegistry.open()
     afterTest(() => registry.close())
     const slot = `test_${process.pid}_${name.toLowerCase()}`
-    afterTest(() => queryRows(url, 'select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1 and not active', [slot]))
+    afterTest(async () => { await queryRows(url, 'select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1 and not active', [slot]) })
     const log = memoryLog()
     const worker = ConnectWorker.open({ broker: await openBroker(), log, plugins, config: { 'task.host': 'in-process', 'offset.flush.interval.ms': '50', 'restart.policy': 'none' } })
     afterTest(() => worker.stop())
