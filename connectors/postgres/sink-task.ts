@@ -1,10 +1,12 @@
-import { connectorError, isStreamError } from 'millrace/connect'
+import { StreamError, connectorError, isStreamError } from 'millrace/connect'
 import type { SinkOffsets, SinkRecord, SinkTask, SinkTaskContext, TopicPartition } from 'millrace/connect'
 import { Connection } from './connection.ts'
 import type { PostgresSinkConfig } from './sink-config.ts'
+import { BatchUnderWay } from './sink/batch-under-way.ts'
 import { byTopic, HeldTopics } from './sink/held-topics.ts'
 import { columnTypesOf } from './sink/json-schema.ts'
 import { Lane, metAtTable } from './sink/lane.ts'
+import type { LaneRows } from './sink/lane.ts'
 import { OffsetTable } from './sink/offset-table.ts'
 import { quoteText } from './sink/sql-text.ts'
 
@@ -16,10 +18,14 @@ interface Started {
   readonly lanes: readonly Lane[]
 }
 
-/** Writes records to tables; see the README beside this file for what it promises. One `put` is one transaction on each connection. */
+/**
+ * Writes records to tables; see the README beside this file for what it promises. One `put` is one transaction on each connection, and returns when all is sent: the
+ * next one waits for the commit.
+ */
 export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
   #started: Started | undefined
   readonly #held = new HeldTopics()
+  readonly #underWay = new BatchUnderWay()
   /** Where reading of a partition was told to go on when it was opened. */
   readonly #begins = new Map<string, number>()
 
@@ -42,35 +48,50 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
   /** Reading goes on where the database stands, whatever was committed elsewhere. */
   async open(partitions: readonly TopicPartition[]): Promise<void> {
     const { config, context, lanes, offsets } = this.#running()
+    await this.#underWay.rest()
     if (!config['exactly.once']) return
     const stored = await lanes[0]!.connection.use(async (client) => {
       await client.query(offsets.createStatement)
       await offsets.prepare(client, partitions)
-      return offsets.read(client, partitions, 'look')
+      return offsets.read(client, partitions)
     })
     for (const { topic, partition, offset } of stored) this.#begins.set(`${topic}-${partition}`, offset)
     if (stored.length > 0) context.seek(stored)
   }
 
   async put(records: readonly SinkRecord[]): Promise<void> {
+    // While the server works on the batch before.
+    const shares = this.#sharesOf(records)
+    await this.#settle()
     await this.#retryHeld()
     if (records.length === 0) return
     this.#requireBehindBegins(records)
-    const waiting = this.#held.isEmpty ? [] : records.filter((record) => this.#held.has(record.originalTopic))
-    for (const [topic, late] of byTopic(waiting)) this.#held.add(topic, late)
-    await this.#putApart(waiting.length === 0 ? records : records.filter((record) => !this.#held.has(record.originalTopic)))
+    if (this.#held.isEmpty) return this.#underWay.start(records, (all, sent) => this.#putApart(all, shares, sent))
+    for (const [topic, late] of byTopic(records.filter((record) => this.#held.has(record.originalTopic)))) this.#held.add(topic, late)
+    const others = records.filter((record) => !this.#held.has(record.originalTopic))
+    await this.#underWay.start(others, (all, sent) => this.#putApart(all, this.#sharesOf(all), sent))
+  }
+
+  /** @throws what stands in the way of the batch before */
+  async #settle(): Promise<void> {
+    try {
+      await this.#underWay.settle((all, sent) => this.#putApart(all, this.#sharesOf(all), sent))
+    } catch (error) {
+      if (isStreamError(error) && !error.retriable) throw new StreamError(error.code, error.message, { cause: error, details: { ofEarlierRecords: true } })
+      throw error
+    }
   }
 
   /** All in one transaction; or, when it is a table that stands in the way, each topic in its own, and those that cannot be written wait. */
-  async #putApart(records: readonly SinkRecord[]): Promise<void> {
+  async #putApart(records: readonly SinkRecord[], shares: readonly LaneRows[], sent: () => void): Promise<void> {
     try {
-      await this.#writeAll(records)
+      await this.#writeAll(shares, sent)
       return
     } catch (error) {
       const topics = byTopic(records)
       if (!this.#isTroubleOfTable(error) || topics.size === 1) throw error
       const failed: [string, readonly SinkRecord[], unknown][] = []
-      for (const [topic, own] of topics) await this.#writeAll(own).catch((reason: unknown) => {
+      for (const [topic, own] of topics) await this.#writeAll(this.#sharesOf(own), noop).catch((reason: unknown) => {
         if (!this.#isTroubleOfTable(reason)) throw reason
         failed.push([topic, own, reason])
       })
@@ -90,7 +111,7 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
     const { context } = this.#running()
     for (const [topic, records] of this.#held.due(context.clock.monotonic())) {
       try {
-        await this.#writeAll(records)
+        await this.#writeAll(this.#sharesOf(records), noop)
       } catch (error) {
         if (!this.#isTroubleOfTable(error)) throw error
         this.#hold(topic, records, error)
@@ -108,24 +129,40 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
     return code === '55P03' || code === '57014' || (isStreamError(error, 'CONNECTOR_FAILED') && this.#running().config['table.error'] === 'pause')
   }
 
-  preCommit(offsets: SinkOffsets): SinkOffsets {
-    return this.#held.safe(offsets)
+  async preCommit(offsets: SinkOffsets): Promise<SinkOffsets> {
+    await this.#underWay.rest()
+    return this.#underWay.safe(this.#held.safe(offsets))
   }
 
-  close(partitions: readonly TopicPartition[]): void {
+  async close(partitions: readonly TopicPartition[]): Promise<void> {
+    await this.#underWay.rest()
+    this.#underWay.drop(partitions)
     this.#held.drop(partitions)
   }
 
-  /** On all connections beside each other. @throws what cannot be put down to a table, if there is such an error; else the first */
-  async #writeAll(records: readonly SinkRecord[]): Promise<void> {
+  /** One for each connection. */
+  #sharesOf(records: readonly SinkRecord[]): readonly LaneRows[] {
     const { lanes } = this.#running()
     const shares = lanes.length === 1 ? [records] : sharesOf(records, lanes.length)
-    const written = await Promise.allSettled(shares.map(async (share, index) => { if (share.length > 0) await lanes[index]!.write(share) }))
+    return shares.map((share, index) => lanes[index]!.read(share))
+  }
+
+  /** On all connections beside each other. @throws what cannot be put down to a table, if there is such an error; else the first */
+  async #writeAll(shares: readonly LaneRows[], sent: () => void): Promise<void> {
+    const { lanes } = this.#running()
+    const filled = [...lanes.entries()].filter(([index]) => shares[index]!.records.length > 0)
+    const unsent = new Set(filled.map(([index]) => index))
+    const isSent = (index: number) => {
+      unsent.delete(index)
+      if (unsent.size === 0) sent()
+    }
+    const written = await Promise.allSettled(filled.map(([index, lane]) => lane.write(shares[index]!, () => isSent(index)).then(() => isSent(index))))
     const errors = written.flatMap((each) => (each.status === 'rejected' ? [each.reason as Error] : []))
     if (errors.length > 0) throw errors.find((error) => !this.#isTroubleOfTable(error)) ?? errors[0]!
   }
 
   async stop(): Promise<void> {
+    await this.#underWay.rest()
     const started = this.#started
     this.#started = undefined
     await Promise.all(started?.lanes.map(({ connection }) => connection.close()) ?? [])
@@ -171,3 +208,5 @@ function sharesOf(records: readonly SinkRecord[], count: number): readonly (read
   }
   return shares
 }
+
+const noop = () => undefined

@@ -220,7 +220,8 @@ export interface SinkTask<T = unknown> {
   open?(partitions: readonly TopicPartition[]): void | Promise<void>
   /**
    * Takes records in order per partition; may only buffer them. Called with none at all, too, as a tick at least every second.
-   * @throws a retriable error: the worker waits, then hands over the *same* records again
+   * @throws a retriable error: the worker waits, then hands over the *same* records again. With `details.ofEarlierRecords` it is about records of a put
+   * before, and none of these is to blame
    */
   put(records: readonly SinkRecord[]): void | Promise<void>
   /** Makes what `put` took durable; `offsets` is the position after the last `put`. Called by the default `preCommit`. */

@@ -95,11 +95,13 @@ export class SinkHarness<C, T> {
     return batch.length
   }
 
-  async commit(): Promise<void> {
+  /** @returns what the task says is safe */
+  async commit(): Promise<SinkOffsets> {
     const offsets = [...this.#logs.values()].map(({ partition, position }) => ({ ...partition, offset: position }))
     const task = this.#task!
     const safe = task.preCommit === undefined ? (await task.flush?.(offsets), offsets) : await task.preCommit(offsets)
     for (const { offset, ...of } of safe) this.#logs.get(nameOf(of))!.committed = offset
+    return safe
   }
 
   /** Ends the task without a commit. */

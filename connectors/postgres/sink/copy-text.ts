@@ -1,51 +1,31 @@
 /** Rows in the text format of COPY, written into the messages that carry them. */
-import { copyHeaderBytes } from '../cdc/copy-tap.ts'
 import { cellText, storableText } from './cell-text.ts'
+import { CopyBytes, fullBytes } from './copy-bytes.ts'
+import type { CopyForm } from './copy-bytes.ts'
 import { momentBytes, writeMoment } from './moment-text.ts'
 import type { Column } from './table.ts'
 
-/** A message is full at so many bytes. */
-const fullBytes = 65_536
-const roomBytes = fullBytes + 4_096
 /** Longer texts are written in one go. */
 const shortText = 64
 
-const copyDataTag = 0x64
 const [tab, newline, minus, zero, space, backslash, letterN, lastPlain] = [0x09, 0x0a, 0x2d, 0x30, 0x20, 0x5c, 0x4e, 0x7e]
 
-export class CopyText {
-  #bytes: Buffer = Buffer.allocUnsafe(roomBytes)
-  #length = copyHeaderBytes
+export class CopyText extends CopyBytes implements CopyForm {
+  startRow(): void {}
 
-  get isFull(): boolean {
-    return this.#length >= fullBytes
+  endRow(): void {
+    this.bytes[this.length - 1] = newline
   }
 
-  get isEmpty(): boolean {
-    return this.#length === copyHeaderBytes
-  }
+  end(): void {}
 
-  /** A message with all that was added since the last one. */
-  take(): Buffer {
-    const message = this.#bytes.subarray(0, this.#length)
-    message[0] = copyDataTag
-    message.writeUInt32BE(message.length - 1, 1)
-    this.#bytes = Buffer.allocUnsafe(roomBytes)
-    this.#length = copyHeaderBytes
-    return message
-  }
-
-  endCell(): void {
+  /** As `cellText`. @throws a data error */
+  addCell(value: unknown, column: Column, isDatabaseText: boolean): void {
+    this.#addValue(value, column, isDatabaseText)
     this.#addByte(tab)
   }
 
-  /** In place of the end of its last cell. */
-  endRow(): void {
-    this.#addByte(newline)
-  }
-
-  /** As `cellText`. @throws a data error */
-  addCell(value: unknown, { kind, array }: Column, isDatabaseText: boolean): void {
+  #addValue(value: unknown, { kind, array }: Column, isDatabaseText: boolean): void {
     if (kind === 'other') {
       if (typeof value === 'string') return this.#addText(value)
       if (typeof value === 'number' && (value | 0) === value && !Object.is(value, -0)) return this.#addInteger(value)
@@ -59,16 +39,16 @@ export class CopyText {
 
   /** Of 32 bits. */
   #addInteger(value: number): void {
-    this.#reserve(11)
-    const bytes = this.#bytes
+    this.reserve(11)
+    const bytes = this.bytes
     let rest = value
     if (rest < 0) {
-      bytes[this.#length++] = minus
+      bytes[this.length++] = minus
       rest = -rest
     }
-    let end = this.#length + 1
+    let end = this.length + 1
     for (let power = 10; power <= rest; power *= 10) end++
-    this.#length = end
+    this.length = end
     do {
       const tens = Math.trunc(rest / 10)
       bytes[--end] = zero + rest - 10 * tens
@@ -78,41 +58,34 @@ export class CopyText {
 
   /** @returns whether it is written */
   #addMoment(ms: number): boolean {
-    this.#reserve(momentBytes)
-    const isWritten = writeMoment(ms, this.#bytes, this.#length)
-    if (isWritten) this.#length += momentBytes
+    this.reserve(momentBytes)
+    const isWritten = writeMoment(ms, this.bytes, this.length)
+    if (isWritten) this.length += momentBytes
     return isWritten
   }
 
   #addText(text: string): void {
     if (text.length > shortText) return this.#addLongText(text)
-    this.#reserve(text.length)
-    const bytes = this.#bytes
-    let length = this.#length
+    this.reserve(text.length)
+    const bytes = this.bytes
+    let length = this.length
     for (let at = 0; at < text.length; at++) {
       const code = text.charCodeAt(at)
       if (code < space || code === backslash || code > lastPlain) return this.#addLongText(text)
       bytes[length++] = code
     }
-    this.#length = length
+    this.length = length
   }
 
   #addLongText(text: string): void {
     const escaped = /[\\\t\n\r]/.test(text) ? text.replace(/[\\\t\n\r]/g, (character) => escapes[character]!) : text
-    this.#reserve(escaped.length < fullBytes ? 3 * escaped.length : Buffer.byteLength(escaped))
-    this.#length += this.#bytes.write(storableText(escaped), this.#length)
+    this.reserve(escaped.length < fullBytes ? 3 * escaped.length : Buffer.byteLength(escaped))
+    this.length += this.bytes.write(storableText(escaped), this.length)
   }
 
   #addByte(byte: number): void {
-    this.#reserve(1)
-    this.#bytes[this.#length++] = byte
-  }
-
-  #reserve(size: number): void {
-    if (this.#length + size <= this.#bytes.length) return
-    const larger = Buffer.allocUnsafe(Math.max(2 * this.#bytes.length, this.#length + size))
-    larger.set(this.#bytes.subarray(0, this.#length))
-    this.#bytes = larger
+    this.reserve(1)
+    this.bytes[this.length++] = byte
   }
 }
 

@@ -1,39 +1,44 @@
 /** Many rows at once: COPY, straight into the table or by way of a temporary one. */
 import { createHash } from 'node:crypto'
 import type { Duplex } from 'node:stream'
-import type { Client, Connection, Submittable } from 'pg'
+import type { Connection, Submittable } from 'pg'
+import { CopyBinary } from './copy-binary.ts'
+import type { CopyForm } from './copy-bytes.ts'
 import { CopyText } from './copy-text.ts'
 import { quoteName } from './sql-text.ts'
-import { CellTexts, mergeText } from './statements.ts'
+import { RowCellsReader, mergeText } from './statements.ts'
 import type { Batch, WriteMode } from './statements.ts'
 import type { Column, Table } from './table.ts'
+import type { Transaction } from './transaction.ts'
 
 /** Whether each value can be given to its column as text. */
 export function canCopy({ keyColumns, otherColumns }: Batch): boolean {
   return [...keyColumns, ...otherColumns].every(({ kind }) => kind !== 'composite')
 }
 
-/**
- * As `writeStatement`, for inserts and upserts of many rows. `staged`: the temporary tables that this transaction has filled; they are empty again
- * when it ends. @throws what the server says, as for a statement
- */
-export async function copyRows(client: Client, mode: Exclude<WriteMode, 'update'>, table: Table, batch: Batch, staged: Set<string>): Promise<void> {
-  const columns = [...batch.keyColumns, ...batch.otherColumns]
-  if (mode === 'insert') return copyInto(client, table.name, columns, batch.rows)
-  const names = columns.map(({ name }) => quoteName(name)).join(', ')
-  const stage = `pg_temp.${quoteName(`millrace_${createHash('sha256').update(`${table.name} ${names} ${columns.map(({ type }) => type).join()}`).digest('hex').slice(0, 20)}`)}`
-  // Emptying it costs the server a new file and entries in its catalog.
-  if (staged.has(stage)) await client.query(`truncate ${stage}`)
-  else await client.query(`create temp table if not exists ${stage.slice('pg_temp.'.length)} on commit delete rows as select ${names} from ${table.name} with no data`)
-  staged.add(stage)
-  await copyInto(client, stage, columns, batch.rows)
-  await client.query(mergeText(table, batch, stage))
+export interface CopyOptions {
+  readonly mode: Exclude<WriteMode, 'update'>
+  /** The temporary tables that this transaction has filled; they are empty again when it ends. */
+  readonly staged: Set<string>
+  /** Whether bytes may be tried where each column has a form in them. `hasNoBytes` is thrown when a value has none. */
+  readonly mayBeBinary: boolean
+  /** Nothing follows in the transaction. */
+  readonly isLast: boolean
 }
 
-function copyInto(client: Client, name: string, columns: readonly Column[], rows: Batch['rows']): Promise<void> {
-  return new Promise((resolve, reject) => {
-    client.query(new CopyIn(`copy ${name} (${columns.map((column) => quoteName(column.name)).join(', ')}) from stdin`, columns, rows, (error) => (error === null ? resolve() : reject(error))))
-  })
+/** As `writeStatement`, for inserts and upserts of many rows. @throws what the server says, as for a statement */
+export function copyRows(transaction: Transaction, table: Table, batch: Batch, { mode, staged, mayBeBinary, isLast }: CopyOptions): Promise<void> {
+  const columns = [...batch.keyColumns, ...batch.otherColumns]
+  const form = mayBeBinary && columns.every(({ binary }) => binary !== null) ? new CopyBinary() : new CopyText()
+  const submit = (text: string, done: (error: Error | null, completed: number) => void, sent: () => void) => new CopyIn(text, { columns, rows: batch.rows, form, done, sent })
+  const names = columns.map(({ name }) => quoteName(name)).join(', ')
+  const copyInto = (name: string) => `copy ${name} (${names}) from stdin${form instanceof CopyBinary ? ' (format binary)' : ''}`
+  if (mode === 'insert') return transaction.rows({ before: [], text: copyInto(table.name), after: [], isLast }, submit)
+  const stage = `pg_temp.${quoteName(`millrace_${createHash('sha256').update(`${table.name} ${names} ${columns.map(({ type }) => type).join()}`).digest('hex').slice(0, 20)}`)}`
+  // Emptying it costs the server a new file and entries in its catalog.
+  const empty = staged.has(stage) ? `truncate ${stage}` : `create temp table if not exists ${stage.slice('pg_temp.'.length)} on commit delete rows as select ${names} from ${table.name} with no data`
+  staged.add(stage)
+  return transaction.rows({ before: [empty], text: copyInto(stage), after: [mergeText(table, batch, stage)], isLast }, submit)
 }
 
 /** The part of pg's connection that is used here. */
@@ -44,27 +49,36 @@ interface CopyConnection {
   sendCopyFail(reason: string): void
 }
 
+interface CopyInOptions {
+  readonly columns: readonly Column[]
+  readonly rows: Batch['rows']
+  readonly form: CopyForm
+  /** `completed`: how many of the statements were done. */
+  readonly done: (error: Error | null, completed: number) => void
+  readonly sent: () => void
+}
+
 /**
- * A statement that the server asks the data of, as pg's queue of queries takes it. Rows are written while they are sent: the server works on
+ * Statements one of which the server asks data of, as pg's queue of queries takes it. Rows are written while they are sent: the server works on
  * the first ones in the meantime, and no more of them wait than the socket takes.
  */
 class CopyIn implements Submittable {
   readonly #text: string
-  readonly #cells: CellTexts
-  readonly #rows: Batch['rows']
-  readonly #copy = new CopyText()
+  readonly #options: CopyInOptions
+  readonly #reader: RowCellsReader
   #written = 0
   /** Why not all of the data could be sent. */
   #failure: Error | undefined
   #isOver = false
+  #completed = 0
   /** Told when it is over; pg wraps it to end its time-out. */
   callback: (error: Error | null) => void
 
-  constructor(text: string, columns: readonly Column[], rows: Batch['rows'], callback: (error: Error | null) => void) {
+  constructor(text: string, options: CopyInOptions) {
     this.#text = text
-    this.#cells = new CellTexts(columns)
-    this.#rows = rows
-    this.callback = callback
+    this.#options = options
+    this.#reader = new RowCellsReader(options.columns)
+    this.callback = (error) => options.done(error, this.#completed)
   }
 
   submit(connection: Connection): void {
@@ -73,12 +87,14 @@ class CopyIn implements Submittable {
 
   handleCopyInResponse(connection: CopyConnection): void {
     try {
-      while (!this.#isOver && this.#written < this.#rows.length) {
+      while (!this.#isOver && this.#written < this.#options.rows.length) {
         if (this.#send(connection.stream)) continue
         connection.stream.once('drain', () => this.handleCopyInResponse(connection))
         return
       }
-      if (!this.#isOver) connection.endCopyFrom()
+      if (this.#isOver) return
+      connection.endCopyFrom()
+      this.#options.sent()
     } catch (error) {
       this.#failure = error as Error
       connection.sendCopyFail('a value cannot be written')
@@ -87,8 +103,10 @@ class CopyIn implements Submittable {
 
   /** @returns whether the socket takes more at once */
   #send(stream: Duplex): boolean {
-    while (this.#written < this.#rows.length && !this.#copy.isFull) this.#cells.copyRow(this.#rows[this.#written++]!, this.#copy)
-    return stream.write(this.#copy.take())
+    const { rows, form } = this.#options
+    while (this.#written < rows.length && !form.isFull) this.#reader.copyRow(rows[this.#written++]!, form)
+    if (this.#written === rows.length) form.end()
+    return stream.write(form.take())
   }
 
   handleError(error: Error): void {
@@ -100,5 +118,11 @@ class CopyIn implements Submittable {
     this.callback(null)
   }
 
-  handleCommandComplete(): void {}
+  handleCommandComplete(): void {
+    this.#completed++
+  }
+
+  handleRowDescription(): void {}
+
+  handleDataRow(): void {}
 }

@@ -8,6 +8,7 @@ import { RowReader } from './row.ts'
 import type { Row, RowOptions } from './row.ts'
 import { tableName } from './sql-text.ts'
 import { TableWriter } from './table-writer.ts'
+import { Transaction, metAtEnd } from './transaction.ts'
 
 export interface LaneOptions {
   readonly config: PostgresSinkConfig
@@ -18,6 +19,14 @@ export interface LaneOptions {
   readonly columnTypes: DeclaredTypes
 }
 
+/** Records of some partitions, and their rows in order. */
+export interface LaneRows {
+  readonly records: readonly SinkRecord[]
+  readonly byTable: ReadonlyMap<string, readonly Row[]>
+  /** Records that are no rows, and why. */
+  readonly refused: readonly (readonly [record: SinkRecord, error: unknown])[]
+}
+
 /** Errors that were met while a table was written, and not on the way there. */
 export const metAtTable = new WeakSet<object>()
 
@@ -26,14 +35,14 @@ export const metAtTable = new WeakSet<object>()
  *
  *   1. lock the offsets of its partitions and leave out what was written before (by us, or by a predecessor we do not know of)
  *   2. write the rows, table by table; reject records that the table refuses
- *   3. write the offsets
+ *   3. write the offsets: with the last rows, when those go by COPY
  */
 export class Lane {
   readonly connection: Connection
   readonly #options: LaneOptions
   readonly #reader: RowReader
   /** Writers know the connection's prepared statements, so they end with it. */
-  #writers: { readonly client: Client; readonly byTable: Map<string, TableWriter> } | undefined
+  #writers: { readonly connection: Client; readonly byTable: Map<string, TableWriter> } | undefined
 
   constructor(options: LaneOptions) {
     this.#options = options
@@ -41,28 +50,11 @@ export class Lane {
     this.connection = options.connection
   }
 
-  async write(records: readonly SinkRecord[]): Promise<void> {
-    const { config, offsets } = this.#options
-    let isAtTable = false
-    try {
-      await this.connection.transaction(async (client) => {
-        const next = nextOffsets(records)
-        const stored = config['exactly.once'] ? await offsets.read(client, next, 'lock') : []
-        const rows = await this.#rowsByTable(notWritten(records, stored))
-        isAtTable = true
-        for (const [table, of] of rows) await this.#writerOf(client, table).write(of)
-        isAtTable = false
-        if (config['exactly.once']) await offsets.write(client, furthest(next, stored))
-      })
-    } catch (error) {
-      if (isAtTable) metAtTable.add(error as object)
-      throw error
-    }
-  }
-
-  async #rowsByTable(records: readonly SinkRecord[]): Promise<ReadonlyMap<string, readonly Row[]>> {
-    const { config, context } = this.#options
-    const rowsByTable = new Map<string, Row[]>()
+  /** What the records ask of their tables. Touches nothing. */
+  read(records: readonly SinkRecord[]): LaneRows {
+    const { config } = this.#options
+    const byTable = new Map<string, Row[]>()
+    const refused: (readonly [SinkRecord, unknown])[] = []
     let last = { topic: '', table: '' }
     for (const record of records) {
       if (last.topic !== record.topic) last = { topic: record.topic, table: tableName(config['table.name.format'], record.topic) }
@@ -70,23 +62,57 @@ export class Lane {
       try {
         const row = this.#reader.rowOf(record)
         if (row === undefined) continue
-        const rows = rowsByTable.get(table)
-        if (rows === undefined) rowsByTable.set(table, [row])
+        const rows = byTable.get(table)
+        if (rows === undefined) byTable.set(table, [row])
         else rows.push(row)
       } catch (error) {
-        await context.reject(record, error)
+        refused.push([record, error])
       }
     }
-    return rowsByTable
+    return { records, byTable, refused }
   }
 
-  #writerOf(client: Client, table: string): TableWriter {
+  /** Resolves when the rows are committed. `sent` is called when only the server's answer is missing, if there is such a moment. */
+  async write(rows: LaneRows, sent: () => void): Promise<void> {
+    let isAtTable = false
+    try {
+      await this.connection.use(async (client) => {
+        const transaction = new Transaction(client, sent)
+        try {
+          await this.#writeIn(transaction, rows, () => { isAtTable = true })
+          isAtTable = false
+          await transaction.finish()
+        } catch (error) {
+          await transaction.rollBack().catch(() => this.connection.close())
+          throw error
+        }
+      })
+    } catch (error) {
+      if (isAtTable && !metAtEnd.has(error as object) && !metAtEnd.has((error as Error).cause as object)) metAtTable.add(error as object)
+      throw error
+    }
+  }
+
+  async #writeIn(transaction: Transaction, rows: LaneRows, atTable: () => void): Promise<void> {
+    const { config, context, offsets } = this.#options
+    const next = nextOffsets(rows.records)
+    const stored = config['exactly.once'] ? await offsets.lock(transaction, next) : []
+    const left = notWritten(rows.records, stored)
+    const { byTable, refused } = left.length === rows.records.length ? rows : this.read(left)
+    for (const [record, error] of refused) await context.reject(record, error)
+    if (config['exactly.once']) transaction.endWith([offsets.writing(furthest(next, stored))])
+    atTable()
+    let tablesLeft = byTable.size
+    for (const [table, of] of byTable) await this.#writerOf(transaction, table).write(transaction, of, --tablesLeft === 0)
+  }
+
+  #writerOf({ connection }: Transaction, table: string): TableWriter {
     const { config, context, columnTypes } = this.#options
-    if (this.#writers?.client !== client) this.#writers = { client, byTable: new Map() }
+    if (this.#writers?.connection !== connection) this.#writers = { connection, byTable: new Map() }
     const known = this.#writers.byTable.get(table)
     if (known !== undefined) return known
     const options = { mode: config['insert.mode'], batchRows: config['batch.size'], copyRows: config['copy.rows'], autoCreate: config['auto.create'], autoEvolve: config['auto.evolve'], columnTypes }
-    const writer = new TableWriter(client, table, options, (record, error) => context.reject(record, error))
+    const writer = new TableWriter(table, options, (record, error) => context.reject(record, error))
     this.#writers.byTable.set(table, writer)
     return writer
   }

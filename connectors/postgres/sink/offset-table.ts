@@ -4,7 +4,8 @@
  */
 import type { SinkOffsets, TopicPartition } from 'millrace/connect'
 import type { Client } from 'pg'
-import { arrayLiteral, tableName } from './sql-text.ts'
+import { arrayLiteral, quoteLiteral, tableName } from './sql-text.ts'
+import type { Transaction } from './transaction.ts'
 
 /** Stands for a partition that was opened but never written. */
 const nothingWritten = -1
@@ -31,26 +32,47 @@ export class OffsetTable {
     await client.query(text, [this.#connector, ...columnsOf(partitions)])
   }
 
-  /** Next offsets of those partitions that were written; locks their rows until the transaction ends when told so. */
-  async read(client: Client, partitions: readonly TopicPartition[], lock: 'lock' | 'look'): Promise<SinkOffsets> {
-    const text =
-      `select o.topic, o.partition, o.next_offset::float8 as offset from ${this.#name} o join unnest($2::text[], $3::int[]) as u (t, p) on o.topic = u.t and o.partition = u.p ` +
-      `where o.connector = $1 order by o.topic, o.partition${lock === 'lock' ? ' for update of o' : ''}`
-    const { rows } = await client.query<{ topic: string; partition: number; offset: number }>(text, [this.#connector, ...columnsOf(partitions)])
-    return rows.filter(({ offset }) => offset !== nothingWritten)
+  /** Next offsets of those partitions that were written. */
+  async read(client: Client, partitions: readonly TopicPartition[]): Promise<SinkOffsets> {
+    return written((await client.query<StoredOffset>(this.#selection(partitions))).rows)
   }
 
-  async write(client: Client, offsets: SinkOffsets): Promise<void> {
-    const text =
-      `insert into ${this.#name} (connector, topic, partition, next_offset) select $1, t, p, o from unnest($2::text[], $3::int[], $4::bigint[]) as u (t, p, o) ` +
+  /** As `read`; locks their rows until the transaction ends. */
+  async lock(transaction: Transaction, partitions: readonly TopicPartition[]): Promise<SinkOffsets> {
+    return written(await transaction.query<StoredOffset>(`${this.#selection(partitions)} for update of o`))
+  }
+
+  #selection(partitions: readonly TopicPartition[]): string {
+    const [topics, numbers] = columnsOf(partitions).map(quoteLiteral)
+    return (
+      `select o.topic, o.partition, o.next_offset::float8 as offset from ${this.#name} o join unnest(${topics}::text[], ${numbers}::int[]) as u (t, p) on o.topic = u.t and o.partition = u.p ` +
+      `where o.connector = ${quoteLiteral(this.#connector)} order by o.topic, o.partition`
+    )
+  }
+
+  /** The statement that stores them. */
+  writing(offsets: SinkOffsets): string {
+    const [topics, numbers, next] = [...columnsOf(offsets), arrayLiteral(offsets.map(({ offset }) => String(offset)))].map(quoteLiteral)
+    return (
+      `insert into ${this.#name} (connector, topic, partition, next_offset) select ${quoteLiteral(this.#connector)}, t, p, o from unnest(${topics}::text[], ${numbers}::int[], ${next}::bigint[]) as u (t, p, o) ` +
       'on conflict (connector, topic, partition) do update set next_offset = excluded.next_offset, updated_at = now()'
-    await client.query(text, [this.#connector, ...columnsOf(offsets), arrayLiteral(offsets.map(({ offset }) => String(offset)))])
+    )
   }
 
   /** After offsets were changed by hand; null: as if nothing had been written. */
   async alter(client: Client, offsets: readonly (TopicPartition & { readonly offset: number | null })[]): Promise<void> {
-    await this.write(client, offsets.map(({ offset, ...partition }) => ({ ...partition, offset: offset ?? nothingWritten })))
+    await client.query(this.writing(offsets.map(({ offset, ...partition }) => ({ ...partition, offset: offset ?? nothingWritten }))))
   }
+}
+
+interface StoredOffset {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+function written(rows: readonly StoredOffset[]): SinkOffsets {
+  return rows.filter(({ offset }) => offset !== nothingWritten)
 }
 
 function columnsOf(partitions: readonly TopicPartition[]): [string, string] {

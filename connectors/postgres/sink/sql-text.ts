@@ -8,6 +8,11 @@ export function quoteText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`
 }
 
+/** As `quoteText`, also where the server reads a backslash as more than itself (`standard_conforming_strings`). */
+export function quoteLiteral(text: string): string {
+  return text.includes('\\') ? ` E${quoteText(text.replaceAll('\\', '\\\\'))}` : quoteText(text)
+}
+
 /**
  * The table for a topic, quoted: dots in the format separate schema and table, those in the topic's name belong to it.
  * `${topic}` and `{topic}` stand for the topic.

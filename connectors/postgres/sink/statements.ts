@@ -1,6 +1,6 @@
 /** The SQL of a batch: one parameter a column, each an array with one item a row. */
 import { cellText } from './cell-text.ts'
-import type { CopyText } from './copy-text.ts'
+import type { CopyForm } from './copy-bytes.ts'
 import type { Fields } from './fields.ts'
 import { arrayLiteral, quoteName, quoteText } from './sql-text.ts'
 import type { Column, Table } from './table.ts'
@@ -83,14 +83,14 @@ function arrayable(type: string): string {
 }
 
 function parameters(columns: readonly Column[], rows: Batch['rows']): string[] {
-  const texts = new CellTexts(columns)
-  return columns.map((_, index) => arrayLiteral(rows.map((row) => texts.of(row, index))))
+  const reader = new RowCellsReader(columns)
+  return columns.map((_, index) => arrayLiteral(rows.map((row) => reader.textOf(row, index))))
 }
 
 const nowhere = -1_000_000
 
-/** The texts of columns in rows, wherever each row has them. */
-export class CellTexts {
+/** The cells of columns in rows, wherever each row has them. */
+export class RowCellsReader {
   readonly #columns: readonly Column[]
   /** By column, in rows with these names: a place among the values, or below zero the complement of one in the key. */
   readonly #places: number[] = []
@@ -102,7 +102,7 @@ export class CellTexts {
   }
 
   /** Null for none. @throws a data error */
-  of(row: RowCells, index: number): string | null {
+  textOf(row: RowCells, index: number): string | null {
     this.#findAll(row)
     const { kind, array } = this.#columns[index]!
     const place = this.#places[index]!
@@ -112,11 +112,11 @@ export class CellTexts {
   }
 
   /** All columns of a row. @throws a data error */
-  copyRow(row: RowCells, to: CopyText): void {
+  copyRow(row: RowCells, to: CopyForm): void {
     this.#findAll(row)
     const { key, values } = row
+    to.startRow(this.#columns.length)
     for (let index = 0; index < this.#columns.length; index++) {
-      if (index > 0) to.endCell()
       const place = this.#places[index]!
       const fields = place < 0 ? key : values!
       to.addCell(place === nowhere ? null : fields.values[place < 0 ? ~place : place], this.#columns[index]!, fields.isDatabaseText)

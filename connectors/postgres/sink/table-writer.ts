@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import type { Client } from 'pg'
 import { failureOf, recordError } from '../failures.ts'
 import { canCopy, copyRows } from './copy.ts'
+import { hasNoBytes } from './copy-binary.ts'
 import { addColumnsStatement, createTableStatement } from './create-table.ts'
 import type { DeclaredTypes } from './create-table.ts'
 import { reduceRows } from './reduce.ts'
@@ -12,6 +13,8 @@ import { deleteStatement, writeStatement } from './statements.ts'
 import type { RowCells, Statement, WriteMode } from './statements.ts'
 import { describeTable, requireUniqueKey } from './table.ts'
 import type { Table } from './table.ts'
+import { metAtEnd } from './transaction.ts'
+import type { Transaction } from './transaction.ts'
 
 export interface WriterOptions {
   readonly mode: WriteMode
@@ -29,9 +32,11 @@ export type Reject = (record: SinkRecord, error: unknown) => Promise<void>
 
 const maxPreparedStatements = 200
 
+/** So often a value had no form in bytes: its columns are given texts from then on. */
+const mostWithoutBytes = 3
+
 /** Writes rows of one table, inside a transaction of the caller. Lives as long as the connection. */
 export class TableWriter {
-  readonly #client: Client
   readonly #name: string
   readonly #options: WriterOptions
   readonly #reject: Reject
@@ -39,17 +44,24 @@ export class TableWriter {
   /** Temporary tables that the caller's transaction has filled. */
   #staged = new Set<string>()
   #table: Table | undefined
+  #transaction: Transaction | undefined
+  #mayBeBinary = true
+  #withoutBytes = 0
 
-  constructor(client: Client, name: string, options: WriterOptions, reject: Reject) {
-    this.#client = client
+  constructor(name: string, options: WriterOptions, reject: Reject) {
     this.#name = name
     this.#options = options
     this.#reject = reject
   }
 
-  /** In order, once in a transaction. Writes what the table takes and rejects the rest, record by record. @throws for anything that is not the fault of a record */
-  async write(rows: readonly Row[]): Promise<void> {
+  /**
+   * In order, once in a transaction. Writes what the table takes and rejects the rest, record by record. `isLast`: nothing follows but the end, which may go
+   * with the last rows. @throws for anything that is not the fault of a record
+   */
+  async write(transaction: Transaction, rows: readonly Row[], isLast: boolean): Promise<void> {
+    this.#transaction = transaction
     this.#staged = new Set()
+    this.#mayBeBinary = this.#withoutBytes < mostWithoutBytes
     for (let from = 0; from < rows.length;) {
       if (rows[from]!.truncates) {
         await this.#truncate()
@@ -57,43 +69,56 @@ export class TableWriter {
         continue
       }
       const to = endOfRun(rows, from, Math.min(rows.length, from + this.#options.batchRows))
-      await this.#writeSome(rows.slice(from, to), 'first')
+      await this.#writeSome(rows.slice(from, to), { attempt: 'first', isLast: isLast && to === rows.length })
       from = to
     }
   }
 
   async #truncate(): Promise<void> {
-    const table = (this.#table ??= await describeTable(this.#client, this.#name))
-    if (table !== undefined) await this.#client.query(`truncate ${table.name}`)
+    const client = await this.#client()
+    const table = (this.#table ??= await describeTable(client, this.#name))
+    if (table !== undefined) await client.query(`truncate ${table.name}`)
+  }
+
+  #client(): Promise<Client> {
+    return this.#transaction!.client()
   }
 
   /** All rows in one go, or, when one of them is refused, each half by itself: down to the one that is at fault. */
-  async #writeSome(rows: readonly Row[], attempt: 'first' | 'second'): Promise<void> {
-    await this.#client.query('savepoint batch')
+  async #writeSome(rows: readonly Row[], how: { readonly attempt: 'first' | 'second'; readonly isLast: boolean }): Promise<void> {
+    const transaction = this.#transaction!
+    transaction.defer('savepoint batch')
     const staged = new Set(this.#staged)
     try {
-      await this.#apply(rows)
-      await this.#client.query('release savepoint batch')
+      await this.#apply(rows, how.isLast)
+      transaction.defer('release savepoint batch')
       return
     } catch (error) {
-      const failure = isStreamError(error, 'INVALID_DATA') ? 'record' : failureOf(error)
-      if (failure === 'environment' || failure === 'setup' || (failure === 'table' && attempt === 'second')) throw error
-      await this.#client.query('rollback to savepoint batch')
+      const failure = error === hasNoBytes ? 'form' : isStreamError(error, 'INVALID_DATA') ? 'record' : failureOf(error)
+      if (metAtEnd.has(error as object) || failure === 'environment' || failure === 'setup' || (failure === 'table' && how.attempt === 'second')) throw error
+      transaction.defer('rollback to savepoint batch')
       this.#staged = staged
-      if (failure === 'table') this.#table = undefined
+      if (failure === 'form') this.#writeTexts()
+      else if (failure === 'table') this.#table = undefined
       else if (rows.length === 1) return this.#reject(rows[0]!.record, isStreamError(error) ? error : recordError(this.#name, error))
       else return this.#writeHalves(rows)
+      return this.#writeSome(rows, { ...how, attempt: failure === 'table' ? 'second' : how.attempt })
     }
-    return this.#writeSome(rows, 'second')
+  }
+
+  /** The rest of this transaction; and everything, when it happens again and again. */
+  #writeTexts(): void {
+    this.#mayBeBinary = false
+    this.#withoutBytes++
   }
 
   async #writeHalves(rows: readonly Row[]): Promise<void> {
     const middle = rows.length >> 1
-    await this.#writeSome(rows.slice(0, middle), 'first')
-    await this.#writeSome(rows.slice(middle), 'first')
+    await this.#writeSome(rows.slice(0, middle), { attempt: 'first', isLast: false })
+    await this.#writeSome(rows.slice(middle), { attempt: 'first', isLast: false })
   }
 
-  async #apply(rows: readonly Row[]): Promise<void> {
+  async #apply(rows: readonly Row[], isLast: boolean): Promise<void> {
     const table = await this.#fittingTable(rows)
     const keyNames = rows[0]!.key.names
     if (this.#options.mode === 'upsert') requireUniqueKey(table, keyNames)
@@ -102,7 +127,8 @@ export class TableWriter {
     const keyColumns = keyNames.map((name) => table.columns.get(name)!)
     const deleted = changes.filter((change) => change.deleted)
     if (deleted.length > 0) await this.#run(deleteStatement(table, keyColumns, deleted))
-    for (const { names, cells } of groupedByColumns(isPlain ? rows : changes, table)) {
+    const groups = groupedByColumns(isPlain ? rows : changes, table)
+    for (const [index, { names, cells }] of groups.entries()) {
       const otherColumns = names.map((name) => table.columns.get(name)!)
       if (this.#options.mode === 'update' && otherColumns.length === 0) continue
       // An insert is refused for a column that must not be null, even where the row is there and would keep its value.
@@ -110,7 +136,7 @@ export class TableWriter {
       const batch = { keyColumns, otherColumns, rows: cells }
       const { mode, copyRows: fewest } = this.#options
       if (mode !== 'update' && !updatesOnly && fewest > 0 && cells.length >= fewest && canCopy(batch)) {
-        await copyRows(this.#client, mode, table, batch, this.#staged)
+        await copyRows(this.#transaction!, table, batch, { mode, staged: this.#staged, mayBeBinary: this.#mayBeBinary, isLast: isLast && index === groups.length - 1 })
         continue
       }
       const written = await this.#run(writeStatement(updatesOnly ? 'update' : mode, table, batch))
@@ -120,7 +146,7 @@ export class TableWriter {
 
   /** The table, made or extended where that is wanted. @throws a data error that names table, column and what to do */
   async #fittingTable(rows: readonly Row[]): Promise<Table> {
-    this.#table ??= await describeTable(this.#client, this.#name) ?? await this.#create(rows)
+    this.#table ??= await describeTable(await this.#client(), this.#name) ?? await this.#create(rows)
     const missing = missingColumn(this.#table, rows)
     if (missing === undefined) return this.#table
     const statement = this.#options.autoEvolve ? addColumnsStatement(this.#name, new Set(this.#table.columns.keys()), rows, this.#options.columnTypes) : undefined
@@ -128,14 +154,15 @@ export class TableWriter {
       throw dataError(`table ${this.#name} has no column "${missing}", which the record has; add it, let a transform drop the field, or set auto.evolve=true`)
     }
     await this.#alter(statement)
-    this.#table = await describeTable(this.#client, this.#name)
+    this.#table = await describeTable(await this.#client(), this.#name)
     return this.#table!
   }
 
   /** One at a time: PostgreSQL's own "if not exists" may meet a table that another transaction is making. */
   async #alter(statement: string): Promise<void> {
-    await this.#client.query(`select pg_advisory_xact_lock(hashtextextended('millrace', 0))`)
-    await this.#client.query(statement)
+    const client = await this.#client()
+    await client.query(`select pg_advisory_xact_lock(hashtextextended('millrace', 0))`)
+    await client.query(statement)
   }
 
   async #create(rows: readonly Row[]): Promise<Table> {
@@ -144,7 +171,7 @@ export class TableWriter {
       throw dataError(`there is no table ${this.#name}; create it, or set auto.create=true`)
     }
     await this.#alter(statement)
-    return (await describeTable(this.#client, this.#name))!
+    return (await describeTable(await this.#client(), this.#name))!
   }
 
   async #run({ text, values }: Statement): Promise<number> {
@@ -152,7 +179,8 @@ export class TableWriter {
     const prepare = known || this.#prepared.size < maxPreparedStatements
     if (!known && prepare) this.#prepared.add(text)
     const name = createHash('sha256').update(text).digest('hex').slice(0, 32)
-    const { rowCount } = await this.#client.query({ ...(prepare ? { name } : {}), text, values: [...values] })
+    const client = await this.#client()
+    const { rowCount } = await client.query({ ...(prepare ? { name } : {}), text, values: [...values] })
     return rowCount ?? 0
   }
 }

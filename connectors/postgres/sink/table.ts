@@ -2,6 +2,9 @@ import { connectorError } from 'millrace/connect'
 import type { Client } from 'pg'
 import type { ArrayForm, ColumnKind } from './cell-text.ts'
 
+/** Types whose values can be written as the bytes in which PostgreSQL keeps them. */
+export type BinaryForm = 'int2' | 'int4' | 'int8' | 'float4' | 'float8' | 'bool' | 'text' | 'json' | 'jsonb' | 'timestamptz' | 'timestamp' | 'date' | 'uuid' | 'bytea'
+
 /** A table as the database describes it. */
 export interface Table {
   /** Quoted, as statements name it. */
@@ -16,6 +19,8 @@ export interface Column {
   /** With length and precision, such as `numeric(10,2)`. */
   readonly type: string
   readonly kind: ColumnKind
+  /** How its values are written as bytes; null: as texts only. */
+  readonly binary: BinaryForm | null
   /** For arrays. */
   readonly array: ArrayForm
   /** The database makes its value; it cannot be written. */
@@ -28,6 +33,8 @@ interface ColumnRow extends Pick<Column, 'name' | 'type' | 'generated' | 'requir
   readonly typeName: string
   readonly isArray: boolean
   readonly isComposite: boolean
+  /** No type of that name that somebody else made. */
+  readonly isBuiltIn: boolean
   readonly delimiter: string
 }
 
@@ -35,7 +42,7 @@ interface ColumnRow extends Pick<Column, 'name' | 'type' | 'generated' | 'requir
 const columnsQuery = `
   select a.attname as name, format_type(a.atttypid, a.atttypmod) as type, a.attgenerated <> '' as generated,
          a.attnotnull and not a.atthasdef and a.attidentity = '' as required,
-         coalesce(e.typname, b.typname) as "typeName", e.oid is not null as "isArray", coalesce(e.typtype, b.typtype) = 'c' as "isComposite", coalesce(e.typdelim, ',') as delimiter
+         coalesce(e.typname, b.typname) as "typeName", e.oid is not null as "isArray", coalesce(e.typtype, b.typtype) = 'c' as "isComposite", b.typnamespace = 'pg_catalog'::regnamespace as "isBuiltIn", coalesce(e.typdelim, ',') as delimiter
   from pg_attribute a
   join pg_type t on t.oid = a.atttypid
   join pg_type b on b.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
@@ -47,9 +54,15 @@ const kindsByName: Readonly<Record<string, ColumnKind>> = {
   json: 'json', jsonb: 'json', timestamptz: 'timestamptz', timestamp: 'timestamp', date: 'date', time: 'time', bytea: 'bytea', point: 'point', hstore: 'hstore',
 }
 
-function columnOf({ typeName, isArray, isComposite, delimiter, ...column }: ColumnRow): Column {
+const binaryForms: Readonly<Record<string, BinaryForm>> = {
+  int2: 'int2', int4: 'int4', int8: 'int8', float4: 'float4', float8: 'float8', bool: 'bool', text: 'text', varchar: 'text', bpchar: 'text', json: 'json', jsonb: 'jsonb',
+  timestamptz: 'timestamptz', timestamp: 'timestamp', date: 'date', uuid: 'uuid', bytea: 'bytea',
+}
+
+function columnOf({ typeName, isArray, isComposite, isBuiltIn, delimiter, ...column }: ColumnRow): Column {
   const item = Object.hasOwn(kindsByName, typeName) ? kindsByName[typeName]! : 'other'
-  return { ...column, kind: isComposite ? 'composite' : isArray ? 'array' : item, array: { item, delimiter } }
+  const binary = isBuiltIn && !isArray && Object.hasOwn(binaryForms, typeName) ? binaryForms[typeName]! : null
+  return { ...column, kind: isComposite ? 'composite' : isArray ? 'array' : item, binary, array: { item, delimiter } }
 }
 
 const uniqueKeysQuery = `

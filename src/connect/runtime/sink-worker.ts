@@ -257,7 +257,7 @@ export class SinkWorker {
     try {
       await task.put(records)
     } catch (error) {
-      if (!bisects || records.length === 0 || (isStreamError(error) && error.retriable)) throw error
+      if (!bisects || records.length === 0 || (isStreamError(error) && (error.retriable || error.details['ofEarlierRecords'] === true))) throw error
       if (records.length === 1) return this.#rejected.reject(records[0]!, error)
       const middle = records.length >> 1
       await this.#put(records.slice(0, middle))

@@ -4,7 +4,7 @@ import type { ColumnKind } from '../../../../connectors/postgres/sink/cell-text.
 import { CopyText } from '../../../../connectors/postgres/sink/copy-text.ts'
 import type { Column } from '../../../../connectors/postgres/sink/table.ts'
 
-const column = (kind: ColumnKind): Column => ({ name: 'c', type: kind, kind, array: { item: 'other', delimiter: ',' }, generated: false, required: false })
+const column = (kind: ColumnKind): Column => ({ name: 'c', type: kind, kind, binary: null, array: { item: 'other', delimiter: ',' }, generated: false, required: false })
 
 /** As PostgreSQL's documentation of COPY has it. */
 function escaped(text: string | null): string {
@@ -27,10 +27,8 @@ it('writes each value as its text, with what has a meaning in COPY escaped, in w
     received += message.toString('utf8', 5)
   }
   for (let round = 0; round < 5; round++) {
-    for (const [index, [value, kind]] of cells.entries()) {
-      if (index > 0) copy.endCell()
-      copy.addCell(value, column(kind), false)
-    }
+    copy.startRow()
+    for (const [value, kind] of cells) copy.addCell(value, column(kind), false)
     copy.endRow()
     if (copy.isFull) receive()
   }
