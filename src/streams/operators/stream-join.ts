@@ -1,4 +1,5 @@
 import type { OuterJoinStore, ParkedRows } from '../state/outer-join-store.ts'
+import { WindowCursor } from '../state/window-cursor.ts'
 import type { WindowStore } from '../state/window-store.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { NodeOf } from '../topology/node.ts'
@@ -28,6 +29,7 @@ export function streamJoin(node: NodeOf<'streamJoin'>, context: OperatorContext)
   return operate(node, context, (output) => {
     const time = context.shared<JoinTime>(node.sharedTime, () => ({ streamTime: -1, oldestParked: Number.NEGATIVE_INFINITY }))
     const others = context.store(node, node.otherStore).view as WindowStore<unknown, unknown>
+    const cursor = new WindowCursor<unknown>()
     const parked = node.outerStore === null ? null : (context.store(node, node.outerStore).view as OuterJoinStore)
     const joined = (record: StreamRecord, other: unknown) =>
       node.side === 'left' ? node.joiner(record.value, other, record.key) : node.joiner(other, record.value, record.key)
@@ -50,10 +52,12 @@ export function streamJoin(node: NodeOf<'streamJoin'>, context: OperatorContext)
       if (parked !== null && timestamp === time.streamTime) flushParked(node, parked, time, record, afterMs, send)
       const to = Math.max(0, timestamp + afterMs)
       let matched = false
-      for (const other of others.fetch(key, Math.max(0, timestamp - beforeMs), to)) {
+      others.seek(cursor, key, Math.max(0, timestamp - beforeMs), to)
+      while (cursor.move()) {
         matched = true
-        parked?.remove(key, other.start, otherSide)
-        send(record, key, joined(record, other.value), Math.max(timestamp, other.start))
+        const { start } = cursor
+        parked?.remove(key, start, otherSide)
+        send(record, key, joined(record, cursor.value), Math.max(timestamp, start))
       }
       if (matched || !isOuterSide) return
       if (parked === null || to + graceMs < time.streamTime) output.next(record.withValue(joined(record, null)))

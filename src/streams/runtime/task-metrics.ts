@@ -80,7 +80,7 @@ type Method = (...args: readonly unknown[]) => unknown
 /** Names of Kafka Streams' metrics for the methods of every kind of store. */
 const operationOf: Readonly<Record<string, string>> = {
   get: 'get', getAsOf: 'get', put: 'put', putIfAbsent: 'put-if-absent', delete: 'delete', remove: 'remove', range: 'range', reverseRange: 'range',
-  all: 'all', reverseAll: 'all', prefixScan: 'prefix-scan', fetchOne: 'fetch', fetch: 'fetch', backwardFetch: 'fetch', fetchRange: 'fetch',
+  all: 'all', reverseAll: 'all', prefixScan: 'prefix-scan', fetchOne: 'fetch', fetch: 'fetch', seek: 'fetch', backwardFetch: 'fetch', fetchRange: 'fetch',
   backwardFetchRange: 'fetch', fetchAll: 'fetch', backwardFetchAll: 'fetch', fetchSession: 'fetch', findSessions: 'fetch', backwardFindSessions: 'fetch',
 }
 
@@ -104,7 +104,7 @@ function timedView(view: OpenStore['view'], timed: Timed): OpenStore['view'] {
   const methodOf = (name: PropertyKey, method: Method): Method => {
     const operation = typeof name === 'string' ? operationOf[name] : undefined
     if (operation === undefined) return (...args) => Reflect.apply(method, view, args)
-    const isOne = name === 'fetchOne' || name === 'fetchSession' || !rowOperations.has(operation)
+    const isOne = name === 'fetchOne' || name === 'seek' || name === 'fetchSession' || !rowOperations.has(operation)
     if (isOne) return (...args) => timed(operation, (): unknown => Reflect.apply(method, view, args))
     return (...args) => {
       const rows: unknown = Reflect.apply(method, view, args)

@@ -134,6 +134,11 @@ export class SegmentedByteStore implements ByteStore {
     }
   }
 
+  /** The segments that may have visible rows with such times, the oldest first. Only where rows are in memory. */
+  segmentsBetween(fromTime: number, toTime: number): readonly MemoryByteStore[] {
+    return this.#between(Math.max(fromTime, this.firstVisibleTime), toTime, false).map(({ rows }) => rows as MemoryByteStore)
+  }
+
   /** All rows with a time from `fromTime` to `toTime`, inclusive, in the order of time and then of key; also those out of retention that are still there. */
   *scanByTime(fromTime: number, toTime: number, reverse = false): Iterable<ByteEntry> {
     const bounds = { from: timeBound(Math.max(0, fromTime)), to: timeBound(Math.min(toTime, Number.MAX_SAFE_INTEGER - 1) + 1), reverse }

@@ -47,6 +47,11 @@ export function windowStartOf(key: Uint8Array): number {
   return readInt64(key, key.length - windowSuffix)
 }
 
+/** As `windowStartOf`, of a key in other bytes: `at` is where its times begin. */
+export function windowStartIn(bytes: Uint8Array, at: number): number {
+  return readInt64(bytes, at)
+}
+
 export function windowSequenceOf(key: Uint8Array): number {
   return readInt32(key, key.length - 4)
 }

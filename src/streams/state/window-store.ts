@@ -7,6 +7,7 @@ import { KeyedRows } from './keyed-rows.ts'
 import type { SegmentedByteStore } from './segmented-byte-store.ts'
 import { scanOf, windowsOfKey, windowsOfKeys } from './store-key-ranges.ts'
 import type { StoreNumber } from './store-place.ts'
+import type { WindowCursor } from './window-cursor.ts'
 import { windowKeys, windowSequenceOf, windowStartOf, windowSuffix, writeWindowSuffix } from './store-keys.ts'
 
 export interface WindowValue<V> {
@@ -110,6 +111,17 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
 
   backwardFetch(key: K, from: number, to: number): Iterable<WindowValue<V>> {
     return this.#ofKey(key, from, to, true)
+  }
+
+  /** Puts the cursor before the rows of `fetch`. */
+  seek(cursor: WindowCursor<V>, key: K, from: number, to: number): void {
+    const segments = this.#segments
+    if (this.#options.cached || !segments.isInMemory) {
+      cursor.follow(this.#ofKey(key, from, to, false))
+      return
+    }
+    const fromTime = Math.max(0, from, segments.firstNoticedTime, segments.firstVisibleTime)
+    cursor.walk(segments.segmentsBetween(fromTime, to), cursor.key.write(this.#options.keySerde, key, 0), fromTime, to, this.#options.valueSerde)
   }
 
   fetchRange(keyFrom: K | null, keyTo: K | null, from: number, to: number): Iterable<KeyValue<Windowed<K>, V>> {
