@@ -1,4 +1,5 @@
 /** The nouns of the log, as every layer names them. */
+import type { RecordPosition } from './record-position.ts'
 import type { Serde } from './serde.ts'
 
 export interface TopicPartition {
@@ -66,6 +67,12 @@ export interface RecordReader {
   /** What `recordAt` finds the record by, also when the reader has gone on. */
   readonly mark: number
   recordAt(mark: number): RecordView
+  /** True: the key is there and can be read, so that `keyOf` may do it when somebody looks. Absent: not known of any. */
+  isKeyReadable?(serde: Serde<unknown>): boolean
+  /** As `keyAs`, of the record of that mark, for which `isKeyReadable` was true. */
+  keyOf?<T>(mark: number, serde: Serde<T>): T
+  /** Where the record of that mark stands in the batch; good until it is asked again. Absent: there are no such bytes. */
+  positionOf?(mark: number): RecordPosition
 }
 
 export function partitionKey(topic: string, partition: number): string {

@@ -30,6 +30,11 @@ export interface Serde<T> {
    */
   deserializeFrom?(window: TextWindow, start: number, end: number): T
   /**
+   * True: `deserialize` of these bytes of `window` gives a value and does not throw, so it may wait until somebody looks. Values are never changed.
+   * Optional, for speed; it must cost less than `deserialize`.
+   */
+  isReadable?(window: TextWindow, start: number, end: number): boolean
+  /**
    * Writes what `serialize` gives to bytes[at…) and answers where it ends; -1: not enough room, or not this time, and
    * `serialize` is asked. Optional, for speed.
    */
@@ -53,6 +58,7 @@ export const stringSerde: Serde<string> = {
   deserialize: (bytes) => textOf(bytes, 0, bytes.length),
   deserializeRange: textOf,
   deserializeFrom: textFrom,
+  isReadable: (window, start, end) => window.isAscii(start, end),
   serializeInto: writeText,
   isExact: true,
 }

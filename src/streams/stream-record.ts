@@ -1,5 +1,5 @@
-import { StreamError } from '../core/index.ts'
-import type { Header, RecordReader, RecordView, Serde } from '../core/index.ts'
+import { StreamError, assert } from '../core/index.ts'
+import type { Header, RecordPosition, RecordReader, RecordView, Serde } from '../core/index.ts'
 
 /** Where a record was read from. Inside a punctuator there is none: topic '', partition and offset -1. */
 export interface RecordOrigin {
@@ -25,14 +25,20 @@ export interface InputBatch {
   readonly reader: RecordReader
 }
 
+/** In place of a key that nobody has looked at. */
+export const unread: unique symbol = Symbol('unread')
+
+/** What a record was made with: its key, or `unread`. */
+let heldKey: (record: StreamRecord) => unknown
+
 /** The origin of a record that was read: the bytes are looked up in its batch when somebody asks. */
 export class InputOrigin implements RecordOrigin {
   // Declared, not defined as fields: V8 then makes the object in one step, within the code that asks for it.
   declare readonly offset: number
   declare private readonly batch: InputBatch
   declare private readonly mark: number
-  /** As they were read. */
-  declare private readonly key: unknown
+  /** As they were read; `unread` until somebody looks. */
+  declare private keyOrUnread: unknown
   declare private readonly value: unknown
   declare private readonly headers: readonly Header[]
 
@@ -41,7 +47,7 @@ export class InputOrigin implements RecordOrigin {
     this.offset = offset
     this.batch = batch
     this.mark = mark
-    this.key = key
+    this.keyOrUnread = key
     this.value = value
     this.headers = headers
   }
@@ -67,11 +73,35 @@ export class InputOrigin implements RecordOrigin {
     return this.batch.reader.recordAt(this.mark)
   }
 
-  /** What was read, where these serdes would write `record` with just the bytes, key, value and headers, that it was read from; else null. */
-  unchanged({ key, value, headers }: StreamRecord, keySerde: Serde<unknown>, valueSerde: Serde<unknown>): RecordView | null {
+  /** Decoded now, if nobody has looked before. */
+  readKey(): unknown {
+    const { keyOrUnread, batch } = this
+    if (keyOrUnread !== unread) return keyOrUnread
+    const { place, reader } = batch
+    assert(reader.keyOf !== undefined, 'a key was left for later by a reader that reads at once')
+    return (this.keyOrUnread = reader.keyOf(this.mark, place.keySerde))
+  }
+
+  /**
+   * Where the key of `record` stands in the batch, if this serde would write just the bytes that it was read from; else null. Good until the next call
+   * for a record of that batch.
+   */
+  keyPosition(record: StreamRecord, keySerde: Serde<unknown>): RecordPosition | null {
+    const key = heldKey(record)
+    if (key !== unread && (key === null || key !== this.keyOrUnread)) return null
+    return writesWhatWasRead(this.batch.place.keySerde, keySerde) ? this.#position() : null
+  }
+
+  /** As `keyPosition`, where that is so of key, value and headers, and they can be copied as they stand. */
+  position(record: StreamRecord, keySerde: Serde<unknown>, valueSerde: Serde<unknown>): RecordPosition | null {
+    const key = heldKey(record)
     const { place } = this.batch
-    if (headers !== this.headers || key !== this.key || value !== this.value) return null
-    return writesWhatWasRead(place.keySerde, keySerde) && writesWhatWasRead(place.valueSerde, valueSerde) ? this.read : null
+    if (record.value !== this.value || record.headers !== this.headers || (key !== unread && key !== this.keyOrUnread)) return null
+    return writesWhatWasRead(place.keySerde, keySerde) && writesWhatWasRead(place.valueSerde, valueSerde) ? this.#position() : null
+  }
+
+  #position(): RecordPosition | null {
+    return this.batch.reader.positionOf?.(this.mark) ?? null
   }
 }
 
@@ -86,19 +116,29 @@ function writesWhatWasRead(reader: Serde<unknown>, writer: Serde<unknown>): bool
  */
 export class StreamRecord<K = unknown, V = unknown> {
   // Declared, not defined as fields: V8 then makes the object in one step, within the code that asks for it.
-  declare readonly key: K
+  /** Or `unread`: then `origin` reads it. */
+  declare private readonly held: K | typeof unread
   declare readonly value: V
   /** Event time, milliseconds since the epoch, at least 0. */
   declare readonly timestamp: number
   declare readonly headers: readonly Header[]
   declare readonly origin: RecordOrigin
 
-  constructor(key: K, value: V, timestamp: number, headers: readonly Header[], origin: RecordOrigin) {
-    this.key = key
+  static {
+    heldKey = (record) => record.held
+  }
+
+  constructor(key: K | typeof unread, value: V, timestamp: number, headers: readonly Header[], origin: RecordOrigin) {
+    this.held = key
     this.value = value
     this.timestamp = timestamp
     this.headers = headers
     this.origin = origin
+  }
+
+  get key(): K {
+    const { held } = this
+    return held === unread ? ((this.origin as InputOrigin).readKey() as K) : held
   }
 
   /** The topic of the input record that led to this one. */
@@ -119,7 +159,7 @@ export class StreamRecord<K = unknown, V = unknown> {
   }
 
   withValue<V2>(value: V2): StreamRecord<K, V2> {
-    return new StreamRecord(this.key, value, this.timestamp, this.headers, this.origin)
+    return new StreamRecord<K, V2>(this.held, value, this.timestamp, this.headers, this.origin)
   }
 
   with<K2, V2>(key: K2, value: V2): StreamRecord<K2, V2> {
@@ -129,11 +169,11 @@ export class StreamRecord<K = unknown, V = unknown> {
   /** @throws INVALID_TIMESTAMP for a negative one */
   withTimestamp(timestamp: number): StreamRecord<K, V> {
     if (!(timestamp >= 0)) throw new StreamError('INVALID_TIMESTAMP', `a record cannot have the timestamp ${timestamp}; give milliseconds since the epoch, 0 or more`)
-    return new StreamRecord(this.key, this.value, timestamp, this.headers, this.origin)
+    return new StreamRecord<K, V>(this.held, this.value, timestamp, this.headers, this.origin)
   }
 
   withHeaders(headers: readonly Header[]): StreamRecord<K, V> {
-    return new StreamRecord(this.key, this.value, this.timestamp, headers, this.origin)
+    return new StreamRecord<K, V>(this.held, this.value, this.timestamp, headers, this.origin)
   }
 
   /** The same record in all but what is given: for results that have a time of their own. */

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { RecordBatchBuilder, jsonSerde, stringSerde, zodSerde } from '../../src/core/index.ts'
-import type { RecordView } from '../../src/core/index.ts'
+import type { RecordPosition } from '../../src/core/index.ts'
 import { RecordBatchView } from '../../src/core/log/record-batch.ts'
-import { InputOrigin, StreamRecord } from '../../src/streams/stream-record.ts'
+import { InputOrigin, StreamRecord, unread } from '../../src/streams/stream-record.ts'
 
 function readRecord(serde = stringSerde) {
   const builder = new RecordBatchBuilder({ maxBytes: 1_000 })
@@ -11,14 +11,18 @@ function readRecord(serde = stringSerde) {
   const reader = new RecordBatchView(builder.build().bytes).reader()
   reader.next()
   const { headers } = reader
-  const [key, value] = [reader.keyAs(stringSerde), reader.valueAs(serde)]
-  const origin = new InputOrigin({ place: { topic: 't', partition: 3, keySerde: stringSerde, valueSerde: serde }, reader }, reader.offset, reader.mark, key, value, headers)
-  return { view: reader.recordAt(reader.mark), origin, record: new StreamRecord(key, value, 5, headers, origin) }
+  expect(reader.isKeyReadable(stringSerde)).toBe(true)
+  const value = reader.valueAs(serde)
+  const origin = new InputOrigin({ place: { topic: 't', partition: 3, keySerde: stringSerde, valueSerde: serde }, reader }, reader.offset, reader.mark, unread, value, headers)
+  reader.next()
+  return { origin, record: new StreamRecord<string, string | null>(unread, value, 5, headers, origin) }
 }
 
-function shown(view: RecordView | null) {
-  return view && [view.offset, view.timestamp, String(view.key), String(view.value), view.headers]
+function shown(position: RecordPosition | null) {
+  return position && [position.keyLength, Buffer.from(position.window.bytes.subarray(position.bodyAt, position.end)).toString('latin1')]
 }
+
+const body = [1, '\u0002k\u000e"value"\u0002\u0002h\u0001']
 
 describe('InputOrigin', () => {
   it('says where a record was read, and with what bytes, also when reading has gone on', () => {
@@ -27,29 +31,48 @@ describe('InputOrigin', () => {
   })
 
   it('gives what was read for a record that would be written with the same bytes, whatever its timestamp', () => {
-    const { view, origin, record } = readRecord()
-    expect(shown(origin.unchanged(record, stringSerde, stringSerde))).toEqual(shown(view))
-    expect(shown(origin.unchanged(record.withTimestamp(9).withValue('"value"'), stringSerde, stringSerde))).toEqual(shown(view))
+    const { origin, record } = readRecord()
+    expect(shown(origin.position(record, stringSerde, stringSerde))).toEqual(body)
+    expect(shown(origin.position(record.withTimestamp(9).withValue('"value"'), stringSerde, stringSerde))).toEqual(body)
   })
 
   it('takes two serdes that write alike for one', () => {
-    const { view, origin, record } = readRecord()
-    expect(shown(origin.unchanged(record, zodSerde(z.string()), zodSerde(z.string())))).toEqual(shown(view))
-    expect(origin.unchanged(record, stringSerde, zodSerde(z.string().max(9)))).toBeNull()
+    const { origin, record } = readRecord()
+    expect(shown(origin.position(record, zodSerde(z.string()), zodSerde(z.string())))).toEqual(body)
+    expect(origin.position(record, stringSerde, zodSerde(z.string().max(9)))).toBeNull()
   })
 
   it('gives nothing once key, value or headers are others, or are written otherwise', () => {
     const { origin, record } = readRecord()
-    expect(origin.unchanged(record.withKey('other'), stringSerde, stringSerde)).toBeNull()
-    expect(origin.unchanged(record.withValue('other'), stringSerde, stringSerde)).toBeNull()
-    expect(origin.unchanged(record.withHeaders([]), stringSerde, stringSerde)).toBeNull()
-    expect(origin.unchanged(record, stringSerde, jsonSerde<string>())).toBeNull()
+    expect(origin.position(record.withKey('other'), stringSerde, stringSerde)).toBeNull()
+    expect(origin.position(record.withValue('other'), stringSerde, stringSerde)).toBeNull()
+    expect(origin.position(record.withHeaders([]), stringSerde, stringSerde)).toBeNull()
+    expect(origin.position(record, stringSerde, jsonSerde<string>())).toBeNull()
   })
 
   it('gives nothing where a value may have been changed in place or may be written in another form', () => {
     const json = jsonSerde<string>()
     const { origin, record } = readRecord(json)
-    expect(origin.unchanged(record, stringSerde, json)).toBeNull()
+    expect(origin.position(record, stringSerde, json)).toBeNull()
+  })
+})
+
+describe('a key that is read when somebody looks', () => {
+  it('is the same for the record and for all that it led to', () => {
+    const { record } = readRecord()
+    const others = [record.withValue(1), record.withTimestamp(7), record.withHeaders([])]
+    expect([record, ...others].map(({ key }) => key)).toEqual(['k', 'k', 'k', 'k'])
+    expect(record.withKey('other').key).toBe('other')
+  })
+
+  it('is written as it stands, looked at or not, whatever became of the value; but not another, nor in another form', () => {
+    const { origin, record } = readRecord()
+    const lengths = () => [record, record.withValue('other'), record.withHeaders([]), record.withKey('k')].map((each) => origin.keyPosition(each, stringSerde)?.keyLength)
+    expect(lengths()).toEqual([1, 1, 1, undefined])
+    expect(record.key).toBe('k')
+    expect(lengths()).toEqual([1, 1, 1, 1])
+    expect(origin.keyPosition(record.withKey('l'), stringSerde)).toBeNull()
+    expect(origin.keyPosition(record, jsonSerde<string>() as never)).toBeNull()
   })
 })
 

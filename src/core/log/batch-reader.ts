@@ -1,3 +1,4 @@
+import { RecordPosition } from '../record-position.ts'
 import type { Header, RecordReader, RecordView } from '../record.ts'
 import type { Serde } from '../serde.ts'
 import { ensureExhausted, headersAt, readKeyAs, readRecord, readValueAs } from './lazy-record.ts'
@@ -11,6 +12,7 @@ export class BatchReader implements RecordReader {
   readonly #fromOffset: number
   readonly #limit: number
   readonly #count: number
+  readonly #position: RecordPosition
   #left: number
   /** Where the next record begins. */
   #at: number
@@ -26,6 +28,7 @@ export class BatchReader implements RecordReader {
   constructor({ bytes, at, end }: ByteCursor, base: RecordBase, recordCount: number, fromOffset: number) {
     this.#bytes = bytes
     this.#base = base
+    this.#position = new RecordPosition(base.window)
     this.#count = this.#left = recordCount
     this.#fromOffset = fromOffset
     this.#limit = end
@@ -65,6 +68,20 @@ export class BatchReader implements RecordReader {
 
   recordAt(mark: number): RecordView {
     return readRecord({ bytes: this.#bytes, at: mark, end: this.#limit }, this.#base)
+  }
+
+  isKeyReadable(serde: Serde<unknown>): boolean {
+    return this.#keyLength >= 0 && serde.isReadable !== undefined && serde.isReadable(this.#base.window, this.#keyAt, this.#keyAt + this.#keyLength)
+  }
+
+  keyOf<T>(mark: number, serde: Serde<T>): T {
+    const { keyAt, keyLength } = this.positionOf(mark)
+    return readKeyAs(serde, this.#base.window, keyAt, keyAt + keyLength)
+  }
+
+  positionOf(mark: number): RecordPosition {
+    this.#position.find(mark)
+    return this.#position
   }
 
   /** A record as nearly all are: false, with nothing changed, where a number in front of key or value is longer, or anything is wrong. */

@@ -100,15 +100,6 @@ export class LazyRecord implements RecordView {
     return this.#readHeaders()
   }
 
-  /** Bytes of the body: lengths, key, value and headers, which do not depend on the batch. */
-  get bodyLength(): number {
-    return this.#end - this.#bodyAt
-  }
-
-  copyBody(target: Uint8Array, targetView: DataView, at: number): void {
-    this.#window.copy(this.#bodyAt, this.#end, target, targetView, at)
-  }
-
   #readHeaders(): readonly Header[] {
     return headersAt(this.#bytes, this.#valueAt + Math.max(0, this.#valueLength), this.#end)
   }
@@ -119,9 +110,12 @@ const copiedCharacters = 12
 
 const noHeaders: readonly Header[] = Object.freeze([])
 
-/** Of the bytes of a key. Keys are what programs keep: a long one, cut from the window, would keep that. */
+/**
+ * Of the bytes of a key. Keys are what programs keep: a long one, cut from the window, would keep that. The window is not moved back for one that is
+ * looked at late.
+ */
 export function readKeyAs<T>(serde: Serde<T>, window: TextWindow, start: number, end: number): T {
-  return end - start <= copiedCharacters ? readValueAs(serde, window, start, end) : readBytesAs(serde, window.bytes, start, end)
+  return end - start <= copiedCharacters && start >= window.from ? readValueAs(serde, window, start, end) : readBytesAs(serde, window.bytes, start, end)
 }
 
 export function readValueAs<T>(serde: Serde<T>, window: TextWindow, start: number, end: number): T {

@@ -1,11 +1,11 @@
 import { assert } from '../assert.ts'
 import type { UnsealedBatch } from '../broker.ts'
 import { StreamError } from '../errors.ts'
-import type { Header, RecordView } from '../record.ts'
+import { RecordPosition } from '../record-position.ts'
+import type { Header } from '../record.ts'
 import type { Serde } from '../serde.ts'
 import { compressionCodec, compressionNames } from './compression.ts'
 import type { CompressionName } from './compression-codec.ts'
-import { LazyRecord } from './lazy-record.ts'
 import { batchHeaderBytes, writeUncheckedHeader } from './record-batch.ts'
 import { varintSize, writeVarint } from './varint.ts'
 
@@ -124,7 +124,7 @@ export class RecordBatchBuilder {
     if (count >= shortVarints || this.#end > limit || !(Number.isSafeInteger(timestamp) && timestamp >= -1)) return false
     if (count === 0) this.#baseTimestamp = this.#maxTimestamp = timestamp
     const delta = timestamp - this.#baseTimestamp
-    const expectedKey = typeof key === 'string' ? key.length : 8
+    const expectedKey = typeof key === 'string' ? key.length : key instanceof RecordPosition ? key.keyLength : 8
     const expectedValue = typeof value === 'string' ? value.length : this.#lastValueLength
     const reserved = expectedKey + expectedValue < 56 ? 1 : 2
     const start = this.#end + reserved
@@ -157,13 +157,13 @@ export class RecordBatchBuilder {
    * Adds key, value and headers of a record that was read, as they stand in its batch. False: as `add`.
    * @throws INVALID_TIMESTAMP
    */
-  addRead(record: RecordView, timestamp: number): boolean {
-    if (!(record instanceof LazyRecord)) return this.add(record.key, record.value, timestamp, record.headers)
+  addRead(position: RecordPosition, timestamp: number): boolean {
     if (!(Number.isSafeInteger(timestamp) && timestamp >= -1)) throw notATimestamp(timestamp)
     const count = this.#count
     if (count === 0) this.#baseTimestamp = this.#maxTimestamp = timestamp
     const delta = timestamp - this.#baseTimestamp
-    const { bodyLength } = record
+    const { window, bodyAt, end } = position
+    const bodyLength = end - bodyAt
     const length = 1 + varintSize(delta) + varintSize(count) + bodyLength
     if (!this.#makeRoom(this.#end + varintSize(length) + length)) return false
     const bytes = this.#bytes
@@ -171,7 +171,7 @@ export class RecordBatchBuilder {
     bytes[at] = 0
     at = writeVarint(bytes, at + 1, delta)
     at = writeVarint(bytes, at, count)
-    record.copyBody(bytes, this.#view, at)
+    window.copy(bodyAt, end, bytes, this.#view, at)
     this.#end = at + bodyLength
     if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
     this.#count = count + 1

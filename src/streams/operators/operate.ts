@@ -2,6 +2,8 @@ import type { OperatorFunction } from 'rxjs'
 import { Observable, Subscriber } from '../rx.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { TopologyNode } from '../topology/node.ts'
+import { fuseSteps } from './fused-steps.ts'
+import type { PlainStep } from './fused-steps.ts'
 import type { OperatorContext } from './operator-context.ts'
 
 /** `steps`: the operator handles one record after the other, so that it can be made one with its neighbours. */
@@ -28,14 +30,16 @@ interface Step {
   readonly node: TopologyNode
   readonly context: OperatorContext
   readonly start: (output: Output) => (record: StreamRecord) => void
+  /** What `start` comes to, for steps that send on one record at most; null for others. */
+  readonly plain: PlainStep | null
 }
 
 /**
  * An operator from a function that handles one record. What the function throws ends the pipeline with an error that names
  * the node, unless the policy is to go on. Errors never travel upwards: each operator catches its own.
  */
-export function operate(node: TopologyNode, context: OperatorContext, start: Step['start']): NodeOperator {
-  return operatorOf([{ node, context, start }])
+export function operate(node: TopologyNode, context: OperatorContext, start: Step['start'], plain: PlainStep | null = null): NodeOperator {
+  return operatorOf([{ node, context, start, plain }])
 }
 
 /** `first`, then `second`, as one operator, in which they call each other directly; null where one of them is more than a function of a record. */
@@ -46,10 +50,28 @@ export function fuse(first: NodeOperator, second: NodeOperator): NodeOperator | 
 function operatorOf(steps: readonly Step[]): NodeOperator {
   const operator = (source: Observable<StreamRecord>) =>
     new Observable<StreamRecord>((subscriber) => {
-      const first = steps.reduceRight<Output>((output, step) => new GuardedStep(step, output, subscriber), subscriber)
-      return source.subscribe(new StepsInput(first, subscriber))
+      return source.subscribe(new StepsInput(connect(steps, subscriber), subscriber))
     })
   return Object.assign(operator, { steps })
+}
+
+/** From the last step to the first: neighbours that can be made one function are. */
+function connect(steps: readonly Step[], subscriber: Subscriber<StreamRecord>): Output {
+  let output: Output = subscriber
+  for (let end = steps.length; end > 0;) {
+    let start = end
+    while (start > 0 && steps[start - 1]!.plain !== null) start--
+    const fused = start < end ? fusedRun(steps.slice(start, end), output, subscriber) : null
+    if (fused === null) start = end - 1
+    output = fused ?? new GuardedStep(steps[start]!, output, subscriber)
+    end = start
+  }
+  return output
+}
+
+function fusedRun(steps: readonly Step[], output: Output, subscriber: Subscriber<StreamRecord>): Output | null {
+  const fail = (index: number, record: StreamRecord, error: unknown) => failed(steps[index]!, record, error, subscriber)
+  return fuseSteps(steps[0]!.node, steps.map(({ plain }) => plain!), { output, subscriber, fail })
 }
 
 /** Takes records straight to the first step, without what RxJS puts between a source and an observer; the end goes to those behind the last one. */
@@ -83,9 +105,12 @@ class GuardedStep implements Output {
     try {
       this.#handle(record)
     } catch (error) {
-      const { node, context } = this.#step
-      if (error instanceof Refusal) this.#subscriber.error(error.failure)
-      else if (!context.continueAfter(node, record, error)) this.#subscriber.error(context.failure(node, record, error))
+      failed(this.#step, record, error, this.#subscriber)
     }
   }
+}
+
+function failed({ node, context }: Step, record: StreamRecord, error: unknown, subscriber: Subscriber<StreamRecord>): void {
+  if (error instanceof Refusal) subscriber.error(error.failure)
+  else if (!context.continueAfter(node, record, error)) subscriber.error(context.failure(node, record, error))
 }

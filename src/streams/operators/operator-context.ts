@@ -1,4 +1,4 @@
-import type { Header, RecordView, Serde } from '../../core/index.ts'
+import type { Header, RecordPosition, Serde } from '../../core/index.ts'
 import type { OpenStore } from '../state/open-store.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { SinkNode, TopologyNode } from '../topology/node.ts'
@@ -22,8 +22,8 @@ export interface OperatorContext {
   dropped(node: TopologyNode, reason: string): void
   /** Hands a record to the collector; null as the partition leaves the choice to the producer. */
   send(topic: string, partition: number | null, key: Uint8Array | null, value: Uint8Array | null, timestamp: number, headers: readonly Header[]): void
-  /** As `send`, of key, value and headers of a record that was read, just as they are. */
-  sendRead(topic: string, record: RecordView, timestamp: number): void
+  /** As `send` to the partition of the key, of key, value and headers of a record that was read, just as they stand there. False: not this way, and nothing was sent. */
+  sendRead(topic: string, position: RecordPosition, timestamp: number): boolean
   /** As `send` to the partition of the key, of what the serdes write; false: not this way, and nothing was sent. @throws what the serdes throw */
   sendSerialized<K, V>(topic: string, keySerde: Serde<K>, key: K | null, valueSerde: Serde<V>, value: V | null, timestamp: number): boolean
   /** The topic's name in the broker: internal topics get the application id in front. */

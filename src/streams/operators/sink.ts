@@ -1,4 +1,4 @@
-import { StreamError } from '../../core/index.ts'
+import { StreamError, readKeySerde } from '../../core/index.ts'
 import type { Header } from '../../core/index.ts'
 import { missingTopics } from '../missing-topics.ts'
 import { ScratchBytes } from '../state/scratch-bytes.ts'
@@ -12,11 +12,6 @@ import type { OperatorContext } from './operator-context.ts'
 const leastLimit = 512
 /** A batch of one record is so much larger than its key and value: its header, and the record's own numbers. */
 const batchOverhead = 61 + 25
-
-/** The bytes that a value of an exact serde takes at most. */
-function sizeBound(value: unknown): number {
-  return typeof value === 'string' ? 3 * value.length : 8
-}
 
 function fits(context: OperatorContext, topic: string, size: number): boolean {
   return size <= leastLimit || size + batchOverhead <= context.batchLimit(topic)
@@ -46,18 +41,21 @@ export function sink(node: NodeOf<'sink'>, context: OperatorContext): NodeOperat
   const scratchOfValue = new ScratchBytes()
   return operate(node, context, () => (record) => {
     const name = fixedTopic ?? (topic as Exclude<typeof topic, string>)(record.value, record.key, record)
-    const sizeOfOthers = record.headers.length === 0 ? 0 : sizeOfHeaders(record.headers)
     let key: Uint8Array | null
     let value: Uint8Array | null
     try {
       if (fixedTopic === null && !context.hasTopic(name)) throw missingTopics([name])
-      const read = partitioner === null && record.origin instanceof InputOrigin ? record.origin.unchanged(record, node.keySerde, node.valueSerde) : null
-      if (read !== null && fits(context, name, sizeBound(record.key) + sizeBound(record.value) + sizeOfOthers)) {
-        context.sendRead(name, read, record.timestamp)
-        return
+      if (partitioner === null) {
+        const { origin, timestamp } = record
+        const read = origin instanceof InputOrigin ? origin.position(record, keySerde, valueSerde) : null
+        if (read !== null && fits(context, name, read.end - read.bodyAt) && context.sendRead(name, read, timestamp)) return
+        // A batch takes no more than its topic, so a record that is in one is not too large.
+        if (isDirect && record.headers.length === 0) {
+          const readKey = origin instanceof InputOrigin ? origin.keyPosition(record, keySerde) : null
+          if (readKey === null ? context.sendSerialized(name, keySerde, record.key, valueSerde, record.value, timestamp) : context.sendSerialized(name, readKeySerde, readKey, valueSerde, record.value, timestamp)) return
+        }
       }
-      // A batch takes no more than its topic, so a record that is in one is not too large.
-      if (isDirect && record.headers.length === 0 && context.sendSerialized(name, keySerde, record.key, valueSerde, record.value, record.timestamp)) return
+      const sizeOfOthers = record.headers.length === 0 ? 0 : sizeOfHeaders(record.headers)
       key = record.key === null ? null : scratchOfKey.of(node.keySerde, record.key)
       value = record.value === null ? null : scratchOfValue.of(node.valueSerde, record.value)
       requireRoom(context, name, (key?.length ?? 0) + (value?.length ?? 0) + sizeOfOthers)

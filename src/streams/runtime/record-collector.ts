@@ -1,13 +1,13 @@
-import type { Header, RecordView, Serde, TopicPartition, UnsealedBatch } from '../../core/index.ts'
-import { RecordBatchBuilder, bytesSerde, partitionForKey } from '../../core/index.ts'
+import type { Header, RecordPosition, Serde, TopicPartition, UnsealedBatch } from '../../core/index.ts'
+import { RecordBatchBuilder, bytesSerde, partitionForKey, readKeySerde } from '../../core/index.ts'
 import { ScratchBytes } from '../state/scratch-bytes.ts'
 
 /** Takes what a task writes: results, changelogs and dead letters, in the order of writing. */
 export interface RecordCollector {
   /** `partition` null: by the hash of the key, or any for a null key. The bytes are copied before it returns. */
   send(topic: string, partition: number | null, key: Uint8Array | null, value: Uint8Array | null, timestamp: number, headers: readonly Header[]): void
-  /** As `send`, of key, value and headers of a record that was read. Optional, for speed. */
-  sendRead?(topic: string, partition: number | null, record: RecordView, timestamp: number): void
+  /** As `send` to the partition of the key, of key, value and headers of a record that was read, as they stand there. False: nothing was sent. Optional, for speed. */
+  sendRead?(topic: string, position: RecordPosition, timestamp: number): boolean
   /**
    * As `send` to the partition of the key, of what the serdes write, without headers. False: it cannot be done this way, or there is no
    * room in the batch; nothing was sent. @throws what the serdes throw. Optional, for speed.
@@ -57,13 +57,13 @@ export class BatchingCollector implements RecordCollector {
     builder.add(key, value, timestamp, headers)
   }
 
-  sendRead(topic: string, partition: number | null, record: RecordView, timestamp: number): void {
+  sendRead(topic: string, position: RecordPosition, timestamp: number): boolean {
     const batches = this.#last?.topic === topic ? this.#last : this.#batchesOf(topic)
-    const target = partition ?? partitionOf(record.key, batches)
+    const target = position.keyLength < 0 ? batches.sticky : batches.partitions === 1 ? 0 : partitionForKey(this.#keyScratch.of(readKeySerde, position), batches.partitions)
     const builder = (batches.builders[target] ??= new RecordBatchBuilder({ maxBytes: batches.maxBatchBytes }))
-    if (builder.addRead(record, timestamp)) return
+    if (builder.addRead(position, timestamp)) return true
     this.#sendOut(batches, target, builder)
-    builder.addRead(record, timestamp)
+    return builder.addRead(position, timestamp)
   }
 
   sendSerialized<K, V>(topic: string, keySerde: Serde<K>, key: K | null, valueSerde: Serde<V>, value: V | null, timestamp: number): boolean {

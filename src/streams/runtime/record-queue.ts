@@ -1,6 +1,6 @@
 import { StreamError } from '../../core/index.ts'
 import type { Header, RecordBatch, RecordReader, RecordView } from '../../core/index.ts'
-import { InputOrigin, StreamRecord } from '../stream-record.ts'
+import { InputOrigin, StreamRecord, unread } from '../stream-record.ts'
 import type { InputBatch, InputPlace, RecordOrigin } from '../stream-record.ts'
 import type { SourceNode } from '../topology/node.ts'
 import { ViewReader } from './view-reader.ts'
@@ -141,7 +141,7 @@ export class RecordQueue {
     const { timestampExtractor } = this.#options.source
     const timestamp = timestampExtractor === null ? record.timestamp : this.#extract(timestampExtractor, record)
     if (timestamp === null) return null
-    if (timestamp >= 0) return timestamp === record.timestamp ? record : record.at(record.key, record.value, timestamp)
+    if (timestamp >= 0) return timestamp === record.timestamp ? record : record.withTimestamp(timestamp)
     if (timestampExtractor === null) throw negativeTimestamp(this.#options, record)
     this.#options.onDropped('negative timestamp')
     return null
@@ -169,7 +169,9 @@ function readRecord(batch: InputBatch, offset: number, mark: number, key: unknow
   return new StreamRecord(key, value, timestamp, headers, new InputOrigin(batch, offset, mark, key, value, headers))
 }
 
+/** Not yet, where it can be done when somebody looks. */
 function readKey(reader: RecordReader, { keySerde, rejectsNullKey }: SourceNode): unknown {
+  if (reader.isKeyReadable?.(keySerde) === true) return unread
   const key = reader.keyAs(keySerde)
   if (key === null && rejectsNullKey && !reader.hasKey) throw nullRefused('key')
   return key

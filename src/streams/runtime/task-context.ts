@@ -1,5 +1,5 @@
 import { AssertionError, StreamError } from '../../core/index.ts'
-import type { ErrorCode, Header, RecordView, Serde } from '../../core/index.ts'
+import type { ErrorCode, Header, RecordPosition, RecordView, Serde } from '../../core/index.ts'
 import type { Output } from '../operators/operate.ts'
 import { AsyncWork } from '../operators/async-work.ts'
 import type { OperatorContext } from '../operators/operator-context.ts'
@@ -93,10 +93,8 @@ export class TaskContext implements OperatorContext {
     this.#options.collector.send(topic, partition, key, value, timestamp, headers)
   }
 
-  sendRead(topic: string, record: RecordView, timestamp: number): void {
-    const { collector } = this.#options
-    if (collector.sendRead === undefined) collector.send(topic, null, record.key, record.value, timestamp, record.headers)
-    else collector.sendRead(topic, null, record, timestamp)
+  sendRead(topic: string, position: RecordPosition, timestamp: number): boolean {
+    return this.#options.collector.sendRead?.(topic, position, timestamp) ?? false
   }
 
   sendSerialized<K, V>(topic: string, keySerde: Serde<K>, key: K | null, valueSerde: Serde<V>, value: V | null, timestamp: number): boolean {

@@ -124,18 +124,21 @@ describe('RecordBatchBuilder', () => {
     source.add(bytes('k'.repeat(90)), null, 7)
     for (let index = 0; index < 200; index++) source.add(bytes(`key-${index}`), bytes('é'.repeat(index)), 8 + index)
     const built: (readonly [Uint8Array, Uint8Array])[] = []
-    for (const record of new RecordBatchView(source.build().bytes)) {
+    const reader = new RecordBatchView(source.build().bytes).reader()
+    while (reader.next()) {
+      const record = reader.recordAt(reader.mark)
+      const position = reader.positionOf(reader.mark)
       const timestamp = record.timestamp * 37
-      const [fits, expected] = [copies.addRead(record, timestamp), parts.add(record.key, record.value, timestamp, record.headers)]
+      const [fits, expected] = [copies.addRead(position, timestamp), parts.add(record.key, record.value, timestamp, record.headers)]
       expect(fits).toBe(expected)
       if (fits) continue
       built.push([copies.build().bytes, parts.build().bytes])
-      copies.addRead(record, timestamp)
+      copies.addRead(position, timestamp)
       parts.add(record.key, record.value, timestamp, record.headers)
     }
     expect(built.length).toBeGreaterThan(10)
     for (const [copied, added] of built) expect(Buffer.compare(copied, added)).toBe(0)
-    expect(() => copies.addRead({ offset: 0, timestamp: 0, key: null, value: null, headers: [] }, -2)).toThrow()
+    expect(() => copies.addRead(reader.positionOf(reader.mark), -2)).toThrow()
   })
 
   it('writes what serdes give straight into the batch just as if their bytes were added', () => {

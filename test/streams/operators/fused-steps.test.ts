@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest'
+import { runTimeCode } from '../../../src/core/index.ts'
+import { argumentsSeen, fuseSteps } from '../../../src/streams/operators/fused-steps.ts'
+import type { PlainStep } from '../../../src/streams/operators/fused-steps.ts'
+import { StreamRecord, noHeaders, noOrigin } from '../../../src/streams/stream-record.ts'
+
+function run(steps: readonly PlainStep[], records: readonly StreamRecord[]) {
+  const sent: StreamRecord[] = []
+  const failures: unknown[] = []
+  const subscriber = { closed: false }
+  const fused = fuseSteps({}, steps, {
+    subscriber,
+    output: { next: (record) => { sent.push(record) } },
+    fail: (step, record, error) => { failures.push([step, record.key, record.value, (error as Error).message]) },
+  })!
+  for (const record of records) fused.next(record)
+  return { sent, failures, fused, subscriber }
+}
+
+const record = (key: unknown, value: unknown) => new StreamRecord(key, value, 7, noHeaders, noOrigin)
+const shown = ({ key, value }: StreamRecord) => [key, value]
+
+describe('argumentsSeen', () => {
+  it('counts the parameters of arrow functions that can look at nothing else', () => {
+    expect([() => 0, (a: number) => a, (a: number, b: number) => a + b, (a: number, b: number, c: number) => a + b + c].map(argumentsSeen)).toEqual([0, 1, 2, 3])
+    expect([({ a }: { a: number }) => a, ([a, b]: number[]) => a! + b!, ({ a, b }: { a: { c: number }; b: number }, k: string) => `${a.c}${b}${k}`].map(argumentsSeen)).toEqual([1, 1, 2])
+    expect(['value => value', 'async (\nvalue,\n) => value', '$a => $a'].map((text) => argumentsSeen(runTimeCode(`return ${text}`, [])!() as () => unknown))).toEqual([1, 1, 1])
+  })
+
+  it('takes any other function for one that looks at all of them', () => {
+    const withDefault = (a: number, b = 2) => a + b
+    const withRest = (a: number, ...rest: number[]) => a + rest.length
+    const nested = ({ a: { b } = { b: 1 } }: { a?: { b: number } }) => b
+    function plain(a: number) { return a }
+    const { method } = { method(this: void, a: number) { return a } }
+    const functions = [withDefault, withRest, nested, plain, method, plain.bind(null), new Proxy((a: number) => a, {}), String]
+    expect(functions.map((each) => argumentsSeen(each as () => unknown))).toEqual(functions.map(() => 3))
+  })
+})
+
+describe('fuseSteps', () => {
+  it('gives each function what came of the ones before it, and makes no record where nothing is changed', () => {
+    const looks: unknown[] = []
+    const { sent } = run([
+      { does: 'pass', call: (value: number) => value > 0 },
+      { does: 'look', call: (value: number, key: string) => looks.push([value, key]) },
+      { does: 'refuse', call: (_value: number, _key: string, { timestamp }: StreamRecord) => timestamp !== 7 },
+      { does: 'passKeyed' },
+    ], [record('a', 1), record('b', 0), record(null, 2)])
+    expect(looks).toEqual([[1, 'a'], [2, null]])
+    expect(sent).toEqual([record('a', 1)])
+  })
+
+  it('shows functions that ask for the record the one of their step', () => {
+    const seen: unknown[] = []
+    const look: PlainStep = { does: 'look', call: (value: unknown, key: unknown, at: StreamRecord) => seen.push([value, key, at.value, at.key]) }
+    const { sent } = run([
+      look, { does: 'newValue', call: (value: number) => value + 1 }, look, { does: 'newKey', call: (value: number, key: string) => `${key}${value}` }, look,
+      { does: 'newPair', call: (value: number, key: string) => [value, key] }, look, { does: 'newValue', call: () => null },
+    ], [record('a', 1)])
+    expect(seen).toEqual([[1, 'a', 1, 'a'], [2, 'a', 2, 'a'], [2, 'a2', 2, 'a2'], ['a2', 2, 'a2', 2]])
+    expect(sent.map(shown)).toEqual([[2, null]])
+  })
+
+  it('says which step failed, on what, and goes on with the next record until its run is over', () => {
+    const { sent, failures, fused, subscriber } = run([
+      { does: 'newKey', call: (value: number) => `k${value}` },
+      { does: 'newValue', call: (value: number) => value * 2 },
+      { does: 'look', call: (value: number) => { if (value === 4) throw new Error('four') } },
+    ], [record('a', 1), record('b', 2), record('c', 3)])
+    expect(sent.map(shown)).toEqual([['k1', 2], ['k3', 6]])
+    expect(failures).toEqual([[2, 'k2', 4, 'four']])
+    subscriber.closed = true
+    fused.next(record('d', 5))
+    expect(sent).toHaveLength(2)
+  })
+
+  it('lets what is thrown behind the run pass: that is not its failure', () => {
+    const fused = fuseSteps({}, [{ does: 'look', call: () => 0 }], { subscriber: { closed: false }, fail: () => expect.unreachable(), output: { next() { throw new Error('behind') } } })
+    expect(() => fused!.next(record('a', 1))).toThrow('behind')
+  })
+
+  it('keeps its code for a node, and makes other code where the functions take other arguments', () => {
+    const owner = {}
+    const ends = () => {
+      const sent: unknown[] = []
+      return { sent, subscriber: { closed: false }, fail: () => expect.unreachable(), output: { next: ({ value }: StreamRecord) => { sent.push(value) } } }
+    }
+    const results = [() => 'none', (value: unknown) => value, (_value: unknown, key: unknown) => key, (value: unknown) => `${String(value)}!`].map((call) => {
+      const each = ends()
+      fuseSteps(owner, [{ does: 'newValue', call }], each)!.next(record('k', 'v'))
+      return each.sent
+    })
+    expect(results).toEqual([['none'], ['v'], ['k'], ['v!']])
+  })
+})
