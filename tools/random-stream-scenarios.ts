@@ -220,9 +220,10 @@ class RandomFluentProgram extends RandomScenarioParts {
   }
 
   #suppress(table: TableOf, untilClose: boolean): void {
-    const bound = this.maybe(0.4, () => ({ maxRecords: 1 + this.below(4) }))
+    const size = () => (this.chance(0.5) ? { maxRecords: 1 + this.below(4) } : { maxBytes: 1 + this.below(400) })
+    const bound = untilClose ? this.maybe(0.3, size) : this.maybe(0.4, () => ({ ...size(), ...this.maybe(0.2, () => ({ whenFull: 'shutDown' })) }))
     const until = untilClose ? 'windowCloses' : { timeLimitMs: this.pick([0, 1, 5, 10, 30]) }
-    const id = this.add('suppress', { from: table.id, until, ...(untilClose ? {} : bound), ...this.maybeName() })
+    const id = this.add('suppress', { from: table.id, until, ...bound, ...this.maybeName() })
     this.#addTable(id, table.value, table.hasOldValues, table.windowed)
   }
 
@@ -279,13 +280,24 @@ class RandomFluentProgram extends RandomScenarioParts {
 
   #tableOperator(): void {
     const table = this.#textTable()
-    const op = this.pick(['filter', 'filterNot', 'mapValues', 'suppress', 'toStream'])
+    const op = this.pick(['filter', 'filterNot', 'mapValues', 'transformValues', 'suppress', 'toStream'])
     if (op === 'suppress') this.#suppress(table, false)
+    else if (op === 'transformValues') this.#transformValues(table)
     else if (op === 'toStream') this.#addStream(this.add(op, { from: table.id, ...this.maybe(0.3, () => ({ by: this.keyer() })), ...this.maybeName() }), 'string')
     else {
       const what = op === 'mapValues' ? { mapper: this.mapper() } : { when: this.predicate() }
       this.#addTable(this.add(op, { from: table.id, ...what, ...this.optional('materialized', this.#materialized(0.4)), ...this.maybeName() }), 'string', true)
     }
+  }
+
+  /** Never looked up again: upstream computes such rows anew. */
+  #transformValues(table: TableOf): void {
+    const counts = this.chance(0.5)
+    const store = counts ? { store: this.newName('store'), type: 'keyValue', key: 'string', value: 'long', ...this.maybe(0.3, () => ({ inMemory: true })) } : null
+    if (store !== null) this.operations.push({ op: 'addStateStore', ...store })
+    const transformer = store === null ? { fn: 'withKey' } : { fn: 'countWithStore', store: store.store }
+    const members = { from: table.id, transformer, ...(store === null ? {} : { stores: [store.store] }), ...this.optional('materialized', this.#materialized(0.5)), ...this.maybeName() }
+    this.#addTable(this.add('transformValues', members), 'string', false)
   }
 
   #tableJoin(): void {

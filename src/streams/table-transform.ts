@@ -19,10 +19,11 @@ type AnyTransformOptions = AnyStoreOptions & Pick<TransformOptions<never, never>
 export function transformTable<K, R>(parent: TablePlan, factory: ValueTransformerFactory<never, never, unknown>, options: AnyTransformOptions): Table<K, R, null> {
   const { context } = parent
   const asks = asksForStore(options)
-  const request = storeRequest(context, asks ? options : { ...options, store: 'none' }, 'KTABLE-TRANSFORMVALUES-')
+  // Unlike other operators it uses up no number of the name counter for a store that has no name.
+  const request = storeRequest(context, { ...options, store: options.store ?? 'none' }, 'KTABLE-TRANSFORMVALUES-')
   const name = context.names.processor('KTABLE-TRANSFORMVALUES-', options.name)
   const fallback = { keySerde: parent.keySerde ?? context.defaultKeySerde, valueSerde: context.defaultValueSerde }
-  const spec = tableStoreSpec(asks ? request : { ...request, name: `${name}-store` }, fallback)
+  const spec = tableStoreSpec(options.store === undefined ? { ...request, name: `${name}-store` } : request, fallback)
   const { stores = [] } = options
   let isKept = options.store !== undefined
   let sendOldValues = false
