@@ -14,7 +14,7 @@ export const postgresCdcConfig = configSpec({
   }),
   'table.include.list': option.list({ doc: 'Tables to capture, as schema.table; * stands for any text. Empty: all.', default: [] }),
   'slot.name': option.string({ doc: 'The replication slot, one for each connector. It is made when it is missing.', default: 'millrace', check: z.string().regex(/^[a-z0-9_]{1,63}$/, 'only small letters, digits and underscores') }),
-  'slot.failover': option.boolean({ doc: 'The slot is made so that it is kept on standbys, too, and outlives a failover. Needs PostgreSQL 17.', default: false }),
+  'slot.failover': option.boolean({ doc: 'The slot is made, or altered, so that it is kept on standbys, too, and outlives a failover. Needs PostgreSQL 17.', default: false }),
   'publication.name': option.string({ doc: 'The publication that the slot reads.', default: 'millrace' }),
   'publication.autocreate.mode': option.oneOf(['filtered', 'disabled'], {
     doc: 'filtered: the publication is made for exactly the captured tables; where there are other slots, which may read it, too, tables are added and none is taken out. disabled: it must exist.',

@@ -5,6 +5,7 @@ import type { Terminal } from './terminal.ts'
 interface DoctorOptions {
   readonly tables: readonly string[]
   readonly publication: string
+  readonly slot: string
 }
 
 const marks = { ok: 'ok     ', warning: 'WARNING', error: 'ERROR  ' } as const
@@ -15,6 +16,7 @@ export function addDoctorCommand(program: Command, terminal: Terminal): void {
     .description('say whether a PostgreSQL database can be captured, what will hurt later, and the SQL that cures it; changes nothing')
     .option('--tables <patterns...>', 'tables to capture, as schema.table; * stands for any text', [])
     .option('--publication <name>', 'the publication that the connector reads', 'millrace')
+    .option('--slot <name>', 'the slot that the connector reads', 'millrace')
     .action((url: string, options: DoctorOptions) => doctor(url, options, terminal))
 }
 

@@ -113,16 +113,28 @@ export interface Slot {
   readonly plugin: string
   readonly database: string
   readonly walStatus: string | null
+  /** Why it was invalidated, from PostgreSQL 17 on. */
+  readonly reason: string | null
+  readonly isFailover: boolean
   readonly confirmedLsn: bigint | null
 }
 
 export async function findSlot(client: Client, name: string): Promise<Slot | undefined> {
-  const { rows } = await client.query<{ plugin: string; database: string; wal_status: string | null; confirmed: string | null }>(
-    'select plugin, database, wal_status, confirmed_flush_lsn::text as confirmed from pg_replication_slots where slot_name = $1',
+  const { rows } = await client.query<{ plugin: string; database: string; wal_status: string | null; reason: string | null; failover: boolean; confirmed: string | null }>(
+    `select plugin, database, wal_status, to_jsonb(s) ->> 'invalidation_reason' as reason, coalesce((to_jsonb(s) ->> 'failover')::boolean, false) as failover, confirmed_flush_lsn::text as confirmed
+     from pg_replication_slots s where slot_name = $1`,
     [name],
   )
   const [row] = rows
-  return row && { plugin: row.plugin, database: row.database, walStatus: row.wal_status, confirmedLsn: row.confirmed === null ? null : parseLsn(row.confirmed) }
+  return row && { plugin: row.plugin, database: row.database, walStatus: row.wal_status, reason: row.reason, isFailover: row.failover, confirmedLsn: row.confirmed === null ? null : parseLsn(row.confirmed) }
+}
+
+/** Of an invalidated slot, for people. */
+export function lossReason(reason: string | null): string {
+  if (reason === 'idle_timeout') return 'nobody read it for so long (idle_replication_slot_timeout)'
+  if (reason === 'rows_removed') return 'the catalog rows that it needs were removed'
+  if (reason === 'wal_level_insufficient') return 'wal_level was not logical on the primary for a time'
+  return 'it held back too much of the log (max_slot_wal_keep_size)'
 }
 
 export interface Server {

@@ -5,7 +5,7 @@ import type { Client } from 'pg'
 import type { PostgresCdcConfig } from '../cdc-config.ts'
 import { endClient, openClient, silenceTimeoutMs } from '../connection.ts'
 import { quoteName, quoteText } from '../sink/sql-text.ts'
-import { capturedTables, findSlot, isIncluded, isOfAllTables, preparePublication, requireLogicalDecoding, requirePublication, requireSignalTable } from './catalog.ts'
+import { capturedTables, findSlot, isIncluded, isOfAllTables, lossReason, preparePublication, requireLogicalDecoding, requirePublication, requireSignalTable } from './catalog.ts'
 import type { CapturedTable, Server } from './catalog.ts'
 import { lsnText, parseLsn } from './lsn.ts'
 import { withNewTables } from './new-tables.ts'
@@ -134,6 +134,10 @@ async function settleSlot({ config, stored, isStart, mayRepeat, log }: SessionOp
   if (slot !== undefined && (slot.plugin !== 'pgoutput' || slot.database !== database)) {
     throw connectorError(`slot ${name} belongs to ${slot.plugin} in database ${slot.database}; give this connector a slot.name of its own`)
   }
+  if (slot !== undefined && config['slot.failover'] && !slot.isFailover && slot.walStatus !== 'lost') {
+    await replication.query(`ALTER_REPLICATION_SLOT ${quoteName(name)} (FAILOVER true)`)
+    log.info(`slot ${name} is kept on standbys from now on`)
+  }
   const loss = stored === undefined ? undefined : (lossOf(stored, identity, name, slot) ?? await forkOf(stored, timeline, replication))
   if (stored !== undefined && loss === undefined) {
     const again = isStart && config['snapshot.mode'] === 'always' && stored.snapshot === null
@@ -187,7 +191,7 @@ function lossOf({ lsn, system }: Position, { systemid, xlogpos }: Identity, name
   if (system !== systemid) return `the server is another one (system ${systemid}) than the one read so far (${system})`
   if (parseLsn(xlogpos) < lsn) return `the server's log ends at ${xlogpos}, before ${at} up to which was read: it is a standby that had not received everything, or was restored from a backup`
   if (slot === undefined) return `slot ${name} is gone; everything up to ${at} was read`
-  if (slot.walStatus === 'lost') return `slot ${name} was invalidated because it held back too much of the log (max_slot_wal_keep_size); everything up to ${at} was read`
+  if (slot.walStatus === 'lost') return `slot ${name} was invalidated: ${lossReason(slot.reason)}; everything up to ${at} was read`
   if (slot.confirmedLsn === null) return `slot ${name} has no confirmed position; everything up to ${at} was read`
   if (slot.confirmedLsn > lsn) return `slot ${name} stands at ${lsnText(slot.confirmedLsn)}, behind ${at} up to which was read: it was made anew, or somebody else reads it`
   return undefined

@@ -35,8 +35,17 @@ await describeWith('postgres', 'the session of a capture', (server) => {
     await source.start()
     if (Number(version!['major']) < 17) await expect(source.poll()).rejects.toThrow(/^slot\.failover needs PostgreSQL 17; this server is \d+/)
     else {
+      const failover = () => queryRows(url, 'select failover from pg_replication_slots where database = current_database()')
       await source.poll()
-      expect(await queryRows(url, 'select failover from pg_replication_slots where database = current_database()')).toEqual([{ failover: true }])
+      expect(await failover()).toEqual([{ failover: true }])
+      const slot = `test_${process.pid}_kept`
+      const [before, after] = [capture(url, { 'slot.name': slot }), capture(url, { 'slot.name': slot, 'slot.failover': 'true' })]
+      await before.start()
+      await before.poll()
+      await before.stop()
+      await after.start()
+      await pollPatiently(after)
+      expect(await failover()).toEqual([{ failover: true }, { failover: true }])
     }
   })
 

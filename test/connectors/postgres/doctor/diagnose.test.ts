@@ -5,7 +5,7 @@ import { MemoryTerminal } from '../../../kit/memory-terminal.ts'
 import { freshDatabase, queryRows, startPostgres } from '../../../kit/postgres.ts'
 import { describeWith } from '../../../kit/services.ts'
 
-const options = { tables: [], publication: 'none_yet' }
+const options = { tables: [], publication: 'none_yet', slot: 'millrace' }
 
 await describeWith('postgres', 'millrace doctor', (server) => {
   it('finds nothing wrong with a database that can be captured', async () => {
@@ -20,7 +20,7 @@ await describeWith('postgres', 'millrace doctor', (server) => {
   it('says which tables would fail, and the SQL that cures it does', async () => {
     const url = await freshDatabase(server)
     await queryRows(url, 'create table "no key" (v text); create table silent (id int primary key); alter table silent replica identity nothing; create publication p for table silent with (publish = $$insert$$)')
-    const find = async () => diagnosePostgres(url, { tables: ['public.*'], publication: 'p' })
+    const find = async () => diagnosePostgres(url, { tables: ['public.*'], publication: 'p', slot: 'millrace' })
     const before = await find()
     expect(before.filter(({ level }) => level === 'error').map(({ subject, sql }) => [subject, sql])).toEqual([
       ['table public.no key', 'alter table "public"."no key" replica identity full'],
@@ -28,6 +28,23 @@ await describeWith('postgres', 'millrace doctor', (server) => {
     ])
     for (const { sql, subject } of before) if (sql !== undefined && /^(table|publication)/.test(subject)) await queryRows(url, sql)
     expect((await find()).filter(({ level, subject }) => level !== 'ok' && /^(table|publication)/.test(subject))).toEqual([])
+  })
+
+  it('says what a publication of somebody else keeps back, and the SQL that cures it does', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, `create table wide (id int primary key, v int); create table parts (id int primary key) partition by range (id); create table parts_1 partition of parts for values from (0) to (9);
+      create publication p for table wide, parts with (publish_via_partition_root = false)`)
+    const [version] = await queryRows(url, `select current_setting('server_version_num')::int / 10000 as major`)
+    const hasFilters = Number(version!['major']) >= 15
+    if (hasFilters) await queryRows(url, 'alter publication p set table wide (id) where (id > 1), parts')
+    const find = async () => (await diagnosePostgres(url, { tables: [], publication: 'p', slot: 'millrace' })).filter(({ subject }) => subject === 'publication p')
+    const before = await find()
+    expect(before.map(({ level, text }) => `${level} ${text}`)).toEqual([
+      'warning gives changes of public.parts under the names of their partitions, where nobody looks for them',
+      ...(hasFilters ? ['rows', 'columns'].map((what) => `warning publishes only some ${what} of public.wide: snapshots show all, changes do not`) : []),
+    ])
+    for (const { sql } of before) for (const statement of sql!.split('; ')) await queryRows(url, statement)
+    expect(await find()).toEqual([{ level: 'ok', subject: 'publication p', text: 'holds 2 tables' }])
   })
 
   it('tells a role without rights what others must grant it, by its name', async () => {
@@ -61,6 +78,20 @@ await describeWith('postgres', 'millrace doctor', (server) => {
     expect(away.errors).toContain('127.0.0.1:1/db cannot be reached')
     expect(away.errors).not.toContain('hush')
   })
+
+  it.skipIf(server.origin === 'environment')('asks for no more slots than the connector needs, and names one that is somebody else’s', async () => {
+    const own = await startPostgres({ settings: { max_replication_slots: '1', max_wal_senders: '1', wal_sender_timeout: '5s' } })
+    try {
+      await queryRows(own.url, 'create table t (id int primary key)')
+      await queryRows(own.url, `select pg_create_logical_replication_slot('mine', 'pgoutput')`)
+      const find = async (slot: string, url = own.url) => (await diagnosePostgres(url, { ...options, slot })).filter(({ level, subject }) => level === 'error' || subject === 'wal_sender_timeout')
+      expect((await find('mine')).map(({ subject, sql }) => [subject, sql])).toEqual([['wal_sender_timeout', `alter system set wal_sender_timeout = '60s'; select pg_reload_conf()`]])
+      expect((await find('other')).map(({ subject }) => subject)).toEqual(['wal_sender_timeout', 'max_replication_slots'])
+      expect(await find('mine', await freshDatabase(own))).toContainEqual({ level: 'error', subject: 'slot mine', text: 'belongs to pgoutput in database postgres: give the connector a slot.name of its own' })
+    } finally {
+      await own.stop()
+    }
+  }, 60_000)
 
   it.skipIf(server.origin === 'environment')('sees a server that keeps too little log, and slots that nobody reads or that are lost', async () => {
     const own = await startPostgres({ settings: { max_slot_wal_keep_size: '1MB', max_wal_size: '32MB', min_wal_size: '32MB' } })
