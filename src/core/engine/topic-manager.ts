@@ -68,8 +68,11 @@ export class TopicManager {
       for (const topic of names.map((name) => this.#engine.topic(name))) {
         if (isInternalTopic(topic.topic)) throw new StreamError('INVALID_TOPIC', `${topic.topic} is internal and cannot be removed`)
         await this.#engine.catalog.remove(topic.topic)
-        await onRemoved(topic.topic)
-        await this.#engine.dropPartitions(topic)
+        try {
+          await onRemoved(topic.topic)
+        } finally {
+          await this.#engine.dropPartitions(topic)
+        }
       }
     })
   }

@@ -1,6 +1,6 @@
 import { unhurriedNow } from '../clock.ts'
 import type { Timer } from '../clock.ts'
-import { StreamError } from '../errors.ts'
+import { StreamError, isStreamError } from '../errors.ts'
 import type { TransactionMarker } from '../log/control-batch.ts'
 import type { TopicPartition } from '../record.ts'
 import { decodeTransactionKey, decodeTransactionValue, encodeTransactionKey, encodeTransactionValue } from './coordinator-records.ts'
@@ -31,14 +31,20 @@ interface Entry {
   isRegistering: boolean
   /** While markers are being written; shared by all who wait for the outcome. */
   ending: Promise<void> | null
+  /** False while the decision may be lost with the power: until it is on disk no marker may be. */
+  isDecisionWritten: boolean
   /** Changes of who owns the id happen one after the other. */
   lastInit: Promise<unknown>
+  /** How many of them are under way. */
+  inits: number
   /** Who owned the id before the last change of owner, for a client that did not get the answer and asks again. */
   previousOwner: ProducerIdentity | null
 }
 
 /** There is one coordinator, for good: nothing could be fenced by its epoch. */
 const coordinatorEpoch = 0
+/** After a disk that was full refused a marker. */
+const finishDelayMs = 1_000
 /** Kafka's `transaction.max.timeout.ms`. */
 const maxTransactionTimeoutMs = 900_000
 
@@ -89,7 +95,8 @@ export class TransactionCoordinator {
     await this.#topic.ensure()
     const entry = this.#entries.get(request.transactionalId) ?? (await this.#create(request))
     if (request.whenBusy === 'refuse') this.#refuseWhileBusy(entry)
-    const result = entry.lastInit.then(() => this.#takeOver(entry, request))
+    entry.inits++
+    const result = entry.lastInit.then(() => this.#takeOver(entry, request)).finally(() => entry.inits--)
     entry.lastInit = result.catch(() => undefined)
     return result
   }
@@ -165,19 +172,22 @@ export class TransactionCoordinator {
   /** Forgets transactional ids that were not used for so long: whoever comes back with one begins anew. */
   async expireIds(retentionMs: number): Promise<void> {
     const oldest = this.#unhurriedNow() - retentionMs
-    for (const [transactionalId, { state, ending }] of this.#entries) {
-      const isIdle = ending === null && state.status !== 'ongoing' && !isCompleting(state)
+    for (const [transactionalId, { state, ending, inits }] of this.#entries) {
+      const isIdle = ending === null && inits === 0 && state.status !== 'ongoing' && !isCompleting(state)
       if (!isIdle || state.lastUpdateTimestamp > oldest) continue
-      await this.#topic.write(transactionalId, [{ key: encodeTransactionKey(transactionalId), value: null }])
-      if (this.#entries.get(transactionalId)?.state === state) this.#entries.delete(transactionalId)
+      const written = this.#topic.write(transactionalId, [{ key: encodeTransactionKey(transactionalId), value: null }])
+      // At once: what is written of the id from now on comes behind.
+      this.#entries.delete(transactionalId)
+      await written
     }
   }
 
-  /** Aborts everything that is open: the engine closes, or with it goes every producer. */
+  /** Aborts everything that is open, and finishes what is decided: the engine closes, or with it goes every producer. */
   async close(): Promise<void> {
     const results = await Promise.allSettled([...this.#entries.values()].map(async (entry) => {
       while (entry.ending !== null) await entry.ending.catch(() => undefined)
-      if (entry.state.status === 'ongoing') await this.#abortOpen(entry).finally(() => entry.timeout?.cancel())
+      const ended = entry.state.status === 'ongoing' ? this.#abortOpen(entry) : isCompleting(entry.state) ? this.#finish(entry, 'durable') : Promise.resolve()
+      await ended.finally(() => entry.timeout?.cancel())
     }))
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
@@ -190,7 +200,7 @@ export class TransactionCoordinator {
     if (known !== undefined) return known
     const state = newTransactionState(request.transactionalId, producerId, request.transactionTimeoutMs, this.#now)
     // The first owner gets epoch 0, by taking over from an owner that never was.
-    const entry: Entry = { state: { ...state, producerEpoch: -1 }, timeout: null, isRegistering: false, ending: null, lastInit: Promise.resolve(), previousOwner: null }
+    const entry = newEntry({ ...state, producerEpoch: -1 })
     this.#entries.set(request.transactionalId, entry)
     return entry
   }
@@ -243,18 +253,16 @@ export class TransactionCoordinator {
   async #conclude(entry: Entry, prepared: TransactionState, acknowledge: Acknowledge): Promise<void> {
     entry.timeout?.cancel()
     entry.timeout = null
-    entry.ending = this.#decide(entry, prepared, acknowledge).finally(() => {
-      entry.ending = null
-      if (entry.state.status === 'ongoing') this.#startTimeout(entry, entry.state.timeoutMs)
-    })
-    await entry.ending
+    await this.#end(entry, this.#decide(entry, prepared, acknowledge))
   }
 
   async #decide(entry: Entry, prepared: TransactionState, acknowledge: Acknowledge): Promise<void> {
-    if (outcomeOf(prepared) === 'commit' && acknowledge === 'durable') await this.#engine.syncTogether(this.#touched(prepared))
+    if (outcomeOf(prepared) === 'commit' && acknowledge === 'durable') await this.#sync(this.#touched(prepared))
     const decided = this.#topic.write(prepared.transactionalId, [record(prepared)], { acknowledge })
     entry.state = prepared
+    entry.isDecisionWritten = false
     await decided
+    entry.isDecisionWritten = true
     await this.#writeMarkers(entry, acknowledge)
   }
 
@@ -264,8 +272,34 @@ export class TransactionCoordinator {
    * records of the next one beside a decision that seems to be waiting for its markers, and recovery would commit them.
    */
   async #finish(entry: Entry, acknowledge: Acknowledge): Promise<void> {
-    entry.ending ??= this.#writeMarkers(entry, acknowledge).finally(() => (entry.ending = null))
-    await entry.ending
+    await (entry.ending ?? this.#end(entry, this.#finishDecided(entry, acknowledge)))
+  }
+
+  async #finishDecided(entry: Entry, acknowledge: Acknowledge): Promise<void> {
+    // A disk that failed to take the decision refuses here, and no marker says what a restart may not find decided.
+    if (!entry.isDecisionWritten) await this.#topic.write(entry.state.transactionalId, [record(entry.state)], { acknowledge })
+    entry.isDecisionWritten = true
+    await this.#writeMarkers(entry, acknowledge)
+  }
+
+  /** What cannot be ended now is tried again: an open transaction when its time is up, a decided one soon, because it holds readers back. */
+  #end(entry: Entry, ending: Promise<void>): Promise<void> {
+    entry.ending = ending.catch((error: unknown) => {
+      if (isCompleting(entry.state) && isStreamError(error) && error.retriable) this.#finishLater(entry)
+      throw error
+    }).finally(() => {
+      entry.ending = null
+      if (entry.state.status === 'ongoing') this.#startTimeout(entry, entry.state.timeoutMs)
+    })
+    return entry.ending
+  }
+
+  #finishLater(entry: Entry): void {
+    entry.timeout?.cancel()
+    entry.timeout = this.#engine.clock.setTimer(finishDelayMs, () => {
+      entry.timeout = null
+      if (isCompleting(entry.state)) this.#finish(entry, 'durable').catch(() => undefined)
+    })
   }
 
   async #writeMarkers(entry: Entry, acknowledge: Acknowledge): Promise<void> {
@@ -274,8 +308,8 @@ export class TransactionCoordinator {
     const marker: TransactionMarker = { producerId, producerEpoch, coordinatorEpoch, type: outcome, timestamp: this.#now }
     const partitions = this.#touched(entry.state)
     for (const partition of partitions) partition.appendMarker(marker)
-    if (acknowledge === 'durable') await this.#engine.syncTogether(partitions)
-    await Promise.all(partitions.map((partition) => partition.acknowledge(acknowledge, 1)))
+    if (acknowledge === 'durable') await this.#sync(partitions)
+    await Promise.all(partitions.map((partition) => partition.acknowledge(acknowledge, 1).catch((error: unknown) => this.#throwIfThere(error, [partition]))))
     this.#offsets.completeTransaction(producerId, outcome)
     const completed = complete(entry.state, this.#now)
     const written = outcome === 'commit'
@@ -283,6 +317,21 @@ export class TransactionCoordinator {
       : this.#topic.writeUnacknowledged(completed.transactionalId, [record(completed)])
     entry.state = completed
     await written
+  }
+
+  /** All of them; those of topics that are removed meanwhile need not be. */
+  async #sync(partitions: readonly Partition[]): Promise<void> {
+    await this.#engine.syncTogether(partitions).catch(async (error: unknown) => {
+      const left = this.#throwIfThere(error, partitions)
+      await this.#sync(left)
+    })
+  }
+
+  /** The partitions that are still there, if some have gone. @throws the error when none has: it has another reason */
+  #throwIfThere(error: unknown, partitions: readonly Partition[]): readonly Partition[] {
+    const left = partitions.filter((partition) => this.#engine.partitionIfExists(partition) === partition)
+    if (left.length === partitions.length) throw error
+    return left
   }
 
   async #abortOpen(entry: Entry): Promise<void> {
@@ -332,12 +381,16 @@ export class TransactionCoordinator {
 
   #restore(transactionalId: string, value: Uint8Array | null): void {
     if (value === null) this.#entries.delete(transactionalId)
-    else this.#entries.set(transactionalId, { state: decodeTransactionValue(transactionalId, value), timeout: null, isRegistering: false, ending: null, lastInit: Promise.resolve(), previousOwner: null })
+    else this.#entries.set(transactionalId, newEntry(decodeTransactionValue(transactionalId, value)))
   }
 
   get #now(): number {
     return this.#engine.clock.now()
   }
+}
+
+function newEntry(state: TransactionState): Entry {
+  return { state, timeout: null, isRegistering: false, ending: null, isDecisionWritten: true, lastInit: Promise.resolve(), inits: 0, previousOwner: null }
 }
 
 function record(state: TransactionState): InternalRecord {

@@ -479,6 +479,8 @@ export class PartitionLog implements JournalledLog {
   async #removeUpTo(logStartOffset: number, count: number): Promise<number> {
     this.#logStartOffset = Math.max(this.#logStartOffset, logStartOffset)
     await this.#exclusively(async () => {
+      // Removed meanwhile, its directory may be that of the next topic of its name.
+      this.#ensureWritable()
       await this.#sealRolled()
       await removeSegmentsBefore(this.#logStartOffset, this.#segments, this.#options)
     })
@@ -505,7 +507,10 @@ export class PartitionLog implements JournalledLog {
     try {
       this.#cleanedOffset = await compactSegments({
         ...this.#options, handles: this.#handles, config: this.#config, nowMs: this.#unhurriedNow(), segments: this.#segments,
-        dirtyFrom: this.#cleanedOffset, lastStableOffset: this.lastStableOffset, producers: this.#producers, exclusively: (run) => this.#exclusively(run),
+        dirtyFrom: this.#cleanedOffset, lastStableOffset: this.lastStableOffset, producers: this.#producers, exclusively: (run) => this.#exclusively(() => {
+          this.#ensureWritable()
+          return run()
+        }),
         pause: async () => {
           await pause()
           this.#ensureWritable()

@@ -5,6 +5,7 @@ import { LocalEngine } from '../../../src/core/engine/local-engine.ts'
 import type { ProducerIdentity } from '../../../src/core/engine/transaction-state.ts'
 import { sealBatch } from '../../../src/core/log/record-batch.ts'
 import { codeOf, visibleValues } from '../../contract/contract-kit.ts'
+import { heldDisk, turns } from '../../kit/held-disk.ts'
 import { ManualClock } from '../../kit/manual-clock.ts'
 import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
 
@@ -152,6 +153,92 @@ describe('a transactional id that nobody uses', () => {
     await clock.advance(1_000)
     await engine.transactions.expireIds(500)
     expect(engine.transactions.stateOf(transactionalId)).toMatchObject({ status: 'ongoing', ...used })
+    await engine.close()
+  })
+})
+
+describe('a decided transaction', () => {
+  it('is finished as soon as a disk that was full has room for its markers, though its producer has gone', async () => {
+    let isFull = false
+    const disk = new MemoryFileSystem({ fault: (operation, path) => (isFull && operation === 'write' && path.includes('/t-0/') ? 'ENOSPC' : null) })
+    const clock = new ManualClock()
+    const engine = await withTopic(disk, clock)
+    const producer = await init(engine)
+    await write(engine, 'a', producer)
+    isFull = true
+    expect(await codeOf(() => engine.endTransaction({ transactionalId, producer, outcome: 'commit', acknowledge: 'durable' }))).toBe('STORAGE_FULL')
+    await clock.advance(5_000)
+    expect(await committed(engine)).toEqual([])
+    isFull = false
+    await clock.advance(1_000)
+    await turns()
+    expect(await committed(engine)).toEqual(['a'])
+    await engine.close()
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('gets no marker before the decision is on disk, however often it is tried: a restart may not find it decided', async () => {
+    let isBroken = false
+    const disk = new MemoryFileSystem({ fault: (operation, path) => (isBroken && operation === 'sync' && path.includes('__transaction_state') ? 'EIO' : null) })
+    const engine = await withTopic(disk)
+    const producer = await init(engine)
+    await write(engine, 'a', producer)
+    isBroken = true
+    for (let attempt = 0; attempt < 3; attempt++) {
+      expect(await codeOf(() => engine.endTransaction({ transactionalId, producer, outcome: 'commit', acknowledge: 'durable' }))).toBe('STORAGE_ERROR')
+      expect(engine.log.partition(target).log.hasOpenTransaction(producer.producerId)).toBe(true)
+    }
+    expect(await codeOf(() => init(engine))).toBe('STORAGE_ERROR')
+    expect(engine.log.partition(target).log.hasOpenTransaction(producer.producerId)).toBe(true)
+    await engine.close().catch(() => undefined)
+  })
+
+  it('is not held up by a topic of it that is removed in whatever step', async () => {
+    const engine = await withTopic()
+    const values: string[] = []
+    for (let waits = 0; waits < 40; waits++) {
+      const gone = { topic: `gone-${waits}`, partition: 0 }
+      await engine.createTopics([{ topic: gone.topic, partitions: 1 }])
+      const producer = await init(engine)
+      await write(engine, `a${waits}`, producer)
+      await engine.appendFromClient({ ...gone, bytes: batch('b', producer), transactionalId, addsPartition: true })
+      // Not yet on disk, as the embedded producer's.
+      engine.log.partition(target).log.append(batch(`c${waits}`, producer, 1), 'builder')
+      engine.log.partition(gone).log.append(batch('d', producer, 1), 'builder')
+      const ending = engine.endTransaction({ transactionalId, producer, outcome: 'commit', acknowledge: 'durable' })
+      const removing = (async () => {
+        for (let turn = 0; turn < waits; turn++) await Promise.resolve()
+        await engine.removeTopics([gone.topic])
+      })()
+      await Promise.all([ending, removing])
+      values.push(`a${waits}`, `c${waits}`)
+    }
+    expect(await committed(engine)).toEqual(values)
+    await engine.close()
+  })
+})
+
+describe('a transactional id that is taken over while it is being forgotten', () => {
+  it('stays with who took it over', async () => {
+    const disk = heldDisk()
+    const clock = new ManualClock()
+    const engine = await LocalEngine.open({ directory: '/data', fileSystem: disk.fileSystem, clock, random: seededRandom(1), internalTopicPartitions: 1, offsetsRetentionMs: 60_000 })
+    await engine.createTopics([{ topic: 't', partitions: 1 }])
+    await init(engine)
+    await clock.advance(1_000)
+    for (const waits of [0, 1, 2, 3]) {
+      const release = disk.hold('__transaction_state')
+      const expiring = engine.transactions.expireIds(500)
+      for (let turn = 0; turn < waits; turn++) await Promise.resolve()
+      const taking = init(engine)
+      await turns()
+      release()
+      const [producer] = await Promise.all([taking, expiring])
+      await write(engine, `after ${waits}`, producer)
+      await end(engine, producer, 'commit')
+      await clock.advance(1_000)
+    }
+    expect(await committed(engine)).toEqual(['after 0', 'after 1', 'after 2', 'after 3'])
     await engine.close()
   })
 })
