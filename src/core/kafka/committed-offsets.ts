@@ -5,6 +5,7 @@ import type { KafkaCluster } from './kafka-cluster.ts'
 import { kafkaError, throwIfError } from './kafka-errors.ts'
 import type { KafkaLane } from './kafka-lane.ts'
 import { offsetOnWire } from './kafka-transaction.ts'
+import { topicPatience } from './topic-patience.ts'
 import { offsetCommit, offsetFetch } from './wire/index.ts'
 
 /** Committed offsets of a group, of all partitions for null; waits out an open transaction over them. */
@@ -25,11 +26,12 @@ export function fetchCommitted(cluster: KafkaCluster, lane: KafkaLane, groupId: 
 export async function commitOffsets(cluster: KafkaCluster, lane: KafkaLane, group: GroupMetadata, offsets: readonly CommittedOffset[]): Promise<void> {
   const { groupId, generation, memberId, groupInstanceId } = group
   const topics = byTopic(offsets).map(([name, partitions]) => ({ name, partitions: partitions.map(offsetOnWire) }))
+  const patient = topicPatience(cluster.clock)
   await cluster.withCoordinator('group', groupId, async (nodeId) => {
     const answer = await lane.send(nodeId, offsetCommit, { groupId, generationId: generation, memberId, groupInstanceId, topics }, cluster.requestTimeoutMs)
     for (const { name, partitions } of answer.topics) {
       for (const { partitionIndex, errorCode } of partitions) {
-        if (errorCode !== 0) throw kafkaError(errorCode, `committing the offset of group ${groupId} for ${name}-${partitionIndex}`)
+        if (errorCode !== 0) throw patient(kafkaError(errorCode, `committing the offset of group ${groupId} for ${name}-${partitionIndex}`))
       }
     }
   })

@@ -13,6 +13,7 @@ import type { Remedy } from './kafka-errors.ts'
 import { KafkaLane } from './kafka-lane.ts'
 import { retrying } from './retry.ts'
 import type { RetryPolicy } from './retry.ts'
+import { unknownTopicPatienceMs } from './topic-patience.ts'
 import { findCoordinator, metadata } from './wire/index.ts'
 import type { Api, TopicMetadata } from './wire/index.ts'
 
@@ -51,8 +52,6 @@ interface CachedTopic {
 }
 
 const metadataMaxAgeMs = 300_000
-/** A topic that was just created is not known to every broker for a moment. */
-const unknownTopicPatienceMs = 1_000
 const promptAnswerMs = 5_000
 const bootstrapNodeId = -1
 

@@ -78,7 +78,6 @@ const errors: ReadonlyMap<number, KafkaError> = new Map([
   [88, row('UNSTABLE_OFFSET_COMMIT', 'UNSTABLE_OFFSET_COMMIT', 'back-off')],
   [89, row('THROTTLING_QUOTA_EXCEEDED', 'BACKEND_UNAVAILABLE', 'back-off')],
   [90, row('PRODUCER_FENCED', 'PRODUCER_FENCED')],
-  [107, row('FENCED_STATE_EPOCH', 'PRODUCER_FENCED')],
   [120, row('TRANSACTION_ABORTABLE', 'INVALID_TXN_STATE')],
 ])
 

@@ -332,10 +332,12 @@ class KafkaGroupMember implements GroupMember {
     this.#ensureIn()
     validateOffsets(nextOffsets)
     if (this.#joining !== null && !this.#readsOn()) throw new StreamError('REBALANCE_IN_PROGRESS', `group ${this.#options.groupId} is rebalancing: the partitions are not this member's any more`)
+    const asked = this.metadata()
     try {
-      await commitOffsets(this.#cluster, this.#lane, this.metadata(), nextOffsets)
+      await commitOffsets(this.#cluster, this.#lane, asked, nextOffsets)
     } catch (error) {
-      this.#membership.learn(error)
+      // What is said of an earlier generation, and comes late, is no news of this one.
+      if (asked.generation === this.generation && asked.memberId === this.memberId) this.#membership.learn(error)
       throw error
     }
   }

@@ -19,6 +19,7 @@ import { kafkaError } from './kafka-errors.ts'
 import type { KafkaLane } from './kafka-lane.ts'
 import type { ProducerIdentity } from './producer-identity.ts'
 import { retryDelayMs } from './retry.ts'
+import { topicPatience } from './topic-patience.ts'
 import { addOffsetsToTxn, addPartitionsToTxn, endTxn, initProducerId, txnOffsetCommit } from './wire/index.ts'
 
 export interface KafkaTransactionOptions {
@@ -87,10 +88,11 @@ export class KafkaTransaction {
     this.#hasOffsets = true
     const topics = byTopic(offsets).map(([name, partitions]) => ({ name, partitions: partitions.map(offsetOnWire) }))
     const request = { ...this.#producer(), groupId: group.groupId, generationId: group.generation, memberId: group.memberId, groupInstanceId: group.groupInstanceId, topics }
+    const patient = topicPatience(this.#cluster.clock)
     await this.#noticingLoss(() => this.#cluster.withCoordinator('group', group.groupId, async (nodeId) => {
       const answer = await this.#lane.send(nodeId, txnOffsetCommit, request, this.#cluster.requestTimeoutMs)
       const failed = answer.topics.flatMap(({ partitions }) => partitions).find(({ errorCode }) => errorCode !== 0)
-      if (failed !== undefined) throw this.#explained(kafkaError(failed.errorCode, `committing offsets of group ${group.groupId} in a transaction of ${this.transactionalId}`))
+      if (failed !== undefined) throw this.#explained(patient(kafkaError(failed.errorCode, `committing offsets of group ${group.groupId} in a transaction of ${this.transactionalId}`)))
     }))
   }
 
@@ -138,9 +140,10 @@ export class KafkaTransaction {
   }
 
   #ask<Answer extends { readonly errorCode: number }>(what: string, attempt: (nodeId: number) => Promise<Answer>): Promise<Answer> {
+    const patient = topicPatience(this.#cluster.clock)
     return this.#noticingLoss(() => this.#cluster.withCoordinator('transaction', this.transactionalId, async (nodeId) => {
       const answer = await this.#pastServerErrors(() => attempt(nodeId))
-      if (answer.errorCode !== 0) throw this.#explained(kafkaError(answer.errorCode, `${what} for transactional id ${this.transactionalId}`))
+      if (answer.errorCode !== 0) throw this.#explained(patient(kafkaError(answer.errorCode, `${what} for transactional id ${this.transactionalId}`)))
       return answer
     }))
   }

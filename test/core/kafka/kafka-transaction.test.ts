@@ -11,12 +11,12 @@ const unknownServerError = -1
 const producerFenced = 90
 
 /** A coordinator that takes partitions, and answers EndTxn with these codes, the last one for ever. */
-function transactionWith(endTxnErrorCodes: readonly number[]): { readonly transaction: KafkaTransaction; readonly asked: string[] } {
+function transactionWith(endTxnErrorCodes: readonly number[], addPartitionsErrorCodes: readonly number[] = []): { readonly transaction: KafkaTransaction; readonly asked: string[] } {
   const asked: string[] = []
   const left = [...endTxnErrorCodes]
   const answers: Readonly<Record<string, () => object>> = {
     InitProducerId: () => ({ errorCode: 0, producerId: 7, producerEpoch: asked.length }),
-    AddPartitionsToTxn: () => ({ results: [] }),
+    AddPartitionsToTxn: () => ({ results: [{ partitions: addPartitionsErrorCodes.map((errorCode) => ({ errorCode })) }] }),
     EndTxn: () => ({ errorCode: left.length > 1 ? left.shift() : left[0] }),
   }
   const lane = {
@@ -52,4 +52,11 @@ it('says once that a producer is fenced, whoever passes the failure on', () => {
   const once = asFencing(kafkaError(producerFenced, 'committing'), 'tx')
   expect(once.message).toContain('(committing: Kafka answers PRODUCER_FENCED)')
   expect(asFencing(once, 'tx')).toBe(once)
+})
+
+it('says why one of its partitions cannot be added, not that the others were not attempted', async () => {
+  const [operationNotAttempted, topicAuthorizationFailed] = [55, 29]
+  const { transaction } = transactionWith([0], [operationNotAttempted, topicAuthorizationFailed])
+  await transaction.initialise()
+  await expect(transaction.ensureAdded([{ topic: 'a', partition: 0 }, { topic: 'b', partition: 0 }])).rejects.toMatchObject({ code: 'NOT_AUTHORIZED' })
 })
