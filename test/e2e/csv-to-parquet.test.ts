@@ -7,6 +7,7 @@ import { parquetReadObjects } from 'hyparquet'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { openEmbeddedBroker } from 'millrace'
 import { ConnectWorker, sleep, systemClock } from 'millrace/connect'
+import type { RawConfig } from 'millrace/connect'
 import { plugins } from 'millrace/connectors/file'
 import { collectingLog } from '../kit/source-harness.ts'
 
@@ -21,12 +22,16 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 const at = (name: string) => join(folder, name)
 
+/** Those of docs/guide/pipelines.md, in a hurry and in this folder. */
+const page = readFileSync(new URL('../../docs/guide/pipelines.md', import.meta.url), 'utf8')
+function connector(name: string, overrides: RawConfig): RawConfig {
+  const found = Array.from(page.matchAll(/```json\n([^]*?)```/g), ([, text]) => JSON.parse(text!) as { readonly name: string; readonly config: RawConfig }).find((each) => each.name === name)
+  return { ...found!.config, ...overrides }
+}
+
 const connectors = () => ({
-  orders: {
-    'connector.class': 'FileSource', path: at('in/*'), topic: 'orders', format: 'csv', 'field.types': 'id:int,price:float', 'timestamp.field': 'at',
-    'bad.line': 'dead-letter', 'dead.letter.topic': 'no-orders', 'cleanup.policy': 'move', 'cleanup.folder': at('done'), 'cleanup.idle.ms': '1', 'rescan.interval.ms': '50', 'poll.interval.ms': '10',
-  },
-  lake: { 'connector.class': 'RollingFileSink', topics: 'orders', path: at('lake/dt={yyyy-MM-dd}/{partition}-{offset}.parquet'), format: 'parquet', 'roll.interval.ms': '100' },
+  orders: connector('orders', { 'path': at('in/*'), 'cleanup.folder': at('done'), 'cleanup.idle.ms': '1', 'rescan.interval.ms': '50', 'poll.interval.ms': '10' }),
+  lake: connector('lake', { 'path': at('lake/dt={yyyy-MM-dd}/{partition}-{offset}.parquet'), 'roll.interval.ms': '100' }),
 })
 
 function put(name: string, from: number, to: number, bad = ''): void {
