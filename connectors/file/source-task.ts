@@ -63,6 +63,7 @@ export class FileSourceTask implements SourceTask<FileSourceTaskConfig> {
       scope: { include, exclude: config.exclude.map(pathPattern), compressed: config.compressed },
       isOurs: (base: string) => shareOf(base, config['task.shares']) === config['task.share'],
       isSpokesman: config['task.share'] === 0,
+      isEmptied: config['cleanup.policy'] !== 'none',
       startAtEnd: config['start.position'] === 'end',
       isTooOld: tooOld(config['ignore.older.ms'], context),
       maxOpenFiles: config['max.open.files'],

@@ -34,6 +34,8 @@ export interface TailerOptions extends FamilyOptions {
   readonly isOurs: (rotationBase: string) => boolean
   /** One of the tasks speaks about what concerns all of them. */
   readonly isSpokesman: boolean
+  /** Files are taken away when they were read: that there is none any more is no trouble. */
+  readonly isEmptied: boolean
   /** Begin behind what stands in files found at the first look and never read before. */
   readonly startAtEnd: boolean
   /** Files of which nothing was read are left alone when they were changed last at such a time. */
@@ -73,6 +75,7 @@ export class FileTailer {
   #positions: SourcePosition[] = []
   #rotation: LogFamily[] = []
   #next = 0
+  #hasFound = false
   #rescans = 0
   #isCrowded = false
   /** What was there at the first look, until it is admitted. */
@@ -115,7 +118,8 @@ export class FileTailer {
   async rescan(): Promise<void> {
     this.#isCrowded = false
     const all = findFiles(this.#options.scope, this.#complaints)
-    if (this.#options.isSpokesman) complainOfNothing(this.#options.scope, all, this.#complaints)
+    if (this.#options.isSpokesman && !(this.#options.isEmptied && this.#hasFound)) complainOfNothing(this.#options.scope, all, this.#complaints)
+    this.#hasFound ||= all.length > 0
     const found = all.filter(({ path }) => this.#options.isOurs(rotationBase(path)))
     this.#noteSeen(found)
     if (this.#rescans === 0) for (const { key } of found) this.#firstFound.add(key)

@@ -47,6 +47,8 @@ describe('cleaning up', () => {
     source.commit()
     await polls(source, 6)
     expect(readdirSync(at('in'))).toEqual([])
+    await polls(source, 2)
+    expect(source.log.lines.filter((line) => line.includes('no file is named'))).toEqual([]) // as it should be
     if (policy === 'move') expect(readFileSync(at('done/a.csv'), 'utf8')).toBe('id\n1\n2\n')
   })
 
