@@ -9,18 +9,20 @@ import type { Client, Connection, Submittable } from 'pg'
 import type { Duplex } from 'node:stream'
 import { copyHeaderBytes, tapCopyData } from './copy-tap.ts'
 import type { CopyTap } from './copy-tap.ts'
-import { nullCell } from './pgoutput.ts'
+import { CopyRow } from './copy-row.ts'
 
-/** Rows, one behind the other. Good until the next block is taken. */
+/** Rows as COPY writes them, one behind the other. Good until the next block is taken. */
 export interface RowBlock {
   readonly bytes: Buffer
-  /** Start and end of each cell, row by row; `nullCell` in place of the start of a null. */
-  readonly cells: Int32Array
   readonly rowCount: number
+  startOf(row: number): number
+  /** Behind its newline. */
+  endOf(row: number): number
+  /** Its cells, good until the next call. */
+  row(row: number): CopyRow
 }
 
 export interface CopyOptions {
-  readonly columnCount: number
   /** Most rows of a block. */
   readonly blockRows: number
   readonly clock: Clock
@@ -37,6 +39,8 @@ interface CopyConnection {
 /** A block is given when it holds so many bytes, whatever it holds. */
 const blockBytes = 262_144
 const queuedBlocks = 2
+/** One huge row must not cost its memory for ever. */
+const largestKept = 4 * 1_048_576
 /** For pg, 0 is no time-out of a query's own. */
 const noTimeoutMs = 2_147_483_647
 
@@ -49,7 +53,7 @@ export class CopyOut implements Submittable {
   /** Blocks that may be filled anew. */
   readonly #spare: FillingBlock[] = []
   #lent: FillingBlock | undefined
-  #filling: FillingBlock
+  #filling = new FillingBlock()
   #stream: Duplex | undefined
   #tap: CopyTap | undefined
   #isPaused = false
@@ -60,7 +64,6 @@ export class CopyOut implements Submittable {
   constructor(client: Client, query: string, options: CopyOptions) {
     this.#text = `copy (${query}) to stdout`
     this.#options = options
-    this.#filling = new FillingBlock(options.columnCount)
     client.query(this)
   }
 
@@ -87,11 +90,9 @@ export class CopyOut implements Submittable {
 
   #receive(bytes: Buffer, start: number, end: number): void {
     for (let at = start; at < end;) {
-      const next = at + 1 + bytes.readUInt32BE(at + 1)
       const block = this.#filling
-      block.add(bytes, at + copyHeaderBytes, next)
+      at = block.add(bytes, at, end, this.#options.blockRows)
       if (block.rowCount >= this.#options.blockRows || block.length >= blockBytes) this.#finishBlock()
-      at = next
     }
     if (this.#full.length >= queuedBlocks && !this.#isPaused) {
       this.#isPaused = true
@@ -123,7 +124,7 @@ export class CopyOut implements Submittable {
 
   #finishBlock(): void {
     this.#full.push(this.#filling)
-    this.#filling = this.#spare.pop() ?? new FillingBlock(this.#options.columnCount)
+    this.#filling = this.#spare.pop() ?? new FillingBlock()
     this.#filling.clear()
     this.#wake?.()
   }
@@ -146,65 +147,52 @@ export class CopyOut implements Submittable {
   }
 }
 
-const tab = 0x09
-const newline = 0x0a
-const backslash = 0x5c
-const letterN = 0x4e
-
 class FillingBlock implements RowBlock {
   bytes: Buffer = Buffer.allocUnsafe(65_536)
-  cells = new Int32Array(4_096)
   length = 0
   rowCount = 0
-  readonly #cellsPerRow: number
-
-  constructor(columnCount: number) {
-    this.#cellsPerRow = 2 * columnCount
-  }
+  #starts = new Int32Array(2_048)
+  readonly #row = new CopyRow()
 
   clear(): void {
     this.length = 0
     this.rowCount = 0
+    if (this.bytes.length > largestKept) this.bytes = Buffer.allocUnsafe(65_536)
   }
 
-  /** Takes a row in the text format of COPY, which stands between the two places, without its escapes. */
-  add(row: Buffer, from: number, to: number): void {
-    const most = this.length + to - from
-    if (most > this.bytes.length) this.bytes = enlarged(this.bytes, this.length, most)
-    let cell = this.#cellsPerRow * this.rowCount
-    if (cell + this.#cellsPerRow > this.cells.length) {
-      const cells = new Int32Array(2 * this.cells.length + this.#cellsPerRow)
-      cells.set(this.cells)
-      this.cells = cells
+  startOf(row: number): number {
+    return this.#starts[row]!
+  }
+
+  endOf(row: number): number {
+    return row + 1 < this.rowCount ? this.#starts[row + 1]! - copyHeaderBytes : this.length
+  }
+
+  row(row: number): CopyRow {
+    return this.#row.read(this.bytes, this.startOf(row), this.endOf(row))
+  }
+
+  /** Takes rows with their headers until it is full. @returns where the rest begins */
+  add(rows: Buffer, start: number, end: number, mostRows: number): number {
+    let at = start
+    for (const shift = this.length - start; at < end && this.rowCount < mostRows && at + shift < blockBytes; at += 1 + rows.readUInt32BE(at + 1)) {
+      if (this.rowCount === this.#starts.length) this.#enlargeStarts()
+      this.#starts[this.rowCount++] = at + shift + copyHeaderBytes
     }
-    this.rowCount++
-    const { bytes, cells } = this
-    const last = this.#cellsPerRow * this.rowCount
-    let length = this.length
-    let start = length
-    let isNull = false
-    for (let at = from; at < to; at++) {
-      const byte = row[at]!
-      if (byte > backslash || (byte !== tab && byte !== newline && byte !== backslash)) bytes[length++] = byte
-      else if (byte === backslash) {
-        const escaped = row[++at]!
-        if (escaped === letterN) isNull = true
-        else bytes[length++] = characters.get(escaped) ?? escaped
-      } else if (cell < last) {
-        cells[cell++] = isNull ? nullCell : start
-        cells[cell++] = isNull ? nullCell : length
-        start = length
-        isNull = false
-      }
+    const length = this.length + at - start
+    if (length > this.bytes.length) {
+      const larger = Buffer.allocUnsafe(Math.max(2 * this.bytes.length, length))
+      larger.set(this.bytes.subarray(0, this.length))
+      this.bytes = larger
     }
+    rows.copy(this.bytes, this.length, start, at)
     this.length = length
+    return at
   }
-}
 
-const characters: ReadonlyMap<number, number> = new Map([['b', '\b'], ['f', '\f'], ['n', '\n'], ['r', '\r'], ['t', '\t'], ['v', '\v']].map(([letter, character]) => [letter!.charCodeAt(0), character!.charCodeAt(0)]))
-
-function enlarged(bytes: Buffer, length: number, wanted: number): Buffer {
-  const larger = Buffer.allocUnsafe(Math.max(2 * bytes.length, wanted))
-  larger.set(bytes.subarray(0, length))
-  return larger
+  #enlargeStarts(): void {
+    const larger = new Int32Array(2 * this.#starts.length)
+    larger.set(this.#starts)
+    this.#starts = larger
+  }
 }

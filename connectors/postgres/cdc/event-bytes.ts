@@ -21,6 +21,8 @@ export interface TableJson {
 interface Member {
   /** `{"id":` */
   readonly first: Buffer
+  /** The same behind the beginning of an envelope. */
+  readonly firstAfter: Buffer
   /** `,"id":` */
   readonly next: Buffer
 }
@@ -32,13 +34,15 @@ export interface Cells {
   readonly first: number
 }
 
+const nothingBefore = '{"before":null,"after":'
+
 export function tableJson(options: Pick<EventOptions, 'topicPrefix'>, of: { readonly schema: string; readonly table: string; readonly names: readonly string[]; readonly types: readonly ColumnType[]; readonly keyNames: readonly string[] }): TableJson {
   const { schema, table, names, types, keyNames } = of
-  const member = (name: string): Member => ({ first: Buffer.from(`{${JSON.stringify(name)}:`), next: Buffer.from(`,${JSON.stringify(name)}:`) })
+  const member = (name: string): Member => ({ first: Buffer.from(`{${JSON.stringify(name)}:`), firstAfter: Buffer.from(`${nothingBefore}{${JSON.stringify(name)}:`), next: Buffer.from(`,${JSON.stringify(name)}:`) })
   return { schema, table, topic: topicOf(options.topicPrefix, schema, table), members: names.map(member), types, keys: keyNames.map((name) => [member(name), names.indexOf(name)]) }
 }
 
-const ofEnvelope = { before: Buffer.from('{"before":'), nothingBefore: Buffer.from('{"before":null,"after":'), after: Buffer.from(',"after":'), nothingAfter: Buffer.from(',"after":null') }
+const ofEnvelope = { before: Buffer.from('{"before":'), nothingBefore: Buffer.from(nothingBefore), emptyAfter: Buffer.from(`${nothingBefore}{`), after: Buffer.from(',"after":'), nothingAfter: Buffer.from(',"after":null') }
 const [open, close, nothing] = ['{', '}', 'null'].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer]
 
 export class EventBytes {
@@ -47,6 +51,8 @@ export class EventBytes {
   #keys: Uint32Array = new Uint32Array(2_048)
   #values: Uint32Array = new Uint32Array(2_048)
   #count = 0
+  /** Of the row that is being written: where the JSON of each cell starts and ends. */
+  readonly #cells: number[] = []
   /** Of the row that is being written. Ends before it begins: there is none. */
   #keyStart = 1
   #keyEnd = 0
@@ -69,8 +75,45 @@ export class EventBytes {
     this.#count = 0
   }
 
+  /** A row that was read, as COPY writes it between the two places. */
+  addCopied(table: TableJson, row: Buffer, start: number, end: number, source: EventSource, nowMs: number): void {
+    const json = this.#json
+    const { members, types } = table
+    const isFlat = this.#options.format === 'flat'
+    const valueStart = json.length
+    for (let index = 0, at = start; index < members.length; index++) {
+      const member = members[index]!
+      json.add(index > 0 ? member.next : isFlat ? member.first : member.firstAfter)
+      this.#cells[2 * index] = json.length
+      at = json.addCopied(row, at, end, types[index]!) + 1
+      this.#cells[2 * index + 1] = json.length
+    }
+    if (members.length === 0) json.add(isFlat ? open : ofEnvelope.emptyAfter)
+    if (isFlat) json.addText(`${members.length > 0 ? ',' : ''}"__op":"r"}`)
+    else json.add(this.#tailOf('r', source, nowMs))
+    const valueEnd = json.length
+    this.#addKeyOfCells(table)
+    this.#addRecord(valueStart, valueEnd)
+  }
+
+  /** From cells that are written already. */
+  #addKeyOfCells({ keys }: TableJson): void {
+    const json = this.#json
+    this.#keyStart = keys.length === 0 ? 1 : json.length
+    this.#keyEnd = 0
+    if (keys.length === 0) return
+    for (let place = 0; place < keys.length; place++) {
+      const [{ first, next }, index] = keys[place]!
+      json.add(place === 0 ? first : next)
+      if (index < 0) json.add(nothing)
+      else json.addPart(json.bytes, this.#cells[2 * index]!, this.#cells[2 * index + 1]!)
+    }
+    json.add(close)
+    this.#keyEnd = json.length
+  }
+
   /** A row that is there now; `before`: as it was, where that is known. */
-  addPresent(op: 'r' | 'c' | 'u', table: TableJson, before: Cells | null, after: Cells, source: EventSource, nowMs: number): void {
+  addPresent(op: 'c' | 'u', table: TableJson, before: Cells | null, after: Cells, source: EventSource, nowMs: number): void {
     const json = this.#json
     this.#addKey(table, after)
     const start = json.length
@@ -166,12 +209,12 @@ export class EventBytes {
     else this.#json.addCell(bytes, start, cells[first + 2 * index + 1]!, types[index]!)
   }
 
-  /** What follows the rows of an envelope: the same for all changes of a kind in a transaction. */
+  /** What follows the rows of an envelope, with the brace behind a row that was read: the same for all changes of a kind in a transaction. */
   #tailOf(op: string, source: EventSource, nowMs: number): Buffer {
     if (this.#tails?.source !== source || this.#tails.nowMs !== nowMs) this.#tails = { source, nowMs, byOp: new Map() }
     const known = this.#tails.byOp.get(op)
     if (known !== undefined) return known
-    const bytes = Buffer.from(`,"source":${JSON.stringify(sourceOf(source, this.#options))},"op":"${op}","ts_ms":${nowMs}}`)
+    const bytes = Buffer.from(`${op === 'r' ? '}' : ''},"source":${JSON.stringify(sourceOf(source, this.#options))},"op":"${op}","ts_ms":${nowMs}}`)
     this.#tails.byOp.set(op, bytes)
     return bytes
   }

@@ -1,13 +1,14 @@
 /** JSON text that is put together in one piece of memory, from values of the database as they came. */
 import { jsonText } from '../json-text.ts'
-import { columnValue } from './column-value.ts'
+import { columnValue, textType } from './column-value.ts'
 import type { ColumnType } from './column-value.ts'
+import { backslash, CopyRow, newline, tab } from './copy-row.ts'
+import { nullCell } from './pgoutput.ts'
 
 const quote = 0x22
-const backslash = 0x5c
 const firstPlain = 0x20
 /** Longer parts are copied in one go. */
-const shortBytes = 24
+const shortBytes = 64
 /** One huge value must not cost its memory for ever. */
 const largestKept = 8 * 1_048_576
 
@@ -15,6 +16,7 @@ export class JsonBytes {
   /** Only good until more is written. */
   bytes: Buffer = Buffer.allocUnsafe(65_536)
   length = 0
+  readonly #copied = new CopyRow()
 
   clear(): void {
     this.length = 0
@@ -29,9 +31,11 @@ export class JsonBytes {
   addPart(json: Uint8Array, start: number, end: number): void {
     const size = end - start
     this.#reserve(size)
-    if (size > shortBytes) this.bytes.set(start === 0 && end === json.length ? json : json.subarray(start, end), this.length)
-    else for (let at = 0; at < size; at++) this.bytes[this.length + at] = json[start + at]!
-    this.length += size
+    const to = this.bytes
+    let length = this.length
+    this.length = length + size
+    if (size > shortBytes) to.set(start === 0 && end === json.length ? json : json.subarray(start, end), length)
+    else for (let at = start; at < end; at++) to[length++] = json[at]!
   }
 
   addText(json: string): void {
@@ -60,6 +64,43 @@ export class JsonBytes {
       default:
     }
     this.addValue(columnValue(bytes.toString('utf8', start, end), type))
+  }
+
+  /** As `addCell`, of a cell in a row of COPY, which ends at `end`. @returns where the cell ends */
+  addCopied(row: Buffer, start: number, end: number, type: ColumnType): number {
+    if (type.kind === 'text') return this.#addCopiedText(row, start, end)
+    let at = start
+    for (let byte = row[at]!; byte !== tab && byte !== newline && byte !== backslash && at < end;) byte = row[++at]!
+    if (row[at] === backslash) return this.#addEscaped(row, start, end, type)
+    this.addCell(row, start, at, type)
+    return at
+  }
+
+  #addCopiedText(row: Buffer, start: number, end: number): number {
+    this.#reserve(end - start + 2)
+    const to = this.bytes
+    let length = this.length
+    to[length++] = quote
+    let at = start
+    for (; at < end; at++) {
+      const byte = row[at]!
+      if (byte <= quote ? byte < firstPlain || byte === quote : byte === backslash) {
+        if (byte === tab || byte === newline) break
+        return this.#addEscaped(row, start, end, textType)
+      }
+      to[length++] = byte
+    }
+    to[length++] = quote
+    this.length = length
+    return at
+  }
+
+  #addEscaped(row: Buffer, start: number, end: number, type: ColumnType): number {
+    const at = this.#copied.readCell(row, start, end)
+    const [from, to] = this.#copied.cells
+    if (from === nullCell) this.add(nothing)
+    else this.addCell(this.#copied.bytes, from!, to!, type)
+    return at
   }
 
   addValue(value: unknown): void {
@@ -104,6 +145,7 @@ export class JsonBytes {
 
 const yes = Buffer.from('true')
 const no = Buffer.from('false')
+const nothing = Buffer.from('null')
 
 /** `2026-11-21 07:00:00` and more digits of the second: infinity, years BC and years beyond 9999 are not. */
 function isUsualTime(bytes: Buffer, start: number, end: number): boolean {

@@ -21,10 +21,10 @@ export class SnapshotRecords {
     const { schema, table } = form.table
     if (this.#form !== form) this.#table = tableJson(this.#options, { schema, table, names: form.names, types: form.types, keyNames: form.table.keyColumns.map(({ name }) => name) })
     this.#form = form
-    const { bytes, cells, rowCount } = block
+    const { bytes, rowCount } = block
     const source = { schema, table, lsn: at.lsn, xid: null, commitMs: at.nowMs, snapshot: 'true' } as const
     this.#events.clear()
-    for (let row = 0; row < rowCount; row++) this.#events.addPresent('r', this.#table!, null, { bytes, cells, first: 2 * row * form.names.length }, source, at.nowMs)
+    for (let row = 0; row < rowCount; row++) this.#events.addCopied(this.#table!, bytes, block.startOf(row), block.endOf(row), source, at.nowMs)
     return this.#events.spans(this.#table!, at.nowMs, offsetBehind)
   }
 }

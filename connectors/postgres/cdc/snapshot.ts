@@ -115,15 +115,15 @@ export class Snapshot {
     while (!this.#isPlanned && this.#parts.length < Math.max(1, readers.length)) {
       const until = isWhole ? null : await this.#endOfChunk(table)
       const reader = isWhole ? client : readers[this.#turn++ % readers.length]!
-      this.#parts.push(this.#read(reader, form, { table, after: this.#after, until, filter: null, limit: null }))
+      this.#parts.push(this.#read(reader, { table, after: this.#after, until, filter: null, limit: null }))
       this.#after = until
       this.#isPlanned = until === null
     }
   }
 
-  #read(reader: Client, { names }: TableForm, chunk: Chunk): CopyOut {
+  #read(reader: Client, chunk: Chunk): CopyOut {
     const { clock, silenceTimeoutMs, fetchRows } = this.#options
-    return new CopyOut(reader, chunkQuery(chunk), { columnCount: names.length, blockRows: fetchRows, clock, silenceTimeoutMs })
+    return new CopyOut(reader, chunkQuery(chunk), { blockRows: fetchRows, clock, silenceTimeoutMs })
   }
 
   async #endOfChunk(table: CapturedTable): Promise<readonly string[] | null> {
@@ -141,11 +141,9 @@ export function progressBehind({ form, block }: SnapshotRows, row: number): Snap
   return { table: form.table.name, after: form.keyIndexes.length === 0 ? null : keyTexts(form, block, row) }
 }
 
-function keyTexts({ names, keyIndexes }: TableForm, { bytes, cells }: RowBlock, row: number): string[] {
-  return keyIndexes.map((index) => {
-    const at = 2 * (row * names.length + index)
-    return bytes.toString('utf8', cells[at], cells[at + 1])
-  })
+function keyTexts({ keyIndexes }: TableForm, block: RowBlock, row: number): string[] {
+  const { bytes, cells } = block.row(row)
+  return keyIndexes.map((index) => bytes.toString('utf8', cells[2 * index], cells[2 * index + 1]))
 }
 
 export interface ReadRow {
@@ -158,7 +156,7 @@ export interface ReadRow {
 /** Rows of a part of a table with a key. `client` is in a transaction: nobody changes the table in between. */
 export async function readChunk(client: Client, { types, clock, silenceTimeoutMs }: ReadOptions, chunk: Chunk): Promise<readonly ReadRow[]> {
   const form = await formOf(client, types, chunk.table)
-  const part = new CopyOut(client, chunkQuery(chunk), { columnCount: form.names.length, blockRows: chunk.limit ?? Number.POSITIVE_INFINITY, clock, silenceTimeoutMs })
+  const part = new CopyOut(client, chunkQuery(chunk), { blockRows: chunk.limit ?? Number.POSITIVE_INFINITY, clock, silenceTimeoutMs })
   const read: ReadRow[] = []
   for (let block = await part.take(); block !== null; block = await part.take()) {
     for (let row = 0; row < block.rowCount; row++) read.push({ table: chunk.table, columns: form.columns, row: rowAt(form, block, row), key: keyTexts(form, block, row) })
@@ -166,10 +164,13 @@ export async function readChunk(client: Client, { types, clock, silenceTimeoutMs
   return read
 }
 
-export function rowAt({ names, types }: TableForm, { bytes, cells }: RowBlock, row: number): Row {
+export function rowAt({ names, types }: TableForm, block: RowBlock, row: number): Row {
+  const { bytes, cells } = block.row(row)
   const made: Record<string, unknown> = {}
-  let at = 2 * row * names.length
-  for (let index = 0; index < names.length; index++, at += 2) made[names[index]!] = cells[at] === nullCell ? null : columnValueAt(bytes, cells[at]!, cells[at + 1]!, types[index]!)
+  for (let index = 0; index < names.length; index++) {
+    const start = cells[2 * index]!
+    made[names[index]!] = start === nullCell ? null : columnValueAt(bytes, start, cells[2 * index + 1]!, types[index]!)
+  }
   return made
 }
 
