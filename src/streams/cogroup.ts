@@ -81,7 +81,7 @@ export interface CogroupParent {
 function repartitioned(inputs: readonly CogroupedInput[], known: Map<Group, CogroupParent>, store: StoreSpec): readonly CogroupParent[] {
   return inputs.map(({ group }) => {
     if (!group.plan.repartitionRequired) return group.plan
-    const node = repartition(group, store)
+    const node = repartition(group, knownKeySerde(inputs) ?? store.keySerde, store.name)
     const first = known.get(group)
     if (first !== undefined) return first
     group.plan.context.graph.add(node, group.plan.node)
@@ -91,8 +91,13 @@ function repartitioned(inputs: readonly CogroupedInput[], known: Map<Group, Cogr
   })
 }
 
-function repartition({ plan, name }: Group, store: StoreSpec): GraphNode {
+/** How the first input of which that is known writes its keys: those of all meet in one store. */
+export function knownKeySerde(inputs: readonly CogroupedInput[]): Serde<unknown> | null {
+  return inputs.find(({ group }) => group.plan.keySerde !== null)?.group.plan.keySerde ?? null
+}
+
+function repartition({ plan, name }: Group, keySerde: Serde<unknown>, store: string): GraphNode {
   return repartitionNode(plan, {
-    prefix: name ?? store.name, keySerde: plan.keySerde ?? store.keySerde, valueSerde: plan.valueSerde ?? plan.context.defaultValueSerde,
+    prefix: name ?? store, keySerde: plan.keySerde ?? keySerde, valueSerde: plan.valueSerde ?? plan.context.defaultValueSerde,
   })
 }

@@ -1,4 +1,4 @@
-import { addCogroup } from './cogroup.ts'
+import { addCogroup, knownKeySerde } from './cogroup.ts'
 import type { Cogroup, CogroupedInput } from './cogroup.ts'
 import type { AggregateFunction, GroupedStream, LateOption } from './grouped-stream.ts'
 import type { StoreOptions, WindowStoreOptions } from './options.ts'
@@ -130,6 +130,6 @@ type LateRecords = ((late: Stream<never, never>) => void) | null
 const storePrefix = 'COGROUPKSTREAM-AGGREGATE-'
 
 function inheritedSerdes(inputs: readonly CogroupedInput[], request: StoreRequest) {
-  const { plan } = inputs[0]!.group
-  return { keySerde: request.keySerde ?? plan.keySerde ?? plan.context.defaultKeySerde, valueSerde: plan.context.defaultValueSerde }
+  const { context } = inputs[0]!.group.plan
+  return { keySerde: request.keySerde ?? knownKeySerde(inputs) ?? context.defaultKeySerde, valueSerde: context.defaultValueSerde }
 }

@@ -3,7 +3,7 @@ import { addOperator } from './plan.ts'
 import type { StreamPlan } from './plan.ts'
 import { storeSpec } from './store-request.ts'
 import type { StoreRequest } from './store-request.ts'
-import { repartitionedForJoin } from './stream-table-join.ts'
+import { repartitionedForJoin, withKeysAs } from './stream-table-join.ts'
 import type { Stream } from './stream.ts'
 import { serdeOf } from './topic.ts'
 import type { Format } from './topic.ts'
@@ -56,8 +56,8 @@ interface SideNames {
 /** Each side keeps what it saw in a window store, where the other side looks for partners. */
 export function streamStreamJoin<K, R>(leftStream: StreamPlan, rightStream: StreamPlan, request: StreamJoin): Stream<K, R> {
   const { options, join } = request
-  const left = sideOf(leftStream, options, options.value, '-left')
-  const right = sideOf(rightStream, options, options.otherValue, '-right')
+  const left = sideOf(withKeysAs(leftStream, rightStream), options, options.value, '-left')
+  const right = sideOf(withKeysAs(rightStream, leftStream), options, options.otherValue, '-right')
   const { context } = left
   const names = joinNames(left, join, options)
   const stores = storesOf(left, right, names, request)

@@ -36,7 +36,8 @@ interface StreamTableJoin extends AnyJoinOptions {
   readonly joiner: Joiner
 }
 
-export function streamTableJoin<K, R>(stream: StreamPlan, table: TablePlan, request: StreamTableJoin): Stream<K, R> {
+export function streamTableJoin<K, R>(given: StreamPlan, table: TablePlan, request: StreamTableJoin): Stream<K, R> {
+  const stream = withKeysAs(given, table)
   const { context } = stream
   const left = stream.repartitionRequired ? repartitionedForJoin(stream, request) : stream
   const sources = new Set([...left.sources, ...table.sources])
@@ -70,6 +71,11 @@ function joinBuffer(stream: StreamPlan, table: TablePlan, name: string, grace: D
   const request = { ...storeRequest(context, { store: `${name}-Buffer` }, ''), caching: false }
   const serdes = { keySerde: stream.keySerde ?? context.defaultKeySerde, valueSerde: stream.valueSerde ?? context.defaultValueSerde }
   return storeSpec(request, serdes, { type: 'join-buffer', graceMs })
+}
+
+/** Keys of which nobody said how they are written are written as those that they meet: a key is in the same partition of both sides only if its bytes are the same. */
+export function withKeysAs(stream: StreamPlan, other: Pick<StreamPlan, 'keySerde'>): StreamPlan {
+  return { ...stream, keySerde: stream.keySerde ?? other.keySerde }
 }
 
 /** The stream behind a topic partitioned by its present key; a join without a name shares the topic of the last join of the stream. */
