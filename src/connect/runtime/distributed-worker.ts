@@ -133,8 +133,13 @@ export class DistributedWorker {
     return new StatusStore(this.#statusState, await TopicRecordLog.open<StatusRecord>({
       broker, clock, log, topic: workerConfig['status.storage.topic'], partitions: workerConfig['status.storage.partitions'], needsOnePartition: false,
       replicationFactor: workerConfig['status.storage.replication.factor'],
-      encode: encodeStatusRecord, decode: decodeStatusRecord, apply: (record) => this.#statusState.apply(record), writer: () => this.#plainWriter(),
+      encode: encodeStatusRecord, decode: decodeStatusRecord, apply: (record) => this.#applyStatus(record), writer: () => this.#plainWriter(),
     }))
+  }
+
+  #applyStatus(record: StatusRecord): void {
+    this.#statusState.apply(record)
+    if (record.kind !== 'topic' && record.status === null) this.#herder?.statusForgotten(record.name, record.kind === 'task' ? record.task : null)
   }
 
   #writer() {

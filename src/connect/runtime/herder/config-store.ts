@@ -3,6 +3,7 @@ import type { ConfigRecord, RestartRequest, SessionKey, TargetState } from './co
 import { ConfigState } from './config-state.ts'
 import type { ConfigChange } from './config-state.ts'
 import { unavailable } from './refusal.ts'
+import { Turns } from './turns.ts'
 
 /** Where records of configs go: into memory, or to a topic that every worker reads. */
 export interface RecordLog<R> {
@@ -17,8 +18,9 @@ export interface RecordLog<R> {
 export class ConfigStore {
   readonly state: ConfigState
   readonly #log: RecordLog<ConfigRecord>
-  /** The last of what waits for its turn, by connector. */
-  readonly #turns = new Map<string, Promise<void>>()
+  /** A plan and the record that its forerunners are fenced have an order: the later one decides whether there is something to fence. */
+  readonly #plans = new Turns()
+  readonly #changes = new Turns()
 
   constructor(state: ConfigState, log: RecordLog<ConfigRecord>) {
     this.state = state
@@ -39,12 +41,17 @@ export class ConfigStore {
     return this.#log.refresh()
   }
 
+  /** For a change of a connector that depends on what is stored of it: nothing else changes it meanwhile, on this worker. A step that waits for another one of the same connector hangs. */
+  changing<T>(name: string, change: () => Promise<T>): Promise<T> {
+    return this.#changes.take(name, change)
+  }
+
   putConnector(name: string, config: RawConfig, target?: TargetState): Promise<void> {
     return this.#log.write([...(target === undefined ? [] : [{ kind: 'target-state', name, state: target } as const]), { kind: 'connector', name, config }])
   }
 
   putTasks(name: string, tasks: readonly RawConfig[]): Promise<void> {
-    return this.#inTurn(name, () => this.#log.write([...tasks.map((config, task) => ({ kind: 'task', name, task, config }) as const), { kind: 'commit', name, tasks: tasks.length }]))
+    return this.#plans.take(name, () => this.#log.write([...tasks.map((config, task) => ({ kind: 'task', name, task, config }) as const), { kind: 'commit', name, tasks: tasks.length }]))
   }
 
   putTarget(name: string, state: TargetState): Promise<void> {
@@ -61,7 +68,7 @@ export class ConfigStore {
 
   /** Whoever ran the connector before the plan of that generation, which has so many tasks, is fenced. @throws BACKEND_UNAVAILABLE when there is a newer plan: its forerunners are not */
   putFencedTasks(name: string, tasks: number, generation: number): Promise<void> {
-    return this.#inTurn(name, async () => {
+    return this.#plans.take(name, async () => {
       if (this.state.fencing(name).generation !== generation) throw unavailable(`connector ${name} was planned anew while its earlier tasks were fenced`)
       await this.#log.write([{ kind: 'fencing', name, tasks }])
     })
@@ -77,13 +84,5 @@ export class ConfigStore {
 
   close(): Promise<void> {
     return this.#log.close()
-  }
-
-  /** A plan and the record that its forerunners are fenced have an order: the later one decides whether there is something to fence. */
-  #inTurn(name: string, step: () => Promise<void>): Promise<void> {
-    const done = (this.#turns.get(name) ?? Promise.resolve()).then(step)
-    const turn = done.catch(() => {}).then(() => { if (this.#turns.get(name) === turn) this.#turns.delete(name) })
-    this.#turns.set(name, turn)
-    return done
   }
 }

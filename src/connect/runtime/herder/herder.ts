@@ -88,6 +88,11 @@ export class Herder {
     this.#options.onChange()
   }
 
+  /** Nobody has a status of it any more, as far as the status topic says. */
+  statusForgotten(connector: string, task: number | null): void {
+    this.#reconciler.publishAgain(connector, task)
+  }
+
   // ------------------------------------------------------------------------------------------------ looking
 
   names(): readonly string[] {
@@ -134,55 +139,72 @@ export class Herder {
   async create(named: NamedConfig, target?: TargetState): Promise<ConnectorInfo> {
     const { configs, cluster } = this.#options
     const { named: { name, config } } = await this.#checked(named)
-    cluster.requireLeader()
-    if (configs.state.get(name) !== undefined) throw conflict(`Connector ${name} already exists`)
-    await this.#writing(() => configs.putConnector(name, config, target))
+    await configs.changing(name, async () => {
+      cluster.requireLeader()
+      if (configs.state.get(name) !== undefined) throw conflict(`Connector ${name} already exists`)
+      await this.#writing(() => configs.putConnector(name, config, target))
+    })
     return this.#afterChange(name)
   }
 
   /** @throws 400 with every complaint */
   async put(named: NamedConfig): Promise<{ readonly created: boolean; readonly info: ConnectorInfo }> {
+    const checked = await this.#checked(named)
+    const created = await this.#options.configs.changing(named.name, () => this.#put(checked))
+    return { created, info: await this.#afterChange(named.name) }
+  }
+
+  async #put({ named: { name, config } }: CheckedConfig): Promise<boolean> {
     const { configs, cluster } = this.#options
-    const { named: { name, config } } = await this.#checked(named)
     cluster.requireLeader()
     const created = configs.state.get(name) === undefined
     await this.#writing(() => configs.putConnector(name, config))
-    return { created, info: await this.#afterChange(name) }
+    return created
   }
 
   /** Only what the patch names changes; null takes a key away. @throws 404, 400 */
   async patch(name: string, patch: RawConfig): Promise<ConnectorInfo> {
-    this.#options.cluster.requireLeader()
-    const merged = Object.entries({ ...this.#stored(name).config, ...patch }).filter(([, value]) => value !== null)
-    return (await this.put({ name, config: Object.fromEntries(merged) })).info
+    await this.#options.configs.changing(name, async () => {
+      this.#options.cluster.requireLeader()
+      const merged = Object.entries({ ...this.#stored(name).config, ...patch }).filter(([, value]) => value !== null)
+      await this.#put(await this.#checked({ name, config: Object.fromEntries(merged) }))
+    })
+    return this.#afterChange(name)
   }
 
   /** @throws 404 */
   async remove(name: string): Promise<void> {
     const { cluster, configs } = this.#options
-    cluster.requireLeader()
-    this.#stored(name)
-    await this.#writing(() => configs.remove(name))
+    await configs.changing(name, async () => {
+      cluster.requireLeader()
+      this.#stored(name)
+      await this.#writing(() => configs.remove(name))
+    })
     await this.#reconciling()
   }
 
   /** @throws 404 */
   async setTarget(name: string, target: TargetState): Promise<void> {
     const { configs, cluster } = this.#options
-    if (configs.state.get(name) === undefined) throw notFound(`Unknown connector ${name}`)
-    if (target === 'STOPPED') {
-      cluster.requireLeader()
-      await this.#writing(() => configs.putTasks(name, []))
-    }
-    await this.#writing(() => configs.putTarget(name, target))
+    await configs.changing(name, async () => {
+      if (configs.state.get(name) === undefined) throw notFound(`Unknown connector ${name}`)
+      if (target === 'STOPPED') {
+        cluster.requireLeader()
+        await this.#writing(() => configs.putTasks(name, []))
+      }
+      await this.#writing(() => configs.putTarget(name, target))
+    })
     await this.#reconciling()
   }
 
   /** What a connector planned, sent by the worker that runs it. */
   async putTasks(name: string, tasks: readonly RawConfig[]): Promise<void> {
-    this.#options.cluster.requireLeader()
-    this.#stored(name)
-    await this.#options.configs.putTasks(name, tasks)
+    const { configs, cluster } = this.#options
+    await configs.changing(name, async () => {
+      cluster.requireLeader()
+      // It was planned before that, and comes late.
+      if (this.#stored(name).target !== 'STOPPED') await configs.putTasks(name, tasks)
+    })
   }
 
   /** Before a worker of the cluster starts tasks of an exactly-once source: those of earlier plans can write no more. @throws 400, 404, 503 */
@@ -249,28 +271,33 @@ export class Herder {
   /** @throws 400, 404, 500 when the world failed */
   async alterOffsets(name: string, entries: readonly OffsetEntry[] | null): Promise<string> {
     if (entries === null || entries.length === 0) throw badRequest('Partitions / offsets need to be provided for an alter offsets request')
-    const checked = await this.#stopped(name)
-    return this.stages.during(`altering the offsets of connector ${name}`, () => this.#options.offsets.alter(checked, entries))
+    return this.#whileStopped(name, (checked) => this.stages.during(`altering the offsets of connector ${name}`, () => this.#options.offsets.alter(checked, entries)))
   }
 
   async resetOffsets(name: string): Promise<string> {
-    const checked = await this.#stopped(name)
-    return this.stages.during(`resetting the offsets of connector ${name}`, () => this.#options.offsets.reset(checked))
+    return this.#whileStopped(name, (checked) => this.stages.during(`resetting the offsets of connector ${name}`, () => this.#options.offsets.reset(checked)))
   }
 
-  async #stopped(name: string): Promise<CheckedConfig> {
+  /** Nobody resumes it before the change is made. */
+  async #whileStopped<T>(name: string, change: (checked: CheckedConfig) => Promise<T>): Promise<T> {
     const { configs, cluster, runner } = this.#options
     cluster.requireLeader()
     await this.stages.during('reading to the end of the config topic', () => configs.refresh())
-    const stored = this.#stored(name)
-    if (stored.target !== 'STOPPED' || stored.tasks.length > 0) {
-      throw badRequest(`Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified connector by issuing a 'PUT' request to the '/connectors/${name}/stop' endpoint`)
-    }
+    this.#requireStopped(name)
     await this.#reconciling()
-    if (runner.tasksOf(name).length > 0) throw failed(`The tasks of connector ${name} have not stopped yet; try again`)
-    const checked = await this.#prepared(name)
-    if (checked.installed.plugin.type === 'source') await this.#fenceBeforeChange(name)
-    return checked
+    return configs.changing(name, async () => {
+      this.#requireStopped(name)
+      if (runner.tasksOf(name).length > 0) throw failed(`The tasks of connector ${name} have not stopped yet; try again`)
+      const checked = await this.#prepared(name)
+      if (checked.installed.plugin.type === 'source') await this.#fenceBeforeChange(name)
+      return change(checked)
+    })
+  }
+
+  #requireStopped(name: string): void {
+    const stored = this.#stored(name)
+    if (stored.target === 'STOPPED' && stored.tasks.length === 0) return
+    throw badRequest(`Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified connector by issuing a 'PUT' request to the '/connectors/${name}/stop' endpoint`)
   }
 
   /** A task that hangs elsewhere must not commit its own offsets over the new ones. */

@@ -66,6 +66,7 @@ export class LocalRunner {
   readonly #options: LocalRunnerOptions
   readonly #connectors = new Map<string, LocalConnector>()
   readonly #tasks = new Map<string, LocalTask & { readonly task: number }>()
+  #isStopped = false
 
   constructor(options: LocalRunnerOptions) {
     this.#options = options
@@ -116,7 +117,7 @@ export class LocalRunner {
   async #renew(local: LocalConnector, create: () => ConnectorInstance): Promise<void> {
     const { name } = local.checked.named
     await local.instance.stop()
-    if (this.#connectors.get(name) !== local) return
+    if (this.#isStopped || this.#connectors.get(name) !== local) return
     local.instance = create()
     await local.instance.start()
   }
@@ -171,6 +172,7 @@ export class LocalRunner {
 
   /** Stops everything at once; what stopped how can still be looked at. */
   async stopAll(): Promise<void> {
+    this.#isStopped = true
     for (const { watch } of [...this.connectors().values(), ...this.tasks()]) watch.cancel()
     await Promise.all([...this.connectors().values()].map(({ instance }) => instance.stop()).concat(this.tasks().map(({ supervised }) => supervised.stop())))
   }

@@ -116,6 +116,15 @@ export class Reconciler {
     this.#publishTopics(name, task, local)
   }
 
+  /** Another worker, which forgot a connector that was removed, may have been so late that it is there again: what is told here is told once more. */
+  publishAgain(name: string, task: number | null): void {
+    const isTold = this.#published.delete(task === null ? name : `${name}\n${task}`)
+    if (!isTold || this.#isStopped || this.#options.configs.state.get(name) === undefined) return
+    this.publish(name, task)
+    // What does not run is told by a pass.
+    this.soon(null)
+  }
+
   // ------------------------------------------------------------------------------------------------ a pass
 
   async #pass(): Promise<void> {
@@ -172,11 +181,16 @@ export class Reconciler {
       const own = Object.fromEntries(Object.entries(each).map(([key, value]) => [key, value === null ? null : redact(value)]))
       return { ...named.config, ...own, 'task.class': taskClass }
     })
-    const stored = configs.state.get(named.name)
-    if (stored === undefined || stored.target === 'STOPPED' || (!stored.isInconsistent && sameTasks(stored.tasks, tasks))) return
+    const isNews = () => {
+      const stored = configs.state.get(named.name)
+      return stored !== undefined && stored.target !== 'STOPPED' && (stored.isInconsistent || !sameTasks(stored.tasks, tasks))
+    }
+    if (!isNews()) return
     try {
-      cluster.requireLeader()
-      await configs.putTasks(named.name, tasks)
+      await configs.changing(named.name, async () => {
+        cluster.requireLeader()
+        if (isNews()) await configs.putTasks(named.name, tasks)
+      })
     } catch (error) {
       if (!(error instanceof NotHere) || sendTasks === undefined) throw error
       await sendTasks(named.name, tasks)

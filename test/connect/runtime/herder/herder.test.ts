@@ -1,0 +1,207 @@
+/**
+ * People and tools ask several things of one connector at once, of any worker. Whatever the order in which they are done:
+ * each answer is one that they can act on, what is asked for last is what is, and nothing hangs or is left behind.
+ */
+import { describe, expect, it } from 'vitest'
+import { configSpec, openDistributedWorker } from '../../../../src/connect/index.ts'
+import type { DistributedWorker, SourcePlugin } from '../../../../src/connect/index.ts'
+import { randomInteger, seededRandom, sleep, systemClock } from '../../../../src/core/index.ts'
+import type { Broker, Random } from '../../../../src/core/index.ts'
+import { afterTest, memoryLog, openBroker, until } from '../connect-kit.ts'
+
+const seeds = Number(process.env['MILLRACE_HERDER_SEEDS'] ?? 3)
+const firstSeed = Number(process.env['MILLRACE_HERDER_SEED'] ?? 1)
+const names = ['a', 'b']
+
+/** Counts, slowly, and knows how many of its tasks run. Planning takes a moment, so that there is something to come between. */
+function slowPlugin(running: Map<string, number>): SourcePlugin {
+  return {
+    type: 'source', class: 'test.Slow', version: '1', config: configSpec({}),
+    createConnector: () => ({
+      start: () => sleep(systemClock, 2),
+      taskConfigs: async (max) => {
+        await sleep(systemClock, 2)
+        return Array.from({ length: max }, (_, task) => ({ part: String(task) }))
+      },
+      stop: () => {},
+      alterOffsets: () => true,
+    }),
+    createTask: () => {
+      let key = ''
+      let position = 0
+      return {
+        start: async (_config, context) => {
+          key = `${context.connectorName}-${context.taskId}`
+          running.set(key, (running.get(key) ?? 0) + 1)
+          const [stored] = await context.offsets([{ part: context.taskId }])
+          position = (stored?.['position'] as number | undefined) ?? 0
+        },
+        poll: async (signal) => {
+          await sleep(systemClock, 5, signal)
+          return [{ topic: 'slow', value: `${++position}`, sourcePartition: { part: Number(key.split('-')[1]) }, sourceOffset: { position } }]
+        },
+        stop: () => void running.set(key, running.get(key)! - 1),
+      }
+    },
+  }
+}
+
+interface World {
+  readonly broker: Broker
+  readonly random: Random
+  readonly workers: readonly DistributedWorker[]
+  readonly running: Map<string, number>
+}
+
+async function openWorld(seed: number, workerCount: number): Promise<World> {
+  const broker = await openBroker()
+  const running = new Map<string, number>()
+  const workers: DistributedWorker[] = []
+  for (let index = 0; index < workerCount; index++) workers.push(await openWorker(broker, running))
+  await until(() => workers.every((worker) => worker.isReady()), 'the workers are ready')
+  return { broker, random: seededRandom(seed), workers, running }
+}
+
+async function openWorker(broker: Broker, running: Map<string, number>): Promise<DistributedWorker> {
+  const worker = await openDistributedWorker({
+    broker, log: memoryLog(), plugins: [slowPlugin(running)],
+    config: {
+      'listeners': 'http://127.0.0.1:0', 'task.host': 'in-process', 'offset.flush.interval.ms': '20', 'heartbeat.interval.ms': '50', 'session.timeout.ms': '6000',
+      'scheduled.rebalance.max.delay.ms': '0', 'value.converter': 'StringConverter',
+    },
+  })
+  afterTest(() => worker.stop())
+  return worker
+}
+
+/** Answers that tell who asked what to do: done, not there, not now. */
+const sensible = new Set([200, 201, 202, 204, 400, 404, 409])
+
+async function ask({ random, workers }: World, method: string, path: string, body?: unknown): Promise<number> {
+  const { url } = workers[randomInteger(random, workers.length)]!
+  const answer = await fetch(`${url}${path}`, { method, ...(body !== undefined && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }) })
+  const text = await answer.text()
+  expect(sensible, `${method} ${path}: ${answer.status} ${text}`).toContain(answer.status)
+  return answer.status
+}
+
+const config = (tasks: number) => ({ 'connector.class': 'Slow', 'tasks.max': String(tasks) })
+
+function randomRequest(world: World, name: string): Promise<number> {
+  const path = `/connectors/${name}`
+  const requests: readonly (() => Promise<number>)[] = [
+    () => ask(world, 'POST', '/connectors', { name, config: config(2), ...(randomInteger(world.random, 3) === 0 && { initial_state: 'STOPPED' }) }),
+    () => ask(world, 'PUT', `${path}/config`, config(1 + randomInteger(world.random, 3))),
+    () => ask(world, 'PATCH', `${path}/config`, { 'tasks.max': String(1 + randomInteger(world.random, 3)) }),
+    () => ask(world, 'DELETE', path),
+    () => ask(world, 'PUT', `${path}/stop`),
+    () => ask(world, 'PUT', `${path}/pause`),
+    () => ask(world, 'PUT', `${path}/resume`),
+    () => ask(world, 'POST', `${path}/restart?includeTasks=true`),
+    () => ask(world, 'POST', `${path}/tasks/0/restart`),
+    () => ask(world, 'PATCH', `${path}/offsets`, { offsets: [{ partition: { part: 0 }, offset: { position: 1_000 } }] }),
+    () => ask(world, 'DELETE', `${path}/offsets`),
+    () => ask(world, 'GET', `${path}/status`),
+  ]
+  return requests[randomInteger(world.random, requests.length)]!()
+}
+
+/** Without these fields while it is not known. */
+interface Status {
+  readonly connector?: { readonly state: string }
+  readonly tasks?: readonly { readonly id: number; readonly state: string }[]
+}
+
+async function statusOf({ workers }: World, name: string): Promise<Status> {
+  return await (await fetch(`${workers[0]!.url}/connectors/${name}/status`)).json() as Status
+}
+
+const tasksRunning = ({ running }: World, name: string) => [...running].filter(([key]) => key.startsWith(`${name}-`)).flatMap(([key, count]) => Array.from({ length: count }, () => key)).toSorted()
+
+/** Whatever was asked before, what is asked now is what becomes. */
+async function bringToRest(world: World, name: string): Promise<void> {
+  await ask(world, 'PUT', `/connectors/${name}/config`, config(2))
+  expect(await ask(world, 'PUT', `/connectors/${name}/stop`)).toBe(204)
+  await until(() => tasksRunning(world, name).length === 0, `the tasks of ${name} stop`)
+  await until(async () => (await statusOf(world, name)).tasks?.length === 0, `${name} has no tasks any more`)
+  await until(async () => (await statusOf(world, name)).connector?.state === 'STOPPED', `${name} is stopped`)
+  expect(await ask(world, 'DELETE', `/connectors/${name}/offsets`)).toBe(200)
+  await ask(world, 'PUT', `/connectors/${name}/config`, config(3))
+  expect(await ask(world, 'PUT', `/connectors/${name}/resume`)).toBe(202)
+  await until(() => tasksRunning(world, name).join() === [0, 1, 2].map((task) => `${name}-${task}`).join(), `three tasks of ${name} run, each once`)
+  await until(async () => (await statusOf(world, name)).tasks?.map(({ state }) => state).join() === 'RUNNING,RUNNING,RUNNING', `${name} says so`)
+  expect(await ask(world, 'DELETE', `/connectors/${name}`)).toBe(204)
+  await until(() => tasksRunning(world, name).length === 0, `${name} is gone`)
+}
+
+async function simulate(seed: number, workerCount: number): Promise<void> {
+  const world = await openWorld(seed, workerCount)
+  for (let round = 0; round < 8; round++) {
+    const requests = Array.from({ length: 8 }, async () => {
+      await sleep(systemClock, randomInteger(world.random, 15))
+      return randomRequest(world, names[randomInteger(world.random, names.length)]!)
+    })
+    await Promise.all(requests)
+  }
+  await Promise.all(names.map((name) => bringToRest(world, name)))
+}
+
+describe('requests for one connector at once', () => {
+  it('make it once, and the others are told that it is there', async () => {
+    const world = await openWorld(1, 1)
+    for (let round = 0; round < 5; round++) {
+      const answers = await Promise.all(Array.from({ length: 4 }, () => ask(world, 'POST', '/connectors', { name: 'once', config: config(1) })))
+      expect(answers.toSorted((a, b) => a - b)).toEqual([201, 409, 409, 409])
+      expect(await ask(world, 'DELETE', '/connectors/once')).toBe(204)
+    }
+  })
+
+  it('lose no change of its config', async () => {
+    const world = await openWorld(1, 1)
+    await ask(world, 'PUT', '/connectors/patched/config', config(1))
+    const keys = Array.from({ length: 6 }, (_, index) => `transforms.t${index}.type`)
+    await Promise.all(keys.map((key, index) => ask(world, 'PATCH', '/connectors/patched/config', { [key]: 'org.apache.kafka.connect.transforms.Filter', [`transforms.t${index}.predicate`]: null })))
+    const stored = await (await fetch(`${world.workers[0]!.url}/connectors/patched/config`)).json() as Readonly<Record<string, string>>
+    expect(Object.keys(stored)).toEqual(expect.arrayContaining(keys))
+  })
+
+  it('leave it stopped without tasks, and not there when it was deleted, though it was planning', async () => {
+    const world = await openWorld(1, 1)
+    for (const waitMs of [0, 1, 2, 3, 4, 5, 6, 8, 10, 12]) {
+      expect(await ask(world, 'POST', '/connectors', { name: 'planning', config: config(2) })).toBe(201)
+      await sleep(systemClock, waitMs)
+      expect(await ask(world, 'PUT', '/connectors/planning/stop')).toBe(204)
+      expect(await ask(world, 'DELETE', '/connectors/planning/offsets'), `stopped after ${waitMs} ms`).toBe(200)
+      const [, removed] = await Promise.all([ask(world, 'PUT', '/connectors/planning/stop'), ask(world, 'DELETE', '/connectors/planning')])
+      expect(removed).toBe(204)
+      expect(await ask(world, 'POST', '/connectors', { name: 'planning', config: config(1) })).toBe(201)
+      await until(async () => (await statusOf(world, 'planning')).tasks?.map(({ state }) => state).join() === 'RUNNING', `it runs, made anew after ${waitMs} ms`)
+      expect(await ask(world, 'DELETE', '/connectors/planning')).toBe(204)
+    }
+  }, 60_000)
+
+  it('that is removed and made anew do not leave it without a status when the worker that forgets the first one is late', async () => {
+    const world = await openWorld(1, 2)
+    const producer = await world.broker.openProducer()
+    const forget = (...keys: readonly string[]) => Promise.all(keys.map((key) => producer.append({ topic: 'connect-status', key: Buffer.from(key), value: null })))
+    await ask(world, 'PUT', '/connectors/anew/config', config(2))
+    const is = async (connector: string, tasks: string) => {
+      const status = await statusOf(world, 'anew')
+      return status.connector?.state === connector && status.tasks?.map(({ state }) => state).join() === tasks
+    }
+    await until(() => is('RUNNING', 'RUNNING,RUNNING'), 'it runs')
+    await forget('status-connector-anew', 'status-task-anew-0', 'status-task-anew-1')
+    await sleep(systemClock, 50)
+    await until(() => is('RUNNING', 'RUNNING,RUNNING'), 'its status is known again')
+    await ask(world, 'PUT', '/connectors/anew/stop')
+    await until(() => is('STOPPED', ''), 'it is stopped')
+    await forget('status-connector-anew')
+    await until(async () => (await statusOf(world, 'anew')).connector === undefined || await is('STOPPED', ''), 'it was forgotten, or told again by now')
+    await sleep(systemClock, 50)
+    await until(() => is('STOPPED', ''), 'its status is known again')
+  }, 60_000)
+
+  it.each(Array.from({ length: seeds }, (_, index) => firstSeed + index))('in random order leave nothing behind (seed %i)', async (seed) => {
+    await simulate(seed, 1 + seed % 2)
+  }, 60_000)
+})
