@@ -106,7 +106,7 @@ export class InputOrigin implements RecordOrigin {
 }
 
 /** Serdes of one form share the function that writes. */
-function writesWhatWasRead(reader: Serde<unknown>, writer: Serde<unknown>): boolean {
+export function writesWhatWasRead(reader: Serde<unknown>, writer: Serde<unknown>): boolean {
   return reader.isExact === true && writer.isExact === true && reader.serialize === writer.serialize
 }
 

@@ -24,6 +24,9 @@ const minFramingBytes = 6
 const maxFramingBytes = 1 + 10 + 5 + 5 + 5 + 1
 /** Varints of at least 0 and less than this take one byte or two. */
 const shortVarints = 8192
+/** Length, attributes and two deltas, where each number takes two bytes at most; and what such a record may have beside them. */
+const maxShortFraming = 2 + 1 + 2 + 2
+const longestShortBody = shortVarints - 1 - maxShortFraming
 /** Called directly: V8 looks `bytes.set` up through the prototypes each time, which costs a third of the copy. */
 const setBytes = Reflect.get(Uint8Array.prototype, 'set') as (this: Uint8Array, source: Uint8Array, at: number) => void
 const noHeaders: readonly Header[] = []
@@ -163,6 +166,26 @@ export class RecordBatchBuilder {
     if (count === 0) this.#baseTimestamp = this.#maxTimestamp = timestamp
     const delta = timestamp - this.#baseTimestamp
     const { window, bodyAt, end } = position
+    const bodyLength = end - bodyAt
+    const bytes = this.#bytes
+    if (delta >= 0 && delta < shortVarints && count < shortVarints && bodyLength <= longestShortBody && this.#end + bodyLength + maxShortFraming <= this.#limit) {
+      const length = 1 + (delta < 64 ? 1 : 2) + (count < 64 ? 1 : 2) + bodyLength
+      let at = writeShortVarint(bytes, this.#end, length)
+      bytes[at] = 0
+      at = writeShortVarint(bytes, at + 1, delta)
+      at = writeShortVarint(bytes, at, count)
+      window.copy(bodyAt, end, bytes, this.#view, at)
+      this.#end = at + bodyLength
+      if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
+      this.#count = count + 1
+      return true
+    }
+    return this.#addReadExactly(position, timestamp)
+  }
+
+  #addReadExactly({ window, bodyAt, end }: RecordPosition, timestamp: number): boolean {
+    const delta = timestamp - this.#baseTimestamp
+    const count = this.#count
     const bodyLength = end - bodyAt
     const length = 1 + varintSize(delta) + varintSize(count) + bodyLength
     if (!this.#makeRoom(this.#end + varintSize(length) + length)) return false

@@ -2,8 +2,9 @@ import type { OperatorFunction } from 'rxjs'
 import { Observable, Subscriber } from '../rx.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { TopologyNode } from '../topology/node.ts'
-import { fuseSteps } from './fused-steps.ts'
-import type { PlainStep } from './fused-steps.ts'
+import type { HeadRun } from '../record-head.ts'
+import { fuseHeadRun, fuseSteps } from './fused-steps.ts'
+import type { PlainStep, WriteRead } from './fused-steps.ts'
 import type { OperatorContext } from './operator-context.ts'
 
 /** `steps`: the operator handles one record after the other, so that it can be made one with its neighbours. */
@@ -32,14 +33,21 @@ interface Step {
   readonly start: (output: Output) => (record: StreamRecord) => void
   /** What `start` comes to, for steps that send on one record at most; null for others. */
   readonly plain: PlainStep | null
+  readonly sink: SinkStep | null
+}
+
+/** What a run from a source to a sink ends with. `refuse` gives the failure that ends the pipeline, or null to go on. */
+export interface SinkStep {
+  readonly write: WriteRead
+  readonly refuse: (record: StreamRecord, error: unknown) => Error | null
 }
 
 /**
  * An operator from a function that handles one record. What the function throws ends the pipeline with an error that names
  * the node, unless the policy is to go on. Errors never travel upwards: each operator catches its own.
  */
-export function operate(node: TopologyNode, context: OperatorContext, start: Step['start'], plain: PlainStep | null = null): NodeOperator {
-  return operatorOf([{ node, context, start, plain }])
+export function operate(node: TopologyNode, context: OperatorContext, start: Step['start'], { plain = null, sink = null }: { readonly plain?: PlainStep | null; readonly sink?: SinkStep | null } = {}): NodeOperator {
+  return operatorOf([{ node, context, start, plain, sink }])
 }
 
 /** `first`, then `second`, as one operator, in which they call each other directly; null where one of them is more than a function of a record. */
@@ -50,7 +58,8 @@ export function fuse(first: NodeOperator, second: NodeOperator): NodeOperator | 
 function operatorOf(steps: readonly Step[]): NodeOperator {
   const operator = (source: Observable<StreamRecord>) =>
     new Observable<StreamRecord>((subscriber) => {
-      return source.subscribe(new StepsInput(connect(steps, subscriber), subscriber))
+      const first = connect(steps, subscriber)
+      return source.subscribe(new StepsInput(first, headRun(steps, subscriber), subscriber))
     })
   return Object.assign(operator, { steps })
 }
@@ -69,18 +78,34 @@ function connect(steps: readonly Step[], subscriber: Subscriber<StreamRecord>): 
   return output
 }
 
+/** Where all steps are plain up to a sink: what takes records before they are made. */
+function headRun(steps: readonly Step[], subscriber: Subscriber<StreamRecord>): HeadRun | null {
+  const { node, sink } = steps.at(-1)!
+  const plain = steps.slice(0, -1).map((step) => step.plain).filter((step) => step !== null)
+  if (sink === null || plain.length < steps.length - 1) return null
+  const refuse = (record: StreamRecord, error: unknown) => {
+    const failure = sink.refuse(record, error)
+    if (failure !== null) subscriber.error(failure)
+  }
+  const fail = (index: number, record: StreamRecord, error: unknown) => failed(steps[index]!, record, error, subscriber)
+  return fuseHeadRun(node, plain, { subscriber, fail, write: sink.write, refuse, output: connect(steps.slice(-1), subscriber) })
+}
+
 function fusedRun(steps: readonly Step[], output: Output, subscriber: Subscriber<StreamRecord>): Output | null {
   const fail = (index: number, record: StreamRecord, error: unknown) => failed(steps[index]!, record, error, subscriber)
   return fuseSteps(steps[0]!.node, steps.map(({ plain }) => plain!), { output, subscriber, fail })
 }
 
 /** Takes records straight to the first step, without what RxJS puts between a source and an observer; the end goes to those behind the last one. */
-class StepsInput extends Subscriber<StreamRecord> {
+export class StepsInput extends Subscriber<StreamRecord> {
   readonly #first: Output
+  /** As `next`, of a record that was not made yet; null: it must be made. */
+  readonly run: HeadRun | null
 
-  constructor(first: Output, subscriber: Subscriber<StreamRecord>) {
+  constructor(first: Output, run: HeadRun | null, subscriber: Subscriber<StreamRecord>) {
     super(subscriber)
     this.#first = first
+    this.run = run
   }
 
   override next(record: StreamRecord): void {

@@ -1,6 +1,8 @@
 import type { Observer, Subscriber } from 'rxjs'
+import type { HeadRun } from '../record-head.ts'
 import { Observable } from '../rx.ts'
 import type { StreamRecord } from '../stream-record.ts'
+import { StepsInput } from './operate.ts'
 
 /** Hands each record to all who subscribed to `output`, in their order. A Subject without what one does for every value. */
 export class Relay implements Observer<StreamRecord> {
@@ -13,6 +15,12 @@ export class Relay implements Observer<StreamRecord> {
       this.#subscribers = [...this.#subscribers, subscriber]
       return () => { this.#subscribers = this.#subscribers.filter((other) => other !== subscriber) }
     })
+  }
+
+  /** As `next`, of a record that was not made yet, where there is one who takes such; else null. Asked for when all have subscribed. */
+  get run(): HeadRun | null {
+    const [only, ...others] = this.#subscribers
+    return others.length === 0 && only instanceof StepsInput ? only.run : null
   }
 
   next(record: StreamRecord): void {

@@ -2,10 +2,12 @@ import { StreamError, readKeySerde } from '../../core/index.ts'
 import type { Header } from '../../core/index.ts'
 import { missingTopics } from '../missing-topics.ts'
 import { ScratchBytes } from '../state/scratch-bytes.ts'
-import { InputOrigin } from '../stream-record.ts'
+import { InputOrigin, unread, writesWhatWasRead } from '../stream-record.ts'
+import type { InputPlace } from '../stream-record.ts'
 import type { NodeOf } from '../topology/node.ts'
+import type { WriteRead } from './fused-steps.ts'
 import { Refusal, operate } from './operate.ts'
-import type { NodeOperator } from './operate.ts'
+import type { NodeOperator, SinkStep } from './operate.ts'
 import type { OperatorContext } from './operator-context.ts'
 
 /** Smaller records are not looked at: a topic that takes less fails the application. */
@@ -37,6 +39,7 @@ export function sink(node: NodeOf<'sink'>, context: OperatorContext): NodeOperat
   const { keySerde, valueSerde } = node
   const isDirect = partitioner === null && keySerde.serializeInto !== undefined && valueSerde.serializeInto !== undefined
   const fixedTopic = typeof topic === 'string' ? context.topicName(topic) : null
+  const sinkStep = isDirect && fixedTopic !== null ? sinkStepOf(node, fixedTopic, context) : null
   const scratchOfKey = new ScratchBytes()
   const scratchOfValue = new ScratchBytes()
   return operate(node, context, () => (record) => {
@@ -72,7 +75,32 @@ export function sink(node: NodeOf<'sink'>, context: OperatorContext): NodeOperat
     if (typeof chosen !== 'object') context.send(name, chosen === undefined ? null : checkedPartition(chosen, name, partitions), key, value, record.timestamp, record.headers)
     else if (chosen.length === 0) context.dropped(node, 'the partitioner chose no partition')
     else for (const partition of chosen.map((each) => checkedPartition(each, name, partitions))) context.send(name, partition, key, value, record.timestamp, record.headers)
-  })
+  }, { sink: sinkStep })
+}
+
+/** For runs that begin with a source: most records are written without being made. */
+function sinkStepOf(node: NodeOf<'sink'>, name: string, context: OperatorContext): SinkStep {
+  const { keySerde, valueSerde } = node
+  let knownPlace: InputPlace | null = null
+  let keysStand = false
+  let valuesStand = false
+  const follow = (place: InputPlace) => {
+    keysStand = writesWhatWasRead(place.keySerde, keySerde)
+    valuesStand = writesWhatWasRead(place.valueSerde, valueSerde)
+    knownPlace = place
+  }
+  const write: WriteRead = ({ place, reader }, mark, headers, timestamp, key, isKeyRead, value, isValueRead) => {
+    if (reader.positionOf === undefined) return false
+    if (place !== knownPlace) follow(place)
+    if (isKeyRead && keysStand && isValueRead && valuesStand) {
+      const position = reader.positionOf(mark)
+      return fits(context, name, position.end - position.bodyAt) && context.sendRead(name, position, timestamp)
+    }
+    if (headers.length > 0) return false
+    if (isKeyRead && keysStand && key !== null) return context.sendSerialized(name, readKeySerde, reader.positionOf(mark), valueSerde, value, timestamp)
+    return key !== unread && context.sendSerialized(name, keySerde, key, valueSerde, value, timestamp)
+  }
+  return { write, refuse: (record, error) => (context.continueAfterSerialization(node, record, error) ? null : context.refusal(node, record, error)) }
 }
 
 /** @throws INVALID_ARGUMENT */

@@ -4,13 +4,20 @@ import { fuse, operate } from '../operators/operate.ts'
 import type { NodeOperator, Output } from '../operators/operate.ts'
 import type { OperatorContext } from '../operators/operator-context.ts'
 import { Relay } from '../operators/relay.ts'
+import type { HeadRun } from '../record-head.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { TopologyNode } from '../topology/node.ts'
 import type { TaskMetrics } from './task-metrics.ts'
 
+/** Where records of a source go. */
+export interface SourceOutput extends Output {
+  /** As `next`, of a record that was not made yet; null: it must be made. */
+  readonly run: HeadRun | null
+}
+
 /** A connected RxJS pipeline: push a record into the input of its source node, and everything downstream has happened when `next` returns. */
 export interface Pipeline {
-  readonly sources: ReadonlyMap<string, Output>
+  readonly sources: ReadonlyMap<string, SourceOutput>
   /** For nodes that choose among their children. */
   childOf(node: TopologyNode, child: string): Output | undefined
 }
@@ -47,7 +54,7 @@ class Compiler {
   }
 
   connect(): Pipeline {
-    const sources = new Map<string, Output>()
+    const sources = new Map<string, SourceOutput>()
     for (const node of this.#nodes) {
       if (node.parents.length > 0) continue
       const input = new Relay()

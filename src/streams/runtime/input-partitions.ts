@@ -57,13 +57,20 @@ export class InputPartitions {
 
   /** Takes the head of the queue that `choose` gave. */
   take(queue: RecordQueue): StreamRecord {
+    const record = queue.head!.take()
+    this.pass(queue)
+    return record
+  }
+
+  /** As `take`, by who has taken what the head shows. */
+  pass(queue: RecordQueue): void {
+    const { timestamp } = queue.head!
     const isAlone = this.#byTime.count === 1
     if (!isAlone) this.#byTime.removeFirst()
-    const record = queue.take()
+    queue.pass()
     if (!isAlone && queue.head !== null) this.#byTime.add(queue)
     else if (isAlone && queue.head === null) this.#byTime.removeFirst()
-    if (record.timestamp > this.#streamTime) this.#streamTime = record.timestamp
-    return record
+    if (timestamp > this.#streamTime) this.#streamTime = timestamp
   }
 
   resume(partition: CommittedOffset, partitionTime: number): void {

@@ -1,7 +1,8 @@
 import { StreamError } from '../../core/index.ts'
-import type { Header, RecordBatch, RecordReader, RecordView } from '../../core/index.ts'
-import { InputOrigin, StreamRecord, unread } from '../stream-record.ts'
-import type { InputBatch, InputPlace, RecordOrigin } from '../stream-record.ts'
+import type { RecordBatch, RecordReader, RecordView } from '../../core/index.ts'
+import { RecordHead } from '../record-head.ts'
+import { InputOrigin, unread } from '../stream-record.ts'
+import type { InputBatch, InputPlace, RecordOrigin, StreamRecord } from '../stream-record.ts'
 import type { SourceNode } from '../topology/node.ts'
 import { ViewReader } from './view-reader.ts'
 
@@ -27,7 +28,9 @@ export class RecordQueue {
   readonly #batches: RecordBatch[] = []
   /** The batch that is begun. */
   #batch: InputBatch | null = null
-  #head: StreamRecord | null = null
+  /** What `head` shows. */
+  readonly #next = new RecordHead()
+  #hasNext = false
   #buffered = 0
   #consumedTo = -1
   #endOffset = -1
@@ -54,17 +57,17 @@ export class RecordQueue {
 
   /** Records that were added and not taken; those of a batch that is only begun are estimated. */
   get buffered(): number {
-    return Math.max(0, this.#buffered) + (this.#head === null ? 0 : 1)
+    return Math.max(0, this.#buffered) + (this.#hasNext ? 1 : 0)
   }
 
-  /** The record that `take` gives next, or null. */
-  get head(): StreamRecord | null {
-    return this.#head
+  /** The record that is next, or null; `pass` overwrites it. */
+  get head(): RecordHead | null {
+    return this.#hasNext ? this.#next : null
   }
 
   /** The next offset to process: that of the head, or where reading goes on; -1 when nothing was ever added. */
   get nextOffset(): number {
-    return this.#head?.offset ?? this.#endOffset
+    return this.#hasNext ? this.#next.offset : this.#endOffset
   }
 
   /** Offset of the last record taken, -1 at first. */
@@ -79,29 +82,29 @@ export class RecordQueue {
       this.#buffered += batch.recordCount
     }
     this.#endOffset = nextOffset
-    if (this.#head === null) this.#advance()
+    if (!this.#hasNext) this.#advance()
   }
 
-  take(): StreamRecord {
-    const taken = this.#head!
-    this.#consumedTo = taken.offset
-    if (taken.timestamp > this.partitionTime) this.partitionTime = taken.timestamp
+  /** Goes on to the next record: what the head shows was taken. */
+  pass(): void {
+    const { offset, timestamp } = this.#next
+    this.#consumedTo = offset
+    if (timestamp > this.partitionTime) this.partitionTime = timestamp
     this.#advance()
-    return taken
   }
 
   /** Forgets what was added. */
   clear(): void {
     this.#batches.length = 0
     this.#batch = null
-    this.#head = null
+    this.#hasNext = false
     this.#buffered = 0
     this.#endOffset = -1
   }
 
   #advance(): void {
-    this.#head = null
-    while (this.#head === null && this.#nextRecord()) this.#head = this.#decode(this.#batch!)
+    this.#hasNext = false
+    while (!this.#hasNext && this.#nextRecord()) this.#hasNext = this.#decode(this.#batch!)
   }
 
   /** False: all that was added is read. */
@@ -119,8 +122,8 @@ export class RecordQueue {
     return true
   }
 
-  /** null: the record is left out. */
-  #decode(batch: InputBatch): StreamRecord | null {
+  /** False: the record is left out. */
+  #decode(batch: InputBatch): boolean {
     const { source } = this.#options
     const { reader } = batch
     const { headers } = reader
@@ -131,20 +134,35 @@ export class RecordQueue {
       value = readValue(reader, source)
     } catch (error) {
       const origin = new InputOrigin(batch, reader.offset, reader.mark, null, null, headers)
-      if (this.#options.onDeserializationError(origin.read, origin, error)) return null
+      if (this.#options.onDeserializationError(origin.read, origin, error)) return false
       throw deserializationFailure(this.#options, origin, error)
     }
-    return this.#stamp(readRecord(batch, reader.offset, reader.mark, key, value, reader.timestamp, headers))
+    const next = this.#next
+    next.batch = batch
+    next.offset = reader.offset
+    next.mark = reader.mark
+    next.timestamp = reader.timestamp
+    next.key = key
+    next.value = value
+    next.headers = headers
+    return source.timestampExtractor === null ? this.#ensureTime(next) : this.#stamp(next, source.timestampExtractor)
   }
 
-  #stamp(record: StreamRecord): StreamRecord | null {
-    const { timestampExtractor } = this.#options.source
-    const timestamp = timestampExtractor === null ? record.timestamp : this.#extract(timestampExtractor, record)
-    if (timestamp === null) return null
-    if (timestamp >= 0) return timestamp === record.timestamp ? record : record.withTimestamp(timestamp)
-    if (timestampExtractor === null) throw negativeTimestamp(this.#options, record)
-    this.#options.onDropped('negative timestamp')
-    return null
+  #ensureTime(next: RecordHead): boolean {
+    if (next.timestamp < 0) throw negativeTimestamp(this.#options, next.take())
+    return true
+  }
+
+  /** False: the record is left out. */
+  #stamp(next: RecordHead, extract: NonNullable<SourceNode['timestampExtractor']>): boolean {
+    next.record = null
+    const record = next.take()
+    const timestamp = this.#extract(extract, record)
+    if (timestamp === null) return false
+    next.timestamp = timestamp
+    next.record = timestamp === record.timestamp ? record : timestamp < 0 ? null : record.withTimestamp(timestamp)
+    if (next.record === null) this.#options.onDropped('negative timestamp')
+    return next.record !== null
   }
 
   /** null: the record is left out. */
@@ -162,11 +180,6 @@ export class RecordQueue {
       })
     }
   }
-}
-
-/** A function of its own: within a larger one the compiler calls the constructors instead of making the objects in place. */
-function readRecord(batch: InputBatch, offset: number, mark: number, key: unknown, value: unknown, timestamp: number, headers: readonly Header[]): StreamRecord {
-  return new StreamRecord(key, value, timestamp, headers, new InputOrigin(batch, offset, mark, key, value, headers))
 }
 
 /** Not yet, where it can be done when somebody looks. */

@@ -1,6 +1,7 @@
 import { StreamError } from '../../core/index.ts'
 import type { CommittedOffset, RecordBatch, TopicPartition } from '../../core/index.ts'
 import type { Output } from '../operators/operate.ts'
+import type { HeadRun } from '../record-head.ts'
 import type { OpenStore } from '../state/open-store.ts'
 import { compileTask } from './compile-task.ts'
 import type { Pipeline } from './compile-task.ts'
@@ -45,6 +46,7 @@ export class StreamTask {
   /** Where the last record came from, and where its like go. */
   #lastQueue: RecordQueue | null = null
   #lastSource: Output | null = null
+  #lastRun: HeadRun | null = null
 
   constructor(options: StreamTaskOptions) {
     this.taskId = options.taskId
@@ -142,15 +144,28 @@ export class StreamTask {
     if (queue === null) return false
     // As #guard, without a function made for each record.
     try {
-      const record = this.#inputs.take(queue)
-      this.#context.begin(record, nowMs, this.#inputs.streamTime)
       if (queue !== this.#lastQueue) this.#followQueue(queue)
-      this.#lastSource!.next(record)
+      if (this.#lastRun === null) this.#processRecord(queue, nowMs)
+      else this.#processHead(queue, this.#lastRun, nowMs)
     } catch (error) {
       this.#failure ??= error
     }
     if (this.#failure !== null) throw this.#failure
     return true
+  }
+
+  #processRecord(queue: RecordQueue, nowMs: number): void {
+    const record = this.#inputs.take(queue)
+    this.#context.begin(record, nowMs, this.#inputs.streamTime)
+    this.#lastSource!.next(record)
+  }
+
+  /** As `#processRecord`, where everything up to a sink can do without a record. */
+  #processHead(queue: RecordQueue, run: HeadRun, nowMs: number): void {
+    const { value, key, timestamp, headers, batch, offset, mark } = queue.head!
+    this.#inputs.pass(queue)
+    this.#context.beginHead(nowMs, this.#inputs.streamTime)
+    run(value, key, timestamp, headers, batch!, offset, mark)
   }
 
   /** Runs the punctuators that are due by stream time; true if any ran. */
@@ -268,7 +283,10 @@ export class StreamTask {
   }
 
   #followQueue(queue: RecordQueue): void {
-    this.#lastSource = this.#pipeline.sources.get(queue.source.name)!
+    const { source } = queue
+    const output = this.#pipeline.sources.get(source.name)!
+    this.#lastSource = output
+    this.#lastRun = source.timestampExtractor === null ? output.run : null
     this.#lastQueue = queue
   }
 

@@ -188,6 +188,12 @@ export class TaskContext implements OperatorContext {
     this.#streamTime = streamTime
   }
 
+  /** As `begin`, where nobody asks for the record: there is no store. */
+  beginHead(nowMs: number, streamTime: number): void {
+    this.#now = nowMs
+    this.#streamTime = streamTime
+  }
+
   punctuate(type: PunctuationType, time: number, nowMs: number): boolean {
     this.begin(idleRecord(time), nowMs, type === 'stream-time' ? time : this.#streamTime)
     return this.#punctuators[type].punctuate(time)

@@ -1,0 +1,124 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { RecordBatchBuilder, bytesSerde, jsonSerde, stringSerde } from '../../src/core/index.ts'
+import type { Header, RecordBatch, Serde } from '../../src/core/index.ts'
+import { RecordBatchView } from '../../src/core/log/record-batch.ts'
+import { BatchingCollector } from '../../src/streams/runtime/record-collector.ts'
+import { StreamTask } from '../../src/streams/runtime/stream-task.ts'
+import type { TaskConfig } from '../../src/streams/runtime/task-config.ts'
+import type { Stream } from '../../src/streams/stream.ts'
+import { StreamsBuilder } from '../../src/streams/streams-builder.ts'
+import { SimulatedClock } from '../../src/streams/testing/simulated-clock.ts'
+import { singleRecordBatch } from '../../src/streams/testing/single-record-batch.ts'
+import { topic } from '../../src/streams/topic.ts'
+
+interface Input {
+  readonly key: string | null
+  readonly value: string | null
+  readonly timestamp: number
+  readonly headers: readonly Header[]
+}
+
+type Texts = Stream<string | null, string | null>
+
+const steps: Readonly<Record<string, (stream: Texts) => Texts>> = {
+  filter: (stream) => stream.filter((value) => value === null || value.length % 5 !== 1),
+  filterByKey: (stream) => stream.filterNot((_value, key) => key?.startsWith('a') === true),
+  filterByRecord: (stream) => stream.filter((...[, , { timestamp }]) => timestamp % 3 !== 0),
+  look: (stream) => stream.peek(() => {}),
+  lookAtAll: (stream) => stream.peek((value, key, record) => { if (record.value !== value || record.key !== key || record.topic !== 'in') throw new Error('another record') }),
+  same: (stream) => stream.mapValues((value) => value),
+  longer: (stream) => stream.mapValues((value) => (value === null ? null : `${value}é`)),
+  offset: (stream) => stream.mapValues((value, _key, { offset, headers }): string | null => `${value ?? ''}@${offset}:${headers.length}`),
+  none: (stream) => stream.mapValues((value) => (value === null || value.length < 3 ? null : value)),
+  rekey: (stream) => stream.selectKey((value, key): string | null => `${value?.slice(0, 2) ?? ''}${key?.length ?? 'null'}`),
+  swap: (stream) => stream.map((value, key): [string | null, string | null] => [value ?? 'none', key]),
+  fails: (stream) => stream.peek((value) => { if (value?.endsWith('x')) throw new Error('ends with x') }),
+}
+
+const nullable = stringSerde as Serde<string | null>
+const text = { key: nullable, value: nullable }
+
+function topologyOf(names: readonly string[], valueSerde: Serde<string | null>) {
+  const builder = new StreamsBuilder()
+  names.reduce((stream, name) => steps[name]!(stream), builder.stream(topic('in', text)) as Texts).to(topic('out', { key: nullable, value: valueSerde }))
+  return builder.build()
+}
+
+/** What a program writes, topic by topic; dead letters without their stack. */
+function outputOf(names: readonly string[], valueSerde: Serde<string | null>, config: TaskConfig, partitions: number, batches: readonly RecordBatch[]) {
+  const topology = topologyOf(names, valueSerde)
+  const written: unknown[] = []
+  const collector = new BatchingCollector({
+    maxBatchBytes: 500,
+    partitionCount: () => partitions,
+    sendBatch: ({ topic: name, partition }, { bytes }) => {
+      for (const { key, value, timestamp, headers } of new RecordBatchView(bytes)) written.push([name, partition, key && Buffer.from(key), value && Buffer.from(value), timestamp, headers.filter((header) => !header.key.includes('stacktrace'))])
+    },
+  })
+  const task = new StreamTask({
+    taskId: '0_0', partition: 0, applicationId: 'app', nodes: topology.nodes, stores: topology.stores, repartitionTopics: [], clock: new SimulatedClock(0), config, collector,
+  })
+  let failure: string | null = null
+  try {
+    for (const batch of batches) task.addRecords({ topic: 'in', partition: 0 }, [batch], 0)
+    while (task.process(0));
+  } catch (error) {
+    failure = (error as Error).message
+  }
+  collector.flush()
+  return { written, failure, dropped: task.droppedRecords }
+}
+
+function batchesOf(inputs: readonly Input[], compression: 'none' | 'gzip'): readonly RecordBatch[] {
+  const builder = new RecordBatchBuilder({ maxBytes: 100_000, compression })
+  for (const { key, value, timestamp, headers } of inputs) builder.add(key === null ? null : Buffer.from(key), value === null ? null : Buffer.from(value), timestamp, headers)
+  return inputs.length === 0 ? [] : [new RecordBatchView(builder.build().bytes)]
+}
+
+const texts = fc.oneof(fc.constant(null), fc.string({ maxLength: 30 }), fc.string({ unit: 'grapheme', maxLength: 120 }), fc.string({ unit: fc.constantFrom('a', 'b', 'x'), maxLength: 200 }))
+const headers = fc.oneof({ weight: 4, arbitrary: fc.constant([]) }, fc.array(fc.record({ key: fc.string({ maxLength: 5 }), value: fc.option(fc.uint8Array({ maxLength: 5 })) }), { maxLength: 3 }))
+const inputs = fc.array(fc.record({ key: texts, value: texts, timestamp: fc.nat(20_000_000), headers }), { maxLength: 40 })
+const bytesAsText: Serde<string | null> = { serialize: (value) => bytesSerde.serialize(Buffer.from(value ?? '')), deserialize: (bytes) => Buffer.from(bytes).toString() }
+
+describe('a program of plain operators', () => {
+  it('writes the same whether it is run on what was read or on records, in any number of partitions, whatever fails', () => {
+    const options = fc.record({
+      names: fc.array(fc.constantFrom(...Object.keys(steps)), { maxLength: 6 }),
+      serde: fc.constantFrom(nullable, jsonSerde<string | null>(), bytesAsText),
+      policy: fc.constantFrom<TaskConfig>({}, { onProcessingError: 'skip' }, { onProcessingError: 'dead-letter', deadLetterTopic: 'dlq' }),
+      partitions: fc.constantFrom(1, 3),
+      compression: fc.constantFrom('none' as const, 'gzip' as const),
+      inputs,
+    })
+    fc.assert(fc.property(options, ({ names, serde, policy, partitions, compression, inputs: read }) => {
+      const single = read.map(({ key, value, ...rest }, offset) => singleRecordBatch({ ...rest, offset, key: key === null ? null : Buffer.from(key), value: value === null ? null : Buffer.from(value) }))
+      const found = outputOf(names, serde, policy, partitions, batchesOf(read, compression))
+      expect(found).toEqual(outputOf(names, serde, policy, partitions, single))
+    }), { numRuns: 150 })
+  })
+
+  it('lets a sink refuse what cannot be written, with place and node', () => {
+    const checked = (value: string | null) => {
+      if (value === 'no') throw new TypeError('not that')
+      return value
+    }
+    const picky: Serde<string | null> = {
+      serialize: (value) => nullable.serialize(checked(value)), serializeInto: (value, bytes, at) => nullable.serializeInto!(checked(value), bytes, at), deserialize: (bytes) => nullable.deserialize(bytes),
+    }
+    const read = ['yes', 'no', 'well'].map((value, timestamp) => ({ key: 'k', value, timestamp, headers: [] }))
+    const { written, failure } = outputOf(['longer', 'none'], picky, {}, 1, batchesOf(read, 'none'))
+    expect([written.length, failure]).toEqual([3, null])
+    expect(outputOf([], picky, {}, 1, batchesOf(read, 'none')).failure).toMatch(/failed on in-0 at offset 1 \(task 0_0\): not that/)
+    const skipped = outputOf([], picky, { onSerializationError: 'skip' }, 1, batchesOf(read, 'none'))
+    expect([skipped.written.length, skipped.failure, skipped.dropped]).toEqual([2, null, 1])
+  })
+
+  it('fails on the record that cannot be read before it, and on none that nobody looks at', () => {
+    const builder = new RecordBatchBuilder({ maxBytes: 1_000 })
+    builder.add(Buffer.from('k'), Buffer.from('v'), 1)
+    builder.add(Buffer.from([0xff, 0xfe]), Buffer.from('v'), 2)
+    const { failure } = outputOf(['look'], nullable, {}, 1, [new RecordBatchView(builder.build().bytes)])
+    expect(failure).toMatch(/a record of in-0 at offset 1 could not be read/)
+  })
+})
