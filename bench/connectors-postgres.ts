@@ -104,6 +104,7 @@ async function write(config: Readonly<Record<string, string>>, batch: number): P
     await task.put(sinkRecords(from, batch))
     noteMemory()
   }
+  await task.put([]) // the last ones are committed, or it says why not
   await noteServer('millrace bench')
   await task.stop()
 }

@@ -120,7 +120,8 @@ export class Lane {
 
 function nextOffsets(records: readonly SinkRecord[]): SinkOffsets {
   const next = new Map<string, SinkOffsets[number]>()
-  for (const [index, { originalTopic: topic, originalPartition: partition, originalOffset }] of records.entries()) {
+  for (let index = 0; index < records.length; index++) {
+    const { originalTopic: topic, originalPartition: partition, originalOffset } = records[index]!
     const follower = records[index + 1]
     if (follower?.originalTopic === topic && follower.originalPartition === partition) continue
     next.set(`${topic}-${partition}`, { topic, partition, offset: originalOffset + 1 })

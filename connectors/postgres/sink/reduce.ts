@@ -16,9 +16,9 @@ export interface Change {
  * by an insert must not end deleted. Keys in the result are in the order in which they were met first.
  */
 export function reduceRows(rows: readonly Row[]): Change[] {
-  const changes = new Map<string, Change>()
+  const changes = new Map<string | number, Change>()
   for (const { key, values } of rows) {
-    const id = keyText(key)
+    const id = keyOf(key)
     const before = changes.get(id)
     if (values === null) changes.set(id, { key, deleted: true, values: null })
     else if (before === undefined) changes.set(id, { key, deleted: false, values })
@@ -33,9 +33,24 @@ function merged(before: Fields | null, values: Fields): Fields {
   return { ...fieldsOfCells(new Map([...namedCells(before), ...namedCells(values)])), isDatabaseText: values.isDatabaseText }
 }
 
+/** Each writes another key, so that there is nothing to reduce. */
+export function areDistinct(rows: readonly Row[]): boolean {
+  const keys = new Set<string | number>()
+  for (const { key, values } of rows) {
+    if (values === null) return false
+    keys.add(keyOf(key))
+  }
+  return keys.size === rows.length
+}
+
 /** Keys that the database takes for the same are the same here: the number 1 and the text "1". */
-function keyText({ values }: Fields): string {
-  if (values.length === 1) return String(cellText(values[0], 'other'))
+function keyOf({ values }: Fields): string | number {
+  if (values.length === 1) {
+    const [value] = values
+    if (typeof value === 'number') return value
+    const text = String(cellText(value, 'other'))
+    return String(Number(text)) === text ? Number(text) : text
+  }
   let text = ''
   for (const value of values) text += `${cellText(value, 'other')}\0`
   return text

@@ -7,7 +7,7 @@ import { canCopy, copyRows } from './copy.ts'
 import { hasNoBytes } from './copy-binary.ts'
 import { addColumnsStatement, createTableStatement } from './create-table.ts'
 import type { DeclaredTypes } from './create-table.ts'
-import { reduceRows } from './reduce.ts'
+import { areDistinct, reduceRows } from './reduce.ts'
 import type { Row } from './row.ts'
 import { deleteStatement, writeStatement } from './statements.ts'
 import type { RowCells, Statement, WriteMode } from './statements.ts'
@@ -122,7 +122,7 @@ export class TableWriter {
     const table = await this.#fittingTable(rows)
     const keyNames = rows[0]!.key.names
     if (this.#options.mode === 'upsert') requireUniqueKey(table, keyNames)
-    const isPlain = this.#options.mode === 'insert' && rows.every(({ values }) => values !== null)
+    const isPlain = this.#options.mode === 'insert' ? rows.every(({ values }) => values !== null) : areDistinct(rows)
     const changes = isPlain ? [] : reduceRows(rows)
     const keyColumns = keyNames.map((name) => table.columns.get(name)!)
     const deleted = changes.filter((change) => change.deleted)
