@@ -1,13 +1,13 @@
 /** A table through the whole of Connect: captured with schemas, written by a converter, read back, and put into a table that the sink makes. */
 import { expect, it } from 'vitest'
-import { plugins } from '../../../../connectors/postgres/plugins.ts'
-import { ConnectWorker } from '../../../../src/connect/index.ts'
-import { sleep, systemClock } from '../../../../src/core/index.ts'
-import { afterTest, memoryLog, openBroker } from '../../../connect/runtime/connect-kit.ts'
-import { freshDatabase, queryRows, withClient } from '../../../kit/postgres.ts'
-import { createTypes, createTypesTable, insertTypes, typeCases } from '../../../kit/postgres-types.ts'
-import { TestRegistry } from '../../../kit/schema-registry.ts'
-import { describeWith } from '../../../kit/services.ts'
+import { plugins } from '../../connectors/postgres/plugins.ts'
+import { ConnectWorker } from '../../src/connect/index.ts'
+import { sleep, systemClock } from '../../src/core/index.ts'
+import { afterTest, memoryLog, openBroker } from '../connect/runtime/connect-kit.ts'
+import { freshDatabase, queryRows, withClient } from '../kit/postgres.ts'
+import { createTypes, createTypesTable, insertTypes, typeCases } from '../kit/postgres-types.ts'
+import { TestRegistry } from '../kit/schema-registry.ts'
+import { describeWith } from '../kit/services.ts'
 
 // As in struct-events.test.ts: Connect has no dimensions, io.debezium.data.Bits no length, and these are there in another form, such as JSON.
 const changed = ['varbit', 'integer[]', 'money', 'char(3)', 'hstore', 'composite', 'composite[]']
