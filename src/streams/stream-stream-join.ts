@@ -1,9 +1,10 @@
 import type { Serde } from '../core/index.ts'
+import { checkKeysMeet, withKeysAs } from './key-formats.ts'
 import { addOperator } from './plan.ts'
 import type { StreamPlan } from './plan.ts'
 import { storeSpec } from './store-request.ts'
 import type { StoreRequest } from './store-request.ts'
-import { repartitionedForJoin, withKeysAs } from './stream-table-join.ts'
+import { repartitionedForJoin } from './stream-table-join.ts'
 import type { Stream } from './stream.ts'
 import { serdeOf } from './topic.ts'
 import type { Format } from './topic.ts'
@@ -60,6 +61,7 @@ export function streamStreamJoin<K, R>(leftStream: StreamPlan, rightStream: Stre
   const right = sideOf(withKeysAs(rightStream, leftStream), options, options.otherValue, '-right')
   const { context } = left
   const names = joinNames(left, join, options)
+  checkKeysMeet(names.merge, left, right)
   const stores = storesOf(left, right, names, request)
   const sources = new Set([...left.sources, ...right.sources])
   addOperator(context, names.left.windowed, [left.node], () => ({ kind: 'joinWindow', store: stores.left.name }))

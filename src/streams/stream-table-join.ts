@@ -1,5 +1,6 @@
 import { StreamError, durationMs } from '../core/index.ts'
 import type { Duration } from '../core/index.ts'
+import { checkKeysMeet, withKeysAs } from './key-formats.ts'
 import { storesOfRows } from './plan.ts'
 import type { StreamPlan, TablePlan } from './plan.ts'
 import { repartitionNode } from './repartition.ts'
@@ -42,6 +43,7 @@ export function streamTableJoin<K, R>(given: StreamPlan, table: TablePlan, reque
   const left = stream.repartitionRequired ? repartitionedForJoin(stream, request) : stream
   const sources = new Set([...left.sources, ...table.sources])
   const name = context.names.processor(request.join === 'left' ? 'KSTREAM-LEFTJOIN-' : 'KSTREAM-JOIN-', request.name)
+  checkKeysMeet(name, left, table)
   const rows = table.rows()
   const { join, joiner } = request
   const buffer = request.grace === undefined ? null : joinBuffer(left, table, name, request.grace)
@@ -71,11 +73,6 @@ function joinBuffer(stream: StreamPlan, table: TablePlan, name: string, grace: D
   const request = { ...storeRequest(context, { store: `${name}-Buffer` }, ''), caching: false }
   const serdes = { keySerde: stream.keySerde ?? context.defaultKeySerde, valueSerde: stream.valueSerde ?? context.defaultValueSerde }
   return storeSpec(request, serdes, { type: 'join-buffer', graceMs })
-}
-
-/** Keys of which nobody said how they are written are written as those that they meet: a key is in the same partition of both sides only if its bytes are the same. */
-export function withKeysAs(stream: StreamPlan, other: Pick<StreamPlan, 'keySerde'>): StreamPlan {
-  return { ...stream, keySerde: stream.keySerde ?? other.keySerde }
 }
 
 /** The stream behind a topic partitioned by its present key; a join without a name shares the topic of the last join of the stream. */

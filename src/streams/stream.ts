@@ -196,16 +196,17 @@ export class Stream<K, V> {
     const plan = this.#withSerdes(options)
     const { context } = plan
     const prefix = options.name === undefined ? context.names.processor('KSTREAM-REPARTITION-') : checkedName(options.name)
+    const keySerde = plan.keySerde ?? context.defaultKeySerde
     const node = repartitionNode(plan, {
       prefix,
-      keySerde: plan.keySerde ?? context.defaultKeySerde,
+      keySerde,
       valueSerde: plan.valueSerde ?? context.defaultValueSerde,
       partitions: options.partitions,
       isGiven: true,
       partitioner: options.partitioner as Partitioner | undefined,
     })
     context.graph.add(node, plan.node)
-    return context.stream({ ...plan, node, sources: new Set([node.name]), repartitionRequired: false })
+    return context.stream({ ...plan, node, keySerde, sources: new Set([node.name]), repartitionRequired: false })
   }
 
   /** Reads the stream as the rows of a table: a record sets the row of its key, a null value deletes it, a null key is dropped. */

@@ -1,3 +1,4 @@
+import { checkKeysMeet } from './key-formats.ts'
 import { asksForStore } from './options.ts'
 import type { AnyStoreOptions } from './options.ts'
 import { storesOfRows } from './plan.ts'
@@ -22,6 +23,7 @@ export function tableJoin<K, R>(left: TablePlan, right: TablePlan, { join, joine
   const mergeName = context.names.processor('KTABLE-MERGE-', options.name)
   const leftName = context.names.processorWithSuffix('KTABLE-JOINTHIS-', options.name, '-join-this')
   const rightName = context.names.processorWithSuffix('KTABLE-JOINOTHER-', options.name, '-join-other')
+  checkKeysMeet(mergeName, left, right)
   if (join !== 'inner') left.sendOldValues(true)
   if (join === 'outer') right.sendOldValues(true)
   const rows = { left: left.rows(), right: right.rows() }

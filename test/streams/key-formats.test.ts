@@ -65,3 +65,35 @@ describe('a stream with new keys, of which nobody said how they are written', ()
     driver.close()
   })
 })
+
+describe('keys in JSON, since nobody said how they are written, beside keys in text', () => {
+  const said = { key: z.string() }
+  const refusal = expect.objectContaining({ code: 'TOPOLOGY_INVALID', message: expect.stringContaining('equal keys would be in different partitions') as string }) as Error
+
+  it('are refused where a stream went through a topic already', () => {
+    const rekeyed = (builder: StreamsBuilder, options = {}) => builder.stream(orders).selectKey((order) => order.customer).repartition(options)
+    const within = joinWithin('1s')
+    const builder = new StreamsBuilder()
+    expect(() => rekeyed(builder).join(builder.table(customers), (order) => order)).toThrow(refusal)
+    expect(() => builder.stream(customers).join(rekeyed(builder), (name) => name, { within })).toThrow(refusal)
+    const right = new StreamsBuilder()
+    rekeyed(right, said).leftJoin(right.table(customers), (order, name) => `${order.total} ${name}`).to(out)
+    expect(results(right)).toEqual(each((name, index) => `${index} ${name.toUpperCase()}`))
+  })
+
+  it('are refused where a table was made of them', () => {
+    const table = (builder: StreamsBuilder, options = {}) => builder.stream(orders).selectKey((order) => order.customer).toTable(options)
+    const builder = new StreamsBuilder()
+    expect(() => builder.table(customers).join(table(builder), (name) => name)).toThrow(refusal)
+    const right = new StreamsBuilder()
+    table(right, said).join(right.table(customers), (order, name) => `${order.total} ${name}`).toStream().to(out)
+    expect(results(right)).toEqual(each((name, index) => `${index} ${name.toUpperCase()}`))
+  })
+
+  it('are taken where they are numbers, or both in JSON', () => {
+    const builder = new StreamsBuilder()
+    const totals = topic('totals', { key: z.number(), value: z.string() })
+    builder.stream(orders).selectKey((order) => order.total).repartition().join(builder.table(totals), (order, text) => `${order.total} ${text}`).to(topic('joined', { key: z.number(), value: z.string() }))
+    expect(builder.build().describe()).toContain('KSTREAM-JOIN')
+  })
+})

@@ -23,7 +23,7 @@ describe('a repartition topic', () => {
   it('has no records without a key, also where a left join looks up what comes of them', () => {
     const topology = build((builder) => {
       const values = builder.stream(topic('in', format))
-      const counts = values.groupBy((value) => value).count({ store: 'counts' })
+      const counts = values.groupBy((value) => value, format).count({ store: 'counts' })
       values.leftJoin(counts, (value, count) => `${value} ${count}`).to(topic('out', format))
     }, [])
     expect(nullKeyFilters(topology)).toBe(1)
