@@ -53,6 +53,7 @@ export class IncrementalSnapshot {
   readonly #recent: number[] = []
   #window: Window | undefined
   #windows = 0
+  #waitsFor: string | undefined
 
   constructor(options: IncrementalOptions) {
     this.#options = options
@@ -76,7 +77,7 @@ export class IncrementalSnapshot {
     await client.query('begin isolation level repeatable read, read only')
     try {
       const horizon = await this.#horizon()
-      if (horizon === undefined || (next!.since !== undefined && !horizon.isPast(next!.since))) return progress
+      if (horizon === undefined || !this.#isOpenFor(next!, horizon)) return progress
       const rows = await readChunk(client, this.#options, { table, after: progress.after, until: null, filter: next!.filter, limit: chunkRows })
       const last = rows.at(-1)
       const keyNames = table.keyColumns.map(({ name }) => name)
@@ -122,6 +123,14 @@ export class IncrementalSnapshot {
     const done = window.after === null ? withoutFirst(progress) : { ...progress, after: window.after }
     if (done === null) this.#options.log.info('all tables that were to be read again are read')
     return { rows, done }
+  }
+
+  /** False, and said once, while transactions run that may have written to the table before its changes were sent. */
+  #isOpenFor({ name, since }: IncrementalTable, horizon: TransactionHorizon): boolean {
+    if (since === undefined || horizon.isPast(since)) return true
+    if (this.#waitsFor !== name) this.#options.log.info(`the rows of ${name} are read when the transactions have ended that were running when it was added; the oldest is ${horizon.lowest}`)
+    this.#waitsFor = name
+    return false
   }
 
   /** Undefined while a transaction that was given already is not visible to queries. */

@@ -2,6 +2,8 @@
 export class TransactionHorizon {
   /** Those below are over. */
   readonly #lowest: number
+  /** The first that is not over, as the server writes it. */
+  readonly lowest: string
   /** Those from here on had not begun. */
   readonly #next: number
   readonly #running: ReadonlySet<number>
@@ -9,6 +11,7 @@ export class TransactionHorizon {
   /** `text`: as `pg_current_snapshot()` is written, `xmin:xmax:xip,xip`. */
   constructor(text: string) {
     const [lowest = '0', next = '0', running = ''] = text.split(':')
+    this.lowest = lowest
     this.#lowest = shortId(lowest)
     this.#next = shortId(next)
     this.#running = new Set(running === '' ? [] : running.split(',').map(shortId))

@@ -69,6 +69,7 @@ await describeWith('postgres', 'tables that a capture meets later', (server) => 
       const source = await goOn(first, of('public.a,public.m'))
       for (let polls = 0; polls < 10; polls++) await pollPatiently(source)
       expect(told(source)).toEqual([])
+      expect(source.log.lines.filter((line) => line.includes('the rows of public.a are read when'))).toHaveLength(1)
       await early.query('insert into a values (4); commit')
       await untilLogged(source, 'all tables that were to be read again are read')
       expect(new Set(told(source).map((each) => each.slice(0, 3)))).toEqual(new Set(['a 1', 'a 2', 'a 3', 'a 4']))
