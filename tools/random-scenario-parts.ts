@@ -192,11 +192,19 @@ export class RandomScenarioParts {
 
   #record(topic: string, timestamp: number, withoutNulls: boolean): Member {
     const isNull = !withoutNulls && this.chance(0.12)
-    const value = isNull ? null : this.topics[topic]!.value === 'long' ? this.below(8) - 2 : this.pick(texts)
+    const value = isNull ? null : this.#value(this.topics[topic]!.value)
     const key = !withoutNulls && this.chance(0.04) ? null : this.pick(keys)
     // A versioned row is never deleted at its own timestamp: docs/differences.md.
     const at = topic.startsWith('versions') ? timestamp * 2 + (isNull ? 1 : 0) : timestamp
     return { topic, key, value, timestamp: at, ...this.maybe(0.2, () => ({ headers: [['h', 'MQ=='], ...(this.chance(0.3) ? [['n', null]] : [])] })) }
+  }
+
+  #value(serde: SerdeSpec): unknown {
+    if (serde === 'long' || serde === 'integer') return this.below(8) - 2
+    if (serde === 'double') return this.pick([0.5, -1.25, 3, 1e21, -0.001])
+    if (serde === 'bytes') return this.pick(['', 'AA==', '/wD+', 'QUI='])
+    if (serde === 'json') return this.pick<unknown>([{ a: 'A', b: 1 }, { b: [1, null, 'x'], a: 'f1|x' }, { c: { d: 'é "q" \\' } }, [], {}, 'text', 12.5, true])
+    return this.pick(texts)
   }
 
   #query(time: number): Member {

@@ -50,7 +50,7 @@ class RandomFluentProgram extends RandomScenarioParts {
     const parts = [
       () => this.#stateless(), () => this.#stateless(), () => this.#stateless(), () => this.#split(), () => this.#process(),
       () => this.#aggregate(), () => this.#aggregate(), () => this.#cogroup(), () => this.#streamJoin(), () => this.#tableLookUp(),
-      () => this.#globalLookUp(), () => this.#tableOperator(), () => this.#tableJoin(), () => this.#foreignKeyJoin(), () => this.#groupTable(),
+      () => this.#otherValues(), () => this.#globalLookUp(), () => this.#tableOperator(), () => this.#tableJoin(), () => this.#foreignKeyJoin(), () => this.#groupTable(),
     ]
     const favourite = this.pick(parts)
     for (let count = 2 + this.below(7); count > 0; count--) (this.chance(0.3) ? favourite : this.pick(parts))()
@@ -325,6 +325,30 @@ class RandomFluentProgram extends RandomScenarioParts {
     const materialized = this.#materialized(0.5)
     const id = this.add(op, { from, ...members, ...this.optional('materialized', materialized), ...this.maybeName() })
     this.#addTable(id, op === 'count' ? 'long' : 'string', op === 'reduce')
+  }
+
+  // -------------------------------------------------------------------------------- values of other formats
+
+  /** From a topic of values that are no text, through what takes any value, and out in the same format. */
+  #otherValues(): void {
+    const value = this.pick(['integer', 'double', 'bytes', 'json'] as const)
+    let id = this.add('stream', { topics: [this.inputTopic('in', 'string', value)], ...this.maybeName() })
+    for (let count = this.below(3); count > 0; count--) {
+      const op = this.pick(['filter', 'filterNot', 'mapValues', 'repartition'])
+      const members = op.startsWith('filter') ? { when: { fn: this.pick(['always', 'valueIsNull']) } } : op === 'mapValues' ? { mapper: { fn: 'same' } } : {}
+      // What a mapper gives has no serde of its own.
+      if (op === 'repartition' || op !== 'mapValues' || count === 1) id = this.add(op, { from: id, ...members, ...(op === 'repartition' ? { value } : {}), ...this.maybeName() })
+    }
+    if (this.chance(0.5)) id = this.#lastOf(id, value)
+    if (value === 'json' && this.chance(0.5)) this.#addStream(this.add('mapValues', { from: id, mapper: { fn: 'jsonField', arg: 'a' } }), 'string')
+    else this.operations.push({ op: 'to', from: id, topic: this.outputTopic('string', value), ...this.maybeName() } as Operation)
+  }
+
+  #lastOf(from: string, value: SerdeSpec): string {
+    const by = this.maybe(0.4, () => ({ by: { fn: this.pick(['key', 'keyAppend']), arg: 'z' } }))
+    const group = this.add('by' in by ? 'groupBy' : 'groupByKey', { from, ...by, grouped: { value } })
+    const table = this.add('reduce', { from: group, reducer: { fn: 'last' }, materialized: { ...this.#materialized(0.5), value } })
+    return this.add('toStream', { from: table })
   }
 
   // --------------------------------------------------------------------------------------------------- sinks
