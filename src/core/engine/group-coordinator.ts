@@ -287,8 +287,9 @@ export class GroupCoordinator {
     group.startSession(memberId, () => this.#remove(group, memberId))
   }
 
-  #store(state: GroupState): Promise<void> {
-    return this.#topic.write(state.groupId, [groupRecord(state)])
+  /** What a full disk refuses at once rejects, too: timers come by here. */
+  async #store(state: GroupState): Promise<void> {
+    await this.#topic.write(state.groupId, [groupRecord(state)])
   }
 
   // ---------------------------------------------------------------------------------------------------- offsets

@@ -142,6 +142,23 @@ describe('while something else is going on, the coordinator', () => {
     await broker.close()
   })
 
+  it('lets the last member go on a full disk: that the group is empty is not worth the process', async () => {
+    let isFull = false
+    const clock = new ManualClock()
+    const broker = await open(new MemoryFileSystem({ fault: (operation) => (isFull && operation === 'write' ? 'ENOSPC' : null) }), clock)
+    const topic = await createTopic(broker)
+    const remaining = await broker.joinGroup({ groupId: 'static', topics: [topic], groupInstanceId: 'one', sessionTimeoutMs: 6_000 })
+    const member = await broker.joinGroup({ groupId: 'g', topics: [topic] })
+    await remaining.leave()
+    isFull = true
+    await clock.advance(6_000)
+    expect((await broker.groups.describe('static')).state).toBe('empty')
+    await member.leave()
+    expect((await broker.groups.describe('g')).state).toBe('empty')
+    isFull = false
+    await broker.close()
+  })
+
   it('has no member of a process whose first assignment was refused, or which closed meanwhile', async () => {
     const broker = await open(new MemoryFileSystem(), new ManualClock())
     const topic = await createTopic(broker)
