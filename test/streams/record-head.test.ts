@@ -7,10 +7,14 @@ import { BatchingCollector } from '../../src/streams/runtime/record-collector.ts
 import { StreamTask } from '../../src/streams/runtime/stream-task.ts'
 import type { TaskConfig } from '../../src/streams/runtime/task-config.ts'
 import type { Stream } from '../../src/streams/stream.ts'
+import { StreamsApp } from '../../src/streams/index.ts'
+import type { ProcessorContext, StreamRecord, Topology } from '../../src/streams/index.ts'
 import { StreamsBuilder } from '../../src/streams/streams-builder.ts'
 import { SimulatedClock } from '../../src/streams/testing/simulated-clock.ts'
 import { singleRecordBatch } from '../../src/streams/testing/single-record-batch.ts'
 import { topic } from '../../src/streams/topic.ts'
+import { eventually } from '../contract/contract-kit.ts'
+import { createTopics, openMemoryBroker, readAll } from '../kit/streams-harness.ts'
 
 interface Input {
   readonly key: string | null
@@ -47,7 +51,10 @@ function topologyOf(names: readonly string[], valueSerde: Serde<string | null>) 
 
 /** What a program writes, topic by topic; dead letters without their stack. */
 function outputOf(names: readonly string[], valueSerde: Serde<string | null>, config: TaskConfig, partitions: number, batches: readonly RecordBatch[]) {
-  const topology = topologyOf(names, valueSerde)
+  return runOf(topologyOf(names, valueSerde), config, partitions, batches)
+}
+
+function runOf(topology: Topology, config: TaskConfig, partitions: number, batches: readonly RecordBatch[]) {
   const written: unknown[] = []
   const collector = new BatchingCollector({
     maxBatchBytes: 500,
@@ -120,5 +127,40 @@ describe('a program of plain operators', () => {
     builder.add(Buffer.from([0xff, 0xfe]), Buffer.from('v'), 2)
     const { failure } = outputOf(['look'], nullable, {}, 1, [new RecordBatchView(builder.build().bytes)])
     expect(failure).toMatch(/a record of in-0 at offset 1 could not be read/)
+  })
+
+  it('copies what was committed with its headers and without what is null, over markers of transactions, and nothing of what was aborted', async () => {
+    const broker = await openMemoryBroker()
+    await createTopics(broker, { in: 1, out: 1 })
+    const producer = await broker.openProducer({ transactionalId: 'writer' })
+    for (const [round, end] of (['commit', 'abort', 'commit'] as const).entries()) {
+      producer.begin()
+      await producer.append({ topic: 'in', key: Buffer.from(`k${round}`), value: null, timestamp: round, headers: [{ key: 'h', value: Buffer.from('1') }] })
+      await producer.append({ topic: 'in', key: null, value: Buffer.from(`v${round}`), timestamp: 100 - round })
+      await producer[end]()
+    }
+    await producer.close()
+    const app = new StreamsApp(topologyOf(['look', 'look'], nullable), { applicationId: 'app', broker, commitInterval: 5 })
+    await app.start()
+    await eventually(async () => expect((await readAll(broker, 'out')).map(({ key, value, timestamp, headers: { h } }) => [key, value, timestamp, h])).toEqual([
+      ['k0', null, 0, '1'], [null, 'v0', 100, undefined], ['k2', null, 2, '1'], [null, 'v2', 98, undefined],
+    ]))
+    await app.close()
+    await broker.close()
+  })
+
+  it('shows times and headers that a processor gave to those behind it, and writes them', () => {
+    const builder = new StreamsBuilder()
+    const seen: unknown[] = []
+    builder.stream(topic('in', text)).filter(() => true).process(() => {
+      let context: ProcessorContext<string | null, string | null>
+      return {
+        init: (given: typeof context) => { context = given },
+        process: (record: StreamRecord<string | null, string | null>) => { context.forward(record.withTimestamp(record.timestamp + 5).withHeaders([{ key: 'p', value: null }])) },
+      }
+    }).peek((_value, key, { timestamp, offset, headers: [header] }) => seen.push([key, timestamp, offset, header?.key])).to(topic('out', text))
+    const { written } = runOf(builder.build(), {}, 1, batchesOf([{ key: 'k', value: 'v', timestamp: 7, headers: [] }], 'none'))
+    expect(seen).toEqual([['k', 12, 0, 'p']])
+    expect(written).toEqual([['out', 0, Buffer.from('k'), Buffer.from('v'), 12, [{ key: 'p', value: null }]]])
   })
 })
