@@ -27,6 +27,7 @@ const noPipeline: Pipeline = { sources: new Map(), childOf: () => undefined }
  * ```
  *   created ──restore…──▶ running ──process / punctuate…──▶ running
  *                           │  ├──prepareCommit ─(caller commits outputs, changelogs and offsets)─▶ committed ──▶ running
+ *                           │  ├──prepareCommit, seal ──▶ running ──committed──▶ running
  *                           │  └──rollback (inputs are read again from the committed offsets)──▶ running
  *                           └─ a call threw ──▶ dead ──rollback──▶ running
  *   standing by ──restore…──▶ standing by ──activate──▶ running ──standBy──▶ standing by
@@ -225,6 +226,16 @@ export class StreamTask {
 
   #metadata(partitionTime: number): string {
     return encodeMetadata({ partitionTime, operators: this.#context.metadata })
+  }
+
+  /** True: `seal` may follow `prepareCommit`. */
+  get canSeal(): boolean {
+    return this.#context.canSeal
+  }
+
+  /** Records may be processed although `committed` was not called yet: they belong to the commit after that. A rollback before it forgets both. */
+  seal(): void {
+    this.#context.seal()
   }
 
   /** The offsets and outputs of `prepareCommit` are committed: the content of the stores is now what a rollback returns to. */

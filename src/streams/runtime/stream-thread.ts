@@ -1,12 +1,11 @@
 import { partitionKey, sleep } from '../../core/index.ts'
-import type { GroupMember, ReadResult, RebalanceEvent, TopicPartition } from '../../core/index.ts'
-import type { ResolvedConfig } from '../config.ts'
+import type { CommittedOffset, GroupMember, ReadResult, RebalanceEvent, TopicPartition } from '../../core/index.ts'
 import type { OpenStore } from '../state/open-store.ts'
 import { clientIdWith } from '../store-metadata.ts'
-import type { TopologyData } from '../topology/node.ts'
 import { ActiveTask } from './active-task.ts'
 import { taskAssignor } from './assignor.ts'
 import { giveWay, isWaiting, nextResult, settle } from './calls-under-way.ts'
+import { CommitUnderWay } from './commit-under-way.ts'
 import { allOf, asStreamError, backoffMs, canGoOn, repeatWhilePassing, withAdvice } from './failure.ts'
 import { openGlobals } from './global-reader.ts'
 import type { GlobalReader } from './global-reader.ts'
@@ -16,34 +15,10 @@ import type { LeaderData, MemberData } from './member-data.ts'
 import { StoreUpkeep } from './store-upkeep.ts'
 import type { StreamTask } from './stream-task.ts'
 import { TaskFactory } from './task-factory.ts'
-import type { OpenDisk } from './task-factory.ts'
 import { TaskOutput } from './task-output.ts'
 import { countCommit } from './thread-metrics.ts'
-import type { ThreadMetrics } from './thread-metrics.ts'
+import type { ThreadOptions } from './thread-options.ts'
 import { ThreadTracing } from './tracing.ts'
-
-export interface ThreadOptions {
-  /** Unlike that of any other thread of the application, in whatever process: its transactional id. */
-  readonly name: string
-  readonly topology: TopologyData
-  readonly config: ResolvedConfig
-  /** Of every topic the application touches; topics chosen per record are added. */
-  readonly partitionCounts: Map<string, number>
-  readonly metrics: ThreadMetrics
-  /** `rebalancing` while partitions move or stores are restored. */
-  readonly onState: (state: 'rebalancing' | 'running') => void
-  readonly onCommit: () => void
-  /** `partitionCounts` has more, or other ones than before. */
-  readonly onPartitions: (counts: ReadonlyMap<string, number>) => void
-  /** A thread of the application, in whatever process, asks that all of it ends. */
-  readonly onShutdownAsked: () => void
-  /** From the beginning, this thread is the one that asks: the thread before it has died. */
-  readonly asksShutdown: boolean
-  /** null: stores are kept in memory. */
-  readonly openDisk: OpenDisk | null
-  /** The largest batch that each topic takes; bytes. */
-  readonly batchLimits: ReadonlyMap<string, number>
-}
 
 /** Longest wait for input when there is nothing else to do. */
 const pollMs = 100
@@ -60,6 +35,7 @@ const shutdownPatienceMs = 30_000
  * A member of the application's group, the tasks that were assigned to it, and the loop that runs them:
  * ```
  *   read → add to tasks → restore a slice → process a slice → punctuate → commit when due → read …
+ *     a commit: prepare it, seal what it is about; go on, and begin the next one when it has ended
  *     a failure: abort the transaction, roll every task back to the last commit, read again from there
  *     a rebalance (inside read): commit, suspend the tasks; then resume those that stay, restore those that come
  *     a new topic that a pattern matches: commit, suspend the tasks, leave and join again
@@ -81,7 +57,8 @@ export class StreamThread {
   #newAssignment: readonly TopicPartition[] | null = null
   /** The group has taken back what it had given, and has not given anew: tasks wait, with what they have. */
   #isBetween = false
-  /** Something was read or processed since the last commit. */
+  readonly #underWay = new CommitUnderWay()
+  /** Something was read or processed since the last commit was begun. */
   #isDirty = false
   #lastCommit = 0
   #failuresInARow = 0
@@ -204,7 +181,7 @@ export class StreamThread {
           await this.#recover(error)
         }
       }
-      if (this.#ownsTasks) await this.#commit()
+      if (this.#ownsTasks) await this.#commitNow()
     } finally {
       await this.#close()
     }
@@ -239,9 +216,10 @@ export class StreamThread {
       metrics.punctuations++
       this.#isDirty = true
     }
+    this.#underWay.check()
     this.#output.check()
     if (this.#isCommitDue()) await this.#commit()
-    else if (this.#output.isFull) await this.#output.drain()
+    else if (this.#output.isFull) await this.#underWay.ended().then(() => this.#output.drain())
     else if (isWaiting(this.#running(), clock.now())) await nextResult(this.#running(), clock, this.#stop.signal)
     await giveWay()
   }
@@ -332,21 +310,38 @@ export class StreamThread {
 
   /**
    * 0. calls of functions that wait come to their end; 1. every task empties its caches and says its offsets; 2. outputs, changelogs and offsets are committed as one;
-   * 3. the tasks take their present state as the one to return to.
+   * 3. the tasks take the state of 1 as the one to return to. Where all of them can seal that state, 2 is not waited for: what is
+   * processed meanwhile is for the next commit, which begins when this one has ended.
    */
   async #commit(): Promise<void> {
-    const { clock } = this.#options.config
+    const { clock, guarantee } = this.#options.config
+    await this.#underWay.ended()
     if (this.#isDirty) await settle(this.#running(), clock)
     this.#lastCommit = clock.monotonic()
     if (!this.#isDirty) return
     const prepared = this.#running().map((active) => [active, active.task.prepareCommit()] as const)
+    const committed = this.#carryOut(prepared)
+    this.#isDirty = false
+    // Without a transaction, offsets would be those of all that was written.
+    if (guarantee !== 'exactly-once' || this.#stop.signal.aborted || !prepared.every(([{ task }]) => task.canSeal)) return committed
+    for (const [{ task }] of prepared) task.seal()
+    this.#underWay.begin(committed)
+  }
+
+  async #carryOut(prepared: readonly (readonly [ActiveTask, readonly CommittedOffset[]])[]): Promise<void> {
     const offsets = prepared.flatMap(([, moved]) => moved)
     await this.#tracing.commit(() => this.#output.commit(offsets, this.#member!, prepared.flatMap(([active]) => active.standingOffsets)))
     for (const [active, moved] of prepared) active.committed(moved, (topic, partition) => this.#output.endOf(topic, partition))
-    this.#isDirty = false
+    this.#output.resume()
     this.#failuresInARow = 0
-    countCommit(this.#options.metrics, clock.monotonic() - this.#lastCommit)
+    countCommit(this.#options.metrics, this.#options.config.clock.monotonic() - this.#lastCommit)
     this.#options.onCommit()
+  }
+
+  /** As `#commit`, to its end. */
+  async #commitNow(): Promise<void> {
+    await this.#commit()
+    await this.#underWay.ended()
   }
 
   /** Goes on after a failure that may pass, or lets it end the thread. */
@@ -364,8 +359,9 @@ export class StreamThread {
   }
 
   /** While the backend is away, nothing can be aborted: that is tried until it is back, or the thread is to stop. */
-  #abort(): Promise<void> {
-    return repeatWhilePassing(() => this.#output.abort(), this.#options.config.clock, this.#stop.signal)
+  async #abort(): Promise<void> {
+    await this.#underWay.settled()
+    await repeatWhilePassing(() => this.#output.abort(), this.#options.config.clock, this.#stop.signal)
   }
 
   async #rollback(): Promise<void> {
@@ -413,7 +409,7 @@ export class StreamThread {
   /** What was done is committed while it still may be; the tasks keep their stores in case they stay. */
   async #suspendTasks(): Promise<void> {
     try {
-      await this.#commit()
+      await this.#commitNow()
       for (const active of this.#tasks) active.rollback()
     } catch {
       // The group may have moved on already; then the next owner starts from the last commit, and so do we.
@@ -449,6 +445,7 @@ export class StreamThread {
    * 3. what went away is closed, or followed if the leader wants that
    */
   async #adoptAssignment(): Promise<void> {
+    await this.#underWay.ended()
     const assigned = this.#newAssignment ?? []
     await this.#topics.learnThoseOf(assigned)
     const before = new Map(this.#tasks.map((active) => [active.task.taskId, active.task]))

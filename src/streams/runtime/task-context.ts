@@ -28,6 +28,8 @@ export class TaskContext implements OperatorContext {
   readonly metadata = new Map<string, number>()
   readonly #options: StreamTaskOptions
   #committedMetadata: ReadonlyMap<string, number> = new Map()
+  /** What the next commit is about; null: that of then. */
+  #sealedMetadata: ReadonlyMap<string, number> | null = null
   #punctuators = newPunctuators()
   #beginners: { readonly node: TopologyNode; readonly begin: () => void }[] = []
   #closers: (() => void)[] = []
@@ -204,14 +206,28 @@ export class TaskContext implements OperatorContext {
     this.#committedMetadata = new Map(this.metadata)
   }
 
-  committed(): void {
+  /** False: operators do something after each commit, which is about all that was processed before. */
+  get canSeal(): boolean {
+    return this.#committers.length === 0 && this.state.canSeal
+  }
+
+  seal(): void {
     this.commitRequested = false
-    this.#committedMetadata = new Map(this.metadata)
+    this.#sealedMetadata = new Map(this.metadata)
+    this.state.seal()
+  }
+
+  committed(): void {
+    // What was asked for since is for the next one.
+    if (this.#sealedMetadata === null) this.commitRequested = false
+    this.#committedMetadata = this.#sealedMetadata ?? new Map(this.metadata)
+    this.#sealedMetadata = null
     for (const run of this.#committers) run()
   }
 
   rollback(): void {
     this.commitRequested = false
+    this.#sealedMetadata = null
     this.metadata.clear()
     for (const [name, time] of this.#committedMetadata) this.metadata.set(name, time)
     this.close()

@@ -26,7 +26,7 @@ const deadProducer = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH', 'OUT_
 /**
  * Everything that the tasks of one thread write, on its way into one transaction per commit:
  * ```
- *   idle ──first batch, or offsets to commit──▶ in transaction ──commit / abort──▶ idle
+ *   idle ──first batch, or offsets to commit──▶ in transaction ──commit / abort──▶ idle ──resume──▶ (what was sent meanwhile)
  * ```
  * Under at-least-once there is no transaction: outputs are acknowledged first, then offsets are committed.
  */
@@ -40,6 +40,9 @@ export class TaskOutput {
   /** A transaction was to be committed, and the answer did not come. */
   #isInDoubt = false
   #inFlightBytes = 0
+  /** A commit is on its way; what is sent meanwhile is for the next one, and waits. */
+  #isCommitting = false
+  readonly #waiting: { readonly target: TopicPartition; readonly batch: UnsealedBatch }[] = []
   readonly #inFlight = new Set<Promise<void>>()
   #failure: unknown = null
   readonly #produced = new Map<string, Traffic>()
@@ -91,20 +94,33 @@ export class TaskOutput {
    * 1. what is still in builders goes out; 2. all of it is acknowledged; 3. offsets and outputs become visible at once
    * (exactly-once), or offsets are committed after the outputs (at-least-once). `standing` goes with outputs where no offset
    * moved: the group refuses an offset of a member that it has given up, and with it what that has written.
+   * What is sent from now on waits until `resume`.
    * @throws ILLEGAL_GENERATION and its like when the group has moved on: roll back, the records come again
    */
   async commit(offsets: readonly CommittedOffset[], member: Pick<GroupMember, 'commit' | 'metadata'>, standing: readonly CommittedOffset[] = []): Promise<void> {
     this.collector.flush()
+    this.#isCommitting = true
+    // Of now: by the end of what is on its way the group may be another one, whose members know nothing of it.
+    const group = this.#options.guarantee === 'at-least-once' ? null : member.metadata()
     await this.drain()
-    if (this.#options.guarantee === 'at-least-once') {
+    if (group === null) {
       if (offsets.length > 0) await member.commit(offsets)
       return
     }
     if (offsets.length === 0 && !this.#inTransaction) return
     this.#begin()
     this.#isInDoubt = true
-    await this.#open.commit({ group: member.metadata(), offsets: offsets.length > 0 ? offsets : standing })
+    await this.#open.commit({ group, offsets: offsets.length > 0 ? offsets : standing })
     this.#isInDoubt = this.#inTransaction = false
+  }
+
+  /** The commit has taken effect: what was sent meanwhile is on its way into the next one. */
+  resume(): void {
+    this.#isCommitting = false
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      this.#inFlightBytes -= next.batch.bytes.byteLength
+      this.#send(next.target, next.batch)
+    }
   }
 
   /** True once after a commit that failed: it may have taken effect all the same, and the group's offsets tell whether it has. */
@@ -117,6 +133,8 @@ export class TaskOutput {
   /** Drops everything since the last commit. A producer that is dead is replaced. After a failure it can be called again, and has to be before anything is sent. */
   async abort(): Promise<void> {
     this.collector.discard()
+    for (const { batch } of this.#waiting.splice(0)) this.#inFlightBytes -= batch.bytes.byteLength
+    this.#isCommitting = false
     while (this.#inFlight.size > 0) await Promise.all(this.#inFlight)
     this.#isDead ||= isProducerDead(this.#failure)
     this.#failure = null
@@ -159,10 +177,14 @@ export class TaskOutput {
 
   #send(target: TopicPartition, batch: UnsealedBatch): void {
     this.check()
-    this.#begin()
     const { byteLength } = batch.bytes
-    this.#count(target.topic, batch.recordCount, byteLength)
     this.#inFlightBytes += byteLength
+    if (this.#isCommitting) {
+      this.#waiting.push({ target, batch })
+      return
+    }
+    this.#begin()
+    this.#count(target.topic, batch.recordCount, byteLength)
     const sent = this.#open.appendBatch(target, batch).then((written) => this.#acknowledged(written), (error: unknown) => { this.#failure ??= error }).then(() => {
       this.#inFlightBytes -= byteLength
       this.#inFlight.delete(sent)

@@ -152,6 +152,17 @@ export class TaskState {
     for (const store of this.#stores.values()) store.flush()
   }
 
+  /** True: records may be processed between a flush and its commit, after `seal`. */
+  get canSeal(): boolean {
+    for (const { seal } of this.#stores.values()) if (seal === null) return false
+    return true
+  }
+
+  /** What is changed from now on belongs to the commit after the next. */
+  seal(): void {
+    for (const store of this.#stores.values()) store.seal!()
+  }
+
   commit(): void {
     this.#commit([...this.#stores.values()])
   }

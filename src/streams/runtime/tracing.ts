@@ -76,31 +76,36 @@ export class ThreadTracing {
     else this.#api!.context.with(this.#open.context, work)
   }
 
-  /** Ends the span when the work is committed. */
+  /** Ends the span when the work is committed, or has failed. What is read meanwhile belongs to the next one. */
   async commit(work: () => Promise<void>): Promise<void> {
-    if (this.#open === null) return work()
-    const { span, context, records } = this.#open
+    const open = this.#open
+    if (open === null) return work()
+    this.#open = null
     const { applicationId } = this.#options
-    const commit = this.#tracer!.startSpan(`commit ${applicationId}`, {}, context)
+    const commit = this.#tracer!.startSpan(`commit ${applicationId}`, {}, open.context)
     try {
-      await this.#api!.context.with(this.#api!.trace.setSpan(context, commit), work)
+      await this.#api!.context.with(this.#api!.trace.setSpan(open.context, commit), work)
+    } catch (error) {
+      this.#endFailed(open, error as Error)
+      throw error
     } finally {
       commit.end()
     }
-    span.setAttribute('messaging.batch.message_count', records)
-    span.end()
-    this.#open = null
+    open.span.setAttribute('messaging.batch.message_count', open.records)
+    open.span.end()
   }
 
   /** What was done since the last commit is undone. */
   failed(error: Error): void {
-    if (this.#open === null) return
-    const { span, records } = this.#open
+    if (this.#open !== null) this.#endFailed(this.#open, error)
+    this.#open = null
+  }
+
+  #endFailed({ span, records }: OpenSpan, error: Error): void {
     span.setAttribute('messaging.batch.message_count', records)
     span.recordException(error)
     span.setStatus({ code: this.#api!.SpanStatusCode.ERROR, message: error.message })
     span.end()
-    this.#open = null
   }
 
   #begin(tracer: Tracer): OpenSpan {

@@ -1,3 +1,4 @@
+import { assert } from '../../core/index.ts'
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
 import { ByteRows } from './byte-rows.ts'
 import { copyInto } from './bytes.ts'
@@ -12,7 +13,8 @@ import { ScratchBytes } from './scratch-bytes.ts'
  *   changes  Int32Array × 3   row · where its bytes begin in `before` · how many they were (absent: there was no such key)
  *   before   Uint8Array       values one after the other
  * ```
- * A row that is deleted stays, without a value, until the commit: put again meanwhile, it is not noted twice.
+ * A row that is deleted stays, without a value, until the commit: put again meanwhile, it is not noted twice. After `seal` a
+ * row may be noted once more, for the commit after the next.
  */
 export class MemoryByteStore implements ByteStore {
   readonly #rows = new ByteRows()
@@ -25,7 +27,10 @@ export class MemoryByteStore implements ByteStore {
   #changeCount = 0
   #before = new Uint8Array(64)
   #beforeLength = 0
-  /** By row number: 1 for a row among the changes. */
+  /** How many of the changes are sealed; -1: none is, and the next commit is about all of them. */
+  #sealedCount = -1
+  #sealedLength = 0
+  /** By row number: 1 for a row among the changes that are not sealed. */
   #changed = new Uint8Array(16)
   readonly #borrowed = new ScratchBytes()
   readonly #restored = new ScratchBytes()
@@ -100,23 +105,39 @@ export class MemoryByteStore implements ByteStore {
     return this.#rows.count - this.#deleted
   }
 
+  seal(): void {
+    assert(this.#sealedCount < 0, 'what was sealed is committed or rolled back before more is')
+    for (let index = 0; index < this.#changeCount; index++) this.#changed[this.#changes[3 * index]!] = 0
+    this.#sealedCount = this.#changeCount
+    this.#sealedLength = this.#beforeLength
+  }
+
   commit(): void {
-    for (let index = 0; index < this.#changeCount; index++) {
+    const isSealed = this.#sealedCount >= 0
+    const count = isSealed ? this.#sealedCount : this.#changeCount
+    for (let index = 0; index < count; index++) {
       const row = this.#changes[3 * index]!
+      // What was changed after the seal is the next commit's.
+      if (isSealed && this.#isChanged(row)) continue
       this.#changed[row] = 0
       if (this.#rows.valueLength(row) < 0) this.#remove(row)
     }
-    this.#forgetChanges()
+    if (isSealed && this.#changeCount > count) this.#forgetSealed()
+    else this.#forgetChanges()
   }
 
+  /** From the last change to the first: one that was sealed may have one behind it. */
   rollback(): void {
-    for (let index = 0; index < this.#changeCount; index++) {
+    for (let index = this.#changeCount - 1; index >= 0; index--) {
       const row = this.#changes[3 * index]!
       const start = this.#changes[3 * index + 1]!
       const length = this.#changes[3 * index + 2]!
       this.#changed[row] = 0
       if (length === absent) this.#remove(row)
-      else this.#rows.setValue(row, this.#restored.copy(this.#before, start, start + length))
+      else if (length !== deleted) this.#rows.setValue(row, this.#restored.copy(this.#before, start, start + length))
+      // The change that deleted it was committed, or is sealed and undone later.
+      else if (this.#sealedCount < 0 || index < this.#sealedCount) this.#remove(row)
+      else this.#rows.setValue(row, null)
     }
     this.#deleted = 0
     this.#forgetChanges()
@@ -136,6 +157,10 @@ export class MemoryByteStore implements ByteStore {
   #note(row: number): void {
     const rows = this.#rows
     const length = rows.valueLength(row)
+    if (length < 0) {
+      this.#addChange(row, deleted)
+      return
+    }
     this.#addChange(row, length)
     if (this.#beforeLength + length > this.#before.length) this.#before = enlarged(this.#before, this.#beforeLength + length)
     const start = rows.offset(row) + rows.keyLength(row)
@@ -157,7 +182,18 @@ export class MemoryByteStore implements ByteStore {
     this.#changes[at + 2] = length
   }
 
+  /** The changes after the seal move to the front. */
+  #forgetSealed(): void {
+    this.#changes.copyWithin(0, 3 * this.#sealedCount, 3 * this.#changeCount)
+    this.#before.copyWithin(0, this.#sealedLength, this.#beforeLength)
+    this.#changeCount -= this.#sealedCount
+    this.#beforeLength -= this.#sealedLength
+    for (let index = 0; index < this.#changeCount; index++) this.#changes[3 * index + 1]! -= this.#sealedLength
+    this.#sealedCount = -1
+  }
+
   #forgetChanges(): void {
+    this.#sealedCount = -1
     this.#changeCount = 0
     this.#beforeLength = 0
     // One large transaction does not hold its memory for ever.
@@ -182,6 +218,8 @@ export class MemoryByteStore implements ByteStore {
 
 /** Length of what was there before a key that was not. */
 const absent = -1
+/** Of a row that was deleted before, and whose deletion was sealed. */
+const deleted = -2
 const keptBytes = 1 << 20
 const keptChanges = 3 << 16
 

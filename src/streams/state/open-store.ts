@@ -13,6 +13,7 @@ import { ExpiringByteStore } from './expiring-byte-store.ts'
 import { JoinBuffer } from './join-buffer.ts'
 import { KeyValueStore } from './key-value-store.ts'
 import { LruByteStore } from './lru-byte-store.ts'
+import { MemoryByteStore } from './memory-byte-store.ts'
 import { OuterJoinStore } from './outer-join-store.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
 import { splitHeaders, valueAndHeadersSerde, valueTimestampAndHeadersSerde, withHeaders } from './row-with-headers.ts'
@@ -58,6 +59,7 @@ export type StoreView =
  * A store of a running task.
  * ```
  *   open ──restore …──▶ in use ──flush──▶ (caches empty) ──commit / rollback──▶ in use
+ *                                                └──seal──▶ in use ──commit / rollback──▶ in use
  * ```
  */
 export interface OpenStore {
@@ -69,6 +71,11 @@ export interface OpenStore {
   onFlush(listener: (row: FlushedRow) => void, withOldValues: boolean): void
   /** Sends what the cache holds to the store, its changelog and downstream. */
   flush(): void
+  /**
+   * After a flush: what changes from now on is not for the next commit, but for the one after it. A rollback before that commit forgets
+   * both. null: the store cannot tell, and nothing may change it between a flush and its commit.
+   */
+  readonly seal: (() => void) | null
   commit(): void
   rollback(): void
   /** For a store whose rows are on disk: forgets all of them, so that it can be restored anew. null: its rows are in memory. */
@@ -181,6 +188,10 @@ function openWindow(spec: StoreSpec, host: StoreHost): OpenStore {
   const store = assemble(spec, layers, view)
   return {
     ...store,
+    seal: store.seal && (() => {
+      store.seal!()
+      sequence.seal()
+    }),
     commit() {
       store.commit()
       sequence.commit()
@@ -221,7 +232,7 @@ function openOuterJoin(spec: StoreSpec, host: StoreHost): OpenStore {
   const layers = layer({ ...spec, caching: false }, host, place.table('rows'), null)
   const { keySerde, valueSerde: leftSerde, rightValueSerde: rightSerde = spec.valueSerde } = spec
   const view = new OuterJoinStore(layers.top, { keySerde, leftSerde, rightSerde })
-  return { ...assemble(spec, layers, view), rollback: () => view.rollback(), wipe: wiping(place, view) }
+  return { ...assemble(spec, layers, view), seal: null, rollback: () => view.rollback(), wipe: wiping(place, view) }
 }
 
 function openJoinBuffer(spec: StoreSpec, host: StoreHost): OpenStore {
@@ -260,7 +271,7 @@ function wiping({ wipe }: StorePlace, view: { rollback(): void }): OpenStore['wi
 
 /** Of a view that has no write-back cache below it, all but how it is restored. */
 function uncached(spec: StoreSpec, view: OpenStore['view'] & { commit(): void; rollback(): void }): Omit<OpenStore, 'restore'> {
-  return { spec, view, cached: false, onFlush: () => {}, flush: () => {}, commit: () => view.commit(), rollback: () => view.rollback(), wipe: null }
+  return { spec, view, cached: false, onFlush: () => {}, flush: () => {}, seal: null, commit: () => view.commit(), rollback: () => view.rollback(), wipe: null }
 }
 
 interface Layers {
@@ -303,11 +314,18 @@ function assemble(spec: StoreSpec, { base, cache, top }: Layers, view: StoreView
     cached: cache !== null,
     onFlush: (listener, withOldValues) => cache?.onFlush(listener, withOldValues),
     flush: () => cache?.flush(),
+    seal: sealing(base),
     commit: () => top.commit(),
     rollback: () => top.rollback(),
     wipe: null,
     restore: (key, value, timestamp, record) => base.put(key, value && rowOf(value, timestamp, record)),
   }
+}
+
+/** Layers above hold nothing by then. */
+function sealing(base: ByteStore): OpenStore['seal'] {
+  const canSeal = base instanceof MemoryByteStore || (base instanceof SegmentedByteStore && base.isInMemory)
+  return canSeal ? () => base.seal() : null
 }
 
 /** What `reporter` made of a row, as a row again. */

@@ -37,6 +37,14 @@ interface Segment {
   times: Rows | null
 }
 
+/** What the next commit is about, when more has been changed since. */
+interface Sealed {
+  readonly tables: readonly MemoryByteStore[]
+  readonly observedTime: number
+  /** As `#dropped`. */
+  readonly dropped: ReadonlyMap<number, Segment>
+}
+
 /**
  * Rows whose keys hold a time, cut into segments of time. A row is visible while its time is later than the largest time
  * ever put minus the retention (strictly, at once for all scans); segments wholly before that are dropped.
@@ -45,7 +53,8 @@ export class SegmentedByteStore implements ByteStore {
   readonly #options: SegmentedOptions
   readonly #segments = new Map<number, Segment>()
   /** Segments dropped since the last commit, for a rollback. */
-  readonly #dropped = new Map<number, Segment>()
+  #dropped = new Map<number, Segment>()
+  #sealed: Sealed | null = null
   #observedTime = -1
   #committedTime = -1
   /** Largest time of what a cache in front has; -1: there is none. */
@@ -164,7 +173,22 @@ export class SegmentedByteStore implements ByteStore {
     return count
   }
 
+  /** What changes from now on is not for the next commit, but for the one after it. Only where rows are in memory. */
+  seal(): void {
+    const tables: MemoryByteStore[] = []
+    this.#eachSegment((table) => tables.push(table as MemoryByteStore))
+    for (const table of tables) table.seal()
+    this.#sealed = { tables, observedTime: this.#observedTime, dropped: this.#dropped }
+    this.#dropped = new Map()
+  }
+
   commit(): void {
+    if (this.#sealed !== null) {
+      for (const table of this.#sealed.tables) table.commit()
+      this.#committedTime = this.#sealed.observedTime
+      this.#sealed = null
+      return
+    }
     for (const segment of this.#dropped.values()) wipe(segment)
     this.#dropped.clear()
     if (this.#committedTime !== this.#observedTime) this.#options.disk?.setObservedTime(this.#observedTime)
@@ -173,8 +197,9 @@ export class SegmentedByteStore implements ByteStore {
   }
 
   rollback(): void {
-    for (const [id, segment] of this.#dropped) this.#segments.set(id, segment)
+    for (const [id, segment] of [...this.#dropped, ...(this.#sealed?.dropped ?? [])]) this.#segments.set(id, segment)
     this.#dropped.clear()
+    this.#sealed = null
     this.#observedTime = this.#committedTime
     this.#noticedTime = -1
     this.#eachSegment((rows) => rows.rollback())
@@ -187,6 +212,7 @@ export class SegmentedByteStore implements ByteStore {
     for (const segment of [...this.#segments.values(), ...this.#dropped.values()]) wipe(segment)
     this.#segments.clear()
     this.#dropped.clear()
+    this.#sealed = null
     this.#observedTime = -1
     this.#committedTime = -1
     this.#noticedTime = -1
@@ -247,7 +273,7 @@ export class SegmentedByteStore implements ByteStore {
     return ids.map((id) => this.#segments.get(id)!)
   }
 
-  #eachSegment(visit: (store: ByteStore) => void): void {
+  #eachSegment(visit: (store: Rows) => void): void {
     for (const { rows, times } of this.#segments.values()) {
       visit(rows)
       if (times !== null) visit(times)

@@ -19,6 +19,8 @@ export interface StorePlace {
 export class StoreNumber {
   value: number
   #committed: number
+  /** What the next commit is about; null: the value of then. */
+  #sealed: number | null = null
   readonly #initial: number
   readonly #keep: (value: number) => void
 
@@ -29,17 +31,26 @@ export class StoreNumber {
     this.#keep = keep
   }
 
+  /** What changes from now on is not for the next commit, but for the one after it. */
+  seal(): void {
+    this.#sealed = this.value
+  }
+
   commit(): void {
-    if (this.value === this.#committed) return
-    this.#committed = this.value
-    this.#keep(this.value)
+    const value = this.#sealed ?? this.value
+    this.#sealed = null
+    if (value === this.#committed) return
+    this.#committed = value
+    this.#keep(value)
   }
 
   rollback(): void {
+    this.#sealed = null
     this.value = this.#committed
   }
 
   reset(): void {
+    this.#sealed = null
     this.value = this.#initial
     this.commit()
   }

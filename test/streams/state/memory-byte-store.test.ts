@@ -1,7 +1,41 @@
-import { describe } from 'vitest'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
 import { MemoryByteStore } from '../../../src/streams/state/memory-byte-store.ts'
 import { byteStoreContract } from '../../contract/byte-store-contract.ts'
 
+const put = fc.record({ key: fc.nat(1), value: fc.option(fc.string({ maxLength: 12 }), { freq: 2 }) })
+const command = fc.oneof({ weight: 2, arbitrary: put }, { weight: 1, arbitrary: fc.constantFrom('seal' as const, 'commit' as const, 'rollback' as const) })
+type Content = ReadonlyMap<number, string>
+
+function contentOf(store: MemoryByteStore): Content {
+  return new Map([...store.scan({})].map(({ key, value }) => [key[0]!, Buffer.from(value).toString()]))
+}
+
 describe('MemoryByteStore', () => {
   byteStoreContract(() => new MemoryByteStore())
+
+  it('commits what was sealed and nothing that came later, and rolls back both until then', () => {
+    fc.assert(fc.property(fc.array(command, { maxLength: 60, size: 'max' }), (commands) => {
+      const store = new MemoryByteStore()
+      let [committed, sealed, current]: [Content, Content | null, Map<number, string>] = [new Map(), null, new Map()]
+      for (const step of commands) {
+        if (typeof step === 'object') {
+          store.put(Uint8Array.of(step.key), step.value === null ? null : Buffer.from(step.value))
+          if (step.value === null) current.delete(step.key)
+          else current.set(step.key, step.value)
+        } else if (step === 'rollback') {
+          store.rollback()
+          ;[sealed, current] = [null, new Map(committed)]
+        } else if (step === 'commit') {
+          store.commit()
+          ;[committed, sealed] = [sealed ?? new Map(current), null]
+        } else if (sealed === null) {
+          store.seal()
+          sealed = new Map(current)
+        }
+        expect(contentOf(store)).toEqual(new Map([...current].sort(([a], [b]) => a - b)))
+        expect(store.count()).toBe(current.size)
+      }
+    }), { numRuns: 500 })
+  })
 })

@@ -11,6 +11,7 @@ import type { StoreSpec } from '../../../src/streams/topology/node.ts'
 import type { Serde } from '../../../src/core/index.ts'
 import { TestStoreHost, specOf } from './store-host.ts'
 import { kinds, write } from './store-kinds.ts'
+import type { Write } from './store-kinds.ts'
 
 describe.each(kinds)('a store of type $spec.type (duplicates: $spec.retainDuplicates)', ({ spec, put, content }) => {
   it('is the same after a restore from its changelog', () => {
@@ -41,6 +42,40 @@ describe.each(kinds)('a store of type $spec.type (duplicates: $spec.retainDuplic
       for (const step of after) for (const each of [store, twin]) put(each, step)
       expect(content(store)).toEqual(content(twin))
     }), { numRuns: 100 })
+  })
+
+  it.each([false, true])('that can seal its state goes on from there: a commit keeps what was sealed, a rollback forgets the rest as well (cache: %s)', (caching) => {
+    const command = fc.oneof({ weight: 6, arbitrary: write }, { weight: 2, arbitrary: fc.constantFrom('seal' as const, 'commit' as const) }, { weight: 1, arbitrary: fc.constant('rollback' as const) })
+    fc.assert(fc.property(fc.array(command, { maxLength: 40, size: 'max' }), (commands) => {
+      const store = openStore({ ...spec, caching }, new TestStoreHost(100_000))
+      // A cache shows rows that the store would refuse as too old.
+      if (store.seal === null || (caching && spec.retentionMs !== undefined)) return
+      let [committed, sealed, current]: [Write[], Write[] | null, Write[]] = [[], null, []]
+      for (const step of commands) {
+        if (Array.isArray(step)) {
+          put(store, step)
+          current.push(step)
+        } else if (step === 'rollback') {
+          store.rollback()
+          ;[sealed, current] = [null, [...committed]]
+        } else if (step === 'commit') {
+          if (sealed === null) store.flush()
+          store.commit()
+          ;[committed, sealed] = [sealed ?? [...current], null]
+        } else if (sealed === null) {
+          store.flush()
+          store.seal()
+          sealed = [...current]
+        }
+        const twin = openStore(spec, new TestStoreHost())
+        for (const each of current) put(twin, each)
+        expect(content(store)).toEqual(content(twin))
+      }
+      store.rollback()
+      const twin = openStore(spec, new TestStoreHost())
+      for (const each of committed) put(twin, each)
+      expect(content(store)).toEqual(content(twin))
+    }), { numRuns: 60 })
   })
 
   it('reads the same with a cache in front, before and after the flush', () => {

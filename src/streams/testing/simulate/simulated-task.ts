@@ -95,6 +95,7 @@ export class SimulatedTask {
     const offsets = this.#active.task.prepareCommit()
     await this.#output.commit(offsets, this.#owner)
     this.#active.committed(offsets, (topic, partition) => this.#output.endOf(topic, partition))
+    this.#output.resume()
     this.#isDirty = false
   }
 
