@@ -85,8 +85,9 @@ class Drawing {
     return kind !== 'passThrough' || parents.length !== 1 || !this.#repartitioned.has(name)
   }
 
-  #operator({ name, kind, stores, parents }: TopologyNode): string {
-    const words = kind === 'passThrough' ? (parents.length > 1 ? 'merge' : 'branch') : wordsOf(kind)
+  #operator(node: TopologyNode): string {
+    const { name, stores } = node
+    const words = wordsFor(node)
     const isGenerated = /^(COGROUP)?K(STREAM|TABLE)-.*-[0-9]{10}$/.test(name)
     return this.#box(`node ${name}`, { shape: 'operator', title: isGenerated ? words : name, name: isGenerated ? name : words, stores })
   }
@@ -115,6 +116,12 @@ function topicsOf({ topics, pattern }: SourceNode): readonly string[] {
 
 function targetOf({ topic }: SinkNode): string {
   return typeof topic === 'string' ? topic : 'a topic per record'
+}
+
+function wordsFor(node: TopologyNode): string {
+  if (node.kind === 'passThrough') return node.parents.length > 1 ? 'merge' : 'branch'
+  if (node.kind === 'streamTableJoin' && node.selector !== null && node.rows.from === 'store') return `join with ${node.rows.store}`
+  return wordsOf(node.kind)
 }
 
 /** `windowAggregate` as people write it. */

@@ -15,6 +15,7 @@ describe('the diagram of a topology', () => {
     expect(drawn).toContain('with-customer-repartition → with-customer')
     expect(drawn).toContain('by-size-large → a topic per record')
     expect(boxes.find(({ title }) => title === 'count-per-minute')).toMatchObject({ name: 'window aggregate', stores: ['per-minute'] })
+    expect(boxes.map(({ title, name }) => `${title} ${name}`)).toContainEqual(expect.stringContaining('join with rates'))
     expect(boxes.find(({ title }) => title === 'select key')!.name).toMatch(/^KSTREAM-KEY-SELECT-\d{10}$/)
   })
 
