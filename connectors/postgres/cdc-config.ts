@@ -60,7 +60,7 @@ export const postgresCdcConfig = configSpec({
     default: 300_000,
     check: positive,
   }),
-  'max.queue.bytes': option.int({ doc: 'Most bytes read ahead of the worker.', default: 16 * 1_048_576, check: z.number().min(65_536) }),
+  'max.queue.bytes': option.int({ doc: 'Most bytes read ahead of the worker.', default: 8 * 1_048_576, check: z.number().min(65_536) }),
   'max.batch.size': option.int({ doc: 'Most changes in one poll.', default: 2_048, check: positive }),
 })
 

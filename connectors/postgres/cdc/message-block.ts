@@ -14,7 +14,7 @@ export class MessageBlock {
     const from = this.length
     const length = from + end - start
     if (length > this.bytes.length) {
-      const larger = Buffer.allocUnsafe(Math.max(2 * this.bytes.length, length))
+      const larger = Buffer.allocUnsafe(length <= usualBytes ? usualBytes : Math.max(2 * this.bytes.length, length))
       larger.set(this.bytes.subarray(0, from))
       this.bytes = larger
     }
@@ -35,5 +35,7 @@ export class MessageBlock {
   }
 }
 
+/** A full block of a busy stream, and what a socket gives at a time: doubling would take twice what is queued. */
+const usualBytes = 131_072 + 65_536
 /** One huge message must not cost its memory for ever. */
 const largestKept = 4 * 1_048_576
