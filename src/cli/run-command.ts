@@ -2,7 +2,7 @@ import { basename, resolve } from 'node:path'
 import { Option } from 'commander'
 import type { Command } from 'commander'
 import type { Duration } from '../core/index.ts'
-import type { AppServer, StreamsApp, StreamsConfig, StreamsState } from '../streams/index.ts'
+import type { AppServer, FailureDecision, StreamsApp, StreamsConfig, StreamsState } from '../streams/index.ts'
 import { duration, wholeNumber } from './arguments.ts'
 import { addBackendOptions, withNewBroker } from './backend.ts'
 import type { BackendOptions } from './backend.ts'
@@ -17,6 +17,7 @@ interface RunCommandOptions extends BackendOptions {
   readonly onDeserializationError?: Policy
   readonly onProcessingError?: Policy
   readonly onSerializationError?: Policy
+  readonly onFailure?: FailureDecision
   readonly guarantee?: 'exactly-once' | 'at-least-once'
   readonly commitInterval?: Duration
   readonly offsetReset?: 'earliest' | 'latest'
@@ -32,6 +33,7 @@ interface RunCommandOptions extends BackendOptions {
 }
 
 const policies: readonly Policy[] = ['fail', 'skip', 'dead-letter']
+const decisions: readonly FailureDecision[] = ['shutdown', 'replace', 'shutdown-application']
 
 export function addRunCommand(program: Command, terminal: Terminal): void {
   addBackendOptions(program.command('run').description('run a topology, until Ctrl-C'))
@@ -41,6 +43,7 @@ export function addRunCommand(program: Command, terminal: Terminal): void {
     .addOption(new Option('--on-deserialization-error <policy>', 'for bytes that are no key or value of their topic (default: fail)').choices(policies))
     .addOption(new Option('--on-processing-error <policy>', 'for a function of the program that throws (default: fail)').choices(policies))
     .addOption(new Option('--on-serialization-error <policy>', 'for a result that has no bytes, too many for its topic, or no topic (default: fail)').choices(policies))
+    .addOption(new Option('--on-failure <decision>', 'for what no policy handles: end this instance, try again from the last commit, or end every instance (default: shutdown)').choices(decisions))
     .addOption(new Option('--guarantee <guarantee>', 'exactly-once: results, state and offsets become visible together (default: exactly-once)').choices(['exactly-once', 'at-least-once']))
     .option('--commit-interval <duration>', 'longest time until results are visible, such as 100ms (default: 100ms, or 30s at least once)', duration)
     .addOption(new Option('--offset-reset <place>', 'where to start in topics of which nothing was committed (default: earliest)').choices(['earliest', 'latest']))
@@ -97,9 +100,9 @@ function threadWorker(): Pick<StreamsConfig, 'threadWorker'> {
 
 /** Those of the application that were given: it has defaults for the others. */
 function settingsOf(options: RunCommandOptions): Partial<StreamsConfig> {
-  const { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, stateDirectory, stateSync, endpoint, threads, standbyReplicas, metricsRecordingLevel } = options
+  const { onFailure, instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, stateDirectory, stateSync, endpoint, threads, standbyReplicas, metricsRecordingLevel } = options
   const settings = { instanceId, onDeserializationError, onProcessingError, onSerializationError, guarantee, commitInterval, offsetReset, cacheMaxBytes, stateDirectory, stateSync, endpoint, threads, standbyReplicas, metricsRecordingLevel }
-  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
+  return Object.fromEntries(Object.entries({ ...settings, onFailure: onFailure && (() => onFailure) }).filter(([, value]) => value !== undefined))
 }
 
 async function serving(app: StreamsApp, { httpPort, httpHost }: RunCommandOptions, terminal: Terminal): Promise<AppServer | null> {

@@ -74,6 +74,23 @@ describe('millrace run', () => {
     expect(await ended).toBe(0)
   })
 
+  it('tries again after a failure, where it is asked to', async () => {
+    writeFileSync(file, [
+      "import { StreamsBuilder, topic } from 'millrace/streams'",
+      "import { stringSerde } from 'millrace'",
+      'const builder = new StreamsBuilder()',
+      'let failures = 0',
+      "const fail = () => { if (failures++ < 1) throw new Error('not yet') }",
+      "builder.stream(topic('words', { key: stringSerde, value: stringSerde })).peek(fail).groupByKey().count({ store: 'counts' })",
+      'export default builder.build()',
+    ].join('\n'))
+    const failing = new StoppableTerminal()
+    const ended = run(failing, '--on-failure', 'replace')
+    await failing.waitFor(/caught up after/)
+    failing.controller.abort('SIGINT')
+    expect(await ended).toBe(0)
+  })
+
   it('says which option is wrong', async () => {
     const terminal = new MemoryTerminal()
     expect(await run(terminal, '--commit-interval', 'soon')).toBe(1)
