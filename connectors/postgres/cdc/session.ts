@@ -230,7 +230,7 @@ async function pin(client: Client, exported: string | undefined): Promise<void> 
 
 /** @throws a retriable error for a slot that its last reader has not let go of yet */
 export function explainActiveSlot(error: unknown, slot: string): unknown {
-  return (error as { code?: string }).code === '55006' ? retriableError(`slot ${slot} is still in use by another connection; waiting for it`, { cause: error }) : error
+  return (error as { code?: string }).code === '55006' ? retriableError(`slot ${slot} is still in use by another connection`, { cause: error }) : error
 }
 
 /** Does nothing when there is none. */
