@@ -33,6 +33,8 @@ export interface BenchResult {
   readonly seconds: number
   readonly cpuSeconds: number
   readonly cpuMicrosPerRecord: number
+  /** The first run in the process, which is not among those that count. */
+  readonly coldSeconds: number
   /** Speed of the case over speed of the calibration: 1 is as fast, 0.5 takes twice as long. */
   readonly ratio: number
   /** The same of CPU seconds, which a busy machine disturbs less; null where the calibration answered its seconds itself. */
@@ -51,10 +53,12 @@ const repetitions = 5
 /** The median of five runs, each followed by one of the calibration; prints the line. */
 export async function bench(benchCase: BenchCase): Promise<BenchResult> {
   const runs: Timing[] = []
+  let cold: Timing | null = null
   const calibrations: Timing[] = []
   for (let i = 0; i < warmUps + repetitions; i++) {
     await benchCase.prepare?.()
     const timing = await timed(() => benchCase.run())
+    cold ??= timing
     await benchCase.against.prepare?.()
     const calibration = await timed(() => benchCase.against.run())
     if (i < warmUps) continue
@@ -66,7 +70,7 @@ export async function bench(benchCase: BenchCase): Promise<BenchResult> {
   const limit = median(calibrations.map((run) => run.seconds))
   const cpuLimit = median(calibrations.map((run) => run.cpuSeconds))
   const { name, records, bytes } = benchCase
-  const result = { name, records, bytes, seconds: rounded(seconds), cpuSeconds: rounded(cpuSeconds), cpuMicrosPerRecord: rounded((cpuSeconds * 1e6) / records), ratio: rounded(limit / seconds), cpuRatio: cpuLimit > 0 ? rounded(cpuLimit / cpuSeconds) : null, against: benchCase.against.name }
+  const result = { name, records, bytes, seconds: rounded(seconds), cpuSeconds: rounded(cpuSeconds), cpuMicrosPerRecord: rounded((cpuSeconds * 1e6) / records), coldSeconds: rounded(cold!.seconds), ratio: rounded(limit / seconds), cpuRatio: cpuLimit > 0 ? rounded(cpuLimit / cpuSeconds) : null, against: benchCase.against.name }
   console.log(JSON.stringify(result))
   return result
 }

@@ -39,18 +39,20 @@ export function lineData(count: number, keyOf: (index: number) => string | null 
 }
 
 export function wordsIn(lineCount: number): number {
-  return lineTexts(lineCount).reduce((sum, line) => sum + line.split(' ').length, 0)
+  let words = 0
+  for (const line of lineTexts(lineCount)) words += line.split(' ').length
+  return words
 }
 
-function lineTexts(count: number): readonly string[] {
+function* lineTexts(count: number): Iterable<string> {
   const random = seededRandom(42)
   const next = wordsByRank(random)
-  return Array.from({ length: count }, () => {
+  for (let index = 0; index < count; index++) {
     const letters = 60 + randomInteger(random, 35)
     let line = next()
     while (line.length < letters) line += ` ${next()}`
-    return Buffer.from(line).toString()
-  })
+    yield Buffer.from(line).toString()
+  }
 }
 
 function wordsByRank(random: Random): () => string {
@@ -67,8 +69,8 @@ function wordsByRank(random: Random): () => string {
 
 /** Of users by chance, five a millisecond. */
 export function eventData(count: number, users: number): TopicData {
-  const { keys, texts } = eventTexts(count, users)
-  return topicData(texts, (index) => keys[index]!, eventTime)
+  const { keyOf, texts } = eventTexts(count, users)
+  return topicData(texts, keyOf, eventTime)
 }
 
 /** As `eventData`, over 10,000 rows of users and minutes that come by chance: few minutes with many users, or many with few. */
@@ -85,10 +87,15 @@ function eventTime(index: number): number {
   return startMs + Math.floor(index / 5)
 }
 
-function eventTexts(count: number, users: number): { readonly keys: readonly string[]; readonly texts: readonly string[] } {
+function eventTexts(count: number, users: number): { readonly keyOf: (index: number) => string; readonly texts: Iterable<string> } {
   const random = seededRandom(42)
-  const keys = Array.from({ length: count }, () => `user-${String(randomInteger(random, users)).padStart(6, '0')}`)
-  return { keys, texts: keys.map((user, index) => eventText(random, user, eventTime(index))) }
+  const numbers = Uint32Array.from({ length: count }, () => randomInteger(random, users))
+  const keyOf = (index: number) => `user-${String(numbers[index]).padStart(6, '0')}`
+  return { keyOf, texts: eventsOf(random, count, keyOf) }
+}
+
+function* eventsOf(random: Random, count: number, keyOf: (index: number) => string): Iterable<string> {
+  for (let index = 0; index < count; index++) yield eventText(random, keyOf(index), eventTime(index))
 }
 
 function eventText(random: Random, user: string, ts: number): string {
@@ -99,7 +106,7 @@ function eventText(random: Random, user: string, ts: number): string {
 
 export function orderData(count: number): TopicData {
   const random = seededRandom(43)
-  const texts = Array.from({ length: count }, (_, id) => JSON.stringify({ id, amount: randomInteger(random, 100_000), note: filler }))
+  const texts = madeOf(count, (id) => JSON.stringify({ id, amount: randomInteger(random, 100_000), note: filler }))
   return topicData(texts, () => `k${randomInteger(random, 100_000)}`, (index) => startMs + Math.floor(index / 10))
 }
 
@@ -108,15 +115,19 @@ export function customerData(count: number): TopicData {
   return topicData(texts, (index) => `k${index % 100_000}`, (index) => startMs - 10_000_000 + index)
 }
 
+function* madeOf(count: number, textOf: (index: number) => string): Iterable<string> {
+  for (let index = 0; index < count; index++) yield textOf(index)
+}
+
 /** Of each key one record in a million; the other side has one at the same time. */
 export function sideData(side: 'left' | 'right', count: number): TopicData {
-  const texts = Array.from({ length: count }, (_, index) => `${side}-${index}-${filler}`)
+  const texts = madeOf(count, (index) => `${side}-${index}-${filler}`)
   return topicData(texts, (index) => `k${(index * 7_919) % 1_000_003}`, (index) => startMs + Math.floor(index / 10))
 }
 
 /** The unit of speed for every topology, whatever its records are: `JSON.parse` of one event for each of `count` records. */
 export function parseEvents(count: number): Calibration {
-  const { texts } = eventTexts(20_000, 10_000)
+  const texts = [...eventTexts(20_000, 10_000).texts]
   return {
     name: 'JSON.parse of as many events',
     run() {

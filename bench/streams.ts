@@ -1,7 +1,8 @@
 /**
  * What topologies promise, end to end on the embedded engine with exactly-once: input topic → operators → stores, changelog
- * and output topic, committed and on disk, with the start and the end of the application. Long enough (400,000 records) that
- * these and the compiler's warming up do not decide. `node dist/bench/streams.js [name…]`
+ * and output topic, committed and on disk, with the start and the end of the application. A run is long enough that these do not
+ * decide, and two runs are left out before those that count, in which the compiler warms up; `coldSeconds` is the first of them.
+ * `node dist/bench/streams.js [name…]`; MILLRACE_BENCH_RECORDS is the size of a run.
  */
 import { join } from 'node:path'
 import { openEmbeddedBroker } from '../src/core/index.ts'
@@ -15,8 +16,8 @@ import {
 } from './reference-programs.ts'
 import type { TopicData } from './topic-data.ts'
 
-const recordCount = 600_000
-const lineCount = 60_000
+const recordCount = Number(globalThis.process.env['MILLRACE_BENCH_RECORDS'] ?? 2_000_000)
+const lineCount = recordCount / 10
 const customerCount = 100_000
 
 const directory = benchDirectory()
@@ -94,7 +95,7 @@ const asked = globalThis.process.argv.slice(2)
 for (const [name, { inputs, topology, units }] of Object.entries(cases)) {
   if (asked.length > 0 && !asked.some((part) => name.startsWith(part))) continue
   await withTopics(inputs, async ({ records, bytes }) => {
-    await bench({ name: `topology-${name}`, records: units ?? records, bytes, run: () => process(topology()), against: parseEvents(records) })
+    await bench({ name: `topology-${name}`, records: units ?? records, bytes, run: () => process(topology()), against: parseEvents(units ?? records) })
   })
 }
 await broker.close()

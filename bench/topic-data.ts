@@ -7,12 +7,14 @@ export interface TopicData {
   readonly batches: readonly UnsealedBatch[]
 }
 
-export function topicData(texts: readonly string[], keyOf: (index: number) => string | null, timestampOf: (index: number) => number): TopicData {
+/** Texts may be made one after the other: a long topic of them does not fit into memory. */
+export function topicData(texts: Iterable<string>, keyOf: (index: number) => string | null, timestampOf: (index: number) => number): TopicData {
   const builder = new RecordBatchBuilder({ maxBytes: 64 * 1024 })
   const batches: UnsealedBatch[] = []
-  for (const [index, text] of texts.entries()) {
+  let index = 0
+  for (const text of texts) {
     const key = keyOf(index)
-    const record = [key === null ? null : stringSerde.serialize(key), stringSerde.serialize(text), timestampOf(index)] as const
+    const record = [key === null ? null : stringSerde.serialize(key), stringSerde.serialize(text), timestampOf(index++)] as const
     if (builder.add(...record)) continue
     batches.push(builder.build())
     builder.add(...record)
