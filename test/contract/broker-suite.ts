@@ -11,6 +11,7 @@ import { groupContract } from './group-contract.ts'
 import { producerContract } from './producer-contract.ts'
 import { readerContract } from './reader-contract.ts'
 import { topicContract } from './topic-contract.ts'
+import { refusalContract } from './refusal-contract.ts'
 import { transactionContract } from './transaction-contract.ts'
 
 export type { ContractBackend, ContractLog } from './contract-kit.ts'
@@ -43,6 +44,7 @@ export function brokerContract(name: string, backend: ContractBackend): void {
     describe('producers', () => producerContract(promises))
     describe('readers', () => readerContract(promises))
     describe('groups', () => groupContract(backend.groupsSideBySide === true ? promisesOf(it.concurrent) : promises))
+    describe('what groups refuse', () => refusalContract(promises))
     describe('transactions', () => transactionContract(promises))
     describe('closing', () => closingContract(() => backend.start()))
   })

@@ -507,10 +507,7 @@ export class PartitionLog implements JournalledLog {
     try {
       this.#cleanedOffset = await compactSegments({
         ...this.#options, handles: this.#handles, config: this.#config, nowMs: this.#unhurriedNow(), segments: this.#segments,
-        dirtyFrom: this.#cleanedOffset, lastStableOffset: this.lastStableOffset, producers: this.#producers, exclusively: (run) => this.#exclusively(() => {
-          this.#ensureWritable()
-          return run()
-        }),
+        dirtyFrom: this.#cleanedOffset, lastStableOffset: this.lastStableOffset, producers: this.#producers, exclusively: (run) => this.#exclusively(() => (this.#closed ? Promise.reject(closedLog(this.name)) : run())),
         pause: async () => {
           await pause()
           this.#ensureWritable()
