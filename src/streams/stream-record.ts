@@ -25,6 +25,9 @@ export interface InputBatch {
   readonly reader: RecordReader
 }
 
+/** What Node asks an object that it shows. */
+const inspect: unique symbol = Symbol.for('nodejs.util.inspect.custom') as never
+
 /** In place of a key that nobody has looked at. */
 export const unread: unique symbol = Symbol('unread')
 
@@ -174,6 +177,16 @@ export class StreamRecord<K = unknown, V = unknown> {
 
   withHeaders(headers: readonly Header[]): StreamRecord<K, V> {
     return new StreamRecord<K, V>(this.held, this.value, this.timestamp, headers, this.origin)
+  }
+
+  /** What `JSON.stringify` writes of it, and `console.log` shows. */
+  toJSON(): object {
+    const { key, value, timestamp, headers, topic, partition, offset } = this
+    return { key, value, timestamp, headers, topic, partition, offset }
+  }
+
+  [inspect](): object {
+    return this.toJSON()
   }
 
   /** The same record in all but what is given: for results that have a time of their own. */

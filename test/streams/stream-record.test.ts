@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { RecordBatchBuilder, jsonSerde, stringSerde, zodSerde } from '../../src/core/index.ts'
@@ -77,6 +78,12 @@ describe('a key that is read when somebody looks', () => {
 })
 
 describe('StreamRecord', () => {
+  it('shows what it has, with a key that nobody has looked at', () => {
+    const shown = { key: 'k', value: '"value"', timestamp: 5, headers: [{ key: 'h', value: null }], topic: 't', partition: 3, offset: 0 }
+    expect(JSON.parse(JSON.stringify(readRecord().record))).toEqual(shown)
+    expect(inspect(readRecord().record)).toBe(inspect(shown))
+  })
+
   it('has no negative timestamp', () => {
     expect(() => readRecord().record.withTimestamp(-1)).toThrow(/cannot have the timestamp -1/)
   })
