@@ -44,6 +44,8 @@ export class StreamTask {
   #failure: unknown = null
   /** By the wall clock, since the last commit. */
   #hasPunctuated = false
+  /** `leavesNoTrace` of what the next commit is about; null: nothing is sealed. */
+  #sealedLeavesNoTrace: boolean | null = null
   /** Where the last record came from, and where its like go. */
   #lastQueue: RecordQueue | null = null
   #lastSource: Output | null = null
@@ -216,7 +218,7 @@ export class StreamTask {
 
   /** Something was done since the last commit, and no input moved by it: committed offsets do not tell whether it is committed. */
   get leavesNoTrace(): boolean {
-    return this.#hasPunctuated && !this.#inputs.haveMoved
+    return this.#sealedLeavesNoTrace === true || (this.#hasPunctuated && !this.#inputs.haveMoved)
   }
 
   /** What was committed for an input, once more. */
@@ -235,6 +237,8 @@ export class StreamTask {
 
   /** Records may be processed although `committed` was not called yet: they belong to the commit after that. A rollback before it forgets both. */
   seal(): void {
+    this.#sealedLeavesNoTrace = this.leavesNoTrace
+    this.#hasPunctuated = false
     this.#context.seal()
   }
 
@@ -243,7 +247,9 @@ export class StreamTask {
     this.#state.commit()
     this.#inputs.committed()
     this.#context.committed()
-    this.#hasPunctuated = false
+    // What has punctuated since is for the next one to tell.
+    if (this.#sealedLeavesNoTrace === null) this.#hasPunctuated = false
+    this.#sealedLeavesNoTrace = null
   }
 
   /** Back to the last commit: stores, times, an empty queue, a new pipeline. The caller reads the inputs again from the committed offsets. */
@@ -252,6 +258,7 @@ export class StreamTask {
     this.#inputs.rollback()
     this.#context.rollback()
     this.#hasPunctuated = false
+    this.#sealedLeavesNoTrace = null
     this.#failure = null
     this.#pipeline = this.#compile()
   }

@@ -71,6 +71,32 @@ describe('StreamTask', () => {
     expect(drain().map(({ value }) => value)).toEqual(['b3', 'a5', 'a1', 'b9'])
   })
 
+  it('tells of what a punctuator did after a seal at the commit that it belongs to, and of what it did before until that is committed', () => {
+    const builder = new StreamsBuilder()
+    builder.stream(topic('in', text)).process(() => ({ init: (context) => void context.schedule(10, 'wall-clock', () => undefined), process: () => undefined }))
+    const { task, add, drain } = taskOf(builder.build())
+    const commit = () => {
+      const offsets = task.prepareCommit()
+      const tells = task.leavesNoTrace
+      task.seal()
+      return { offsets: offsets.length, tells }
+    }
+    task.punctuateWallClock(10)
+    expect(commit()).toEqual({ offsets: 0, tells: true })
+    task.punctuateWallClock(20)
+    add('in', 0, 'a', 'x')
+    drain()
+    expect(task.leavesNoTrace).toBe(true)
+    task.committed()
+    expect(task.leavesNoTrace).toBe(false)
+    expect(commit()).toEqual({ offsets: 1, tells: false })
+    task.punctuateWallClock(30)
+    task.committed()
+    expect(commit()).toEqual({ offsets: 0, tells: true })
+    task.committed()
+    expect(commit()).toEqual({ offsets: 0, tells: false })
+  })
+
   it('commits the next offset that was not processed, only for partitions that moved', () => {
     const { task, add } = taskOf(counting())
     expect(task.prepareCommit()).toEqual([])
