@@ -1,5 +1,5 @@
 import type { Clock, GroupMember, Isolation, PartitionPosition, PartitionRecords, Random, RebalanceEvent, RecordView, TopicPartition } from '../../core/index.ts'
-import { isStreamError, sleep } from '../../core/index.ts'
+import { isStreamError, partitionKey, sleep } from '../../core/index.ts'
 import type { SinkRecord } from '../connect-record.ts'
 import type { Log, SinkOffsets, SinkTask, SinkTaskContext, TaskContext } from '../connector.ts'
 import { describeError } from '../errors.ts'
@@ -73,8 +73,10 @@ export class SinkWorker {
   readonly #rejected: RejectedRecords
   #member: GroupMember | undefined
   #seeks: SinkOffsets = []
-  /** Rises with each rebalance and seek, so that what was read before is not delivered after. */
+  /** Rises with each rebalance, and when reading goes back to what was committed, so that what was read before is not delivered after. */
   #epoch = 0
+  /** Where the task sought since the last read: what was read of them is not delivered any more; of the others it is. */
+  readonly #sought = new Set<string>()
   #commitRequested = false
   /** No more after a `preCommit` that failed for good: whatever it answers now, nobody knows what became of the records. */
   #mayCommit = true
@@ -176,6 +178,7 @@ export class SinkWorker {
       signal: control.interruption,
     })
     if (control.isStopped) return
+    this.#sought.clear()
     if (partitions.length === 0) return this.#deliver({ records: [], positions: [] }, this.#epoch)
     await this.#deliverAll(partitions, this.#epoch)
   }
@@ -195,15 +198,17 @@ export class SinkWorker {
     let positions: PartitionPosition[] = []
     for (const { topic, partition, batches, nextOffset } of partitions) {
       const origin = { topic, partition }
-      for (const batch of batches) {
+      const isSought = () => this.#sought.has(partitionKey(topic, partition))
+      reading: for (const batch of isSought() ? [] : batches) {
         for (const view of batch) {
           views.push({ origin, view })
           if (views.length < maxBatchRecords) continue
           yield this.#convertAll(views, [...positions, { ...origin, offset: view.offset + 1 }])
           ;[views, positions] = [[], []]
+          if (isSought()) break reading
         }
       }
-      positions.push({ ...origin, offset: nextOffset })
+      if (!isSought()) positions.push({ ...origin, offset: nextOffset })
     }
     yield this.#convertAll(views, positions)
   }
@@ -290,6 +295,8 @@ export class SinkWorker {
       log.warn(`${name}: could not make its records durable (${describeError(error)}); going back to the last committed offsets`)
       return this.#rewind(partitions)
     }
+    // the task may have rejected some while it made the others durable
+    await this.#rejected.settle()
     await this.#store(this.#positions.committable(answer))
   }
 
@@ -313,6 +320,7 @@ export class SinkWorker {
   }
 
   async #rewind(partitions: readonly TopicPartition[]): Promise<void> {
+    this.#epoch++
     const committed = await this.#member!.committed(partitions)
     const isCommitted = (each: TopicPartition) => committed.some(({ topic, partition }) => topic === each.topic && partition === each.partition)
     const starts = await this.#options.startOffsets(partitions.filter((each) => !isCommitted(each)))
@@ -320,7 +328,6 @@ export class SinkWorker {
   }
 
   #seekTo(positions: SinkOffsets): void {
-    this.#epoch++
     for (const { topic, partition, offset } of positions) {
       if (!this.#positions.isOwned({ topic, partition })) continue
       this.#member!.seek({ topic, partition, offset })
@@ -332,6 +339,7 @@ export class SinkWorker {
     const seeks = this.#seeks
     if (seeks.length === 0 || this.#member === undefined) return
     this.#seeks = []
+    for (const { topic, partition } of seeks) this.#sought.add(partitionKey(topic, partition))
     this.#seekTo(seeks)
   }
 
@@ -400,7 +408,7 @@ export class SinkWorker {
       },
       resume: (partitions) => {
         this.#positions.setPaused(partitions, false)
-        if (!this.#isWorkerPaused) this.#member?.resume(partitions)
+        if (!this.#isWorkerPaused && !this.#isResting) this.#member?.resume(partitions)
       },
       requestCommit: () => { this.#commitRequested = true },
       retryAfter: (delayMs) => { this.#retryAfterMs = delayMs },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ConnectWorker, retriableError } from '../../../src/connect/index.ts'
-import type { SinkPlugin } from '../../../src/connect/index.ts'
+import type { SinkPlugin, SinkRecord } from '../../../src/connect/index.ts'
 import type { Broker } from '../../../src/core/index.ts'
 import { afterTest, KeepingSink, memoryLog, openBroker, until } from './connect-kit.ts'
 
@@ -47,5 +47,41 @@ describe('a sink that is stopped', () => {
     expect(sink.calls.at(-1)).toBe('stop')
     expect((await broker.groups.describe('connect-keep')).members).toEqual([])
     expect(log.lines.filter((line) => line.includes('close went wrong'))).toHaveLength(1)
+  })
+})
+
+describe('a sink that seeks in one partition', () => {
+  it('is given the records of the others that were read before', async () => {
+    const broker = await openBroker()
+    await broker.topics.create([{ topic: 'words', partitions: 2 }])
+    const producer = await broker.openProducer()
+    for (const value of ['one', 'two', 'three']) for (const partition of [0, 1]) await producer.append({ topic: 'words', partition, value: Buffer.from(`${partition}-${value}`) })
+    await producer.close()
+    const sink = new KeepingSink()
+    sink.onPut = (records) => {
+      if (records.length > 0 && sink.values.length === 1) sink.context!.seek([{ topic: 'words', partition: records[0]!.originalPartition, offset: 0 }])
+    }
+    await startSink(broker, sink.plugin)
+    await until(() => sink.puts > 12 && sink.values.length >= 7, 'everything was handed over')
+    expect(new Set(sink.values)).toEqual(new Set(['0-one', '0-two', '0-three', '1-one', '1-two', '1-three']))
+  })
+})
+
+describe('a sink that rejects a record while it makes its records durable', () => {
+  it('has no offset committed behind it that stands for nothing', async () => {
+    const broker = await brokerWith('one', 'two')
+    const sink = new KeepingSink()
+    const given: SinkRecord[] = []
+    sink.onPut = (records) => { given.push(...records) }
+    const flush = (): void => {
+      for (const record of given.splice(0)) sink.context!.reject(record, new Error('it is too late for it')).catch(() => undefined)
+    }
+    const plugin: SinkPlugin = { ...sink.plugin, createTask: () => ({ ...sink.plugin.createTask(), flush }) }
+    const { worker } = await startSink(broker, plugin)
+    await until(() => sink.values.length === 2, 'both were taken')
+    sink.context!.requestCommit()
+    await until(() => worker.status()[0]!.tasks[0]?.state === 'FAILED', 'it has failed')
+    expect(worker.status()[0]!.tasks[0]!.trace).toContain('it is too late for it')
+    expect((await broker.groups.describe('connect-keep')).offsets).toEqual([])
   })
 })
