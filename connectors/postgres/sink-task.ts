@@ -67,9 +67,11 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
     if (records.length === 0) return
     this.#requireBehindBegins(records)
     if (this.#held.isEmpty) return this.#underWay.start(records, (all, sent) => this.#putApart(all, shares, sent))
-    for (const [topic, late] of byTopic(records.filter((record) => this.#held.has(record.originalTopic)))) this.#held.add(topic, late)
     const others = records.filter((record) => !this.#held.has(record.originalTopic))
+    const late = byTopic(records.filter((record) => this.#held.has(record.originalTopic)))
     await this.#underWay.start(others, (all, sent) => this.#putApart(all, this.#sharesOf(all), sent))
+    // only now: had the others failed, all of them would be handed over again
+    for (const [topic, own] of late) this.#held.add(topic, own)
   }
 
   /** @throws what stands in the way of the batch before */

@@ -38,6 +38,28 @@ await describeWith('postgres', 'HeldTopics', (server) => {
     await sink.stop()
   }, 120_000)
 
+  it('writes what comes meanwhile once, when the batch that it came with has to be handed over again', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, 'create table locked (n int); create table free (n int)')
+    const sink = new SinkHarness(postgresSink, { 'connection.url': url, 'statement.timeout.ms': '2000' })
+    for (const topic of ['locked', 'free']) sink.append(topic, 0, { value: { n: 1 } })
+    await sink.start()
+    await withClient(url, async (other) => {
+      await other.query('begin; lock table locked')
+      await sink.put()
+      for (const topic of ['locked', 'free']) sink.append(topic, 0, { value: { n: 2 } })
+      await other.query('rollback; begin; lock table free; lock table locked')
+      await expect(sink.put()).rejects.toThrow('cannot take records now')
+      await other.query('rollback')
+    })
+    for (let tries = 0; Number(await count(url, 'locked')) < 2 && tries < 400; tries++) {
+      await new Promise((resolve) => sink.clock.setTimer(500, () => resolve(undefined)))
+      await sink.put()
+    }
+    expect([await count(url, 'locked'), await count(url, 'free')]).toEqual([2, 2])
+    await sink.stop()
+  }, 120_000)
+
   it('fails for what a person must remove, unless it is told to let that topic wait', async () => {
     const url = await freshDatabase(server)
     await queryRows(url, 'create table good (id int primary key, n int); create table bad (id int, n int)')
