@@ -66,12 +66,18 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
     await this.#retryHeld()
     if (records.length === 0) return
     this.#requireBehindBegins(records)
-    if (this.#held.isEmpty) return this.#underWay.start(records, (all, sent) => this.#putApart(all, shares, sent))
+    if (this.#held.isEmpty) return this.#start(records, shares)
     const others = records.filter((record) => !this.#held.has(record.originalTopic))
     const late = byTopic(records.filter((record) => this.#held.has(record.originalTopic)))
-    await this.#underWay.start(others, (all, sent) => this.#putApart(all, this.#sharesOf(all), sent))
+    await this.#start(others, this.#sharesOf(others))
     // only now: had the others failed, all of them would be handed over again
     for (const [topic, own] of late) this.#held.add(topic, own)
+  }
+
+  /** Where records to blame are searched for, it waits for the commit: what stands in its way must meet the batch that it is about. */
+  #start(records: readonly SinkRecord[], shares: readonly LaneRows[]): Promise<void> {
+    const { context } = this.#running()
+    return this.#underWay.start(records, (all, sent) => this.#putApart(all, shares, context.bisects ? noop : sent))
   }
 
   /** @throws what stands in the way of the batch before */

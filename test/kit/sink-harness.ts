@@ -24,6 +24,8 @@ export class SinkHarness<C, T> {
   #abort = new AbortController()
   /** As `errors.tolerance`. */
   tolerant = true
+  /** As `errors.sink.bisect`, for what the task is told of it. */
+  bisects = false
 
   constructor(plugin: SinkPlugin<C, T>, config: RawConfig, clock: Clock = hurryingClock()) {
     this.#plugin = plugin
@@ -59,6 +61,7 @@ export class SinkHarness<C, T> {
     for (const log of this.#logs.values()) log.position = log.committed
     await task.start(spec.parse({ ...this.#config, ...taskConfig }), {
       ...common,
+      ...(this.bisects && { bisects: true }),
       taskId: 0,
       gauge: () => undefined,
       assignment: () => partitions,

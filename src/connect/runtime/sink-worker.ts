@@ -400,6 +400,7 @@ export class SinkWorker {
   #context(): SinkTaskContext {
     return {
       ...this.#options.context,
+      ...(this.#options.bisects && { bisects: true }),
       assignment: () => this.#positions.owned(),
       seek: (offsets) => { this.#seeks = [...this.#seeks, ...offsets] },
       pause: (partitions) => {

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import type { SinkRecord } from 'millrace/connect'
 import { retriableError, systemClock } from 'millrace/connect'
+import type { StreamError } from 'millrace/connect'
 import { postgresSink } from '../../../../connectors/postgres/plugins.ts'
 import { BatchUnderWay } from '../../../../connectors/postgres/sink/batch-under-way.ts'
 import type { WriteBatch } from '../../../../connectors/postgres/sink/batch-under-way.ts'
@@ -109,5 +110,19 @@ await describeWith('postgres', 'a batch that is sent', (postgres) => {
     await sink.stop()
     expect(await queryRows(url, 'select count(*)::int as rows, count(distinct n)::int as distinct from t')).toEqual([{ rows: 601, distinct: 601 }])
     expect(sink.rejected).toEqual([])
+  }, 60_000)
+
+  it('is refused by the put that it came with, where records to blame are searched for', async () => {
+    const url = await freshDatabase(postgres)
+    await queryRows(url, 'create table u (n int primary key); create table t (n int references u deferrable initially deferred)')
+    const sink = new SinkHarness(postgresSink, { 'connection.url': url }, systemClock)
+    sink.bisects = true
+    await sink.start()
+    for (let n = 0; n < 600; n++) sink.append('t', 0, { value: { n } })
+    await expect(sink.put()).rejects.toSatisfy((error: StreamError) => error.message.includes('violates foreign key constraint') && error.details['ofEarlierRecords'] === undefined)
+    await queryRows(url, 'insert into u select generate_series(0, 600)')
+    await sink.put()
+    await sink.stop()
+    expect(await queryRows(url, 'select count(*)::int as rows from t')).toEqual([{ rows: 600 }])
   }, 60_000)
 })
