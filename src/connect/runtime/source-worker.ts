@@ -182,9 +182,15 @@ export class SourceWorker {
     } finally {
       submitted.endRun()
     }
-    // no position is committed before what was refused is kept
-    await Promise.all(this.#refusals.splice(0))
+    await this.#keepRefused()
     await committer.writer.hasRoom()
+  }
+
+  /** No position is committed before what was refused is kept. @throws what stands in the way, each time */
+  async #keepRefused(): Promise<void> {
+    if (this.#refusals.length === 0) return
+    await Promise.all(this.#refusals)
+    this.#refusals.length = 0
   }
 
   /** A promise only when there is something to wait for. */
@@ -231,7 +237,11 @@ export class SourceWorker {
     } catch (error) {
       const failure = new StageError('KAFKA_PRODUCE', error)
       errors.tolerate(failure, `a record of ${name} for topic ${topic}`)
-      if (deadLetters !== null) this.#refusals.push(deadLetters.sendSource({ topic, value, timestamp, sourcePartition: {}, sourceOffset: {} }, failure))
+      if (deadLetters !== null) {
+        const kept = deadLetters.sendSource({ topic, value, timestamp, sourcePartition: {}, sourceOffset: {} }, failure)
+        kept.catch(() => undefined) // met by who waits for it
+        this.#refusals.push(kept)
+      }
       return droppedTicket
     }
   }
@@ -258,6 +268,7 @@ export class SourceWorker {
 
   async #endTransaction(asked: 'commit' | 'abort'): Promise<void> {
     const { committer } = this.#options
+    await this.#keepRefused()
     if (asked === 'abort') await this.#abort()
     else await this.#tell(await committer.commit())
     committer.begin()
@@ -282,7 +293,7 @@ export class SourceWorker {
     const { committer, clock, log, name } = this.#options
     if (!committer.isVisibleOnceAcknowledged) return
     const settled = new AbortController()
-    const committed = committer.rest().then((offsets) => this.#tell(offsets)).catch((error: unknown) => {
+    const committed = this.#keepRefused().then(() => committer.rest()).then((offsets) => this.#tell(offsets)).catch((error: unknown) => {
       log.debug(`${name}: what it had given before it failed could not be committed (${describeError(error)}); the records will come again`)
     }).finally(() => settled.abort())
     await Promise.race([committed, sleep(clock, commitAfterFailureMs, settled.signal)])

@@ -175,3 +175,20 @@ describe('a source that gives spans of JSON', () => {
     expect((await readTopic(broker, 'rows')).map(({ key, value }) => `${key} ${value}`)).toEqual(expected)
   })
 })
+
+describe('a source whose span fits neither into its topic nor into the dead letters', () => {
+  it('fails, and no position behind that record is committed', async () => {
+    const broker = await openBroker()
+    const source = new FedSource()
+    const bytes = Buffer.alloc(2_000_000, 'x')
+    source.polls.push(() => ({
+      topic: 'fed', sourcePartition: { log: 'a' }, bytes, spans: Uint32Array.of(0, 3, 0, bytes.length), recordCount: 2, valueType: 'string', timestamp: 1,
+      sourceOffset: (index) => ({ position: index + 1 }),
+    }))
+    const worker = ConnectWorker.open({ broker, plugins: [source.plugin], log: memoryLog(), config: { 'task.host': 'in-process', 'value.converter': 'StringConverter', 'exactly.once.source.support': 'disabled', 'restart.policy': 'none' } })
+    afterTest(() => worker.stop())
+    await worker.start({ name: 'fed', config: { 'connector.class': 'FedSource', 'errors.tolerance': 'all', 'errors.deadletterqueue.topic.name': 'dead' } })
+    await until(() => worker.status()[0]!.tasks[0]?.state === 'FAILED', 'it has failed')
+    expect(source.committed).toEqual([])
+  })
+})
