@@ -2,10 +2,10 @@
 import { Password, connectorError } from 'millrace/connect'
 import type { Client } from 'pg'
 import { tableTypes } from './catalog-types/table-types.ts'
-import type { TableTypesOptions } from './catalog-types/table-types.ts'
+import type { TableTypesOptions } from './catalog-types/table-types-options.ts'
 import { endClient, openClient, serverOf } from './connection.ts'
 import { diagnose } from './doctor/diagnose.ts'
-import type { DiagnoseOptions, Finding } from './doctor/diagnose.ts'
+import type { DiagnoseOptions, Finding } from './doctor/finding.ts'
 import { failureOf, setupError } from './failures.ts'
 import type { ServerError } from './failures.ts'
 

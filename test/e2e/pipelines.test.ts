@@ -137,7 +137,8 @@ await describeWith('postgres', 'the pipelines of the guide', (server) => {
     }
     for (const round of [1, 2]) {
       const log = await open(['outbox'], overrides, prepare)
-      await until(async () => (await queryRows(shop, 'select 1 from pg_replication_slots where slot_name = $1 and active', [slot])).length === 1, () => log.lines)
+      // It is active, too, while it is being made: what is committed then is not in it.
+      await until(async () => (await queryRows(shop, 'select 1 from pg_replication_slots where slot_name = $1 and active and confirmed_flush_lsn is not null', [slot])).length === 1, () => log.lines)
       await queryRows(shop, placeOrder.replaceAll('7', String(round * 10)))
       await queryRows(shop, `begin; insert into outbox (aggregatetype, aggregateid, payload) values ('order', '8', '{}'); rollback`)
       await until(async () => (await eventsOf(broker!, 'invoice-events')).length === round, () => log.lines)

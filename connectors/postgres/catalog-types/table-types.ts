@@ -5,13 +5,7 @@ import type { CapturedTable } from '../cdc/catalog.ts'
 import { topicOf } from '../cdc/change-event.ts'
 import type { ColumnType, ScalarKind } from '../cdc/column-value.ts'
 import { TypeCatalog } from '../cdc/type-catalog.ts'
-
-export interface TableTypesOptions {
-  /** As schema.table; * stands for any text. Empty: all. */
-  readonly tables: readonly string[]
-  /** The connector's topic.prefix. */
-  readonly prefix: string
-}
+import type { TableTypesOptions } from './table-types-options.ts'
 
 interface ColumnRow {
   readonly table: string

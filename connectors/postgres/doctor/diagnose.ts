@@ -3,24 +3,7 @@ import type { Client } from 'pg'
 import { capturedTables, lossReason, quotedTable } from '../cdc/catalog.ts'
 import type { CapturedTable } from '../cdc/catalog.ts'
 import { quoteName, quoteText } from '../sink/sql-text.ts'
-
-export interface Finding {
-  /** `error`: capturing cannot work. `warning`: it will hurt one day. */
-  readonly level: 'ok' | 'warning' | 'error'
-  /** What was looked at. */
-  readonly subject: string
-  readonly text: string
-  /** What cures it. */
-  readonly sql?: string
-}
-
-export interface DiagnoseOptions {
-  /** Tables to capture, as schema.table; * stands for any text. Empty: all. */
-  readonly tables: readonly string[]
-  readonly publication: string
-  /** The connector's slot. */
-  readonly slot: string
-}
+import type { DiagnoseOptions, Finding } from './finding.ts'
 
 /** A slot further behind than this is worth a word. */
 const longLagBytes = 1024 ** 3
