@@ -37,10 +37,16 @@ const maxDepth = 8
  */
 export function shapeReader(sample: string, { exactIntegers = false }: ShapeReaderOptions = {}): ShapeReader | null {
   if (sample.length > maxShapeLength) return null
+  const source = new ReaderSource(sample).build()
+  // The source holds nothing of the sample but character codes, and member names as JSON writes them.
+  const make = source === null ? null : runTimeCode(source, ['notThisShape', 'textOf', 'readNumber', 'numberOf', 'plain'])
+  return make === null ? null : (make(notThisShape, latin1Of, numberEnd, exactIntegers ? exactNumber : Number, plainCharacters) as ShapeReader)
+}
+
+/** A function made of source text, for what is called once for each record; null where no code may be made at run time. */
+export function runTimeCode(source: string, parameters: readonly string[]): ((...args: readonly unknown[]) => unknown) | null {
   try {
-    const source = new ReaderSource(sample).build()
-    // The source holds nothing of the sample but character codes, and member names as JSON writes them.
-    return source === null ? null : (compileFunction(source, ['notThisShape', 'textOf', 'readNumber', 'numberOf', 'plain'])(notThisShape, latin1Of, numberEnd, exactIntegers ? exactNumber : Number, plainCharacters) as ShapeReader)
+    return compileFunction(source, parameters) as (...args: readonly unknown[]) => unknown
   } catch {
     return null
   }

@@ -5,13 +5,13 @@
  *   filter(a), mapValues(b), peek(c)   →   if (!a(value)) return; value = b(value); c(value); output.next(record.withValue(value))
  * ```
  */
+import { runTimeCode } from '../../core/index.ts'
 import type { Header } from '../../core/index.ts'
 import { readKey, readRecord } from '../record-head.ts'
 import type { HeadRun } from '../record-head.ts'
 import { unread } from '../stream-record.ts'
 import type { InputBatch, StreamRecord } from '../stream-record.ts'
 import type { Output } from './operate.ts'
-import { runTimeCode } from './run-time-code.ts'
 
 /** What the program gave a node. */
 export type UserFunction = (...args: never[]) => unknown

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { runTimeCode } from '../../../src/core/index.ts'
 import { argumentsSeen, fuseSteps } from '../../../src/streams/operators/fused-steps.ts'
 import type { PlainStep } from '../../../src/streams/operators/fused-steps.ts'
-import { runTimeCode } from '../../../src/streams/operators/run-time-code.ts'
 import { StreamRecord, noHeaders, noOrigin } from '../../../src/streams/stream-record.ts'
 
 function run(steps: readonly PlainStep[], records: readonly StreamRecord[]) {
