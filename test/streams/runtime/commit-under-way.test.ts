@@ -4,6 +4,7 @@ import type { Broker, Producer } from '../../../src/core/index.ts'
 import { StreamsApp, StreamsBuilder, topic } from '../../../src/streams/index.ts'
 import { CommitUnderWay } from '../../../src/streams/runtime/commit-under-way.ts'
 import { createTopics, openMemoryBroker, readAll, write } from '../../kit/streams-harness.ts'
+import { withMethods } from '../../kit/with-methods.ts'
 
 describe('CommitUnderWay', () => {
   it('throws what a commit failed with once, to the first who asks', async () => {
@@ -65,14 +66,14 @@ describe('records that come while a commit is on its way', () => {
 
   /** Its transactional producers hold the commits of offsets. */
   function holding(inner: Broker): Broker {
-    return over(inner, {
+    return withMethods(inner, {
       openProducer: async (options) => {
         const producer = await inner.openProducer(options)
         const commit: Producer['commit'] = (offsets) => {
           if (!isHolding || (offsets?.offsets.length ?? 0) === 0) return producer.commit(offsets)
           return new Promise((resolve, reject) => held.push({ commit: () => producer.commit(offsets), end: (error) => (error === undefined ? resolve() : reject(error)) }))
         }
-        return options?.transactionalId === undefined ? producer : over(producer, { commit })
+        return options?.transactionalId === undefined ? producer : withMethods(producer, { commit })
       },
     })
   }
@@ -157,15 +158,3 @@ describe('records that come while a commit is on its way', () => {
     expect(counted.map(({ key }) => key)).toEqual(['a', 'a', 'b'])
   })
 })
-
-/** The same object, but for these methods. */
-function over<T extends object>(target: T, methods: Partial<T>): T {
-  return new Proxy(target, {
-    get(_, name) {
-      const own = Reflect.get(methods, name) as unknown
-      if (own !== undefined) return own
-      const member = Reflect.get(target, name) as unknown
-      return typeof member === 'function' ? (member.bind(target) as unknown) : member
-    },
-  })
-}

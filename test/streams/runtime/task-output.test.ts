@@ -4,6 +4,7 @@ import type { Broker, Producer } from '../../../src/core/index.ts'
 import { StreamsApp, StreamsBuilder, keyValueStore, topic } from '../../../src/streams/index.ts'
 import type { ProcessorContext } from '../../../src/streams/index.ts'
 import { createTopics, openMemoryBroker, readAll, write } from '../../kit/streams-harness.ts'
+import { withMethods } from '../../kit/with-methods.ts'
 
 const text = { key: stringSerde, value: stringSerde }
 
@@ -19,18 +20,6 @@ afterEach(async () => {
 })
 
 const away = () => new StreamError('BACKEND_UNAVAILABLE', 'the coordinator does not answer', { retriable: true })
-
-/** The same object, but for these methods. */
-function withMethods<T extends object>(target: T, methods: Partial<T>): T {
-  return new Proxy(target, {
-    get(_, name) {
-      const own = Reflect.get(methods, name) as unknown
-      if (own !== undefined) return own
-      const member = Reflect.get(target, name) as unknown
-      return typeof member === 'function' ? (member.bind(target) as unknown) : member
-    },
-  })
-}
 
 /** A broker whose producers fail as `faulty` says, and that opens none while it is `away`. */
 function brokerWith(faulty: (producer: Producer) => Partial<Producer>, isAway: () => boolean): Broker {
