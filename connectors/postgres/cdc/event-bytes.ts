@@ -92,24 +92,8 @@ export class EventBytes {
     if (isFlat) json.addText(`${members.length > 0 ? ',' : ''}"__op":"r"}`)
     else json.add(this.#tailOf('r', source, nowMs))
     const valueEnd = json.length
-    this.#addKeyOfCells(table)
+    this.#addKey(table, null)
     this.#addRecord(valueStart, valueEnd)
-  }
-
-  /** From cells that are written already. */
-  #addKeyOfCells({ keys }: TableJson): void {
-    const json = this.#json
-    this.#keyStart = keys.length === 0 ? 1 : json.length
-    this.#keyEnd = 0
-    if (keys.length === 0) return
-    for (let place = 0; place < keys.length; place++) {
-      const [{ first, next }, index] = keys[place]!
-      json.add(place === 0 ? first : next)
-      if (index < 0) json.add(nothing)
-      else json.addPart(json.bytes, this.#cells[2 * index]!, this.#cells[2 * index + 1]!)
-    }
-    json.add(close)
-    this.#keyEnd = json.length
   }
 
   /** A row that is there now; `before`: as it was, where that is known. */
@@ -166,7 +150,8 @@ export class EventBytes {
     this.#values[at + 1] = end
   }
 
-  #addKey({ keys, types }: TableJson, row: Cells): void {
+  /** `row` null: from the cells that `addCopied` has written. */
+  #addKey({ keys, types }: TableJson, row: Cells | null): void {
     const json = this.#json
     this.#keyStart = keys.length === 0 ? 1 : json.length
     this.#keyEnd = 0
@@ -174,7 +159,9 @@ export class EventBytes {
     for (let place = 0; place < keys.length; place++) {
       const [{ first, next }, index] = keys[place]!
       json.add(place === 0 ? first : next)
-      this.#addCell(types, row, index)
+      if (row !== null) this.#addCell(types, row, index)
+      else if (index < 0) json.add(nothing)
+      else json.addPart(json.bytes, this.#cells[2 * index]!, this.#cells[2 * index + 1]!)
     }
     json.add(close)
     this.#keyEnd = json.length
