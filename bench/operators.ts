@@ -1,6 +1,7 @@
 /**
  * Operators and stores alone: from encoded input batches to encoded output and changelog batches, without a log or a broker. A slice is what lies between two
- * commits (caches emptied, stores committed), with the commit: 2,500 records of a program that keeps nothing, 50,000 of the others.
+ * commits (caches emptied, stores committed), with the commit. Programs that keep something commit every 100 ms, as an application does by itself under
+ * exactly-once; the others every millisecond, as their commits cost nothing here and short slices are less disturbed.
  * `node dist/bench/operators.js [name…]`; MILLRACE_BENCH_MS is for how long each case is measured.
  */
 import { systemClock } from '../src/core/index.ts'
@@ -20,7 +21,7 @@ import type { TopicData } from './topic-data.ts'
 /** By topic; read in turn, a batch of each, as a task with two inputs does. */
 type Inputs = Readonly<Record<string, TopicData>>
 
-const recordCount = 300_000
+const recordCount = 600_000
 /** Of lines: what was just read is in the processor's caches, and so are these. */
 const lineCount = 10_000
 const nowMs = Date.parse('2026-11-21T00:00:00Z')
@@ -28,46 +29,52 @@ const nowMs = Date.parse('2026-11-21T00:00:00Z')
 type Batches = ReadonlyMap<string, readonly RecordBatch[]>
 
 /** One task over all inputs; answers the bytes that it wrote. */
-function runTask(topology: Topology, inputs: Batches, recordsPerCommit: number, slice: Parameters<SteadyCase['run']>[0]): number {
+function runTask(topology: Topology, inputs: Batches, slice: Parameters<SteadyCase['run']>[0]): number {
   let bytes = 0
   const collector = new BatchingCollector({ maxBatchBytes: 256 * 1024, partitionCount: () => 1, sendBatch: (_target, batch) => { bytes += batch.bytes.length } })
   const task = new StreamTask({
     taskId: '0_0', partition: 0, applicationId: 'bench', nodes: topology.nodes, stores: topology.stores, repartitionTopics: [],
     clock: systemClock, config: {}, collector,
   })
+  const commitIntervalMs = topology.stores.length === 0 ? 1 : 100
   const offsets = new Map<string, number>()
   const longest = Math.max(...[...inputs.values()].map((batches) => batches.length))
-  const process = (from: number, to: number) => {
-    for (let index = from; index < to; index++) {
-      for (const [name, batches] of inputs) {
-        const batch = batches[index]
-        if (batch === undefined) continue
-        offsets.set(name, (offsets.get(name) ?? 0) + batch.recordCount)
-        task.addRecords({ topic: name, partition: 0 }, [batch], offsets.get(name)!)
-      }
-      while (task.process(nowMs)) continue
+  let index = 0
+  const readOneOfEach = () => {
+    let records = 0
+    for (const [name, batches] of inputs) {
+      const batch = batches[index]
+      if (batch === undefined) continue
+      records += batch.recordCount
+      offsets.set(name, (offsets.get(name) ?? 0) + batch.recordCount)
+      task.addRecords({ topic: name, partition: 0 }, [batch], offsets.get(name)!)
     }
+    while (task.process(nowMs)) continue
+    index++
+    return records
+  }
+  const processUntilCommit = () => {
+    const began = performance.now()
+    let records = 0
+    while (performance.now() - began < commitIntervalMs && index < longest) records += readOneOfEach()
     task.prepareCommit()
     collector.flush()
     task.committed()
+    return index < longest ? records : 0
   }
-  for (let from = 0, to = 0, records = 0; from < longest; from = to, records = 0) {
-    for (; to < longest && records < recordsPerCommit; to++) for (const batches of inputs.values()) records += batches[to]?.recordCount ?? 0
-    slice(records, () => process(from, to))
-  }
+  while (index < longest) slice(processUntilCommit)
   task.close()
   return bytes
 }
 
 function steadyCase(name: string, topology: () => Topology, inputs: Inputs): SteadyCase {
   const byTopic = new Map(Object.entries(inputs).map(([input, { batches }]) => [input, batches.flatMap(({ bytes }) => splitBatches(bytes))]))
-  const recordsPerCommit = topology().stores.length === 0 ? 2_500 : 50_000
   const parse = parseEvents(2_500)
   return {
     name,
     against: { name: parse.name, records: 2_500, run: () => { void parse.run() } },
     run(slice) {
-      if (runTask(topology(), byTopic, recordsPerCommit, slice) === 0) throw new Error('nothing was written')
+      if (runTask(topology(), byTopic, slice) === 0) throw new Error('nothing was written')
     },
   }
 }

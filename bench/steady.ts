@@ -4,13 +4,13 @@
  */
 export interface SteadyCase {
   readonly name: string
-  /** One run, from a new task to its end; `slice` is to be called with each part of it, and with how many records it has. */
+  /** One run, from a new task to its end; `slice` is to be called with each part of it, which answers how many records it had; 0: it is too short to count. */
   readonly run: (slice: Slice) => void
   /** As many values as a slice of the case has records: what the speed is a ratio of. */
   readonly against: { readonly name: string; readonly records: number; readonly run: () => void }
 }
 
-type Slice = (records: number, work: () => void) => void
+type Slice = (work: () => number) => void
 
 export interface SteadyResult {
   readonly name: string
@@ -43,7 +43,11 @@ export function benchSteady({ name, run, against }: SteadyCase): SteadyResult {
   while (performance.now() - measured < measureMs) {
     const before = slices.length
     slices.push(...runSlices(run))
-    for (let index = before; index < slices.length; index += 8) calibrations.push(timed(against.records, () => against.run()))
+    for (let index = before; index < slices.length; index += 8) {
+      const start = performance.now()
+      against.run()
+      calibrations.push(nanosecondsSince(start) / against.records)
+    }
   }
   const [median, best] = middleAndLeast(slices)
   const [parseMedian, parseBest] = middleAndLeast(calibrations)
@@ -60,14 +64,16 @@ export function benchSteady({ name, run, against }: SteadyCase): SteadyResult {
 /** ns a record of each slice. */
 function runSlices(run: SteadyCase['run']): readonly number[] {
   const slices: number[] = []
-  run((records, work) => { slices.push(timed(records, work)) })
+  run((work) => {
+    const start = performance.now()
+    const records = work()
+    if (records > 0) slices.push(nanosecondsSince(start) / records)
+  })
   return slices
 }
 
-function timed(records: number, work: () => void): number {
-  const start = performance.now()
-  work()
-  return ((performance.now() - start) * 1e6) / records
+function nanosecondsSince(start: number): number {
+  return (performance.now() - start) * 1e6
 }
 
 function middleAndLeast(values: readonly number[]): readonly [number, number] {
