@@ -1,13 +1,14 @@
 /** The store of a table as the operators of tables see it, whatever its type: rows with a timestamp by key. */
 import { deserializeCopy } from '../../core/index.ts'
+import type { Serde } from '../../core/index.ts'
 import type { Change } from '../change.ts'
-import { copyBytes } from '../state/bytes.ts'
+import { readInt64 } from '../state/bytes.ts'
 import type { FlushedRow } from '../state/caching-byte-store.ts'
 import { KeyValueStore } from '../state/key-value-store.ts'
 import type { OpenStore } from '../state/open-store.ts'
 import { SessionStore } from '../state/session-store.ts'
-import { sessionEndOf, sessionKeys, sessionStartOf, windowStartOf, windowSuffix } from '../state/store-keys.ts'
-import { timestampBytes, timestampOf } from '../state/value-and-timestamp.ts'
+import { sessionEndOf, sessionKeys, sessionStartOf, windowSuffix } from '../state/store-keys.ts'
+import { timestampBytes } from '../state/value-and-timestamp.ts'
 import type { ValueAndTimestamp } from '../state/value-and-timestamp.ts'
 import { VersionedStore, notPut, validForever } from '../state/versioned-store.ts'
 import { WindowStore } from '../state/window-store.ts'
@@ -68,22 +69,32 @@ export function forwardFlushed(store: OpenStore, withOldValues: boolean, output:
 /** The record and timestamp of a flushed row are those of its last update. */
 function rowDecoder(store: OpenStore): (row: FlushedRow) => StreamRecord<unknown, Change<unknown>> {
   const { spec, view } = store
-  const change = (row: FlushedRow): Change<unknown> => ({ newValue: valueOf(row.newValue), oldValue: valueOf(row.oldValue), isLatest: true })
-  if (view instanceof SessionStore) {
-    const valueOnly = (bytes: Uint8Array | null) => (bytes === null ? null : deserializeCopy(spec.valueSerde, bytes, 0, bytes.length))
-    return (row) => {
-      const session = { key: spec.keySerde.deserialize(copyBytes(sessionKeys.baseOf(row.key))), start: sessionStartOf(row.key), end: sessionEndOf(row.key) }
-      return row.record.at(session, { newValue: valueOnly(row.newValue), oldValue: valueOnly(row.oldValue), isLatest: true }, session.end)
-    }
+  const { keySerde, valueSerde, windowSizeMs = 0 } = spec
+  const isSession = view instanceof SessionStore
+  const isWindow = view instanceof WindowStore
+  const beforeValue = isSession ? 0 : timestampBytes
+  const keyOf = (page: Uint8Array, at: number, end: number): unknown => {
+    if (isSession) return sessionOf(keySerde, page, at, end)
+    if (!isWindow) return deserializeCopy(keySerde, page, at, end)
+    const start = readInt64(page, end - windowSuffix)
+    return { key: deserializeCopy(keySerde, page, at, end - windowSuffix), start, end: start + windowSizeMs }
   }
-  const valueOf = (bytes: Uint8Array | null) => (bytes === null ? null : deserializeCopy(spec.valueSerde, bytes, timestampBytes, bytes.length))
-  const keyOf = view instanceof WindowStore
-    ? (key: Uint8Array): unknown => {
-        const start = windowStartOf(key)
-        return { key: deserializeCopy(spec.keySerde, key, 0, key.length - windowSuffix), start, end: start + (spec.windowSizeMs ?? 0) }
-      }
-    : (key: Uint8Array) => deserializeCopy(spec.keySerde, key, 0, key.length)
-  return (row) => row.record.at(keyOf(row.key), change(row), row.newValue === null ? row.record.timestamp : timestampOf(row.newValue))
+  return ({ table, row, oldValue: old, record }) => {
+    const page = table.page(row)
+    const at = table.offset(row)
+    const valueAt = at + table.keyLength(row)
+    const valueLength = table.valueLength(row)
+    const key = keyOf(page, at, valueAt)
+    const newValue = valueLength < 0 ? null : deserializeCopy(valueSerde, page, valueAt + beforeValue, valueAt + valueLength)
+    const oldValue = old === null ? null : deserializeCopy(valueSerde, old, beforeValue, old.length)
+    const timestamp = isSession ? (key as Windowed<unknown>).end : valueLength < 0 ? record.timestamp : readInt64(page, valueAt)
+    return record.at(key, { newValue, oldValue, isLatest: true }, timestamp)
+  }
+}
+
+function sessionOf(keySerde: Serde<unknown>, page: Uint8Array, at: number, end: number): Windowed<unknown> {
+  const rowKey = page.subarray(at, end)
+  return { key: deserializeCopy(keySerde, page, at, end - sessionKeys.suffixBytes), start: sessionStartOf(rowKey), end: sessionEndOf(rowKey) }
 }
 
 function timestampedTable(view: KeyValueStore<unknown, Row>): TableStore {

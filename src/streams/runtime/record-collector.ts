@@ -1,4 +1,4 @@
-import type { Header, RecordPosition, Serde, TopicPartition, UnsealedBatch } from '../../core/index.ts'
+import type { Header, RecordPosition, RecordSpan, Serde, TopicPartition, UnsealedBatch } from '../../core/index.ts'
 import { RecordBatchBuilder, bytesSerde, partitionForKey, readKeySerde } from '../../core/index.ts'
 import { ScratchBytes } from '../state/scratch-bytes.ts'
 
@@ -13,6 +13,8 @@ export interface RecordCollector {
    * room in the batch; nothing was sent. @throws what the serdes throw. Optional, for speed.
    */
   sendSerialized?<K, V>(topic: string, keySerde: Serde<K>, key: K | null, valueSerde: Serde<V>, value: V | null, timestamp: number): boolean
+  /** As `send`, of what stands in other bytes, without headers. Optional, for speed. */
+  sendSpan?(topic: string, partition: number | null, span: RecordSpan, timestamp: number): void
   /** @throws UNKNOWN_TOPIC_OR_PARTITION */
   partitionCount(topic: string): number
 }
@@ -75,6 +77,15 @@ export class BatchingCollector implements RecordCollector {
     const keyBytes = this.#keyScratch.of(keySerde, key)
     const builder = batches.builders[partitionForKey(keyBytes, batches.partitions)]
     return builder !== undefined && builder.addSerialized(bytesSerde, keyBytes, valueSerde, value, timestamp)
+  }
+
+  sendSpan(topic: string, partition: number | null, span: RecordSpan, timestamp: number): void {
+    const batches = this.#last?.topic === topic ? this.#last : this.#batchesOf(topic)
+    const target = partition ?? (batches.partitions === 1 ? 0 : partitionForKey(this.#keyScratch.copy(span.bytes, span.keyAt, span.keyAt + span.keyLength), batches.partitions))
+    const builder = (batches.builders[target] ??= new RecordBatchBuilder({ maxBytes: batches.maxBatchBytes }))
+    if (builder.addSpan(span, timestamp)) return
+    this.#sendOut(batches, target, builder)
+    builder.addSpan(span, timestamp)
   }
 
   partitionCount(topic: string): number {

@@ -1,5 +1,5 @@
 import { AssertionError, StreamError } from '../../core/index.ts'
-import type { ErrorCode, Header, RecordPosition, RecordView, Serde } from '../../core/index.ts'
+import type { ErrorCode, Header, RecordPosition, RecordSpan, RecordView, Serde } from '../../core/index.ts'
 import type { Output } from '../operators/operate.ts'
 import { AsyncWork } from '../operators/async-work.ts'
 import type { OperatorContext } from '../operators/operator-context.ts'
@@ -56,6 +56,7 @@ export class TaskContext implements OperatorContext {
       changelogTopic: (store) => this.#changelogTopic(store),
       host: {
         log: (store, key, value, timestamp, headers) => this.send(this.#changelogTopic(store)!, options.partition, key, value, timestamp, headers),
+        logSpan: (store, span, timestamp) => this.#sendSpan(this.#changelogTopic(store)!, options.partition, span, timestamp),
         expired: () => { this.droppedRecords++ },
         currentRecord: () => this.#current,
         enter: (record) => this.enter(record),
@@ -101,6 +102,13 @@ export class TaskContext implements OperatorContext {
 
   sendSerialized<K, V>(topic: string, keySerde: Serde<K>, key: K | null, valueSerde: Serde<V>, value: V | null, timestamp: number): boolean {
     return this.#options.collector.sendSerialized?.(topic, keySerde, key, valueSerde, value, timestamp) ?? false
+  }
+
+  #sendSpan(topic: string, partition: number, span: RecordSpan, timestamp: number): void {
+    const { collector } = this.#options
+    const { bytes, keyAt, keyLength, valueAt, valueLength } = span
+    if (collector.sendSpan === undefined) collector.send(topic, partition, bytes.subarray(keyAt, keyAt + keyLength), valueLength < 0 ? null : bytes.subarray(valueAt, valueAt + valueLength), timestamp, noHeaders)
+    else collector.sendSpan(topic, partition, span, timestamp)
   }
 
   topicName(topic: string): string {

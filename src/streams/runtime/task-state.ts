@@ -46,6 +46,7 @@ export class TaskState {
       cacheBudget,
       disk,
       log: (store, key, value, timestamp, headers) => host.log(store, key, value, timestamp, headers),
+      logSpan: (store, span, timestamp) => host.logSpan(store, span, timestamp),
       // What was refused once is in the changelog all the same, and was counted.
       expired: (store) => { if (!this.#restoring) host.expired(store) },
       currentRecord: () => host.currentRecord(),

@@ -59,25 +59,69 @@ export class ByteRows {
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const row = slots[slot]! - 1
       if (row < 0) return -1
-      if (rows[row << 2] === hash && rows[(row << 2) + 2] === length && this.#hasKey(rows[(row << 2) + 1]!, words, length)) return row
+      if (rows[row << 2] === hash && rows[(row << 2) + 2] === length && this.#hasKey(rows[(row << 2) + 1]!, words, length, 0)) return row
     }
+  }
+
+  /** As `find`, of the key of a row of another table: its hash is known there, and nothing is copied. */
+  findOf(other: ByteRows, otherRow: number): number {
+    const length = other.keyLength(otherRow)
+    const hash = other.#rows[otherRow << 2]!
+    const address = other.#rows[(otherRow << 2) + 1]!
+    const words = other.#heap.words(address)
+    const start = other.#heap.offset(address) >> 2
+    this.#hash = hash
+    const slots = this.#slots
+    const rows = this.#rows
+    const mask = slots.length - 1
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const row = slots[slot]! - 1
+      if (row < 0) return -1
+      if (rows[row << 2] === hash && rows[(row << 2) + 2] === length && this.#hasKey(rows[(row << 2) + 1]!, words, length, start)) return row
+    }
+  }
+
+  /** As `add`, of key and value of a row of another table, directly after `findOf`. */
+  addOf(other: ByteRows, otherRow: number): number {
+    const keyLength = other.keyLength(otherRow)
+    const valueLength = other.valueLength(otherRow)
+    const row = this.#addEmpty(keyLength, valueLength)
+    const address = this.#rows[(row << 2) + 1]!
+    const start = other.offset(otherRow)
+    copyInto(this.#heap.page(address), this.#heap.offset(address), other.page(otherRow), start, start + keyLength + Math.max(0, valueLength))
+    return row
+  }
+
+  /** Gives a row the value of a row of another table. */
+  setValueOf(row: number, other: ByteRows, otherRow: number): void {
+    const length = other.valueLength(otherRow)
+    this.#resize(row, length)
+    if (length < 0) return
+    const address = this.#rows[(row << 2) + 1]!
+    const start = other.offset(otherRow) + other.keyLength(otherRow)
+    copyInto(this.#heap.page(address), this.#heap.offset(address) + this.#rows[(row << 2) + 2]!, other.page(otherRow), start, start + length)
   }
 
   /** Adds a row directly after `find` or `findIn` has answered -1 for its key. `value` null: a row without a value. */
   add(key: Uint8Array, value: Uint8Array | null, keyLength: number = key.length): number {
-    if (this.#count << 1 >= this.#slots.length) this.#growSlots()
-    const row = this.#newRow()
-    const valueLength = value === null ? 0 : value.length
-    const address = this.#heap.allocate(keyLength + valueLength)
+    const row = this.#addEmpty(keyLength, value === null ? noValue : value.length)
+    const address = this.#rows[(row << 2) + 1]!
     const page = this.#heap.page(address)
     const offset = this.#heap.offset(address)
     copyInto(page, offset, key, 0, keyLength)
-    if (value !== null) copyInto(page, offset + keyLength, value, 0, valueLength)
+    if (value !== null) copyInto(page, offset + keyLength, value, 0, value.length)
+    return row
+  }
+
+  /** A row of the key that was looked for last, whose bytes the caller writes. */
+  #addEmpty(keyLength: number, valueLength: number): number {
+    if (this.#count << 1 >= this.#slots.length) this.#growSlots()
+    const row = this.#newRow()
     const at = row << 2
     this.#rows[at] = this.#hash
-    this.#rows[at + 1] = address
+    this.#rows[at + 1] = this.#heap.allocate(keyLength + Math.max(0, valueLength))
     this.#rows[at + 2] = keyLength
-    this.#rows[at + 3] = value === null ? noValue : valueLength
+    this.#rows[at + 3] = valueLength
     this.#place(row, this.#hash)
     this.#count++
     return row
@@ -85,14 +129,21 @@ export class ByteRows {
 
   /** In place where the block has the right size; null takes the value away and keeps the row. */
   setValue(row: number, value: Uint8Array | null): void {
+    this.#resize(row, value === null ? noValue : value.length)
+    if (value === null) return
+    const address = this.#rows[(row << 2) + 1]!
+    copyInto(this.#heap.page(address), this.#heap.offset(address) + this.#rows[(row << 2) + 2]!, value, 0, value.length)
+  }
+
+  /** Makes the room for a value, or for none. */
+  #resize(row: number, valueLength: number): void {
     const at = row << 2
     const rows = this.#rows
     const keyLength = rows[at + 2]!
     const before = Math.max(0, rows[at + 3]!)
-    const length = value === null ? 0 : value.length
+    const length = Math.max(0, valueLength)
     if (before !== length && !isSameBlockSize(keyLength + before, keyLength + length)) this.#move(row, keyLength, before, length)
-    rows[at + 3] = value === null ? noValue : length
-    if (value !== null) copyInto(this.#heap.page(rows[at + 1]!), this.#heap.offset(rows[at + 1]!) + keyLength, value, 0, length)
+    rows[at + 3] = valueLength
   }
 
   remove(row: number): void {
@@ -171,12 +222,12 @@ export class ByteRows {
   }
 
   /** Blocks begin at whole words and end with them, so that keys can be compared by words: the last one where it is the key's. */
-  #hasKey(address: number, key: Int32Array, length: number): boolean {
+  #hasKey(address: number, key: Int32Array, length: number, keyAt: number): boolean {
     const words = this.#heap.words(address)
     const start = this.#heap.offset(address) >> 2
     const whole = length >> 2
-    for (let word = 0; word < whole; word++) if (words[start + word] !== key[word]) return false
-    return (length & 3) === 0 || ((words[start + whole]! ^ key[whole]!) & firstBytes[length & 3]!) === 0
+    for (let word = 0; word < whole; word++) if (words[start + word] !== key[keyAt + word]) return false
+    return (length & 3) === 0 || ((words[start + whole]! ^ key[keyAt + whole]!) & firstBytes[length & 3]!) === 0
   }
 
   #newRow(): number {

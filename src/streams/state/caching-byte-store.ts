@@ -1,6 +1,6 @@
 import { deserializeCopy } from '../../core/index.ts'
 import type { Serde } from '../../core/index.ts'
-import type { StreamRecord } from '../stream-record.ts'
+import { StreamRecord, noHeaders, noOrigin } from '../stream-record.ts'
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
 import { ByteRows } from './byte-rows.ts'
 import { compareBytes } from './bytes.ts'
@@ -23,14 +23,15 @@ export class CacheBudget {
 }
 
 /**
- * A row on its way from the cache to the store and downstream. `record` is the one whose processing wrote it last, without
- * key and value. The bytes are good until the listener sends something on.
+ * A row on its way from the cache to the store and downstream: one object for all of them, good until the listener sends something on.
  */
 export interface FlushedRow {
-  readonly key: Uint8Array
-  readonly newValue: Uint8Array | null
+  /** Where key and new value lie (no value: it was deleted). */
+  readonly table: Pick<ByteRows, 'page' | 'offset' | 'keyLength' | 'valueLength'>
+  readonly row: number
   /** What the store had; null too when nobody asked for old values. */
   readonly oldValue: Uint8Array | null
+  /** The one whose processing wrote it last, without key and value. */
   readonly record: StreamRecord
 }
 
@@ -80,6 +81,7 @@ export class CachingByteStore implements ByteStore {
   readonly #borrowed = new ScratchBytes()
   readonly #flushedKey = new ScratchBytes()
   readonly #flushedValue = new ScratchBytes()
+  readonly #flushed = { table: this.#rows, row: -1, oldValue: null as Uint8Array | null, record: noRecord as StreamRecord }
   #onFlush: { readonly listener: (row: FlushedRow) => void; readonly withOldValues: boolean } | null = null
 
   constructor(inner: ByteStore, options: CachingOptions) {
@@ -216,18 +218,27 @@ export class CachingByteStore implements ByteStore {
   }
 
   #flushRow(row: number, record: StreamRecord): void {
-    const key = this.#keyOf(row)
-    const newValue = this.#valueOf(row)
+    const flushed = this.#flushed
     if (this.#onFlush === null) {
-      this.#inner.put(key, newValue)
+      this.#putInner(row)
       return
     }
     const { listener, withOldValues } = this.#onFlush
-    const before = newValue === null || withOldValues ? this.#inner.get(key) : null
+    const isDeletion = this.#rows.valueLength(row) < 0
+    const before = isDeletion || withOldValues ? this.#inner.get(this.#keyOf(row)) : null
     // A row that was written and deleted between two flushes never existed for anyone else.
-    if (newValue === null && before === null) return
-    this.#inner.put(key, newValue)
-    listener({ key, newValue, oldValue: withOldValues ? before : null, record })
+    if (isDeletion && before === null) return
+    this.#putInner(row)
+    flushed.row = row
+    flushed.oldValue = withOldValues ? before : null
+    flushed.record = record
+    listener(flushed)
+  }
+
+  #putInner(row: number): void {
+    const inner = this.#inner
+    if (inner.putRow === undefined) inner.put(this.#keyOf(row), this.#valueOf(row))
+    else inner.putRow(this.#rows, row)
   }
 
   /** Directly after a `find` without success. */
@@ -349,6 +360,7 @@ export class CachingByteStore implements ByteStore {
   }
 }
 
+const noRecord = new StreamRecord(null, null, -1, noHeaders, noOrigin)
 const dirty = 1
 const used = 2
 /** Table, flags, origin, and what of a block is left unused: an upper bound. */

@@ -1,13 +1,21 @@
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
+import type { ByteRows } from './byte-rows.ts'
 
-/** Reports every write of a byte store after it was made; the runtime turns the reports into records of the changelog topic. */
+/** Takes writes of a store after they were made. */
+export interface WriteReporter {
+  readonly put: (key: Uint8Array, value: Uint8Array | null) => void
+  /** As `put`, of key and value of a row of a table. */
+  readonly putRow: (table: ByteRows, row: number) => void
+}
+
+/** Reports every write of a byte store; the runtime turns the reports into records of the changelog topic. */
 export class ChangelogByteStore implements ByteStore {
   readonly #inner: ByteStore
-  readonly #report: (key: Uint8Array, value: Uint8Array | null) => void
+  readonly #reporter: WriteReporter
 
-  constructor(inner: ByteStore, report: (key: Uint8Array, value: Uint8Array | null) => void) {
+  constructor(inner: ByteStore, reporter: WriteReporter) {
     this.#inner = inner
-    this.#report = report
+    this.#reporter = reporter
   }
 
   get(key: Uint8Array): Uint8Array | null {
@@ -20,7 +28,13 @@ export class ChangelogByteStore implements ByteStore {
 
   put(key: Uint8Array, value: Uint8Array | null): void {
     this.#inner.put(key, value)
-    this.#report(key, value)
+    this.#reporter.put(key, value)
+  }
+
+  putRow(table: ByteRows, row: number): void {
+    if (this.#inner.putRow === undefined) this.#inner.put(table.key(row), table.value(row))
+    else this.#inner.putRow(table, row)
+    this.#reporter.putRow(table, row)
   }
 
   scan(range: ByteRange): Iterable<ByteEntry> {

@@ -59,14 +59,25 @@ export class MemoryByteStore implements ByteStore {
     const rows = this.#rows
     const row = rows.find(key)
     if (row < 0) {
-      if (value !== null) this.#add(key, value)
+      if (value !== null) this.#added(rows.add(key, value), key)
       return
     }
     if (!this.#isChanged(row)) this.#note(row)
-    if (value === null) {
-      if (rows.valueLength(row) >= 0) this.#deleted++
-    } else if (rows.valueLength(row) < 0) this.#deleted--
+    this.#deleted += Number(value === null) - Number(rows.valueLength(row) < 0)
     rows.setValue(row, value)
+  }
+
+  putRow(table: ByteRows, tableRow: number): void {
+    const rows = this.#rows
+    const row = rows.findOf(table, tableRow)
+    const isDeletion = table.valueLength(tableRow) < 0
+    if (row < 0) {
+      if (!isDeletion) this.#added(rows.addOf(table, tableRow), null)
+      return
+    }
+    if (!this.#isChanged(row)) this.#note(row)
+    this.#deleted += Number(isDeletion) - Number(rows.valueLength(row) < 0)
+    rows.setValueOf(row, table, tableRow)
   }
 
   *scan({ from, to, reverse }: ByteRange): Iterable<ByteEntry> {
@@ -143,10 +154,9 @@ export class MemoryByteStore implements ByteStore {
     this.#forgetChanges()
   }
 
-  #add(key: Uint8Array, value: Uint8Array): void {
-    const row = this.#rows.add(key, value)
+  #added(row: number, key: Uint8Array | null): void {
     this.#order?.add(row)
-    this.#chains?.add(row, key)
+    this.#chains?.add(row, key ?? this.#rows.key(row))
     this.#addChange(row, absent)
   }
 

@@ -1,5 +1,5 @@
 import { deserializeCopy } from '../../core/index.ts'
-import type { Header, Serde } from '../../core/index.ts'
+import type { Header, RecordSpan, Serde } from '../../core/index.ts'
 import type { CustomStore, RowStoreFactory } from '../custom-store.ts'
 import { noHeaders } from '../stream-record.ts'
 import type { StreamRecord } from '../stream-record.ts'
@@ -8,6 +8,7 @@ import type { ByteStore } from './byte-store.ts'
 import { CachingByteStore } from './caching-byte-store.ts'
 import type { CacheBudget, FlushedRow } from './caching-byte-store.ts'
 import { ChangelogByteStore } from './changelog-byte-store.ts'
+import { changelogReporter, reporterOf } from './changelog-reporter.ts'
 import type { DiskState } from './disk-state.ts'
 import { ExpiringByteStore } from './expiring-byte-store.ts'
 import { JoinBuffer } from './join-buffer.ts'
@@ -16,7 +17,7 @@ import { LruByteStore } from './lru-byte-store.ts'
 import { MemoryByteStore } from './memory-byte-store.ts'
 import { OuterJoinStore } from './outer-join-store.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
-import { splitHeaders, valueAndHeadersSerde, valueTimestampAndHeadersSerde, withHeaders } from './row-with-headers.ts'
+import { valueAndHeadersSerde, valueTimestampAndHeadersSerde, withHeaders } from './row-with-headers.ts'
 import { SegmentedByteStore } from './segmented-byte-store.ts'
 import type { SegmentsOnDisk } from './segmented-byte-store.ts'
 import { SessionStore } from './session-store.ts'
@@ -25,7 +26,7 @@ import type { TimedKeys } from './store-keys.ts'
 import { inMemory, onDisk } from './store-place.ts'
 import type { StorePlace } from './store-place.ts'
 import { SuppressBuffer } from './suppress-buffer.ts'
-import { joinTimestamp, timestampBytes, timestampOf, valueAndTimestampSerde } from './value-and-timestamp.ts'
+import { joinTimestamp, valueAndTimestampSerde } from './value-and-timestamp.ts'
 import { VersionedStore } from './versioned-store.ts'
 import { WindowStore } from './window-store.ts'
 
@@ -33,6 +34,8 @@ import { WindowStore } from './window-store.ts'
 export interface StoreHost {
   /** Adds a record to the changelog of the store, which copies the bytes. */
   log(store: StoreSpec, key: Uint8Array, value: Uint8Array | null, timestamp: number, headers: readonly Header[]): void
+  /** As `log`, without headers. */
+  logSpan(store: StoreSpec, span: RecordSpan, timestamp: number): void
   /** A row was refused because it is too old. */
   expired(store: StoreSpec): void
   /** The record being processed. */
@@ -239,7 +242,7 @@ function openJoinBuffer(spec: StoreSpec, host: StoreHost): OpenStore {
   const report = spec.changelog === null ? () => {} : (key: Uint8Array, value: Uint8Array | null) => host.log(spec, key, value, noTimestamp, noHeaders)
   const place = placeOf(spec, host)
   const base = place.table('rows')
-  const view = new JoinBuffer(new ChangelogByteStore(base, report), place, { keySerde: spec.keySerde, valueSerde: spec.valueSerde, graceMs: spec.graceMs ?? 0 })
+  const view = new JoinBuffer(new ChangelogByteStore(base, reporterOf(report)), place, { keySerde: spec.keySerde, valueSerde: spec.valueSerde, graceMs: spec.graceMs ?? 0 })
   return {
     ...uncached(spec, view),
     wipe: wiping(place, view),
@@ -292,8 +295,8 @@ interface Segments {
 
 /** Base store, then the changelog, then the cache: a row is logged when it leaves the cache. */
 function layer(spec: StoreSpec, host: StoreHost, base: ByteStore, timed: Segments | null): Layers {
-  const report = reporter(spec, host)
-  const logged = report === null ? base : new ChangelogByteStore(base, report)
+  const reporter = changelogReporter(spec, host)
+  const logged = reporter === null ? base : new ChangelogByteStore(base, reporter)
   const { cacheBudget } = host
   const cache = spec.caching && cacheBudget !== null
     ? new CachingByteStore(logged, {
@@ -303,7 +306,7 @@ function layer(spec: StoreSpec, host: StoreHost, base: ByteStore, timed: Segment
         ...(timed === null ? {} : { timed }),
       })
     : null
-  return { base, cache, top: cache ?? logged, report }
+  return { base, cache, top: cache ?? logged, report: reporter && reporter.put }
 }
 
 function assemble(spec: StoreSpec, { base, cache, top }: Layers, view: StoreView): OpenStore {
@@ -328,40 +331,12 @@ function sealing(base: ByteStore): OpenStore['seal'] {
   return canSeal ? () => base.seal() : null
 }
 
-/** What `reporter` made of a row, as a row again. */
+/** What `changelogReporter` made of a row, as a row again. */
 function restoredRow(spec: StoreSpec): (value: Uint8Array, timestamp: number, record: RestoredRecord) => Uint8Array {
   if (spec.keepsHeaders !== true) return isTimestamped(spec) ? (value, timestamp) => joinTimestamp(timestamp, value) : (value) => value
   return isTimestamped(spec)
     ? (value, timestamp, { headers }) => withHeaders(headers, joinTimestamp(timestamp, value))
     : (value, _timestamp, { headers }) => withHeaders(headers, value)
-}
-
-/** In a changelog the timestamp of a timestamped row is the timestamp of the record, and the value stands alone. */
-function reporter(spec: StoreSpec, host: StoreHost): Layers['report'] {
-  if (spec.changelog === null || spec.changelog.sourceTopic !== null) return null
-  if (spec.keepsHeaders === true) return headersReporter(spec, host)
-  const headers = spec.logsHeaders === true ? () => host.currentRecord().headers : () => noHeaders
-  if (!isTimestamped(spec)) return (key, value) => host.log(spec, key, value, host.currentRecord().timestamp, headers())
-  const scratch = new ScratchBytes()
-  return (key, value) =>
-    value === null
-      ? host.log(spec, key, null, host.currentRecord().timestamp, headers())
-      : host.log(spec, key, scratch.copy(value, timestampBytes, value.length), timestampOf(value), headers())
-}
-
-/** Of rows with headers, which are those of the record in the changelog. */
-function headersReporter(spec: StoreSpec, host: StoreHost): Layers['report'] {
-  const stamped = isTimestamped(spec)
-  return (key, row) => {
-    const now = host.currentRecord().timestamp
-    if (row === null) {
-      host.log(spec, key, null, now, noHeaders)
-      return
-    }
-    const { headers, rest } = splitHeaders(row)
-    if (stamped) host.log(spec, key, rest.subarray(timestampBytes), timestampOf(rest), headers)
-    else host.log(spec, key, rest, now, headers)
-  }
 }
 
 function openSegments(spec: StoreSpec, host: StoreHost, keys: TimedKeys): Segments {

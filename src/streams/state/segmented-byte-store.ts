@@ -1,5 +1,6 @@
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
-import { beginsWith } from './bytes.ts'
+import type { ByteRows } from './byte-rows.ts'
+import { beginsWith, readInt64 } from './bytes.ts'
 import { LmdbByteStore } from './lmdb-byte-store.ts'
 import { MemoryByteStore } from './memory-byte-store.ts'
 import { timeBound } from './store-keys.ts'
@@ -93,15 +94,29 @@ export class SegmentedByteStore implements ByteStore {
   }
 
   put(key: Uint8Array, value: Uint8Array | null): void {
-    const time = this.#options.keys.timeOf(key)
-    this.#observe(time)
-    if (this.#isRefused(time)) {
-      this.#options.onExpired()
-      return
-    }
-    const segment = this.#segmentFor(this.#segmentOf(time))
+    const { keys } = this.#options
+    const segment = this.#segmentToPut(keys.timeOf(key))
+    if (segment === null) return
     segment.rows.put(key, value)
-    segment.times?.put(this.#options.keys.byTime(key), value === null ? null : nothing)
+    segment.times?.put(keys.byTime(key), value === null ? null : nothing)
+  }
+
+  putRow(table: ByteRows, row: number): void {
+    const { keys } = this.#options
+    const segment = this.#segmentToPut(readInt64(table.page(row), table.offset(row) + table.keyLength(row) - keys.suffixBytes))
+    if (segment === null) return
+    const { rows, times } = segment
+    if (rows instanceof LmdbByteStore) rows.put(table.key(row), table.value(row))
+    else rows.putRow(table, row)
+    times?.put(keys.byTime(table.key(row)), table.valueLength(row) < 0 ? null : nothing)
+  }
+
+  /** null: it comes too late. */
+  #segmentToPut(time: number): Segment | null {
+    this.#observe(time)
+    if (!this.#isRefused(time)) return this.#segmentFor(this.#segmentOf(time))
+    this.#options.onExpired()
+    return null
   }
 
   /** A row of that time that is not kept moves time all the same, and counts when it comes too late. */

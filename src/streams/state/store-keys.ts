@@ -15,7 +15,7 @@ import { readInt32, readInt64, writeInt32, writeInt64 } from './bytes.ts'
 
 /** How a segmented store finds the time in a key, and the key by time. */
 export interface TimedKeys {
-  /** After the key bytes. */
+  /** After the key bytes; the time is the first of it. */
   readonly suffixBytes: number
   timeOf(key: Uint8Array): number
   /** The key bytes without times. */

@@ -164,6 +164,26 @@ describe('RecordBatchBuilder', () => {
     expect(directly).toBeGreaterThan(100)
   })
 
+  it('writes what stands in other bytes just as if it were added', () => {
+    const [spans, parts] = [new RecordBatchBuilder({ maxBytes: 20_000 }), new RecordBatchBuilder({ maxBytes: 20_000 })]
+    const lengths = [-1, 0, 1, 25, 50, 54, 62, 63, 64, 65, 500, 8_190, 8_193]
+    const bytes = Uint8Array.from({ length: 20_000 }, (_, index) => index)
+    for (const [index, keyLength] of lengths.slice(1).entries()) {
+      for (const valueLength of lengths) {
+        const timestamp = 5_000 + 7_000 * (index % 5)
+        const span = { bytes, keyAt: 7, keyLength, valueAt: 9_000 + index, valueLength }
+        const add = () => [spans.addSpan(span, timestamp), parts.add(bytes.slice(7, 7 + keyLength), valueLength < 0 ? null : bytes.slice(9_000 + index, 9_000 + index + valueLength), timestamp)]
+        const [fits, expected] = add()
+        expect(fits).toBe(expected)
+        if (fits) continue
+        expect(Buffer.compare(spans.build().bytes, parts.build().bytes)).toBe(0)
+        add()
+      }
+    }
+    expect(Buffer.compare(spans.build().bytes, parts.build().bytes)).toBe(0)
+    expect(() => spans.addSpan({ bytes, keyAt: 0, keyLength: 1, valueAt: 1, valueLength: 1 }, -2)).toThrow()
+  })
+
   it('writes nothing where there is no room, serdes fail, or cannot write in place', () => {
     const builder = new RecordBatchBuilder({ maxBytes: 400 })
     builder.add(bytes('k'), bytes('first'), 5)

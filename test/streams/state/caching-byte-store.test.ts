@@ -76,8 +76,9 @@ function cacheOf(maxBytes: number) {
   let next: (() => void) | null = null
   let current = recordAt(0)
   const cache = new CachingByteStore(new MemoryByteStore(), { budget, currentRecord: () => current, enter: (record) => { current = record } })
-  cache.onFlush(({ key, newValue, record }: FlushedRow) => {
-    flushed.push([Buffer.from(key).toString(), newValue?.[0], record.timestamp])
+  cache.onFlush(({ table, row, record }: FlushedRow) => {
+    const valueAt = table.offset(row) + table.keyLength(row)
+    flushed.push([Buffer.from(table.page(row).subarray(table.offset(row), valueAt)).toString(), table.valueLength(row) < 0 ? undefined : table.page(row)[valueAt], record.timestamp])
     next?.()
     next = null
   }, false)

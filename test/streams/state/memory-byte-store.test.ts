@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { ByteRows } from '../../../src/streams/state/byte-rows.ts'
 import { MemoryByteStore } from '../../../src/streams/state/memory-byte-store.ts'
 import { byteStoreContract } from '../../contract/byte-store-contract.ts'
 
-const put = fc.record({ key: fc.nat(1), value: fc.option(fc.string({ maxLength: 12 }), { freq: 2 }) })
+const put = fc.record({ isRow: fc.boolean(), key: fc.nat(1), value: fc.option(fc.string({ maxLength: 12 }), { freq: 2 }) })
 const command = fc.oneof({ weight: 2, arbitrary: put }, { weight: 1, arbitrary: fc.constantFrom('seal' as const, 'commit' as const, 'rollback' as const) })
 type Content = ReadonlyMap<number, string>
 
@@ -11,8 +12,23 @@ function contentOf(store: MemoryByteStore): Content {
   return new Map([...store.scan({})].map(({ key, value }) => [key[0]!, Buffer.from(value).toString()]))
 }
 
+function putBytes(store: MemoryByteStore, key: Uint8Array, value: Uint8Array | null): void {
+  store.put(key, value)
+}
+
+/** From a row of another table, which has others in front. */
+function putAsRow(store: MemoryByteStore, key: Uint8Array, value: Uint8Array | null): void {
+  const table = new ByteRows()
+  for (const other of [Buffer.from('another'), key]) if (table.find(other) < 0) table.add(other, value)
+  store.putRow(table, table.find(key))
+}
+
 describe('MemoryByteStore', () => {
   byteStoreContract(() => new MemoryByteStore())
+
+  describe('by rows of another table', () => {
+    byteStoreContract(() => Object.assign(new MemoryByteStore(), { put(this: MemoryByteStore, key: Uint8Array, value: Uint8Array | null) { putAsRow(this, key, value) } }))
+  })
 
   it('commits what was sealed and nothing that came later, and rolls back both until then', () => {
     fc.assert(fc.property(fc.array(command, { maxLength: 60, size: 'max' }), (commands) => {
@@ -20,7 +36,8 @@ describe('MemoryByteStore', () => {
       let [committed, sealed, current]: [Content, Content | null, Map<number, string>] = [new Map(), null, new Map()]
       for (const step of commands) {
         if (typeof step === 'object') {
-          store.put(Uint8Array.of(step.key), step.value === null ? null : Buffer.from(step.value))
+          const { isRow, key, value } = step
+          ;(isRow ? putAsRow : putBytes)(store, Uint8Array.of(key), value === null ? null : Buffer.from(value))
           if (step.value === null) current.delete(step.key)
           else current.set(step.key, step.value)
         } else if (step === 'rollback') {

@@ -3,7 +3,7 @@ import { CacheBudget } from '../../../src/streams/state/caching-byte-store.ts'
 import type { StoreHost } from '../../../src/streams/state/open-store.ts'
 import type { StoreSpec } from '../../../src/streams/topology/node.ts'
 import { stringSerde } from '../../../src/core/index.ts'
-import type { Header, Serde } from '../../../src/core/index.ts'
+import type { Header, RecordSpan, Serde } from '../../../src/core/index.ts'
 
 export interface LoggedRow {
   readonly key: Uint8Array
@@ -29,6 +29,11 @@ export class TestStoreHost implements StoreHost {
 
   log(_store: StoreSpec, key: Uint8Array, value: Uint8Array | null, timestamp: number, headers: readonly Header[]): void {
     this.logged.push({ key: new Uint8Array(key), value: value && new Uint8Array(value), timestamp, headers })
+  }
+
+  logSpan(_store: StoreSpec, { bytes, keyAt, keyLength, valueAt, valueLength }: RecordSpan, timestamp: number): void {
+    const value = valueLength < 0 ? null : bytes.slice(valueAt, valueAt + valueLength)
+    this.logged.push({ key: bytes.slice(keyAt, keyAt + keyLength), value, timestamp, headers: noHeaders })
   }
 
   expired(): void {
