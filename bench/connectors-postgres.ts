@@ -223,6 +223,7 @@ async function measureMemory(): Promise<void> {
 async function benchSink(): Promise<void> {
   const upsert = { 'insert.mode': 'upsert' }
   const prepare = () => queryRows(url, `drop table if exists target; create table target ${columns}`).then(quiet)
+  const prepareFilled = () => queryRows(url, `drop table if exists target; create table target ${columns}; insert into target select i, '', 0, now() from generate_series(0, ${rows - 1}) i`).then(quiet)
   const file = join(directory.path, 'rows')
   const copy = { name: String.raw`\copy from a file`, prepare, run: () => psql(String.raw`\copy target from '${file}'`) }
   const unnest = { name: 'one connection that sends unnest', prepare, run: () => sendUnnest(5_000) }
@@ -231,13 +232,14 @@ async function benchSink(): Promise<void> {
     ['sink upsert', upsert, 5_000, unnest], ['sink upsert without COPY', { ...upsert, 'copy.rows': '0' }, 5_000, unnest],
     ['sink upsert on two connections', { ...upsert, 'write.connections': '2' }, 10_000, unnest], ['sink upsert on two connections without COPY', { ...upsert, 'copy.rows': '0', 'write.connections': '2' }, 10_000, unnest],
     ['sink upsert on two connections, against COPY', { ...upsert, 'write.connections': '2' }, 10_000, copy],
+    ['sink upsert of rows that are there, on two connections', { ...upsert, 'write.connections': '2' }, 10_000, { ...unnest, prepare: prepareFilled }],
   ] as const
   if (!cases.some(([name]) => isAsked(name))) return
   peakBytes = 0
   psql(String.raw`\copy (${fill}) to '${file}'`)
   for (const [name, config, batch, against] of cases) {
     if (!isAsked(name)) continue
-    await bench({ name, records: rows, bytes: rows * rowBytes, prepare, run: () => write(config, batch), against })
+    await bench({ name, records: rows, bytes: rows * rowBytes, prepare: against.prepare, run: () => write(config, batch), against })
     tellServer(name)
   }
   console.log(JSON.stringify({ name: 'memory of the sink', peakMegabytes: Math.round(peakBytes / 1_048_576) }))

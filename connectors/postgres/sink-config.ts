@@ -30,7 +30,7 @@ const options = {
     default: null,
   }),
   'batch.size': option.int({ doc: 'Most rows in one statement.', default: 3_000, check: z.number().min(1).max(100_000) }),
-  'copy.rows': option.int({ doc: 'From so many rows of a table at a time on, they are written with COPY: straight into the table with insert.mode=insert, by way of a temporary table with upsert. 0: never.', default: 500, check: z.number().min(0) }),
+  'copy.rows': option.int({ doc: 'From so many rows of a table at a time on, they are written with COPY: straight into the table; with insert.mode=upsert by way of a temporary table where it has some of their keys already. 0: never.', default: 500, check: z.number().min(0) }),
   'write.connections': option.int({
     doc: 'On how many connections a task writes beside each other. A partition belongs to one of them, so its records stay in order; each connection has its own transaction, with the offsets of its partitions.',
     default: 1,

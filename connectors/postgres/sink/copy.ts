@@ -7,7 +7,7 @@ import type { CopyForm } from './copy-bytes.ts'
 import { CopyText } from './copy-text.ts'
 import { quoteName } from './sql-text.ts'
 import { RowCellsReader, mergeText } from './statements.ts'
-import type { Batch, WriteMode } from './statements.ts'
+import type { Batch } from './statements.ts'
 import type { Column, Table } from './table.ts'
 import type { Transaction } from './transaction.ts'
 
@@ -17,7 +17,8 @@ export function canCopy({ keyColumns, otherColumns }: Batch): boolean {
 }
 
 export interface CopyOptions {
-  readonly mode: Exclude<WriteMode, 'update'>
+  /** `straight`: into the table, which refuses rows that it has; `merge`: by way of a temporary table, so that they are changed. */
+  readonly way: 'straight' | 'merge'
   /** The temporary tables that this transaction has filled; they are empty again when it ends. */
   readonly staged: Set<string>
   /** Whether bytes may be tried where each column has a form in them. `hasNoBytes` is thrown when a value has none. */
@@ -27,13 +28,13 @@ export interface CopyOptions {
 }
 
 /** As `writeStatement`, for inserts and upserts of many rows. @throws what the server says, as for a statement */
-export function copyRows(transaction: Transaction, table: Table, batch: Batch, { mode, staged, mayBeBinary, isLast }: CopyOptions): Promise<void> {
+export function copyRows(transaction: Transaction, table: Table, batch: Batch, { way, staged, mayBeBinary, isLast }: CopyOptions): Promise<void> {
   const columns = [...batch.keyColumns, ...batch.otherColumns]
   const form = mayBeBinary && columns.every(({ binary }) => binary !== null) ? new CopyBinary() : new CopyText()
   const submit = (text: string, done: (error: Error | null, completed: number) => void, sent: () => void) => new CopyIn(text, { columns, rows: batch.rows, form, done, sent })
   const names = columns.map(({ name }) => quoteName(name)).join(', ')
   const copyInto = (name: string) => `copy ${name} (${names}) from stdin${form instanceof CopyBinary ? ' (format binary)' : ''}`
-  if (mode === 'insert') return transaction.rows({ before: [], text: copyInto(table.name), after: [], isLast }, submit)
+  if (way === 'straight') return transaction.rows({ before: [], text: copyInto(table.name), after: [], isLast }, submit)
   const stage = `pg_temp.${quoteName(`millrace_${createHash('sha256').update(`${table.name} ${names} ${columns.map(({ type }) => type).join()}`).digest('hex').slice(0, 20)}`)}`
   // Emptying it costs the server a new file and entries in its catalog.
   const empty = staged.has(stage) ? `truncate ${stage}` : `create temp table if not exists ${stage.slice('pg_temp.'.length)} on commit delete rows as select ${names} from ${table.name} with no data`

@@ -10,7 +10,8 @@ import type { DeclaredTypes } from './create-table.ts'
 import { areDistinct, reduceRows } from './reduce.ts'
 import type { Row } from './row.ts'
 import { deleteStatement, writeStatement } from './statements.ts'
-import type { RowCells, Statement, WriteMode } from './statements.ts'
+import type { Batch, RowCells, Statement, WriteMode } from './statements.ts'
+import { StraightTries } from './straight-tries.ts'
 import { describeTable, requireUniqueKey } from './table.ts'
 import type { Table } from './table.ts'
 import { metAtEnd } from './transaction.ts'
@@ -32,6 +33,9 @@ export type Reject = (record: SinkRecord, error: unknown) => Promise<void>
 
 const maxPreparedStatements = 200
 
+/** What the server said of rows to upsert that were copied straight into the table. */
+const refusedStraight = new WeakSet<object>()
+
 /** So often a value had no form in bytes: its columns are given texts from then on. */
 const mostWithoutBytes = 3
 
@@ -47,6 +51,9 @@ export class TableWriter {
   #transaction: Transaction | undefined
   #mayBeBinary = true
   #withoutBytes = 0
+  readonly #straightTries = new StraightTries()
+  /** Rows to upsert are copied straight into the table. */
+  #isStraight = false
 
   constructor(name: string, options: WriterOptions, reject: Reject) {
     this.#name = name
@@ -69,6 +76,7 @@ export class TableWriter {
         continue
       }
       const to = endOfRun(rows, from, Math.min(rows.length, from + this.#options.batchRows))
+      this.#isStraight = this.#straightTries.isDue()
       await this.#writeSome(rows.slice(from, to), { attempt: 'first', isLast: isLast && to === rows.length })
       from = to
     }
@@ -99,11 +107,18 @@ export class TableWriter {
       transaction.defer('rollback to savepoint batch')
       this.#staged = staged
       if (failure === 'form') this.#writeTexts()
+      else if (refusedStraight.has(error as object)) this.#merge()
       else if (failure === 'table') this.#table = undefined
       else if (rows.length === 1) return this.#reject(rows[0]!.record, isStreamError(error) ? error : recordError(this.#name, error))
       else return this.#writeHalves(rows)
-      return this.#writeSome(rows, { ...how, attempt: failure === 'table' ? 'second' : how.attempt })
+      return this.#writeSome(rows, { ...how, attempt: this.#table === undefined ? 'second' : how.attempt })
     }
+  }
+
+  /** Whatever the reason was, merging the rows shows it again, or does without it. */
+  #merge(): void {
+    this.#isStraight = false
+    this.#straightTries.refused()
   }
 
   /** The rest of this transaction; and everything, when it happens again and again. */
@@ -136,12 +151,25 @@ export class TableWriter {
       const batch = { keyColumns, otherColumns, rows: cells }
       const { mode, copyRows: fewest } = this.#options
       if (mode !== 'update' && !updatesOnly && fewest > 0 && cells.length >= fewest && canCopy(batch)) {
-        await copyRows(this.#transaction!, table, batch, { mode, staged: this.#staged, mayBeBinary: this.#mayBeBinary, isLast: isLast && index === groups.length - 1 })
+        await this.#copy(table, batch, isLast && index === groups.length - 1)
         continue
       }
       const written = await this.#run(writeStatement(updatesOnly ? 'update' : mode, table, batch))
       if (updatesOnly && written < cells.length) throw dataError(`the record lacks a column of ${this.#name} that must not be null, and there is no row that it could change`)
     }
+  }
+
+  async #copy(table: Table, batch: Batch, isLast: boolean): Promise<void> {
+    const options = { staged: this.#staged, mayBeBinary: this.#mayBeBinary, isLast }
+    if (this.#options.mode === 'insert') return copyRows(this.#transaction!, table, batch, { ...options, way: 'straight' })
+    if (!this.#isStraight) return copyRows(this.#transaction!, table, batch, { ...options, way: 'merge' })
+    try {
+      await copyRows(this.#transaction!, table, batch, { ...options, way: 'straight' })
+    } catch (error) {
+      refusedStraight.add(error as object)
+      throw error
+    }
+    this.#straightTries.taken()
   }
 
   /** The table, made or extended where that is wanted. @throws a data error that names table, column and what to do */

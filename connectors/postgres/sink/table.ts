@@ -10,7 +10,7 @@ export interface Table {
   /** Quoted, as statements name it. */
   readonly name: string
   readonly columns: ReadonlyMap<string, Column>
-  /** Sets of columns that have a unique index without a condition. */
+  /** Sets of columns that have a unique index without a condition, which is checked row by row. */
   readonly uniqueKeys: readonly (readonly string[])[]
 }
 
@@ -69,7 +69,7 @@ const uniqueKeysQuery = `
   select array_agg(a.attname::text order by a.attname) as columns
   from pg_index i
   join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
-  where i.indrelid = $1::regclass and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
+  where i.indrelid = $1::regclass and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null and i.indexprs is null
   group by i.indexrelid`
 
 /** Undefined when there is no such table. */

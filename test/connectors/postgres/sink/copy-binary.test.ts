@@ -64,7 +64,7 @@ async function copied(client: Client, table: Table, values: readonly unknown[], 
   const transaction = new Transaction(client, () => undefined)
   const rows = values.map((value, n) => ({ key: fields(['n'], [n]), values: fields(['v'], [value]) }))
   try {
-    await copyRows(transaction, table, { keyColumns: [table.columns.get('n')!], otherColumns: [table.columns.get('v')!], rows }, { mode: 'insert', staged: new Set(), mayBeBinary, isLast: false })
+    await copyRows(transaction, table, { keyColumns: [table.columns.get('n')!], otherColumns: [table.columns.get('v')!], rows }, { way: 'straight', staged: new Set(), mayBeBinary, isLast: false })
     return (await client.query(`select n, v::text from ${table.name} order by n`)).rows
   } finally {
     await transaction.rollBack()
