@@ -9,6 +9,7 @@
  */
 
 import { compileFunction } from 'node:vm'
+import { plainJsonCharacters } from './json-text.ts'
 import { latin1Of } from './text-bytes.ts'
 
 /**
@@ -40,7 +41,7 @@ export function shapeReader(sample: string, { exactIntegers = false }: ShapeRead
   const source = new ReaderSource(sample).build()
   // The source holds nothing of the sample but character codes, and member names as JSON writes them.
   const make = source === null ? null : runTimeCode(source, ['notThisShape', 'textOf', 'readNumber', 'numberOf', 'plain'])
-  return make === null ? null : (make(notThisShape, latin1Of, numberEnd, exactIntegers ? exactNumber : Number, plainCharacters) as ShapeReader)
+  return make === null ? null : (make(notThisShape, latin1Of, numberEnd, exactIntegers ? exactNumber : Number, plainJsonCharacters) as ShapeReader)
 }
 
 /** A function made of source text, for what is called once for each record; null where no code may be made at run time. */
@@ -179,9 +180,6 @@ class ReaderSource {
 }
 
 const withText = 'if (!t) { t = textOf(b, start, end); from = start }'
-
-/** By character code: 1 for what stands in a JSON string as it is, and is ASCII. */
-const plainCharacters = Uint8Array.from({ length: 256 }, (_, code) => Number(code >= 32 && code < 128 && code !== 34 && code !== 92))
 
 /** Where the JSON number that begins at `at` ends, or -1 when none does. */
 function numberEnd(text: string, at: number): number {

@@ -71,6 +71,10 @@ export interface RecordReader {
   isKeyReadable?(serde: Serde<unknown>): boolean
   /** As `keyAs`, of the record of that mark, for which `isKeyReadable` was true. */
   keyOf?<T>(mark: number, serde: Serde<T>): T
+  /** As `isKeyReadable`, of the value. */
+  isValueReadable?(serde: Serde<unknown>): boolean
+  /** As `keyOf`, of the value. */
+  valueAt?<T>(mark: number, serde: Serde<T>): T
   /** Where the record of that mark stands in the batch; good until it is asked again. Absent: there are no such bytes. */
   positionOf?(mark: number): RecordPosition
 }

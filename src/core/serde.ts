@@ -1,6 +1,7 @@
 import { StreamError } from './errors.ts'
 import { JsonDecoder } from './json-decoder.ts'
 import { isPlainText, plainTest } from './plain-schema.ts'
+import { isPlainJsonText, writePlainJsonText } from './json-text.ts'
 import { bytesOf, textOf, writeText } from './text-bytes.ts'
 import type { TextWindow } from './text-window.ts'
 
@@ -88,8 +89,15 @@ export function jsonSerde<T = unknown>(): Serde<T> {
     deserialize: (bytes) => decoder.decode(bytes, 0, bytes.length) as T,
     deserializeRange: (bytes, start, end) => decoder.decode(bytes, start, end) as T,
     deserializeFrom: ({ bytes, text, from, view }, start, end) => decoder.decode(bytes, start, end, text, from, view) as T,
-    serializeInto: (value, bytes, at) => writeText(jsonOf(value), bytes, at),
+    isReadable: ({ bytes }, start, end) => isPlainJsonText(bytes, start, end),
+    serializeInto: (value, bytes, at) => writeJson(value, bytes, at),
   }
+}
+
+/** Short texts without JSON.stringify, which takes several times as long for one. */
+function writeJson(value: unknown, bytes: Uint8Array, at: number): number {
+  const end = typeof value === 'string' ? writePlainJsonText(value, bytes, at) : -1
+  return end < 0 ? writeText(jsonOf(value), bytes, at) : end
 }
 
 function jsonOf(value: unknown): string {

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { doubleSerde, longSerde } from '../../src/core/fixed-length-serdes.ts'
 import { bytesSerde, jsonSerde, stringSerde, zodSerde } from '../../src/core/serde.ts'
 import type { Serde, StandardSchema } from '../../src/core/serde.ts'
+import { TextWindow } from '../../src/core/text-window.ts'
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 const bytes = (text: string) => new Uint8Array(Buffer.from(text, 'hex'))
@@ -33,6 +34,18 @@ describe('a serde', () => {
       expect(hex(around.subarray(3, end))).toBe(hex(alone))
       expect(serde.deserializeRange!(around, 3, end)).toEqual(value)
     }))
+  })
+
+  it('takes nothing for readable that it refuses, and short plain text in any case', () => {
+    const texts = fc.oneof(fc.string({ unit: 'grapheme', maxLength: 12 }), fc.stringMatching(/^"[ -~]{0,8}"?$/), fc.json({ maxDepth: 1 }))
+    const parts = fc.oneof(texts.map((text) => new Uint8Array(Buffer.from(text))), fc.uint8Array({ maxLength: 4 }))
+    fc.assert(fc.property(parts, fc.constantFrom<Serde<unknown>>(stringSerde, jsonSerde()), (part, serde) => {
+      const around = new Uint8Array(part.length + 6).fill(0x22)
+      around.set(part, 3)
+      if (serde.isReadable!(new TextWindow(around, around.length), 3, 3 + part.length)) expect(hex(serde.serialize(serde.deserialize(part)))).toBe(hex(part))
+    }), { numRuns: 2_000 })
+    const word = new Uint8Array(Buffer.from('"word"'))
+    expect([jsonSerde().isReadable!(new TextWindow(word, 6), 0, 6), stringSerde.isReadable!(new TextWindow(word, 6), 0, 6)]).toEqual([true, true])
   })
 
   it('writes the bytes of Kafka\'s serialisers', () => {

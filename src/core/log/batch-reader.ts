@@ -79,6 +79,14 @@ export class BatchReader implements RecordReader {
     return readKeyAs(serde, this.#base.window, keyAt, keyAt + keyLength)
   }
 
+  isValueReadable(serde: Serde<unknown>): boolean {
+    return this.#valueLength >= 0 && serde.isReadable !== undefined && serde.isReadable(this.#base.window, this.#valueAt, this.#valueAt + this.#valueLength)
+  }
+
+  valueAt<T>(mark: number, serde: Serde<T>): T {
+    return readRecord({ bytes: this.#bytes, at: mark, end: this.#limit }, this.#base).valueAs(serde) as T
+  }
+
   positionOf(mark: number): RecordPosition {
     this.#position.find(mark)
     return this.#position
@@ -99,9 +107,10 @@ export class BatchReader implements RecordReader {
     if (time >= 2_097_152) time = (time & 2_097_151) | (bytes[at++]! << 21)
     let delta = bytes[at++]!
     if (delta >= 128) delta = (delta & 127) | (bytes[at++]! << 7)
+    if (delta >= 16_384) delta = (delta & 16_383) | (bytes[at++]! << 14)
     let key = bytes[at++]!
     if (key >= 128) key = (key & 127) | (bytes[at++]! << 7)
-    if (time >= 268_435_456 || delta >= 16_384 || key >= 16_384) return false
+    if (time >= 268_435_456 || delta >= 2_097_152 || key >= 16_384) return false
     const keyLength = (key >>> 1) ^ -(key & 1)
     const keyAt = at
     if (keyLength > 0) at += keyLength

@@ -25,10 +25,12 @@ const minFramingBytes = 6
 const maxFramingBytes = 1 + 10 + 5 + 5 + 5 + 1
 /** Varints of at least 0 and less than this take one byte or two. */
 const shortVarints = 8192
+/** And three bytes at most. */
+const mediumVarints = 1_048_576
 /** Copied one by one: a call into the runtime takes longer. */
 const shortBytes = 64
-/** Length, attributes and two deltas, where each number takes two bytes at most; and what such a record may have beside them. */
-const maxShortFraming = 2 + 1 + 2 + 2
+/** Length, attributes and two deltas, where the last number takes three bytes at most and the others two; and what such a record may have beside them. */
+const maxShortFraming = 2 + 1 + 2 + 3
 const longestShortBody = shortVarints - 1 - maxShortFraming
 /** Called directly: V8 looks `bytes.set` up through the prototypes each time, which costs a third of the copy. */
 const setBytes = Reflect.get(Uint8Array.prototype, 'set') as (this: Uint8Array, source: Uint8Array, at: number) => void
@@ -87,13 +89,13 @@ export class RecordBatchBuilder {
     const payload = keyLength + valueLength
     const lengthBytes = lengthBytesOf(payload)
     const start = this.#end + lengthBytes
-    const isPlain = lengthBytes > 0 && count < shortVarints && start + payload + maxFramingBytes <= this.#limit && (headers === undefined || headers.length === 0)
+    const isPlain = lengthBytes > 0 && count < mediumVarints && start + payload + maxFramingBytes <= this.#limit && (headers === undefined || headers.length === 0)
     if (!isPlain) return this.#addExactly(key, value, timestamp, headers ?? noHeaders)
     const bytes = this.#bytes
     const delta = timestamp - this.#baseTimestamp
     bytes[start] = 0
     let at = delta >= 0 && delta < shortVarints ? writeShortVarint(bytes, start + 1, delta) : writeVarint(bytes, start + 1, delta)
-    at = writeShortVarint(bytes, at, count)
+    at = writeMediumVarint(bytes, at, count)
     if (key === null) bytes[at++] = 1 // -1
     else {
       at = writeShortVarint(bytes, at, keyLength)
@@ -128,14 +130,14 @@ export class RecordBatchBuilder {
     const payload = valueLength < 0 ? keyLength : keyLength + valueLength
     const lengthBytes = lengthBytesOf(payload)
     const start = this.#end + lengthBytes
-    if (lengthBytes === 0 || count >= shortVarints || start + payload + maxFramingBytes > this.#limit) {
+    if (lengthBytes === 0 || count >= mediumVarints || start + payload + maxFramingBytes > this.#limit) {
       return this.#addExactly(source.subarray(keyAt, keyAt + keyLength), valueLength < 0 ? null : source.subarray(valueAt, valueAt + valueLength), timestamp, noHeaders)
     }
     const bytes = this.#bytes
     const delta = timestamp - this.#baseTimestamp
     bytes[start] = 0
     let at = delta >= 0 && delta < shortVarints ? writeShortVarint(bytes, start + 1, delta) : writeVarint(bytes, start + 1, delta)
-    at = writeShortVarint(bytes, at, count)
+    at = writeMediumVarint(bytes, at, count)
     at = writePart(bytes, at, source, keyAt, keyLength)
     at = writePart(bytes, at, source, valueAt, valueLength)
     bytes[at++] = 0
@@ -154,7 +156,7 @@ export class RecordBatchBuilder {
     const count = this.#count
     const bytes = this.#bytes
     const limit = this.#limit - maxFramingBytes
-    if (count >= shortVarints || this.#end > limit || !(Number.isSafeInteger(timestamp) && timestamp >= -1)) return false
+    if (count >= mediumVarints || this.#end > limit || !(Number.isSafeInteger(timestamp) && timestamp >= -1)) return false
     if (count === 0) this.#baseTimestamp = this.#maxTimestamp = timestamp
     const delta = timestamp - this.#baseTimestamp
     const expectedKey = typeof key === 'string' ? key.length : key instanceof RecordPosition ? key.keyLength : 8
@@ -162,8 +164,9 @@ export class RecordBatchBuilder {
     const reserved = expectedKey + expectedValue < 56 ? 1 : 2
     const start = this.#end + reserved
     bytes[start] = 0
-    let at = delta >= 0 && delta < shortVarints ? writeShortVarint(bytes, start + 1, delta) : writeVarint(bytes, start + 1, delta)
-    at = writeShortVarint(bytes, at, count)
+    let at = delta >= 0 && delta < mediumVarints ? writeMediumVarint(bytes, start + 1, delta) : writeVarint(bytes, start + 1, delta)
+    at = writeMediumVarint(bytes, at, count)
+    const keyLengthAt = at
     if (key === null) bytes[at++] = 1 // -1
     else {
       const keyAt = at + (expectedKey < 64 ? 1 : 2)
@@ -172,7 +175,10 @@ export class RecordBatchBuilder {
       at = writeLengthBefore(bytes, at, keyAt, end)
     }
     if (value === null) bytes[at++] = 1
-    else {
+    else if ((value as unknown) === key && isSameText(value, keySerde as Serde<unknown>, valueSerde as Serde<unknown>) && 2 * at - keyLengthAt <= limit) {
+      // What is grouped by itself: the same length and text once more.
+      for (let index = keyLengthAt, stop = at; index < stop; index++) bytes[at++] = bytes[index]!
+    } else {
       const valueAt = at + (expectedValue < 64 ? 1 : 2)
       const end = valueSerde.serializeInto?.(value, bytes, valueAt) ?? -1
       if (end < 0 || end > limit) return false
@@ -198,12 +204,12 @@ export class RecordBatchBuilder {
     const { window, bodyAt, end } = position
     const bodyLength = end - bodyAt
     const bytes = this.#bytes
-    if (delta >= 0 && delta < shortVarints && count < shortVarints && bodyLength <= longestShortBody && this.#end + bodyLength + maxShortFraming <= this.#limit) {
-      const length = 1 + (delta < 64 ? 1 : 2) + (count < 64 ? 1 : 2) + bodyLength
+    if (delta >= 0 && delta < shortVarints && count < mediumVarints && bodyLength <= longestShortBody && this.#end + bodyLength + maxShortFraming <= this.#limit) {
+      const length = 1 + (delta < 64 ? 1 : 2) + (count < 64 ? 1 : count < shortVarints ? 2 : 3) + bodyLength
       let at = writeShortVarint(bytes, this.#end, length)
       bytes[at] = 0
       at = writeShortVarint(bytes, at + 1, delta)
-      at = writeShortVarint(bytes, at, count)
+      at = writeMediumVarint(bytes, at, count)
       window.copy(bodyAt, end, bytes, this.#view, at)
       this.#end = at + bodyLength
       if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
@@ -327,6 +333,11 @@ function notATimestamp(timestamp: number): StreamError {
   return new StreamError('INVALID_TIMESTAMP', `${timestamp} is not a timestamp: give milliseconds since the epoch, as an integer of at least 0`)
 }
 
+/** Both serdes write the same for it. */
+function isSameText(text: unknown, serde: Serde<unknown>, other: Serde<unknown>): boolean {
+  return typeof text === 'string' && serde.isExact === true && serde.serializeInto === other.serializeInto
+}
+
 /** Bytes that the length of a record takes, where that follows from its payload alone; 0 where it depends on its framing. */
 function lengthBytesOf(payload: number): number {
   if (payload + maxFramingBytes < 64) return 1
@@ -354,6 +365,15 @@ function writePart(bytes: Uint8Array, lengthAt: number, source: Uint8Array, from
   if (length > shortBytes) setBytes.call(bytes, source.subarray(from, from + length), at)
   else for (let index = 0; index < length; index++) bytes[at + index] = source[from + index]!
   return at + length
+}
+
+/** As `writeShortVarint`, also for those of three bytes. */
+function writeMediumVarint(bytes: Uint8Array, at: number, value: number): number {
+  if (value < shortVarints) return writeShortVarint(bytes, at, value)
+  bytes[at] = ((value << 1) & 127) | 128
+  bytes[at + 1] = ((value >>> 6) & 127) | 128
+  bytes[at + 2] = value >>> 13
+  return at + 3
 }
 
 /** The length of bytes[start, end) at `lengthAt`; they are moved where it does not end at `start`. Gives where they end. */
