@@ -1,9 +1,13 @@
 import type { Header } from '../core/index.ts'
-import { InputOrigin, StreamRecord, noHeaders } from './stream-record.ts'
+import { InputOrigin, StreamRecord, noHeaders, unread } from './stream-record.ts'
 import type { InputBatch } from './stream-record.ts'
 
 /** Takes what was read of a record, in place of a record. `key`: or `unread`. `mark`: of the reader of the batch. */
-export type HeadRun = (value: unknown, key: unknown, timestamp: number, headers: readonly Header[], batch: InputBatch, offset: number, mark: number) => void
+export interface HeadRun {
+  (value: unknown, key: unknown, timestamp: number, headers: readonly Header[], batch: InputBatch, offset: number, mark: number): void
+  /** False: it may be given `unread` for a value that can be read. */
+  readonly seesValue: boolean
+}
 
 /** What was read of the next record of a queue, before an object is made of it; one for all of them. */
 export class RecordHead {
@@ -25,10 +29,22 @@ export class RecordHead {
 
 /** A function of its own: within a larger one the compiler calls the constructors instead of making the objects in place. */
 export function readRecord(batch: InputBatch, offset: number, mark: number, key: unknown, value: unknown, timestamp: number, headers: readonly Header[]): StreamRecord {
-  return new StreamRecord(key, value, timestamp, headers, new InputOrigin(batch, offset, mark, key, value, headers))
+  const read = value === unread ? readValue(batch, mark) : value
+  return new StreamRecord(key, read, timestamp, headers, new InputOrigin(batch, offset, mark, key, read, headers))
+}
+
+/** A record with the key and the value that it has where a step of a run failed. */
+export function recordAtStep(record: StreamRecord, isKeyNew: boolean, key: unknown, value: unknown): StreamRecord {
+  const atStep = isKeyNew ? record.withKey(key) : record
+  return value === unread ? atStep : atStep.withValue(value)
 }
 
 /** The key that was left for later. */
 export function readKey({ place, reader }: InputBatch, mark: number): unknown {
   return reader.keyOf?.(mark, place.keySerde)
+}
+
+/** The value that was left for later. */
+function readValue({ place, reader }: InputBatch, mark: number): unknown {
+  return reader.valueAt?.(mark, place.valueSerde)
 }

@@ -8,5 +8,5 @@ export function filter(node: NodeOf<'filter'>, context: OperatorContext): NodeOp
   const { predicate, negate } = node
   return operate(node, context, (output) => (record) => {
     if (Boolean(predicate(record.value, record.key, record)) !== negate) output.next(record)
-  }, { plain: { does: negate ? 'refuse' : 'pass', call: predicate } })
+  }, { does: negate ? 'refuse' : 'pass', call: predicate })
 }

@@ -9,5 +9,5 @@ export function flatMapValues(node: NodeOf<'flatMapValues'>, context: OperatorCo
   return operate(node, context, (output) => (record) => {
     const results = mapper(record.value, record.key, record)
     for (const value of Array.isArray(results) ? results : [...results]) output.next(record.withValue(value))
-  })
+  }, { does: 'manyValues', call: mapper })
 }

@@ -9,5 +9,5 @@ export function flatMap(node: NodeOf<'flatMap'>, context: OperatorContext): Node
   return operate(node, context, (output) => (record) => {
     const results = mapper(record.value, record.key, record)
     for (const [key, value] of Array.isArray(results) ? results : [...results]) output.next(record.with(key, value))
-  })
+  }, { does: 'manyPairs', call: mapper })
 }

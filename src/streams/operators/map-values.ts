@@ -6,5 +6,5 @@ import type { OperatorContext } from './operator-context.ts'
 /** A new value for each record, null values included. */
 export function mapValues(node: NodeOf<'mapValues'>, context: OperatorContext): NodeOperator {
   const { mapper } = node
-  return operate(node, context, (output) => (record) => output.next(record.withValue(mapper(record.value, record.key, record))), { plain: { does: 'newValue', call: mapper } })
+  return operate(node, context, (output) => (record) => output.next(record.withValue(mapper(record.value, record.key, record))), { does: 'newValue', call: mapper })
 }

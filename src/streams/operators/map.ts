@@ -9,5 +9,5 @@ export function map(node: NodeOf<'map'>, context: OperatorContext): NodeOperator
   return operate(node, context, (output) => (record) => {
     const [key, value] = mapper(record.value, record.key, record)
     output.next(record.with(key, value))
-  }, { plain: { does: 'newPair', call: mapper } })
+  }, { does: 'newPair', call: mapper })
 }

@@ -7,5 +7,5 @@ import type { OperatorContext } from './operator-context.ts'
 export function nullKeyFilter(node: NodeOf<'nullKeyFilter'>, context: OperatorContext): NodeOperator {
   return operate(node, context, (output) => (record) => {
     if (record.key !== null) output.next(record)
-  }, { plain: { does: 'passKeyed' } })
+  }, { does: 'passKeyed' })
 }

@@ -4,7 +4,7 @@ import type { StreamRecord } from '../stream-record.ts'
 import type { TopologyNode } from '../topology/node.ts'
 import type { HeadRun } from '../record-head.ts'
 import { fuseHeadRun, fuseSteps } from './fused-steps.ts'
-import type { PlainStep, WriteRead } from './fused-steps.ts'
+import type { PlainStep, TakeRead } from './fused-steps.ts'
 import type { OperatorContext } from './operator-context.ts'
 
 /** `steps`: the operator handles one record after the other, so that it can be made one with its neighbours. */
@@ -30,24 +30,32 @@ export interface Output {
 interface Step {
   readonly node: TopologyNode
   readonly context: OperatorContext
-  readonly start: (output: Output) => (record: StreamRecord) => void
-  /** What `start` comes to, for steps that send on one record at most; null for others. */
+  readonly start: (output: Output) => RecordHandler
+  /** What `start` comes to, for steps that do nothing but call a function and send on what it gives; null for others. */
   readonly plain: PlainStep | null
-  readonly sink: SinkStep | null
 }
 
-/** What a run from a source to a sink ends with. `refuse` gives the failure that ends the pipeline, or null to go on. */
-export interface SinkStep {
-  readonly write: WriteRead
-  readonly refuse: (record: StreamRecord, error: unknown) => Error | null
+/** What an operator does with a record. */
+export interface RecordHandler {
+  (record: StreamRecord): void
+  /** For operators that can do without a record: runs from a source may end with them. */
+  readonly head?: HeadHandler
+}
+
+export interface HeadHandler {
+  readonly take: TakeRead
+  /** False: `take` does not look at a value that is as it was read. */
+  readonly seesValue: boolean
+  /** `take` threw: gives the failure that ends the pipeline, or null to go on. Absent: as where the handler throws. */
+  readonly refuse?: (record: StreamRecord, error: unknown) => Error | null
 }
 
 /**
  * An operator from a function that handles one record. What the function throws ends the pipeline with an error that names
  * the node, unless the policy is to go on. Errors never travel upwards: each operator catches its own.
  */
-export function operate(node: TopologyNode, context: OperatorContext, start: Step['start'], { plain = null, sink = null }: { readonly plain?: PlainStep | null; readonly sink?: SinkStep | null } = {}): NodeOperator {
-  return operatorOf([{ node, context, start, plain, sink }])
+export function operate(node: TopologyNode, context: OperatorContext, start: Step['start'], plain: PlainStep | null = null): NodeOperator {
+  return operatorOf([{ node, context, start, plain }])
 }
 
 /** `first`, then `second`, as one operator, in which they call each other directly; null where one of them is more than a function of a record. */
@@ -58,37 +66,46 @@ export function fuse(first: NodeOperator, second: NodeOperator): NodeOperator | 
 function operatorOf(steps: readonly Step[]): NodeOperator {
   const operator = (source: Observable<StreamRecord>) =>
     new Observable<StreamRecord>((subscriber) => {
-      const first = connect(steps, subscriber)
-      return source.subscribe(new StepsInput(first, headRun(steps, subscriber), subscriber))
+      const { output, run } = connect(steps, subscriber)
+      return source.subscribe(new StepsInput(output, run, subscriber))
     })
   return Object.assign(operator, { steps })
 }
 
 /** From the last step to the first: neighbours that can be made one function are. */
-function connect(steps: readonly Step[], subscriber: Subscriber<StreamRecord>): Output {
+function connect(steps: readonly Step[], subscriber: Subscriber<StreamRecord>): { readonly output: Output; readonly run: HeadRun | null } {
   let output: Output = subscriber
+  let run: HeadRun | null = null
   for (let end = steps.length; end > 0;) {
     let start = end
     while (start > 0 && steps[start - 1]!.plain !== null) start--
     const fused = start < end ? fusedRun(steps.slice(start, end), output, subscriber) : null
-    if (fused === null) start = end - 1
-    output = fused ?? new GuardedStep(steps[start]!, output, subscriber)
+    if (fused === null) {
+      start = end - 1
+      const step = new GuardedStep(steps[start]!, output, subscriber)
+      run = headRun(steps.slice(0, end), step, subscriber)
+      output = step
+    } else output = fused
     end = start
   }
-  return output
+  return { output, run }
 }
 
-/** Where all steps are plain up to a sink: what takes records before they are made. */
-function headRun(steps: readonly Step[], subscriber: Subscriber<StreamRecord>): HeadRun | null {
-  const { node, sink } = steps.at(-1)!
-  const plain = steps.slice(0, -1).map((step) => step.plain).filter((step) => step !== null)
-  if (sink === null || plain.length < steps.length - 1) return null
+/** Where all steps up to the last one are plain, and that can do without a record: what takes records before they are made. */
+function headRun(steps: readonly Step[], last: GuardedStep, subscriber: Subscriber<StreamRecord>): HeadRun | null {
+  const { head, step } = last
+  const plain = steps.slice(0, -1).map((each) => each.plain).filter((each) => each !== null)
+  if (head === null || plain.length < steps.length - 1) return null
+  const fail = (index: number, record: StreamRecord, error: unknown) => failed(steps[index]!, record, error, subscriber)
   const refuse = (record: StreamRecord, error: unknown) => {
-    const failure = sink.refuse(record, error)
+    if (head.refuse === undefined) {
+      failed(step, record, error, subscriber)
+      return
+    }
+    const failure = head.refuse(record, error)
     if (failure !== null) subscriber.error(failure)
   }
-  const fail = (index: number, record: StreamRecord, error: unknown) => failed(steps[index]!, record, error, subscriber)
-  return fuseHeadRun(node, plain, { subscriber, fail, write: sink.write, refuse, output: connect(steps.slice(-1), subscriber) })
+  return fuseHeadRun(step.node, plain, { subscriber, fail, take: head.take, seesValue: head.seesValue, refuse, output: last })
 }
 
 function fusedRun(steps: readonly Step[], output: Output, subscriber: Subscriber<StreamRecord>): Output | null {
@@ -115,14 +132,18 @@ export class StepsInput extends Subscriber<StreamRecord> {
 
 /** One step of a run. After one of them has failed all of them are done. */
 class GuardedStep implements Output {
-  readonly #step: Step
+  readonly step: Step
+  /** How it handles what was read; null: it takes records only. */
+  readonly head: HeadHandler | null
   readonly #subscriber: Subscriber<StreamRecord>
   readonly #handle: (record: StreamRecord) => void
 
   constructor(step: Step, output: Output, subscriber: Subscriber<StreamRecord>) {
-    this.#step = step
+    const handle = step.start(output)
+    this.step = step
+    this.head = handle.head ?? null
     this.#subscriber = subscriber
-    this.#handle = step.start(output)
+    this.#handle = handle
   }
 
   next(record: StreamRecord): void {
@@ -130,7 +151,7 @@ class GuardedStep implements Output {
     try {
       this.#handle(record)
     } catch (error) {
-      failed(this.#step, record, error, this.#subscriber)
+      failed(this.step, record, error, this.#subscriber)
     }
   }
 }

@@ -9,5 +9,5 @@ export function peek(node: NodeOf<'peek'>, context: OperatorContext): NodeOperat
   return operate(node, context, (output) => (record) => {
     action(record.value, record.key, record)
     output.next(record)
-  }, { plain: { does: 'look', call: action } })
+  }, { does: 'look', call: action })
 }

@@ -6,5 +6,5 @@ import type { OperatorContext } from './operator-context.ts'
 /** A new key for each record. */
 export function selectKey(node: NodeOf<'selectKey'>, context: OperatorContext): NodeOperator {
   const { selector } = node
-  return operate(node, context, (output) => (record) => output.next(record.withKey(selector(record.value, record.key, record))), { plain: { does: 'newKey', call: selector } })
+  return operate(node, context, (output) => (record) => output.next(record.withKey(selector(record.value, record.key, record))), { does: 'newKey', call: selector })
 }

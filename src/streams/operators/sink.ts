@@ -5,9 +5,9 @@ import { ScratchBytes } from '../state/scratch-bytes.ts'
 import { InputOrigin, unread, writesWhatWasRead } from '../stream-record.ts'
 import type { InputPlace } from '../stream-record.ts'
 import type { NodeOf } from '../topology/node.ts'
-import type { WriteRead } from './fused-steps.ts'
+import type { TakeRead } from './fused-steps.ts'
 import { Refusal, operate } from './operate.ts'
-import type { NodeOperator, SinkStep } from './operate.ts'
+import type { HeadHandler, NodeOperator, RecordHandler } from './operate.ts'
 import type { OperatorContext } from './operator-context.ts'
 
 /** Smaller records are not looked at: a topic that takes less fails the application. */
@@ -39,10 +39,10 @@ export function sink(node: NodeOf<'sink'>, context: OperatorContext): NodeOperat
   const { keySerde, valueSerde } = node
   const isDirect = partitioner === null && keySerde.serializeInto !== undefined && valueSerde.serializeInto !== undefined
   const fixedTopic = typeof topic === 'string' ? context.topicName(topic) : null
-  const sinkStep = isDirect && fixedTopic !== null ? sinkStepOf(node, fixedTopic, context) : null
+  const head = isDirect && fixedTopic !== null ? headHandler(node, fixedTopic, context) : null
   const scratchOfKey = new ScratchBytes()
   const scratchOfValue = new ScratchBytes()
-  return operate(node, context, () => (record) => {
+  const handle: RecordHandler = (record) => {
     const name = fixedTopic ?? (topic as Exclude<typeof topic, string>)(record.value, record.key, record)
     let key: Uint8Array | null
     let value: Uint8Array | null
@@ -75,11 +75,12 @@ export function sink(node: NodeOf<'sink'>, context: OperatorContext): NodeOperat
     if (typeof chosen !== 'object') context.send(name, chosen === undefined ? null : checkedPartition(chosen, name, partitions), key, value, record.timestamp, record.headers)
     else if (chosen.length === 0) context.dropped(node, 'the partitioner chose no partition')
     else for (const partition of chosen.map((each) => checkedPartition(each, name, partitions))) context.send(name, partition, key, value, record.timestamp, record.headers)
-  }, { sink: sinkStep })
+  }
+  return operate(node, context, () => (head === null ? handle : Object.assign(handle, { head })))
 }
 
 /** For runs that begin with a source: most records are written without being made. */
-function sinkStepOf(node: NodeOf<'sink'>, name: string, context: OperatorContext): SinkStep {
+function headHandler(node: NodeOf<'sink'>, name: string, context: OperatorContext): HeadHandler {
   const { keySerde, valueSerde } = node
   let knownPlace: InputPlace | null = null
   let keysStand = false
@@ -89,7 +90,7 @@ function sinkStepOf(node: NodeOf<'sink'>, name: string, context: OperatorContext
     valuesStand = writesWhatWasRead(place.valueSerde, valueSerde)
     knownPlace = place
   }
-  const write: WriteRead = ({ place, reader }, mark, headers, timestamp, key, isKeyRead, value, isValueRead) => {
+  const take: TakeRead = ({ place, reader }, mark, headers, timestamp, key, isKeyRead, value, isValueRead) => {
     if (reader.positionOf === undefined) return false
     if (place !== knownPlace) follow(place)
     if (isKeyRead && keysStand && isValueRead && valuesStand) {
@@ -100,7 +101,7 @@ function sinkStepOf(node: NodeOf<'sink'>, name: string, context: OperatorContext
     if (isKeyRead && keysStand && key !== null) return context.sendSerialized(name, readKeySerde, reader.positionOf(mark), valueSerde, value, timestamp)
     return key !== unread && context.sendSerialized(name, keySerde, key, valueSerde, value, timestamp)
   }
-  return { write, refuse: (record, error) => (context.continueAfterSerialization(node, record, error) ? null : context.refusal(node, record, error)) }
+  return { take, seesValue: true, refuse: (record, error) => (context.continueAfterSerialization(node, record, error) ? null : context.refusal(node, record, error)) }
 }
 
 /** @throws INVALID_ARGUMENT */

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { runTimeCode } from '../../../src/core/index.ts'
-import { argumentsSeen, fuseSteps } from '../../../src/streams/operators/fused-steps.ts'
+import { fuseSteps } from '../../../src/streams/operators/fused-steps.ts'
 import type { PlainStep } from '../../../src/streams/operators/fused-steps.ts'
+import { argumentsSeen } from '../../../src/streams/operators/run-source.ts'
 import { StreamRecord, noHeaders, noOrigin } from '../../../src/streams/stream-record.ts'
 
 function run(steps: readonly PlainStep[], records: readonly StreamRecord[]) {

@@ -1,0 +1,157 @@
+import type { PlainStep, UserFunction } from './fused-steps.ts'
+
+/**
+ * Writes the source of a run: one function up to the first step that gives many, and one for the steps behind it, which is called for each, and so on.
+ * It holds nothing of the program but numbers: which step it is, and how many arguments its function takes.
+ */
+export class RunSource {
+  /** Of a function that gives the run. */
+  readonly text: string
+  /** Some step looks at the value as it was read. */
+  seesValue = false
+  /** At the end of the run no value is what was read. */
+  isValueNew = false
+  readonly #steps: readonly PlainStep[]
+  readonly #isOfHead: boolean
+  /** The record as it came. */
+  readonly #read: string
+  /** What every function takes behind value and key. */
+  readonly #names: string
+  readonly #functions: string[] = []
+  #lines: string[] = []
+  #hasKey = false
+  #isKeyNew = false
+  /** `current` is the record at this step. */
+  #isMade = false
+
+  constructor(steps: readonly PlainStep[], isOfHead: boolean) {
+    this.#steps = steps
+    this.#isOfHead = isOfHead
+    this.#read = isOfHead ? '(record ??= readRecord(batch, offset, mark, held, first, timestamp, headers))' : 'record'
+    this.#names = isOfHead ? 'first, held, timestamp, headers, batch, offset, mark, record' : 'record'
+    const body = this.#body(0)
+    const run = isOfHead
+      ? `(first, held, timestamp, headers, batch, offset, mark) => {\n  let value = first, key, record = null`
+      : '(record) => {\n  let { value } = record, key'
+    this.text = `${this.#functions.join('\n')}\nreturn ${run}\n  ${body}\n}`
+  }
+
+  /** The steps from one on: to the end of the run, or to the loop over what a step gives. */
+  #body(from: number): string {
+    const isKeyNew = this.#isKeyNew
+    const lines: string[] = []
+    this.#lines = lines
+    this.#isMade = false
+    let end = ''
+    let at = from
+    for (; at < this.#steps.length && end === ''; at++) {
+      const step = this.#steps[at]!
+      lines.push(`step = ${at}`)
+      if (step.does === 'manyValues' || step.does === 'manyPairs') {
+        this.#addLoop(at, step.does, step.call)
+        end = 'many'
+      } else this.#add(at, step)
+    }
+    return `if (subscriber.closed) return
+  let current, step = ${from}, isKeyNew = ${String(isKeyNew)}
+  try {
+    ${lines.join('\n    ')}
+  } catch (error) {
+    fail(step, recordAtStep(${this.#read}, isKeyNew, key, value), error)
+    return
+  }
+  ${end === '' ? this.#end() : ''}`
+  }
+
+  #end(): string {
+    const last = this.#isMade ? 'current' : this.#made()
+    if (!this.#isOfHead) return `output.next(${last})`
+    return `try {
+    if (take(batch, mark, headers, timestamp, ${this.#isKeyNew ? 'key, false' : 'held, true'}, value, ${String(!this.isValueNew)}, offset)) return
+  } catch (error) {
+    refuse(${last}, error)
+    return
+  }
+  output.next(${last})`
+  }
+
+  #add(index: number, step: PlainStep): void {
+    if (!('call' in step)) {
+      if (step.does === 'passAll') return
+      this.#needKey()
+      this.#lines.push('if (key === null) return')
+      return
+    }
+    const call = this.#call(index, step.call)
+    if (step.does === 'look') this.#lines.push(call)
+    else if (step.does === 'pass') this.#lines.push(`if (!${call}) return`)
+    else if (step.does === 'refuse') this.#lines.push(`if (${call}) return`)
+    else if (step.does !== 'manyValues' && step.does !== 'manyPairs') this.#change(step.does, call)
+  }
+
+  #change(does: 'newValue' | 'newKey' | 'newPair', call: string): void {
+    this.#isMade = false
+    if (does !== 'newKey') this.isValueNew = true
+    if (does === 'newValue') {
+      this.#lines.push(`value = ${call}`)
+      return
+    }
+    this.#hasKey = this.#isKeyNew = true
+    this.#lines.push(does === 'newKey' ? `key = ${call}` : `{ const [k, v] = ${call}; key = k; value = v }`, 'isKeyNew = true')
+  }
+
+  /** An iterator that throws half-way gives none. The steps behind it take care of what they throw themselves. */
+  #addLoop(index: number, does: 'manyValues' | 'manyPairs', call: UserFunction): void {
+    // Once, not for each.
+    if (this.#looksAtKeyBehind(index)) this.#needKey()
+    const [each, arguments_] = does === 'manyPairs' ? ['[k, v]', 'v, k'] : ['v', 'v, key']
+    this.#lines.push(`const results = ${this.#call(index, call)}`, `for (const ${each} of Array.isArray(results) ? results : [...results]) behind${index}(${arguments_}, ${this.#names})`)
+    this.isValueNew = true
+    if (does === 'manyPairs') this.#hasKey = this.#isKeyNew = true
+    this.#functions.push(`const behind${index} = (value, key, ${this.#names}) => {\n  ${this.#body(index + 1)}\n}`)
+  }
+
+  #looksAtKeyBehind(index: number): boolean {
+    const behind = this.#steps.slice(index + 1)
+    const renewed = behind.findIndex(({ does }) => does === 'newKey' || does === 'newPair' || does === 'manyPairs')
+    return behind.slice(0, renewed < 0 ? behind.length : renewed + 1).some((step) => !('call' in step) ? step.does === 'passKeyed' : argumentsSeen(step.call) > 1)
+  }
+
+  /** With the arguments that the function can look at. */
+  #call(index: number, call: UserFunction): string {
+    const seen = argumentsSeen(call)
+    if (seen > 0 && !this.isValueNew) this.seesValue = true
+    if (seen > 1) this.#needKey()
+    if (seen > 2) this.#needRecord()
+    return `f${index}(${['value', 'key', 'current'].slice(0, seen).join(', ')})`
+  }
+
+  #needKey(): void {
+    if (!this.#hasKey) this.#lines.push(this.#isOfHead ? 'key = held === unread ? held = readKey(batch, mark) : held' : 'key = record.key')
+    this.#hasKey = true
+  }
+
+  #needRecord(): void {
+    if (!this.#isMade) this.#lines.push(`current = ${this.#made()}`)
+    this.#isMade = true
+  }
+
+  #made(): string {
+    if (this.#isKeyNew) return `${this.#read}.with(key, value)`
+    return this.isValueNew ? `${this.#read}.withValue(value)` : this.#read
+  }
+}
+
+const allArguments = 3
+/** An arrow function whose parameters are names or patterns, without defaults and rests: it sees so many arguments, and no `arguments`. */
+const plainArrow = /^(?:async\b\s*)?(?:(?<one>[\w$]+)|\((?<several>[^()=./'"`]*)\))\s*=>/u
+const innermostPattern = /\{[^{}]*\}|\[[^[\]]*\]/gu
+
+/** How many of its arguments a function can look at, as far as its text says. */
+export function argumentsSeen(call: UserFunction): number {
+  const { one, several } = plainArrow.exec(Function.prototype.toString.call(call))?.groups ?? {}
+  if (several === undefined) return one === undefined ? allArguments : 1
+  let names = several
+  for (let outer = names; (outer = names.replaceAll(innermostPattern, 'pattern')) !== names;) names = outer
+  return Math.min(allArguments, names.split(',').filter((name) => name.trim() !== '').length)
+}
