@@ -60,6 +60,7 @@ export class StreamsApp {
   readonly #config: ResolvedConfig
   readonly #listeners = new Set<(state: StreamsState, before: StreamsState) => void>()
   #state: StreamsState = 'CREATED'
+  #isPaused = false
   #threads: AppThreads | null = null
   #stateFiles: UnsyncedDirectory | null = null
   #finished: Promise<void> | null = null
@@ -144,6 +145,7 @@ export class StreamsApp {
         onPartitions: (counts) => { for (const [topic, count] of counts) this.#partitionCounts.set(topic, count) },
       }, asksShutdown),
     })
+    if (this.#isPaused) this.#threads.pause()
   }
 
   /** Starts one more thread, and resolves with its name when it has its first tasks. Needs `topologyModule`. @throws INVALID_CONFIG, CLOSED, what prevents the start: the other threads go on */
@@ -178,6 +180,27 @@ export class StreamsApp {
     if (this.#failure === null) this.#setState('PENDING_SHUTDOWN')
     this.#threads!.stop()
     await this.#finished
+  }
+
+  /**
+   * Lets this instance stand still: from the next turn of its threads on it processes, punctuates and restores nothing, and its
+   * standby stores are not followed. It stays in the group and keeps its StreamTasks, what was processed is committed, global tables go
+   * on, stores can be asked, and `state` stays what it is. Other instances are not told. Before `start`, it begins paused. `caughtUp`
+   * waits meanwhile, and punctuators by the wall clock whose time came are called once after `resume`. Semantics: KIP-834.
+   */
+  pause(): void {
+    this.#isPaused = true
+    this.#threads?.pause()
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#threads?.resume()
+  }
+
+  /** `pause` was called, and `resume` was not; what a thread is at may still go on for a moment. */
+  get isPaused(): boolean {
+    return this.#isPaused
   }
 
   /**

@@ -32,6 +32,7 @@ const loopback = new Set(['127.0.0.1', 'localhost', '::1'])
  *   /topology    text; /topology.svg           /stores/NAME/keys/KEY         the row of a key (?from&to: windows, ?asOf)
  *                                              /stores/NAME/changes          committed changes from now on, as server-sent events
  * ```
+ * But for two: PUT /pause and PUT /resume, which a server for this machine only takes (`app.pause()`).
  * A key that another instance has is answered with a redirect to the `endpoint` that it gave; with `?stale=true` from the copy that
  * is followed here, if there is one. Rows are those of `app.store()`.
  */
@@ -76,21 +77,35 @@ class AppRequests {
   }
 
   async #route(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (request.method !== 'GET') return sendJson(response, 405, { error: 'METHOD_NOT_ALLOWED', message: 'everything here is asked by GET' })
     // A page of the web may make a browser of this machine ask under a name of its own.
     if (this.#isLocal && !loopback.has(hostOf(request))) return sendJson(response, 403, { error: 'FORBIDDEN', message: 'ask this server as localhost' })
     const url = new URL(request.url ?? '/', 'http://localhost')
+    if (request.method === 'PUT' && (url.pathname === '/pause' || url.pathname === '/resume')) return this.#control(response, url.pathname)
+    if (request.method !== 'GET') return sendJson(response, 405, { error: 'METHOD_NOT_ALLOWED', message: 'everything here is asked by GET, but for PUT /pause and PUT /resume' })
     const [first = '', name, kind, ...rest] = url.pathname.split('/').slice(1).map(decodeURIComponent)
     if (first === 'stores' && name !== undefined && name !== '') return this.#store(response, { spec: this.#app.storeSpec(name), kind, rest, url })
     if (name !== undefined) return notFound(response)
     switch (first) {
-      case '': return sendJson(response, 200, { applicationId: this.#app.applicationId, state: this.#app.state, metrics: this.#app.metrics() })
+      case '': return this.#state(response)
       case 'metrics': return send(response, 200, 'text/plain; version=0.0.4; charset=utf-8', await prometheusText(this.#app.metricValues(), this.#app.brokerMetrics()))
       case 'topology': return send(response, 200, 'text/plain; charset=utf-8', this.#app.topology.describe())
       case 'topology.svg': return send(response, 200, 'image/svg+xml', this.#app.topology.describe('svg'))
       case 'stores': return sendJson(response, 200, this.#app.storeMetadata())
       default: return notFound(response)
     }
+  }
+
+  #state(response: ServerResponse): void {
+    const { applicationId, state, isPaused } = this.#app
+    sendJson(response, 200, { applicationId, state, isPaused, metrics: this.#app.metrics() })
+  }
+
+  /** There is no password, so only this machine may: who opened the port to others let them read, and no more. */
+  #control(response: ServerResponse, path: '/pause' | '/resume'): void {
+    if (!this.#isLocal) return sendJson(response, 403, { error: 'FORBIDDEN', message: 'a server that other machines reach takes no such requests: serve at 127.0.0.1, or call app.pause() in the program' })
+    if (path === '/pause') this.#app.pause()
+    else this.#app.resume()
+    this.#state(response)
   }
 
   async #store(response: ServerResponse, question: StoreQuestion): Promise<void> {

@@ -38,6 +38,7 @@ const shutdownPatienceMs = 30_000
  *     a commit: prepare it, seal what it is about; go on, and begin the next one when it has ended
  *     a failure: abort the transaction, roll every task back to the last commit, read again from there
  *     a rebalance (inside read): commit, suspend the tasks; then resume those that stay, restore those that come
+ *     paused (KIP-834): reads nothing and does nothing with what was read, stays a member, and commits what was done before
  *     a new topic that a pattern matches: commit, suspend the tasks, leave and join again
  * ```
  */
@@ -74,16 +75,12 @@ export class StreamThread {
     this.#asksShutdown = options.asksShutdown
     const batchLimits = new Map(options.batchLimits)
     this.#topics = new KnownTopics({ topology, config, partitionCounts, batchLimits, onPartitions })
-    const { broker, clock, acceptableRecoveryLag, onRestore: onProgress } = config
+    const { broker, clock, guarantee, transactionTimeoutMs, acceptableRecoveryLag, onRestore: onProgress } = config
     this.#upkeep = new StoreUpkeep({ broker, clock, acceptableRecoveryLag, onProgress, committed: (partitions) => this.#member!.committed(partitions) })
     this.#output = new TaskOutput({
-      broker: config.broker,
-      guarantee: config.guarantee,
+      broker, guarantee, transactionTimeoutMs, maxBatchBytes, maxInFlightBytes,
       transactionalId: name,
-      transactionTimeoutMs: config.transactionTimeoutMs,
       clientId: `${name}-producer`,
-      maxBatchBytes,
-      maxInFlightBytes,
       batchLimit: (topic) => batchLimits.get(topic) ?? Infinity,
       partitionCount: (topic) => this.#topics.partitionCount(topic),
     })
@@ -211,7 +208,7 @@ export class StreamThread {
     this.#add(result)
     await this.#restore()
     this.#tracing.within(() => this.#process())
-    for (const { task } of this.#running()) {
+    for (const { task } of this.#working()) {
       if (!task.punctuateWallClock(clock.now())) continue
       metrics.punctuations++
       this.#isDirty = true
@@ -220,7 +217,7 @@ export class StreamThread {
     this.#output.check()
     if (this.#isCommitDue()) await this.#commit()
     else if (this.#output.isFull) await this.#underWay.ended().then(() => this.#output.drain())
-    else if (isWaiting(this.#running(), clock.now())) await nextResult(this.#running(), clock, this.#stop.signal)
+    else if (isWaiting(this.#working(), clock.now())) await nextResult(this.#working(), clock, this.#stop.signal)
     await giveWay()
   }
 
@@ -228,15 +225,16 @@ export class StreamThread {
     const member = this.#member!
     const { maxBufferedRecords } = this.#options.config
     if (this.#isBetween) return member.read({ maxBytes: readBytes, maxWaitMs: pollMs, isolation: 'read-committed', signal: this.#stop.signal })
-    const isBusy = this.#upkeep.isBusy || this.#tasks.some(({ task }) => task.hasCallsUnderWay)
+    const isPaused = this.#options.pause.isOn
+    const isBusy = !isPaused && (this.#upkeep.isBusy || this.#tasks.some(({ task }) => task.hasCallsUnderWay))
     const nowMs = this.#options.config.clock.now()
     let maxWaitMs = isBusy ? 0 : this.#idleMs()
     for (const active of this.#tasks) {
-      const isRestoring = this.#upkeep.isRestoring(active.task.taskId)
-      const { paused, open } = active.inputsToRead(isRestoring ? 0 : maxBufferedRecords)
+      const standsStill = isPaused || this.#upkeep.isRestoring(active.task.taskId)
+      const { paused, open } = active.inputsToRead(standsStill ? 0 : maxBufferedRecords)
       member.pause(paused)
       member.resume(open)
-      if (!isRestoring) maxWaitMs = Math.min(maxWaitMs, active.readyInMs(nowMs))
+      if (!standsStill) maxWaitMs = Math.min(maxWaitMs, active.readyInMs(nowMs))
     }
     return member.read({ maxBytes: readBytes, maxWaitMs, isolation: 'read-committed', signal: this.#stop.signal })
   }
@@ -257,6 +255,7 @@ export class StreamThread {
   }
 
   async #restore(): Promise<void> {
+    if (this.#options.pause.isOn) return
     const wasRestored = this.#upkeep.isRestored
     const nowMs = this.#options.config.clock.now()
     await this.#upkeep.slice(this.#running().some((active) => active.readyInMs(nowMs) === 0))
@@ -274,13 +273,12 @@ export class StreamThread {
   #process(): void {
     this.#sendResults()
     const { metrics, config: { clock } } = this.#options
-    const running = this.#running()
+    const working = this.#working()
     const started = clock.monotonic()
-    const deadline = started + sliceMs
-    for (let processed = -1; processed !== 0 && !this.#output.isFull && clock.monotonic() < deadline;) {
+    for (let processed = -1; processed !== 0 && !this.#output.isFull && clock.monotonic() < started + sliceMs;) {
       const now = clock.now()
       processed = 0
-      for (const active of running) {
+      for (const active of working) {
         const count = active.process(recordsPerTurn, now)
         processed += count
         if (active.plan.readsInput) metrics.inputRecords += count
@@ -295,9 +293,14 @@ export class StreamThread {
     return this.#upkeep.isRestored ? this.#tasks : this.#tasks.filter(({ task }) => !this.#upkeep.isRestoring(task.taskId))
   }
 
+  /** Those that may process and punctuate now. */
+  #working(): readonly ActiveTask[] {
+    return this.#options.pause.isOn ? [] : this.#running()
+  }
+
   #sendResults(): void {
     const now = this.#options.config.clock.now()
-    for (const { task } of this.#running()) if (task.sendResults(now)) this.#isDirty = true
+    for (const { task } of this.#working()) if (task.sendResults(now)) this.#isDirty = true
   }
 
   // -------------------------------------------------------------------------------------------- commit and rollback

@@ -14,6 +14,8 @@ export interface ThreadOptions {
   /** `rebalancing` while partitions move or stores are restored. */
   readonly onState: (state: 'rebalancing' | 'running') => void
   readonly onCommit: () => void
+  /** While it is on, the thread stays in the group, and neither processes, punctuates nor restores. */
+  readonly pause: { readonly isOn: boolean }
   /** `partitionCounts` has more, or other ones than before. */
   readonly onPartitions: (counts: ReadonlyMap<string, number>) => void
   /** A thread of the application, in whatever process, asks that all of it ends. */

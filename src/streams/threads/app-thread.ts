@@ -57,6 +57,9 @@ export interface AppThread {
   run(onStarted: () => void): Promise<void>
   /** Processes what it is at, commits, leaves the group. */
   stop(): void
+  /** Processes, punctuates and restores nothing from its next turn on, until `resume`; stays in the group. Also before `run`. */
+  pause(): void
+  resume(): void
   /** Of a worker thread, as of its last commit or rebalance. */
   readonly tasks: readonly TaskSummary[]
   /** As of now; of a worker thread that does not answer at once, as `tasks`. */

@@ -33,6 +33,7 @@ export class AppThreads {
   readonly #stop = new AbortController()
   readonly #stoppedThreads: AppThread[] = []
   #failedThreads = 0
+  #isPaused = false
   #endedMetrics: Readonly<ThreadMetrics> = newThreadMetrics()
   #failure: StreamError | null = null
   /** Not null: somebody waits for the end of all threads. */
@@ -92,6 +93,17 @@ export class AppThreads {
     return slot.thread.name
   }
 
+  /** Also the threads that come later. */
+  pause(): void {
+    this.#isPaused = true
+    for (const { thread } of this.#slots.values()) thread.pause()
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    for (const { thread } of this.#slots.values()) thread.resume()
+  }
+
   /** Lets every thread commit and leave. */
   stop(): void {
     this.#stop.abort()
@@ -125,11 +137,13 @@ export class AppThreads {
   }
 
   #open(index: number, asksShutdown: boolean): AppThread {
-    return this.#options.open(index, (state) => {
+    const thread = this.#options.open(index, (state) => {
       const slot = this.#slots.get(index)
       if (slot !== undefined) slot.state = state
       this.#tellState()
     }, asksShutdown)
+    if (this.#isPaused) thread.pause()
+    return thread
   }
 
   /** Until it is stopped, or fails for good. A thread that died without asking is replaced if the application says so, be it to ask that all ends. */

@@ -16,6 +16,7 @@ export class LocalThread implements AppThread {
   readonly #thread: StreamThread
   readonly #config: ResolvedConfig
   readonly #metrics = newThreadMetrics()
+  readonly #pause = { isOn: false }
   #startedAt = 0
 
   constructor({ events, ...options }: LocalThreadOptions) {
@@ -23,6 +24,7 @@ export class LocalThread implements AppThread {
     this.#thread = new StreamThread({
       ...options,
       metrics: this.#metrics,
+      pause: this.#pause,
       onState: (state) => events.onState(state),
       onCommit: () => events.onCommit(this.#thread.tasks.flatMap(({ inputs }) => inputs)),
       onShutdownAsked: () => events.onShutdownAsked(),
@@ -43,6 +45,14 @@ export class LocalThread implements AppThread {
 
   stop(): void {
     this.#thread.stop()
+  }
+
+  pause(): void {
+    this.#pause.isOn = true
+  }
+
+  resume(): void {
+    this.#pause.isOn = false
   }
 
   get tasks(): readonly TaskSummary[] {

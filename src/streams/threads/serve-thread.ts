@@ -26,11 +26,18 @@ export async function serveStreamThread(load: (module: string) => Promise<unknow
   const data = workerData as StreamThreadData
   const stop = new AbortController()
   let decided = (_decision: FailureDecision) => {}
-  application.on('message', (message: ToStreamThread) => {
-    if (message.kind === 'stop') stop.abort()
-    else decided(message.decision)
-  })
   let thread: LocalThread | null = null
+  let isPaused = false
+  application.on('message', (message: ToStreamThread) => {
+    switch (message.kind) {
+      case 'stop': return stop.abort()
+      case 'pause':
+      case 'resume':
+        isPaused = message.kind === 'pause'
+        return thread?.[message.kind]()
+      case 'decided': return decided(message.decision)
+    }
+  })
   let failure: unknown = null
   try {
     const topology = checkedTopology(await load(data.module), data)
@@ -45,6 +52,7 @@ export async function serveStreamThread(load: (module: string) => Promise<unknow
       onRestore: (progress) => say({ kind: 'restored', progress }),
     }
     thread = await openThread(topology, config, data, say)
+    if (isPaused) thread.pause()
     await runUntil(stop.signal, thread, { topology, data, say })
     await broker.close()
   } catch (error) {

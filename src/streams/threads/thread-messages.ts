@@ -31,7 +31,7 @@ export interface QuestionHandle {
 }
 
 export type ToStreamThread =
-  | { readonly kind: 'stop' }
+  | { readonly kind: 'stop' | 'pause' | 'resume' }
   /** The answer to \`failing\`. */
   | { readonly kind: 'decided'; readonly decision: FailureDecision }
 

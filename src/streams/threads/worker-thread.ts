@@ -37,6 +37,7 @@ export class WorkerThread implements AppThread {
   readonly #line = new QuestionLine()
   #worker: Worker | null = null
   #isStopped = false
+  #isPaused = false
   #tasks: readonly TaskSummary[] = []
   #metrics: ThreadMetrics = newThreadMetrics()
   #values: readonly Metric[] = []
@@ -73,6 +74,7 @@ export class WorkerThread implements AppThread {
     const workerData: StreamThreadData = { name, module, description, config: plainConfig(config), broker: shared.handle, partitionCounts, batchLimits, asksShutdown, questions }
     const worker = new Worker(entry, { name, workerData, execArgv: preloadArguments(process.execArgv), transferList: [...shared.transferList, questions.port], resourceLimits: limitsOf(config) })
     this.#worker = worker
+    if (this.#isPaused) this.pause()
     if (this.#isStopped) this.stop()
     try {
       await this.#outcome(worker, onStarted)
@@ -88,6 +90,16 @@ export class WorkerThread implements AppThread {
   stop(): void {
     this.#isStopped = true
     this.#worker?.postMessage({ kind: 'stop' } satisfies ToStreamThread)
+  }
+
+  pause(): void {
+    this.#isPaused = true
+    this.#worker?.postMessage({ kind: 'pause' } satisfies ToStreamThread)
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#worker?.postMessage({ kind: 'resume' } satisfies ToStreamThread)
   }
 
   metrics(): Readonly<ThreadMetrics> {

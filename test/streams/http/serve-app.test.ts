@@ -82,6 +82,18 @@ describe('an application served over HTTP', () => {
     expect(await get('/stores/numbers/changes')).toMatchObject({ status: 400, body: { message: expect.stringContaining('no changelog') as string } })
   })
 
+  it('lets this machine pause the application, and go on', async () => {
+    const put = async (path: string, at = server) => ((response) => response.json().then((body: unknown) => ({ status: response.status, body })))(await fetch(at.url + path, { method: 'PUT' }))
+    expect(await put('/pause')).toMatchObject({ status: 200, body: { state: 'RUNNING', isPaused: true } })
+    expect(app.isPaused).toBe(true)
+    expect(await put('/resume')).toMatchObject({ status: 200, body: { isPaused: false } })
+    expect(await put('/stores/counts')).toMatchObject({ status: 405 })
+    const open = await serveApp(app, { port: 0, host: '0.0.0.0' })
+    expect(await put('/pause', open)).toMatchObject({ status: 403 })
+    expect(app.isPaused).toBe(false)
+    await open.close()
+  })
+
   it('refuses what it does not have, what is no question, and names that are not its own', async () => {
     expect(await get('/stores/none')).toMatchObject({ status: 400, body: { error: 'INVALID_ARGUMENT' } })
     expect(await get('/else')).toMatchObject({ status: 404 })

@@ -91,6 +91,27 @@ describe('an application with several threads', { timeout: 180_000 }, () => {
     expect(app.metrics()).toMatchObject({ inputRecords: 400, tasks: 0 })
   })
 
+  it('pauses all of them, and those that come later', async () => {
+    const app = appOf()
+    app.pause()
+    await writeWords(manyWords)
+    await app.start()
+    await app.addThread()
+    await sleep(systemClock, 500)
+    expect(app.metrics()).toMatchObject({ inputRecords: 0 })
+    expect(app.state).toBe('RUNNING')
+    app.resume()
+    await app.caughtUp()
+    await expectCounts(10)
+    app.pause()
+    await writeWords(manyWords)
+    await sleep(systemClock, 500)
+    await expectCounts(10)
+    app.resume()
+    await app.caughtUp()
+    await expectCounts(20)
+  })
+
   it('answers questions about stores of all its threads', async () => {
     await writeWords(manyWords)
     const app = appOf()
