@@ -21,6 +21,7 @@ export class InputPartitions {
   readonly #taskId: string
   readonly #sources: readonly SourceNode[]
   readonly #context: TaskContext
+  readonly #seesValues: (source: SourceNode) => boolean
   readonly #queues = new Map<string, RecordQueue>()
   readonly #list: RecordQueue[] = []
   readonly #byTime = new QueuesByTime()
@@ -28,10 +29,12 @@ export class InputPartitions {
   #prepared = new Map<RecordQueue, Committed>()
   #streamTime = -1
 
-  constructor(options: StreamTaskOptions, context: TaskContext) {
+  /** `seesValues`: something looks at the values that come from a source. */
+  constructor(options: StreamTaskOptions, context: TaskContext, seesValues: (source: SourceNode) => boolean) {
     this.#taskId = options.taskId
     this.#sources = options.nodes.filter((node): node is SourceNode => node.kind === 'source')
     this.#context = context
+    this.#seesValues = seesValues
   }
 
   /** Largest timestamp taken from any partition; -1 at first. */
@@ -144,6 +147,7 @@ export class InputPartitions {
       topic,
       partition,
       source,
+      seesValues: () => this.#seesValues(source),
       onDeserializationError: (view, origin, error) => context.continueAfterDeserialization(source, view, origin, error),
       onTimestampError: (record, error) => context.continueAfter(source, record, error),
       onDropped: (reason) => context.dropped(source, reason),

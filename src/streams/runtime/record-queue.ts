@@ -10,6 +10,8 @@ export interface RecordQueueOptions {
   readonly topic: string
   readonly partition: number
   readonly source: SourceNode
+  /** False: nothing looks at a value that can be read, so it need not be. Asked for each batch. */
+  readonly seesValues: () => boolean
   /** A key or value could not be read. True: leave the record out; false: `failure` is thrown. */
   readonly onDeserializationError: (view: RecordView, origin: RecordOrigin, error: unknown) => boolean
   /** The function that takes timestamps threw. True: leave the record out; false: `failure` is thrown. */
@@ -28,6 +30,8 @@ export class RecordQueue {
   readonly #batches: RecordBatch[] = []
   /** The batch that is begun. */
   #batch: InputBatch | null = null
+  /** Values of this batch may be `unread`. */
+  #leavesValues = false
   /** What `head` shows. */
   readonly #next = new RecordHead()
   #hasNext = false
@@ -116,6 +120,7 @@ export class RecordQueue {
         this.#buffered = 0
         return false
       }
+      this.#leavesValues = !this.#options.seesValues()
       this.#batch = { place: this.#place, reader: batch.reader?.() ?? new ViewReader(batch) }
     }
     this.#buffered--
@@ -131,7 +136,7 @@ export class RecordQueue {
     let value: unknown = null
     try {
       key = readKey(reader, source)
-      value = readValue(reader, source)
+      value = this.#leavesValues && reader.isValueReadable?.(source.valueSerde) === true ? unread : readValue(reader, source)
     } catch (error) {
       const origin = new InputOrigin(batch, reader.offset, reader.mark, null, null, headers)
       if (this.#options.onDeserializationError(origin.read, origin, error)) return false
