@@ -1,5 +1,4 @@
 import { ByteRows } from './byte-rows.ts'
-import type { ScratchBytes } from './scratch-bytes.ts'
 
 /**
  * The rows of each key, of a table whose keys have more after that (a time, a number): found with one look-up, whatever
@@ -51,15 +50,7 @@ export class KeyChains {
 
   /** The rows of a key, in the order of their whole keys. */
   rowsOf(key: Uint8Array): readonly number[] {
-    return this.#rowsOfBase(this.#bases.find(key))
-  }
-
-  /** As `rowsOf`, of a key that was written to `key`. */
-  rowsIn(key: ScratchBytes, length: number): readonly number[] {
-    return this.#rowsOfBase(this.#bases.findIn(key, length))
-  }
-
-  #rowsOfBase(base: number): readonly number[] {
+    const base = this.#bases.find(key)
     if (base < 0) return noRows
     const found: number[] = []
     for (let row = this.#first[base]!; row >= 0; row = this.#next[row]!) found.push(row)

@@ -94,17 +94,6 @@ export class MemoryByteStore implements ByteStore {
     return this.#chains.rowsOf(key)
   }
 
-  /** As `rowsOf`, of a key that was written to `key`. */
-  rowsIn(key: ScratchBytes, length: number, suffixBytes: number): readonly number[] {
-    this.#chains ??= new KeyChains(this.#rows, suffixBytes)
-    return this.#chains.rowsIn(key, length)
-  }
-
-  /** For rows from `rowsIn`, to be read where they lie; one without a value is deleted. */
-  get table(): Pick<ByteRows, 'isRow' | 'keyLength' | 'valueLength' | 'page' | 'offset'> {
-    return this.#rows
-  }
-
   /** Of a row from `rowsOf`; null when there is none meanwhile. */
   entryAt(row: number): ByteEntry | null {
     if (!this.#rows.isRow(row)) return null

@@ -187,6 +187,7 @@ function openWindow(spec: StoreSpec, host: StoreHost): OpenStore {
       if (!spec.persistent) segments.store.passBy(start)
       layers.report?.(rowKey, null)
     },
+    onDuplicate: (rowKey, value) => layers.report?.(rowKey, value),
   })
   const store = assemble(spec, layers, view)
   return {
@@ -350,6 +351,7 @@ function openSegments(spec: StoreSpec, host: StoreHost, keys: TimedKeys): Segmen
     segmentMs,
     refuses: spec.persistent ? 'segment' : 'row',
     byTime: spec.timeOrdered ?? false,
+    duplicates: spec.retainDuplicates ?? false,
     onExpired: () => host.expired(spec),
   })
   return { store, timeOf: (key) => keys.timeOf(key), segmentOf: (time) => Math.floor(time / segmentMs), byTime: (key) => keys.byTime(key), wipe: disk && (() => store.wipe()) }
@@ -374,7 +376,8 @@ function rowSerde(spec: StoreSpec): Serde<unknown> {
 function copyingSerde(serde: Serde<unknown>): Serde<unknown> {
   const scratch = new ScratchBytes()
   const deserializeRange = (bytes: Uint8Array, start: number, end: number) => deserializeCopy(serde, bytes, start, end)
-  return { serialize: (value) => scratch.of(serde, value), deserialize: (bytes) => deserializeRange(bytes, 0, bytes.length), deserializeRange }
+  const serializeInto = serde.serializeInto && ((value: unknown, bytes: Uint8Array, at: number) => serde.serializeInto!(value, bytes, at))
+  return { serialize: (value) => scratch.of(serde, value), deserialize: (bytes) => deserializeRange(bytes, 0, bytes.length), deserializeRange, ...(serializeInto && { serializeInto }) }
 }
 
 function isTimestamped(spec: StoreSpec): boolean {

@@ -1,16 +1,24 @@
-import type { ByteRows } from './byte-rows.ts'
+/** A table of rows that have numbers and keys. */
+export interface KeyedTable {
+  /** A copy of the key. */
+  key(row: number): Uint8Array
+  /** Below 0, 0 or above: the key of the row is before, equal to or after `key`, byte by byte. */
+  compareKey(row: number, key: Uint8Array): number
+  /** As `compareKey`, of two rows. */
+  compareRows(row: number, other: number): number
+}
 
 /**
  * Row numbers of a table in the order of their keys, for range scans: blocks of at most 256 rows, so that an insert moves a
  * few and never all. A scan goes on from its last key when the set changed under it.
  */
 export class OrderedRows {
-  readonly #rows: ByteRows
+  readonly #rows: KeyedTable
   readonly #blocks: number[][] = []
   #version = 0
 
   /** `members` of the table `rows`; later ones are added one by one, and deleted before they are removed from the table. */
-  constructor(rows: ByteRows, members: readonly number[]) {
+  constructor(rows: KeyedTable, members: readonly number[]) {
     this.#rows = rows
     const sorted = members.toSorted((a, b) => rows.compareRows(a, b))
     for (let start = 0; start < sorted.length; start += fillOfNewBlock) this.#blocks.push(sorted.slice(start, start + fillOfNewBlock))

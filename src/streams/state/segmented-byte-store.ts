@@ -1,10 +1,13 @@
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
 import type { ByteRows } from './byte-rows.ts'
 import { beginsWith, readInt64 } from './bytes.ts'
+import { DuplicateRows } from './duplicate-rows.ts'
 import { LmdbByteStore } from './lmdb-byte-store.ts'
 import { MemoryByteStore } from './memory-byte-store.ts'
 import { timeBound } from './store-keys.ts'
 import type { TimedKeys } from './store-keys.ts'
+import type { ScratchBytes } from './scratch-bytes.ts'
+import type { WindowCursor } from './window-cursor.ts'
 
 export interface SegmentedOptions {
   readonly keys: TimedKeys
@@ -15,13 +18,16 @@ export interface SegmentedOptions {
   readonly refuses: 'row' | 'segment'
   /** Keeps a second order, by time, from the first row on; otherwise it is made by the first scan that needs it. */
   readonly byTime: boolean
+  /** Keys are those of windows of which there may be many of one key and start. */
+  readonly duplicates: boolean
   /** A row was refused. */
   readonly onExpired: () => void
   /** Absent: rows are in memory. */
   readonly disk?: SegmentsOnDisk
 }
 
-type Rows = MemoryByteStore | LmdbByteStore
+type RowsInMemory = MemoryByteStore | DuplicateRows
+type Rows = RowsInMemory | LmdbByteStore
 
 /** Where segments are that outlive the process, and how far time had come. */
 export interface SegmentsOnDisk {
@@ -40,7 +46,7 @@ interface Segment {
 
 /** What the next commit is about, when more has been changed since. */
 interface Sealed {
-  readonly tables: readonly MemoryByteStore[]
+  readonly tables: readonly RowsInMemory[]
   readonly observedTime: number
   /** As `#dropped`. */
   readonly dropped: ReadonlyMap<number, Segment>
@@ -72,6 +78,11 @@ export class SegmentedByteStore implements ByteStore {
 
   get isInMemory(): boolean {
     return this.#options.disk === undefined
+  }
+
+  /** True: `addDuplicate` and `walk` may be used. */
+  get hasDuplicatesInMemory(): boolean {
+    return this.#options.duplicates && this.isInMemory
   }
 
   /** The oldest time that is in retention. */
@@ -106,8 +117,8 @@ export class SegmentedByteStore implements ByteStore {
     const segment = this.#segmentToPut(readInt64(table.page(row), table.offset(row) + table.keyLength(row) - keys.suffixBytes))
     if (segment === null) return
     const { rows, times } = segment
-    if (rows instanceof LmdbByteStore) rows.put(table.key(row), table.value(row))
-    else rows.putRow(table, row)
+    if (rows instanceof MemoryByteStore) rows.putRow(table, row)
+    else rows.put(table.key(row), table.value(row))
     times?.put(keys.byTime(table.key(row)), table.valueLength(row) < 0 ? null : nothing)
   }
 
@@ -117,6 +128,14 @@ export class SegmentedByteStore implements ByteStore {
     if (!this.#isRefused(time)) return this.#segmentFor(this.#segmentOf(time))
     this.#options.onExpired()
     return null
+  }
+
+  /** As `put`, of a row among duplicates in memory, whose whole key and value were written to `key` and `value`; `keyLength` is what start and number follow. */
+  addDuplicate(key: ScratchBytes, keyLength: number, start: number, number: number, value: ScratchBytes, valueLength: number): void {
+    const segment = this.#segmentToPut(start)
+    if (segment === null) return
+    if (segment.rows instanceof DuplicateRows) segment.rows.add(key, keyLength, start, number, value, valueLength)
+    segment.times?.put(this.#options.keys.byTime(key.first(keyLength + this.#options.keys.suffixBytes)), nothing)
   }
 
   /** A row of that time that is not kept moves time all the same, and counts when it comes too late. */
@@ -147,7 +166,7 @@ export class SegmentedByteStore implements ByteStore {
     const from = Math.max(fromTime, this.firstVisibleTime)
     for (const { rows } of this.#between(from, toTime, reverse)) {
       if (rows instanceof LmdbByteStore) continue
-      const found = rows.rowsOf(base, keys.suffixBytes)
+      const found = rows instanceof DuplicateRows ? rows.rowsOf(base) : rows.rowsOf(base, keys.suffixBytes)
       for (let index = 0; index < found.length; index++) {
         const entry = rows.entryAt(found[reverse ? found.length - 1 - index : index]!)
         if (entry === null) continue
@@ -158,9 +177,13 @@ export class SegmentedByteStore implements ByteStore {
     }
   }
 
-  /** The segments that may have visible rows with such times, the oldest first. Only where rows are in memory. */
-  segmentsBetween(fromTime: number, toTime: number): readonly MemoryByteStore[] {
-    return this.#between(Math.max(fromTime, this.firstVisibleTime), toTime, false).map(({ rows }) => rows as MemoryByteStore)
+  /** Adds to the walk the visible rows of the cursor's key with a time from `fromTime` to `toTime`, the oldest first. Only of duplicates in memory. */
+  walk<V>(cursor: WindowCursor<V>, keyLength: number, fromTime: number, toTime: number): void {
+    const from = Math.max(fromTime, this.firstVisibleTime)
+    const first = this.#segmentOf(from)
+    const last = this.#segmentOf(toTime)
+    if (last - first <= this.#segments.size) for (let id = first; id <= last; id++) walkSegment(this.#segments.get(id), cursor, keyLength, from, toTime)
+    else for (const segment of this.#between(from, toTime, false)) walkSegment(segment, cursor, keyLength, from, toTime)
   }
 
   /** All rows with a time from `fromTime` to `toTime`, inclusive, in the order of time and then of key; also those out of retention that are still there. */
@@ -190,8 +213,8 @@ export class SegmentedByteStore implements ByteStore {
 
   /** What changes from now on is not for the next commit, but for the one after it. Only where rows are in memory. */
   seal(): void {
-    const tables: MemoryByteStore[] = []
-    this.#eachSegment((table) => tables.push(table as MemoryByteStore))
+    const tables: RowsInMemory[] = []
+    this.#eachSegment((table) => tables.push(table as RowsInMemory))
     for (const table of tables) table.seal()
     this.#sealed = { tables, observedTime: this.#observedTime, dropped: this.#dropped }
     this.#dropped = new Map()
@@ -273,8 +296,8 @@ export class SegmentedByteStore implements ByteStore {
   }
 
   #open(id: number): Segment {
-    const { disk, byTime } = this.#options
-    return { rows: disk?.open(id) ?? new MemoryByteStore(), times: byTime ? (disk?.openOrder(id) ?? new MemoryByteStore()) : null }
+    const { disk, byTime, duplicates } = this.#options
+    return { rows: disk?.open(id) ?? (duplicates ? new DuplicateRows() : new MemoryByteStore()), times: byTime ? (disk?.openOrder(id) ?? new MemoryByteStore()) : null }
   }
 
   #between(fromTime: number, toTime: number, reverse: boolean): readonly Segment[] {
@@ -294,6 +317,10 @@ export class SegmentedByteStore implements ByteStore {
       if (times !== null) visit(times)
     }
   }
+}
+
+function walkSegment<V>(segment: Segment | undefined, cursor: WindowCursor<V>, keyLength: number, from: number, to: number): void {
+  if (segment !== undefined && segment.rows instanceof DuplicateRows) cursor.add(segment.rows, keyLength, from, to)
 }
 
 function wipe({ rows, times }: Segment): void {

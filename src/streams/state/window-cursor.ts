@@ -1,8 +1,7 @@
 import { deserializeCopy } from '../../core/index.ts'
 import type { Serde } from '../../core/index.ts'
-import type { MemoryByteStore } from './memory-byte-store.ts'
+import type { DuplicateRows } from './duplicate-rows.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
-import { windowStartIn, windowSuffix } from './store-keys.ts'
 import type { WindowValue } from './window-store.ts'
 
 /**
@@ -15,30 +14,37 @@ export class WindowCursor<V> {
   start = -1
   /** For the store: the key that is walked. */
   readonly key = new ScratchBytes()
-  #segments: readonly MemoryByteStore[] = noSegments
-  #keyLength = 0
-  #from = 0
-  #to = 0
+  /** Those that have rows of the key, in their order; each ends in `#rows` where `#ends` says. None is taken out, so that no array changes its length. */
+  readonly #segments: DuplicateRows[] = []
+  readonly #ends: number[] = []
+  #segmentCount = 0
+  readonly #rows: number[] = []
   #valueSerde: Serde<V> | null = null
   /** Where rows cannot be reached so: those that `fetch` gives. */
   #fetched: Iterator<WindowValue<V>> | null = null
   #value: V | null = null
   #segment = 0
-  #rows: readonly number[] = noRows
+  #end = 0
   #next = 0
   #row = -1
 
-  /** For the store: the key stands in `key`. */
-  walk(segments: readonly MemoryByteStore[], keyLength: number, from: number, to: number, valueSerde: Serde<V>): void {
+  /** For the store: begins a walk, over no segment yet. */
+  begin(valueSerde: Serde<V>): void {
     this.#fetched = null
-    this.#segments = segments
-    this.#keyLength = keyLength
-    this.#from = from
-    this.#to = to
     this.#valueSerde = valueSerde
     this.#segment = 0
-    this.#rows = noRows
+    this.#segmentCount = 0
+    this.#end = 0
     this.#next = 0
+  }
+
+  /** For the store: adds to the walk the rows of the key in `key`, in a segment that follows those before. */
+  add(segment: DuplicateRows, keyLength: number, from: number, to: number): void {
+    const end = segment.collect(this.key, keyLength, from, to, this.#rows, this.#end)
+    if (end === this.#end) return
+    this.#segments[this.#segmentCount] = segment
+    this.#ends[this.#segmentCount++] = end
+    this.#end = end
   }
 
   /** For the store: `rows` instead of a walk. */
@@ -49,31 +55,19 @@ export class WindowCursor<V> {
   /** To the next row; false when there is none. */
   move(): boolean {
     if (this.#fetched !== null) return this.#moveFetched(this.#fetched)
-    for (;;) {
-      if (this.#next === this.#rows.length) {
-        if (this.#segment === this.#segments.length) return false
-        this.#rows = this.#segments[this.#segment++]!.rowsIn(this.key, this.#keyLength, windowSuffix)
-        this.#next = 0
-        continue
-      }
-      const row = this.#rows[this.#next++]!
-      const { table } = this.#segments[this.#segment - 1]!
-      if (!table.isRow(row) || table.valueLength(row) < 0) continue
-      const start = windowStartIn(table.page(row), table.offset(row) + this.#keyLength)
-      if (start < this.#from || start > this.#to) continue
-      this.#row = row
-      this.start = start
-      return true
-    }
+    if (this.#next === this.#end) return false
+    if (this.#next === this.#ends[this.#segment]) this.#segment++
+    this.#row = this.#rows[this.#next++]!
+    this.start = this.#segments[this.#segment]!.startOf(this.#row)
+    return true
   }
 
   /** Of the row that `move` came to; decoded for each who asks. */
   get value(): V {
     if (this.#fetched !== null) return this.#value as V
-    const { table } = this.#segments[this.#segment - 1]!
-    const row = this.#row
-    const at = table.offset(row) + table.keyLength(row)
-    return deserializeCopy(this.#valueSerde!, table.page(row), at, at + table.valueLength(row))
+    const segment = this.#segments[this.#segment]!
+    const at = segment.valueAt(this.#row)
+    return deserializeCopy(this.#valueSerde!, segment.page(this.#row), at, at + segment.valueLength(this.#row))
   }
 
   #moveFetched(rows: Iterator<WindowValue<V>>): boolean {
@@ -84,6 +78,3 @@ export class WindowCursor<V> {
     return true
   }
 }
-
-const noRows: readonly number[] = []
-const noSegments: readonly MemoryByteStore[] = []

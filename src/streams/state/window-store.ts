@@ -5,6 +5,7 @@ import { beginsWith, keyAfter } from './bytes.ts'
 import type { KeyValue } from './key-value-store.ts'
 import { KeyedRows } from './keyed-rows.ts'
 import type { SegmentedByteStore } from './segmented-byte-store.ts'
+import { ScratchBytes } from './scratch-bytes.ts'
 import { scanOf, windowsOfKey, windowsOfKeys } from './store-key-ranges.ts'
 import type { StoreNumber } from './store-place.ts'
 import type { WindowCursor } from './window-cursor.ts'
@@ -49,6 +50,8 @@ export interface WindowStoreOptions<K, V> {
   readonly sequence: StoreNumber
   /** Where duplicates are kept: null was put, which takes a number and stands in the changelog, but not in the store. */
   readonly onNothing: (rowKey: Uint8Array, start: number) => void
+  /** Where duplicates are kept in memory without a cache: what the changelog does with a row that was put. */
+  readonly onDuplicate: (rowKey: Uint8Array, value: Uint8Array) => void
 }
 
 /** Values by key and window start. */
@@ -57,6 +60,9 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
   readonly #segments: SegmentedByteStore
   readonly #options: WindowStoreOptions<K, V>
   readonly #rows: KeyedRows<V>
+  readonly #value = new ScratchBytes()
+  /** Rows go straight to the segments, and are read where they lie. */
+  readonly #addsDuplicates: boolean
   // A read-modify-write asks for the same row twice.
   #lastKey: unknown = none
   #lastStart = -1
@@ -69,21 +75,35 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
     this.#segments = segments
     this.#options = options
     this.#rows = new KeyedRows(bytes, options.valueSerde)
+    this.#addsDuplicates = !options.cached && segments.hasDuplicatesInMemory
   }
 
   /** null deletes (and does nothing where duplicates are kept). */
   put(key: K, value: V | null, start: number): void {
     if (this.#options.retainDuplicates) {
-      const { sequence } = this.#options
-      sequence.value = (sequence.value + 1) & 0x7fff_ffff
-      const rowKey = this.#rows.key.first(this.#writeRowKey(key, start, sequence.value))
-      if (value === null) this.#options.onNothing(rowKey, start)
-      else this.#bytes.put(rowKey, this.#options.valueSerde.serialize(value))
+      this.#putDuplicate(key, value, start)
       return
     }
     // Not only when the cache brings it: how large caches are must not show in what is found.
     if (this.#options.cached) this.#segments.notice(start)
     this.#rows.put(this.#writeRowKey(key, start, 0), value)
+  }
+
+  #putDuplicate(key: K, value: V | null, start: number): void {
+    const { sequence } = this.#options
+    sequence.value = (sequence.value + 1) & 0x7fff_ffff
+    const length = this.#writeRowKey(key, start, sequence.value)
+    const rowKey = this.#rows.key.first(length)
+    if (value === null) {
+      this.#options.onNothing(rowKey, start)
+      return
+    }
+    const valueLength = this.#value.write(this.#options.valueSerde, value, 0)
+    const bytes = this.#value.first(valueLength)
+    if (this.#addsDuplicates) {
+      this.#segments.addDuplicate(this.#rows.key, length - windowSuffix, start, sequence.value, this.#value, valueLength)
+      this.#options.onDuplicate(rowKey, bytes)
+    } else this.#bytes.put(rowKey, bytes)
   }
 
   /** A restored row had this key: later duplicates must not meet it. */
@@ -116,12 +136,12 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
   /** Puts the cursor before the rows of `fetch`. */
   seek(cursor: WindowCursor<V>, key: K, from: number, to: number): void {
     const segments = this.#segments
-    if (this.#options.cached || !segments.isInMemory) {
+    if (!this.#addsDuplicates) {
       cursor.follow(this.#ofKey(key, from, to, false))
       return
     }
-    const fromTime = Math.max(0, from, segments.firstNoticedTime, segments.firstVisibleTime)
-    cursor.walk(segments.segmentsBetween(fromTime, to), cursor.key.write(this.#options.keySerde, key, 0), fromTime, to, this.#options.valueSerde)
+    cursor.begin(this.#options.valueSerde)
+    segments.walk(cursor, cursor.key.write(this.#options.keySerde, key, 0), Math.max(0, from), to)
   }
 
   fetchRange(keyFrom: K | null, keyTo: K | null, from: number, to: number): Iterable<KeyValue<Windowed<K>, V>> {
