@@ -44,7 +44,7 @@ const steps: Readonly<Record<string, (stream: Texts) => Texts>> = {
   none: (stream) => stream.mapValues((value) => (value === null || value.length < 3 ? null : value)),
   rekey: (stream) => stream.selectKey((value, key): string | null => `${value?.slice(0, 2) ?? ''}${key?.length ?? 'null'}`),
   swap: (stream) => stream.map((value, key): [string | null, string | null] => [value ?? 'none', key]),
-  constant: (stream) => stream.mapValues(() => 'c'),
+  constant: (stream) => stream.mapValues((): string | null => 'c'),
   noValue: (stream) => stream.mapValues((): string | null => { throw new Error('no value') }),
   words: (stream) => stream.flatMapValues((value): (string | null)[] => (value ?? 'n u l l').split('a')),
   wordsByKey: (stream) => stream.flatMapValues((value, key, { offset }) => new Set([key, value, `${offset}`])),
