@@ -25,6 +25,11 @@ export class AsyncWork {
     this.#sources.delete(source)
   }
 
+  /** No operator's functions wait. */
+  get isEmpty(): boolean {
+    return this.#sources.size === 0
+  }
+
   get isFull(): boolean {
     if (this.#sources.size === 0) return false
     for (const source of this.#sources) if (source.isFull) return true

@@ -85,8 +85,8 @@ export class ActiveTask {
   process(limit: number, nowMs: number): number {
     const { task } = this
     const isSingle = this.#inputList.length === 1
-    let count = 0
-    while (count < limit && (isSingle || this.readyInMs(nowMs) === 0) && task.process(nowMs)) {
+    let count = isSingle ? task.processMany(limit, nowMs) : 0
+    while (!isSingle && count < limit && this.readyInMs(nowMs) === 0 && task.process(nowMs)) {
       count++
       if (this.#isEnforced) this.#enforcedRecords++
     }

@@ -76,6 +76,17 @@ export class InputPartitions {
     if (timestamp > this.#streamTime) this.#streamTime = timestamp
   }
 
+  /** The queue that has a record, where no other has one; else null. */
+  get alone(): RecordQueue | null {
+    return this.#byTime.count === 1 ? this.#byTime.first : null
+  }
+
+  /** The head of a queue that is alone was passed by. */
+  passedAlone(queue: RecordQueue, timestamp: number): void {
+    if (timestamp > this.#streamTime) this.#streamTime = timestamp
+    if (queue.head === null) this.#byTime.removeFirst()
+  }
+
   resume(partition: CommittedOffset, partitionTime: number): void {
     const queue = this.#queueOf(partition)
     queue.partitionTime = partitionTime

@@ -157,6 +157,43 @@ export class StreamTask {
     return true
   }
 
+  /** As `process`, for up to `limit` records; answers how many. */
+  processMany(limit: number, nowMs: number): number {
+    let count = 0
+    while (count < limit) {
+      const alone = this.#processAlone(limit - count, nowMs)
+      count += alone
+      if (alone > 0) continue
+      if (!this.process(nowMs)) break
+      count++
+    }
+    return count
+  }
+
+  /** Records of an input whose like need not be made, while no other input has any: for these the next one is known without a choice. 0: it is not so. */
+  #processAlone(limit: number, nowMs: number): number {
+    const queue = this.#inputs.alone
+    if (this.#failure !== null || queue === null || queue !== this.#lastQueue || this.#lastRun === null || !this.#context.asyncWork.isEmpty) return 0
+    const run = this.#lastRun
+    const inputs = this.#inputs
+    const context = this.#context
+    let count = 0
+    try {
+      for (let head = queue.head; head !== null && count < limit && this.#failure === null; head = queue.head) {
+        const { value, key, timestamp, headers, batch, offset, mark } = head
+        queue.pass()
+        inputs.passedAlone(queue, timestamp)
+        context.beginHead(nowMs, inputs.streamTime)
+        run(value, key, timestamp, headers, batch!, offset, mark)
+        count++
+      }
+    } catch (error) {
+      this.#failure ??= error
+    }
+    if (this.#failure !== null) throw this.#failure
+    return count
+  }
+
   #processRecord(queue: RecordQueue, nowMs: number): void {
     const record = this.#inputs.take(queue)
     this.#context.begin(record, nowMs, this.#inputs.streamTime)
