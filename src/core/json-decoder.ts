@@ -17,4 +17,9 @@ export class JsonDecoder {
     this.#shapes.learn(bytes, start, end)
     return value
   }
+
+  /** True: `decode` gives a value, and not null; nothing is made of these bytes. False says nothing. */
+  accepts(bytes: Uint8Array, start: number, end: number, view: DataView): boolean {
+    return this.#shapes.accepts(bytes, start, end, view)
+  }
 }

@@ -38,10 +38,23 @@ const maxDepth = 8
  */
 export function shapeReader(sample: string, { exactIntegers = false }: ShapeReaderOptions = {}): ShapeReader | null {
   if (sample.length > maxShapeLength) return null
-  const source = new ReaderSource(sample).build()
+  const source = new ShapeSource(sample, reading).build()
   // The source holds nothing of the sample but character codes, and member names as JSON writes them.
   const make = source === null ? null : runTimeCode(source, ['notThisShape', 'textOf', 'readNumber', 'numberOf', 'plain'])
   return make === null ? null : (make(notThisShape, latin1Of, numberEnd, exactIntegers ? exactNumber : Number, plainJsonCharacters) as ShapeReader)
+}
+
+/**
+ * True: bytes[start, end) are JSON of that shape, so that `ShapeReader` and JSON.parse take them; false says nothing. For values that nobody looks at: no
+ * object, no string and no number is made. `view` shows the same bytes.
+ */
+export type ShapeTest = (bytes: Uint8Array, start: number, end: number, view: DataView) => boolean
+
+/** As `shapeReader`, of a sample for which that was not null; null too for one that is null as a whole, which is no value. */
+export function shapeTest(sample: string): ShapeTest | null {
+  const source = sample.trim() === 'null' ? null : new ShapeSource(sample, testing).build()
+  const make = source === null ? null : runTimeCode(source, ['numberEndIn', 'plain'])
+  return make === null ? null : (make(numberEndIn, plainJsonCharacters) as ShapeTest)
 }
 
 /** A function made of source text, for what is called once for each record; null where no code may be made at run time. */
@@ -53,9 +66,20 @@ export function runTimeCode(source: string, parameters: readonly string[]): ((..
   }
 }
 
-/** Writes the source of a reader while it goes over the sample. */
-class ReaderSource {
+/** The statements that a function has for the parts of a shape; `p` is where they begin, and where the next begins after them. */
+interface ShapeStatements {
+  readonly literal: (text: string) => string
+  readonly string: (value: string) => string
+  readonly boolean: (value: string) => string
+  readonly number: (value: string) => string
+  /** `value`: the expression that makes what was read. */
+  readonly whole: (statements: string, value: string) => string
+}
+
+/** Writes the source of a function while it goes over the sample. */
+class ShapeSource {
   readonly #sample: string
+  readonly #statements: ShapeStatements
   #at = 0
   #values = 0
   /**
@@ -66,8 +90,9 @@ class ReaderSource {
   /** Characters since the last value, which every text must have there. */
   #literal = ''
 
-  constructor(sample: string) {
+  constructor(sample: string, statements: ShapeStatements) {
     this.#sample = sample
+    this.#statements = statements
   }
 
   build(): string | null {
@@ -76,7 +101,7 @@ class ReaderSource {
     if (value === null) return null
     this.#space()
     this.#flushLiteral()
-    return `return (b, start, end, t, from, w) => {\nlet p = start, e = 0, c = 0\n${this.#lines.join('\n')}\nreturn p === end ? ${value} : notThisShape\n}`
+    return this.#statements.whole(this.#lines.join('\n'), value)
   }
 
   /** The expression that makes the object, or null. */
@@ -127,38 +152,23 @@ class ReaderSource {
     return value
   }
 
-  /**
-   * With an escape, a control character or one that is not ASCII the string is JSON.parse's. In a word of four bytes the highest bit
-   * of one is set, or a subtraction sets it, at the first that is none of a plain string's: by the quotation mark at the latest.
-   */
   #string(value: string): void {
     this.#take()
     this.#flushLiteral()
-    this.#lines.push(
-      'e = p; if (w) for (; e + 4 <= end; e += 4) { c = w.getInt32(e, true); if (((c | (c - 0x20202020) | ((c ^ 0x22222222) - 0x01010101) | ((c ^ 0x5c5c5c5c) - 0x01010101)) & 0x80808080) !== 0) break }',
-      'for (; plain[b[e]] === 1; e++);',
-      `if (b[e] !== 34 || e >= end) return notThisShape; ${withText}; const ${value} = t.substring(p - from, e - from); p = e`,
-    )
+    this.#lines.push(this.#statements.string(value))
     while (this.#sample[this.#at] !== '"') this.#at += this.#sample[this.#at] === '\\' ? 2 : 1
     this.#take()
   }
 
   #boolean(value: string, sample: boolean): void {
     this.#flushLiteral()
-    const isText = (text: string) => Array.from(text, (character, index) => `b[p + ${index}] === ${character.charCodeAt(0)}`).join(' && ')
-    this.#lines.push(`const ${value} = b[p] === 116; if (!(${value} ? ${isText('true')} : ${isText('false')})) return notThisShape; p += ${value} ? 4 : 5`)
+    this.#lines.push(this.#statements.boolean(value))
     this.#at += sample ? 4 : 5
   }
 
   #number(value: string): void {
     this.#flushLiteral()
-    this.#lines.push(
-      `let ${value} = 0; for (e = p; (c = b[e]) >= 48 && c <= 57; e++) ${value} = ${value} * 10 + (c - 48)`,
-      // A sign, a fraction, an exponent, a leading zero, or too long to be exact: by the grammar.
-      'if (e === p || e - p > 15 || c === 46 || c === 69 || c === 101 || (e - p > 1 && b[p] === 48)) {',
-      `${withText}; e = readNumber(t, p - from); if (e < 0) return notThisShape; ${value} = numberOf(t.substring(p - from, e)); if (${value} !== ${value}) return notThisShape; e += from }`,
-      'p = e',
-    )
+    this.#lines.push(this.#statements.number(value))
     this.#at = numberEnd(this.#sample, this.#at)
   }
 
@@ -171,12 +181,58 @@ class ReaderSource {
   }
 
   #flushLiteral(): void {
-    const { length } = this.#literal
-    if (length === 0) return
-    const differs = Array.from(this.#literal, (character, index) => `b[p + ${index}] !== ${character.charCodeAt(0)}`)
-    this.#lines.push(`if (${differs.join(' || ')}) return notThisShape; p += ${length}`)
+    if (this.#literal.length === 0) return
+    this.#lines.push(this.#statements.literal(this.#literal))
     this.#literal = ''
   }
+}
+
+function isText(text: string): string {
+  return Array.from(text, (character, index) => `b[p + ${index}] === ${character.charCodeAt(0)}`).join(' && ')
+}
+
+/**
+ * With an escape, a control character or one that is not ASCII the string is JSON.parse's. In a word of four bytes the highest bit
+ * of one is set, or a subtraction sets it, at the first that is none of a plain string's: by the quotation mark at the latest.
+ */
+const wordsOfString = 'for (; e + 4 <= end; e += 4) { c = w.getInt32(e, true); if (((c | (c - 0x20202020) | ((c ^ 0x22222222) - 0x01010101) | ((c ^ 0x5c5c5c5c) - 0x01010101)) & 0x80808080) !== 0) break }'
+const digits = '(c = b[e]) >= 48 && c <= 57'
+/** A sign, a fraction, an exponent, a leading zero, or too long to be exact: by the grammar. */
+const isNoShortInteger = 'e === p || e - p > 15 || c === 46 || c === 69 || c === 101 || (e - p > 1 && b[p] === 48)'
+
+const reading: ShapeStatements = {
+  literal: (text) => `if (!(${isText(text)})) return notThisShape; p += ${text.length}`,
+  string: (value) => `e = p; if (w) ${wordsOfString}
+for (; plain[b[e]] === 1; e++);
+if (b[e] !== 34 || e >= end) return notThisShape; ${withText}; const ${value} = t.substring(p - from, e - from); p = e`,
+  boolean: (value) => `const ${value} = b[p] === 116; if (!(${value} ? ${isText('true')} : ${isText('false')})) return notThisShape; p += ${value} ? 4 : 5`,
+  number: (value) => `let ${value} = 0; for (e = p; ${digits}; e++) ${value} = ${value} * 10 + (c - 48)
+if (${isNoShortInteger}) {
+${withText}; e = readNumber(t, p - from); if (e < 0) return notThisShape; ${value} = numberOf(t.substring(p - from, e)); if (${value} !== ${value}) return notThisShape; e += from }
+p = e`,
+  whole: (statements, value) => `return (b, start, end, t, from, w) => {\nlet p = start, e = 0, c = 0\n${statements}\nreturn p === end ? ${value} : notThisShape\n}`,
+}
+
+/** As `reading`, with nothing made. */
+const testing: ShapeStatements = {
+  literal: (text) => `if (p + ${text.length} > end || !(${isTextByWords(text)})) return false; p += ${text.length}`,
+  string: () => `e = p; ${wordsOfString}
+for (; plain[b[e]] === 1; e++);
+if (b[e] !== 34 || e >= end) return false; p = e`,
+  boolean: () => `if (${isText('true')}) p += 4; else if (${isText('false')}) p += 5; else return false`,
+  number: () => `for (e = p; ${digits}; e++);
+if (${isNoShortInteger}) { e = numberEndIn(b, p, end); if (e < 0) return false }
+p = e`,
+  whole: (statements) => `return (b, start, end, w) => {\nlet p = start, e = 0, c = 0\n${statements}\nreturn p === end\n}`,
+}
+
+/** Four bytes at a time, which are there. */
+function isTextByWords(text: string): string {
+  const whole = text.length & ~3
+  const codeAt = (index: number) => text.charCodeAt(index)
+  const words = Array.from({ length: whole >> 2 }, (_, word) => `w.getInt32(p + ${4 * word}, true) === ${codeAt(4 * word) | (codeAt(4 * word + 1) << 8) | (codeAt(4 * word + 2) << 16) | (codeAt(4 * word + 3) << 24)}`)
+  const others = Array.from(text.slice(whole), (character, index) => `b[p + ${whole + index}] === ${character.charCodeAt(0)}`)
+  return [...words, ...others].join(' && ')
 }
 
 const withText = 'if (!t) { t = textOf(b, start, end); from = start }'
@@ -188,6 +244,15 @@ function numberEnd(text: string, at: number): number {
 }
 
 const numberPattern = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
+
+/** As `numberEnd`, of bytes before `end`. */
+function numberEndIn(bytes: Uint8Array, at: number, end: number): number {
+  const length = numberEnd(latin1Of(bytes, at, Math.min(end, at + longestNumber)), 0)
+  return length < 0 || length === longestNumber ? -1 : at + length
+}
+
+/** Characters of a number that are looked at. */
+const longestNumber = 64
 
 /** NaN, which no JSON number is, for integers that may be inexact. */
 function exactNumber(text: string): number {

@@ -1,5 +1,5 @@
-import { maxShapeLength, notThisShape, shapeReader } from './json-shape.ts'
-import type { ShapeReader, ShapeReaderOptions } from './json-shape.ts'
+import { maxShapeLength, notThisShape, shapeReader, shapeTest } from './json-shape.ts'
+import type { ShapeReader, ShapeReaderOptions, ShapeTest } from './json-shape.ts'
 import { latin1Of } from './text-bytes.ts'
 
 /** Shapes that are known at a time; a topic with more takes JSON.parse for the rest. */
@@ -10,11 +10,18 @@ const maxLearned = 32
 const patience = 16
 const maxPause = 65_536
 
+interface Shape {
+  readonly sample: string
+  readonly reader: ShapeReader
+  /** Made when somebody asks for it. */
+  test: ShapeTest | null | undefined
+}
+
 /** The shapes of the values of one topic (`json-shape.ts`): `read`, and where that knows none, JSON.parse and `learn`. */
 export class JsonShapes {
   readonly #options: ShapeReaderOptions
   /** The one that read the last record first. */
-  readonly #readers: ShapeReader[] = []
+  readonly #shapes: Shape[] = []
   #learned = 0
   #missesInARow = 0
   /** Records still to be left to JSON.parse without a try. */
@@ -32,20 +39,39 @@ export class JsonShapes {
       return notThisShape
     }
     if (end - start > maxShapeLength) return notThisShape
-    const readers = this.#readers
-    for (let index = 0; index < readers.length; index++) {
-      const reader = readers[index]!
-      const value = reader(bytes, start, end, text, from, view)
+    const shapes = this.#shapes
+    for (let index = 0; index < shapes.length; index++) {
+      const value = shapes[index]!.reader(bytes, start, end, text, from, view)
       if (value === notThisShape) continue
-      if (index > 0) {
-        readers[index] = readers[0]!
-        readers[0] = reader
-      }
-      this.#missesInARow = 0
-      this.#nextPause = patience
+      this.#hit(index)
       return value
     }
     return notThisShape
+  }
+
+  /** True: these bytes are JSON of a known shape; false says nothing. Nothing is made of them. */
+  accepts(bytes: Uint8Array, start: number, end: number, view: DataView): boolean {
+    if (this.#pause > 0 || end - start > maxShapeLength) return false
+    const shapes = this.#shapes
+    for (let index = 0; index < shapes.length; index++) {
+      const shape = shapes[index]!
+      if (shape.test === undefined) shape.test = shapeTest(shape.sample)
+      if (shape.test === null || !shape.test(bytes, start, end, view)) continue
+      this.#hit(index)
+      return true
+    }
+    return false
+  }
+
+  #hit(index: number): void {
+    if (index > 0) {
+      const shapes = this.#shapes
+      const shape = shapes[index]!
+      shapes[index] = shapes[0]!
+      shapes[0] = shape
+    }
+    this.#missesInARow = 0
+    this.#nextPause = patience
   }
 
   /** From bytes that `read` did not know, and JSON.parse has taken. */
@@ -57,9 +83,10 @@ export class JsonShapes {
     }
     if (this.#learned >= maxLearned) return
     this.#learned++
-    const reader = shapeReader(latin1Of(bytes, start, end), this.#options)
+    const sample = latin1Of(bytes, start, end)
+    const reader = shapeReader(sample, this.#options)
     if (reader === null) return
-    if (this.#readers.length === maxShapes) this.#readers.pop()
-    this.#readers.unshift(reader)
+    if (this.#shapes.length === maxShapes) this.#shapes.pop()
+    this.#shapes.unshift({ sample, reader, test: undefined })
   }
 }

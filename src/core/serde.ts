@@ -89,7 +89,7 @@ export function jsonSerde<T = unknown>(): Serde<T> {
     deserialize: (bytes) => decoder.decode(bytes, 0, bytes.length) as T,
     deserializeRange: (bytes, start, end) => decoder.decode(bytes, start, end) as T,
     deserializeFrom: ({ bytes, text, from, view }, start, end) => decoder.decode(bytes, start, end, text, from, view) as T,
-    isReadable: ({ bytes }, start, end) => isPlainJsonText(bytes, start, end),
+    isReadable: ({ bytes, view }, start, end) => isPlainJsonText(bytes, start, end) || decoder.accepts(bytes, start, end, view),
     serializeInto: (value, bytes, at) => writeJson(value, bytes, at),
   }
 }

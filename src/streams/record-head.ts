@@ -21,6 +21,12 @@ export class RecordHead {
   /** Made already, where a function of the program had to see it. */
   record: StreamRecord | null = null
 
+  /** Gives it another time. */
+  stamp(timestamp: number): void {
+    this.timestamp = timestamp
+    if (this.record !== null && this.record.timestamp !== timestamp) this.record = this.record.withTimestamp(timestamp)
+  }
+
   /** The record. */
   take(): StreamRecord {
     return this.record ?? readRecord(this.batch!, this.offset, this.mark, this.key, this.value, this.timestamp, this.headers)

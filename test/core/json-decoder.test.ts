@@ -39,6 +39,44 @@ describe('JsonDecoder', () => {
     }), { numRuns: 500 })
   })
 
+  it('accepts, without a look at the value, what JSON.parse takes and nothing else', () => {
+    let accepted = 0
+    fc.assert(fc.property(texts, (documents) => {
+      const decoder = new JsonDecoder()
+      for (const [text, at, inserted] of documents) {
+        const changed = Buffer.from(text.slice(0, at) + inserted + text.slice(at)).toString()
+        for (const document of [text, changed, text.trimEnd().slice(0, -1), text]) {
+          const value = outcome(() => JSON.parse(document) as unknown)
+          if (accepts(decoder, document)) {
+            accepted++
+            expect(value).toHaveProperty('value')
+            expect(value).not.toEqual({ value: null })
+          } else if ('value' in (value as object)) decode(decoder, document)
+        }
+      }
+    }), { numRuns: 500 })
+    expect(accepted).toBeGreaterThan(500)
+  })
+
+  it.each([
+    ['{"user":"ann","ms":12,"ok":true}', ['{"user":"a longer name, of more than four","ms":0,"ok":false}', '{"user":"","ms":-1.5e3,"ok":true}', '{"user":"x","ms":123456789012345678,"ok":true}']],
+    ['"word"', ['"another"', '""']],
+    ['1', ['-2.5e3', '0']],
+  ])('accepts what looks like %s', (sample, alike) => {
+    const decoder = new JsonDecoder()
+    decode(decoder, sample)
+    for (const text of alike) expect(accepts(decoder, text)).toBe(true)
+  })
+
+  it.each([
+    ['null', 'null'], ['1', '01'], ['1', '-'], ['1', `0.${'1'.repeat(100)}`], ['true', 'truE'], ['"a"', '"\\u12"'], ['"a"', '"\u0007"'],
+    ['{"a":1}', '{"a":1'], ['{"a":1}', '{"b":1}'], ['{"a":1}', '{"a":}'], ['{"a":1}', '{"a":1}}'],
+  ])('knowing %s it does not accept %s', (sample, text) => {
+    const decoder = new JsonDecoder()
+    decode(decoder, sample)
+    expect(accepts(decoder, text)).toBe(false)
+  })
+
   it('makes plain objects with their members in order, and keeps what is no member out of them', () => {
     const decoder = new JsonDecoder()
     for (let round = 0; round < 3; round++) {
@@ -107,6 +145,12 @@ function decode(decoder: JsonDecoder, text: string): unknown {
   const bytes = Buffer.from(`--${text}--`)
   if (++decoded % 3 === 0) return decoder.decode(bytes, 2, bytes.length - 2)
   return decoder.decode(bytes, 2, bytes.length - 2, latin1Of(bytes, 1, bytes.length), 1, decoded % 3 === 1 ? null : viewOf(bytes))
+}
+
+/** With bytes behind the text that could go on with it. */
+function accepts(decoder: JsonDecoder, text: string): boolean {
+  const bytes = Buffer.from(`--${text}1","}}`)
+  return decoder.accepts(bytes, 2, 2 + Buffer.byteLength(text), viewOf(bytes))
 }
 
 function viewOf(bytes: Uint8Array): DataView {

@@ -147,11 +147,11 @@ const allArguments = 3
 const plainArrow = /^(?:async\b\s*)?(?:(?<one>[\w$]+)|\((?<several>[^()=./'"`]*)\))\s*=>/u
 const innermostPattern = /\{[^{}]*\}|\[[^[\]]*\]/gu
 
-/** How many of its arguments a function can look at, as far as its text says. */
-export function argumentsSeen(call: UserFunction): number {
+/** How many of its first `all` arguments a function can look at, as far as its text says. */
+export function argumentsSeen(call: UserFunction, all = allArguments): number {
   const { one, several } = plainArrow.exec(Function.prototype.toString.call(call))?.groups ?? {}
-  if (several === undefined) return one === undefined ? allArguments : 1
+  if (several === undefined) return one === undefined ? all : 1
   let names = several
   for (let outer = names; (outer = names.replaceAll(innermostPattern, 'pattern')) !== names;) names = outer
-  return Math.min(allArguments, names.split(',').filter((name) => name.trim() !== '').length)
+  return Math.min(all, names.split(',').filter((name) => name.trim() !== '').length)
 }

@@ -1,8 +1,11 @@
 import type { NodeOf } from '../topology/node.ts'
+import type { StreamRecord } from '../stream-record.ts'
 import { aggregateNext } from './aggregation.ts'
+import type { TakeRead } from './fused-steps.ts'
 import { operate } from './operate.ts'
 import type { NodeOperator } from './operate.ts'
 import type { OperatorContext } from './operator-context.ts'
+import { readAggregation } from './read-aggregation.ts'
 import { keptTable } from './table-store.ts'
 
 /**
@@ -14,7 +17,7 @@ export function streamAggregate(node: NodeOf<'streamAggregate'>, context: Operat
   const { sendOldValues } = node
   return operate(node, context, (output) => {
     const table = keptTable(node, node.store, sendOldValues, output, context)
-    return (record) => {
+    const handle = (record: StreamRecord) => {
       const { key, value } = record
       if (key === null || value === null) {
         context.dropped(node, 'null key or value')
@@ -27,5 +30,13 @@ export function streamAggregate(node: NodeOf<'streamAggregate'>, context: Operat
       const oldValue = sendOldValues && row !== null ? table.getToUpdate(key)!.value : null
       table.update(record, key, { newValue: aggregateNext(node, row?.value ?? null, record), oldValue }, timestamp)
     }
+    const read = readAggregation(node, context.store(node, node.store), sendOldValues)
+    if (read === null) return handle
+    const take: TakeRead = (batch, mark, _headers, timestamp, key, isKeyRead, value) => {
+      if (value === null || !read.setKey(batch, mark, key, isKeyRead)) return false
+      read.add(batch, mark, timestamp, key, value)
+      return true
+    }
+    return Object.assign(handle, { head: { take, seesValue: read.seesValue } })
   })
 }

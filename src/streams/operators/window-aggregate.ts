@@ -5,7 +5,9 @@ import type { Windowed } from '../windows.ts'
 import { aggregateNext } from './aggregation.ts'
 import { finalResults } from './final-results.ts'
 import { sendLate } from './late-records.ts'
+import type { TakeRead } from './fused-steps.ts'
 import { operate } from './operate.ts'
+import { readAggregation } from './read-aggregation.ts'
 import type { NodeOperator } from './operate.ts'
 import type { OperatorContext } from './operator-context.ts'
 import { keptTable } from './table-store.ts'
@@ -38,7 +40,7 @@ export function windowAggregate(node: NodeOf<'windowAggregate'>, context: Operat
       context.enter(record)
       return true
     }
-    return (record) => {
+    const handle = (record: StreamRecord) => {
       const { key, timestamp } = record
       if (key === null) {
         context.dropped(node, 'null key')
@@ -53,13 +55,35 @@ export function windowAggregate(node: NodeOf<'windowAggregate'>, context: Operat
         return
       }
       const { sizeMs, advanceMs } = windows
-      const first = Math.floor(Math.max(0, timestamp - sizeMs + advanceMs) / advanceMs) * advanceMs
       let isLate = true
-      for (let start = first; start <= timestamp; start += advanceMs) if (update(record, { key, start, end: start + sizeMs }, closeTime)) isLate = false
+      for (let start = firstStart(timestamp, windows); start <= timestamp; start += advanceMs) if (update(record, { key, start, end: start + sizeMs }, closeTime)) isLate = false
       if (isLate) sendLate(node, record, context)
       if (closed !== undefined) emitFinal!.send(closed, record)
     }
+    const read = emitFinal !== null || node.lateChild !== null ? null : readAggregation(node, context.store(node, node.store), sendOldValues)
+    if (read === null || windows.type !== 'time') return handle
+    const { sizeMs, advanceMs } = windows
+    const take: TakeRead = (batch, mark, _headers, timestamp, key, isKeyRead, value) => {
+      if (!read.setKey(batch, mark, key, isKeyRead)) return false
+      observedTime = Math.max(observedTime, timestamp)
+      const closeTime = observedTime - graceMs
+      for (let start = firstStart(timestamp, windows); start <= timestamp; start += advanceMs) {
+        if (start + sizeMs <= closeTime) {
+          context.dropped(node, 'window closed')
+          continue
+        }
+        read.rows.setWindow(start)
+        read.add(batch, mark, timestamp, key, value)
+      }
+      return true
+    }
+    return Object.assign(handle, { head: { take, seesValue: read.seesValue } })
   })
+}
+
+/** Of the earliest window that has the time. */
+function firstStart(timestamp: number, { sizeMs, advanceMs }: { readonly sizeMs: number; readonly advanceMs: number }): number {
+  return Math.floor(Math.max(0, timestamp - sizeMs + advanceMs) / advanceMs) * advanceMs
 }
 
 /** Windows whose end passed the close time since it was last asked: [start, end) with end <= close time. */

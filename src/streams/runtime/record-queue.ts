@@ -1,5 +1,6 @@
 import { StreamError } from '../../core/index.ts'
 import type { RecordBatch, RecordReader, RecordView } from '../../core/index.ts'
+import { argumentsSeen } from '../operators/run-source.ts'
 import { RecordHead } from '../record-head.ts'
 import { InputOrigin, unread } from '../stream-record.ts'
 import type { InputBatch, InputPlace, RecordOrigin, StreamRecord } from '../stream-record.ts'
@@ -33,7 +34,10 @@ export class RecordQueue {
   /** Values of this batch may be `unread`. */
   #leavesValues = false
   /** What `head` shows. */
-  readonly #next = new RecordHead()
+  #next = new RecordHead()
+  /** What it showed before. */
+  #taken = new RecordHead()
+  readonly #seesValueAlone: boolean
   #hasNext = false
   #buffered = 0
   #consumedTo = -1
@@ -42,9 +46,10 @@ export class RecordQueue {
   partitionTime = -1
 
   constructor(options: RecordQueueOptions) {
-    const { topic, partition, source: { keySerde, valueSerde } } = options
+    const { topic, partition, source: { keySerde, valueSerde, timestampExtractor } } = options
     this.#options = options
     this.#place = { topic, partition, keySerde, valueSerde }
+    this.#seesValueAlone = timestampExtractor !== null && argumentsSeen(timestampExtractor) < 2
   }
 
   get source(): SourceNode {
@@ -64,7 +69,7 @@ export class RecordQueue {
     return Math.max(0, this.#buffered) + (this.#hasNext ? 1 : 0)
   }
 
-  /** The record that is next, or null; `pass` overwrites it. */
+  /** The record that is next, or null; what it shows stays until the record after it is passed by. */
   get head(): RecordHead | null {
     return this.#hasNext ? this.#next : null
   }
@@ -91,7 +96,10 @@ export class RecordQueue {
 
   /** Goes on to the next record: what the head shows was taken. */
   pass(): void {
-    const { offset, timestamp } = this.#next
+    const taken = this.#next
+    const { offset, timestamp } = taken
+    this.#next = this.#taken
+    this.#taken = taken
     this.#consumedTo = offset
     if (timestamp > this.partitionTime) this.partitionTime = timestamp
     this.#advance()
@@ -159,25 +167,31 @@ export class RecordQueue {
   }
 
   /** False: the record is left out. */
-  #stamp(next: RecordHead, extract: NonNullable<SourceNode['timestampExtractor']>): boolean {
+  #stamp(next: RecordHead, extract: TimestampExtractor): boolean {
     next.record = null
-    const record = next.take()
-    const timestamp = this.#extract(extract, record)
+    const timestamp = this.#extract(extract, next)
     if (timestamp === null) return false
-    next.timestamp = timestamp
-    next.record = timestamp === record.timestamp ? record : timestamp < 0 ? null : record.withTimestamp(timestamp)
-    if (next.record === null) this.#options.onDropped('negative timestamp')
-    return next.record !== null
+    if (timestamp < 0) {
+      this.#options.onDropped('negative timestamp')
+      return false
+    }
+    next.stamp(timestamp)
+    return true
   }
 
-  /** null: the record is left out. */
-  #extract(extract: NonNullable<SourceNode['timestampExtractor']>, record: StreamRecord): number | null {
+  #extractFrom(extract: TimestampExtractor, record: StreamRecord): number {
+    return extract(record.value, record.key, record, this.partitionTime)
+  }
+
+  /** With a record only where the function can look at it. null: the record is left out. */
+  #extract(extract: TimestampExtractor, next: RecordHead): number | null {
     try {
-      const timestamp = extract(record.value, record.key, record, this.partitionTime)
+      const timestamp = this.#seesValueAlone ? (extract as (value: unknown) => number)(next.value) : this.#extractFrom(extract, (next.record = next.take()))
       if (Number.isSafeInteger(timestamp)) return timestamp
       throw new StreamError('INVALID_TIMESTAMP', `the timestamp must be a whole number of milliseconds, not ${String(timestamp)}`)
     } catch (error) {
       const { source, topic, partition } = this.#options
+      const record = next.take()
       if (this.#options.onTimestampError(record, error)) return null
       throw new StreamError('PROCESSING_FAILED', `the timestamp of source ${source.name} could not be taken from ${topic}-${partition} at offset ${record.offset}: ${messageOf(error)}`, {
         cause: error,
@@ -186,6 +200,8 @@ export class RecordQueue {
     }
   }
 }
+
+type TimestampExtractor = NonNullable<SourceNode['timestampExtractor']>
 
 /** Not yet, where it can be done when somebody looks. */
 function readKey(reader: RecordReader, { keySerde, rejectsNullKey }: SourceNode): unknown {

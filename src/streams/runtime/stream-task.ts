@@ -180,11 +180,10 @@ export class StreamTask {
     let count = 0
     try {
       for (let head = queue.head; head !== null && count < limit && this.#failure === null; head = queue.head) {
-        const { value, key, timestamp, headers, batch, offset, mark } = head
         queue.pass()
-        inputs.passedAlone(queue, timestamp)
-        context.beginHead(nowMs, inputs.streamTime)
-        run(value, key, timestamp, headers, batch!, offset, mark)
+        inputs.passedAlone(queue, head.timestamp)
+        context.beginHead(head, nowMs, inputs.streamTime)
+        run(head.value, head.key, head.timestamp, head.headers, head.batch!, head.offset, head.mark)
         count++
       }
     } catch (error) {
@@ -200,12 +199,12 @@ export class StreamTask {
     this.#lastSource!.next(record)
   }
 
-  /** As `#processRecord`, where everything up to a sink can do without a record. */
+  /** As `#processRecord`, where everything up to a sink or an aggregate can do without a record. */
   #processHead(queue: RecordQueue, run: HeadRun, nowMs: number): void {
-    const { value, key, timestamp, headers, batch, offset, mark } = queue.head!
+    const head = queue.head!
     this.#inputs.pass(queue)
-    this.#context.beginHead(nowMs, this.#inputs.streamTime)
-    run(value, key, timestamp, headers, batch!, offset, mark)
+    this.#context.beginHead(head, nowMs, this.#inputs.streamTime)
+    run(head.value, head.key, head.timestamp, head.headers, head.batch!, head.offset, head.mark)
   }
 
   /** Runs the punctuators that are due by stream time; true if any ran. */
@@ -341,7 +340,7 @@ export class StreamTask {
     const { source } = queue
     const output = this.#pipeline.sources.get(source.name)!
     this.#lastSource = output
-    this.#lastRun = source.timestampExtractor === null ? output.run : null
+    this.#lastRun = output.run
     this.#lastQueue = queue
   }
 

@@ -4,7 +4,9 @@ import type { Output } from '../operators/operate.ts'
 import { AsyncWork } from '../operators/async-work.ts'
 import type { OperatorContext } from '../operators/operator-context.ts'
 import type { OpenStore } from '../state/open-store.ts'
+import type { RowOrigins } from '../state/row-origins.ts'
 import { isUnseenTopic } from '../missing-topics.ts'
+import type { RecordHead } from '../record-head.ts'
 import { StreamRecord, noHeaders, noOrigin } from '../stream-record.ts'
 import type { RecordOrigin } from '../stream-record.ts'
 import type { SinkNode, SourceNode, StoreSpec, TopologyNode } from '../topology/node.ts'
@@ -38,6 +40,8 @@ export class TaskContext implements OperatorContext {
   readonly #changelogTopics = new Map<StoreSpec, string>()
   #pipeline: Pipeline | null = null
   #current: StreamRecord = idleRecord(0)
+  /** In place of a current record that was not made. */
+  #head: RecordHead | null = null
   #now = 0
   #streamTime = -1
   commitRequested = false
@@ -58,7 +62,8 @@ export class TaskContext implements OperatorContext {
         log: (store, key, value, timestamp, headers) => this.send(this.#changelogTopic(store)!, options.partition, key, value, timestamp, headers),
         logSpan: (store, span, timestamp) => this.#sendSpan(this.#changelogTopic(store)!, options.partition, span, timestamp),
         expired: () => { this.droppedRecords++ },
-        currentRecord: () => this.#current,
+        currentRecord: () => this.#currentRecord(),
+        noteOrigin: (origins, row) => this.#noteOrigin(origins, row),
         enter: (record) => this.enter(record),
       },
     })
@@ -86,6 +91,17 @@ export class TaskContext implements OperatorContext {
 
   enter(record: StreamRecord): void {
     this.#current = record
+    this.#head = null
+  }
+
+  #currentRecord(): StreamRecord {
+    if (this.#head !== null) this.enter(this.#head.take())
+    return this.#current
+  }
+
+  #noteOrigin(origins: RowOrigins, row: number): void {
+    if (this.#head === null) origins.set(row, this.#current)
+    else origins.setRead(row, this.#head)
   }
 
   dropped(_node: TopologyNode, _reason: string): void {
@@ -193,13 +209,14 @@ export class TaskContext implements OperatorContext {
   }
 
   begin(record: StreamRecord, nowMs: number, streamTime: number): void {
-    this.#current = record
+    this.enter(record)
     this.#now = nowMs
     this.#streamTime = streamTime
   }
 
-  /** As `begin`, where nobody asks for the record: there is no store. */
-  beginHead(nowMs: number, streamTime: number): void {
+  /** As `begin`, of a record that is made when somebody asks for it; the head shows it until the next begins. */
+  beginHead(head: RecordHead, nowMs: number, streamTime: number): void {
+    this.#head = head
     this.#now = nowMs
     this.#streamTime = streamTime
   }

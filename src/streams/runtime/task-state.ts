@@ -50,6 +50,7 @@ export class TaskState {
       // What was refused once is in the changelog all the same, and was counted.
       expired: (store) => { if (!this.#restoring) host.expired(store) },
       currentRecord: () => host.currentRecord(),
+      noteOrigin: (origins, row) => host.noteOrigin(origins, row),
       enter: (record) => host.enter(record),
     }
     this.#stores = new Map(stores.map((spec) => [spec.name, this.#open(spec)]))

@@ -1,5 +1,3 @@
-import type { ByteRows } from './byte-rows.ts'
-
 /**
  * What every state store stands on: an ordered map of bytes to bytes, inside one transaction that spans commits.
  *
@@ -18,8 +16,6 @@ export interface ByteStore {
   borrow(key: Uint8Array): Uint8Array | null
   /** null as the value deletes. */
   put(key: Uint8Array, value: Uint8Array | null): void
-  /** As `put`, of key and value of a row of a table, as they lie there. Optional, for speed. */
-  putRow?(table: ByteRows, row: number): void
   /** Entries of a range in key order. The store may be changed while the scan runs; changes behind its position are not seen. */
   scan(range: ByteRange): Iterable<ByteEntry>
   /** Number of keys. */

@@ -4,6 +4,7 @@ import { StreamRecord, noHeaders, noOrigin } from '../stream-record.ts'
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
 import { ByteRows } from './byte-rows.ts'
 import { compareBytes } from './bytes.ts'
+import type { RowTarget } from './changelog-byte-store.ts'
 import { OrderedRows } from './ordered-rows.ts'
 import { RowOrigins } from './row-origins.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
@@ -39,6 +40,8 @@ export interface CachingOptions {
   readonly budget: CacheBudget
   /** The record being processed. */
   readonly currentRecord: () => StreamRecord
+  /** Keeps of it, for a row that it has written, what goes downstream with the row. */
+  readonly noteOrigin: (origins: RowOrigins, row: number) => void
   /** From now on `record` is the one being processed. */
   readonly enter: (record: StreamRecord) => void
   /** For stores that scan segment by segment. */
@@ -65,7 +68,7 @@ export interface TimedRows {
  * ```
  */
 export class CachingByteStore implements ByteStore {
-  readonly #inner: ByteStore
+  readonly #inner: RowTarget
   readonly #options: CachingOptions
   readonly #rows = new ByteRows()
   #flags = new Uint8Array(16)
@@ -84,7 +87,7 @@ export class CachingByteStore implements ByteStore {
   readonly #flushed = { table: this.#rows, row: -1, oldValue: null as Uint8Array | null, record: noRecord as StreamRecord }
   #onFlush: { readonly listener: (row: FlushedRow) => void; readonly withOldValues: boolean } | null = null
 
-  constructor(inner: ByteStore, options: CachingOptions) {
+  constructor(inner: RowTarget, options: CachingOptions) {
     this.#inner = inner
     this.#options = options
   }
@@ -126,6 +129,23 @@ export class CachingByteStore implements ByteStore {
     return this.#rows.findIn(key, length)
   }
 
+  /** As `put`, of a key that was written to `key`. */
+  putIn(key: ScratchBytes, length: number, value: Uint8Array | null): void {
+    const row = this.#rows.findIn(key, length)
+    if (row >= 0) this.replace(row, value)
+    else this.#written(this.#insert(key.first(length), value))
+  }
+
+  /** As `borrow`, of a key for which `findIn` has found nothing. */
+  borrowInner(key: Uint8Array): Uint8Array | null {
+    return this.#inner.borrow(key)
+  }
+
+  /** For rows from `findIn`, to be read where they lie. */
+  get table(): Pick<ByteRows, 'keyLength' | 'valueLength' | 'page' | 'offset'> {
+    return this.#rows
+  }
+
   /** Rows that have left the cache so far. */
   get removals(): number {
     return this.#removals
@@ -151,7 +171,7 @@ export class CachingByteStore implements ByteStore {
   }
 
   #written(row: number): void {
-    this.#origins.set(row, this.#options.currentRecord())
+    this.#options.noteOrigin(this.#origins, row)
     if ((this.#flags[row]! & dirty) === 0) {
       this.#flags[row]! |= dirty
       this.#dirty.push(row)

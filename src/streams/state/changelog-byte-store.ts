@@ -1,6 +1,12 @@
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
 import type { ByteRows } from './byte-rows.ts'
 
+/** A store of our own, that takes rows as they lie in a table, too. */
+export interface RowTarget extends ByteStore {
+  /** As `put`, of key and value of a row. Absent: it has no such way. */
+  putRow?(table: ByteRows, row: number): void
+}
+
 /** Takes writes of a store after they were made. */
 export interface WriteReporter {
   readonly put: (key: Uint8Array, value: Uint8Array | null) => void
@@ -9,11 +15,11 @@ export interface WriteReporter {
 }
 
 /** Reports every write of a byte store; the runtime turns the reports into records of the changelog topic. */
-export class ChangelogByteStore implements ByteStore {
-  readonly #inner: ByteStore
+export class ChangelogByteStore implements RowTarget {
+  readonly #inner: RowTarget
   readonly #reporter: WriteReporter
 
-  constructor(inner: ByteStore, reporter: WriteReporter) {
+  constructor(inner: RowTarget, reporter: WriteReporter) {
     this.#inner = inner
     this.#reporter = reporter
   }

@@ -8,6 +8,7 @@ import type { ByteStore } from './byte-store.ts'
 import { CachingByteStore } from './caching-byte-store.ts'
 import type { CacheBudget, FlushedRow } from './caching-byte-store.ts'
 import { ChangelogByteStore } from './changelog-byte-store.ts'
+import type { RowTarget } from './changelog-byte-store.ts'
 import { changelogReporter, reporterOf } from './changelog-reporter.ts'
 import type { DiskState } from './disk-state.ts'
 import { ExpiringByteStore } from './expiring-byte-store.ts'
@@ -18,6 +19,7 @@ import { MemoryByteStore } from './memory-byte-store.ts'
 import { OuterJoinStore } from './outer-join-store.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
 import { valueAndHeadersSerde, valueTimestampAndHeadersSerde, withHeaders } from './row-with-headers.ts'
+import type { RowOrigins } from './row-origins.ts'
 import { SegmentedByteStore } from './segmented-byte-store.ts'
 import type { SegmentsOnDisk } from './segmented-byte-store.ts'
 import { SessionStore } from './session-store.ts'
@@ -40,6 +42,8 @@ export interface StoreHost {
   expired(store: StoreSpec): void
   /** The record being processed. */
   currentRecord(): StreamRecord
+  /** Keeps of it, for a row that it has written, what goes downstream with the row. */
+  noteOrigin(origins: RowOrigins, row: number): void
   /** From now on `record` is the one being processed. */
   enter(record: StreamRecord): void
   /** null: no caches. */
@@ -121,8 +125,16 @@ function openKeyValue(spec: StoreSpec, host: StoreHost): OpenStore {
 
 function openOnRowsOf(open: RowStoreFactory, spec: StoreSpec, host: StoreHost): OpenStore {
   const rows = open(spec.name)
-  const layers = layer(spec, host, rows, null)
+  const layers = layer(spec, host, ofProgram(rows), null)
   return { ...assemble(spec, layers, new KeyValueStore(layers.top, spec.keySerde, rowSerde(spec))), close: () => rows.close?.() }
+}
+
+/** Nothing but what its interface has is asked of it: other members are its own. */
+function ofProgram(rows: ByteStore): ByteStore {
+  return {
+    get: (key) => rows.get(key), borrow: (key) => rows.borrow(key), put: (key, value) => rows.put(key, value), scan: (range) => rows.scan(range), count: () => rows.count(),
+    commit: () => rows.commit(), rollback: () => rows.rollback(),
+  }
 }
 
 function openCustom(spec: StoreSpec, host: StoreHost): OpenStore {
@@ -295,7 +307,7 @@ interface Segments {
 }
 
 /** Base store, then the changelog, then the cache: a row is logged when it leaves the cache. */
-function layer(spec: StoreSpec, host: StoreHost, base: ByteStore, timed: Segments | null): Layers {
+function layer(spec: StoreSpec, host: StoreHost, base: RowTarget, timed: Segments | null): Layers {
   const reporter = changelogReporter(spec, host)
   const logged = reporter === null ? base : new ChangelogByteStore(base, reporter)
   const { cacheBudget } = host
@@ -303,6 +315,7 @@ function layer(spec: StoreSpec, host: StoreHost, base: ByteStore, timed: Segment
     ? new CachingByteStore(logged, {
         budget: cacheBudget,
         currentRecord: () => host.currentRecord(),
+        noteOrigin: (origins, row) => host.noteOrigin(origins, row),
         enter: (record) => host.enter(record),
         ...(timed === null ? {} : { timed }),
       })

@@ -1,3 +1,4 @@
+import type { RecordHead } from '../record-head.ts'
 import { StreamRecord, noHeaders, noOrigin } from '../stream-record.ts'
 import type { RecordOrigin } from '../stream-record.ts'
 import type { Header } from '../../core/index.ts'
@@ -16,10 +17,19 @@ export class RowOrigins {
   #lastInput = 0
 
   set(row: number, { timestamp, headers, origin }: StreamRecord): void {
+    this.#set(row, timestamp, headers, origin, origin.offset)
+  }
+
+  /** As `set`, of a record that was not made. */
+  setRead(row: number, { timestamp, headers, batch, offset }: RecordHead): void {
+    this.#set(row, timestamp, headers, batch!.place, offset)
+  }
+
+  #set(row: number, timestamp: number, headers: readonly Header[], input: Pick<RecordOrigin, 'topic' | 'partition'>, offset: number): void {
     if (row >= this.#inputs.length) this.#grow(row)
     this.#numbers[2 * row] = timestamp
-    this.#numbers[2 * row + 1] = origin.offset
-    this.#inputs[row] = this.#inputOf(origin)
+    this.#numbers[2 * row + 1] = offset
+    this.#inputs[row] = this.#inputOf(input)
     if (headers.length > 0) this.#headers.set(row, headers)
     else if (this.#headers.size > 0) this.#headers.delete(row)
   }
@@ -31,7 +41,7 @@ export class RowOrigins {
     return new StreamRecord(null, null, this.#numbers[2 * row]!, this.#headers.get(row) ?? noHeaders, origin)
   }
 
-  #inputOf({ topic, partition }: RecordOrigin): number {
+  #inputOf({ topic, partition }: Pick<RecordOrigin, 'topic' | 'partition'>): number {
     const last = this.#partitions[this.#lastInput]
     if (last !== undefined && last.topic === topic && last.partition === partition) return this.#lastInput
     const known = this.#partitions.findIndex((input) => input.topic === topic && input.partition === partition)

@@ -2,8 +2,10 @@ import type { Serde } from '../../core/index.ts'
 import type { Windowed } from '../windows.ts'
 import type { ByteEntry, ByteStore } from './byte-store.ts'
 import { beginsWith, keyAfter } from './bytes.ts'
+import { CachingByteStore } from './caching-byte-store.ts'
 import type { KeyValue } from './key-value-store.ts'
 import { KeyedRows } from './keyed-rows.ts'
+import { RowUpdate } from './row-update.ts'
 import type { SegmentedByteStore } from './segmented-byte-store.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
 import { scanOf, windowsOfKey, windowsOfKeys } from './store-key-ranges.ts'
@@ -123,6 +125,11 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
 
   #row(key: K, start: number): V | null {
     return this.#rows.get(this.#writeRowKey(key, start, 0))
+  }
+
+  /** For the aggregation itself, of a timestamped store with values of this serde; null where rows do not wait in a cache. */
+  rowUpdate(valueSerde: Serde<unknown>): RowUpdate | null {
+    return this.#bytes instanceof CachingByteStore && !this.#options.retainDuplicates ? new RowUpdate(this.#bytes, valueSerde, this.#segments) : null
   }
 
   fetch(key: K, from: number, to: number): Iterable<WindowValue<V>> {

@@ -23,8 +23,8 @@ const shown = ({ key, value }: StreamRecord) => [key, value]
 
 describe('argumentsSeen', () => {
   it('counts the parameters of arrow functions that can look at nothing else', () => {
-    expect([() => 0, (a: number) => a, (a: number, b: number) => a + b, (a: number, b: number, c: number) => a + b + c].map(argumentsSeen)).toEqual([0, 1, 2, 3])
-    expect([({ a }: { a: number }) => a, ([a, b]: number[]) => a! + b!, ({ a, b }: { a: { c: number }; b: number }, k: string) => `${a.c}${b}${k}`].map(argumentsSeen)).toEqual([1, 1, 2])
+    expect([() => 0, (a: number) => a, (a: number, b: number) => a + b, (a: number, b: number, c: number) => a + b + c].map((call) => argumentsSeen(call))).toEqual([0, 1, 2, 3])
+    expect([({ a }: { a: number }) => a, ([a, b]: number[]) => a! + b!, ({ a, b }: { a: { c: number }; b: number }, k: string) => `${a.c}${b}${k}`].map((call) => argumentsSeen(call))).toEqual([1, 1, 2])
     expect(['value => value', 'async (\nvalue,\n) => value', '$a => $a'].map((text) => argumentsSeen(runTimeCode(`return ${text}`, [])!() as () => unknown))).toEqual([1, 1, 1])
   })
 

@@ -75,7 +75,7 @@ function cacheOf(maxBytes: number) {
   const flushed: (readonly [string, number | undefined, number])[] = []
   let next: (() => void) | null = null
   let current = recordAt(0)
-  const cache = new CachingByteStore(new MemoryByteStore(), { budget, currentRecord: () => current, enter: (record) => { current = record } })
+  const cache = new CachingByteStore(new MemoryByteStore(), { budget, currentRecord: () => current, noteOrigin: (origins, row) => origins.set(row, current), enter: (record) => { current = record } })
   cache.onFlush(({ table, row, record }: FlushedRow) => {
     const valueAt = table.offset(row) + table.keyLength(row)
     flushed.push([Buffer.from(table.page(row).subarray(table.offset(row), valueAt)).toString(), table.valueLength(row) < 0 ? undefined : table.page(row)[valueAt], record.timestamp])

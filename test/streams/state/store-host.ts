@@ -1,5 +1,6 @@
 import { StreamRecord, noHeaders, noOrigin } from '../../../src/streams/stream-record.ts'
 import { CacheBudget } from '../../../src/streams/state/caching-byte-store.ts'
+import type { RowOrigins } from '../../../src/streams/state/row-origins.ts'
 import type { StoreHost } from '../../../src/streams/state/open-store.ts'
 import type { StoreSpec } from '../../../src/streams/topology/node.ts'
 import { stringSerde } from '../../../src/core/index.ts'
@@ -42,6 +43,10 @@ export class TestStoreHost implements StoreHost {
 
   currentRecord(): StreamRecord {
     return this.#current
+  }
+
+  noteOrigin(origins: RowOrigins, row: number): void {
+    origins.set(row, this.#current)
   }
 
   enter(record: StreamRecord): void {

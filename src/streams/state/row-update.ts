@@ -1,0 +1,92 @@
+import { deserializeCopy } from '../../core/index.ts'
+import type { RecordPosition, Serde } from '../../core/index.ts'
+import { readInt64, writeInt64 } from './bytes.ts'
+import type { CachingByteStore } from './caching-byte-store.ts'
+import type { SegmentedByteStore } from './segmented-byte-store.ts'
+import { ScratchBytes } from './scratch-bytes.ts'
+import { windowSuffix, writeWindowSuffix } from './store-keys.ts'
+import { timestampBytes } from './value-and-timestamp.ts'
+
+/**
+ * Reads and writes one row after the other of a timestamped store with a cache, by keys as they stand in an input batch: what `get` and `put`
+ * of the store do, without an object for key, window, or row.
+ * ```
+ *   setKey ──read──▶ value, timestamp ──write──▶ setKey
+ * ```
+ */
+export class RowUpdate {
+  readonly #cache: CachingByteStore
+  /** Of windows. */
+  readonly #segments: SegmentedByteStore | null
+  readonly #valueSerde: Serde<unknown>
+  readonly #key = new ScratchBytes()
+  readonly #row = new ScratchBytes()
+  #baseLength = 0
+  #length = 0
+  #start = 0
+  #found = -1
+  #removals = -1
+  /** Of the row that was read; null: there is none, and `timestamp` says nothing. */
+  value: unknown = null
+  timestamp = -1
+
+  constructor(cache: CachingByteStore, valueSerde: Serde<unknown>, segments: SegmentedByteStore | null) {
+    this.#cache = cache
+    this.#valueSerde = valueSerde
+    this.#segments = segments
+  }
+
+  setKey({ window, keyAt, keyLength }: RecordPosition): void {
+    this.#baseLength = this.#length = keyLength
+    this.#key.copy(window.bytes, keyAt, keyAt + keyLength)
+  }
+
+  /** Of the key that was set: its window from then on. */
+  setWindow(start: number): void {
+    this.#start = start
+    this.#length = this.#baseLength + windowSuffix
+    writeWindowSuffix(this.#key.room(this.#length), this.#baseLength, start, 0)
+  }
+
+  /** As `get`, and of a window as `fetchToUpdate`. */
+  read(): void {
+    const cache = this.#cache
+    this.value = null
+    if (this.#segments !== null && this.#segments.isGone(this.#start)) {
+      this.#found = -1
+      return
+    }
+    this.#removals = cache.removals
+    const row = this.#found = cache.findIn(this.#key, this.#length)
+    if (row < 0) {
+      const bytes = cache.borrowInner(this.#key.first(this.#length))
+      if (bytes !== null) this.#decode(bytes, 0, bytes.length)
+      return
+    }
+    const { table } = cache
+    const length = table.valueLength(row)
+    if (length < 0) return
+    const at = table.offset(row) + table.keyLength(row)
+    this.#decode(table.page(row), at, at + length)
+  }
+
+  /** As `put`; null deletes. After `read`. */
+  write(value: unknown, timestamp: number): void {
+    const cache = this.#cache
+    this.#segments?.notice(this.#start)
+    const bytes = value === null ? null : this.#encode(value, timestamp)
+    if (this.#found >= 0 && this.#removals === cache.removals) cache.replace(this.#found, bytes)
+    else cache.putIn(this.#key, this.#length, bytes)
+  }
+
+  #decode(bytes: Uint8Array, start: number, end: number): void {
+    this.timestamp = readInt64(bytes, start)
+    this.value = deserializeCopy(this.#valueSerde, bytes, start + timestampBytes, end)
+  }
+
+  #encode(value: unknown, timestamp: number): Uint8Array {
+    const end = this.#row.write(this.#valueSerde, value, timestampBytes)
+    writeInt64(this.#row.room(end), 0, timestamp)
+    return this.#row.first(end)
+  }
+}
