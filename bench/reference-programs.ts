@@ -67,10 +67,11 @@ function wordsByRank(random: Random): () => string {
   return () => words[ranks[randomInteger(random, ranks.length)]!]!
 }
 
-/** Of users by chance, five a millisecond. */
-export function eventData(count: number, users: number): TopicData {
-  const { keyOf, texts } = eventTexts(count, users)
-  return topicData(texts, keyOf, eventTime)
+/** Of users by chance, five a millisecond; `from`: as many are there already. */
+export function eventData(count: number, users: number, from = 0): TopicData {
+  const timeOf = (index: number) => eventTime(from + index)
+  const { keyOf, texts } = eventTexts(count, users, timeOf)
+  return topicData(texts, keyOf, timeOf)
 }
 
 /** As `eventData`, over 10,000 rows of users and minutes that come by chance: few minutes with many users, or many with few. */
@@ -87,15 +88,15 @@ function eventTime(index: number): number {
   return startMs + Math.floor(index / 5)
 }
 
-function eventTexts(count: number, users: number): { readonly keyOf: (index: number) => string; readonly texts: Iterable<string> } {
+function eventTexts(count: number, users: number, timeOf: (index: number) => number = eventTime): { readonly keyOf: (index: number) => string; readonly texts: Iterable<string> } {
   const random = seededRandom(42)
   const numbers = Uint32Array.from({ length: count }, () => randomInteger(random, users))
   const keyOf = (index: number) => `user-${String(numbers[index]).padStart(6, '0')}`
-  return { keyOf, texts: eventsOf(random, count, keyOf) }
+  return { keyOf, texts: eventsOf(random, count, keyOf, timeOf) }
 }
 
-function* eventsOf(random: Random, count: number, keyOf: (index: number) => string): Iterable<string> {
-  for (let index = 0; index < count; index++) yield eventText(random, keyOf(index), eventTime(index))
+function* eventsOf(random: Random, count: number, keyOf: (index: number) => string, timeOf: (index: number) => number): Iterable<string> {
+  for (let index = 0; index < count; index++) yield eventText(random, keyOf(index), timeOf(index))
 }
 
 function eventText(random: Random, user: string, ts: number): string {

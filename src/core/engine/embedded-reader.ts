@@ -1,7 +1,8 @@
 import type { PartitionPosition, PartitionRecords, ReadOptions, ReadResult, Reader } from '../broker.ts'
 import { StreamError } from '../errors.ts'
 import { partitionKey } from '../record.ts'
-import type { EngineApi } from './engine-api.ts'
+import type { EngineApi, FetchedPartition, FetchRequest } from './engine-api.ts'
+import { ReadAhead } from './read-ahead.ts'
 import { validatePositions, validateReadOptions } from '../validate.ts'
 import { eitherSignal } from '../wait.ts'
 
@@ -16,11 +17,13 @@ export class EmbeddedReader implements Reader {
   #rotation = 0
   #reading = false
   readonly #closed: AbortController
+  readonly #ahead: ReadAhead | null
 
   /** `closed` is aborted when the reader closes. */
   constructor(engine: EngineApi, closed = new AbortController()) {
     this.#engine = engine
     this.#closed = closed
+    this.#ahead = engine.isInOtherThread === true ? new ReadAhead(engine, closed.signal) : null
   }
 
   assign(positions: readonly PartitionPosition[]): void {
@@ -40,16 +43,25 @@ export class EmbeddedReader implements Reader {
     this.#reading = true
     const assigned = this.#positions
     const { maxBytes = defaultMaxBytes, minBytes = 1, maxWaitMs = defaultMaxWaitMs, isolation = 'read-committed' } = options
+    const request: FetchRequest = { positions: this.#rotated(), maxBytes, minBytes, maxWaitMs, isolation }
     const abort = eitherSignal(this.#closed.signal, options.signal)
     try {
-      const partitions = await this.#engine.fetch({ positions: this.#rotated(), maxBytes, minBytes, maxWaitMs, isolation }, abort.signal)
+      const partitions = await this.#fetch(request, abort.signal)
       this.#checkOpen()
+      this.#ahead?.start(request, partitions)
       if (assigned === this.#positions) this.#advance(partitions)
       return { partitions }
     } finally {
       abort.release()
       this.#reading = false
     }
+  }
+
+  async #fetch(request: FetchRequest, signal: AbortSignal): Promise<readonly FetchedPartition[]> {
+    // Everything is paused: nothing to ask the engine, and another thread need not wake up for it.
+    if (request.positions.length === 0 && request.maxWaitMs === 0) return []
+    const ahead = (await this.#ahead?.take(request)) ?? []
+    return ahead.length > 0 ? ahead : this.#engine.fetch(request, signal)
   }
 
   close(): Promise<void> {

@@ -14,6 +14,8 @@ import type { ProducerIdentity, TransactionOutcome } from './transaction-state.t
 export type Acknowledge = 'durable' | 'written'
 
 export interface EngineApi {
+  /** An answer is a while on its way: readers ask beforehand for what they will want next. Default false. */
+  readonly isInOtherThread?: boolean
   // ---- topics: as TopicAdmin
   createTopics(specs: readonly TopicSpec[]): Promise<void>
   listTopics(options: { readonly includeInternal: boolean }): Promise<readonly string[]>
@@ -41,7 +43,7 @@ export interface EngineApi {
   releaseProducer(transactionalId: string, producer: ProducerIdentity): void
 
   // ---- reading
-  /** As `Reader.read`, from the positions given, in their order. */
+  /** As `Reader.read`, from the positions given, in their order. The memory of the batches is the caller's, who may transfer it. */
   fetch(request: FetchRequest, signal?: AbortSignal): Promise<readonly FetchedPartition[]>
 
   // ---- groups

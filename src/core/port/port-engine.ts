@@ -20,6 +20,7 @@ type Answer<M extends Method> = Awaited<ReturnType<EngineApi[M]>>
  * ```
  */
 export class PortEngine implements EngineApi {
+  readonly isInOtherThread = true
   readonly #port: MessagePort
   readonly #pending = new Map<number, PendingCall>()
   #lastId = 0

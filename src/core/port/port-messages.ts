@@ -5,10 +5,10 @@
 import type { FetchedPartition } from '../engine/engine-api.ts'
 import { StreamError, isStreamError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
-import { splitBatches } from '../log/record-batch.ts'
+import { RecordBatchView } from '../log/record-batch.ts'
 import type { EngineApi } from '../engine/engine-api.ts'
 
-export type Method = keyof EngineApi
+export type Method = Exclude<keyof EngineApi, 'isInOtherThread'>
 
 export type ClientMessage =
   | { readonly kind: 'call'; readonly id: number; readonly method: Method; readonly args: readonly unknown[] }
@@ -29,21 +29,40 @@ export interface PortError {
 /** A partition's batches in one block of memory that can be handed over. */
 export interface PortPartition extends Omit<FetchedPartition, 'batches'> {
   readonly bytes: Uint8Array<ArrayBuffer>
+  /** Where they begin in it. */
+  readonly positions: readonly number[]
 }
 
-export function encodePartition({ batches, ...rest }: FetchedPartition): PortPartition {
+export function encodePartition(partition: FetchedPartition): PortPartition {
+  const { batches, ...rest } = partition
+  const memory = ownMemory(partition)
+  if (memory !== null) return { ...rest, bytes: memory, positions: batches.map(({ position }) => position) }
+  const positions: number[] = []
   const bytes = new Uint8Array(batches.reduce((size, batch) => size + batch.sizeBytes, 0))
   let at = 0
   for (const batch of batches) {
+    positions.push(at)
     bytes.set(batch.batchBytes, at)
     at += batch.sizeBytes
   }
-  return { ...rest, bytes }
+  return { ...rest, bytes, positions }
+}
+
+/** What the batches were read into, when all of them are in it and it has little else: it is handed over as it is. */
+function ownMemory({ batches }: FetchedPartition): Uint8Array<ArrayBuffer> | null {
+  const bytes = batches[0]?.bytes
+  if (bytes === undefined || !(bytes.buffer instanceof ArrayBuffer) || bytes.length < bytes.buffer.byteLength) return null
+  let used = 0
+  for (const batch of batches) {
+    if (batch.bytes !== bytes) return null
+    used += batch.sizeBytes
+  }
+  return used * 2 < bytes.length ? null : bytes as Uint8Array<ArrayBuffer>
 }
 
 /** `fromOffset`: the position that was read from; records before it are left out of iterations. */
-export function decodePartition({ bytes, ...rest }: PortPartition, fromOffset: number): FetchedPartition {
-  return { ...rest, batches: splitBatches(bytes, fromOffset) }
+export function decodePartition({ bytes, positions, ...rest }: PortPartition, fromOffset: number): FetchedPartition {
+  return { ...rest, batches: positions.map((position) => new RecordBatchView(bytes, position, fromOffset)) }
 }
 
 export function encodeError(error: unknown): PortError {
