@@ -84,7 +84,7 @@ export const fileSourceConfig = configSpec(options, {
 
 function deadLetterRule(config: { readonly [K in 'line.too.long' | 'invalid.bytes' | 'bad.line' | 'dead.letter.topic']: string | null }): Readonly<Record<string, string>> {
   const asking = (['line.too.long', 'invalid.bytes', 'bad.line'] as const).find((name) => config[name] === 'dead-letter')
-  return asking !== undefined && config['dead.letter.topic'] === null ? { 'dead.letter.topic': `${asking}=dead-letter needs the name of a topic` } : {}
+  return asking !== undefined && config['dead.letter.topic'] === null ? { 'dead.letter.topic': `${asking}=dead-letter needs dead.letter.topic, the name of a topic` } : {}
 }
 
 /** The paths and globs to read, by whichever name they were given. */

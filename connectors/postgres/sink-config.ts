@@ -49,7 +49,7 @@ const options = {
 
 export const postgresSinkConfig = configSpec(options, {
   rules: (config) => ({
-    ...(config['insert.mode'] !== 'insert' && config['pk.mode'] === 'none' ? { 'pk.mode': `insert.mode=${config['insert.mode']} needs a primary key: kafka, record_key, record_value or record_header` } : {}),
+    ...(config['insert.mode'] !== 'insert' && config['pk.mode'] === 'none' ? { 'pk.mode': `insert.mode=${config['insert.mode']} needs a primary key: set pk.mode to kafka, record_key, record_value or record_header` } : {}),
     ...(config['delete.enabled'] && config['pk.mode'] !== 'record_key' ? { 'delete.enabled': 'deleting needs pk.mode=record_key' } : {}),
     ...schemaComplaint(config['value.schema']),
     ...(config['pk.mode'] === 'kafka' && ![0, 3].includes(config['pk.fields'].length) ? { 'pk.fields': 'pk.mode=kafka needs three columns, for topic, partition and offset, or none' } : {}),

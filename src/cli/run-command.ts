@@ -89,8 +89,8 @@ function tellState(app: StreamsApp, state: StreamsState, terminal: Terminal): vo
 }
 
 function caughtUp({ inputRecords, droppedRecords }: ReturnType<StreamsApp['metrics']>): string {
-  const leftOut = droppedRecords === 0 ? '' : `; ${droppedRecords} were left out: late, without a key, or by an error policy`
-  return `caught up after ${inputRecords} records${leftOut}`
+  const leftOut = droppedRecords === 0 ? '' : `; ${droppedRecords} ${droppedRecords === 1 ? 'was' : 'were'} left out: late, without a key, or by an error policy`
+  return `caught up after ${inputRecords} ${inputRecords === 1 ? 'record' : 'records'}${leftOut}`
 }
 
 /** From TypeScript sources there is nothing that a thread of Node 20 could begin with. */

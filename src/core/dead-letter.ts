@@ -23,7 +23,7 @@ const decoder = new TextDecoder()
 export function readDeadLetter(record: RecordView): DeadLetter {
   const about = new Map<string, string>()
   for (const { key, value } of record.headers) if (isAboutFailure(key)) about.set(key, decoder.decode(value ?? new Uint8Array()))
-  const family = families.find(({ prefix }) => about.has(`${prefix}topic`)) ?? families[0]
+  const family = families.find(({ prefix, message }) => about.has(`${prefix}topic`) || about.has(prefix + message)) ?? families[0]
   const fact = (name: string) => about.get(family.prefix + name)
   return {
     origin: originOf(fact('topic'), fact('partition'), fact('offset')),

@@ -26,6 +26,7 @@ import { AppThreads } from './threads/app-threads.ts'
 import { threadOpener } from './threads/thread-opener.ts'
 import { topicInBroker } from './topology/internal-topics.ts'
 import type { StoreSpec } from './topology/node.ts'
+import { checkTopology } from './topology/topology.ts'
 import type { Topology } from './topology/topology.ts'
 
 /**
@@ -74,6 +75,7 @@ export class StreamsApp {
 
   /** @throws INVALID_CONFIG naming the key */
   constructor(topology: Topology, config: StreamsConfig) {
+    checkTopology(topology, 'StreamsApp')
     this.#topology = topology
     this.#config = resolveConfig(config)
     const { applicationId, broker, clock, repartitionPurgeIntervalMs: intervalMs } = this.#config
@@ -205,10 +207,12 @@ export class StreamsApp {
 
   /**
    * Resolves when all input that was there at the time of the call, and all that followed from it between the parts of the
-   * topology, is processed and committed, by this instance or others. @throws the failure that ended the application; CLOSED
+   * topology, is processed and committed, by this instance or others, and this one is not REBALANCING, so that its stores can be asked. @throws the failure that ended the application; CLOSED
    */
   async caughtUp(): Promise<void> {
     await this.#progress.caughtUp()
+    // A program that goes on from here asks stores: threads that have just joined may still divide them among themselves.
+    while (this.#state === 'REBALANCING' && !this.#isPaused) await this.#stateChange()
   }
 
   metrics(): StreamsMetrics {
@@ -296,6 +300,15 @@ export class StreamsApp {
     const isGlobal = this.#topology.globalStores.some(({ store }) => store.name === name)
     const views = this.#eachThread.flatMap((thread) => thread.storeViews(name, stale))
     return isGlobal ? views.slice(0, 1) : views
+  }
+
+  #stateChange(): Promise<void> {
+    return new Promise((resolve) => {
+      const forget = this.onStateChange(() => {
+        forget()
+        resolve()
+      })
+    })
   }
 
   #queryProblem(stale: boolean): string | null {

@@ -69,7 +69,7 @@ describe('millrace run', () => {
     await broker.close()
     const terminal = new StoppableTerminal()
     const ended = run(terminal)
-    await terminal.waitFor(/caught up after 4 records; 1 were left out: late, without a key, or by an error policy/)
+    await terminal.waitFor(/caught up after 4 records; 1 was left out: late, without a key, or by an error policy/)
     terminal.controller.abort('SIGINT')
     expect(await ended).toBe(0)
   })

@@ -17,6 +17,11 @@ describe('readDeadLetter()', () => {
     expect(found).toEqual({ origin: { topic: 'hits', partition: 0, offset: 5 }, error: 'INVALID_DATA', message: 'no number', hasRecord: true, headers: [] })
   })
 
+  it('reads why where nobody says from which record: a line of a file, say', () => {
+    const found = readDeadLetter(record(header('file.position', '8'), header('__connect.errors.exception.class.name', 'INVALID_DATA'), header('__connect.errors.exception.message', 'app.log, byte 8: not JSON')))
+    expect(found).toMatchObject({ origin: null, error: 'INVALID_DATA', message: 'app.log, byte 8: not JSON', hasRecord: true, headers: [{ key: 'file.position' }] })
+  })
+
   it('has no record where Kafka Streams had none at hand: neither key nor value', () => {
     const about = [header('__streams.errors.topic', 'hits'), header('__streams.errors.partition', '3'), header('__streams.errors.offset', '17')]
     expect(readDeadLetter({ ...record(...about), value: null }).hasRecord).toBe(false)

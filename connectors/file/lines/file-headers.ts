@@ -22,6 +22,14 @@ export interface BadLine {
   readonly nowMs: number
 }
 
+/** Where a line that became a dead letter stands and what is wrong with it: for people, and as `millrace dlq` and the REST API read it. */
+export function failureHeaders(file: Pick<TailedFile, 'path' | 'device' | 'inode'>, position: number, reason: string): readonly ConnectHeader[] {
+  return [
+    ...fileHeaders(file), header('file.position', String(position)), header('file.error', reason),
+    header('__connect.errors.exception.class.name', 'INVALID_DATA'), header('__connect.errors.exception.message', `${file.path}, byte ${position}: ${reason}`),
+  ]
+}
+
 /** The dead letter for a line that is no record: the line as it is, and in headers where it stands and what is wrong. */
 export function badLineRecord({ topic, entry, bytes, reason, nowMs }: BadLine): LineRecord {
   return new LineRecord({
@@ -29,6 +37,6 @@ export function badLineRecord({ topic, entry, bytes, reason, nowMs }: BadLine): 
     value: bytes ?? entry.text,
     valueSchema: bytes === undefined ? schema.string() : schema.bytes(),
     timestamp: nowMs,
-    headers: [...fileHeaders(entry.file), header('file.position', String(entry.start)), header('file.error', reason)],
+    headers: failureHeaders(entry.file, entry.start, reason),
   }, entry)
 }

@@ -46,6 +46,7 @@ export class LineRecords {
   readonly #options: LineRecordsOptions
   readonly #assembler: EntryAssembler | undefined
   readonly #json: JsonSpans | undefined
+  #toldOfLetters = false
   readonly #headers = new WeakMap<TailedFile, { readonly fingerprint: string | undefined; readonly text: string }>()
 
   constructor(options: LineRecordsOptions) {
@@ -173,6 +174,8 @@ export class LineRecords {
       warn(`${where}: passed over: ${error.message}`)
       return [positionOf(entry)]
     }
+    if (!this.#toldOfLetters) warn(`${where}: ${error.message}; such lines go to the topic ${deadLetterTopic}, and that is told once`)
+    this.#toldOfLetters = true
     const bytes = entry.error === undefined ? undefined : Buffer.from(entry.text, 'latin1')
     return [badLineRecord({ topic: deadLetterTopic!, entry, bytes, reason: error.message, nowMs })]
   }

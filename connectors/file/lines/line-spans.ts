@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer'
 import type { ConnectHeader, SourceSpans } from 'millrace/connect'
 import { offsetAfter } from '../tail/tailed-file.ts'
 import type { LineBlock, OverlongLine, TailedFile } from '../tail/tailed-file.ts'
-import { fileHeaders, header } from './file-headers.ts'
+import { failureHeaders, fileHeaders, header } from './file-headers.ts'
 import type { InvalidBytes } from './text-decoder.ts'
 
 export interface LineSpansOptions {
@@ -32,12 +32,12 @@ export class LineSpans {
   ofOverlong(line: OverlongLine, policy: 'truncate' | 'dead-letter', nowMs: number): SourceSpans {
     const { topic, deadLetterTopic, valueType, withFileHeaders } = this.#options
     const length = header('file.line.bytes', String(line.lineBytes))
-    const all = [length, header('file.position', String(line.start)), ...fileHeaders(line.file)]
+    const place = policy === 'truncate' ? [header('file.position', String(line.start)), ...fileHeaders(line.file)] : failureHeaders(line.file, line.start, `the line has ${line.lineBytes} bytes`)
     return {
       ...lineSpans(line, line.bytes, nowMs),
       topic: policy === 'truncate' ? topic : deadLetterTopic!,
       valueType,
-      headers: policy === 'truncate' && !withFileHeaders ? [length] : all,
+      headers: policy === 'truncate' && !withFileHeaders ? [length] : [length, ...place],
       sourceOffset: () => line.offset,
     }
   }
@@ -67,7 +67,7 @@ export class LineSpans {
     const bytes = block.bytes.subarray(begin, block.spans[2 * index + 1])
     const sourceOffset = () => offsetAfter(block, index)
     if (invalidBytes === 'replace') return { ...lineSpans(block, Buffer.from(bytes.toString()), nowMs), topic, valueType: 'string', headers: this.#headers(block.file), sourceOffset }
-    const headers = [...fileHeaders(block.file), header('file.position', String(block.origin + begin)), header('file.error', 'the line holds bytes that are no UTF-8')]
+    const headers = failureHeaders(block.file, block.origin + begin, 'the line holds bytes that are no UTF-8')
     return { ...lineSpans(block, Buffer.from(bytes), nowMs), topic: deadLetterTopic!, valueType: 'bytes', headers, sourceOffset }
   }
 

@@ -39,6 +39,15 @@ export class Secrets {
     return ttls.length === 0 ? undefined : Math.min(...ttls)
   }
 
+  /** Where nothing is filled in, since the worker names no provider, what looks as if something should be: it stays as it is. */
+  doubts(config: RawConfig): readonly string[] {
+    if (this.#providers.size > 0) return []
+    return Object.entries(config).flatMap(([key, value]) => {
+      const [whole, name] = /\$\{(env|file|dir):[^}]*\}/.exec(value ?? '') ?? []
+      return whole === undefined ? [] : [`${key} holds ${whole}, which nothing fills in: the worker's config names no provider; set config.providers=${name} there`]
+    })
+  }
+
   /** @throws INVALID_CONFIG naming the key and the placeholder */
   resolve(config: RawConfig): RawConfig {
     if (this.#providers.size === 0) return config

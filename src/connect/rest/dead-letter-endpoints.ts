@@ -78,7 +78,9 @@ async function redriven(broker: Broker, deadLetterTopic: string, to: string | un
 
 async function topicOf(herder: Herder, broker: Broker, { params }: RestRequest): Promise<string> {
   const name = params['connector']!
-  const topic = herder.config(name)['errors.deadletterqueue.topic.name'] ?? ''
+  const config = herder.config(name)
+  // A source that reads lines keeps those that are none in a topic of its own.
+  const topic = config['errors.deadletterqueue.topic.name'] ?? config['dead.letter.topic'] ?? ''
   if (topic === '') throw new RestError(404, `Connector ${name} keeps no dead letters: set errors.deadletterqueue.topic.name`)
   if (!(await broker.topics.list()).includes(topic)) throw new RestError(404, `The dead-letter topic ${topic} of connector ${name} does not exist yet`)
   return topic

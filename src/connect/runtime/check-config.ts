@@ -51,6 +51,7 @@ export async function checkConnectorConfig(given: NamedConfig, context: CheckCon
     ...complaintsOf(() => createCodec(registry, raw, worker)),
     ...complaintsOf(() => createTransformChain(registry, raw)?.close()),
     ...overrideComplaints(raw).doubtful,
+    ...secrets.doubts(written),
   ]
   const isStrict = strictness === 'strict'
   const wrong = [...errorsOf(infos), ...overrideComplaints(raw).refused]

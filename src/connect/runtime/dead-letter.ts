@@ -1,6 +1,7 @@
 import type { Broker, Header, Producer } from '../../core/index.ts'
 import { isStreamError } from '../../core/index.ts'
 import type { SinkRecord, SourceRecord } from '../connect-record.ts'
+import type { Log } from '../connector.ts'
 import { writeJson } from '../converters/json-writer.ts'
 import { describeError } from '../errors.ts'
 import { javaText } from '../java-text.ts'
@@ -26,6 +27,7 @@ export interface DeadLetterOptions {
   readonly taskId: number
   /** Whether `__connect.errors.*` headers are added. */
   readonly withContext: boolean
+  readonly log: Log
   /** The class that runs in each stage, for the header. */
   readonly classOf: (stage: Stage) => string
 }
@@ -34,6 +36,7 @@ export interface DeadLetterOptions {
 export class DeadLetters {
   readonly #options: DeadLetterOptions
   readonly #producer: Producer
+  #isTold = false
 
   private constructor(options: DeadLetterOptions, producer: Producer) {
     this.#options = options
@@ -49,6 +52,7 @@ export class DeadLetters {
 
   /** Resolves when it is on disk. */
   async send(record: Refused, error: unknown): Promise<void> {
+    this.#tell(error)
     const { topic, withContext } = this.#options
     const headers = withContext ? [...record.headers, ...this.#context(record, error)] : record.headers
     await this.#producer.append({ topic, key: record.key, value: record.value, headers, ...(record.timestamp >= 0 && { timestamp: record.timestamp }) })
@@ -56,6 +60,7 @@ export class DeadLetters {
 
   /** A record of a source, which never was bytes: its key and value as JSON or, where they are text or bytes, as they are. */
   async sendSource(record: SourceRecord, error: unknown): Promise<void> {
+    this.#tell(error)
     const { topic, withContext } = this.#options
     const origin = { 'topic': record.topic, 'source.partition': JSON.stringify(record.sourcePartition), 'source.offset': JSON.stringify(record.sourceOffset) }
     await this.#producer.append({
@@ -66,6 +71,15 @@ export class DeadLetters {
 
   close(): Promise<void> {
     return this.#producer.close()
+  }
+
+  /** Once: what was configured may be right, and all records be refused. `errors.log.enable` tells each. */
+  #tell(error: unknown): void {
+    if (this.#isTold) return
+    this.#isTold = true
+    const { log, connector, taskId, topic } = this.#options
+    const cause = error instanceof StageError ? error.cause : error
+    log.warn(`${connector}-${taskId}: records go to the dead letters in ${topic}; the first one because ${describeError(cause)}`)
   }
 
   #context(record: Refused, error: unknown): readonly Header[] {

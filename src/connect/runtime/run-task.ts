@@ -88,7 +88,7 @@ async function runSource(spec: TaskSpec, plugin: SourcePlugin, environment: Task
     producer: { clientId: `connector-producer-${spec.connector}-${spec.taskId}`, ...producerSettings({ connector: spec.connectorConfig, worker: spec.workerConfig }) },
   })
   const closing = (what: string, step: () => unknown) => quietly(`${shared.name}: ${what} did not close`, step, shared.log)
-  const deadLetters = await openDeadLetters(spec, config, shared.codec, broker).catch(async (error: unknown) => {
+  const deadLetters = await openDeadLetters(spec, config, shared, broker).catch(async (error: unknown) => {
     await closing('its producer', () => committer.close())
     throw error
   })
@@ -131,7 +131,7 @@ async function runSink(spec: TaskSpec, plugin: SinkPlugin, environment: TaskEnvi
   const { broker } = environment
   const config = sinkConfig.parse(spec.connectorConfig)
   const shared = common(spec, config, environment)
-  const deadLetters = await openDeadLetters(spec, config, shared.codec, broker)
+  const deadLetters = await openDeadLetters(spec, config, shared, broker)
   const consumer = consumerSettings(spec.connector, { connector: spec.connectorConfig, worker: spec.workerConfig })
   try {
     await new SinkWorker({
@@ -163,11 +163,11 @@ async function findTopics(broker: Broker, config: SinkConfig): Promise<readonly 
   return existing.filter((topic) => (regex === null ? config.topics.includes(topic) : regex.test(topic)))
 }
 
-async function openDeadLetters(spec: TaskSpec, config: SourceConfig | SinkConfig, codec: RecordCodec, broker: Broker): Promise<DeadLetters | null> {
+async function openDeadLetters(spec: TaskSpec, config: SourceConfig | SinkConfig, { codec, log }: { readonly codec: RecordCodec; readonly log: Log }, broker: Broker): Promise<DeadLetters | null> {
   const topic = config['errors.deadletterqueue.topic.name']
   if (topic === '') return null
   return DeadLetters.open({
-    broker, topic, connector: spec.connector, taskId: spec.taskId, withContext: config['errors.deadletterqueue.context.headers.enable'],
+    broker, topic, log, connector: spec.connector, taskId: spec.taskId, withContext: config['errors.deadletterqueue.context.headers.enable'],
     classOf: (stage) => classOf(stage, spec, codec),
   }, config['errors.deadletterqueue.topic.replication.factor'])
 }

@@ -46,7 +46,7 @@ export interface GroupState {
   readonly phaseTimestamp: number
 }
 
-export const noAssignment = new Uint8Array(0)
+export const noAssignment: Uint8Array = new Uint8Array(0)
 
 const nextPhases: Readonly<Record<GroupPhase, readonly GroupPhase[]>> = {
   empty: ['preparing-rebalance', 'dead'],

@@ -298,7 +298,7 @@ const initialSlots = 16
 const asked = new ScratchBytes()
 
 /** By number of bytes: what of a word they are, as they lie in memory. */
-export const firstBytes = Int32Array.from([0, 1, 2, 3], (count) => new Int32Array(Uint8Array.from([0, 1, 2, 3], (index) => (index < count ? 0xff : 0)).buffer)[0]!)
+export const firstBytes: Int32Array = Int32Array.from([0, 1, 2, 3], (count) => new Int32Array(Uint8Array.from([0, 1, 2, 3], (index) => (index < count ? 0xff : 0)).buffer)[0]!)
 
 /** Mixes four bytes at a time. */
 export function hashOf(words: Int32Array, length: number): number {

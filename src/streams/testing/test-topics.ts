@@ -1,4 +1,5 @@
-import type { Header } from '../../core/index.ts'
+import { StreamError, isStreamError } from '../../core/index.ts'
+import type { Header, Serde } from '../../core/index.ts'
 import { noHeaders } from '../stream-record.ts'
 import type { Topic } from '../topic.ts'
 import type { RawRecord } from './simulation.ts'
@@ -39,7 +40,7 @@ export class TestInputTopic<K, V> {
    */
   pipe({ key = null, value, timestamp = this.#now(), headers = noHeaders }: TestInput<K, V>): void {
     const { name, keySerde, valueSerde } = this.#topic
-    this.#write({
+    this.#writeForTest({
       topic: name,
       key: key === null ? null : keySerde.serialize(key),
       value: value === null ? null : valueSerde.serialize(value),
@@ -55,7 +56,17 @@ export class TestInputTopic<K, V> {
   /** Bytes as a foreign producer might write them, to see what the error policy does. */
   pipeBytes(record: { readonly key?: Uint8Array | null; readonly value: Uint8Array | null; readonly timestamp?: number; readonly headers?: readonly Header[] }): void {
     const { key = null, value, timestamp = this.#now(), headers = noHeaders } = record
-    this.#write({ topic: this.#topic.name, key, value, timestamp, headers })
+    this.#writeForTest({ topic: this.#topic.name, key, value, timestamp, headers })
+  }
+
+  /** A failure's stack begins here, so that it reaches the line of the test; where the program failed is in the stack of its cause. */
+  #writeForTest(record: Omit<RawRecord, 'partition'>): void {
+    try {
+      this.#write(record)
+    } catch (error) {
+      if (isStreamError(error)) Error.captureStackTrace(error)
+      throw error
+    }
   }
 }
 
@@ -100,11 +111,19 @@ export class TestOutputTopic<K, V> {
   #decode({ key, value, timestamp, headers, partition }: RawRecord): TestOutput<K, V> {
     const { keySerde, valueSerde } = this.#topic
     return {
-      key: key === null ? null : keySerde.deserialize(key),
-      value: value === null ? null : valueSerde.deserialize(value),
+      key: key === null ? null : this.#decoded('key', keySerde, key),
+      value: value === null ? null : this.#decoded('value', valueSerde, value),
       timestamp,
       headers,
       partition,
+    }
+  }
+
+  #decoded<T>(part: 'key' | 'value', serde: Serde<T>, bytes: Uint8Array): T {
+    try {
+      return serde.deserialize(bytes)
+    } catch (cause) {
+      throw new StreamError('DESERIALIZATION_FAILED', `a ${part} that was written to ${this.#topic.name} is none of this topic: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
     }
   }
 }

@@ -12,6 +12,7 @@ import type { ReadOnlyWindowStore, WindowStore } from '../state/window-store.ts'
 import type { StoreDefinition } from '../stores.ts'
 import type { Topic } from '../topic.ts'
 import type { StoreType, TopologyData } from '../topology/node.ts'
+import { checkTopology } from '../topology/topology.ts'
 import { Simulation } from './simulation.ts'
 import type { RawRecord } from './simulation.ts'
 import { TestInputTopic, TestOutputTopic } from './test-topics.ts'
@@ -45,6 +46,7 @@ export class TopologyTestDriver {
 
   /** @throws TOPOLOGY_INVALID when an operator cannot start */
   constructor(topology: TopologyData, options: TestDriverOptions = {}) {
+    checkTopology(topology, 'TopologyTestDriver')
     const { applicationId = 'test', startAtMs = 0, partitions = 1, cacheMaxBytes = 0, ...config } = options
     if (!Number.isSafeInteger(partitions) || partitions < 1) {
       throw new StreamError('INVALID_ARGUMENT', `TopologyTestDriver: partitions must be a whole number of at least 1, not ${partitions}`)

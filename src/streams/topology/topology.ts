@@ -1,3 +1,4 @@
+import { StreamError } from '../../core/index.ts'
 import { describeTopology } from './describe.ts'
 import { svgOf } from './diagram-svg.ts'
 import { dotOf, mermaidOf } from './diagram-text.ts'
@@ -49,4 +50,9 @@ const brand: unique symbol = Symbol.for('millrace.Topology') as never
 /** True for a topology of any copy of this package. */
 export function isTopology(candidate: unknown): candidate is Topology {
   return typeof candidate === 'object' && candidate !== null && (candidate as Record<symbol, unknown>)[brand] === true
+}
+
+/** For programs that no compiler has seen. @throws INVALID_ARGUMENT */
+export function checkTopology(candidate: unknown, taker: string): void {
+  if (!isTopology(candidate)) throw new StreamError('INVALID_ARGUMENT', `${taker} takes a topology, which builder.build() gives`)
 }

@@ -27,6 +27,11 @@ describe('Secrets', () => {
     expect(Secrets.from({}).resolve({ a: '${env:HOME}' })).toEqual({ a: '${env:HOME}' })
   })
 
+  it('doubts what looks like a placeholder when there is no provider', () => {
+    expect(Secrets.from({}).doubts({ 'url': 'postgres://${env:USER}@db', 'replacement': '${routedByValue}-events' })).toEqual(['url holds ${env:USER}, which nothing fills in: the worker\'s config names no provider; set config.providers=env there'])
+    expect(Secrets.from({ 'config.providers': 'env' }).doubts({ url: '${env:USER}' })).toEqual([])
+  })
+
   it('names the key and the placeholder of what cannot be filled in', () => {
     const secrets = Secrets.from({ 'config.providers': 'env,file' })
     expect(() => secrets.resolve({ 'a.b': '${env:MILLRACE_NOWHERE}' })).toThrow('a.b: ${env:MILLRACE_NOWHERE} cannot be filled in: there is no "MILLRACE_NOWHERE"')

@@ -17,6 +17,11 @@ describe('inspecting a connector', () => {
     ]))
   })
 
+  it('complains of a placeholder that the worker would hand on as it is', async () => {
+    const { complaints } = await inspectConnector({ name: 'x', config: { 'connector.class': 'VerifiableSource', 'name': 'x', 'topic': '${env:TOPIC}' } })
+    expect(complaints.join()).toContain('topic holds ${env:TOPIC}, which nothing fills in')
+  })
+
   it('says that there is no such connector, and nothing else', async () => {
     expect(await inspectConnector({ name: 'a', config: { 'connector.class': 'FetSource' } }, { plugins })).toMatchObject({
       plugin: null, complaints: [expect.stringContaining('did you mean FedSource?') as unknown], options: [],

@@ -10,6 +10,6 @@ describe('FileSource config', () => {
   })
 
   it('wants the topic for dead letters', () => {
-    expect(() => parse({ path: '/a', 'line.too.long': 'dead-letter' })).toThrow('line.too.long=dead-letter needs the name of a topic')
+    expect(() => parse({ path: '/a', 'line.too.long': 'dead-letter' })).toThrow('line.too.long=dead-letter needs dead.letter.topic')
   })
 })

@@ -25,7 +25,7 @@ describe('topics that records name', () => {
     const app = new StreamsApp(builder.build(), { applicationId: 'app', broker, commitInterval: 5 })
     await app.start()
     await write(broker, 'in', [{ value: 'x' }])
-    await expect(app.finished()).rejects.toMatchObject({ message: expect.stringMatching(/in-0 at offset 0.*the topic nowhere does not exist; create it first:\n  millrace topics --create --topic nowhere/s) as string })
+    await expect(app.finished()).rejects.toMatchObject({ message: expect.stringMatching(/in-0 at offset 0.*the topic nowhere does not exist; create it first: millrace topics --create --topic nowhere/s) as string })
     await app.close().catch(() => undefined)
   })
 })

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { integerSerde, longSerde, stringSerde } from '../../../src/core/index.ts'
 import { StreamsBuilder } from '../../../src/streams/streams-builder.ts'
 import { TopologyTestDriver } from '../../../src/streams/testing/index.ts'
@@ -15,6 +16,15 @@ function wordCount(): StreamsBuilder {
   builder.stream(words).flatMapValues((line) => line.split(' ')).groupBy((word) => word, { key: stringSerde, value: stringSerde })
     .count({ store: 'count-store' }).toStream().to(counts)
   return builder
+}
+
+function caught(act: () => void): Error {
+  try {
+    act()
+  } catch (error) {
+    return error as Error
+  }
+  throw new Error('nothing was thrown')
 }
 
 describe('TopologyTestDriver', () => {
@@ -67,6 +77,29 @@ describe('TopologyTestDriver', () => {
     expect(() => driver.keyValueStore('nope')).toThrow('the topology has no store nope in partition 0: it has count-store')
     expect(() => driver.sessionStore('count-store')).toThrow('the store count-store is of type timestamped-key-value, not session')
     expect(() => new TopologyTestDriver(wordCount().build(), { partitions: 0 })).toThrow('partitions must be a whole number')
+  })
+
+  it('says where in the test a record was piped in that the program fails on, and where the program failed', () => {
+    const builder = new StreamsBuilder()
+    builder.stream(words).mapValues(function shout(): string { throw new Error('too loud') }).to(words)
+    driver = new TopologyTestDriver(builder.build())
+    const failure = caught(function inTheTest() { driver.inputTopic(words).pipe({ value: 'a' }) })
+    expect(failure).toMatchObject({ code: 'PROCESSING_FAILED' })
+    expect(failure.stack).toContain('inTheTest')
+    expect((failure.cause as Error).stack).toContain('shout')
+  })
+
+  it('names the topic to which something was written that is none of its values', () => {
+    const builder = new StreamsBuilder()
+    const numbers = topic('numbers', { key: stringSerde, value: z.number() })
+    builder.stream(words).mapValues((line) => line as unknown as number).to(numbers)
+    driver = new TopologyTestDriver(builder.build())
+    driver.inputTopic(words).pipe({ value: 'a' })
+    expect(() => driver.outputTopic(numbers).readAll()).toThrow('a value that was written to numbers is none of this topic: does not match the schema')
+  })
+
+  it('wants a topology, not the builder of one', () => {
+    expect(() => new TopologyTestDriver(wordCount() as never)).toThrow('TopologyTestDriver takes a topology, which builder.build() gives')
   })
 
   it('shows what the error policy does with foreign bytes', () => {

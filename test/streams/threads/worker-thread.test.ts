@@ -91,6 +91,16 @@ describe('an application with several threads', { timeout: 180_000 }, () => {
     expect(app.metrics()).toMatchObject({ inputRecords: 400, tasks: 0 })
   })
 
+  it('has its stores at hand when it has caught up', async () => {
+    for (let round = 0; round < 3; round++) {
+      const app = appOf({ instanceId: `round-${round}` })
+      await app.start()
+      await app.caughtUp()
+      expect(app.store('word-counts').get('nobody')).toBeNull()
+      await app.close()
+    }
+  })
+
   it('pauses all of them, and those that come later', async () => {
     const app = appOf()
     app.pause()

@@ -228,6 +228,7 @@ describe('formats', () => {
     await source.drain()
     expect(source.given.map(({ topic, value }) => [topic, value])).toEqual([['lines', { a: 1 }], ['dead', 'no json'], ['lines', { a: 2 }]])
     expect(source.given[1]!.headers).toMatchObject({ 'file.path': log(), 'file.position': '8', 'file.error': expect.stringContaining('not JSON') as string })
+    expect(source.given[1]!.headers).toMatchObject({ '__connect.errors.exception.message': expect.stringMatching(/log, byte 8: not JSON/) as string })
   })
 
   it('or stops the task, which says where', async () => {
