@@ -13,6 +13,11 @@ export function canGoOn(failure: StreamError): boolean {
   return failure.retriable || passing.has(failure.code)
 }
 
+/** For who ends anyway. @throws what `canGoOn` does not cover */
+export function throwUnlessPassing(error: unknown): void {
+  if (!canGoOn(asStreamError(error))) throw error
+}
+
 const maxBackoffMs = 10_000
 
 /** How long to wait after so many failures in a row. */

@@ -72,9 +72,17 @@ export class StoreUpkeep {
     return this.#restorer.isIdle && this.#standbys.takeWarm(this.#acceptableRecoveryLag)
   }
 
-  /** The task's stores are filled, up to where their changelogs end at present. */
-  async restore(active: ActiveTask): Promise<void> {
-    await this.#restorer.add(active)
+  /** The tasks' stores are filled, up to where their changelogs end at present. After a failure none of them is, and those that are not `known` are closed: the group may give others meanwhile. */
+  async restore(added: readonly ActiveTask[], known: ReadonlyMap<string, StreamTask>): Promise<void> {
+    try {
+      for (const active of added) await this.#restorer.add(active)
+    } catch (error) {
+      for (const active of added) {
+        const task = this.release(active)
+        if (known.get(task.taskId) !== task) task.close()
+      }
+      throw error
+    }
   }
 
   /** What was followed of a task that is to run here; null: nothing. */

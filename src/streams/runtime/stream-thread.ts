@@ -6,7 +6,7 @@ import { ActiveTask } from './active-task.ts'
 import { taskAssignor } from './assignor.ts'
 import { giveWay, isWaiting, nextResult, settle } from './calls-under-way.ts'
 import { CommitUnderWay } from './commit-under-way.ts'
-import { allOf, asStreamError, backoffMs, canGoOn, repeatWhilePassing, withAdvice } from './failure.ts'
+import { allOf, asStreamError, backoffMs, canGoOn, repeatWhilePassing, throwUnlessPassing, withAdvice } from './failure.ts'
 import { openGlobals } from './global-reader.ts'
 import type { GlobalReader } from './global-reader.ts'
 import { KnownTopics } from './known-topics.ts'
@@ -168,7 +168,7 @@ export class StreamThread {
     return { instance, ...this.#upkeep.progress(this.#tasks), endpoint, asksShutdown: this.#asksShutdown }
   }
 
-  /** Runs until `stop`, then commits and leaves. @throws the failure that ended it, after everything is rolled back and closed */
+  /** Runs until `stop`, then commits, if it still may, and leaves. @throws the failure that ended it, after everything is rolled back and closed */
   async run(): Promise<void> {
     try {
       while (!this.#stop.signal.aborted) {
@@ -178,7 +178,8 @@ export class StreamThread {
           await this.#recover(error)
         }
       }
-      if (this.#ownsTasks) await this.#commitNow()
+      // What is refused now comes again, to whoever goes on.
+      if (this.#ownsTasks) await this.#commitNow().catch(throwUnlessPassing)
     } finally {
       await this.#close()
     }
@@ -224,7 +225,8 @@ export class StreamThread {
   #read(): Promise<ReadResult> {
     const member = this.#member!
     const { maxBufferedRecords } = this.#options.config
-    if (this.#isBetween) return member.read({ maxBytes: readBytes, maxWaitMs: pollMs, isolation: 'read-committed', signal: this.#stop.signal })
+    // The tasks of before may have inputs that are not this member's any more, also where a new assignment could not be taken up at once.
+    if (!this.#ownsTasks) return member.read({ maxBytes: readBytes, maxWaitMs: this.#isBetween ? pollMs : 0, isolation: 'read-committed', signal: this.#stop.signal })
     const isPaused = this.#options.pause.isOn
     const isBusy = !isPaused && (this.#upkeep.isBusy || this.#tasks.some(({ task }) => task.hasCallsUnderWay))
     const nowMs = this.#options.config.clock.now()
@@ -461,7 +463,7 @@ export class StreamThread {
       return task
     })
     const added = tasks.filter((active) => !this.#tasks.includes(active))
-    for (const active of added) await this.#upkeep.restore(active)
+    await this.#upkeep.restore(added, before)
     this.#setTasks(tasks)
     // Where inputs began may have to be committed.
     if (added.length > 0) this.#isDirty = true
