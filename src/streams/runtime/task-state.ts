@@ -150,8 +150,12 @@ export class TaskState {
     return (this.#byChangelog.get(changelogTopic) ?? []).map((name) => this.#stores.get(name)!)
   }
 
+  /** What a store sends on may be written to one that was flushed before it; what comes back to the same one again and again is left for the next time. */
   flush(): void {
-    for (const store of this.#stores.values()) store.flush()
+    const stores = [...this.#stores.values()]
+    for (let round = 0; round < stores.length && (round === 0 || stores.some((store) => store.hasUnflushed?.() === true)); round++) {
+      for (const store of stores) store.flush()
+    }
   }
 
   /** True: records may be processed between a flush and its commit, after `seal`. */

@@ -204,6 +204,10 @@ export class CachingByteStore implements ByteStore {
     return count
   }
 
+  get hasUnflushed(): boolean {
+    return this.#dirty.length > 0
+  }
+
   /** Writes what is dirty to the store and sends it on. Called before a commit; may lead to more processing. */
   flush(): void {
     // What this leads to may write here again, but nothing leaves while rows are numbers in a list.

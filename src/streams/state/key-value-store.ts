@@ -1,8 +1,8 @@
 import type { Serde } from '../../core/index.ts'
 import type { ByteEntry, ByteStore } from './byte-store.ts'
 import { keyAfter, prefixEnd } from './bytes.ts'
-import { CachingByteStore } from './caching-byte-store.ts'
 import { KeyedRows } from './keyed-rows.ts'
+import { rowCacheOf } from './row-cache.ts'
 import { RowUpdate } from './row-update.ts'
 
 export interface KeyValue<K, V> {
@@ -92,7 +92,8 @@ export class KeyValueStore<K, V> implements ReadOnlyKeyValueStore<K, V> {
 
   /** For an aggregation, of a timestamped store with values of this serde; null where rows do not wait in a cache. */
   rowUpdate(valueSerde: Serde<unknown>): RowUpdate | null {
-    return this.#bytes instanceof CachingByteStore ? new RowUpdate(this.#bytes, valueSerde, null) : null
+    const cache = rowCacheOf(this.#bytes)
+    return cache === null ? null : new RowUpdate(cache, valueSerde, null)
   }
 
   *#entries(from: K | null, to: K | null, reverse: boolean): Iterable<KeyValue<K, V>> {

@@ -1,7 +1,8 @@
 import { deserializeCopy } from '../../core/index.ts'
 import type { Serde } from '../../core/index.ts'
 import type { ByteStore } from './byte-store.ts'
-import { CachingByteStore } from './caching-byte-store.ts'
+import { rowCacheOf } from './row-cache.ts'
+import type { RowCache } from './row-cache.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
 
 /**
@@ -11,7 +12,7 @@ import { ScratchBytes } from './scratch-bytes.ts'
 export class KeyedRows<V> {
   readonly key = new ScratchBytes()
   readonly #bytes: ByteStore
-  readonly #cache: CachingByteStore | null
+  readonly #cache: RowCache | null
   readonly #valueSerde: Serde<V>
   /** Where the cache has the row of the key; -1: it is not known. */
   #row = -1
@@ -20,7 +21,7 @@ export class KeyedRows<V> {
 
   constructor(bytes: ByteStore, valueSerde: Serde<V>) {
     this.#bytes = bytes
-    this.#cache = bytes instanceof CachingByteStore ? bytes : null
+    this.#cache = rowCacheOf(bytes)
     this.#valueSerde = valueSerde
   }
 
@@ -38,7 +39,7 @@ export class KeyedRows<V> {
       this.#removals = cache.removals
       if (row >= 0) return cache.read(row, this.#valueSerde)
     }
-    const value = this.#bytes.borrow(this.key.first(length))
+    const value = cache === null ? this.#bytes.borrow(this.key.first(length)) : cache.borrowInner(this.key.first(length))
     return value === null ? null : deserializeCopy(this.#valueSerde, value, 0, value.length)
   }
 
@@ -47,10 +48,11 @@ export class KeyedRows<V> {
     const cache = this.#cache
     const bytes = value === null ? null : this.#valueSerde.serialize(value)
     if (cache !== null && this.#isKnown(cache)) cache.replace(this.#row, bytes)
+    else if (cache !== null) cache.putIn(this.key, length, bytes)
     else this.#bytes.put(this.key.first(length), bytes)
   }
 
-  #isKnown(cache: CachingByteStore): boolean {
+  #isKnown(cache: RowCache): boolean {
     return this.#row >= 0 && this.#removals === cache.removals
   }
 }

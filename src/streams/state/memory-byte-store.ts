@@ -62,9 +62,37 @@ export class MemoryByteStore implements ByteStore {
       if (value !== null) this.#added(rows.add(key, value), key)
       return
     }
+    this.replace(row, value)
+  }
+
+  /** As `put`, of the key of a row. */
+  replace(row: number, value: Uint8Array | null): void {
+    this.touch(row)
+    this.#deleted += Number(value === null) - Number(this.#rows.valueLength(row) < 0)
+    this.#rows.setValue(row, value)
+  }
+
+  /** As `put`, of a key that was written to `key` and was just not found in the table; of a deletion, too, there is a row then, until the commit. */
+  addIn(key: ScratchBytes, length: number, value: Uint8Array | null): number {
+    const row = this.#rows.add(key.room(length), value, length)
+    if (value === null) this.#deleted++
+    this.#added(row, null)
+    return row
+  }
+
+  /** The row counts as changed since the last commit, or seal: until the commit after that it stays where it is, also without a value. */
+  touch(row: number): void {
     if (!this.#isChanged(row)) this.#note(row)
-    this.#deleted += Number(value === null) - Number(rows.valueLength(row) < 0)
-    rows.setValue(row, value)
+  }
+
+  /** To find rows and read them where they lie; one without a value is deleted. */
+  get table(): ByteRows {
+    return this.#rows
+  }
+
+  /** True: the next commit is about what was sealed. */
+  get isSealed(): boolean {
+    return this.#sealedCount >= 0
   }
 
   putRow(table: ByteRows, tableRow: number): void {

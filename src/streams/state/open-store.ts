@@ -6,7 +6,7 @@ import type { StreamRecord } from '../stream-record.ts'
 import type { StoreSpec } from '../topology/node.ts'
 import type { ByteStore } from './byte-store.ts'
 import { CachingByteStore } from './caching-byte-store.ts'
-import type { CacheBudget, FlushedRow } from './caching-byte-store.ts'
+import type { CacheBudget, CachingOptions, FlushedRow } from './caching-byte-store.ts'
 import { ChangelogByteStore } from './changelog-byte-store.ts'
 import type { RowTarget } from './changelog-byte-store.ts'
 import { changelogReporter, reporterOf } from './changelog-reporter.ts'
@@ -19,6 +19,7 @@ import { MemoryByteStore } from './memory-byte-store.ts'
 import { OuterJoinStore } from './outer-join-store.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
 import { valueAndHeadersSerde, valueTimestampAndHeadersSerde, withHeaders } from './row-with-headers.ts'
+import type { RowCache } from './row-cache.ts'
 import type { RowOrigins } from './row-origins.ts'
 import { SegmentedByteStore } from './segmented-byte-store.ts'
 import type { SegmentsOnDisk } from './segmented-byte-store.ts'
@@ -31,6 +32,7 @@ import { SuppressBuffer } from './suppress-buffer.ts'
 import { joinTimestamp, valueAndTimestampSerde } from './value-and-timestamp.ts'
 import { VersionedStore } from './versioned-store.ts'
 import { WindowStore } from './window-store.ts'
+import { WriteBackStore } from './write-back-store.ts'
 
 /** What a store needs from the task it belongs to. */
 export interface StoreHost {
@@ -78,6 +80,8 @@ export interface OpenStore {
   onFlush(listener: (row: FlushedRow) => void, withOldValues: boolean): void
   /** Sends what the cache holds to the store, its changelog and downstream. */
   flush(): void
+  /** Absent: a flush leaves nothing; else whether there is something since. */
+  readonly hasUnflushed?: () => boolean
   /**
    * After a flush: what changes from now on is not for the next commit, but for the one after it. A rollback before that commit forgets
    * both. null: the store cannot tell, and nothing may change it between a flush and its commit.
@@ -119,7 +123,8 @@ function openKeyValue(spec: StoreSpec, host: StoreHost): OpenStore {
   if (spec.ttlMs !== undefined) return openExpiring(spec, spec.ttlMs, host)
   if (spec.rows !== undefined) return openOnRowsOf(spec.rows, spec, host)
   const place = placeOf(spec, host)
-  const layers = layer(spec, host, place.table('rows'), null)
+  const rows = place.table('rows')
+  const layers = rows instanceof MemoryByteStore ? layerInMemory(spec, host, rows) : layer(spec, host, rows, null)
   return { ...assemble(spec, layers, new KeyValueStore(layers.top, spec.keySerde, rowSerde(spec))), wipe: place.wipe }
 }
 
@@ -292,7 +297,7 @@ function uncached(spec: StoreSpec, view: OpenStore['view'] & { commit(): void; r
 
 interface Layers {
   readonly base: ByteStore
-  readonly cache: CachingByteStore | null
+  readonly cache: RowCache | null
   /** What the typed view uses. */
   readonly top: ByteStore
   readonly report: ((key: Uint8Array, value: Uint8Array | null) => void) | null
@@ -311,16 +316,21 @@ function layer(spec: StoreSpec, host: StoreHost, base: RowTarget, timed: Segment
   const reporter = changelogReporter(spec, host)
   const logged = reporter === null ? base : new ChangelogByteStore(base, reporter)
   const { cacheBudget } = host
-  const cache = spec.caching && cacheBudget !== null
-    ? new CachingByteStore(logged, {
-        budget: cacheBudget,
-        currentRecord: () => host.currentRecord(),
-        noteOrigin: (origins, row) => host.noteOrigin(origins, row),
-        enter: (record) => host.enter(record),
-        ...(timed === null ? {} : { timed }),
-      })
-    : null
+  const cache = spec.caching && cacheBudget !== null ? new CachingByteStore(logged, { ...cachingOptions(host, cacheBudget), ...(timed === null ? {} : { timed }) }) : null
   return { base, cache, top: cache ?? logged, report: reporter && reporter.put }
+}
+
+/** As `layer`: where rows are in memory, the cache needs none of its own. */
+function layerInMemory(spec: StoreSpec, host: StoreHost, base: MemoryByteStore): Layers {
+  const { cacheBudget } = host
+  if (!spec.caching || cacheBudget === null) return layer(spec, host, base, null)
+  const reporter = changelogReporter(spec, host)
+  const cache = new WriteBackStore(base, reporter, cachingOptions(host, cacheBudget))
+  return { base, cache, top: cache, report: reporter && reporter.put }
+}
+
+function cachingOptions(host: StoreHost, budget: CacheBudget): CachingOptions {
+  return { budget, currentRecord: () => host.currentRecord(), noteOrigin: (origins, row) => host.noteOrigin(origins, row), enter: (record) => host.enter(record) }
 }
 
 function assemble(spec: StoreSpec, { base, cache, top }: Layers, view: StoreView): OpenStore {
@@ -331,7 +341,8 @@ function assemble(spec: StoreSpec, { base, cache, top }: Layers, view: StoreView
     cached: cache !== null,
     onFlush: (listener, withOldValues) => cache?.onFlush(listener, withOldValues),
     flush: () => cache?.flush(),
-    seal: sealing(base),
+    hasUnflushed: () => cache?.hasUnflushed === true,
+    seal: sealing(cache instanceof WriteBackStore ? cache : base),
     commit: () => top.commit(),
     rollback: () => top.rollback(),
     wipe: null,
@@ -339,10 +350,10 @@ function assemble(spec: StoreSpec, { base, cache, top }: Layers, view: StoreView
   }
 }
 
-/** Layers above hold nothing by then. */
-function sealing(base: ByteStore): OpenStore['seal'] {
-  const canSeal = base instanceof MemoryByteStore || (base instanceof SegmentedByteStore && base.isInMemory)
-  return canSeal ? () => base.seal() : null
+/** Layers above the base hold nothing by then. */
+function sealing(rows: ByteStore): OpenStore['seal'] {
+  const canSeal = rows instanceof MemoryByteStore || rows instanceof WriteBackStore || (rows instanceof SegmentedByteStore && rows.isInMemory)
+  return canSeal ? () => rows.seal() : null
 }
 
 /** What `changelogReporter` made of a row, as a row again. */

@@ -1,7 +1,7 @@
 import { deserializeCopy } from '../../core/index.ts'
 import type { RecordPosition, Serde } from '../../core/index.ts'
 import { readInt64, writeInt64 } from './bytes.ts'
-import type { CachingByteStore } from './caching-byte-store.ts'
+import type { RowCache } from './row-cache.ts'
 import type { SegmentedByteStore } from './segmented-byte-store.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
 import { windowSuffix, writeWindowSuffix } from './store-keys.ts'
@@ -15,7 +15,7 @@ import { timestampBytes } from './value-and-timestamp.ts'
  * ```
  */
 export class RowUpdate {
-  readonly #cache: CachingByteStore
+  readonly #cache: RowCache
   /** Of windows. */
   readonly #segments: SegmentedByteStore | null
   readonly #valueSerde: Serde<unknown>
@@ -30,7 +30,7 @@ export class RowUpdate {
   value: unknown = null
   timestamp = -1
 
-  constructor(cache: CachingByteStore, valueSerde: Serde<unknown>, segments: SegmentedByteStore | null) {
+  constructor(cache: RowCache, valueSerde: Serde<unknown>, segments: SegmentedByteStore | null) {
     this.#cache = cache
     this.#valueSerde = valueSerde
     this.#segments = segments

@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CacheBudget, CachingByteStore } from '../../../src/streams/state/caching-byte-store.ts'
-import type { FlushedRow } from '../../../src/streams/state/caching-byte-store.ts'
+import type { CachingOptions, FlushedRow } from '../../../src/streams/state/caching-byte-store.ts'
 import { MemoryByteStore } from '../../../src/streams/state/memory-byte-store.ts'
+import { WriteBackStore } from '../../../src/streams/state/write-back-store.ts'
 import { StreamRecord, noHeaders } from '../../../src/streams/stream-record.ts'
 
 const bytes = fc.uint8Array({ maxLength: 3 })
@@ -14,10 +15,15 @@ const command = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('scan' as const), reverse: fc.boolean() }) },
 )
 
-describe('CachingByteStore', () => {
+type MakeCache = (options: CachingOptions) => CachingByteStore | WriteBackStore
+
+describe.each<readonly [string, MakeCache]>([
+  ['CachingByteStore', (options) => new CachingByteStore(new MemoryByteStore(), options)],
+  ['WriteBackStore', (options) => new WriteBackStore(new MemoryByteStore(), null, options)],
+])('%s', (_name, make) => {
   it('shows what a store without a cache would, within its bytes, whatever is evicted', () => {
     fc.assert(fc.property(fc.array(command, { maxLength: 150 }), fc.constantFrom(300, 1_000, 100_000), (commands, maxBytes) => {
-      const { cache, budget, at } = cacheOf(maxBytes)
+      const { cache, budget, at } = cacheOf(make, maxBytes)
       let model = new Map<string, Uint8Array>()
       let committed = new Map(model)
       for (const [time, step] of commands.entries()) {
@@ -48,7 +54,7 @@ describe('CachingByteStore', () => {
   })
 
   it('sends the last value of each key at a flush, in the order of their first writes, with the record that wrote it last', () => {
-    const { cache, at, flushed } = cacheOf(100_000)
+    const { cache, at, flushed } = cacheOf(make, 100_000)
     for (const [time, name] of ['b', 'a', 'b', 'c', 'a'].entries()) {
       at(time)
       cache.put(Buffer.from(name), Uint8Array.of(time))
@@ -59,7 +65,7 @@ describe('CachingByteStore', () => {
   })
 
   it('takes a write that a flush leads to, and sends it on with the next flush', () => {
-    const { cache, flushed, onNext } = cacheOf(130)
+    const { cache, flushed, onNext } = cacheOf(make, 130)
     onNext(() => cache.put(Buffer.from('again'), Uint8Array.of(9)))
     cache.put(Buffer.from('a'), Uint8Array.of(1))
     cache.flush()
@@ -70,12 +76,12 @@ describe('CachingByteStore', () => {
   })
 })
 
-function cacheOf(maxBytes: number) {
+function cacheOf(make: MakeCache, maxBytes: number) {
   const budget = new CacheBudget(maxBytes)
   const flushed: (readonly [string, number | undefined, number])[] = []
   let next: (() => void) | null = null
   let current = recordAt(0)
-  const cache = new CachingByteStore(new MemoryByteStore(), { budget, currentRecord: () => current, noteOrigin: (origins, row) => origins.set(row, current), enter: (record) => { current = record } })
+  const cache = make({ budget, currentRecord: () => current, noteOrigin: (origins, row) => origins.set(row, current), enter: (record) => { current = record } })
   cache.onFlush(({ table, row, record }: FlushedRow) => {
     const valueAt = table.offset(row) + table.keyLength(row)
     flushed.push([Buffer.from(table.page(row).subarray(table.offset(row), valueAt)).toString(), table.valueLength(row) < 0 ? undefined : table.page(row)[valueAt], record.timestamp])

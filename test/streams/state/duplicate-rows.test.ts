@@ -35,7 +35,7 @@ describe('DuplicateRows', () => {
   byteStoreContract(() => withSuffix(new DuplicateRows()))
 
   it('finds the rows of each key in their order, and goes back to what was committed or sealed, also where numbers come again', () => {
-    fc.assert(fc.property(fc.array(command, { maxLength: 80, size: 'max' }), (commands) => {
+    fc.assert(fc.property(fc.array(command, { maxLength: 40, size: 'max' }), (commands) => {
       const store = new DuplicateRows()
       let [committed, sealed, current]: [Content, Content | null, Map<string, string>] = [new Map(), null, new Map()]
       for (const [index, step] of commands.entries()) {
@@ -61,7 +61,7 @@ describe('DuplicateRows', () => {
         }
         expect([...store.scan({})].map((entry) => [Buffer.from(entry.key).toString('hex'), Buffer.from(entry.value).toString()])).toEqual(sorted(current))
       }
-    }), { numRuns: 300 })
+    }), { numRuns: 80 })
   })
 
   it('finds among thousands of rows of a key those of a time, whatever the order in which they came', () => {

@@ -1,0 +1,36 @@
+import type { Serde } from '../../core/index.ts'
+import type { ByteRows } from './byte-rows.ts'
+import type { ByteStore } from './byte-store.ts'
+import { CachingByteStore } from './caching-byte-store.ts'
+import type { FlushedRow } from './caching-byte-store.ts'
+import type { ScratchBytes } from './scratch-bytes.ts'
+import { WriteBackStore } from './write-back-store.ts'
+
+/** A write-back cache as those see it who read a row and write it again: by the number of the row, without looking for it twice. */
+export interface RowCache {
+  /** The row of a key that was written to `key`: its number is good until `removals` is another one. -1: it is not here, and `borrowInner` knows of the rest. */
+  findIn(key: ScratchBytes, length: number): number
+  /** How often rows have left so far. */
+  readonly removals: number
+  /** For rows from `findIn`, to be read where they lie. */
+  readonly table: Pick<ByteRows, 'keyLength' | 'valueLength' | 'page' | 'offset'>
+  /** The value of a row; null where it has none. */
+  read<V>(row: number, serde: Serde<V>): V | null
+  /** As `put`, of the key of a row. */
+  replace(row: number, value: Uint8Array | null): void
+  /** As `put`, of a key that was written to `key`. */
+  putIn(key: ScratchBytes, length: number, value: Uint8Array | null): void
+  /** As `borrow`, of a key for which `findIn` has found nothing. */
+  borrowInner(key: Uint8Array): Uint8Array | null
+  /** The operator that owns the store sends flushed rows on. With `withOldValues` they come with what they were before. */
+  onFlush(listener: (row: FlushedRow) => void, withOldValues: boolean): void
+  /** True: there is something for a flush. */
+  readonly hasUnflushed: boolean
+  /** Logs and sends on what was written since the last time. Called before a commit; may lead to more processing. */
+  flush(): void
+}
+
+/** The cache in front of a store; null: there is none. */
+export function rowCacheOf(bytes: ByteStore): (ByteStore & RowCache) | null {
+  return bytes instanceof CachingByteStore || bytes instanceof WriteBackStore ? bytes : null
+}
