@@ -116,6 +116,7 @@ export function writesWhatWasRead(reader: Serde<unknown>, writer: Serde<unknown>
 /**
  * What travels between operators, and what a callback gets as its third argument. It is never changed: an operator that
  * changes key or value makes a new one. `headers` and `origin` are shared by all records that one input record led to.
+ * `key`, `topic`, `partition` and `offset` are looked up when they are asked for, so `{ ...record }` has none of them (nor do its types): take `record.toJSON()`, or the fields.
  */
 export class StreamRecord<K = unknown, V = unknown> {
   // Declared, not defined as fields: V8 then makes the object in one step, within the code that asks for it.
