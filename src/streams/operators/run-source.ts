@@ -1,7 +1,7 @@
 import type { PlainStep, UserFunction } from './fused-steps.ts'
 
 /**
- * Writes the source of a run: one function up to the first step that gives many, and one for the steps behind it, which is called for each, and so on.
+ * Writes the source of a run. The steps behind one that gives many are the body of a loop, in which a record ends with `continue`.
  * It holds nothing of the program but numbers: which step it is, and how many arguments its function takes.
  */
 export class RunSource {
@@ -15,9 +15,8 @@ export class RunSource {
   readonly #isOfHead: boolean
   /** The record as it came. */
   readonly #read: string
-  /** What every function takes behind value and key. */
-  readonly #names: string
-  readonly #functions: string[] = []
+  /** Leaves the record, and goes on with the next: of the loop, or of the run. */
+  #leave = 'return'
   #lines: string[] = []
   #hasKey = false
   #isKeyNew = false
@@ -28,12 +27,10 @@ export class RunSource {
     this.#steps = steps
     this.#isOfHead = isOfHead
     this.#read = isOfHead ? '(record ??= readRecord(batch, offset, mark, held, first, timestamp, headers))' : 'record'
-    this.#names = isOfHead ? 'first, held, timestamp, headers, batch, offset, mark, record' : 'record'
-    const body = this.#body(0)
     const run = isOfHead
       ? `(first, held, timestamp, headers, batch, offset, mark) => {\n  let value = first, key, record = null`
       : '(record) => {\n  let { value } = record, key'
-    this.text = `${this.#functions.join('\n')}\nreturn ${run}\n  ${body}\n}`
+    this.text = `return ${run}\n  ${this.#body(0)}\n}`
   }
 
   /** The steps from one on: to the end of the run, or to the loop over what a step gives. */
@@ -42,15 +39,14 @@ export class RunSource {
     const lines: string[] = []
     this.#lines = lines
     this.#isMade = false
-    let end = ''
-    let at = from
-    for (; at < this.#steps.length && end === ''; at++) {
+    const leave = this.#leave
+    let isLoop = false
+    for (let at = from; at < this.#steps.length && !isLoop; at++) {
       const step = this.#steps[at]!
       lines.push(`step = ${at}`)
-      if (step.does === 'manyValues' || step.does === 'manyPairs') {
-        this.#addLoop(at, step.does, step.call)
-        end = 'many'
-      } else this.#add(at, step)
+      isLoop = step.does === 'manyValues' || step.does === 'manyPairs'
+      if (step.does === 'manyValues' || step.does === 'manyPairs') lines.push(this.#loop(at, step.does, step.call, lines))
+      else this.#add(at, step)
     }
     return `if (subscriber.closed) return
   let current, step = ${from}, isKeyNew = ${String(isKeyNew)}
@@ -58,19 +54,19 @@ export class RunSource {
     ${lines.join('\n    ')}
   } catch (error) {
     fail(step, recordAtStep(${this.#read}, isKeyNew, key, value), error)
-    return
+    ${leave}
   }
-  ${end === '' ? this.#end() : ''}`
+  ${isLoop ? '' : this.#end()}`
   }
 
   #end(): string {
     const last = this.#isMade ? 'current' : this.#made()
     if (!this.#isOfHead) return `output.next(${last})`
     return `try {
-    if (take(batch, mark, headers, timestamp, ${this.#isKeyNew ? 'key, false' : 'held, true'}, value, ${String(!this.isValueNew)}, offset)) return
+    if (take(batch, mark, headers, timestamp, ${this.#isKeyNew ? 'key, false' : 'held, true'}, value, ${String(!this.isValueNew)}, offset)) ${this.#leave}
   } catch (error) {
     refuse(${last}, error)
-    return
+    ${this.#leave}
   }
   output.next(${last})`
   }
@@ -79,13 +75,13 @@ export class RunSource {
     if (!('call' in step)) {
       if (step.does === 'passAll') return
       this.#needKey()
-      this.#lines.push('if (key === null) return')
+      this.#lines.push(`if (key === null) ${this.#leave}`)
       return
     }
     const call = this.#call(index, step.call)
     if (step.does === 'look') this.#lines.push(call)
-    else if (step.does === 'pass') this.#lines.push(`if (!${call}) return`)
-    else if (step.does === 'refuse') this.#lines.push(`if (${call}) return`)
+    else if (step.does === 'pass') this.#lines.push(`if (!${call}) ${this.#leave}`)
+    else if (step.does === 'refuse') this.#lines.push(`if (${call}) ${this.#leave}`)
     else if (step.does !== 'manyValues' && step.does !== 'manyPairs') this.#change(step.does, call)
   }
 
@@ -100,15 +96,19 @@ export class RunSource {
     this.#lines.push(does === 'newKey' ? `key = ${call}` : `{ const [k, v] = ${call}; key = k; value = v }`, 'isKeyNew = true')
   }
 
-  /** An iterator that throws half-way gives none. The steps behind it take care of what they throw themselves. */
-  #addLoop(index: number, does: 'manyValues' | 'manyPairs', call: UserFunction): void {
+  /** An iterator that throws half-way gives none. The steps in the loop take care of what they throw themselves. */
+  #loop(index: number, does: 'manyValues' | 'manyPairs', call: UserFunction, lines: string[]): string {
     // Once, not for each.
     if (this.#looksAtKeyBehind(index)) this.#needKey()
-    const [each, arguments_] = does === 'manyPairs' ? ['[k, v]', 'v, k'] : ['v', 'v, key']
-    this.#lines.push(`const results = ${this.#call(index, call)}`, `for (const ${each} of Array.isArray(results) ? results : [...results]) behind${index}(${arguments_}, ${this.#names})`)
+    const [results, list, i] = ['results', 'list', 'i'].map((name) => name + String(index))
+    lines.push(`const ${results} = ${this.#call(index, call)}, ${list} = Array.isArray(${results}) ? ${results} : [...${results}], key${index} = key`)
+    const head = does === 'manyPairs'
+      ? `for (const [k, v] of ${list}) {\n  let value = v, key = k`
+      : `for (let ${i} = 0; ${i} < ${list}.length; ${i}++) {\n  let value = ${list}[${i}], key = key${index}`
     this.isValueNew = true
     if (does === 'manyPairs') this.#hasKey = this.#isKeyNew = true
-    this.#functions.push(`const behind${index} = (value, key, ${this.#names}) => {\n  ${this.#body(index + 1)}\n}`)
+    this.#leave = 'continue'
+    return `${head}\n  ${this.#body(index + 1)}\n}`
   }
 
   #looksAtKeyBehind(index: number): boolean {
