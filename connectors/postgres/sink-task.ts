@@ -63,7 +63,6 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
     // While the server works on the batch before.
     const shares = this.#sharesOf(records)
     await this.#settle()
-    await this.#retryHeld()
     if (records.length === 0) return
     this.#requireBehindBegins(records)
     if (this.#held.isEmpty) return this.#start(records, shares)
@@ -80,10 +79,11 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
     return this.#underWay.start(records, (all, sent) => this.#putApart(all, shares, context.bisects ? noop : sent))
   }
 
-  /** @throws what stands in the way of the batch before */
+  /** What waits from puts before is written, as far as it can be. @throws what stands in its way, which is not to be put down to the records at hand */
   async #settle(): Promise<void> {
     try {
       await this.#underWay.settle((all, sent) => this.#putApart(all, this.#sharesOf(all), sent))
+      await this.#retryHeld()
     } catch (error) {
       if (isStreamError(error) && !error.retriable) throw new StreamError(error.code, error.message, { cause: error, details: { ofEarlierRecords: true } })
       throw error

@@ -19,6 +19,11 @@ export class CopyBinary extends CopyBytes implements CopyForm {
 
   constructor() {
     super()
+    this.begin()
+  }
+
+  /** In front of the first row. */
+  begin(): void {
     this.#addBytes(header)
   }
 

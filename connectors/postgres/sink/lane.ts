@@ -4,6 +4,8 @@ import type { Connection } from '../connection.ts'
 import type { PostgresSinkConfig } from '../sink-config.ts'
 import type { DeclaredTypes } from './create-table.ts'
 import type { OffsetTable } from './offset-table.ts'
+import { RowPacker } from './packed-rows.ts'
+import type { CopyPlan, PackedRows } from './packed-rows.ts'
 import { RowReader } from './row.ts'
 import type { Row, RowOptions } from './row.ts'
 import { tableName } from './sql-text.ts'
@@ -25,6 +27,8 @@ export interface LaneRows {
   readonly byTable: ReadonlyMap<string, readonly Row[]>
   /** Records that are no rows, and why. */
   readonly refused: readonly (readonly [record: SinkRecord, error: unknown])[]
+  /** All of them, in place of rows. */
+  readonly packed: { readonly table: string; readonly plan: CopyPlan; readonly rows: readonly PackedRows[] } | null
 }
 
 /** Errors that were met while a table was written, and not on the way there. */
@@ -43,6 +47,8 @@ export class Lane {
   readonly #reader: RowReader
   /** Writers know the connection's prepared statements, so they end with it. */
   #writers: { readonly connection: Client; readonly byTable: Map<string, TableWriter> } | undefined
+  /** The table of the last records, when it was one. */
+  #onlyTable: string | undefined
 
   constructor(options: LaneOptions) {
     this.#options = options
@@ -52,6 +58,38 @@ export class Lane {
 
   /** What the records ask of their tables. Touches nothing. */
   read(records: readonly SinkRecord[]): LaneRows {
+    const packed = this.#packed(records)
+    return packed === null ? this.#rowsOf(records) : { records, byTable: new Map(), refused: [], packed }
+  }
+
+  /** Null where they are not all of the form that the last ones had. */
+  #packed(records: readonly SinkRecord[]): LaneRows['packed'] {
+    const { config } = this.#options
+    const table = this.#onlyTable
+    const plan = table === undefined ? undefined : this.#writers?.byTable.get(table)?.plan
+    if (table === undefined || plan === undefined) return null
+    const packer = new RowPacker(plan, config['batch.size'])
+    let topic: string | undefined
+    for (let index = 0; index < records.length; index++) {
+      const record = records[index]!
+      if (record.topic !== topic && tableName(config['table.name.format'], record.topic) !== table) return null
+      topic = record.topic
+      const row = this.#tryRowOf(record)
+      if (row === null || (row !== undefined && !packer.add(row, index))) return null
+    }
+    return { table, plan, rows: packer.end(records.length) }
+  }
+
+  /** Null for a record that is to be refused. */
+  #tryRowOf(record: SinkRecord): Row | null | undefined {
+    try {
+      return this.#reader.rowOf(record)
+    } catch {
+      return null
+    }
+  }
+
+  #rowsOf(records: readonly SinkRecord[]): LaneRows {
     const { config } = this.#options
     const byTable = new Map<string, Row[]>()
     const refused: (readonly [SinkRecord, unknown])[] = []
@@ -69,7 +107,7 @@ export class Lane {
         refused.push([record, error])
       }
     }
-    return { records, byTable, refused }
+    return { records, byTable, refused, packed: null }
   }
 
   /** Resolves when the rows are committed. `sent` is called when only the server's answer is missing, if there is such a moment. */
@@ -98,10 +136,12 @@ export class Lane {
     const next = nextOffsets(rows.records)
     const stored = config['exactly.once'] ? await offsets.lock(transaction, next) : []
     const left = notWritten(rows.records, stored)
-    const { byTable, refused } = left.length === rows.records.length ? rows : this.read(left)
+    const { byTable, refused, packed } = left.length === rows.records.length ? rows : this.#rowsOf(left)
     for (const [record, error] of refused) await context.reject(record, error)
     if (config['exactly.once']) transaction.endWith([offsets.writing(furthest(next, stored))])
     atTable()
+    if (packed !== null) return this.#writerOf(transaction, packed.table).writePacked(transaction, packed.plan, packed.rows, ({ from, to }) => this.#rowsOf(left.slice(from, to)).byTable.get(packed.table)!)
+    this.#onlyTable = byTable.size === 1 ? [...byTable.keys()][0] : undefined
     let tablesLeft = byTable.size
     for (const [table, of] of byTable) await this.#writerOf(transaction, table).write(transaction, of, --tablesLeft === 0)
   }

@@ -44,7 +44,7 @@ export function areDistinct(rows: readonly Row[]): boolean {
 }
 
 /** Keys that the database takes for the same are the same here: the number 1 and the text "1". */
-function keyOf({ values }: Fields): string | number {
+export function keyOf({ values }: Fields): string | number {
   if (values.length === 1) {
     const [value] = values
     if (typeof value === 'number') return value

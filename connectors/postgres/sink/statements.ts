@@ -44,7 +44,7 @@ export function deleteStatement(table: Table, keyColumns: readonly Column[], row
 }
 
 /** Moves the rows of a temporary table into the table. */
-export function mergeText(table: Table, { keyColumns, otherColumns }: Batch, stage: string): string {
+export function mergeText(table: Table, { keyColumns, otherColumns }: Pick<Batch, 'keyColumns' | 'otherColumns'>, stage: string): string {
   const names = [...keyColumns, ...otherColumns].map(({ name }) => quoteName(name)).join(', ')
   return `insert into ${table.name} (${names}) ${withIdentity} select ${names} from ${stage} on conflict (${keyColumns.map(({ name }) => quoteName(name)).join(', ')}) ${onConflict(otherColumns)}`
 }

@@ -3,10 +3,12 @@ import type { SinkRecord } from 'millrace/connect'
 import { createHash } from 'node:crypto'
 import type { Client } from 'pg'
 import { failureOf, recordError } from '../failures.ts'
-import { canCopy, copyRows } from './copy.ts'
+import { canCopy, copyPacked, copyRows, hasBinaryForm } from './copy.ts'
+import type { CopyOptions } from './copy.ts'
 import { hasNoBytes } from './copy-binary.ts'
 import { addColumnsStatement, createTableStatement } from './create-table.ts'
 import type { DeclaredTypes } from './create-table.ts'
+import type { CopyPlan, PackedRows } from './packed-rows.ts'
 import { areDistinct, reduceRows } from './reduce.ts'
 import type { Row } from './row.ts'
 import { deleteStatement, writeStatement } from './statements.ts'
@@ -54,6 +56,7 @@ export class TableWriter {
   readonly #straightTries = new StraightTries()
   /** Rows to upsert are copied straight into the table. */
   #isStraight = false
+  #plan: CopyPlan | undefined
 
   constructor(name: string, options: WriterOptions, reject: Reject) {
     this.#name = name
@@ -61,14 +64,56 @@ export class TableWriter {
     this.#reject = reject
   }
 
+  /** How rows to come may be packed; undefined where the last ones had no common form. */
+  get plan(): CopyPlan | undefined {
+    return this.#plan
+  }
+
+  /** As `write`, for rows that were packed by a plan; `rowsOf` reads them once more where they cannot be written as they are. */
+  async writePacked(transaction: Transaction, plan: CopyPlan, packed: readonly PackedRows[], rowsOf: (packed: PackedRows) => readonly Row[]): Promise<void> {
+    this.#begin(transaction)
+    const areMany = packed.reduce((sum, { rowCount }) => sum + rowCount, 0) >= this.#options.copyRows
+    for (const [index, rows] of packed.entries()) {
+      const isLast = index === packed.length - 1
+      this.#isStraight = this.#straightTries.isDue()
+      // The table may have been looked at again since they were packed.
+      const isCopied = areMany && plan === this.#plan && await this.#copyWhole(plan, rows, isLast)
+      if (!isCopied) await this.#writeSome(rowsOf(rows), { attempt: 'first', isLast })
+    }
+  }
+
+  #begin(transaction: Transaction): void {
+    this.#transaction = transaction
+    this.#staged = new Set()
+    this.#mayBeBinary = this.#withoutBytes < mostWithoutBytes
+  }
+
+  /** @returns false where the rows have to be looked at one by one: nothing of them is written then */
+  async #copyWhole(plan: CopyPlan, rows: PackedRows, isLast: boolean): Promise<boolean> {
+    const transaction = this.#transaction!
+    transaction.defer('savepoint batch')
+    const staged = new Set(this.#staged)
+    try {
+      await this.#copy((how) => copyPacked(transaction, plan, rows, { ...how, isLast }))
+      transaction.defer('release savepoint batch')
+      return true
+    } catch (error) {
+      const failure = failureOf(error)
+      if (metAtEnd.has(error as object) || failure === 'environment' || failure === 'setup') throw error
+      transaction.defer('rollback to savepoint batch')
+      this.#staged = staged
+      if (refusedStraight.has(error as object)) this.#merge()
+      else this.#plan = undefined
+      return false
+    }
+  }
+
   /**
    * In order, once in a transaction. Writes what the table takes and rejects the rest, record by record. `isLast`: nothing follows but the end, which may go
    * with the last rows. @throws for anything that is not the fault of a record
    */
   async write(transaction: Transaction, rows: readonly Row[], isLast: boolean): Promise<void> {
-    this.#transaction = transaction
-    this.#staged = new Set()
-    this.#mayBeBinary = this.#withoutBytes < mostWithoutBytes
+    this.#begin(transaction)
     for (let from = 0; from < rows.length;) {
       if (rows[from]!.truncates) {
         await this.#truncate()
@@ -106,6 +151,7 @@ export class TableWriter {
       if (metAtEnd.has(error as object) || failure === 'environment' || failure === 'setup' || (failure === 'table' && how.attempt === 'second')) throw error
       transaction.defer('rollback to savepoint batch')
       this.#staged = staged
+      this.#plan = undefined
       if (failure === 'form') this.#writeTexts()
       else if (refusedStraight.has(error as object)) this.#merge()
       else if (failure === 'table') this.#table = undefined
@@ -143,6 +189,7 @@ export class TableWriter {
     const deleted = changes.filter((change) => change.deleted)
     if (deleted.length > 0) await this.#run(deleteStatement(table, keyColumns, deleted))
     const groups = groupedByColumns(isPlain ? rows : changes, table)
+    let plan: CopyPlan | undefined
     for (const [index, { names, cells }] of groups.entries()) {
       const otherColumns = names.map((name) => table.columns.get(name)!)
       if (this.#options.mode === 'update' && otherColumns.length === 0) continue
@@ -151,25 +198,38 @@ export class TableWriter {
       const batch = { keyColumns, otherColumns, rows: cells }
       const { mode, copyRows: fewest } = this.#options
       if (mode !== 'update' && !updatesOnly && fewest > 0 && cells.length >= fewest && canCopy(batch)) {
-        await this.#copy(table, batch, isLast && index === groups.length - 1)
+        await this.#copy((how) => copyRows(this.#transaction!, table, batch, { ...how, mayBeBinary: this.#mayBeBinary, isLast: isLast && index === groups.length - 1 }))
+        if (isPlain && groups.length === 1 && this.#mayBeBinary) plan = this.#planOf(table, batch)
         continue
       }
       const written = await this.#run(writeStatement(updatesOnly ? 'update' : mode, table, batch))
       if (updatesOnly && written < cells.length) throw dataError(`the record lacks a column of ${this.#name} that must not be null, and there is no row that it could change`)
     }
+    this.#plan = plan
   }
 
-  async #copy(table: Table, batch: Batch, isLast: boolean): Promise<void> {
-    const options = { staged: this.#staged, mayBeBinary: this.#mayBeBinary, isLast }
-    if (this.#options.mode === 'insert') return copyRows(this.#transaction!, table, batch, { ...options, way: 'straight' })
-    if (!this.#isStraight) return copyRows(this.#transaction!, table, batch, { ...options, way: 'merge' })
+  /** Straight into the table, or by way of a temporary one. */
+  async #copy(copy: (how: Pick<CopyOptions, 'way' | 'staged'>) => Promise<void>): Promise<void> {
+    const staged = this.#staged
+    if (this.#options.mode === 'insert') return copy({ way: 'straight', staged })
+    if (!this.#isStraight) return copy({ way: 'merge', staged })
     try {
-      await copyRows(this.#transaction!, table, batch, { ...options, way: 'straight' })
+      await copy({ way: 'straight', staged })
     } catch (error) {
       refusedStraight.add(error as object)
       throw error
     }
     this.#straightTries.taken()
+  }
+
+  /** The same as before where nothing is different. */
+  #planOf(table: Table, { keyColumns, otherColumns, rows }: Batch): CopyPlan | undefined {
+    const { key, values } = rows.at(-1)!
+    if (!hasBinaryForm({ keyColumns, otherColumns }) || values === null || values.names.some((name) => !table.columns.has(name))) return undefined
+    const { isDatabaseText } = values
+    const last = this.#plan
+    if (last?.table === table && last.keyNames === key.names && last.valueNames === values.names && last.isDatabaseText === isDatabaseText) return last
+    return { table, keyColumns, otherColumns, keyNames: key.names, valueNames: values.names, isDatabaseText, isDistinct: this.#options.mode !== 'insert' }
   }
 
   /** The table, made or extended where that is wanted. @throws a data error that names table, column and what to do */

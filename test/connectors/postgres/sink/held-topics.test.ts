@@ -82,4 +82,27 @@ await describeWith('postgres', 'HeldTopics', (server) => {
       await sink.stop()
     }
   }, 120_000)
+
+  it('puts what stands in the way of records that waited down to none of those that came since', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, 'create table locked (id int primary key, n int); create table free (id int primary key, n int)')
+    const sink = new SinkHarness(postgresSink, { 'connection.url': url, 'statement.timeout.ms': '2000', 'insert.mode': 'upsert', 'pk.mode': 'record_key', 'pk.fields': 'id' })
+    sink.bisects = true
+    for (const topic of ['locked', 'free']) sink.append(topic, 0, { key: 1, value: { n: 1 } })
+    await sink.start()
+    await withClient(url, async (other) => {
+      await other.query('begin; lock table locked')
+      await sink.put()
+      await other.query('rollback')
+    })
+    await queryRows(url, 'alter table locked drop constraint locked_pkey')
+    sink.append('free', 0, { key: 2, value: { n: 2 } })
+    let failure: unknown
+    for (let tries = 0; failure === undefined && tries < 400; tries++) {
+      await new Promise((resolve) => sink.clock.setTimer(500, () => resolve(undefined)))
+      await sink.put().catch((error: unknown) => { failure = error })
+    }
+    expect(failure).toMatchObject({ code: 'CONNECTOR_FAILED', details: { ofEarlierRecords: true } })
+    await sink.stop()
+  }, 120_000)
 })
