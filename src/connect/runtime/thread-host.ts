@@ -16,6 +16,9 @@ export interface ThreadHostOptions {
   readonly stallTimeoutMs: number
 }
 
+/** Three times what is collected at a time. V8 takes 48 in each thread if it may, and gives none of it back. */
+const maxYoungGenerationSizeMb = 12
+
 /**
  * Runs each task in a thread of its own, which reaches the log through a port, or a cluster by a client of its own. Whatever the
  * task does (an uncaught error, `process.exit`, running out of memory) ends that thread only, and its transactions and group
@@ -33,7 +36,7 @@ function hostInThread(options: HostedTaskOptions, { workerUrl, maxMemoryMiB, sta
   if (shared === undefined) return hostInProcess(options)
   const workerData: TaskThreadData = { spec: options.spec, isPaused: options.isPaused, broker: shared.handle }
   const thread = new Worker(workerUrl, {
-    workerData, transferList: [...shared.transferList], name: taskName(options.spec), resourceLimits: { maxOldGenerationSizeMb: maxMemoryMiB }, execArgv: [],
+    workerData, transferList: [...shared.transferList], name: taskName(options.spec), resourceLimits: { maxOldGenerationSizeMb: maxMemoryMiB, maxYoungGenerationSizeMb }, execArgv: [],
   })
   const tell = (message: ToThread) => thread.postMessage(message)
   let gauges: readonly GaugeReading[] = []
