@@ -18,6 +18,11 @@ export class JsonDecoder {
     return value
   }
 
+  /** The member of that name of the object that `decode` gives, if it is a whole number of at least 0; -1: not so, or not known. */
+  wholeNumber(name: string, bytes: Uint8Array, start: number, end: number, view: DataView): number {
+    return this.#shapes.wholeNumber(name, bytes, start, end, view)
+  }
+
   /** True: `decode` gives a value, and not null; nothing is made of these bytes. False says nothing. */
   accepts(bytes: Uint8Array, start: number, end: number, view: DataView): boolean {
     return this.#shapes.accepts(bytes, start, end, view)

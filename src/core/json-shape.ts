@@ -57,6 +57,16 @@ export function shapeTest(sample: string): ShapeTest | null {
   return make === null ? null : (make(numberEndIn, plainJsonCharacters) as ShapeTest)
 }
 
+/** The number that a member has in JSON of that shape, if it is a whole one of at most 15 digits without a sign; else -1. Nothing else is made. */
+export type ShapeNumber = (bytes: Uint8Array, start: number, end: number, view: DataView) => number
+
+/** As `shapeTest`; null too where the sample is no object with a number of that name. */
+export function shapeNumber(sample: string, name: string): ShapeNumber | null {
+  const source = new ShapeSource(sample, findingNumber(name)).build()
+  const make = source === null ? null : runTimeCode(source, ['numberEndIn', 'plain'])
+  return make === null ? null : (make(numberEndIn, plainJsonCharacters) as ShapeNumber | null)
+}
+
 /** A function made of source text, for what is called once for each record; null where no code may be made at run time. */
 export function runTimeCode(source: string, parameters: readonly string[]): ((...args: readonly unknown[]) => unknown) | null {
   try {
@@ -72,8 +82,8 @@ interface ShapeStatements {
   readonly string: (value: string) => string
   readonly boolean: (value: string) => string
   readonly number: (value: string) => string
-  /** `value`: the expression that makes what was read. */
-  readonly whole: (statements: string, value: string) => string
+  /** `value`: the expression that makes what was read; `members`: those of the outermost object. */
+  readonly whole: (statements: string, value: string, members: ReadonlyMap<string, string>) => string
 }
 
 /** Writes the source of a function while it goes over the sample. */
@@ -87,6 +97,8 @@ class ShapeSource {
    * beyond the end is other bytes, or undefined; that `p` comes out at the end says that none of them was taken.
    */
   readonly #lines: string[] = []
+  /** Of the outermost object: the value of each. */
+  readonly #members = new Map<string, string>()
   /** Characters since the last value, which every text must have there. */
   #literal = ''
 
@@ -101,7 +113,7 @@ class ShapeSource {
     if (value === null) return null
     this.#space()
     this.#flushLiteral()
-    return this.#statements.whole(this.#lines.join('\n'), value)
+    return this.#statements.whole(this.#lines.join('\n'), value, this.#members)
   }
 
   /** The expression that makes the object, or null. */
@@ -124,6 +136,7 @@ class ShapeSource {
       this.#space()
       const value = this.#value(depth)
       if (value === null) return null
+      if (depth === 1) this.#members.set(name, value)
       members.push(`${JSON.stringify(name)}:${value}`)
     }
     this.#take()
@@ -215,15 +228,34 @@ p = e`,
 
 /** As `reading`, with nothing made. */
 const testing: ShapeStatements = {
-  literal: (text) => `if (p + ${text.length} > end || !(${isTextByWords(text)})) return false; p += ${text.length}`,
+  literal: (text) => `if (p + ${text.length} > end || !(${isTextByWords(text)})) return none; p += ${text.length}`,
   string: () => `e = p; ${wordsOfString}
 for (; plain[b[e]] === 1; e++);
-if (b[e] !== 34 || e >= end) return false; p = e`,
-  boolean: () => `if (${isText('true')}) p += 4; else if (${isText('false')}) p += 5; else return false`,
+if (b[e] !== 34 || e >= end) return none; p = e`,
+  boolean: () => `if (${isText('true')}) p += 4; else if (${isText('false')}) p += 5; else return none`,
   number: () => `for (e = p; ${digits}; e++);
-if (${isNoShortInteger}) { e = numberEndIn(b, p, end); if (e < 0) return false }
+if (${isNoShortInteger}) { e = numberEndIn(b, p, end); if (e < 0) return none }
 p = e`,
-  whole: (statements) => `return (b, start, end, w) => {\nlet p = start, e = 0, c = 0\n${statements}\nreturn p === end\n}`,
+  whole: (statements) => `return (b, start, end, w) => {\nconst none = false\nlet p = start, e = 0, c = 0\n${statements}\nreturn p === end\n}`,
+}
+
+/** As `testing`, with the numbers. */
+function findingNumber(name: string): ShapeStatements {
+  const numbers = new Set<string>()
+  return {
+    ...testing,
+    number: (value) => {
+      numbers.add(value)
+      return `let ${value} = 0; for (e = p; ${digits}; e++) ${value} = ${value} * 10 + (c - 48)
+if (${isNoShortInteger}) { e = numberEndIn(b, p, end); if (e < 0) return none; ${value} = none }
+p = e`
+    },
+    whole: (statements, _value, members) => {
+      const found = members.get(name)
+      if (found === undefined || !numbers.has(found)) return 'return null'
+      return `return (b, start, end, w) => {\nconst none = -1\nlet p = start, e = 0, c = 0\n${statements}\nreturn p === end ? ${found} : none\n}`
+    },
+  }
 }
 
 /** Four bytes at a time, which are there. */

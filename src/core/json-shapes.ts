@@ -1,5 +1,5 @@
-import { maxShapeLength, notThisShape, shapeReader, shapeTest } from './json-shape.ts'
-import type { ShapeReader, ShapeReaderOptions, ShapeTest } from './json-shape.ts'
+import { maxShapeLength, notThisShape, shapeNumber, shapeReader, shapeTest } from './json-shape.ts'
+import type { ShapeNumber, ShapeReader, ShapeReaderOptions, ShapeTest } from './json-shape.ts'
 import { latin1Of } from './text-bytes.ts'
 
 /** Shapes that are known at a time; a topic with more takes JSON.parse for the rest. */
@@ -15,6 +15,8 @@ interface Shape {
   readonly reader: ShapeReader
   /** Made when somebody asks for it. */
   test: ShapeTest | null | undefined
+  /** By name of the member, as `test`. */
+  readonly numbers: Map<string, ShapeNumber | null>
 }
 
 /** The shapes of the values of one topic (`json-shape.ts`): `read`, and where that knows none, JSON.parse and `learn`. */
@@ -63,6 +65,22 @@ export class JsonShapes {
     return false
   }
 
+  /** The number that the member of that name has in an object of a known shape, if it is a whole one without a sign; -1: not so, or not known. */
+  wholeNumber(name: string, bytes: Uint8Array, start: number, end: number, view: DataView): number {
+    if (this.#pause > 0 || end - start > maxShapeLength) return -1
+    const shapes = this.#shapes
+    for (let index = 0; index < shapes.length; index++) {
+      const { sample, numbers } = shapes[index]!
+      let read = numbers.get(name)
+      if (read === undefined) numbers.set(name, (read = shapeNumber(sample, name)))
+      const found = read === null ? -1 : read(bytes, start, end, view)
+      if (found < 0) continue
+      this.#hit(index)
+      return found
+    }
+    return -1
+  }
+
   #hit(index: number): void {
     if (index > 0) {
       const shapes = this.#shapes
@@ -87,6 +105,6 @@ export class JsonShapes {
     const reader = shapeReader(sample, this.#options)
     if (reader === null) return
     if (this.#shapes.length === maxShapes) this.#shapes.pop()
-    this.#shapes.unshift({ sample, reader, test: undefined })
+    this.#shapes.unshift({ sample, reader, test: undefined, numbers: new Map() })
   }
 }

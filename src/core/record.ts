@@ -73,6 +73,8 @@ export interface RecordReader {
   keyOf?<T>(mark: number, serde: Serde<T>): T
   /** As `isKeyReadable`, of the value. */
   isValueReadable?(serde: Serde<unknown>): boolean
+  /** `serde.wholeNumberOf` of the value. Absent: as -1. */
+  wholeNumberOf?(serde: Serde<unknown>, name: string): number
   /** As `keyOf`, of the value. */
   valueAt?<T>(mark: number, serde: Serde<T>): T
   /** Where the record of that mark stands in the batch; good until it is asked again. Absent: there are no such bytes. */

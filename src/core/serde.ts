@@ -36,6 +36,11 @@ export interface Serde<T> {
    */
   isReadable?(window: TextWindow, start: number, end: number): boolean
   /**
+   * The member of that name of what `deserialize` gives for these bytes of `window`, if it is a whole number of at least 0, and no function of the program's
+   * is called for it; -1: not so, or not known. `deserialize` does not throw then. Optional, for speed.
+   */
+  wholeNumberOf?(name: string, window: TextWindow, start: number, end: number): number
+  /**
    * Writes what `serialize` gives to bytes[at…) and answers where it ends; -1: not enough room, or not this time, and
    * `serialize` is asked. Optional, for speed.
    */
@@ -90,6 +95,7 @@ export function jsonSerde<T = unknown>(): Serde<T> {
     deserializeRange: (bytes, start, end) => decoder.decode(bytes, start, end) as T,
     deserializeFrom: ({ bytes, text, from, view }, start, end) => decoder.decode(bytes, start, end, text, from, view) as T,
     isReadable: ({ bytes, view }, start, end) => isPlainJsonText(bytes, start, end) || decoder.accepts(bytes, start, end, view),
+    wholeNumberOf: (name, { bytes, view }, start, end) => decoder.wholeNumber(name, bytes, start, end, view),
     serializeInto: (value, bytes, at) => writeJson(value, bytes, at),
   }
 }

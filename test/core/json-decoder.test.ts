@@ -58,6 +58,28 @@ describe('JsonDecoder', () => {
     expect(accepted).toBeGreaterThan(500)
   })
 
+  it('finds the number of a member without a look at the others, or says that it does not know', () => {
+    let found = 0
+    fc.assert(fc.property(texts, fc.constantFrom('a', 'user', 'at', '__proto__', 'toString'), (documents, wanted) => {
+      const decoder = new JsonDecoder()
+      for (const [text, at, inserted] of documents) {
+        const changed = Buffer.from(text.slice(0, at) + inserted + text.slice(at)).toString()
+        for (const document of [text, changed, text.trimEnd().slice(0, -1), text]) {
+          const value = outcome(() => JSON.parse(document) as unknown) as { readonly value?: Readonly<Record<string, unknown>> }
+          const number = find(decoder, wanted, document)
+          if (number >= 0) {
+            found++
+            expect(value.value?.[wanted]).toBe(number)
+          } else if ('value' in value) decode(decoder, document)
+        }
+      }
+    }), { numRuns: 1_000 })
+    expect(found).toBeGreaterThan(10)
+    const decoder = new JsonDecoder()
+    decode(decoder, '{"a":{"ms":1},"ms":12}')
+    expect([find(decoder, 'ms', '{"a":{"ms":7},"ms":123456789012345}'), find(decoder, 'ms', '{"a":{"ms":-7.5},"ms":0}'), find(decoder, 'ms', '{"a":{"ms":7},"ms":-1}'), find(decoder, 'ms', '{"a":{"ms":7},"ms":1234567890123456}'), find(decoder, 'ms', '{"a":{"ms":7},"ms":1.5}'), find(decoder, 'a', '{"a":{"ms":7},"ms":1}')]).toEqual([123456789012345, 0, -1, -1, -1, -1])
+  })
+
   it.each([
     ['{"user":"ann","ms":12,"ok":true}', ['{"user":"a longer name, of more than four","ms":0,"ok":false}', '{"user":"","ms":-1.5e3,"ok":true}', '{"user":"x","ms":123456789012345678,"ok":true}']],
     ['"word"', ['"another"', '""']],
@@ -151,6 +173,11 @@ function decode(decoder: JsonDecoder, text: string): unknown {
 function accepts(decoder: JsonDecoder, text: string): boolean {
   const bytes = Buffer.from(`--${text}1","}}`)
   return decoder.accepts(bytes, 2, 2 + Buffer.byteLength(text), viewOf(bytes))
+}
+
+function find(decoder: JsonDecoder, wanted: string, text: string): number {
+  const bytes = Buffer.from(`--${text}1","}}`)
+  return decoder.wholeNumber(wanted, bytes, 2, 2 + Buffer.byteLength(text), viewOf(bytes))
 }
 
 function viewOf(bytes: Uint8Array): DataView {

@@ -83,6 +83,10 @@ export class BatchReader implements RecordReader {
     return this.#valueLength >= 0 && serde.isReadable !== undefined && serde.isReadable(this.#base.window, this.#valueAt, this.#valueAt + this.#valueLength)
   }
 
+  wholeNumberOf(serde: Serde<unknown>, name: string): number {
+    return this.#valueLength < 0 || serde.wholeNumberOf === undefined ? -1 : serde.wholeNumberOf(name, this.#base.window, this.#valueAt, this.#valueAt + this.#valueLength)
+  }
+
   valueAt<T>(mark: number, serde: Serde<T>): T {
     return readRecord({ bytes: this.#bytes, at: mark, end: this.#limit }, this.#base).valueAs(serde) as T
   }

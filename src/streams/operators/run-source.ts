@@ -155,3 +155,13 @@ export function argumentsSeen(call: UserFunction, all = allArguments): number {
   for (let outer = names; (outer = names.replaceAll(innermostPattern, 'pattern')) !== names;) names = outer
   return Math.min(all, names.split(',').filter((name) => name.trim() !== '').length)
 }
+
+/** `(value) => value.name`, or the same by a pattern. */
+const memberArrow = /^\(?\s*(?<value>[\w$]+)\s*\)?\s*=>\s*\k<value>\.(?<name>[\w$]+)\s*$/u
+const patternArrow = /^\(\s*\{\s*(?<name>[\w$]+)\s*,?\s*\}\s*\)\s*=>\s*\k<name>\s*$/u
+
+/** The name of a member of its first argument, where a function, as its text says, looks at that and gives it; null for others. */
+export function memberSeen(call: UserFunction): string | null {
+  const text = Function.prototype.toString.call(call)
+  return (memberArrow.exec(text) ?? patternArrow.exec(text))?.groups?.['name'] ?? null
+}

@@ -29,7 +29,7 @@ export class InputPartitions {
   #prepared = new Map<RecordQueue, Committed>()
   #streamTime = -1
 
-  /** `seesValues`: something looks at the values that come from a source. */
+  /** `seesValues`: something behind a source looks at the values that come from it. */
   constructor(options: StreamTaskOptions, context: TaskContext, seesValues: (source: SourceNode) => boolean) {
     this.#taskId = options.taskId
     this.#sources = options.nodes.filter((node): node is SourceNode => node.kind === 'source')

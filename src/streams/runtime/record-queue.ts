@@ -1,6 +1,6 @@
 import { StreamError } from '../../core/index.ts'
 import type { RecordBatch, RecordReader, RecordView } from '../../core/index.ts'
-import { argumentsSeen } from '../operators/run-source.ts'
+import { argumentsSeen, memberSeen } from '../operators/run-source.ts'
 import { RecordHead } from '../record-head.ts'
 import { InputOrigin, unread } from '../stream-record.ts'
 import type { InputBatch, InputPlace, RecordOrigin, StreamRecord } from '../stream-record.ts'
@@ -38,6 +38,8 @@ export class RecordQueue {
   /** What it showed before. */
   #taken = new RecordHead()
   readonly #seesValueAlone: boolean
+  /** The member of the value that is all that the timestamp's function looks at. */
+  readonly #timeMember: string | null
   #hasNext = false
   #buffered = 0
   #consumedTo = -1
@@ -50,6 +52,7 @@ export class RecordQueue {
     this.#options = options
     this.#place = { topic, partition, keySerde, valueSerde }
     this.#seesValueAlone = timestampExtractor !== null && argumentsSeen(timestampExtractor) < 2
+    this.#timeMember = timestampExtractor === null ? null : memberSeen(timestampExtractor)
   }
 
   get source(): SourceNode {
@@ -142,9 +145,12 @@ export class RecordQueue {
     const { headers } = reader
     let key: unknown = null
     let value: unknown = null
+    /** As the function would give it, of a value that nothing else looks at. */
+    let time = -1
     try {
       key = readKey(reader, source)
-      value = this.#leavesValues && reader.isValueReadable?.(source.valueSerde) === true ? unread : readValue(reader, source)
+      if (this.#leavesValues && this.#timeMember !== null) time = reader.wholeNumberOf?.(source.valueSerde, this.#timeMember) ?? -1
+      value = time >= 0 || (this.#leavesValues && source.timestampExtractor === null && reader.isValueReadable?.(source.valueSerde) === true) ? unread : readValue(reader, source)
     } catch (error) {
       const origin = new InputOrigin(batch, reader.offset, reader.mark, null, null, headers)
       if (this.#options.onDeserializationError(origin.read, origin, error)) return false
@@ -154,10 +160,14 @@ export class RecordQueue {
     next.batch = batch
     next.offset = reader.offset
     next.mark = reader.mark
-    next.timestamp = reader.timestamp
+    next.timestamp = time < 0 ? reader.timestamp : time
     next.key = key
     next.value = value
     next.headers = headers
+    if (time >= 0) {
+      next.record = null
+      return true
+    }
     return source.timestampExtractor === null ? this.#ensureTime(next) : this.#stamp(next, source.timestampExtractor)
   }
 

@@ -56,7 +56,7 @@ export class StreamTask {
     this.partition = options.partition
     this.#options = options
     this.#context = new TaskContext(options)
-    this.#inputs = new InputPartitions(options, this.#context, ({ name, timestampExtractor }) => timestampExtractor !== null || this.#pipeline.sources.get(name)?.run?.seesValue !== false)
+    this.#inputs = new InputPartitions(options, this.#context, ({ name }) => this.#pipeline.sources.get(name)?.run?.seesValue !== false)
     this.#standsBy = options.standsBy === true
     this.#pipeline = this.#compile()
     if (this.#failure !== null) throw this.#failure

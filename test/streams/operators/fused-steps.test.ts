@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { runTimeCode } from '../../../src/core/index.ts'
 import { fuseSteps } from '../../../src/streams/operators/fused-steps.ts'
 import type { PlainStep } from '../../../src/streams/operators/fused-steps.ts'
-import { argumentsSeen } from '../../../src/streams/operators/run-source.ts'
+import { argumentsSeen, memberSeen } from '../../../src/streams/operators/run-source.ts'
 import { StreamRecord, noHeaders, noOrigin } from '../../../src/streams/stream-record.ts'
 
 function run(steps: readonly PlainStep[], records: readonly StreamRecord[]) {
@@ -20,6 +20,13 @@ function run(steps: readonly PlainStep[], records: readonly StreamRecord[]) {
 
 const record = (key: unknown, value: unknown) => new StreamRecord(key, value, 7, noHeaders, noOrigin)
 const shown = ({ key, value }: StreamRecord) => [key, value]
+
+describe('memberSeen', () => {
+  it('names the member that is all that a function looks at, and gives', () => {
+    const functions = ['(event) => event.ts', 'event => event.at_ms', '({ ts }) => ts', '({ts,}) => ts', '(event) => event.meta.ts', '(event) => other.ts', '(event) => event.ts()', '(event) => { return event.ts }', '({ ts: at }) => at', '({ ts = 1 }) => ts', 'function (event) { return event.ts }', '(event) => event.ts + 1', '(event, key) => event.ts', 'async (event) => event.ts']
+    expect(functions.map((text) => memberSeen(runTimeCode(`return ${text}`, [])!() as () => unknown))).toEqual(['ts', 'at_ms', 'ts', 'ts', ...functions.slice(4).map(() => null)])
+  })
+})
 
 describe('argumentsSeen', () => {
   it('counts the parameters of arrow functions that can look at nothing else', () => {

@@ -39,6 +39,7 @@ const programs: Readonly<Record<string, (builder: StreamsBuilder) => void>> = {
   tumbling: (builder) => builder.stream(source).groupByKey().windowedBy(tumbling('10s', { grace: '5s' })).count({ store: 's' }).toStream().selectKey((_count, { key, start }) => `${key}@${start}`).to(out as never),
   hopping: (builder) => builder.stream(source, { timestamp: (value) => (typeof value === 'object' && value !== null ? value.ms : 7_000) }).groupByKey().windowedBy(hopping('10s', { advance: '3s', grace: 0 }))
     .aggregate(() => 0, (sum, value) => sum + (typeof value === 'number' ? value : 1), { store: 's', value: longSerde }).toStream().selectKey((_count, { key, start }) => `${key}@${start}`).to(out as never),
+  byMember: (builder) => builder.stream(source, { timestamp: (value) => (value as Visit).ms }).groupByKey().windowedBy(tumbling('10s', { grace: '20s' })).count({ store: 's' }).toStream().selectKey((_count, { key, start }) => `${key}@${start}`).to(out as never),
   late: (builder) => builder.stream(source, { timestamp: (_value, key, { timestamp }) => (key === 'a' ? timestamp : timestamp - 5_000) }).groupByKey().windowedBy(tumbling('2s', { grace: 0 })).count({ store: 's' }).toStream()
     .selectKey((_count, { key, start }) => `${key}@${start}`).to(out as never),
 }
