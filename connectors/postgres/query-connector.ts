@@ -1,6 +1,6 @@
 import { configError, connectorError } from 'millrace/connect'
 import type { RawConfig, SourceConnector, SourceOffset, SourcePartition } from 'millrace/connect'
-import { capturedTables } from './cdc/catalog.ts'
+import { capturedTables, unmatched } from './cdc/catalog.ts'
 import { Connection } from './connection.ts'
 import { progressOf } from './query/progress.ts'
 import type { PostgresQueryConfig } from './query-config.ts'
@@ -19,7 +19,7 @@ export class PostgresQueryConnector implements SourceConnector<PostgresQueryConf
     if (config.query !== null) return [{}]
     const connection = new Connection(config, 'millrace query source')
     const tables = await connection.use((client) => capturedTables(client, config['table.include.list'])).finally(() => connection.close())
-    if (tables.length === 0) throw connectorError('no table matches table.include.list, so there is nothing to read')
+    if (tables.length === 0) throw connectorError(`no table matches table.include.list, so there is nothing to read: ${unmatched(config['table.include.list'], tables) ?? 'the database has none'}`)
     const shares = Math.min(maxTasks, tables.length)
     return Array.from({ length: shares }, (_, share) => ({ 'task.tables': tables.filter((_table, index) => index % shares === share).map(({ name }) => name).join(',') }))
   }

@@ -44,6 +44,12 @@ export async function capturedTables(client: Client, patterns: readonly string[]
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 
+/** For a person: the patterns that name none of the tables; null when each names one. */
+export function unmatched(patterns: readonly string[], tables: readonly Pick<CapturedTable, 'name'>[]): string | null {
+  const lost = patterns.filter((pattern) => !tables.some(({ name }) => matchesAny([pattern], name)))
+  return lost.length === 0 ? null : `there is no table ${lost.join(', ')}; names are schema.table, such as public.orders, and * stands for any text`
+}
+
 /** No pattern: every table is. */
 export function isIncluded(patterns: readonly string[], name: string): boolean {
   return patterns.length === 0 || matchesAny(patterns, name)

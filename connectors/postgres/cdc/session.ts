@@ -5,7 +5,7 @@ import type { Client } from 'pg'
 import type { PostgresCdcConfig } from '../cdc-config.ts'
 import { endClient, openClient, silenceTimeoutMs } from '../connection.ts'
 import { quoteName, quoteText } from '../sink/sql-text.ts'
-import { capturedTables, findSlot, isIncluded, isOfAllTables, lossReason, preparePublication, requireLogicalDecoding, requirePublication, requireSignalTable } from './catalog.ts'
+import { capturedTables, findSlot, isIncluded, isOfAllTables, lossReason, preparePublication, requireLogicalDecoding, requirePublication, requireSignalTable, unmatched } from './catalog.ts'
 import type { CapturedTable, Server } from './catalog.ts'
 import { lsnText, parseLsn } from './lsn.ts'
 import { withNewTables } from './new-tables.ts'
@@ -74,6 +74,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     const signalTable = config['signal.data.collection']
     const present = await capturedTables(client, [])
     const tables = present.filter(({ name }) => name !== signalTable && isIncluded(config['table.include.list'], name))
+    const doubt = unmatched(config['table.include.list'], tables)
+    if (options.isStart && doubt !== null) options.log.warn(`table.include.list: ${doubt}`)
     const signals = signalTable === null ? [] : await requireSignalTable(client, signalTable)
     if (config['publication.autocreate.mode'] === 'filtered') await preparePublication(client, server, { name: config['publication.name'], captured: tables, signals, slot: config['slot.name'] })
     else await requirePublication(client, config['publication.name'])

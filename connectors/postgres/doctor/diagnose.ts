@@ -1,6 +1,6 @@
 /** Looks at a server with the eyes of a change-data source: what would fail, what would hurt later, and the SQL that cures it. */
 import type { Client } from 'pg'
-import { capturedTables, lossReason, quotedTable } from '../cdc/catalog.ts'
+import { capturedTables, lossReason, quotedTable, unmatched } from '../cdc/catalog.ts'
 import type { CapturedTable } from '../cdc/catalog.ts'
 import { quoteName, quoteText } from '../sink/sql-text.ts'
 import type { DiagnoseOptions, Finding } from './finding.ts'
@@ -120,7 +120,7 @@ async function roleFindings(client: Client): Promise<Finding[]> {
 
 async function tableFindings(client: Client, { tables: patterns }: DiagnoseOptions): Promise<Finding[]> {
   const tables = await capturedTables(client, patterns)
-  if (tables.length === 0) return [{ level: 'error', subject: 'tables', text: 'none matches' }]
+  if (tables.length === 0) return [{ level: 'error', subject: 'tables', text: `none matches: ${unmatched(patterns, tables) ?? 'the database has none'}` }]
   const { rows } = await client.query<{ oid: string; identity: string; readable: boolean; owned: boolean; role: string; owner: string }>(
     `select oid::int8 as oid, current_user as role, pg_get_userbyid(relowner) as owner, relreplident as identity, has_table_privilege(oid, 'select') as readable, pg_has_role(relowner, 'usage') as owned from pg_class where oid = any ($1::oid[])`,
     [tables.map(({ oid }) => oid)],

@@ -131,5 +131,6 @@ await describeWith('postgres', 'the session of a capture', (server) => {
     const source = capture(url, { 'table.include.list': 'public.nothing' })
     await source.start()
     await expect(source.poll()).rejects.toThrow('no table matches table.include.list')
+    expect(source.log.lines.join('\n')).toContain('table.include.list: there is no table public.nothing; names are schema.table')
   })
 })
