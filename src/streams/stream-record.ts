@@ -145,6 +145,11 @@ export class StreamRecord<K = unknown, V = unknown> {
     return held === unread ? ((this.origin as InputOrigin).readKey() as K) : held
   }
 
+  /** As `key === null`, but a key that nobody has looked at is not read: it is there. */
+  get isKeyNull(): boolean {
+    return this.held === null
+  }
+
   /** The topic of the input record that led to this one. */
   get topic(): string {
     return this.origin.topic
@@ -188,6 +193,11 @@ export class StreamRecord<K = unknown, V = unknown> {
 
   [inspect](): object {
     return this.toJSON()
+  }
+
+  /** As `at`, with the key that it has. */
+  withValueAt<V2>(value: V2, timestamp: number): StreamRecord<K, V2> {
+    return new StreamRecord<K, V2>(this.held, value, timestamp, this.headers, this.origin)
   }
 
   /** The same record in all but what is given: for results that have a time of their own. */

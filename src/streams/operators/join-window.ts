@@ -11,7 +11,7 @@ export function joinWindow(node: NodeOf<'joinWindow'>, context: OperatorContext)
     return (record) => {
       output.next(record)
       context.enter(record)
-      if (record.key !== null) rows.put(record.key, record.value, record.timestamp)
+      if (!record.isKeyNull) rows.putRecord(record)
     }
   })
 }

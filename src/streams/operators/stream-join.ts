@@ -6,6 +6,7 @@ import type { NodeOf } from '../topology/node.ts'
 import { operate } from './operate.ts'
 import type { NodeOperator } from './operate.ts'
 import type { OperatorContext } from './operator-context.ts'
+import { argumentsSeen } from './run-source.ts'
 
 /** What both sides of a join know of time. It lives in memory only. */
 interface JoinTime {
@@ -31,38 +32,42 @@ export function streamJoin(node: NodeOf<'streamJoin'>, context: OperatorContext)
     const others = context.store(node, node.otherStore).view as WindowStore<unknown, unknown>
     const cursor = new WindowCursor<unknown>()
     const parked = node.outerStore === null ? null : (context.store(node, node.outerStore).view as OuterJoinStore)
-    const joined = (record: StreamRecord, other: unknown) =>
-      node.side === 'left' ? node.joiner(record.value, other, record.key) : node.joiner(other, record.value, record.key)
+    const seesKey = argumentsSeen(node.joiner) > 2
+    const joined = (record: StreamRecord, other: unknown) => {
+      const key = seesKey ? record.key : undefined
+      return node.side === 'left' ? node.joiner(record.value, other, key) : node.joiner(other, record.value, key)
+    }
     const send: Send = (record, key, value, timestamp) => {
       output.next(record.at(key, value, timestamp))
       context.enter(record)
     }
     return (record) => {
-      const { key, value, timestamp } = record
+      const { isKeyNull, value, timestamp } = record
       time.streamTime = Math.max(time.streamTime, timestamp)
-      if (isOuterSide && key === null && value !== null) {
+      if (isOuterSide && isKeyNull && value !== null) {
         output.next(record.withValue(joined(record, null)))
         return
       }
-      if (key === null || value === null) {
-        context.dropped(node, key === null ? 'null key' : 'null value')
+      if (isKeyNull || value === null) {
+        context.dropped(node, isKeyNull ? 'null key' : 'null value')
         return
       }
       context.enter(record)
       if (parked !== null && timestamp === time.streamTime) flushParked(node, parked, time, record, afterMs, send)
       const to = Math.max(0, timestamp + afterMs)
       let matched = false
-      others.seek(cursor, key, Math.max(0, timestamp - beforeMs), to)
+      others.seekOf(cursor, record, Math.max(0, timestamp - beforeMs), to)
       while (cursor.move()) {
         matched = true
         const { start } = cursor
-        parked?.remove(key, start, otherSide)
-        send(record, key, joined(record, cursor.value), Math.max(timestamp, start))
+        parked?.remove(record.key, start, otherSide)
+        output.next(record.withValueAt(joined(record, cursor.value), Math.max(timestamp, start)))
+        context.enter(record)
       }
       if (matched || !isOuterSide) return
       if (parked === null || to + graceMs < time.streamTime) output.next(record.withValue(joined(record, null)))
       else {
-        parked.park(key, timestamp, node.side, value)
+        parked.park(record.key, timestamp, node.side, value)
         time.oldestParked = Math.min(time.oldestParked, timestamp)
       }
     }

@@ -9,6 +9,8 @@ import type { Row } from './table-store.ts'
 export interface RowReader {
   get(key: unknown, record: StreamRecord): Row | null
   getAsOf(key: unknown, record: StreamRecord, timestamp: number): Row | null
+  /** As `getAsOf`, of key and time of the record: a key that nobody has looked at is not read where it need not be. */
+  getOf(record: StreamRecord): Row | null
   /** The table has versions, so rows that come out of order are not its latest. */
   readonly versioned: boolean
 }
@@ -16,7 +18,7 @@ export interface RowReader {
 /** Reads a table that may not be kept: the nearest kept ancestor is read and the functions between are called again. Semantics: KTableValueGetter. */
 export function rowReader(node: TopologyNode, rows: TableRows, context: OperatorContext): RowReader {
   switch (rows.from) {
-    case 'nothing': return { get: () => null, getAsOf: () => null, versioned: false }
+    case 'nothing': return { get: () => null, getAsOf: () => null, getOf: () => null, versioned: false }
     case 'store': return storedRows(node, rows.store, context)
     case 'filter': return filteredRows(rowReader(node, rows.parent, context), rows)
     case 'mapValues': return mappedRows(rowReader(node, rows.parent, context), rows)
@@ -31,6 +33,7 @@ function storedRows(node: TopologyNode, name: string, context: OperatorContext):
   return {
     get: (key) => table.get(key),
     getAsOf: (key, _record, timestamp) => table.getAsOf(key, timestamp),
+    getOf: (record) => table.getOf(record),
     versioned: store.spec.type === 'versioned',
   }
 }
@@ -52,6 +55,7 @@ function derived(parent: RowReader, derive: (row: Row | null, key: unknown, reco
   return {
     get: (key, record) => derive(parent.get(key, record), key, record),
     getAsOf: (key, record, timestamp) => derive(parent.getAsOf(key, record, timestamp), key, record),
+    getOf: (record) => derive(parent.getOf(record), record.key, record),
     versioned: parent.versioned,
   }
 }
@@ -62,7 +66,7 @@ function suppressedRows(parent: RowReader, buffer: SuppressBuffer): RowReader {
     if (held === undefined) return parent.get(key, record)
     return held.value === null ? null : { value: held.value, timestamp: -1 }
   }
-  return { get, getAsOf: get, versioned: false }
+  return { get, getAsOf: get, getOf: (record) => get(record.key, record), versioned: false }
 }
 
 function joinedRows(left: RowReader, right: RowReader, { join, joiner }: Extract<TableRows, { from: 'join' }>): RowReader {
@@ -74,5 +78,5 @@ function joinedRows(left: RowReader, right: RowReader, { join, joiner }: Extract
     const value = joiner(leftRow?.value ?? null, rightRow?.value ?? null, key)
     return value === null ? null : { value, timestamp: Math.max(leftRow?.timestamp ?? -1, rightRow?.timestamp ?? -1) }
   }
-  return { get, getAsOf: get, versioned: false }
+  return { get, getAsOf: get, getOf: (record) => get(record.key, record), versioned: false }
 }

@@ -26,6 +26,8 @@ export interface TableStore {
   getToUpdate(key: unknown): Row | null
   /** What held at a time; the current row where the store has no versions. */
   getAsOf(key: unknown, timestamp: number): Row | null
+  /** As `getAsOf`, of key and time of the record: a key that nobody has looked at is not read where it need not be. */
+  getOf(record: StreamRecord): Row | null
   /** `latest`, `out-of-order` (a versioned store has a later row), or `refused` (older than its history: nothing may be sent on). */
   put(key: unknown, value: unknown, timestamp: number): 'latest' | 'out-of-order' | 'refused'
 }
@@ -103,6 +105,7 @@ function timestampedTable(view: KeyValueStore<unknown, Row>): TableStore {
     get,
     getToUpdate: get,
     getAsOf: get,
+    getOf: (record) => view.getOf(record),
     put(key, value, timestamp) {
       view.put(key, value === null ? null : { value, timestamp })
       return 'latest'
@@ -120,6 +123,7 @@ function plainTable(view: KeyValueStore<unknown, unknown>): TableStore {
     get,
     getToUpdate: get,
     getAsOf: get,
+    getOf: ({ key }) => get(key),
     put(key, value) {
       view.put(key, value)
       return 'latest'
@@ -132,6 +136,7 @@ function versionedTable(view: VersionedStore<unknown, unknown>): TableStore {
     get: (key) => view.get(key),
     getToUpdate: (key) => view.get(key),
     getAsOf: (key, timestamp) => view.getAsOf(key, timestamp),
+    getOf: ({ key, timestamp }) => view.getAsOf(key, timestamp),
     put(key, value, timestamp) {
       const validTo = view.put(key, value, timestamp)
       return validTo === notPut ? 'refused' : validTo === validForever ? 'latest' : 'out-of-order'
@@ -151,6 +156,7 @@ function windowTable(view: WindowStore<unknown, Row>): TableStore {
       return view.fetchToUpdate(window.key, window.start)
     },
     getAsOf: get,
+    getOf: ({ key }) => get(key),
     put(key, value, timestamp) {
       const window = key as Windowed<unknown>
       view.put(window.key, value === null ? null : { value, timestamp }, window.start)
@@ -169,6 +175,7 @@ function sessionTable(view: SessionStore<unknown, unknown>): TableStore {
     get,
     getToUpdate: get,
     getAsOf: get,
+    getOf: ({ key }) => get(key),
     put(key, value) {
       view.put(key as Windowed<unknown>, value)
       return 'latest'

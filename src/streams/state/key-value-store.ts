@@ -1,7 +1,9 @@
 import type { Serde } from '../../core/index.ts'
+import type { StreamRecord } from '../stream-record.ts'
 import type { ByteEntry, ByteStore } from './byte-store.ts'
 import { keyAfter, prefixEnd } from './bytes.ts'
 import { KeyedRows } from './keyed-rows.ts'
+import { writeKeyOf } from './record-key.ts'
 import { rowCacheOf } from './row-cache.ts'
 import { RowUpdate } from './row-update.ts'
 
@@ -43,6 +45,13 @@ export class KeyValueStore<K, V> implements ReadOnlyKeyValueStore<K, V> {
 
   get(key: K): V | null {
     return this.#rows.get(this.#writeKey(key))
+  }
+
+  /** As `get`, of the key of a record, which is not null: it is not looked at, if it need not be. */
+  getOf(record: StreamRecord): V | null {
+    this.#lastKey = none
+    this.#rows.keyChanges()
+    return this.#rows.get(writeKeyOf(record, this.#keySerde as Serde<unknown>, this.#rows.key))
   }
 
   /** null deletes. */

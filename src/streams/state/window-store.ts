@@ -1,5 +1,6 @@
 import type { Serde } from '../../core/index.ts'
 import type { Windowed } from '../windows.ts'
+import type { StreamRecord } from '../stream-record.ts'
 import type { ByteEntry, ByteStore } from './byte-store.ts'
 import { beginsWith, keyAfter } from './bytes.ts'
 import { CachingByteStore } from './caching-byte-store.ts'
@@ -7,6 +8,7 @@ import type { KeyValue } from './key-value-store.ts'
 import { KeyedRows } from './keyed-rows.ts'
 import { RowUpdate } from './row-update.ts'
 import type { SegmentedByteStore } from './segmented-byte-store.ts'
+import { writeKeyOf } from './record-key.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
 import { scanOf, windowsOfKey, windowsOfKeys } from './store-key-ranges.ts'
 import type { StoreNumber } from './store-place.ts'
@@ -92,10 +94,20 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
   }
 
   #putDuplicate(key: K, value: V | null, start: number): void {
+    const number = this.#nextNumber()
+    this.#addDuplicate(this.#writeRowKey(key, start, number), number, value, start)
+  }
+
+  #nextNumber(): number {
     const { sequence } = this.#options
     sequence.value = (sequence.value + 1) & 0x7fff_ffff
-    const length = this.#writeRowKey(key, start, sequence.value)
-    const rowKey = this.#rows.key.first(length)
+    return sequence.value
+  }
+
+  /** Of a whole key that was written. */
+  #addDuplicate(length: number, number: number, value: V | null, start: number): void {
+    const { key } = this.#rows
+    const rowKey = key.first(length)
     if (value === null) {
       this.#options.onNothing(rowKey, start)
       return
@@ -103,9 +115,24 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
     const valueLength = this.#value.write(this.#options.valueSerde, value, 0)
     const bytes = this.#value.first(valueLength)
     if (this.#addsDuplicates) {
-      this.#segments.addDuplicate(this.#rows.key, length - windowSuffix, start, sequence.value, this.#value, valueLength)
+      this.#segments.addDuplicate(key, length - windowSuffix, start, number, this.#value, valueLength)
       this.#options.onDuplicate(rowKey, bytes)
     } else this.#bytes.put(rowKey, bytes)
+  }
+
+  /** As `put`, of key, value and time of a record, whose key is not null: it is not looked at, if it need not be. */
+  putRecord(record: StreamRecord<K, V | null>): void {
+    const { timestamp } = record
+    if (!this.#addsDuplicates) {
+      this.put(record.key, record.value, timestamp)
+      return
+    }
+    this.#lastKey = none
+    const { key } = this.#rows
+    const keyLength = writeKeyOf(record, this.#options.keySerde as Serde<unknown>, key)
+    const number = this.#nextNumber()
+    writeWindowSuffix(key.room(keyLength + windowSuffix), keyLength, timestamp, number)
+    this.#addDuplicate(keyLength + windowSuffix, number, record.value, timestamp)
   }
 
   /** A restored row had this key: later duplicates must not meet it. */
@@ -140,15 +167,21 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
     return this.#ofKey(key, from, to, true)
   }
 
+  /** Puts the cursor before the rows of `fetch`, of the key of a record, which is not null: it is not looked at, if it need not be. */
+  seekOf(cursor: WindowCursor<V>, record: StreamRecord, from: number, to: number): void {
+    if (this.#addsDuplicates) this.#walk(cursor, writeKeyOf(record, this.#options.keySerde as Serde<unknown>, cursor.key), from, to)
+    else this.seek(cursor, record.key as K, from, to)
+  }
+
   /** Puts the cursor before the rows of `fetch`. */
   seek(cursor: WindowCursor<V>, key: K, from: number, to: number): void {
-    const segments = this.#segments
-    if (!this.#addsDuplicates) {
-      cursor.follow(this.#ofKey(key, from, to, false))
-      return
-    }
+    if (this.#addsDuplicates) this.#walk(cursor, cursor.key.write(this.#options.keySerde, key, 0), from, to)
+    else cursor.follow(this.#ofKey(key, from, to, false))
+  }
+
+  #walk(cursor: WindowCursor<V>, keyLength: number, from: number, to: number): void {
     cursor.begin(this.#options.valueSerde)
-    segments.walk(cursor, cursor.key.write(this.#options.keySerde, key, 0), Math.max(0, from), to)
+    this.#segments.walk(cursor, keyLength, Math.max(0, from), to)
   }
 
   fetchRange(keyFrom: K | null, keyTo: K | null, from: number, to: number): Iterable<KeyValue<Windowed<K>, V>> {

@@ -1,0 +1,15 @@
+import type { Serde } from '../../core/index.ts'
+import { InputOrigin } from '../stream-record.ts'
+import type { StreamRecord } from '../stream-record.ts'
+import { copyInto } from './bytes.ts'
+import type { ScratchBytes } from './scratch-bytes.ts'
+
+/** Writes the key of the record, which is not null, as `serde` does, and gives its length. If it was read just so, it is copied from where it stands: nobody looks at it. */
+export function writeKeyOf(record: StreamRecord, serde: Serde<unknown>, to: ScratchBytes): number {
+  const { origin } = record
+  const position = origin instanceof InputOrigin ? origin.keyPosition(record, serde) : null
+  if (position === null) return to.write(serde, record.key, 0)
+  const { window, keyAt, keyLength } = position
+  copyInto(to.room(keyLength), 0, window.bytes, keyAt, keyAt + keyLength)
+  return keyLength
+}
