@@ -3,7 +3,7 @@ import { RecordBatchBuilder } from '../log/record-batch-builder.ts'
 import { sealBatch } from '../log/record-batch.ts'
 import type { RecordBatchView } from '../log/record-batch.ts'
 import { coordinatorPartition } from '../partitioner.ts'
-import type { TopicPartition } from '../record.ts'
+import type { Header, TopicPartition } from '../record.ts'
 import type { Acknowledge } from './engine-api.ts'
 import type { LogEngine } from './log-engine.ts'
 import type { Partition } from './partition.ts'
@@ -14,6 +14,7 @@ export interface InternalRecord {
   readonly key: Uint8Array
   /** null is a tombstone. */
   readonly value: Uint8Array | null
+  readonly headers?: readonly Header[]
 }
 
 const replayBytes = 1024 * 1024
@@ -66,6 +67,11 @@ export class InternalTopic {
     return this.#engine.partition(this.partitionFor(id)).log.append(this.#encode(records, producer), 'coordinator').baseOffset
   }
 
+  /** Resolves when everything that was written is durable. */
+  async sync(): Promise<void> {
+    if (this.exists) await this.#engine.syncTogether(this.#engine.partitionsOf(this.#engine.topic(this.#spec.topic)))
+  }
+
   /** Every batch of every partition, markers included, in order. */
   replay(visit: (batch: RecordBatchView) => void): void {
     const topic = this.#engine.catalog.topics.get(this.#spec.topic)
@@ -77,7 +83,7 @@ export class InternalTopic {
     const { producerId, producerEpoch } = producer
     const builder = new RecordBatchBuilder({ maxBytes: maxRecordsBytes })
     const now = this.#engine.clock.now()
-    for (const { key, value } of records) builder.add(key, value, now)
+    for (const { key, value, headers } of records) builder.add(key, value, now, headers)
     const { bytes } = builder.build()
     sealBatch(bytes, { producerId, producerEpoch, baseSequence: -1, transactional: producerId >= 0 })
     return bytes

@@ -2,9 +2,11 @@ import { unhurriedNow } from '../clock.ts'
 import type { Timer } from '../clock.ts'
 import { StreamError, isStreamError } from '../errors.ts'
 import type { TransactionMarker } from '../log/control-batch.ts'
-import type { TopicPartition } from '../record.ts'
+import type { Header, TopicPartition } from '../record.ts'
 import { decodeTransactionKey, decodeTransactionValue, encodeTransactionKey, encodeTransactionValue } from './coordinator-records.ts'
 import type { Acknowledge, EndTransactionRequest, InitProducerRequest } from './engine-api.ts'
+import { firstOffsetsHeader, firstOffsetsOf, isDecided, readFirstOffsets } from './first-offsets.ts'
+import type { FirstOffsets } from './first-offsets.ts'
 import type { InternalRecord, InternalTopic } from './internal-topic.ts'
 import type { LogEngine } from './log-engine.ts'
 import type { OffsetStore } from './offset-store.ts'
@@ -33,6 +35,8 @@ interface Entry {
   ending: Promise<void> | null
   /** False while the decision may be lost with the power: until it is on disk no marker may be. */
   isDecisionWritten: boolean
+  /** Of a commit that is decided: which transaction that is. null: nothing is, or by a record that does not say. */
+  decided: FirstOffsets | null
   /** Changes of who owns the id happen one after the other. */
   lastInit: Promise<unknown>
   /** How many of them are under way. */
@@ -71,19 +75,22 @@ export class TransactionCoordinator {
   /**
    * Brings everything to rest after a start, clean or not:
    * 1. read the last state of each transactional id
-   * 2. finish what was decided: write the markers that are missing
-   * 3. abort what was open: its producer lived in a process that is gone
-   * 4. abort what is open in a partition and known to nobody, because the record of it was lost with the power
+   * 2. abort what a producer began after a commit of which only the decision is known: that it is complete was lost with the power
+   * 3. finish what was decided: write the markers that are missing
+   * 4. abort what was open: its producer lived in a process that is gone
+   * 5. abort what is open in a partition and known to nobody, because the record of it was lost with the power
    */
   async recover(): Promise<void> {
     this.#topic.replay((batch) => {
-      for (const { key, value } of batch) if (key !== null) this.#restore(decodeTransactionKey(key), value)
+      for (const { key, value, headers } of batch) if (key !== null) this.#restore(decodeTransactionKey(key), value, headers)
     })
+    await this.#abortOpenTransactions((partition, { producerId, firstOffset }) => this.#isAfterDecided(partition, producerId, firstOffset))
     for (const entry of this.#entries.values()) {
       if (entry.state.status === 'ongoing') await this.#abortOpen(entry)
       else if (isCompleting(entry.state)) await this.#finish(entry, 'durable')
     }
-    await this.#abortOrphans()
+    await this.#abortOpenTransactions(() => true)
+    await this.#topic.sync()
   }
 
   /** @throws INVALID_TRANSACTION_TIMEOUT and what the disk may refuse */
@@ -258,7 +265,8 @@ export class TransactionCoordinator {
 
   async #decide(entry: Entry, prepared: TransactionState, acknowledge: Acknowledge): Promise<void> {
     if (outcomeOf(prepared) === 'commit' && acknowledge === 'durable') await this.#sync(this.#touched(prepared))
-    const decided = this.#topic.write(prepared.transactionalId, [record(prepared)], { acknowledge })
+    entry.decided = outcomeOf(prepared) === 'commit' ? firstOffsetsOf(this.#touched(prepared), prepared.producerId) : null
+    const decided = this.#topic.write(prepared.transactionalId, [decisionRecord(prepared, entry.decided)], { acknowledge })
     entry.state = prepared
     entry.isDecisionWritten = false
     await decided
@@ -268,8 +276,8 @@ export class TransactionCoordinator {
 
   /**
    * Writes the markers that are missing, and that the transaction is complete. May be repeated after a failure.
-   * That a commit is complete is on disk before the next transaction of the id can begin: otherwise a power cut could leave
-   * records of the next one beside a decision that seems to be waiting for its markers, and recovery would commit them.
+   * The record of completion is not waited for. A power cut may take it and leave records of the next transaction beside a decision that
+   * seems to be waiting for its markers: recovery tells them apart by where each began. The next decision of the id stands behind it in the same log.
    */
   async #finish(entry: Entry, acknowledge: Acknowledge): Promise<void> {
     await (entry.ending ?? this.#end(entry, this.#finishDecided(entry, acknowledge)))
@@ -277,7 +285,7 @@ export class TransactionCoordinator {
 
   async #finishDecided(entry: Entry, acknowledge: Acknowledge): Promise<void> {
     // A disk that failed to take the decision refuses here, and no marker says what a restart may not find decided.
-    if (!entry.isDecisionWritten) await this.#topic.write(entry.state.transactionalId, [record(entry.state)], { acknowledge })
+    if (!entry.isDecisionWritten) await this.#topic.write(entry.state.transactionalId, [decisionRecord(entry.state, entry.decided)], { acknowledge })
     entry.isDecisionWritten = true
     await this.#writeMarkers(entry, acknowledge)
   }
@@ -312,11 +320,9 @@ export class TransactionCoordinator {
     await Promise.all(partitions.map((partition) => partition.acknowledge(acknowledge, 1).catch((error: unknown) => this.#throwIfThere(error, [partition]))))
     this.#offsets.completeTransaction(producerId, outcome)
     const completed = complete(entry.state, this.#now)
-    const written = outcome === 'commit'
-      ? this.#topic.write(completed.transactionalId, [record(completed)], { acknowledge })
-      : this.#topic.writeUnacknowledged(completed.transactionalId, [record(completed)])
+    this.#topic.writeUnacknowledged(completed.transactionalId, [record(completed)])
     entry.state = completed
-    await written
+    entry.decided = null
   }
 
   /** All of them; those of topics that are removed meanwhile need not be. */
@@ -338,10 +344,20 @@ export class TransactionCoordinator {
     await this.#conclude(entry, fence(entry.state, this.#now), 'durable')
   }
 
-  async #abortOrphans(): Promise<void> {
+  /** A transaction that is open in the partition from there on began after one of which the last that is known is that it is to be committed. */
+  #isAfterDecided(partition: Partition, producerId: number, firstOffset: number): boolean {
+    for (const { state, decided } of this.#entries.values()) {
+      if (decided !== null && state.producerId === producerId) return !isDecided(decided, partition, firstOffset)
+    }
+    return false
+  }
+
+  async #abortOpenTransactions(isWanted: (partition: Partition, open: { readonly producerId: number; readonly firstOffset: number }) => boolean): Promise<void> {
     const touched = new Set<Partition>()
     for (const partition of this.#engine.allPartitions()) {
-      for (const { producerId, producerEpoch } of partition.log.openTransactions()) {
+      for (const open of partition.log.openTransactions()) {
+        if (!isWanted(partition, open)) continue
+        const { producerId, producerEpoch } = open
         partition.appendMarker({ producerId, producerEpoch, coordinatorEpoch, type: 'abort', timestamp: this.#now })
         this.#offsets.completeTransaction(producerId, 'abort')
         touched.add(partition)
@@ -379,9 +395,9 @@ export class TransactionCoordinator {
     throw new StreamError('INVALID_PRODUCER_ID_MAPPING', `transactional id '${transactionalId}' is not known; open a producer with it first`)
   }
 
-  #restore(transactionalId: string, value: Uint8Array | null): void {
+  #restore(transactionalId: string, value: Uint8Array | null, headers: readonly Header[]): void {
     if (value === null) this.#entries.delete(transactionalId)
-    else this.#entries.set(transactionalId, newEntry(decodeTransactionValue(transactionalId, value)))
+    else this.#entries.set(transactionalId, { ...newEntry(decodeTransactionValue(transactionalId, value)), decided: readFirstOffsets(headers) })
   }
 
   get #now(): number {
@@ -390,11 +406,15 @@ export class TransactionCoordinator {
 }
 
 function newEntry(state: TransactionState): Entry {
-  return { state, timeout: null, isRegistering: false, ending: null, isDecisionWritten: true, lastInit: Promise.resolve(), inits: 0, previousOwner: null }
+  return { state, timeout: null, isRegistering: false, ending: null, isDecisionWritten: true, decided: null, lastInit: Promise.resolve(), inits: 0, previousOwner: null }
 }
 
 function record(state: TransactionState): InternalRecord {
   return { key: encodeTransactionKey(state.transactionalId), value: encodeTransactionValue(state) }
+}
+
+function decisionRecord(state: TransactionState, decided: FirstOffsets | null): InternalRecord {
+  return decided === null ? record(state) : { ...record(state), headers: [firstOffsetsHeader(decided)] }
 }
 
 /** While a transaction is being ended nothing may join it any more. @throws PRODUCER_FENCED, CONCURRENT_TRANSACTIONS */

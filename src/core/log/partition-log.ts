@@ -171,9 +171,9 @@ export class PartitionLog implements JournalledLog {
   /** What is known of each producer, for descriptions. */
   producers(): Iterable<Readonly<ProducerEntry>> { return this.#producers.entries() }
 
-  hasOpenTransaction(producerId: number): boolean {
-    return (this.#producers.get(producerId)?.transactionFirstOffset ?? -1) >= 0
-  }
+  hasOpenTransaction(producerId: number): boolean { return this.openTransactionOffset(producerId) >= 0 }
+  /** Where the producer's open transaction begins here; -1: it has none. */
+  openTransactionOffset(producerId: number): number { return this.#producers.get(producerId)?.transactionFirstOffset ?? -1 }
 
   // ---------------------------------------------------------------------------------------------------- appending
 

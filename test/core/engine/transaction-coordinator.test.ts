@@ -218,6 +218,64 @@ describe('a decided transaction', () => {
   })
 })
 
+/** A power cut takes all that was not synced: the record of completion, which nobody waits for, is among it. */
+describe('a commit whose completion a power cut took', () => {
+  const dropAll = { random: { next: () => 0 } }
+  const afterCut = async (engine: LocalEngine, disk: MemoryFileSystem) => {
+    const left = disk.crash(dropAll)
+    await engine.close()
+    return left
+  }
+  const noMember = { groupId: 'g', generation: -1, memberId: '', groupInstanceId: null }
+  const commit = (engine: LocalEngine, producer: ProducerIdentity, newEpoch: boolean) => engine.endTransaction({ transactionalId, producer, outcome: 'commit', acknowledge: 'durable', newEpoch })
+
+  it.each([[1, false], [2, true]])('is told from what its producer wrote next, which nothing has decided (transactions of version %i)', async (_version, newEpoch) => {
+    const disk = new MemoryFileSystem(dropAll)
+    const engine = await withTopic(disk)
+    const first = await init(engine)
+    await write(engine, 'a', first)
+    await engine.commitTransactionOffsets({ transactionalId, producer: first, group: noMember, offsets: [{ ...target, offset: 1 }] })
+    const second = await commit(engine, first, newEpoch)
+    await engine.appendFromClient({ ...target, bytes: batch('b', second, newEpoch ? 0 : 1), transactionalId, addsPartition: true })
+    await engine.commitTransactionOffsets({ transactionalId, producer: second, group: noMember, offsets: [{ ...target, offset: 2 }] })
+    await engine.log.syncTogether([engine.log.partition(engine.offsetsTopic.partitionFor('g'))])
+    const again = await openEngine(await afterCut(engine, disk))
+    expect(await committed(again)).toEqual(['a'])
+    expect(await again.fetchOffsets({ groupId: 'g', partitions: null, stable: true })).toMatchObject([{ offset: 1 }])
+    expect(again.log.partition(target).log.hasOpenTransaction(second.producerId)).toBe(false)
+    expect(again.transactions.stateOf(transactionalId)?.status).toBe('complete-commit')
+    await again.close()
+  })
+
+  it('is told from what its producer wrote next to a topic that was made anew, at the same offset', async () => {
+    const disk = new MemoryFileSystem(dropAll)
+    const engine = await withTopic(disk)
+    const producer = await init(engine)
+    await write(engine, 'a', producer)
+    await commit(engine, producer, false)
+    await engine.removeTopics(['t'])
+    await engine.createTopics([{ topic: 't', partitions: 1 }])
+    await write(engine, 'b', producer)
+    const again = await openEngine(await afterCut(engine, disk))
+    expect(await committed(again)).toEqual([])
+    await again.close()
+  })
+
+  it('is found complete after a second power cut, by which its producer had begun anew', async () => {
+    let disk = new MemoryFileSystem(dropAll)
+    let engine = await withTopic(disk)
+    const producer = await init(engine)
+    await write(engine, 'a', producer)
+    await commit(engine, producer, false)
+    for (const value of ['b', 'c', 'd']) {
+      engine = await openEngine((disk = await afterCut(engine, disk)))
+      expect(await committed(engine)).toEqual(['a'])
+      await write(engine, value, await init(engine))
+    }
+    await engine.close()
+  })
+})
+
 describe('a transactional id that is taken over while it is being forgotten', () => {
   it('stays with who took it over', async () => {
     const disk = heldDisk()
