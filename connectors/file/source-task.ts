@@ -234,5 +234,5 @@ function tooOld(ignoreOlderMs: number, { clock }: SourceTaskContext): (modifiedN
 
 /** Which of `shares` tasks reads the log: the same answer in every task and after every restart. */
 function shareOf(rotationBase: string, shares: number): number {
-  return createHash('sha256').update(rotationBase).digest().readUInt32BE(0) % shares
+  return shares === 1 ? 0 : createHash('sha256').update(rotationBase).digest().readUInt32BE(0) % shares
 }

@@ -322,11 +322,17 @@ export class FileTailer {
 
   /** Keeps the number of open files bounded: the file that has been quiet for longest is closed, and opened again when it grows. */
   #makeRoom(openedBesides = 0): boolean {
-    const open = [...this.#members.values()].filter(({ member }) => member.file.isOpen)
-    if (open.length + openedBesides < this.#options.maxOpenFiles) return true
-    const quiet = open.filter(({ member }) => member.file.unreadBytes === 0).map(({ member }) => member)
-    if (quiet.length === 0) return false
-    quiet.reduce((oldest, member) => (member.modifiedNs < oldest.modifiedNs ? member : oldest)).file.close()
+    let open = openedBesides
+    let quietest: Member | null = null
+    // Asked for each of ten thousand newcomers: no lists are made here.
+    for (const { member } of this.#members.values()) {
+      if (!member.file.isOpen) continue
+      open++
+      if ((quietest === null || member.modifiedNs < quietest.modifiedNs) && member.file.unreadBytes === 0) quietest = member
+    }
+    if (open < this.#options.maxOpenFiles) return true
+    if (quietest === null) return false
+    quietest.file.close()
     return true
   }
 
