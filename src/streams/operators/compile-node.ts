@@ -56,7 +56,7 @@ export function compileNode(node: TopologyNode, context: OperatorContext): NodeO
     case 'selectKey': return selectKey(node, context)
     case 'peek': return peek(node, context)
     case 'forEach': return forEach(node, context)
-    case 'passThrough': return passThrough(node)
+    case 'passThrough': return passThrough(node, context)
     case 'branch': return branch(node, context)
     case 'pipe': return pipe(node, context)
     case 'mapAsync': return mapAsync(node, context)

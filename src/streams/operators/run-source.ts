@@ -63,7 +63,7 @@ export class RunSource {
     const last = this.#isMade ? 'current' : this.#made()
     if (!this.#isOfHead) return `output.next(${last})`
     return `try {
-    if (take(batch, mark, headers, timestamp, ${this.#isKeyNew ? 'key, false' : 'held, true'}, value, ${String(!this.isValueNew)}, offset)) ${this.#leave}
+    if (take(batch, mark, headers, timestamp, ${this.#isKeyNew ? 'key, key === held' : 'held, true'}, value, ${String(!this.isValueNew)}, offset)) ${this.#leave}
   } catch (error) {
     refuse(${last}, error)
     ${this.#leave}
