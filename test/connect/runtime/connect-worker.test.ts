@@ -187,7 +187,7 @@ describe('a sink connector', () => {
     }
     await broker.topics.create([{ topic: 'in' }])
     await produce(broker, 'in', ['1', '{', '2', '3'])
-    const { worker } = openWorker(broker, [sink.plugin])
+    const { worker, log } = openWorker(broker, [sink.plugin])
     await worker.start({
       name: 'keep',
       config: {
@@ -203,6 +203,7 @@ describe('a sink connector', () => {
       '__connect.errors.task.id': '0', '__connect.errors.stage': 'VALUE_CONVERTER', '__connect.errors.class.name': 'org.apache.kafka.connect.json.JsonConverter',
     })
     expect(dead[1]!.headers).toMatchObject({ '__connect.errors.stage': 'TASK_PUT', '__connect.errors.exception.message': 'too even', '__connect.errors.class.name': 'test.KeepingSink' })
+    expect(log.lines.filter((line) => line.includes('records go to the dead letters in dead; the first one because'))).toHaveLength(1)
   })
 
   it('searches a batch that the task refuses for the record to blame, where that is asked for', async () => {
