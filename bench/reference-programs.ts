@@ -176,7 +176,7 @@ export function lookingProgram(count: number): Topology {
 
 export function wordCountProgram(): Topology {
   return built((builder) => {
-    builder.stream(lines).flatMapValues((line) => line.split(' ')).groupBy((word) => word, { key: stringSerde }).count({ store: 'words' }).toStream().to(counted)
+    builder.stream(lines).flatMapValues((line) => line.split(' ')).groupBy((word) => word, text).count({ store: 'words' }).toStream().to(counted)
   })
 }
 
