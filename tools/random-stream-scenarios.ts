@@ -240,9 +240,7 @@ class RandomFluentProgram extends RandomScenarioParts {
     id = this.add('windowedBy', { from: id, window })
     const merger = window['type'] === 'session' ? { merger: { fn: 'mergeBar' } } : {}
     const materialized = this.#windowStore(window['type'] === 'session', false, window['type'] === 'unlimited', {})
-    const table = this.#addTable(this.add('aggregate', { from: id, init, ...merger, materialized, ...this.maybeName() }), 'string', false, windowed)
-    const hasEnd = window['type'] === 'tumbling' || window['type'] === 'hopping'
-    if (hasEnd && this.chance(0.5)) this.#suppress(table, this.chance(0.6))
+    this.#addTable(this.add('aggregate', { from: id, init, ...merger, materialized, ...this.maybeName() }), 'string', false, windowed)
   }
 
   // --------------------------------------------------------------------------------------------------- joins
