@@ -9,8 +9,7 @@
  */
 
 import { compileFunction } from 'node:vm'
-import { plainJsonCharacters } from './json-text.ts'
-import { latin1Of } from './text-bytes.ts'
+import { latin1Of, plainJsonCharacters } from './text-bytes.ts'
 
 /**
  * Reads bytes[start, end), all of them, or gives `notThisShape`. `text`, if it is there, has a character for each byte from `from` on;

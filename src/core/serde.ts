@@ -1,8 +1,7 @@
 import { StreamError } from './errors.ts'
 import { JsonDecoder } from './json-decoder.ts'
 import { isPlainText, plainTest } from './plain-schema.ts'
-import { isPlainJsonText, writePlainJsonText } from './json-text.ts'
-import { bytesOf, textOf, writeText } from './text-bytes.ts'
+import { bytesOf, isPlainJsonText, textOf, writePlainJsonText, writeText } from './text-bytes.ts'
 import type { TextWindow } from './text-window.ts'
 
 /**

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { EngineApi, FetchRequest, FetchedPartition } from '../../../src/core/engine/engine-api.ts'
-import { ReadAhead } from '../../../src/core/engine/read-ahead.ts'
+import { ReadAhead } from '../../../src/core/engine/embedded-reader.ts'
 import { RecordBatchBuilder } from '../../../src/core/index.ts'
 import { RecordBatchView, patchOffset } from '../../../src/core/log/record-batch.ts'
 
