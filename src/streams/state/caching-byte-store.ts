@@ -161,6 +161,13 @@ export class CachingByteStore implements ByteStore {
     return deserializeCopy(serde, rows.page(row), start, start + length)
   }
 
+  overwrites(row: number): boolean {
+    if ((this.#flags[row]! & dirty) === 0 || this.#options.budget.exceeded) return false
+    this.#flags[row]! |= used
+    this.#options.noteOrigin(this.#origins, row)
+    return true
+  }
+
   /** As `put`, of the key of a row. */
   replace(row: number, value: Uint8Array | null): void {
     const rows = this.#rows

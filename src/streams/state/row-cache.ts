@@ -16,6 +16,11 @@ export interface RowCache {
   readonly table: Pick<ByteRows, 'keyLength' | 'valueLength' | 'page' | 'offset'>
   /** The value of a row; null where it has none. */
   read<V>(row: number, serde: Serde<V>): V | null
+  /**
+   * True: the value of the row, which waits for a flush anyway, may be written over where it lies, by as many bytes; it counts as written by the current record.
+   * That is `replace` where nothing but the bytes changes.
+   */
+  overwrites(row: number): boolean
   /** As `put`, of the key of a row. */
   replace(row: number, value: Uint8Array | null): void
   /** As `put`, of a key that was written to `key`. */

@@ -1,6 +1,6 @@
 import { deserializeCopy } from '../../core/index.ts'
 import type { RecordPosition, Serde } from '../../core/index.ts'
-import { readInt64, writeInt64 } from './bytes.ts'
+import { copyInto, readInt64, writeInt64 } from './bytes.ts'
 import type { RowCache } from './row-cache.ts'
 import type { SegmentedByteStore } from './segmented-byte-store.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
@@ -74,9 +74,25 @@ export class RowUpdate {
   write(value: unknown, timestamp: number): void {
     const cache = this.#cache
     this.#segments?.notice(this.#start)
-    const bytes = value === null ? null : this.#encode(value, timestamp)
-    if (this.#found >= 0 && this.#removals === cache.removals) cache.replace(this.#found, bytes)
+    const end = value === null ? 0 : this.#row.write(this.#valueSerde, value, timestampBytes)
+    const row = this.#found
+    const isKnown = row >= 0 && this.#removals === cache.removals
+    if (isKnown && end === cache.table.valueLength(row) && cache.overwrites(row)) {
+      this.#writeOver(row, end, timestamp)
+      return
+    }
+    const bytes = value === null ? null : this.#rowOf(end, timestamp)
+    if (isKnown) cache.replace(row, bytes)
     else cache.putIn(this.#key, this.#length, bytes)
+  }
+
+  /** Of a number of fixed length that is counted up, all that there is to do. */
+  #writeOver(row: number, end: number, timestamp: number): void {
+    const { table } = this.#cache
+    const page = table.page(row)
+    const at = table.offset(row) + table.keyLength(row)
+    writeInt64(page, at, timestamp)
+    copyInto(page, at + timestampBytes, this.#row.room(end), timestampBytes, end)
   }
 
   #decode(bytes: Uint8Array, start: number, end: number): void {
@@ -84,8 +100,8 @@ export class RowUpdate {
     this.value = deserializeCopy(this.#valueSerde, bytes, start + timestampBytes, end)
   }
 
-  #encode(value: unknown, timestamp: number): Uint8Array {
-    const end = this.#row.write(this.#valueSerde, value, timestampBytes)
+  /** Of the value that was written to `#row`. */
+  #rowOf(end: number, timestamp: number): Uint8Array {
     writeInt64(this.#row.room(end), 0, timestamp)
     return this.#row.first(end)
   }

@@ -100,6 +100,13 @@ export class WriteBackStore implements ByteStore {
     this.#written(row, before)
   }
 
+  overwrites(row: number): boolean {
+    if (!this.#waits(row) || this.#mustFlush) return false
+    this.#store.touch(row)
+    this.#options.noteOrigin(this.#origins, row)
+    return true
+  }
+
   /** Nothing: what the table does not have is not there. */
   borrowInner(_key: Uint8Array): null {
     return null
@@ -171,7 +178,11 @@ export class WriteBackStore implements ByteStore {
   #written(row: number, before: number): void {
     this.#options.noteOrigin(this.#origins, row)
     if (!this.#waits(row)) this.#wait(row, before)
-    if (!this.#flushing && this.#options.budget.exceeded) this.flush()
+    if (this.#mustFlush) this.flush()
+  }
+
+  get #mustFlush(): boolean {
+    return !this.#flushing && this.#options.budget.exceeded
   }
 
   #waits(row: number): boolean {
