@@ -9,6 +9,8 @@ export interface ServerError extends Error {
   readonly table?: string
   readonly constraint?: string
   readonly hint?: string
+  /** The server's function that raised it. */
+  readonly routine?: string
 }
 
 export type Failure =
@@ -25,17 +27,29 @@ export type Failure =
 export function failureOf(error: unknown): Failure {
   const { code } = error as ServerError
   if (code === undefined || !/^[0-9A-Z]{5}$/.test(code)) return 'environment'
-  // Data exceptions, constraints, two rows of one key that were not seen to be one, a value for a generated column.
-  if (/^(21|22|23)/.test(code) || code === '428C9') return 'record'
+  // Data exceptions, constraints, two rows of one key that were not seen to be one, a value for a generated column; what a trigger raises, a value that is too large for an index.
+  if (/^(21|22|23|44|54|P0)/.test(code) || code === '428C9' || isRefusedByPolicy(error as ServerError)) return 'record'
   if (['42P01', '42703', '42804', '0A000', '42P10'].includes(code)) return 'table'
-  if (/^(08|40|53|55|57|58|XX)/.test(code)) return 'environment' // connection, rollback, resources, locks, shutdown, disk
+  // connection, rollback, resources, locks, shutdown, disk; a server that only reads, since another one may be there soon, and time-outs of a transaction
+  if (/^(08|40|53|55|57|58|XX)/.test(code) || ['25006', '25P03', '25P04'].includes(code)) return 'environment'
   return 'setup'
+}
+
+/** A policy for rows refuses a row with the code of a permission that is missing. */
+function isRefusedByPolicy({ code, routine }: ServerError): boolean {
+  return code === '42501' && routine === 'ExecWithCheckOptions'
 }
 
 export function recordError(table: string, error: unknown): Error {
   const { message, detail, column, constraint } = error as ServerError
   const where = [column === undefined ? '' : `column "${column}"`, constraint === undefined ? '' : `constraint "${constraint}"`].filter((part) => part !== '')
   return dataError(`table ${table} refuses the record${where.length > 0 ? ` (${where.join(', ')})` : ''}: ${sentence(message, detail)}`, { cause: error })
+}
+
+/** What is checked at the end of a transaction, such as a deferred constraint, and refused for the data of one of its records. */
+export function commitError(server: string, error: unknown): Error {
+  const { message, detail, hint } = error as ServerError
+  return dataError(`PostgreSQL at ${server} refuses: ${sentence(message, detail, hint)}`, { cause: error })
 }
 
 export function environmentError(server: string, error: unknown): Error {

@@ -60,6 +60,16 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
   }
 
   async put(records: readonly SinkRecord[]): Promise<void> {
+    try {
+      await this.#put(records)
+    } catch (error) {
+      // a person must remove it, or the worker has failed the task: no part of the batch would fare better
+      if (isStreamError(error, 'CONNECTOR_FAILED') && !error.retriable) throw new StreamError(error.code, error.message, { cause: error, details: { ofNoRecord: true, ...error.details } })
+      throw error
+    }
+  }
+
+  async #put(records: readonly SinkRecord[]): Promise<void> {
     // While the server works on the batch before.
     const shares = this.#sharesOf(records)
     await this.#settle()

@@ -204,7 +204,7 @@ export interface SinkTaskContext extends TaskContext {
   resume(partitions: readonly TopicPartition[]): void
   /** Asks for `preCommit` as soon as `put` returns. */
   requestCommit(): void
-  /** Present when a batch that `put` refuses is handed over again in halves, to find the records to blame (`errors.sink.bisect`): `put` had better return only when it knows. */
+  /** Present when a batch that `put` refuses is handed over again in halves, to find the records to blame (`errors.sink.bisect`): `put` had better return only when it knows. Errors with `details: { ofNoRecord: true }` fail the task at once. */
   readonly bisects?: true
   /** How long the worker waits before it calls `put` again after the retriable error about to be thrown. */
   retryAfter(delayMs: number): void

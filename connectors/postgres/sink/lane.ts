@@ -1,12 +1,13 @@
 import type { SinkOffsets, SinkRecord, SinkTaskContext } from 'millrace/connect'
 import type { Client } from 'pg'
 import type { Connection } from '../connection.ts'
+import { commitError, failureOf } from '../failures.ts'
 import type { PostgresSinkConfig } from '../sink-config.ts'
 import type { DeclaredTypes } from './create-table.ts'
 import type { OffsetTable } from './offset-table.ts'
 import { RowPacker } from './packed-rows.ts'
 import type { CopyPlan, PackedRows } from './packed-rows.ts'
-import { RowReader } from './row.ts'
+import { keyColumnsOf, RowReader } from './row.ts'
 import type { Row, RowOptions } from './row.ts'
 import { tableName } from './sql-text.ts'
 import { TableWriter } from './table-writer.ts'
@@ -122,7 +123,8 @@ export class Lane {
           await transaction.finish()
         } catch (error) {
           await transaction.rollBack().catch(() => this.connection.close())
-          throw error
+          // what is checked at the commit names no row, but it is one of them
+          throw (!isAtTable || metAtEnd.has(error as object)) && failureOf(error) === 'record' ? commitError(this.connection.server, error) : error
         }
       })
     } catch (error) {
@@ -147,11 +149,14 @@ export class Lane {
   }
 
   #writerOf({ connection }: Transaction, table: string): TableWriter {
-    const { config, context, columnTypes } = this.#options
+    const { config, context, rowOptions, columnTypes } = this.#options
     if (this.#writers?.connection !== connection) this.#writers = { connection, byTable: new Map() }
     const known = this.#writers.byTable.get(table)
     if (known !== undefined) return known
-    const options = { mode: config['insert.mode'], batchRows: config['batch.size'], copyRows: config['copy.rows'], autoCreate: config['auto.create'], autoEvolve: config['auto.evolve'], columnTypes }
+    const options = {
+      mode: config['insert.mode'], batchRows: config['batch.size'], copyRows: config['copy.rows'], autoCreate: config['auto.create'], autoEvolve: config['auto.evolve'],
+      keyColumns: keyColumnsOf(rowOptions), columnTypes,
+    }
     const writer = new TableWriter(table, options, (record, error) => context.reject(record, error))
     this.#writers.byTable.set(table, writer)
     return writer

@@ -29,6 +29,12 @@ export interface RowOptions {
 const coordinates = ['__connect_topic', '__connect_partition', '__connect_offset']
 const coordinateSchemas = [schemas.string(), schemas.int32(), schemas.int64()]
 
+/** The columns of the primary key that do not depend on the record; none where its key decides. */
+export function keyColumnsOf({ pkMode, pkFields }: RowOptions): readonly string[] {
+  if (pkMode === 'none') return []
+  return pkMode === 'kafka' && pkFields.length === 0 ? coordinates : pkFields
+}
+
 /** Makes rows of records. */
 export class RowReader {
   readonly #options: RowOptions
@@ -45,7 +51,7 @@ export class RowReader {
     this.#options = options
     this.#placeholderBase64 = Buffer.from(options.placeholder).toString('base64')
     this.#valueColumns = [options.valueColumn]
-    this.#coordinates = options.pkFields.length > 0 ? options.pkFields : coordinates
+    this.#coordinates = keyColumnsOf({ ...options, pkMode: 'kafka' })
   }
 
   /** Undefined for a record that asks nothing of a table. @throws a data error that says what about the record does not fit */

@@ -1,4 +1,4 @@
-import { dataError, isStreamError } from 'millrace/connect'
+import { connectorError, dataError, isStreamError } from 'millrace/connect'
 import type { SinkRecord } from 'millrace/connect'
 import { createHash } from 'node:crypto'
 import type { Client } from 'pg'
@@ -26,6 +26,8 @@ export interface WriterOptions {
   readonly copyRows: number
   readonly autoCreate: boolean
   readonly autoEvolve: boolean
+  /** Those that the config names, whatever a record holds. */
+  readonly keyColumns: readonly string[]
   /** For tables and columns that are made. */
   readonly columnTypes: DeclaredTypes
 }
@@ -237,6 +239,9 @@ export class TableWriter {
     this.#table ??= await describeTable(await this.#client(), this.#name) ?? await this.#create(rows)
     const missing = missingColumn(this.#table, rows)
     if (missing === undefined) return this.#table
+    if (this.#options.keyColumns.includes(missing)) {
+      throw connectorError(`table ${this.#name} has no column "${missing}", which pk.mode and pk.fields make the primary key of; add it, or name others`)
+    }
     const statement = this.#options.autoEvolve ? addColumnsStatement(this.#name, new Set(this.#table.columns.keys()), rows, this.#options.columnTypes) : undefined
     if (statement === undefined) {
       throw dataError(`table ${this.#name} has no column "${missing}", which the record has; add it, let a transform drop the field, or set auto.evolve=true`)
@@ -254,10 +259,9 @@ export class TableWriter {
   }
 
   async #create(rows: readonly Row[]): Promise<Table> {
-    const statement = this.#options.autoCreate ? createTableStatement(this.#name, rows, this.#options.columnTypes) : undefined
-    if (statement === undefined) {
-      throw dataError(`there is no table ${this.#name}; create it, or set auto.create=true`)
-    }
+    if (!this.#options.autoCreate) throw connectorError(`there is no table ${this.#name}; create it, or set auto.create=true`)
+    const statement = createTableStatement(this.#name, rows, this.#options.columnTypes)
+    if (statement === undefined) throw dataError(`there is no table ${this.#name}, and the record has no field to make it of`)
     await this.#alter(statement)
     return (await describeTable(await this.#client(), this.#name))!
   }

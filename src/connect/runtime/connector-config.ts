@@ -126,7 +126,7 @@ export const sinkConfig = configSpec({
   }),
   ...deadLetterOptions,
   'errors.sink.bisect': option.boolean({
-    doc: 'When the connector refuses a batch, hand it over again in halves until the records to blame are found, and treat only these as failed. Records before them may be handed over more than once.',
+    doc: 'When the connector refuses a batch, hand it over again in halves until the records to blame are found, and treat only these as failed. Records before them may be handed over more than once. A failure that the connector says is no record\'s fault, such as a missing permission, still fails the task.',
     default: false, importance: 'low', group: 'Error Handling',
   }),
 }, {

@@ -262,7 +262,7 @@ export class SinkWorker {
     try {
       await task.put(records)
     } catch (error) {
-      if (!bisects || records.length === 0 || (isStreamError(error) && (error.retriable || error.details['ofEarlierRecords'] === true))) throw error
+      if (!bisects || records.length === 0 || isNoRecordsFault(error)) throw error
       if (records.length === 1) return this.#rejected.reject(records[0]!, error)
       const middle = records.length >> 1
       await this.#put(records.slice(0, middle))
@@ -455,4 +455,9 @@ export class SinkWorker {
     this.#seekTo(known)
     await this.#rewind(partitions.filter((each) => !isKnown(each)))
   }
+}
+
+/** The outside system is away, or the task says that it is about none of them, or about records that were handed over before. */
+function isNoRecordsFault(error: unknown): boolean {
+  return isStreamError(error) && (error.retriable || error.details['ofNoRecord'] === true || error.details['ofEarlierRecords'] === true)
 }

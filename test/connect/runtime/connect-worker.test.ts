@@ -226,6 +226,29 @@ describe('a sink connector', () => {
     expect(worker.status()[0]!.tasks[0]).toMatchObject({ state: 'RUNNING', skipped: 1 })
   })
 
+  it('blames no record for what the task says is no record\'s fault', async () => {
+    const broker = await openBroker()
+    const sink = new KeepingSink()
+    let isAllowed = false
+    sink.onPut = (records) => {
+      if (records.length > 0 && !isAllowed) throw connectorError('a permission is missing', { details: { ofNoRecord: true } })
+      if (records.some(({ value }) => value === 4)) throw new Error('a batch with four in it')
+    }
+    await broker.topics.create([{ topic: 'in' }, { topic: 'dead' }])
+    await produce(broker, 'in', ['1', '2', '3', '4', '5'])
+    const { worker } = openWorker(broker, [sink.plugin])
+    await worker.start({
+      name: 'keep',
+      config: { 'connector.class': 'KeepingSink', 'topics': 'in', 'errors.tolerance': 'all', 'errors.deadletterqueue.topic.name': 'dead', 'errors.sink.bisect': 'true' },
+    })
+    await until(() => worker.status()[0]!.tasks[0]?.trace?.includes('a permission is missing') === true, 'the task fails')
+    isAllowed = true
+    await until(() => sink.values.length === 4, 'the others are put')
+    expect(sink.values).toEqual([1, 2, 3, 5])
+    await until(async () => (await readTopic(broker, 'dead')).length === 1, 'the one to blame is kept')
+    expect((await readTopic(broker, 'dead')).map(({ value }) => value)).toEqual(['4'])
+  })
+
   it('fails on an unreadable record when that is not tolerated, and says which it was', async () => {
     const broker = await openBroker()
     const sink = new KeepingSink()
