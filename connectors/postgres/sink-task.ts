@@ -100,22 +100,30 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
     }
   }
 
-  /** All in one transaction; or, when it is a table that stands in the way, each topic in its own, and those that cannot be written wait. */
+  /**
+   * All in one transaction; or, when it is a table that stands in the way, each topic in its own, and those that cannot be written wait, as long as
+   * the task has another one that can go on.
+   */
   async #putApart(records: readonly SinkRecord[], shares: readonly LaneRows[], sent: () => void): Promise<void> {
     try {
       await this.#writeAll(shares, sent)
       return
     } catch (error) {
       const topics = byTopic(records)
-      if (!this.#isTroubleOfTable(error) || topics.size === 1) throw error
-      const failed: [string, readonly SinkRecord[], unknown][] = []
+      if (!this.#isTroubleOfTable(error) || !this.#canSpare([...topics.keys()].slice(0, 1))) throw error
+      const failed = new Map<string, unknown>()
       for (const [topic, own] of topics) await this.#writeAll(this.#sharesOf(own), noop).catch((reason: unknown) => {
         if (!this.#isTroubleOfTable(reason)) throw reason
-        failed.push([topic, own, reason])
+        failed.set(topic, reason)
       })
-      if (failed.length === topics.size) throw error
-      for (const [topic, own, reason] of failed) this.#hold(topic, own, reason)
+      if (!this.#canSpare([...failed.keys()])) throw error
+      for (const [topic, reason] of failed) this.#hold(topic, topics.get(topic)!, reason)
     }
+  }
+
+  /** Some topic of the task goes on when these wait. */
+  #canSpare(topics: readonly string[]): boolean {
+    return this.#running().context.assignment().some(({ topic }) => !topics.includes(topic) && !this.#held.has(topic))
   }
 
   #hold(topic: string, records: readonly SinkRecord[], reason: unknown): void {

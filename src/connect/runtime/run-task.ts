@@ -152,7 +152,7 @@ async function runSink(spec: TaskSpec, plugin: SinkPlugin, environment: TaskEnvi
       topicCheckIntervalMs: consumer.topicCheckIntervalMs,
     }).run()
   } finally {
-    shared.transforms?.close()
+    await quietly(`${shared.name}: a transform did not close`, () => shared.transforms?.close(), shared.log)
     await deadLetters?.close()
   }
 }

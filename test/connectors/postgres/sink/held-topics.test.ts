@@ -38,6 +38,31 @@ await describeWith('postgres', 'HeldTopics', (server) => {
     await sink.stop()
   }, 120_000)
 
+  it('lets other topics go on, too, when what was given to the task is of the locked table alone', async () => {
+    const url = await freshDatabase(server)
+    await queryRows(url, 'create table locked (n int); create table free (n int)')
+    const sink = new SinkHarness(postgresSink, { 'connection.url': url, 'statement.timeout.ms': '2000' })
+    for (const topic of ['locked', 'free']) sink.append(topic, 0, { value: { n: 1 } })
+    await sink.start()
+    await sink.put()
+    await withClient(url, async (other) => {
+      await other.query('begin; lock table locked')
+      sink.append('locked', 0, { value: { n: 2 } })
+      await sink.put()
+      sink.append('free', 0, { value: { n: 2 } })
+      await sink.put()
+      await sink.commit()
+      expect(await count(url, 'free')).toBe(2)
+      await other.query('rollback')
+    })
+    for (let tries = 0; (await count(url, 'locked')) !== 2 && tries < 400; tries++) {
+      await new Promise((resolve) => sink.clock.setTimer(500, () => resolve(undefined)))
+      await sink.put()
+    }
+    expect(await count(url, 'locked')).toBe(2)
+    await sink.stop()
+  }, 120_000)
+
   it('writes what comes meanwhile once, when the batch that it came with has to be handed over again', async () => {
     const url = await freshDatabase(server)
     await queryRows(url, 'create table locked (n int); create table free (n int)')

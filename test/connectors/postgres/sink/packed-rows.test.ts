@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { StreamError } from 'millrace'
 import { systemClock } from 'millrace/connect'
 import { postgresSink } from '../../../../connectors/postgres/plugins.ts'
 import { RowPacker } from '../../../../connectors/postgres/sink/packed-rows.ts'
@@ -54,6 +55,19 @@ await describeWith('postgres', 'rows that are packed while they are read', (post
     const model = new Map<number, { id: number; n: number; note: string | null }>()
     const refused: unknown[] = []
     let next = 0
+    let wasCut = false
+    /** As the worker does: what passes by itself is tried again. */
+    const putAgain = async () => {
+      for (let tries = 0; tries < 5; tries++) {
+        try {
+          return await sink.put()
+        } catch (error) {
+          if (!(error instanceof StreamError) || !error.retriable) throw error
+          wasCut = true
+        }
+      }
+      return sink.put()
+    }
     for (let round = 0; round < 40; round++) {
       const oddity = ['none', 'none', 'none', 'note', 'text', 'refused', 'known', 'nul'][Math.trunc(random.next() * 8)]!
       const odd = Math.trunc(random.next() * 90)
@@ -67,14 +81,16 @@ await describeWith('postgres', 'rows that are packed while they are read', (post
         if (isOdd && (oddity === 'refused' || oddity === 'nul')) refused.push(id)
         else model.set(id, { id, n, note: isOdd && oddity === 'note' ? 'x' : before })
       }
-      await sink.put()
+      await putAgain()
       if (round % 10 === 9) await sink.commit()
       if (round % 13 === 12) await queryRows(url, `alter table t add more_${round} int`)
       if (round % 17 === 16) await queryRows(url, `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like 'millrace under-test%'`)
     }
-    await sink.put()
+    await putAgain()
     await sink.stop()
-    expect(sink.rejected.map(({ record }) => record.key).toSorted((a, b) => Number(a) - Number(b))).toEqual(refused)
+    const rejected = sink.rejected.map(({ record }) => record.key).toSorted((a, b) => Number(a) - Number(b))
+    // Of a batch that was handed over again, a record may be rejected again.
+    expect(wasCut ? [...new Set(rejected)] : rejected).toEqual(refused)
     expect(await queryRows(url, 'select id, n, note from t order by id')).toEqual([...model.values()].toSorted((a, b) => a.id - b.id))
   }, 60_000)
 
