@@ -71,6 +71,8 @@ export class KafkaFetcher {
   readonly #polls = new Map<number, Promise<void>>()
   #lookup: Promise<void> | null = null
   #failure: unknown = null
+  /** When the first of those that the last polling passed over, because they had failed, may be asked again. */
+  #retryAt = Infinity
   #wake: () => void = () => undefined
   #isReading = false
   /** After an assignment every leader is asked once before anything is returned, so that no slow one is left behind. */
@@ -179,8 +181,7 @@ export class KafkaFetcher {
         this.#wake = () => undefined
         resolve()
       }
-      const retryAt = Math.min(...[...this.#partitions.values()].filter(({ resumeAt }) => resumeAt > this.#cluster.clock.monotonic()).map(({ resumeAt }) => resumeAt))
-      const timer = this.#cluster.clock.setTimer(Math.min(maxMs, Math.max(1, retryAt - this.#cluster.clock.monotonic())), done)
+      const timer = this.#cluster.clock.setTimer(Math.min(maxMs, Math.max(1, this.#retryAt - this.#cluster.clock.monotonic())), done)
       signal?.addEventListener('abort', done, { once: true })
       this.#wake = done
     })
@@ -225,8 +226,13 @@ export class KafkaFetcher {
     const now = this.#cluster.clock.monotonic()
     const perLeader = new Map<number, AssignedPartition[]>()
     const leaderless: AssignedPartition[] = []
+    this.#retryAt = Infinity
     for (const assigned of this.#partitions.values()) {
-      if (assigned.isPaused || assigned.fetched !== null || assigned.resumeAt > now || !isWanted(assigned)) continue
+      if (assigned.isPaused || assigned.fetched !== null || !isWanted(assigned)) continue
+      if (assigned.resumeAt > now) {
+        this.#retryAt = Math.min(this.#retryAt, assigned.resumeAt)
+        continue
+      }
       const leader = this.#cluster.cachedLeader(assigned)
       if (leader === undefined) leaderless.push(assigned)
       else if (perLeader.has(leader)) perLeader.get(leader)!.push(assigned)
