@@ -93,7 +93,7 @@ describe('an application with several threads', { timeout: 180_000 }, () => {
 
   it('has its stores at hand when it has caught up', async () => {
     for (let round = 0; round < 3; round++) {
-      const app = appOf({ instanceId: `round-${round}` })
+      const app = appOf()
       await app.start()
       await app.caughtUp()
       expect(app.store('word-counts').get('nobody')).toBeNull()
