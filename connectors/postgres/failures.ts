@@ -48,8 +48,7 @@ export function recordError(table: string, error: unknown): Error {
 
 /** What is checked at the end of a transaction, such as a deferred constraint, and refused for the data of one of its records. */
 export function commitError(server: string, error: unknown): Error {
-  const { message, detail, hint } = error as ServerError
-  return dataError(`PostgreSQL at ${server} refuses: ${sentence(message, detail, hint)}`, { cause: error })
+  return dataError(refusal(server, error), { cause: error })
 }
 
 export function environmentError(server: string, error: unknown): Error {
@@ -58,8 +57,12 @@ export function environmentError(server: string, error: unknown): Error {
 }
 
 export function setupError(server: string, error: unknown): Error {
+  return connectorError(refusal(server, error), { cause: error })
+}
+
+function refusal(server: string, error: unknown): string {
   const { message, detail, hint } = error as ServerError
-  return connectorError(`PostgreSQL at ${server} refuses: ${sentence(message, detail, hint)}`, { cause: error })
+  return `PostgreSQL at ${server} refuses: ${sentence(message, detail, hint)}`
 }
 
 function sentence(...parts: readonly (string | undefined)[]): string {

@@ -50,26 +50,17 @@ export class ByteRows {
 
   /** As `find`, of a key that was written to `key`: by words, and without a copy. */
   findIn(key: ScratchBytes, length: number): number {
-    const { words } = key
-    const hash = hashOf(words, length)
-    this.#hash = hash
-    const slots = this.#slots
-    const rows = this.#rows
-    const mask = slots.length - 1
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const row = slots[slot]! - 1
-      if (row < 0) return -1
-      if (rows[row << 2] === hash && rows[(row << 2) + 2] === length && this.#hasKey(rows[(row << 2) + 1]!, words, length, 0)) return row
-    }
+    return this.#search(hashOf(key.words, length), key.words, 0, length)
   }
 
   /** As `find`, of the key of a row of another table: its hash is known there, and nothing is copied. */
   findOf(other: ByteRows, otherRow: number): number {
-    const length = other.keyLength(otherRow)
-    const hash = other.#rows[otherRow << 2]!
     const address = other.#rows[(otherRow << 2) + 1]!
-    const words = other.#heap.words(address)
-    const start = other.#heap.offset(address) >> 2
+    return this.#search(other.#rows[otherRow << 2]!, other.#heap.words(address), other.#heap.offset(address) >> 2, other.keyLength(otherRow))
+  }
+
+  /** The key is `length` bytes from a word on. */
+  #search(hash: number, key: Int32Array, keyAt: number, length: number): number {
     this.#hash = hash
     const slots = this.#slots
     const rows = this.#rows
@@ -77,7 +68,7 @@ export class ByteRows {
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const row = slots[slot]! - 1
       if (row < 0) return -1
-      if (rows[row << 2] === hash && rows[(row << 2) + 2] === length && this.#hasKey(rows[(row << 2) + 1]!, words, length, start)) return row
+      if (rows[row << 2] === hash && rows[(row << 2) + 2] === length && this.#hasKey(rows[(row << 2) + 1]!, key, keyAt, length)) return row
     }
   }
 
@@ -221,13 +212,9 @@ export class ByteRows {
     return length - otherLength
   }
 
-  /** Blocks begin at whole words and end with them, so that keys can be compared by words: the last one where it is the key's. */
-  #hasKey(address: number, key: Int32Array, length: number, keyAt: number): boolean {
-    const words = this.#heap.words(address)
-    const start = this.#heap.offset(address) >> 2
-    const whole = length >> 2
-    for (let word = 0; word < whole; word++) if (words[start + word] !== key[keyAt + word]) return false
-    return (length & 3) === 0 || ((words[start + whole]! ^ key[keyAt + whole]!) & firstBytes[length & 3]!) === 0
+  /** Blocks begin at whole words. */
+  #hasKey(address: number, key: Int32Array, keyAt: number, length: number): boolean {
+    return isSameKey(this.#heap.words(address), this.#heap.offset(address) >> 2, key, keyAt, length)
   }
 
   #newRow(): number {
@@ -298,7 +285,14 @@ const initialSlots = 16
 const asked = new ScratchBytes()
 
 /** By number of bytes: what of a word they are, as they lie in memory. */
-export const firstBytes: Int32Array = Int32Array.from([0, 1, 2, 3], (count) => new Int32Array(Uint8Array.from([0, 1, 2, 3], (index) => (index < count ? 0xff : 0)).buffer)[0]!)
+const firstBytes = Int32Array.from([0, 1, 2, 3], (count) => new Int32Array(Uint8Array.from([0, 1, 2, 3], (index) => (index < count ? 0xff : 0)).buffer)[0]!)
+
+/** Of two keys of `length` bytes, each from a word on; of the last word counts what is the key's. */
+export function isSameKey(words: Int32Array, start: number, key: Int32Array, keyAt: number, length: number): boolean {
+  const whole = length >> 2
+  for (let word = 0; word < whole; word++) if (words[start + word] !== key[keyAt + word]) return false
+  return (length & 3) === 0 || ((words[start + whole]! ^ key[keyAt + whole]!) & firstBytes[length & 3]!) === 0
+}
 
 /** Mixes four bytes at a time. */
 export function hashOf(words: Int32Array, length: number): number {

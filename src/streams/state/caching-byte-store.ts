@@ -4,6 +4,7 @@ import { StreamRecord, noHeaders, noOrigin } from '../stream-record.ts'
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
 import { ByteRows } from './byte-rows.ts'
 import { compareBytes } from './bytes.ts'
+import { putRowTo } from './changelog-byte-store.ts'
 import type { RowTarget } from './changelog-byte-store.ts'
 import { OrderedRows } from './ordered-rows.ts'
 import { RowOrigins } from './row-origins.ts'
@@ -82,8 +83,7 @@ export class CachingByteStore implements ByteStore {
   /** Rows of each segment; exists once something was scanned. */
   #orders: Map<number, OrderedRows> | null = null
   readonly #borrowed = new ScratchBytes()
-  readonly #flushedKey = new ScratchBytes()
-  readonly #flushedValue = new ScratchBytes()
+  readonly #rowKey = new ScratchBytes()
   readonly #flushed = { table: this.#rows, row: -1, oldValue: null as Uint8Array | null, record: noRecord as StreamRecord }
   #onFlush: { readonly listener: (row: FlushedRow) => void; readonly withOldValues: boolean } | null = null
 
@@ -251,7 +251,7 @@ export class CachingByteStore implements ByteStore {
   #flushRow(row: number, record: StreamRecord): void {
     const flushed = this.#flushed
     if (this.#onFlush === null) {
-      this.#putInner(row)
+      putRowTo(this.#inner, this.#rows, row)
       return
     }
     const { listener, withOldValues } = this.#onFlush
@@ -259,17 +259,11 @@ export class CachingByteStore implements ByteStore {
     const before = isDeletion || withOldValues ? this.#inner.get(this.#keyOf(row)) : null
     // A row that was written and deleted between two flushes never existed for anyone else.
     if (isDeletion && before === null) return
-    this.#putInner(row)
+    putRowTo(this.#inner, this.#rows, row)
     flushed.row = row
     flushed.oldValue = withOldValues ? before : null
     flushed.record = record
     listener(flushed)
-  }
-
-  #putInner(row: number): void {
-    const inner = this.#inner
-    if (inner.putRow === undefined) inner.put(this.#keyOf(row), this.#valueOf(row))
-    else inner.putRow(this.#rows, row)
   }
 
   /** Directly after a `find` without success. */
@@ -375,15 +369,7 @@ export class CachingByteStore implements ByteStore {
   /** Good until the next row is asked for. */
   #keyOf(row: number): Uint8Array {
     const start = this.#rows.offset(row)
-    return this.#flushedKey.copy(this.#rows.page(row), start, start + this.#rows.keyLength(row))
-  }
-
-  /** As `#keyOf`; null when the row has none. */
-  #valueOf(row: number): Uint8Array | null {
-    const length = this.#rows.valueLength(row)
-    if (length < 0) return null
-    const start = this.#rows.offset(row) + this.#rows.keyLength(row)
-    return this.#flushedValue.copy(this.#rows.page(row), start, start + length)
+    return this.#rowKey.copy(this.#rows.page(row), start, start + this.#rows.keyLength(row))
   }
 
   #sizeOf(row: number): number {

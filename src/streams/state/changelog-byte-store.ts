@@ -7,6 +7,12 @@ export interface RowTarget extends ByteStore {
   putRow?(table: ByteRows, row: number): void
 }
 
+/** Puts key and value of a row in the way that the store has. */
+export function putRowTo(target: RowTarget, table: ByteRows, row: number): void {
+  if (target.putRow === undefined) target.put(table.key(row), table.value(row))
+  else target.putRow(table, row)
+}
+
 /** Takes writes of a store after they were made. */
 export interface WriteReporter {
   readonly put: (key: Uint8Array, value: Uint8Array | null) => void
@@ -38,8 +44,7 @@ export class ChangelogByteStore implements RowTarget {
   }
 
   putRow(table: ByteRows, row: number): void {
-    if (this.#inner.putRow === undefined) this.#inner.put(table.key(row), table.value(row))
-    else this.#inner.putRow(table, row)
+    putRowTo(this.#inner, table, row)
     this.#reporter.putRow(table, row)
   }
 

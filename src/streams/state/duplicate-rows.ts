@@ -1,6 +1,6 @@
 import { assert } from '../../core/index.ts'
 import { ByteHeap } from './byte-heap.ts'
-import { firstBytes, hashOf } from './byte-rows.ts'
+import { hashOf, isSameKey } from './byte-rows.ts'
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
 import { copyInto, readInt32 } from './bytes.ts'
 import { OrderedRows } from './ordered-rows.ts'
@@ -248,15 +248,11 @@ export class DuplicateRows implements ByteStore {
     }
   }
 
-  /** Blocks begin at whole words, so that keys can be compared by words. */
+  /** Blocks begin at whole words. */
   #isOf(address: number, key: Int32Array, keyLength: number): boolean {
     const words = this.#heap.words(address)
     const at = this.#heap.offset(address) >> 2
-    if (words[at] !== keyLength) return false
-    const start = at + 1
-    const whole = keyLength >> 2
-    for (let word = 0; word < whole; word++) if (words[start + word] !== key[word]) return false
-    return (keyLength & 3) === 0 || ((words[start + whole]! ^ key[whole]!) & firstBytes[keyLength & 3]!) === 0
+    return words[at] === keyLength && isSameKey(words, at + 1, key, 0, keyLength)
   }
 
   #keyAt(row: number): number {

@@ -103,7 +103,7 @@ export class MemoryByteStore implements ByteStore {
       if (!isDeletion) this.#added(rows.addOf(table, tableRow), null)
       return
     }
-    if (!this.#isChanged(row)) this.#note(row)
+    this.touch(row)
     this.#deleted += Number(isDeletion) - Number(rows.valueLength(row) < 0)
     rows.setValueOf(row, table, tableRow)
   }

@@ -1,6 +1,7 @@
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
 import type { ByteRows } from './byte-rows.ts'
 import { beginsWith, readInt64 } from './bytes.ts'
+import { putRowTo } from './changelog-byte-store.ts'
 import { DuplicateRows } from './duplicate-rows.ts'
 import { LmdbByteStore } from './lmdb-byte-store.ts'
 import { MemoryByteStore } from './memory-byte-store.ts'
@@ -117,8 +118,7 @@ export class SegmentedByteStore implements ByteStore {
     const segment = this.#segmentToPut(readInt64(table.page(row), table.offset(row) + table.keyLength(row) - keys.suffixBytes))
     if (segment === null) return
     const { rows, times } = segment
-    if (rows instanceof MemoryByteStore) rows.putRow(table, row)
-    else rows.put(table.key(row), table.value(row))
+    putRowTo(rows, table, row)
     times?.put(keys.byTime(table.key(row)), table.valueLength(row) < 0 ? null : nothing)
   }
 
