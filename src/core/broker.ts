@@ -187,6 +187,8 @@ export interface UnsealedBatch {
   /** The whole batch, header included. */
   readonly bytes: Uint8Array
   readonly recordCount: number
+  /** True: each record has a key, so a compacted topic takes them without looking. Absent: not known. */
+  readonly isKeyed?: boolean
 }
 
 export interface BatchMetadata extends TopicPartition {

@@ -229,7 +229,7 @@ export class EmbeddedProducer implements Producer {
     if (sequence.refusal !== null) throw this.#noteFailure(sequence.refusal)
     if (this.#transaction === 'begun') this.#transaction = 'touched'
     const { topic, partition } = target
-    const { bytes, recordCount } = batch
+    const { bytes, recordCount, isKeyed = false } = batch
     const { producerId, producerEpoch } = this.#identity
     const transactionalId = this.#transactionalId
     sealBatch(bytes, { producerId, producerEpoch, baseSequence: this.#isIdempotent ? sequence.next : -1, transactional: transactionalId !== null })
@@ -238,7 +238,7 @@ export class EmbeddedProducer implements Producer {
     let settled: Promise<unknown> | undefined
     try {
       // Each field by its name: what is put together by spreading has a shape of its own every time, which V8 makes anew and no cache knows.
-      const call = this.#engine.append({ topic, partition, bytes, recordCount, transactionalId, acknowledge: this.#acknowledge })
+      const call = this.#engine.append({ topic, partition, bytes, recordCount, isKeyed, transactionalId, acknowledge: this.#acknowledge })
       sequence.next = following
       settled = call.then(() => undefined, () => undefined)
       this.#inFlight.add(settled)

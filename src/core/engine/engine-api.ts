@@ -78,6 +78,8 @@ export interface InitProducerRequest {
 export interface AppendRequest extends TopicPartition {
   readonly bytes: Uint8Array
   readonly recordCount: number
+  /** The builder of the batch has seen a key in each record. */
+  readonly isKeyed?: boolean
   /** null outside of transactions. */
   readonly transactionalId: string | null
   readonly acknowledge: Acknowledge

@@ -199,7 +199,7 @@ export class LocalEngine implements EngineApi {
         return result
       })
     }
-    const result = partition.log.append(request.bytes, 'builder')
+    const result = partition.log.append(request.bytes, request.isKeyed ? 'keyed-builder' : 'builder')
     countIn(partition, request.recordCount, sizeBytes)
     if (request.acknowledge === 'written') return partition.acknowledge('written', sizeBytes).then(() => result)
     partition.acknowledgeLater(sizeBytes)
@@ -211,7 +211,7 @@ export class LocalEngine implements EngineApi {
    * the transaction already, or with `addsPartition` (transactions of version 2, KIP-890) becomes it.
    * @throws as `PartitionLog.append`, and INVALID_TOPIC, INVALID_TXN_STATE, INVALID_PRODUCER_EPOCH
    */
-  async appendFromClient(request: Omit<AppendRequest, 'recordCount' | 'acknowledge'> & { readonly addsPartition?: boolean }): Promise<AppendAnswer> {
+  async appendFromClient(request: Omit<AppendRequest, 'recordCount' | 'isKeyed' | 'acknowledge'> & { readonly addsPartition?: boolean }): Promise<AppendAnswer> {
     this.#checkOpen()
     const { bytes, transactionalId } = request
     const partition = this.#writablePartition(request)

@@ -11,10 +11,11 @@ import { readInt32 } from './big-endian.ts'
 
 /**
  * - `builder`: made by RecordBatchBuilder and sealed in this process; what the builder guarantees is not checked again.
+ * - `keyed-builder`: as `builder`, which saw a key in each record, so that nobody has to look again in a compacted topic.
  * - `client`: anybody's bytes.
  * - `coordinator`: the engine's own records in internal topics, which carry a producer id but no sequence.
  */
-export type AppendOrigin = 'builder' | 'client' | 'coordinator'
+export type AppendOrigin = 'builder' | 'keyed-builder' | 'client' | 'coordinator'
 
 const invalid = (message: string, code: ErrorCode = 'INVALID_RECORD', details: Readonly<Record<string, unknown>> = {}) => new StreamError(code, message, { details })
 
@@ -68,7 +69,7 @@ function ensureClientBatch(batch: RecordBatchView): void {
 /** A builder's batch is looked into only where the topic makes rules about single records. */
 function needsRecords(origin: AppendOrigin, config: LogConfig): boolean {
   if (origin === 'coordinator') return false
-  return origin === 'client' || config.cleanup.compact || config.timestampBeforeMaxMs < Number.MAX_SAFE_INTEGER
+  return origin === 'client' || (config.cleanup.compact && origin !== 'keyed-builder') || config.timestampBeforeMaxMs < Number.MAX_SAFE_INTEGER
 }
 
 /** Walks the records; returns their largest timestamp. */

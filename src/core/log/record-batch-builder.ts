@@ -54,6 +54,8 @@ export class RecordBatchBuilder {
   #usualBytes = Infinity
   #end = batchHeaderBytes
   #count = 0
+  /** No record without a key was added. */
+  #isKeyed = true
   #baseTimestamp = -1
   #maxTimestamp = -1
   /** Of what `addSerialized` wrote: the next is taken to be as long. */
@@ -96,8 +98,10 @@ export class RecordBatchBuilder {
     bytes[start] = 0
     let at = delta >= 0 && delta < shortVarints ? writeShortVarint(bytes, start + 1, delta) : writeVarint(bytes, start + 1, delta)
     at = writeMediumVarint(bytes, at, count)
-    if (key === null) bytes[at++] = 1 // -1
-    else {
+    if (key === null) {
+      bytes[at++] = 1 // -1
+      this.#isKeyed = false
+    } else {
       at = writeShortVarint(bytes, at, keyLength)
       setBytes.call(bytes, key, at)
       at += keyLength
@@ -167,8 +171,10 @@ export class RecordBatchBuilder {
     let at = delta >= 0 && delta < mediumVarints ? writeMediumVarint(bytes, start + 1, delta) : writeVarint(bytes, start + 1, delta)
     at = writeMediumVarint(bytes, at, count)
     const keyLengthAt = at
-    if (key === null) bytes[at++] = 1 // -1
-    else {
+    if (key === null) {
+      bytes[at++] = 1 // -1
+      this.#isKeyed = false
+    } else {
       const keyAt = at + (expectedKey < 64 ? 1 : 2)
       const end = keySerde.serializeInto?.(key, bytes, keyAt) ?? -1
       if (end < 0 || end > limit) return false
@@ -202,6 +208,7 @@ export class RecordBatchBuilder {
     if (count === 0) this.#baseTimestamp = this.#maxTimestamp = timestamp
     const delta = timestamp - this.#baseTimestamp
     const { window, bodyAt, end } = position
+    if (position.keyLength < 0) this.#isKeyed = false
     const bodyLength = end - bodyAt
     const bytes = this.#bytes
     if (delta >= 0 && delta < shortVarints && count < mediumVarints && bodyLength <= longestShortBody && this.#end + bodyLength + maxShortFraming <= this.#limit) {
@@ -248,6 +255,7 @@ export class RecordBatchBuilder {
     bytes[at] = 0
     at = writeVarint(bytes, at + 1, delta)
     at = writeVarint(bytes, at, this.#count)
+    if (key === null) this.#isKeyed = false
     at = writeBytes(bytes, at, key)
     at = writeBytes(bytes, at, value)
     this.#end = writeHeaders(bytes, at, headers, encodedKeys)
@@ -265,9 +273,10 @@ export class RecordBatchBuilder {
       baseTimestamp: this.#baseTimestamp, maxTimestamp: this.#maxTimestamp,
       producerId: -1, producerEpoch: -1, baseSequence: -1, recordCount: this.#count,
     })
-    const batch = { bytes, recordCount: this.#count }
+    const batch = { bytes, recordCount: this.#count, isKeyed: this.#isKeyed }
     this.#end = batchHeaderBytes
     this.#count = 0
+    this.#isKeyed = true
     return batch
   }
 
