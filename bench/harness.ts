@@ -92,9 +92,11 @@ function rounded(value: number): number {
   return Number(value.toPrecision(4))
 }
 
-/** An empty directory for one bench, removed by `remove`. Under MILLRACE_BENCH_DIR, else under the system's temporary directory. */
+/** An empty directory for one bench, removed by `remove`, or when the bench fails or is asked to end. Under MILLRACE_BENCH_DIR, else under the system's temporary directory. */
 export function benchDirectory(): { readonly path: string; empty(): void; remove(): void } {
   const path = mkdtempSync(join(process.env['MILLRACE_BENCH_DIR'] ?? tmpdir(), 'millrace-bench-'))
   const remove = () => rmSync(path, { recursive: true, force: true })
+  process.once('exit', remove)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
   return { path, remove, empty: () => (remove(), mkdirSync(path)) }
 }

@@ -24,12 +24,19 @@ const nouns: readonly Noun[] = [
 const called = new Set<string>()
 
 let directory = ''
+const { TMPDIR: systemDirectory } = process.env
 beforeAll(() => {
   mkdirSync(join(root, '.test-tmp'), { recursive: true })
   directory = mkdtempSync(join(root, '.test-tmp', 'doc-examples-'))
+  // an example does not put its folder away
+  process.env['TMPDIR'] = directory
   nouns.forEach(recordCalls)
 })
-afterAll(() => rmSync(directory, { recursive: true }))
+afterAll(() => {
+  if (systemDirectory === undefined) delete process.env['TMPDIR']
+  else process.env['TMPDIR'] = systemDirectory
+  rmSync(directory, { recursive: true })
+})
 
 describe('an example in the documents', () => {
   it.each(examples.map((example, index) => ({ ...example, index })))('prints what it says: $place', async ({ code, prints, index }) => {

@@ -2,20 +2,15 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import { openEmbeddedBroker, sleep, systemClock } from '../../../src/core/index.ts'
 import type { Broker } from '../../../src/core/index.ts'
 import { configSpec, option } from '../../../src/connect/index.ts'
 import type { Log, SinkPlugin, SinkRecord, SinkTask, SinkTaskContext, SourcePlugin, SourcePoll, SourceTask, SourceTaskContext } from '../../../src/connect/index.ts'
 
-const cleanups: (() => void | Promise<void>)[] = []
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
-})
-
+/** Whatever becomes of the test that runs now, the last one first. An `afterEach` of this file would be one of the first file of tests that imports it, and of no other. */
 export function afterTest(cleanup: () => void | Promise<void>): void {
-  cleanups.push(cleanup)
+  onTestFinished(cleanup)
 }
 
 export function temporaryDirectory(): string {
