@@ -4,7 +4,7 @@ import base from './vitest.config.ts'
 
 /** Seconds that files took, roughly, three at a time, of those that take long. */
 const seconds = {
-  'test/faults/kafka-cluster.test.ts': 170, 'test/faults/killed-log.test.ts': 150, 'test/faults/killed-topologies.test.ts': 110, 'test/faults/kafka-streams.test.ts': 76,
+  'test/faults/kafka-cluster.test.ts': 170, 'test/faults/killed-log.test.ts': 150, 'test/faults/killed-topologies.test.ts': 140, 'test/faults/kafka-streams.test.ts': 76,
   'test/faults/three-brokers.test.ts': 85, 'test/faults/connect-cluster-on-kafka.test.ts': 49, 'test/faults/killed-producer.test.ts': 48, 'test/faults/run-examples.test.ts': 43,
   'test/faults/kafka-lost-requests.test.ts': 36, 'test/faults/log-disk-errors.test.ts': 33, 'test/faults/log-under-load.test.ts': 30,
   'test/faults/killed-run.test.ts': 27, 'test/faults/kafka-killed-run.test.ts': 26, 'test/faults/postgres-replica.test.ts': 25, 'test/faults/killed-connect.test.ts': 24, 'test/faults/killed-files.test.ts': 23,

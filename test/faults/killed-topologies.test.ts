@@ -16,14 +16,18 @@ import { readAll } from '../kit/streams-harness.ts'
 import { topologyOf } from '../kit/streams-model-topology.ts'
 import { join, topics, windowedCount } from '../kit/killed-topologies.mjs'
 
-/** Kills of the count and of the join; one SIGKILL ends those of several directories, each at a moment of its own. */
+/** Processes that are killed, each with the count and the join. */
 const kills = Number(process.env['MILLRACE_FAULT_KILLS'] ?? 300)
 const programs = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 12)
 const killsOfPrograms = 4
 const seed = Number(process.env['MILLRACE_FAULT_SEED'] ?? systemClock.now() % 1_000_000)
 const script = fileURLToPath(new URL('./topologies-until-killed.mjs', import.meta.url))
-const together = 12
+/** So that none becomes long. */
+const logs = 12
+const processesAtOnce = 3
 const longestLifeMs = 250
+const longestStartMs = 150
+const longestRunMs = 100
 /** Young enough for every topic's retention. */
 const baseMs = systemClock.now() - 3_600_000
 
@@ -34,19 +38,20 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true, force: true }))
 
 describe('a process that is killed again and again', () => {
-  it(`counts windows and joins streams as one that is not, over ${kills} kills of each (seed ${seed})`, async () => {
-    const random = seededRandom(seed)
-    const directories = Array.from({ length: Math.min(together, kills) }, (_, index) => joinPaths(root, `app-${index}`))
-    for (const directory of directories) await withBroker(directory, (broker) => broker.topics.create(topics.map((topic) => ({ topic, partitions: 1 }))))
-    for (let kill = 0; kill < kills; kill += directories.length) await runUntilKilled(random, directories)
-    for (const directory of directories) {
+  it(`counts windows and joins streams as one that is not, over ${kills} kills (seed ${seed})`, async () => {
+    const directories = Array.from({ length: Math.min(logs, kills) }, (_, index) => joinPaths(root, `app-${index}`))
+    const killsOf = (index: number) => Math.floor((kills + index) / directories.length)
+    await eachOf(directories, processesAtOnce, async (directory, index) => {
+      const random = seededRandom(seed + index)
+      await withBroker(directory, (broker) => broker.topics.create(topics.map((topic) => ({ topic, partitions: 1 }))))
+      for (let kill = 0; kill < killsOf(index); kill++) await runOneUntilKilled(random, directory)
       await withBroker(directory, async (broker) => {
         await runToEnd(broker, windowedCount(), 'count', 0)
         await runToEnd(broker, join(), 'join', 0)
         await expectEveryCountOnce(broker)
         await expectEveryPairOnce(broker)
       })
-    }
+    })
   }, 1_200_000)
 
   it(`gives for ${programs} random programs, killed ${killsOfPrograms} times, what the test driver gives (seed ${seed})`, async () => {
@@ -54,7 +59,7 @@ describe('a process that is killed again and again', () => {
     const experiments = Array.from({ length: programs }, (_, index) => experimentOf(seed + index, baseMs))
     const directoryOf = (experiment: Experiment) => joinPaths(root, `program-${experiment.seed}`)
     for (const experiment of experiments) await withBroker(directoryOf(experiment), (broker) => fill(broker, experiment, 4))
-    for (let kill = 0; kill < killsOfPrograms; kill++) await runUntilKilled(random, experiments.map((experiment) => `${directoryOf(experiment)}=${experiment.seed}`))
+    for (let kill = 0; kill < killsOfPrograms; kill++) await runManyUntilKilled(random, experiments.map((experiment) => `${directoryOf(experiment)}=${experiment.seed}`))
     for (const experiment of experiments) {
       await withBroker(directoryOf(experiment), async (broker) => {
         await runToEnd(broker, topologyOf(experiment.program), 'app', 100_000)
@@ -63,6 +68,15 @@ describe('a process that is killed again and again', () => {
     }
   }, 600_000)
 })
+
+/** So many at once. */
+async function eachOf<Item>(items: readonly Item[], atOnce: number, work: (item: Item, index: number) => Promise<void>): Promise<void> {
+  const left = items.entries()
+  const worker = async () => {
+    for (const [index, item] of left) await work(item, index)
+  }
+  await Promise.all(Array.from({ length: atOnce }, worker))
+}
 
 async function withBroker(directory: string, use: (broker: Broker) => Promise<void>): Promise<void> {
   const broker = await openEmbeddedBroker({ directory })
@@ -80,12 +94,23 @@ async function runToEnd(broker: Broker, topology: Topology, applicationId: strin
   await app.close()
 }
 
-/** Killed while none of its applications run, some, or all. */
-async function runUntilKilled(random: Random, places: readonly string[]): Promise<void> {
+/** Half of them are killed while they start and restore, half while they run. */
+async function runOneUntilKilled(random: Random, place: string): Promise<void> {
+  const runs = randomInteger(random, 2) === 1
+  await runUntilKilled(random, [place], runs ? 2 : 1, randomInteger(random, runs ? longestRunMs : longestStartMs))
+}
+
+/** Killed while none of their applications run, some, or all. */
+async function runManyUntilKilled(random: Random, places: readonly string[]): Promise<void> {
+  await runUntilKilled(random, places, randomInteger(random, places.length + 2), randomInteger(random, longestLifeMs))
+}
+
+/** Killed `lifeMs` after it wrote `lineCount` lines. */
+async function runUntilKilled(random: Random, places: readonly string[], lineCount: number, lifeMs: number): Promise<void> {
   const child = spawn(process.execPath, [script, String(baseMs), String(randomInteger(random, 1_000_000)), ...places], { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = new Promise<NodeJS.Signals | null>((resolve) => child.once('exit', (_code, signal) => resolve(signal)))
-  await Promise.race([linesOf(child.stdout, randomInteger(random, places.length + 1)), ended])
-  await sleep(systemClock, randomInteger(random, longestLifeMs))
+  await Promise.race([linesOf(child.stdout, lineCount), ended])
+  await sleep(systemClock, lifeMs)
   child.kill('SIGKILL')
   expect(await ended, 'it ran until it was killed').toBe('SIGKILL')
 }

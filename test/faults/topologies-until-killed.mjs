@@ -2,7 +2,8 @@
 // window and joins it, until all are killed.
 // node topologies-until-killed.mjs BASE_MS SEED DIRECTORY=PROGRAM…: in each directory runs the random program of that seed over
 // input that is there.
-// Each application starts at a moment of its own, and a line `running DIRECTORY` says that it has started.
+// A line `loaded` says that it begins. Of several applications each starts at a moment of its own, and a line `running DIRECTORY`
+// says that it has started.
 import { openEmbeddedBroker, randomInteger, seededRandom, sleep, systemClock } from 'millrace'
 import { StreamsApp } from 'millrace/streams'
 import { join, recordOf, windowedCount } from '../kit/killed-topologies.mjs'
@@ -10,7 +11,7 @@ import { join, recordOf, windowedCount } from '../kit/killed-topologies.mjs'
 const [base, seed, ...places] = process.argv.slice(2)
 const baseMs = Number(base)
 const random = seededRandom(Number(seed))
-const longestWaitMs = 200
+const longestWaitMs = places.length > 1 ? 200 : 1
 
 async function start(broker, topology, applicationId, settings) {
   await new StreamsApp(topology, { applicationId, broker, commitInterval: 10, ...settings }).start()
@@ -49,4 +50,5 @@ async function randomTopology(program) {
   return topologyOf(experimentOf(program, baseMs).program)
 }
 
+process.stdout.write('loaded\n')
 await Promise.all(places.map(runOne))
