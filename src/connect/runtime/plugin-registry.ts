@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { nearestName, StreamError } from '../../core/index.ts'
+import { isStreamError, nearestName, StreamError } from '../../core/index.ts'
 import type { AnyPlugin, ConnectorPlugin, PredicatePlugin, TransformPlugin } from '../connector.ts'
 import { describeError } from '../errors.ts'
 import type { ConverterPlugin, HeaderConverterPlugin } from '../converters/index.ts'
@@ -25,6 +25,8 @@ export interface PluginRegistryOptions {
    * that is no module itself holds one in each of its folders, such as two versions of one plugin.
    */
   readonly modules?: readonly string[]
+  /** Told of a module that cannot be loaded, which is passed over then: one broken plugin must not stop the connectors of others. Absent: the error is thrown. */
+  readonly onBroken?: (error: StreamError) => void
 }
 
 interface Named {
@@ -39,8 +41,13 @@ const suffixes = /(?:Source|Sink)?Connector$|Converter$|HeaderConverter$|Transfo
 export class PluginRegistry {
   readonly #installed: InstalledPlugin[]
   readonly #unloaded: string[]
+  readonly #onBroken: PluginRegistryOptions['onBroken']
+  /** What is wrong with modules that were passed over. */
+  readonly #broken: string[] = []
+  #loading: Promise<void> | undefined
 
-  constructor({ plugins = [], modules = [] }: PluginRegistryOptions = {}) {
+  constructor({ plugins = [], modules = [], onBroken }: PluginRegistryOptions = {}) {
+    this.#onBroken = onBroken
     this.#installed = plugins.map((plugin): InstalledPlugin => ({ plugin, module: null }))
     this.#unloaded = [...modules.flatMap(moduleUrls), ...builtInModules]
   }
@@ -68,7 +75,7 @@ export class PluginRegistry {
     const wanted = version === undefined ? name : `${name} in version ${version}`
     const list = known.map((each) => `${each.class} (${each.type}, ${each.version})`).toSorted().join(', ')
     const hint = nearest === undefined || nearest === name ? '' : `; did you mean ${nearest}?`
-    return new StreamError('PLUGIN_NOT_FOUND', `Failed to find any class that implements Connector and which name matches ${wanted}, available connectors are: ${list}${hint}`, { details: { name } })
+    return new StreamError('PLUGIN_NOT_FOUND', `Failed to find any class that implements Connector and which name matches ${wanted}, available connectors are: ${list}${hint}${this.#brokenHint}`, { details: { name } })
   }
 
   /** Of a connector class that is loaded, sorted. */
@@ -111,20 +118,36 @@ export class PluginRegistry {
 
   /** @throws PLUGIN_NOT_FOUND */
   transform(name: string): TransformPlugin {
-    return find('transform', name, this.transforms(), (each) => each)
+    return find('transform', name, this.transforms(), (each) => each, this.#brokenHint)
   }
 
   /** @throws PLUGIN_NOT_FOUND */
   predicate(name: string): PredicatePlugin {
-    return find('predicate', name, this.predicates(), (each) => each)
+    return find('predicate', name, this.predicates(), (each) => each, this.#brokenHint)
   }
 
   #connectors(): readonly InstalledPlugin<ConnectorPlugin>[] {
     return this.#installed.filter((each): each is InstalledPlugin<ConnectorPlugin> => each.plugin.type === 'source' || each.plugin.type === 'sink')
   }
 
-  async #loadNext(): Promise<void> {
-    this.#installed.push(...(await loadModule(this.#unloaded[0]!)))
+  get #brokenHint(): string {
+    return this.#broken.map((each) => `; ${each}`).join('')
+  }
+
+  /** Several may wait for the same module. */
+  #loadNext(): Promise<void> {
+    this.#loading ??= this.#load(this.#unloaded[0]!).finally(() => { this.#loading = undefined })
+    return this.#loading
+  }
+
+  async #load(module: string): Promise<void> {
+    try {
+      this.#installed.push(...(await loadModule(module)))
+    } catch (error) {
+      if (this.#onBroken === undefined || !isStreamError(error)) throw error
+      this.#broken.push(error.message)
+      this.#onBroken(error)
+    }
     this.#unloaded.shift()
   }
 }
@@ -169,14 +192,14 @@ export async function loadModule(module: string): Promise<readonly InstalledPlug
   return (exported.plugins as readonly AnyPlugin[]).map((plugin) => ({ plugin, module }))
 }
 
-function find<T>(what: string, name: string, among: readonly T[], namedOf: (each: T) => Named): T {
+function find<T>(what: string, name: string, among: readonly T[], namedOf: (each: T) => Named, broken = ''): T {
   const exact = among.find((each) => namesOf(namedOf(each)).includes(name))
   if (exact !== undefined) return exact
   const short = among.filter((each) => shortNamesOf(namedOf(each)).includes(name))
   if (short.length === 1) return short[0]!
   const nearest = nearestName(name, among.flatMap((each) => [...namesOf(namedOf(each)), ...shortNamesOf(namedOf(each))]))
   const hint = nearest === undefined ? `; known: ${among.map((each) => shortNamesOf(namedOf(each))[0]).join(', ')}` : `; did you mean ${nearest}?`
-  const reason = short.length > 1 ? `more than one ${what} answers to ${name}: ${short.map((each) => namedOf(each).class).join(', ')}` : `there is no ${what} ${name}${hint}`
+  const reason = short.length > 1 ? `more than one ${what} answers to ${name}: ${short.map((each) => namedOf(each).class).join(', ')}` : `there is no ${what} ${name}${hint}${broken}`
   throw new StreamError('PLUGIN_NOT_FOUND', reason, { details: { name } })
 }
 

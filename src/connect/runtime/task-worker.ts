@@ -31,7 +31,8 @@ async function main(): Promise<void> {
   const progress = throttledProgress()
   try {
     const broker = await openSharedBroker(brokerHandle)
-    const registry = new PluginRegistry({ modules: workerConfig.parse(spec.workerConfig)['plugin.path'] })
+    // the worker has told of broken ones
+    const registry = new PluginRegistry({ modules: workerConfig.parse(spec.workerConfig)['plugin.path'], onBroken: () => {} })
     await runTask(spec, { broker, registry, plugin: await findPlugin(spec), control, clock: systemClock, random: systemRandom, log: remoteLog(), report: progress.report, gauges, confirm: () => confirmed(confirmation.signal, control.stopSignal) })
     await broker.close()
     progress.flush()

@@ -50,6 +50,29 @@ describe('PluginRegistry', () => {
     await expect(new PluginRegistry({ modules: ['millrace'] }).loadGiven()).rejects.toThrow('the module millrace exports no list named "plugins"')
   })
 
+  it('loads each module once, however many ask for connectors at a time', async () => {
+    const folder = temporaryDirectory()
+    const names = ['One', 'Two', 'Three']
+    for (const name of names) writeFileSync(join(folder, `${name}.mjs`), `export const plugins = [{ type: 'source', class: 'a.${name}', version: '1' }]`)
+    const registry = new PluginRegistry({ modules: names.map((name) => join(folder, `${name}.mjs`)) })
+    const found = await Promise.all(names.map((name) => registry.connector(name)))
+    expect(found.map(({ plugin }) => plugin.class)).toEqual(['a.One', 'a.Two', 'a.Three'])
+    expect((await registry.connectors()).filter(({ plugin }) => plugin.class.startsWith('a.'))).toHaveLength(3)
+  })
+
+  it('passes over a broken module where somebody is told of it, and names it when a class is missing', async () => {
+    const folder = temporaryDirectory()
+    writeFileSync(join(folder, 'broken.mjs'), "throw new Error('no licence')")
+    writeFileSync(join(folder, 'sound.mjs'), "export const plugins = [{ type: 'source', class: 'a.Sound', version: '1' }]")
+    const told: string[] = []
+    const registry = new PluginRegistry({ modules: [join(folder, 'broken.mjs'), join(folder, 'sound.mjs')], onBroken: ({ message }) => told.push(message) })
+    expect((await registry.connector('Sound')).plugin.class).toBe('a.Sound')
+    expect((await registry.connector('FileSource')).plugin.class).toBe('millrace.file.FileSource')
+    expect(told).toEqual([expect.stringMatching(/the plugin module file:.*broken\.mjs cannot be loaded: no licence/)])
+    await expect(registry.connector('Gone')).rejects.toThrow('broken.mjs cannot be loaded: no licence')
+    expect(() => registry.transform('Gone')).toThrow('broken.mjs cannot be loaded: no licence')
+  })
+
   it('names the nearest class', async () => {
     await expect(new PluginRegistry().connector('FielSource')).rejects.toMatchObject({ code: 'PLUGIN_NOT_FOUND', message: expect.stringMatching(/did you mean File\w*Source/) as string })
   })
