@@ -142,15 +142,20 @@ const readSocket = () => withClient(`${url}?application_name=socket&replication=
   stream.destroy()
 })
 
-/** Statements that are ready but for their parameters, one behind the other. */
-const sendUnnest = (batch: number) => withClient(url, async (client) => {
+/** Statements that are ready but for their parameters, one behind the other on each of the connections. */
+async function sendUnnest(batch: number, connections: number): Promise<void> {
+  let next = 0
   const text = 'insert into target select * from unnest($1::int[], $2::text[], $3::int[], $4::timestamptz[]) on conflict (id) do update set name = excluded.name, n = excluded.n, at = excluded.at'
-  for (let from = 0; from < rows; from += batch) {
-    const ids = Array.from({ length: Math.min(batch, rows - from) }, (_, index) => from + index)
-    const values = [ids, ids.map((id) => `"customer ${id}"`), ids.map((id) => id % 1_000), ids.map(() => '"2026-11-21T07:00:00.000Z"')].map((each) => `{${each.join(',')}}`)
-    await client.query({ name: 'upsert', text, values })
-  }
-})
+  const send = () => withClient(url, async (client) => {
+    for (let from; (from = next) < rows;) {
+      next += batch
+      const ids = Array.from({ length: Math.min(batch, rows - from) }, (_, index) => from + index)
+      const values = [ids, ids.map((id) => `"customer ${id}"`), ids.map((id) => id % 1_000), ids.map(() => '"2026-11-21T07:00:00.000Z"')].map((each) => `{${each.join(',')}}`)
+      await client.query({ name: 'upsert', text, values })
+    }
+  })
+  await Promise.all(Array.from({ length: connections }, send))
+}
 
 try {
   await queryRows(url, `create table source ${columns}; insert into source ${fill}`)
@@ -223,16 +228,19 @@ async function measureMemory(): Promise<void> {
 async function benchSink(): Promise<void> {
   const upsert = { 'insert.mode': 'upsert' }
   const prepare = () => queryRows(url, `drop table if exists target; create table target ${columns}`).then(quiet)
-  const prepareFilled = () => queryRows(url, `drop table if exists target; create table target ${columns}; insert into target select i, '', 0, now() from generate_series(0, ${rows - 1}) i`).then(quiet)
+  // A row that is changed is written once more: into its own page where there is room, and then no index is touched; else behind the others.
+  const prepareFilled = (fillFactor: number) => queryRows(url, `drop table if exists target; create table target ${columns} with (fillfactor = ${fillFactor}); insert into target select i, '', 0, now() from generate_series(0, ${rows - 1}) i`).then(quiet)
   const file = join(directory.path, 'rows')
   const copy = { name: String.raw`\copy from a file`, prepare, run: () => psql(String.raw`\copy target from '${file}'`) }
-  const unnest = { name: 'one connection that sends unnest', prepare, run: () => sendUnnest(5_000) }
+  const unnest = { name: 'one connection that sends unnest', prepare, run: () => sendUnnest(5_000, 1) }
+  const twoUnnest = (fillFactor: number) => ({ name: 'two connections that send unnest', prepare: () => prepareFilled(fillFactor), run: () => sendUnnest(5_000, 2) })
   const cases = [
     ['sink append', { 'insert.mode': 'insert' }, 5_000, copy], ['sink append without COPY', { 'insert.mode': 'insert', 'copy.rows': '0' }, 5_000, copy],
     ['sink upsert', upsert, 5_000, unnest], ['sink upsert without COPY', { ...upsert, 'copy.rows': '0' }, 5_000, unnest],
     ['sink upsert on two connections', { ...upsert, 'write.connections': '2' }, 10_000, unnest], ['sink upsert on two connections without COPY', { ...upsert, 'copy.rows': '0', 'write.connections': '2' }, 10_000, unnest],
     ['sink upsert on two connections, against COPY', { ...upsert, 'write.connections': '2' }, 10_000, copy],
-    ['sink upsert of rows that are there, on two connections', { ...upsert, 'write.connections': '2' }, 10_000, { ...unnest, prepare: prepareFilled }],
+    ['sink upsert of rows that are there, on two connections', { ...upsert, 'write.connections': '2' }, 10_000, twoUnnest(100)],
+    ['sink upsert of rows that are there, in pages with room for them twice, on two connections', { ...upsert, 'write.connections': '2' }, 10_000, twoUnnest(45)],
   ] as const
   if (!cases.some(([name]) => isAsked(name))) return
   peakBytes = 0
