@@ -28,8 +28,11 @@ const stages: readonly (readonly string[])[] = [
   ['src/cli/main.ts'],
 ]
 
-/** What works as soon as it is loaded, and therefore stands in no file with others: the command, and what worker threads run. */
-const programs = ['src/cli/main.ts', 'src/cli/run-worker.ts', 'src/connect/runtime/task-worker.ts', 'src/streams/threads/thread-worker.ts']
+/**
+ * What stands in no file with others: what works as soon as it is loaded (the command, and what worker threads run), and the names of
+ * `millrace`, behind which is what the first stage has.
+ */
+const programs = ['src/index.ts', 'src/cli/main.ts', 'src/cli/run-worker.ts', 'src/connect/runtime/task-worker.ts', 'src/streams/threads/thread-worker.ts']
 const published = [
   'src/core/index.ts', 'src/streams/index.ts', 'src/connect/index.ts', 'src/streams/testing/index.ts', 'src/streams/testing/arbitraries.ts',
   'connectors/file/index.ts', 'connectors/postgres/index.ts', ...programs,

@@ -19,13 +19,12 @@ const streams = /^src\/streams\//
 const ownDriver = { file: [/^chokidar$/, /^csv-parse\/sync$/, /^hyparquet-writer$/], postgres: [/^pg$/, /^pg-cursor$/] } as const
 
 export const importTable: readonly ImportRow[] = [
-  { name: 'core/index', files: coreIndex, allowed: [/^src\/core\/(?!server\/)/] },
+  { name: 'src/index', files: /^src\/index\.ts$/, allowed: [coreIndex] },
+  { name: 'core/index', files: coreIndex, allowed: [/^src\/core\//] },
   { name: 'core leaves', files: coreLeaf, allowed: [coreLeaf, /^zod$/, nodeWithoutDisk] },
   { name: 'core/log', files: /^src\/core\/log\//, allowed: [coreLeaf, /^src\/core\/log\//, node] },
   { name: 'core/engine', files: /^src\/core\/engine\//, allowed: [coreLeaf, /^src\/core\/(engine|log)\//, nodeWithoutDisk] },
   { name: 'core/port', files: /^src\/core\/port\//, allowed: [coreLeaf, /^src\/core\/(port|engine)\//, recordBatch, nodeWithoutDisk] },
-  { name: 'core/protocol', files: /^src\/core\/protocol\//, allowed: [coreLeaf, /^src\/core\/protocol\//, recordBatch, nodeWithoutDisk] },
-  { name: 'core/server', files: /^src\/core\/server\//, allowed: [coreLeaf, /^src\/core\/(server|protocol|engine)\//, nodeWithoutDisk, /^node:net$/] },
   { name: 'core/kafka', files: /^src\/core\/kafka\//, allowed: [coreLeaf, /^src\/core\/kafka\//, recordBatch, nodeWithoutDisk, /^node:net$/, /^kafkajs(\/|$)/] },
   { name: 'core/testing', files: /^src\/core\/testing\//, allowed: [coreLeaf, /^src\/core\/log\/file-system\.ts$/, nodeWithoutDisk] },
   { name: 'core/threads', files: /^src\/core\/threads\//, allowed: [coreLeaf, /^src\/core\/(port|kafka)\//, nodeWithoutDisk] },
