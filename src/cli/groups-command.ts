@@ -25,7 +25,7 @@ const actions = ['list', 'describe', 'delete', 'resetOffsets', 'deleteOffsets'] 
 type Action = (typeof actions)[number]
 
 export function addGroupsCommand(program: Command, terminal: Terminal): void {
-  addBackendOptions(program.command('groups').description('list, describe and delete consumer groups'))
+  addBackendOptions(program.command('groups').description('list, describe, reset and delete consumer groups'))
     .option('--list', 'print the ids of all groups, with --state also what they are at')
     .option('--describe', 'print committed offsets, lag and members, of some groups or of all')
     .option('--delete', 'delete groups that have no members, with their committed offsets')

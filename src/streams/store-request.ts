@@ -92,7 +92,8 @@ export function tableStoreSpec(request: StoreRequest, fallback: { readonly keySe
   return storeSpec({ ...request, caching: false }, fallback, { type: 'versioned', ...request.versions })
 }
 
-function changelogOf(logging: boolean | Readonly<Record<string, string>>): ChangelogSpec | null {
+/** Topic configs may stand in place of `true`. */
+export function changelogOf(logging: boolean | Readonly<Record<string, string>>): ChangelogSpec | null {
   if (logging === false) return null
   return Object.freeze({ sourceTopic: null, topicConfig: Object.freeze(logging === true ? {} : { ...logging }) })
 }

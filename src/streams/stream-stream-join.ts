@@ -1,8 +1,9 @@
+import { StreamError } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
 import { checkKeysMeet, withKeysAs } from './key-formats.ts'
 import { addOperator } from './plan.ts'
 import type { StreamPlan } from './plan.ts'
-import { storeSpec } from './store-request.ts'
+import { changelogOf, storeSpec } from './store-request.ts'
 import type { StoreRequest } from './store-request.ts'
 import { repartitionedForJoin } from './stream-table-join.ts'
 import type { Stream } from './stream.ts'
@@ -57,6 +58,9 @@ interface SideNames {
 /** Each side keeps what it saw in a window store, where the other side looks for partners. */
 export function streamStreamJoin<K, R>(leftStream: StreamPlan, rightStream: StreamPlan, request: StreamJoin): Stream<K, R> {
   const { options, join } = request
+  if ((options as Partial<typeof options> | undefined)?.within?.type !== 'join') {
+    throw new StreamError('INVALID_ARGUMENT', "join: say how far apart two records may be, as in { within: joinWithin('5m') }")
+  }
   const left = sideOf(withKeysAs(leftStream, rightStream), options, options.value, '-left')
   const right = sideOf(withKeysAs(rightStream, leftStream), options, options.otherValue, '-right')
   const { context } = left
@@ -136,15 +140,14 @@ function storesOf(left: StreamPlan, right: StreamPlan, names: JoinNames, { optio
     outer: names.outerStore === null
       ? null
       : Object.freeze({
-          ...storeSpec(request(names.outerStore, logging === false ? false : true, type), { keySerde, valueSerde: valueSerdes.left }, { type: 'outer-join' }),
+          ...storeSpec(request(names.outerStore, logging !== false, type), { keySerde, valueSerde: valueSerdes.left }, { type: 'outer-join' }),
           rightValueSerde: valueSerdes.right,
         }),
   }
 }
 
 function request(name: string, logging: boolean | Readonly<Record<string, string>>, type: 'persistent' | 'inMemory'): StoreRequest {
-  const changelog = logging === false ? null : Object.freeze({ sourceTopic: null, topicConfig: Object.freeze(logging === true ? {} : { ...logging }) })
-  return { name, keySerde: null, valueSerde: null, persistent: type === 'persistent', caching: false, changelog, retentionMs: null, maxEntries: null, ttlMs: null, rows: null, versions: null }
+  return { name, keySerde: null, valueSerde: null, persistent: type === 'persistent', caching: false, changelog: changelogOf(logging), retentionMs: null, maxEntries: null, ttlMs: null, rows: null, versions: null }
 }
 
 function writeJoin(writer: TopologyWriter, names: JoinNames, stores: JoinStores, { join, joiner, options }: StreamJoin): void {

@@ -26,7 +26,7 @@ import { streamTableJoin } from './stream-table-join.ts'
 import type { JoinOptions } from './stream-table-join.ts'
 import type { Table } from './table.ts'
 import { tableSource } from './table-source.ts'
-import { serdeOf } from './topic.ts'
+import { checkedTopic, serdeOf } from './topic.ts'
 import { GraphNode } from './topology/graph.ts'
 import { checkedName } from './topology/names.ts'
 import type { GraphTraits } from './topology/graph.ts'
@@ -262,7 +262,7 @@ export class Stream<K, V> {
           keySerde: options.key === undefined ? keySerde ?? context.defaultKeySerde : serdeOf(options.key, `${name}: key`),
           valueSerde: options.value === undefined ? valueSerde ?? context.defaultValueSerde : serdeOf(options.value, `${name}: value`),
         }
-      : { topic: topic.name, keySerde: topic.keySerde as Serde<unknown>, valueSerde: topic.valueSerde as Serde<unknown> }
+      : { topic: checkedTopic(topic, 'to').name, keySerde: topic.keySerde as Serde<unknown>, valueSerde: topic.valueSerde as Serde<unknown> }
     const partitioner = (options.partitioner as Partitioner | undefined) ?? windowedPartitioner(target.keySerde)
     const sink = new GraphNode(name, (writer, parents) => writer.addNode(sinkNode(name, parents, { ...target, partitioner })))
     context.graph.add(sink, node)
@@ -275,7 +275,6 @@ export class Stream<K, V> {
       if (options.on === undefined) throw new StreamError('INVALID_ARGUMENT', 'join: say which row of the global table a record needs, as in { on: (value) => value.userId }')
       return streamGlobalJoin(this[planKey], plan, { join, joiner, on: options.on as RecordFunction, name: options.name })
     }
-    if (!('within' in options)) throw new StreamError('INVALID_ARGUMENT', "join: say how far apart two records may be, as in { within: joinWithin('5m') }")
     return streamStreamJoin(this[planKey], plan, { join, joiner, options: options as StreamJoinOptions<never, never, never> })
   }
 

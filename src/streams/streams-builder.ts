@@ -11,7 +11,7 @@ import type { StoreDefinition } from './stores.ts'
 import { Stream } from './stream.ts'
 import { Table } from './table.ts'
 import { TableSource, tableOfSource } from './table-source.ts'
-import { checkedTopicName, serdeOf } from './topic.ts'
+import { checkedTopic, serdeOf } from './topic.ts'
 import type { Format, Topic } from './topic.ts'
 import { Graph, GraphNode, SourceGraphNode } from './topology/graph.ts'
 import { NameCounter } from './topology/names.ts'
@@ -67,7 +67,7 @@ export class StreamsBuilder {
     const list = [topics].flat() as readonly Topic<K, V>[]
     const first = list[0]
     if (first === undefined) throw new StreamError('INVALID_ARGUMENT', 'stream: the list of topics is empty')
-    return this.#stream(list.map(topic => checkedTopicName(topic.name)), first, options)
+    return this.#stream(list.map(topic => checkedTopic(topic, 'stream').name), first, options)
   }
 
   /** Reads every topic whose whole name matches, also those that appear later. */
@@ -78,13 +78,14 @@ export class StreamsBuilder {
 
   /** Reads a topic as a table: each record sets the row of its key, a null value deletes it, a record without a key is dropped. */
   table<K, V>(topic: Topic<K, V>, options: StoreOptions<K, V> & Pick<SourceOptions<K, V>, 'timestamp' | 'offsetReset'> = {}): Table<NonNullable<K>, NonNullable<V>, null> {
+    checkedTopic(topic, 'table')
     const context = this.#context
     const store = storeRequest(context, options, `${topic.name}-`)
     const sourceName = context.names.processorWithSuffix('KSTREAM-SOURCE-', options.name, '-source')
     const name = context.names.processor('KTABLE-SOURCE-', options.name)
     const plan: StreamPlan = {
       context,
-      node: this.#source(sourceName, [checkedTopicName(topic.name)], { ...topic, options, isTable: true }),
+      node: this.#source(sourceName, [topic.name], { ...topic, options, isTable: true }),
       sources: new Set([sourceName]),
       keySerde: topic.keySerde as Serde<unknown>,
       valueSerde: topic.valueSerde as Serde<unknown>,
@@ -103,6 +104,7 @@ export class StreamsBuilder {
 
   /** Reads all partitions of a topic into a table that every instance holds in full. */
   globalTable<K, V>(topic: Topic<K, V>, options: GlobalTableOptions<K, V> = {}): GlobalTable<NonNullable<K>, NonNullable<V>> {
+    checkedTopic(topic, 'globalTable')
     const context = this.#context
     const request = { ...storeRequest(context, options, `${topic.name}-`), changelog: null, caching: false }
     if (request.versions !== null) throw new StreamError('TOPOLOGY_INVALID', `globalTable ${topic.name}: a global table keeps no rows of the past; leave out \`history\``)
@@ -110,12 +112,13 @@ export class StreamsBuilder {
     const name = context.names.processor('KTABLE-SOURCE-', options.name)
     const store = tableStoreSpec(request, { keySerde: topic.keySerde as Serde<unknown>, valueSerde: topic.valueSerde as Serde<unknown> })
     const processor = { kind: 'tableSource' as const, name, parents: [sourceName], stores: [store.name], store: store.name, sendOldValues: false }
-    this.#addGlobal(name, { source: sourceData(sourceName, [checkedTopicName(topic.name)], { ...topic, options, isTable: true }), processor, store })
+    this.#addGlobal(name, { source: sourceData(sourceName, [topic.name], { ...topic, options, isTable: true }), processor, store })
     return new GlobalTable({ store })
   }
 
   /** A store that every instance fills from all partitions of a topic with a processor of the program, which must not forward. */
   addGlobalStore<K, V>(definition: StoreDefinition<unknown>, topic: Topic<K, V>, factory: ProcessorFactory<K, V, never, never>): void {
+    checkedTopic(topic, 'addGlobalStore')
     const { names } = this.#context
     const sourceName = names.processor('KSTREAM-SOURCE-')
     const name = names.processor('KTABLE-SOURCE-')
@@ -123,7 +126,7 @@ export class StreamsBuilder {
     const processor = {
       kind: 'processor' as const, name, parents: [sourceName], stores: [store.name], factory: factory as ProcessorFactory<never, never, never, never>, keepsKeys: false,
     }
-    this.#addGlobal(name, { source: sourceData(sourceName, [checkedTopicName(topic.name)], { ...topic, options: {}, isTable: true }), processor, store })
+    this.#addGlobal(name, { source: sourceData(sourceName, [topic.name], { ...topic, options: {}, isTable: true }), processor, store })
   }
 
   /**

@@ -50,6 +50,16 @@ export function serdeOf(format: unknown, what: string): Serde<unknown> {
   throw new StreamError('INVALID_ARGUMENT', `${what} is neither a serde nor a schema; give for example stringSerde, jsonSerde() or z.object({ … })`)
 }
 
+/** The topic that an operator was given: JavaScript lets a program give its name instead. @throws INVALID_ARGUMENT, INVALID_TOPIC */
+export function checkedTopic<T extends Pick<Topic<never, never>, 'name'>>(given: T, operator: string): T {
+  const topic = given as Partial<T> | null | undefined
+  if (typeof topic !== 'object' || typeof topic?.name !== 'string') {
+    throw new StreamError('INVALID_ARGUMENT', `${operator}: ${JSON.stringify(given)} is no topic; declare it, as in topic('hits', { key: z.string(), value: z.string() })`)
+  }
+  checkedTopicName(topic.name)
+  return given
+}
+
 export function checkedTopicName(name: string): string {
   const isLegal = typeof name === 'string' && /^[a-zA-Z0-9._-]{1,249}$/.test(name) && name !== '.' && name !== '..'
   if (isLegal) return name

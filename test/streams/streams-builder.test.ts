@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { stringSerde } from '../../src/core/index.ts'
 import { StreamsBuilder, hopping, joinWithin, keyValueStore, topic, tumbling, unlimited, windowStore } from '../../src/streams/index.ts'
-import type { KeyValueStore, ProcessorFactory } from '../../src/streams/index.ts'
+import type { KeyValueStore, ProcessorFactory, Topic } from '../../src/streams/index.ts'
 import { TopologyTestDriver } from '../../src/streams/testing/index.ts'
 
 const text = { key: stringSerde, value: stringSerde }
@@ -103,5 +103,27 @@ describe('a store of processors', () => {
     driver.inputTopic(of('in')).pipe({ key: 'k', value: 'v' })
     expect(driver.keyValueStore<string, string>('rows').get('k')).toBe('v')
     driver.close()
+  })
+})
+
+describe('where a topic is asked for', () => {
+  const notATopic = 'in' as unknown as Topic<string, string>
+
+  it.each<[string, (builder: StreamsBuilder) => unknown]>([
+    ['stream', (builder) => builder.stream(notATopic)],
+    ['stream', (builder) => builder.stream([of('in'), notATopic])],
+    ['table', (builder) => builder.table(notATopic)],
+    ['globalTable', (builder) => builder.globalTable(notATopic)],
+    ['to', (builder) => builder.stream(of('in')).to(notATopic)],
+  ])('%s says what one is when it is given a name, as JavaScript lets one do', (operator, use) => {
+    expect(() => use(new StreamsBuilder())).toThrowError(`${operator}: "in" is no topic; declare it, as in topic('hits', { key: z.string(), value: z.string() })`)
+  })
+
+  it.each(['join', 'leftJoin', 'outerJoin'] as const)('%s of two streams says that it needs windows', (join) => {
+    const builder = new StreamsBuilder()
+    const stream = builder.stream(of('in')) as unknown as Record<typeof join, (...given: readonly unknown[]) => unknown>
+    const both = (options: unknown) => stream[join](builder.stream(of('other')), plus, options)
+    expect(() => both(undefined)).toThrowError("say how far apart two records may be, as in { within: joinWithin('5m') }")
+    expect(() => both({ within: '5m' })).toThrowError("say how far apart two records may be, as in { within: joinWithin('5m') }")
   })
 })

@@ -38,7 +38,11 @@ export class TestInputTopic<K, V> {
    * Everything that follows from the record has happened when this returns.
    * @throws PROCESSING_FAILED, DESERIALIZATION_FAILED, SERIALIZATION_FAILED when the topology fails on it
    */
-  pipe({ key = null, value, timestamp = this.#now(), headers = noHeaders }: TestInput<K, V>): void {
+  pipe(record: TestInput<K, V>): void {
+    const { key = null, value, timestamp = this.#now(), headers = noHeaders } = record
+    if (value === undefined) {
+      throw new StreamError('INVALID_ARGUMENT', `pipe: ${JSON.stringify(record)} has no value; give a record, as in { key, value, timestamp }, with the value null for a deletion`)
+    }
     const { name, keySerde, valueSerde } = this.#topic
     this.#writeForTest({
       topic: name,

@@ -10,6 +10,7 @@ import type { ValueAndTimestamp } from '../state/value-and-timestamp.ts'
 import type { ReadOnlyVersionedStore, VersionedStore } from '../state/versioned-store.ts'
 import type { ReadOnlyWindowStore, WindowStore } from '../state/window-store.ts'
 import type { StoreDefinition } from '../stores.ts'
+import { checkedTopic } from '../topic.ts'
 import type { Topic } from '../topic.ts'
 import type { StoreType, TopologyData } from '../topology/node.ts'
 import { checkTopology } from '../topology/topology.ts'
@@ -57,12 +58,12 @@ export class TopologyTestDriver {
   /** The topic must be one that the topology reads. */
   inputTopic<K, V>(topic: Topic<K, V>): TestInputTopic<K, V> {
     const write = (record: Omit<RawRecord, 'partition'>) => this.#collectAfter(() => this.#simulation.pipe(record))
-    return new TestInputTopic(topic, write, () => this.#simulation.clock.now())
+    return new TestInputTopic(checkedTopic(topic, 'inputTopic'), write, () => this.#simulation.clock.now())
   }
 
   /** Any topic that the topology writes, internal ones too. Records wait until they are read. */
   outputTopic<K, V>(topic: Topic<K, V>): TestOutputTopic<K, V> {
-    return new TestOutputTopic(topic, this.#recordsOf(topic.name))
+    return new TestOutputTopic(topic, this.#recordsOf(checkedTopic(topic, 'outputTopic').name))
   }
 
   /** Names of the topics that were written so far, internal ones too, sorted. */

@@ -98,6 +98,13 @@ describe('TopologyTestDriver', () => {
     expect(() => driver.outputTopic(numbers).readAll()).toThrow('a value that was written to numbers is none of this topic: does not match the schema')
   })
 
+  it('says what it is given in place of a topic, or of a record', () => {
+    driver = new TopologyTestDriver(wordCount().build())
+    expect(() => driver.inputTopic('in' as never)).toThrowError('inputTopic: "in" is no topic')
+    expect(() => driver.outputTopic('out' as never)).toThrowError('outputTopic: "out" is no topic')
+    expect(() => driver.inputTopic(words).pipe('x' as never)).toThrowError('pipe: "x" has no value; give a record, as in { key, value, timestamp }, with the value null for a deletion')
+  })
+
   it('wants a topology, not the builder of one', () => {
     expect(() => new TopologyTestDriver(wordCount() as never)).toThrow('TopologyTestDriver takes a topology, which builder.build() gives')
   })
