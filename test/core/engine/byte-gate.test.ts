@@ -16,3 +16,10 @@ it('lets in what fits, keeps the rest waiting in order, and lets a too large one
   gate.leave(1)
   expect(gate.enter(50)).toBeUndefined()
 })
+
+it('is full at its bound, and not before', () => {
+  const gate = new ByteGate(10)
+  expect(gate.enter(6)).toBeUndefined()
+  expect(gate.enter(4)).toBeUndefined()
+  expect(gate.enter(1)).toBeInstanceOf(Promise)
+})

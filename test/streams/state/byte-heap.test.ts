@@ -25,6 +25,17 @@ describe('ByteHeap', () => {
     }), { numRuns: 100 })
   })
 
+  it('gives out again every block that was freed, from addresses of one byte to those of three', () => {
+    const length = 8
+    const heap = new ByteHeap()
+    const addresses = Array.from({ length: 70_000 }, () => heap.allocate(length))
+    const freed = addresses.filter((_, index) => [0, 1, 200, 255, 256, 257, 511, 4096, 65_535, 65_536, 69_999].includes(index))
+    for (const address of freed) heap.free(address, length)
+    const again = freed.map(() => heap.allocate(length))
+    expect(again.toSorted((a, b) => a - b)).toEqual(freed)
+    expect(Math.max(...again)).toBeGreaterThan(65_536)
+  })
+
   it('uses a freed block again for any length of the same block size', () => {
     fc.assert(fc.property(lengths, lengths, (first, second) => {
       fc.pre(isSameBlockSize(first, second))

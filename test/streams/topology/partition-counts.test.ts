@@ -5,6 +5,7 @@ import type { Stream } from '../../../src/streams/stream.ts'
 import type { Table } from '../../../src/streams/table.ts'
 import { topic } from '../../../src/streams/topic.ts'
 import { partitionCounts } from '../../../src/streams/topology/partition-counts.ts'
+import { joinWithin } from '../../../src/streams/windows.ts'
 
 const format = { key: stringSerde, value: stringSerde }
 
@@ -36,6 +37,22 @@ describe('the partitions of a repartition topic', () => {
   it('spread through several topics in a row', () => {
     const { ofTopic } = counts((left) => left.repartition({ name: 'a', partitions: 5 }).repartition({ name: 'b' }).repartition({ name: 'c' }), { left: 2, right: 1 })
     expect([ofTopic.get('a-repartition'), ofTopic.get('b-repartition'), ofTopic.get('c-repartition')]).toEqual([5, 5, 5])
+  })
+})
+
+describe('repartition topics that are joined with one another', () => {
+  const rekeyed = (stream: Stream<string, string>, name: string, partitions?: number) =>
+    stream.selectKey((value) => value).repartition({ name, ...(partitions === undefined ? {} : { partitions }) })
+  const join = (left: Stream<string, string>, right: Stream<string, string>) => left.join(right, joined, { within: joinWithin('1m') })
+
+  it('take the larger number of the two', () => {
+    const { ofTopic } = counts((left, right) => join(rekeyed(left, 'l'), rekeyed(right.toStream() as Stream<string, string>, 'r')), { left: 7, right: 3 })
+    expect([ofTopic.get('l-repartition'), ofTopic.get('r-repartition')]).toEqual([7, 7])
+  })
+
+  it('take the number that is given for one of them, be it the smaller', () => {
+    const { ofTopic } = counts((left, right) => join(rekeyed(left, 'l'), rekeyed(right.toStream() as Stream<string, string>, 'r', 2)), { left: 7, right: 3 })
+    expect([ofTopic.get('l-repartition'), ofTopic.get('r-repartition')]).toEqual([2, 2])
   })
 })
 
