@@ -71,10 +71,12 @@ export class SessionWindowedStream<K, V> {
     const request = storeRequest(context, options, `KSTREAM-${kind}-`)
     const name = context.names.processor(`KSTREAM-${kind}-`, options.name)
     const keySerde = request.keySerde ?? plan.keySerde ?? context.defaultKeySerde
-    const store = storeSpec(request, { keySerde, valueSerde: (valueSerde ?? context.defaultValueSerde) as Serde<unknown> }, {
+    const isFinal = this.#emit === 'on-window-close'
+    // What a cache holds is not found when its session closes.
+    const store = storeSpec({ ...request, caching: request.caching && !isFinal }, { keySerde, valueSerde: (valueSerde ?? context.defaultValueSerde) as Serde<unknown> }, {
       type: 'session',
       retentionMs: windowRetentionMs(request, windowsRetentionMs(this.#windows)),
-      timeOrdered: this.#emit === 'on-window-close',
+      timeOrdered: isFinal,
     })
     return addAggregate(plan, repartition, {
       name, store, repartitionName, windows: this.#windows, late: this.#late as ((late: Stream<never, never>) => void) | null,

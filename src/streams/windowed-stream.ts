@@ -71,11 +71,13 @@ export class WindowedStream<K, V> {
     const name = context.names.processor(`KSTREAM-${kind}-`, options.name)
     const keySerde = request.keySerde ?? plan.keySerde ?? context.defaultKeySerde
     const windowSizeMs = sizeOf(this.#windows)
-    const store = storeSpec(request, { keySerde, valueSerde: (valueSerde ?? context.defaultValueSerde) as Serde<unknown> }, {
+    const isFinal = this.#emit === 'on-window-close'
+    // What a cache sends on is not final, and what it holds is not found when its window closes.
+    const store = storeSpec({ ...request, caching: request.caching && !isFinal }, { keySerde, valueSerde: (valueSerde ?? context.defaultValueSerde) as Serde<unknown> }, {
       type: 'timestamped-window',
       windowSizeMs,
       retentionMs: windowRetentionMs(request, windowsRetentionMs(this.#windows)),
-      timeOrdered: this.#emit === 'on-window-close',
+      timeOrdered: isFinal,
     })
     return addAggregate(plan, repartition, {
       name, store, repartitionName, windows: this.#windows, late: this.#late as ((late: Stream<never, never>) => void) | null,

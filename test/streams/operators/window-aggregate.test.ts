@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { stringSerde } from '../../../src/core/index.ts'
+import type { GroupedStream } from '../../../src/streams/grouped-stream.ts'
+import type { Stream } from '../../../src/streams/stream.ts'
 import { topic } from '../../../src/streams/topic.ts'
-import { tumbling } from '../../../src/streams/windows.ts'
+import { session, sliding, tumbling } from '../../../src/streams/windows.ts'
 import { Program, output, showWindow, text } from './program.ts'
 
 describe('an aggregate of windows', () => {
@@ -13,6 +15,17 @@ describe('an aggregate of windows', () => {
     expect(program.pipe('in', 'a,x@1', 'b,x@12')).toEqual([])
     expect(program.pipe('in', 'x,x@40')).toEqual(['a[0,10],1@1', 'b[10,20],1@12'])
     expect(program.pipe('in', 'x,x@60000000')).toEqual(['x[40,50],1@40'])
+  })
+
+  it.each<readonly [string, (grouped: GroupedStream<string, string>) => Stream<string, string>, readonly string[]]>([
+    ['windows', (grouped) => grouped.windowedBy(tumbling(10)).emit('on-window-close').count().toStream().selectKey(showWindow).mapValues(String), ['k[0,10],2@2', 'k[20,30],1@25']],
+    ['sliding windows', (grouped) => grouped.windowedBy(sliding(5)).emit('on-window-close').count().toStream().selectKey(showWindow).mapValues(String), ['k[0,5],2@2', 'k[2,7],1@2', 'k[20,25],1@25']],
+    ['sessions', (grouped) => grouped.windowedBy(session(5)).emit('on-window-close').count().toStream().selectKey(showWindow).mapValues(String), ['k[1,2],2@2', 'k[25,25],1@25']],
+  ])('sends nothing but final results of %s, where there is room for a cache, too', (_name, count, expected) => {
+    const program = new Program((builder) => {
+      count(builder.stream(topic('in', text)).groupByKey()).to(output)
+    }, { cacheMaxBytes: 100_000 })
+    expect(program.pipe('in', 'k,x@1', 'k,x@2', 'k,x@25', 'k,x@60')).toEqual(expected)
   })
 
   it('sends no final result again after a restart', () => {
