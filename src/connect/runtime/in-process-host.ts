@@ -1,3 +1,4 @@
+import { abandonable } from './abandonable-task.ts'
 import { runTask } from './run-task.ts'
 import { TaskControl } from './task-control.ts'
 import { TaskGauges } from './task-gauges.ts'
@@ -8,12 +9,12 @@ export function hostInProcess({ spec, installed, isPaused, ...environment }: Hos
   const control = new TaskControl({ paused: isPaused })
   const gauges = new TaskGauges()
   return {
-    done: runTask(spec, { ...environment, plugin: installed.plugin, control, gauges }),
+    done: runTask(spec, { ...environment, plugin: abandonable(installed.plugin, control.abandonSignal), control, gauges }),
     pause: () => control.pause(),
     resume: () => control.resume(),
     stop: () => control.stop(),
     gauges: () => gauges.readings(),
-    // code of the same thread cannot be ended; it has been asked to stop
-    kill: async () => control.stop(),
+    // code of the same thread cannot be ended, but what it does can be ignored
+    kill: async () => control.abandon(),
   }
 }

@@ -1,3 +1,5 @@
+import { sleep } from '../../core/index.ts'
+import type { Clock } from '../../core/index.ts'
 import type { Log } from '../connector.ts'
 import { describeError } from '../errors.ts'
 
@@ -8,4 +10,15 @@ export async function quietly(what: string, step: () => unknown, log: Log): Prom
   } catch (error) {
     log.warn(`${what}: ${describeError(error)}`)
   }
+}
+
+/** As `quietly`, for a step of a plugin's, which may hang: then it is left behind, and what comes after it is done all the same. */
+export async function quietlyInTime(what: string, step: () => unknown, { log, clock, graceMs }: { readonly log: Log; readonly clock: Clock; readonly graceMs: number }): Promise<void> {
+  const ended = new AbortController()
+  const isLate = sleep(clock, graceMs, ended.signal).then(() => !ended.signal.aborted)
+  const done = quietly(what, step, log).then(() => {
+    ended.abort()
+    return false
+  })
+  if (await Promise.race([done, isLate])) log.warn(`${what}: it has not ended after ${graceMs} ms and is left behind`)
 }

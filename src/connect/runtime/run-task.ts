@@ -67,7 +67,7 @@ function common(spec: TaskSpec, config: SourceConfig | SinkConfig, { registry, c
   const worker = workerConfig.parse(spec.workerConfig)
   const codec = createCodec(registry, spec.connectorConfig, spec.workerConfig)
   const transforms = createTransformChain(registry, spec.connectorConfig, log)
-  return { name: taskName(spec), errors, context, progress, worker, codec, control, clock, random, log, transforms, retryMaxDelayMs: Math.max(1, config['errors.retry.delay.max.ms']) }
+  return { name: taskName(spec), errors, context, progress, worker, codec, control, clock, random, log, transforms, retryMaxDelayMs: Math.max(1, config['errors.retry.delay.max.ms']), graceMs: worker['task.shutdown.graceful.timeout.ms'] }
 }
 
 async function runSource(spec: TaskSpec, plugin: SourcePlugin, environment: TaskEnvironment): Promise<void> {
@@ -88,6 +88,8 @@ async function runSource(spec: TaskSpec, plugin: SourcePlugin, environment: Task
     producer: { clientId: `connector-producer-${spec.connector}-${spec.taskId}`, ...producerSettings({ connector: spec.connectorConfig, worker: spec.workerConfig }) },
   })
   const closing = (what: string, step: () => unknown) => quietly(`${shared.name}: ${what} did not close`, step, shared.log)
+  // what it gives when it comes back must not be appended, nor its offsets stand over those of its successor
+  shared.control.abandonSignal.addEventListener('abort', () => void closing('its producer', () => committer.close()), { once: true })
   const deadLetters = await openDeadLetters(spec, config, shared, broker).catch(async (error: unknown) => {
     await closing('its producer', () => committer.close())
     throw error

@@ -8,7 +8,7 @@ import type { ErrorPolicy } from './error-policy.ts'
 import { atStage } from './error-policy.ts'
 import { decodeRecord } from './record-codec.ts'
 import type { RecordCodec } from './record-codec.ts'
-import { quietly } from './quietly.ts'
+import { quietlyInTime } from './quietly.ts'
 import { RejectedRecords } from './rejected-records.ts'
 import { retrying } from './retry.ts'
 import { SinkPositions } from './sink-positions.ts'
@@ -44,6 +44,8 @@ export interface SinkWorkerOptions {
   /** How often topics that appeared or went are looked for. */
   readonly topicCheckIntervalMs: number
   readonly retryMaxDelayMs: number
+  /** How long each of the task's last steps may take. */
+  readonly graceMs: number
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -97,21 +99,23 @@ export class SinkWorker {
 
   /** Resolves after a clean stop. @throws what made the task fail */
   async run(): Promise<void> {
-    const { task, name, log } = this.#options
+    const { task, name, control } = this.#options
+    const last = (trouble: string, step: () => unknown) => quietlyInTime(`${name}: ${trouble}`, step, this.#options)
     try {
       await this.#runUntilStopped()
       await this.#closePartitions(this.#positions.owned())
     } catch (error) {
-      await this.#closeFailed()
+      // a task that failed is asked all the same what it made durable, so that only what it did not take comes again
+      if (!control.isAbandoned) await last('what it took before it failed was not committed; the records will come again', () => this.#closePartitions(this.#positions.owned()))
       throw error
     } finally {
-      await quietly(`${name}: did not close its partitions`, () => this.#closeLost(this.#positions.owned()), log)
-      await quietly(`${name}: did not leave its group`, () => this.#member?.leave(), log)
-      await quietly(`${name}: did not stop cleanly`, () => task.stop(), log)
+      await last('did not close its partitions', () => this.#closeLost(this.#positions.owned()))
+      await last('did not leave its group', () => this.#member?.leave())
+      await last('did not stop cleanly', () => task.stop())
     }
   }
 
-  /** A wait that the stop cut short is no failure. */
+  /** A wait that the stop cut short is no failure, unless nobody waits for the end any more. */
   async #runUntilStopped(): Promise<void> {
     const { task, taskConfig, control } = this.#options
     const context = this.#context()
@@ -120,7 +124,7 @@ export class SinkWorker {
       await this.#join(await this.#awaitTopics())
       while (!control.isStopped) await this.#turn()
     } catch (error) {
-      if (!control.isStopped || !isStreamError(error, 'ABORTED')) throw error
+      if (control.isAbandoned || !control.isStopped || !isStreamError(error, 'ABORTED')) throw error
     }
   }
 
@@ -361,16 +365,6 @@ export class SinkWorker {
     if (partitions.length === 0) return
     if (this.#member !== undefined) await this.#commit(partitions)
     await this.#closeLost(partitions)
-  }
-
-  /** A task that failed is asked all the same what it made durable, so that only what it did not take comes again. What goes wrong now is not why it failed. */
-  async #closeFailed(): Promise<void> {
-    const { log, name } = this.#options
-    try {
-      await this.#closePartitions(this.#positions.owned())
-    } catch (error) {
-      log.warn(`${name}: what it took before it failed could not be committed (${describeError(error)}); the records will come again`)
-    }
   }
 
   async #closeLost(partitions: readonly TopicPartition[]): Promise<void> {

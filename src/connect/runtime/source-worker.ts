@@ -11,7 +11,7 @@ import { failedAt, StageError } from './error-policy.ts'
 import type { OffsetReader } from './offset-reader.ts'
 import { encodeHeaders, encodeRecord } from './record-codec.ts'
 import type { EncodedRecord, RecordCodec } from './record-codec.ts'
-import { quietly } from './quietly.ts'
+import { quietlyInTime } from './quietly.ts'
 import { retrying } from './retry.ts'
 import { completed, plainBytes, recordsOfSpans, spanAt } from './source-records.ts'
 import type { CommittedOffsets, SourceCommitter } from './source-committer.ts'
@@ -40,6 +40,8 @@ export interface SourceWorkerOptions {
   /** Present when the connector defines its transactions. */
   readonly transaction: RecordTransactions | null
   readonly retryMaxDelayMs: number
+  /** How long the task's last steps may take. */
+  readonly graceMs: number
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -96,7 +98,7 @@ export class SourceWorker {
 
   /** Resolves after a clean stop. @throws what made the task fail; what is acknowledged by then is committed, but for exactly once */
   async run(): Promise<void> {
-    const { task, name, log } = this.#options
+    const { task, name, log, clock, graceMs } = this.#options
     try {
       await this.#runUntilStopped()
       await this.#finish()
@@ -104,18 +106,18 @@ export class SourceWorker {
       await this.#commitAfterFailure()
       throw error
     } finally {
-      await quietly(`${name}: did not stop cleanly`, () => task.stop(), log)
+      await quietlyInTime(`${name}: did not stop cleanly`, () => task.stop(), { log, clock, graceMs })
     }
   }
 
-  /** A wait that the stop cut short is no failure. */
+  /** A wait that the stop cut short is no failure, unless nobody waits for the end any more. */
   async #runUntilStopped(): Promise<void> {
     const { control } = this.#options
     try {
       await this.#start()
       while (!control.isStopped) await this.#turn()
     } catch (error) {
-      if (!control.isStopped || !isStreamError(error, 'ABORTED')) throw error
+      if (control.isAbandoned || !control.isStopped || !isStreamError(error, 'ABORTED')) throw error
     }
   }
 
@@ -212,9 +214,13 @@ export class SourceWorker {
     let ticket: Ticket | undefined
     for (let index = 0; index < recordCount; index++) {
       const key = keySpans === undefined ? noKey : (spanAt(bytes, keySpans, index) ?? noKey)
-      const added = this.#addBytes({ topic, partition, key, value: spanAt(bytes, spans.spans, index), timestamp, headers })
-      if (ticket !== undefined && ticket !== added) submitted.submit(sourcePartition, spans.sourceOffset(index - 1), ticket)
-      ticket = added
+      const value = spanAt(bytes, spans.spans, index)
+      const added = this.#addBytes({ topic, partition, key, value, timestamp, headers })
+      const refusal = added instanceof StageError ? added : undefined
+      const next = added instanceof StageError ? droppedTicket : added
+      if (ticket !== undefined && ticket !== next) submitted.submit(sourcePartition, spans.sourceOffset(index - 1), ticket)
+      ticket = next
+      if (refusal !== undefined) this.#refuseSpan({ topic, key, value, timestamp, sourcePartition, sourceOffset: spans.sourceOffset(index) }, refusal)
     }
     if (ticket !== undefined) submitted.submit(sourcePartition, spans.sourceOffset(recordCount - 1), ticket)
   }
@@ -223,6 +229,7 @@ export class SourceWorker {
     return headers === undefined || headers.length === 0 ? undefined : encodeHeaders(this.#options.codec, topic, headers)
   }
 
+  /** What is wrong with the record, where it cannot be added. */
   #addBytes({ topic, partition, key, value, timestamp, headers }: {
     readonly topic: string
     readonly partition: number | null
@@ -230,20 +237,22 @@ export class SourceWorker {
     readonly value: Uint8Array | null
     readonly timestamp: number
     readonly headers: readonly Header[] | undefined
-  }): Ticket {
-    const { committer, errors, name, deadLetters } = this.#options
+  }): Ticket | StageError {
     try {
-      return committer.writer.add({ topic, partition }, key, value, timestamp, headers)
+      return this.#options.committer.writer.add({ topic, partition }, key, value, timestamp, headers)
     } catch (error) {
-      const failure = new StageError('KAFKA_PRODUCE', error)
-      errors.tolerate(failure, `a record of ${name} for topic ${topic}`)
-      if (deadLetters !== null) {
-        const kept = deadLetters.sendSource({ topic, value, timestamp, sourcePartition: {}, sourceOffset: {} }, failure)
-        kept.catch(() => undefined) // met by who waits for it
-        this.#refusals.push(kept)
-      }
-      return droppedTicket
+      return new StageError('KAFKA_PRODUCE', error)
     }
+  }
+
+  /** As `#refuse`, without waiting for the dead letter: `#keepRefused` does. */
+  #refuseSpan(record: SourceRecord, error: StageError): void {
+    const { errors, name, deadLetters } = this.#options
+    errors.tolerate(error, placeOf(name, record))
+    if (deadLetters === null) return
+    const kept = deadLetters.sendSource(record, error)
+    kept.catch(() => undefined) // met by who waits for it
+    this.#refusals.push(kept)
   }
 
   async #addSpansOneByOne(spans: SourceSpans): Promise<void> {
@@ -290,8 +299,8 @@ export class SourceWorker {
 
   /** As far as it works in time: what goes wrong now is not why the task failed. */
   async #commitAfterFailure(): Promise<void> {
-    const { committer, clock, log, name } = this.#options
-    if (!committer.isVisibleOnceAcknowledged) return
+    const { committer, control, clock, log, name } = this.#options
+    if (!committer.isVisibleOnceAcknowledged || control.isAbandoned) return
     const settled = new AbortController()
     const committed = this.#keepRefused().then(() => committer.rest()).then((offsets) => this.#tell(offsets)).catch((error: unknown) => {
       log.debug(`${name}: what it had given before it failed could not be committed (${describeError(error)}); the records will come again`)
@@ -347,7 +356,7 @@ export class SourceWorker {
   async #refuse(record: SourceRecord, error: unknown): Promise<Ticket> {
     const { errors, name, deadLetters } = this.#options
     if (!(error instanceof StageError)) throw error
-    errors.tolerate(error, `a record of ${name} from ${JSON.stringify(record.sourcePartition)} at ${JSON.stringify(record.sourceOffset)}`, () => shownRecord(record))
+    errors.tolerate(error, placeOf(name, record), () => shownRecord(record))
     await deadLetters?.sendSource(record, error)
     return droppedTicket
   }
@@ -404,6 +413,10 @@ export class SourceWorker {
 function passesThrough({ key, value }: RecordCodec, { valueType, keySpans }: SourceSpans): boolean {
   const take = (converter: Converter) => converter.passesThrough?.(valueType) ?? false
   return take(value) && (keySpans === undefined || take(key))
+}
+
+function placeOf(task: string, { sourcePartition, sourceOffset }: SourceRecord): string {
+  return `a record of ${task} from ${JSON.stringify(sourcePartition)} at ${JSON.stringify(sourceOffset)}`
 }
 
 /** Key, value and where it came from, for a log that may show them. */

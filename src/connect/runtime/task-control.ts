@@ -2,11 +2,12 @@
  * What the worker wants of a running task, and how the task learns of it.
  * ```
  *   running ◀──pause / resume──▶ paused ──┐
- *      └──────────────────────────────────┴─ stop ──▶ stopped
+ *      └──────────────────────────────────┴─ stop ──▶ stopped ── abandon, when it does not end ──▶ abandoned
  * ```
  */
 export class TaskControl {
   readonly #stop = new AbortController()
+  readonly #abandon = new AbortController()
   #interrupt = new AbortController()
   #paused: boolean
   #changed: (() => void)[] = []
@@ -26,6 +27,15 @@ export class TaskControl {
 
   get isPaused(): boolean {
     return this.#paused
+  }
+
+  /** Fires once, when nobody waits for the task to end any more: nothing that it does from then on may count. */
+  get abandonSignal(): AbortSignal {
+    return this.#abandon.signal
+  }
+
+  get isAbandoned(): boolean {
+    return this.#abandon.signal.aborted
   }
 
   /** Fires at the next stop, pause or `interrupt`: whatever waits should return. A new one each time it has fired. */
@@ -50,6 +60,11 @@ export class TaskControl {
   stop(): void {
     this.#stop.abort()
     this.#wake()
+  }
+
+  abandon(): void {
+    this.stop()
+    this.#abandon.abort()
   }
 
   /** Resolves at the next pause, resume or stop; at once when stopped. */

@@ -192,3 +192,29 @@ describe('a source whose span fits neither into its topic nor into the dead lett
     expect(source.committed).toEqual([])
   })
 })
+
+describe('a source whose span does not fit into its topic', () => {
+  it('keeps it as a dead letter with its key, and with where it stands in the source', async () => {
+    const broker = await openBroker()
+    await broker.topics.create([{ topic: 'fed', configs: { 'max.message.bytes': '1000' } }])
+    const source = new FedSource()
+    const bytes = Buffer.concat([Buffer.from('k1onek2'), Buffer.alloc(2000, 'x'), Buffer.from('k3three')])
+    const asked: number[] = []
+    source.polls.push(() => ({
+      topic: 'fed', sourcePartition: { log: 'a' }, bytes, keySpans: Uint32Array.of(0, 2, 5, 7, 2007, 2009), spans: Uint32Array.of(2, 5, 7, 2007, 2009, 2014), recordCount: 3, valueType: 'string', timestamp: 1,
+      sourceOffset: (index) => {
+        asked.push(index)
+        return { position: index + 1 }
+      },
+    }))
+    const worker = ConnectWorker.open({ broker, plugins: [source.plugin], log: memoryLog(), config: { 'task.host': 'in-process', 'key.converter': 'StringConverter', 'value.converter': 'StringConverter', 'offset.flush.interval.ms': '10' } })
+    afterTest(() => worker.stop())
+    await worker.start({ name: 'fed', config: { 'connector.class': 'FedSource', 'errors.tolerance': 'all', 'errors.deadletterqueue.topic.name': 'dead', 'errors.deadletterqueue.context.headers.enable': 'true' } })
+    await until(() => source.committed.at(-1) === 3, 'all are done with')
+    expect((await readTopic(broker, 'fed')).map(({ key, value }) => `${key} ${value}`)).toEqual(['k1 one', 'k3 three'])
+    const [letter] = await readTopic(broker, 'dead')
+    expect(letter).toMatchObject({ key: 'k2', headers: { '__connect.errors.topic': 'fed', '__connect.errors.source.partition': '{"log":"a"}', '__connect.errors.source.offset': '{"position":2}', '__connect.errors.stage': 'KAFKA_PRODUCE' } })
+    expect(letter!.value).toHaveLength(2000)
+    expect(asked).toEqual(asked.toSorted((a, b) => a - b))
+  })
+})

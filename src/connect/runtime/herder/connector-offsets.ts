@@ -1,6 +1,6 @@
 /** Offsets of connectors as people see and change them (KIP-875): of sources in the offsets topic, of sinks in their consumer group. */
-import type { Broker, CommittedOffset } from '../../../core/index.ts'
-import { isStreamError } from '../../../core/index.ts'
+import type { Broker, Clock, CommittedOffset } from '../../../core/index.ts'
+import { isStreamError, sleep } from '../../../core/index.ts'
 import type { SourceOffset, SourcePartition } from '../../connect-record.ts'
 import type { SinkConnector, SourceConnector } from '../../connector.ts'
 import { describeError } from '../../errors.ts'
@@ -22,6 +22,7 @@ export interface OffsetEntry {
 export interface ConnectorOffsetsOptions {
   readonly broker: Broker
   readonly worker: WorkerConfig
+  readonly clock: Clock
   readonly resolve: (config: CheckedConfig['named']['config']) => CheckedConfig['named']['config']
 }
 
@@ -66,7 +67,7 @@ export class ConnectorOffsets {
     const connector = installed.plugin.createConnector() as SourceConnector
     // as upstream, to reset nothing is no mistake
     const pairs = entries.filter(({ partition, offset }) => partition !== null || offset !== null).map(({ partition, offset }) => [partition as SourcePartition, offset as SourceOffset | null] as const)
-    const isAll = await asked(() => connector.alterOffsets?.(installed.plugin.config.parse(resolve(named.config)), pairs) ?? false)
+    const isAll = await this.#asked(() => connector.alterOffsets?.(installed.plugin.config.parse(resolve(named.config)), pairs) ?? false)
     if (pairs.some(([partition]) => (partition as SourcePartition | null) === null)) throw badRequest('Partition objects cannot be null')
     const topic = offsetsTopicOf(config, worker)
     await createOffsetsTopic(broker, topic, worker)
@@ -80,6 +81,21 @@ export class ConnectorOffsets {
     return isAll
   }
 
+  /** A connector that refuses says why. One that does not answer must not lock itself for ever: what else is asked of it waits meanwhile. */
+  async #asked(step: () => boolean | Promise<boolean>): Promise<boolean> {
+    const answered = new AbortController()
+    const late = sleep(this.#options.clock, alterTimeoutMs, answered.signal).then(() => 'late' as const)
+    try {
+      const answer = await Promise.race([step(), late])
+      if (answer !== 'late') return answer
+    } catch (error) {
+      throw badRequest(describeError(error), error)
+    } finally {
+      answered.abort()
+    }
+    throw failed(`The connector did not say within ${alterTimeoutMs / 1000} s whether its offsets may be changed; they were not`)
+  }
+
   async #listSink({ named }: CheckedConfig): Promise<readonly OffsetEntry[]> {
     const { offsets } = await this.#options.broker.groups.describe(sinkGroup(named.name, named.config))
     return offsets.map(({ topic, partition, offset }) => ({ partition: { kafka_partition: partition, kafka_topic: topic }, offset: { kafka_offset: offset } }))
@@ -89,7 +105,7 @@ export class ConnectorOffsets {
     const { resolve } = this.#options
     const { named, installed } = checked
     const connector = installed.plugin.createConnector() as SinkConnector
-    const isAll = await asked(() => connector.alterOffsets?.(installed.plugin.config.parse(resolve(named.config)), changes) ?? false)
+    const isAll = await this.#asked(() => connector.alterOffsets?.(installed.plugin.config.parse(resolve(named.config)), changes) ?? false)
     if (changes.some(({ offset }) => offset !== null && offset < 0)) throw failed(`Failed to modify offsets for sink connector ${named.name}`)
     await this.#checkPartitions(named.name, changes)
     await this.#setGroup(named.name, sinkGroup(named.name, named.config), changes)
@@ -126,6 +142,9 @@ export class ConnectorOffsets {
   }
 }
 
+/** Less than anybody waits for an answer of the REST API. */
+const alterTimeoutMs = 60_000
+
 interface SinkChange {
   readonly topic: string
   readonly partition: number
@@ -135,15 +154,6 @@ interface SinkChange {
 function offsetsTopicOf(config: CheckedConfig['config'], worker: WorkerConfig): string {
   const own = 'offsets.storage.topic' in config ? config['offsets.storage.topic'] : null
   return own ?? worker['offset.storage.topic']
-}
-
-/** A connector that refuses says why. */
-async function asked(step: () => boolean | Promise<boolean>): Promise<boolean> {
-  try {
-    return await step()
-  } catch (error) {
-    throw badRequest(describeError(error), error)
-  }
 }
 
 function sentence(what: 'altered' | 'reset', isAll: boolean): string {

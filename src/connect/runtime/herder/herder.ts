@@ -164,11 +164,19 @@ export class Herder {
 
   /** Only what the patch names changes; null takes a key away. @throws 404, 400 */
   async patch(name: string, patch: RawConfig): Promise<ConnectorInfo> {
-    await this.#options.configs.changing(name, async () => {
-      this.#options.cluster.requireLeader()
-      const merged = Object.entries({ ...this.#stored(name).config, ...patch }).filter(([, value]) => value !== null)
-      await this.#put(await this.#checked({ name, config: Object.fromEntries(merged) }))
-    })
+    const { configs, cluster } = this.#options
+    const merged = () => Object.fromEntries(Object.entries({ ...this.#stored(name).config, ...patch }).filter(([, value]) => value !== null))
+    // a connector that takes long to look at its config must not hold up what else is asked of it
+    for (let isDone = false; !isDone;) {
+      cluster.requireLeader()
+      const config = merged()
+      const checked = await this.#checked({ name, config })
+      isDone = await configs.changing(name, async () => {
+        if (JSON.stringify(merged()) !== JSON.stringify(config)) return false
+        await this.#put(checked)
+        return true
+      })
+    }
     return this.#afterChange(name)
   }
 
