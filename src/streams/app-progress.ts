@@ -12,6 +12,8 @@ export interface AppProgressOptions {
   readonly partitionCounts: () => ReadonlyMap<string, number>
   /** Why there will be no progress any more; null: there may be. */
   readonly problem: () => StreamError | null
+  /** Somebody waits for what is processed here to be committed. */
+  readonly commitWhenIdle: () => void
 }
 
 /** How far the application's commits are in its input. */
@@ -64,6 +66,7 @@ export class AppProgress {
     while ((await this.#behind(targets)).length > 0) {
       const problem = this.#options.problem()
       if (problem !== null) throw problem
+      this.#options.commitWhenIdle()
       await this.#nextCommit()
     }
   }

@@ -82,7 +82,7 @@ export class StreamsApp {
     const topics = new Set(topology.repartitionTopics.map(({ name }) => topicInBroker(applicationId, topology, name)))
     this.#purge = new RepartitionPurge({ broker, clock, intervalMs, topics })
     this.#stores = new LocalStores({ topology, problem: () => this.#queryProblem(false), views: (name) => this.#storeViews(name, false) })
-    this.#progress = new AppProgress({ topology, broker, applicationId, clock, partitionCounts: () => this.#partitionCounts, problem: () => this.#progressProblem() })
+    this.#progress = new AppProgress({ topology, broker, applicationId, clock, partitionCounts: () => this.#partitionCounts, problem: () => this.#progressProblem(), commitWhenIdle: () => this.#threads?.commitWhenIdle() })
   }
 
   get applicationId(): string {
@@ -207,7 +207,8 @@ export class StreamsApp {
 
   /**
    * Resolves when all input that was there at the time of the call, and all that followed from it between the parts of the
-   * topology, is processed and committed, by this instance or others, and this one is not REBALANCING, so that its stores can be asked. @throws the failure that ended the application; CLOSED
+   * topology, is processed and committed, by this instance or others, and this one is not REBALANCING, so that its stores can be asked. Where nothing
+   * is left to process here, this instance commits without waiting for its interval. @throws the failure that ended the application; CLOSED
    */
   async caughtUp(): Promise<void> {
     await this.#progress.caughtUp()

@@ -53,6 +53,18 @@ async function runToEnd(topology: Topology, options: Partial<StreamsConfig> = {}
 }
 
 describe('an application', () => {
+  it('has caught up before a commit is due: what is processed is committed when nothing is left', async () => {
+    await createTopics(broker, { words: 3, counts: 2 })
+    await write(broker, 'words', ['a', 'b', 'a', 'c', 'a', 'b'].map((value) => ({ key: 'line', value })))
+    const app = appOf(countWords(), { commitInterval: '1h' })
+    await app.start()
+    await app.caughtUp()
+    expect(latest(await readAll(broker, 'counts'))).toEqual({ a: '3', b: '2', c: '1' })
+    await write(broker, 'words', [{ key: 'line', value: 'a' }])
+    await app.caughtUp()
+    expect(latest(await readAll(broker, 'counts'))).toEqual({ a: '4', b: '2', c: '1' })
+  })
+
   it('counts through a repartition topic into a table of counts', async () => {
     await createTopics(broker, { words: 3, counts: 2 })
     await write(broker, 'words', ['a', 'b', 'a', 'c', 'a', 'b'].map((value) => ({ key: 'line', value })))
@@ -138,7 +150,8 @@ describe('an application', () => {
   it('does not wait for records that retention has taken meanwhile', async () => {
     await createTopics(broker, { words: 1, loud: 1 })
     await write(broker, 'words', [{ value: 'a' }])
-    const app = appOf(shout((word) => word.toUpperCase()), { commitInterval: '1h' })
+    const app = appOf(shout((word) => word.toUpperCase()))
+    app.pause()
     await app.start()
     const asked = vi.spyOn(broker.groups, 'describe')
     const caughtUp = app.caughtUp()

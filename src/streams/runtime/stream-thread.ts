@@ -5,6 +5,7 @@ import { clientIdWith } from '../store-metadata.ts'
 import { ActiveTask } from './active-task.ts'
 import { taskAssignor } from './assignor.ts'
 import { giveWay, isWaiting, nextResult, settle } from './calls-under-way.ts'
+import { CommitSchedule } from './commit-schedule.ts'
 import { CommitUnderWay } from './commit-under-way.ts'
 import { allOf, asStreamError, backoffMs, canGoOn, repeatWhilePassing, throwUnlessPassing, withAdvice } from './failure.ts'
 import { openGlobals } from './global-reader.ts'
@@ -58,10 +59,8 @@ export class StreamThread {
   #newAssignment: readonly TopicPartition[] | null = null
   /** The group has taken back what it had given, and has not given anew: tasks wait, with what they have. */
   #isBetween = false
+  readonly #schedule: CommitSchedule
   readonly #underWay = new CommitUnderWay()
-  /** Something was read or processed since the last commit was begun. */
-  #isDirty = false
-  #lastCommit = 0
   #failuresInARow = 0
   /** To join again with other topics. */
   #hasLeft = false
@@ -76,6 +75,7 @@ export class StreamThread {
     const batchLimits = new Map(options.batchLimits)
     this.#topics = new KnownTopics({ topology, config, partitionCounts, batchLimits, onPartitions })
     const { broker, clock, guarantee, transactionTimeoutMs, acceptableRecoveryLag, onRestore: onProgress } = config
+    this.#schedule = new CommitSchedule(config)
     this.#upkeep = new StoreUpkeep({ broker, clock, acceptableRecoveryLag, onProgress, committed: (partitions) => this.#member!.committed(partitions) })
     this.#output = new TaskOutput({
       broker, guarantee, transactionTimeoutMs, maxBatchBytes, maxInFlightBytes,
@@ -189,6 +189,11 @@ export class StreamThread {
     this.#stop.abort()
   }
 
+  /** The next commit is due as soon as nothing is left to do, also before the interval is over. */
+  commitWhenIdle(): void {
+    this.#schedule.commitWhenIdle()
+  }
+
   // -------------------------------------------------------------------------------------------- one turn
 
   async #turn(): Promise<void> {
@@ -212,11 +217,11 @@ export class StreamThread {
     for (const { task } of this.#working()) {
       if (!task.punctuateWallClock(clock.now())) continue
       metrics.punctuations++
-      this.#isDirty = true
+      this.#schedule.isDirty = true
     }
     this.#underWay.check()
     this.#output.check()
-    if (this.#isCommitDue()) await this.#commit()
+    if (this.#tasks.some(({ task }) => task.commitRequested) || this.#schedule.takeDue(() => this.#isIdle(result))) await this.#commit()
     else if (this.#output.isFull) await this.#underWay.ended().then(() => this.#output.drain())
     else if (isWaiting(this.#working(), clock.now())) await nextResult(this.#working(), clock, this.#stop.signal)
     await giveWay()
@@ -228,9 +233,8 @@ export class StreamThread {
     // The tasks of before may have inputs that are not this member's any more, also where a new assignment could not be taken up at once.
     if (!this.#ownsTasks) return member.read({ maxBytes: readBytes, maxWaitMs: this.#isBetween ? pollMs : 0, isolation: 'read-committed', signal: this.#stop.signal })
     const isPaused = this.#options.pause.isOn
-    const isBusy = !isPaused && (this.#upkeep.isBusy || this.#tasks.some(({ task }) => task.hasCallsUnderWay))
     const nowMs = this.#options.config.clock.now()
-    let maxWaitMs = isBusy ? 0 : this.#idleMs()
+    let maxWaitMs = !isPaused && this.#isBusy ? 0 : this.#schedule.pollMs(pollMs)
     for (const active of this.#tasks) {
       const standsStill = isPaused || this.#upkeep.isRestoring(active.task.taskId)
       const { paused, open } = active.inputsToRead(standsStill ? 0 : maxBufferedRecords)
@@ -241,18 +245,16 @@ export class StreamThread {
     return member.read({ maxBytes: readBytes, maxWaitMs, isolation: 'read-committed', signal: this.#stop.signal })
   }
 
-  /** With something to commit, no longer than until that is due. */
-  #idleMs(): number {
-    if (!this.#isDirty) return pollMs
-    const { clock, commitIntervalMs } = this.#options.config
-    return Math.max(0, Math.min(pollMs, this.#lastCommit + commitIntervalMs - clock.monotonic()))
+  /** Something goes on that does not need input. */
+  get #isBusy(): boolean {
+    return this.#upkeep.isBusy || this.#tasks.some(({ task }) => task.hasCallsUnderWay)
   }
 
   #add(result: ReadResult): void {
     this.#tracing.read(result)
     for (const records of result.partitions) {
       this.#taskOfInput.get(partitionKey(records.topic, records.partition))?.add(records)
-      this.#isDirty = true
+      this.#schedule.isDirty = true
     }
   }
 
@@ -286,7 +288,7 @@ export class StreamThread {
         if (active.plan.readsInput) metrics.inputRecords += count
       }
       metrics.processedRecords += processed
-      if (processed > 0) this.#isDirty = true
+      if (processed > 0) this.#schedule.isDirty = true
     }
     metrics.processMs += clock.monotonic() - started
   }
@@ -302,15 +304,15 @@ export class StreamThread {
 
   #sendResults(): void {
     const now = this.#options.config.clock.now()
-    for (const { task } of this.#working()) if (task.sendResults(now)) this.#isDirty = true
+    for (const { task } of this.#working()) if (task.sendResults(now)) this.#schedule.isDirty = true
   }
 
   // -------------------------------------------------------------------------------------------- commit and rollback
 
-  #isCommitDue(): boolean {
-    if (this.#tasks.some(({ task }) => task.commitRequested)) return true
-    const { clock, commitIntervalMs } = this.#options.config
-    return this.#isDirty && clock.monotonic() - this.#lastCommit >= commitIntervalMs
+  /** After this read there was nothing to process, and there is nothing. */
+  #isIdle({ partitions }: ReadResult): boolean {
+    const nowMs = this.#options.config.clock.now()
+    return partitions.length === 0 && !this.#isBusy && this.#working().every((active) => active.readyInMs(nowMs) !== 0)
   }
 
   /**
@@ -321,12 +323,12 @@ export class StreamThread {
   async #commit(): Promise<void> {
     const { clock, guarantee } = this.#options.config
     await this.#underWay.ended()
-    if (this.#isDirty) await settle(this.#running(), clock)
-    this.#lastCommit = clock.monotonic()
-    if (!this.#isDirty) return
+    if (this.#schedule.isDirty) await settle(this.#running(), clock)
+    this.#schedule.begin()
+    if (!this.#schedule.isDirty) return
     const prepared = this.#running().map((active) => [active, active.task.prepareCommit()] as const)
     const committed = this.#carryOut(prepared)
-    this.#isDirty = false
+    this.#schedule.isDirty = false
     // Without a transaction, offsets would be those of all that was written.
     if (guarantee !== 'exactly-once' || this.#stop.signal.aborted || !prepared.every(([{ task }]) => task.canSeal)) return committed
     for (const [{ task }] of prepared) task.seal()
@@ -339,7 +341,7 @@ export class StreamThread {
     for (const [active, moved] of prepared) active.committed(moved, (topic, partition) => this.#output.endOf(topic, partition))
     this.#output.resume()
     this.#failuresInARow = 0
-    countCommit(this.#options.metrics, this.#options.config.clock.monotonic() - this.#lastCommit)
+    countCommit(this.#options.metrics, this.#schedule.elapsedMs)
     this.#options.onCommit()
   }
 
@@ -376,7 +378,7 @@ export class StreamThread {
       active.rollback()
       if (this.#ownsTasks) for (const input of active.inputs) this.#member!.seek({ topic: input.topic, partition: input.partition, offset: input.position })
     }
-    this.#isDirty = false
+    this.#schedule.isDirty = false
     if (!this.#output.takeDoubt() || !this.#ownsTasks) return
     // What was committed is what the group says; tasks whose place is another one begin anew, and those about which it says nothing.
     this.#newAssignment = this.#tasks.flatMap(({ inputs }) => inputs)
@@ -426,7 +428,7 @@ export class StreamThread {
     await this.#abort()
     const tasks = this.#tasks.map((active) => () => this.#closeTask(active))
     this.#setTasks([])
-    this.#isDirty = false
+    this.#schedule.isDirty = false
     await allOf(tasks)
   }
 
@@ -466,7 +468,7 @@ export class StreamThread {
     await this.#upkeep.restore(added, before)
     this.#setTasks(tasks)
     // Where inputs began may have to be committed.
-    if (added.length > 0) this.#isDirty = true
+    if (added.length > 0) this.#schedule.isDirty = true
     this.#options.metrics.tasksCreated += added.length
     await this.#follow(dropped.filter(({ task }) => !reused.has(task)))
     this.#newAssignment = null

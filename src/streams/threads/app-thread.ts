@@ -60,6 +60,8 @@ export interface AppThread {
   /** Processes, punctuates and restores nothing from its next turn on, until `resume`; stays in the group. Also before `run`. */
   pause(): void
   resume(): void
+  /** Commits once without waiting for the interval, when nothing is left to process. */
+  commitWhenIdle(): void
   /** Of a worker thread, as of its last commit or rebalance. */
   readonly tasks: readonly TaskSummary[]
   /** As of now; of a worker thread that does not answer at once, as `tasks`. */

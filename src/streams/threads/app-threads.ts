@@ -104,6 +104,11 @@ export class AppThreads {
     for (const { thread } of this.#slots.values()) thread.resume()
   }
 
+  /** As each thread's. */
+  commitWhenIdle(): void {
+    for (const { thread } of this.#slots.values()) thread.commitWhenIdle()
+  }
+
   /** Lets every thread commit and leave. */
   stop(): void {
     this.#stop.abort()

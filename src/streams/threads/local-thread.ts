@@ -55,6 +55,10 @@ export class LocalThread implements AppThread {
     this.#pause.isOn = false
   }
 
+  commitWhenIdle(): void {
+    this.#thread.commitWhenIdle()
+  }
+
   get tasks(): readonly TaskSummary[] {
     return this.#thread.tasks.map(({ task, inputs, bufferedRecords }) => {
       return { taskId: task.taskId, partition: task.partition, stores: [...task.stores.keys()], inputs: inputs.map(plainInput), waitingRecords: bufferedRecords }

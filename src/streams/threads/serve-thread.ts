@@ -35,6 +35,7 @@ export async function serveStreamThread(load: (module: string) => Promise<unknow
       case 'resume':
         isPaused = message.kind === 'pause'
         return thread?.[message.kind]()
+      case 'commit-when-idle': return thread?.commitWhenIdle()
       case 'decided': return decided(message.decision)
     }
   })

@@ -31,7 +31,7 @@ export interface QuestionHandle {
 }
 
 export type ToStreamThread =
-  | { readonly kind: 'stop' | 'pause' | 'resume' }
+  | { readonly kind: 'stop' | 'pause' | 'resume' | 'commit-when-idle' }
   /** The answer to \`failing\`. */
   | { readonly kind: 'decided'; readonly decision: FailureDecision }
 

@@ -102,6 +102,10 @@ export class WorkerThread implements AppThread {
     this.#worker?.postMessage({ kind: 'resume' } satisfies ToStreamThread)
   }
 
+  commitWhenIdle(): void {
+    this.#worker?.postMessage({ kind: 'commit-when-idle' } satisfies ToStreamThread)
+  }
+
   metrics(): Readonly<ThreadMetrics> {
     this.#metrics = this.#tried(() => this.#line.ask({ kind: 'metrics' })) ?? this.#metrics
     return this.#metrics

@@ -91,6 +91,14 @@ describe('an application with several threads', { timeout: 180_000 }, () => {
     expect(app.metrics()).toMatchObject({ inputRecords: 400, tasks: 0 })
   })
 
+  it('has caught up before a commit is due in any of them', async () => {
+    await writeWords(manyWords)
+    const app = appOf({ commitInterval: '1h' })
+    await app.start()
+    await app.caughtUp()
+    await expectCounts(10)
+  })
+
   it('has its stores at hand when it has caught up', async () => {
     for (let round = 0; round < 3; round++) {
       const app = appOf()
