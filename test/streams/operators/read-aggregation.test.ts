@@ -1,9 +1,10 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { RecordBatchBuilder, jsonSerde, longSerde, stringSerde } from '../../../src/core/index.ts'
 import type { Header, RecordBatch, Serde } from '../../../src/core/index.ts'
 import { RecordBatchView } from '../../../src/core/log/record-batch.ts'
 import type { Topology } from '../../../src/streams/index.ts'
+import { ReadAggregation } from '../../../src/streams/operators/read-aggregation.ts'
 import { BatchingCollector } from '../../../src/streams/runtime/record-collector.ts'
 import { StreamTask } from '../../../src/streams/runtime/stream-task.ts'
 import type { TaskConfig } from '../../../src/streams/runtime/task-config.ts'
@@ -122,6 +123,23 @@ function viewsOf(read: readonly Input[], firstOffset: number): readonly RecordBa
 }
 
 describe('an aggregate of what was read', () => {
+  afterEach(() => vi.restoreAllMocks())
+
+  const input: readonly Input[] = ['a', 'b', 'a'].map((key, index) => ({ key, value: JSON.stringify({ page: 'p', ms: 30_000 + index }), timestamp: 30_000 + index, headers: [] }))
+  const config = { cacheMaxBytes: 100_000, onDeserializationError: 'fail', onProcessingError: 'fail', deadLetterTopic: 'dlq' } as const
+
+  it.each(Object.keys(programs).filter((name) => name !== 'whole'))('makes no record for it: %s', (name) => {
+    const added = vi.spyOn(ReadAggregation.prototype, 'add')
+    outputOf(topologyOf(name), config, [batchOf(input, 0)], false)
+    expect(added).toHaveBeenCalled()
+  })
+
+  it('makes one where the aggregator may look at it', () => {
+    const added = vi.spyOn(ReadAggregation.prototype, 'add')
+    expect(outputOf(topologyOf('whole'), config, [batchOf(input, 0)], false).failure).toBeNull()
+    expect(added).not.toHaveBeenCalled()
+  })
+
   it.each(Object.keys(programs))('writes what one of records writes: %s', (name) => {
     const topology = topologyOf(name)
     const options = fc.record({
