@@ -4,6 +4,7 @@ import { StreamError } from '../errors.ts'
 import { partitionKey } from '../record.ts'
 import { decodeError, decodePartition } from './port-messages.ts'
 import type { ClientMessage, Method, PortPartition, ServerMessage } from './port-messages.ts'
+import { SpareMemory } from './spare-memory.ts'
 
 interface PendingCall {
   readonly resolve: (value: never) => void
@@ -23,6 +24,7 @@ export class PortEngine implements EngineApi {
   readonly isInOtherThread = true
   readonly #port: MessagePort
   readonly #pending = new Map<number, PendingCall>()
+  readonly #spare = new SpareMemory()
   #lastId = 0
   #ended: StreamError | null = null
 
@@ -42,7 +44,7 @@ export class PortEngine implements EngineApi {
   // ---------------------------------------------------------------------------------------------------- calls with bytes
 
   append(request: AppendRequest) {
-    const bytes = request.bytes.slice()
+    const bytes = this.#spare.copyOf(request.bytes)
     return this.#call('append', [{ ...request, bytes }], { transfer: [bytes.buffer] })
   }
 
@@ -104,8 +106,9 @@ export class PortEngine implements EngineApi {
   #receive(message: ServerMessage): void {
     const call = this.#pending.get(message.id)
     this.#pending.delete(message.id)
-    if (message.kind === 'failure') call?.reject(decodeError(message.error))
-    else call?.resolve(message.value as never)
+    if (message.kind === 'failure') return call?.reject(decodeError(message.error))
+    if (message.memory !== null) this.#spare.giveBack(message.memory)
+    call?.resolve(message.value as never)
   }
 
   #end(error: StreamError): void {

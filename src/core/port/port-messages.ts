@@ -15,7 +15,8 @@ export type ClientMessage =
   | { readonly kind: 'call-off'; readonly id: number }
 
 export type ServerMessage =
-  | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
+  /** `memory`: of the batch that was appended, on its way back. */
+  | { readonly kind: 'answer'; readonly id: number; readonly value: unknown; readonly memory: ArrayBuffer | null }
   | { readonly kind: 'failure'; readonly id: number; readonly error: PortError }
 
 export interface PortError {

@@ -1,10 +1,11 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Broker } from '../broker.ts'
 import { engineOf } from '../engine/broker-client.ts'
-import type { EngineApi, FetchedPartition, JoinAnswer, JoinRequest } from '../engine/engine-api.ts'
+import type { AppendRequest, EngineApi, FetchedPartition, JoinAnswer, JoinRequest } from '../engine/engine-api.ts'
 import type { ProducerIdentity } from '../engine/transaction-state.ts'
 import { encodeError, encodePartition } from './port-messages.ts'
 import type { ClientMessage, Method, ServerMessage } from './port-messages.ts'
+import { blockOf } from './spare-memory.ts'
 
 /** The methods whose last argument is a signal, which stays here: the message says when to call off. */
 const cancellable: ReadonlySet<Method> = new Set(['fetch', 'joinGroup', 'watchMember', 'fetchOffsets'])
@@ -60,7 +61,7 @@ class EngineServer implements PortServer {
       const value: unknown = await Reflect.apply(this.#engine[method], this.#engine, cancellable.has(method) ? [...args, abort.signal] : args)
       this.#remember(method, args, value)
       if (method === 'fetch') this.#sendFetched(id, value as readonly FetchedPartition[])
-      else this.#send({ kind: 'answer', id, value })
+      else this.#sendAnswer(id, value, method === 'append' ? blockOf((args[0] as AppendRequest).bytes) : null)
     } catch (error) {
       this.#send({ kind: 'failure', id, error: encodeError(error) })
     } finally {
@@ -70,7 +71,12 @@ class EngineServer implements PortServer {
 
   #sendFetched(id: number, partitions: readonly FetchedPartition[]): void {
     const value = partitions.map(encodePartition)
-    this.#send({ kind: 'answer', id, value }, value.map(({ bytes }) => bytes.buffer))
+    this.#send({ kind: 'answer', id, value, memory: null }, value.map(({ bytes }) => bytes.buffer))
+  }
+
+  /** The log has written the batch, and does not look at it any more: producers of its own thread use such memory again, too. */
+  #sendAnswer(id: number, value: unknown, memory: ArrayBuffer | null): void {
+    this.#send({ kind: 'answer', id, value, memory }, memory === null ? [] : [memory])
   }
 
   #send(message: ServerMessage, transfer: readonly ArrayBuffer[] = []): void {

@@ -107,6 +107,26 @@ describe('a client that closes', () => {
 })
 
 describe('appends under way through a port', () => {
+  it('have each its own bytes, though the memory they went in comes back and is used again', async () => {
+    const { broker, stop } = await openTemporaryBroker()
+    cleanUps.push(stop)
+    const client = connectTo(broker)
+    const topic = await createTopic(broker)
+    const target = { topic, partition: 0 }
+    const producer = await client.openProducer()
+    const values = Array.from({ length: 60 }, (_, index) => `${index} `.repeat(8_000 + 100 * (index % 7)))
+    for (let from = 0; from < values.length; from += 4) {
+      await Promise.all(values.slice(from, from + 4).map((value) => {
+        const builder = new RecordBatchBuilder({ maxBytes: 100_000 })
+        builder.add(null, Buffer.from(value), 1000)
+        return producer.appendBatch(target, builder.build())
+      }))
+    }
+    const read = await visibleValues(broker, target, 'read-uncommitted')
+    expect(read.map((value, index) => value === values[index])).toEqual(values.map(() => true))
+    await client.close()
+  })
+
   it('are refused together when the disk is full, and go on in order when there is room', async () => {
     let isFull = false
     const broker = await openEmbeddedBroker({ directory: '/data', fileSystem: new MemoryFileSystem({ fault: (operation) => (isFull && operation === 'write' ? 'ENOSPC' : null) }) })
