@@ -29,3 +29,12 @@ it('range gives members what is near them, and keeps topics of the same members 
   const input = { members: [near('a', 'r1'), near('b', 'r0')], partitionCounts, partitionRacks: new Map([['t', racks], ['u', racks]]) }
   expect(rangeAssignor.assign(input).get('a')!.map(({ topic, partition }) => `${topic}-${partition}`)).toEqual(['t-1', 't-3', 'u-1', 'u-3'])
 })
+
+it('static members come first, in the order of their names, whatever ids they were given', () => {
+  const members = [member('a', ['t']), member('c', ['t'], 'second'), member('d', ['t'], 'first'), member('b', ['t'])]
+  for (const assignor of [rangeAssignor, roundRobinAssignor]) {
+    const assignment = assignor.assign({ members, partitionCounts: new Map([['t', 4]]) })
+    const owners = [...assignment].flatMap(([memberId, partitions]) => partitions.map(({ partition }) => ({ memberId, partition })))
+    expect(owners.toSorted((a, b) => a.partition - b.partition).map(({ memberId }) => memberId)).toEqual(['d', 'c', 'a', 'b'])
+  }
+})

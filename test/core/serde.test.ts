@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { doubleSerde, longSerde } from '../../src/core/fixed-length-serdes.ts'
-import { bytesSerde, jsonSerde, stringSerde, zodSerde } from '../../src/core/serde.ts'
+import { bytesSerde, isStandardSchema, jsonSerde, stringSerde, zodSerde } from '../../src/core/serde.ts'
 import type { Serde, StandardSchema } from '../../src/core/serde.ts'
 import { TextWindow } from '../../src/core/text-window.ts'
 
@@ -95,4 +95,11 @@ describe('a serde of a schema', () => {
     const asynchronous: StandardSchema<number> = { '~standard': { version: 1, vendor: 'test', validate: (value) => Promise.resolve({ value: value as number }) } }
     expect(() => zodSerde(asynchronous).deserialize(bytes('37'))).toThrow('asynchronous')
   })
+})
+
+it('a schema is what says how it validates, be it an object or a function', () => {
+  const standard = { version: 1, vendor: 'here', validate: (value: unknown) => ({ value }) }
+  const callable = Object.assign(() => undefined, { '~standard': standard })
+  expect([z.string(), { '~standard': standard }, callable].map(isStandardSchema)).toEqual([true, true, true])
+  expect([null, undefined, 'text', {}, () => undefined, { '~standard': { version: 1 } }, stringSerde].map(isStandardSchema)).toEqual(Array.from({ length: 7 }, () => false))
 })

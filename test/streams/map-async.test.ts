@@ -107,3 +107,8 @@ describe('mapAsync in an application', () => {
     expect(await results()).toEqual(inOrder(10))
   })
 })
+
+it.each([0, -1, 1.5, Infinity, NaN])('mapAsync takes no %d for a number of calls, or of tries', (number) => {
+  expect(() => program(async (value) => value, { maxInFlight: number })).toThrow(`mapAsync: maxInFlight must be a whole number of at least 1, not ${number}`)
+  expect(() => program(async (value) => value, { retry: { maxAttempts: number } })).toThrow(`mapAsync: retry.maxAttempts must be a whole number of at least 1, not ${number}`)
+})

@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { RecordBatchBuilder, bytesSerde, jsonSerde, stringSerde } from '../../src/core/index.ts'
 import type { Header, RecordBatch, Serde } from '../../src/core/index.ts'
 import { RecordBatchView } from '../../src/core/log/record-batch.ts'
+import { RecordHead } from '../../src/streams/record-head.ts'
 import { BatchingCollector } from '../../src/streams/runtime/record-collector.ts'
 import { StreamTask } from '../../src/streams/runtime/stream-task.ts'
 import type { TaskConfig } from '../../src/streams/runtime/task-config.ts'
@@ -126,6 +127,14 @@ describe('a program of plain operators', () => {
       code.mayBeMade = true
       expect(found).toEqual(oneByOne)
     }), { numRuns: 200 })
+  })
+
+  it.each(['filter', 'filterByKey', 'look', 'same', 'longer', 'none', 'rekey', 'swap', 'constant', 'words', 'pairs'])('makes no record where no function asks for one: %s', (name) => {
+    const made = vi.spyOn(RecordHead.prototype, 'take')
+    const read = ['ab', 'b', 'cabc'].map((value, timestamp) => ({ key: 'k', value, timestamp, headers: [] }))
+    expect(outputOf([name, 'same'], nullable, {}, 1, batchesOf(read, 'none')).written.length).toBeGreaterThan(0)
+    expect(made).not.toHaveBeenCalled()
+    made.mockRestore()
   })
 
   it('lets a sink refuse what cannot be written, with place and node', () => {
