@@ -1,4 +1,5 @@
 /** The nouns of the log, as every layer names them. */
+import type { KeysAhead } from './keys-ahead.ts'
 import type { RecordPosition } from './record-position.ts'
 import type { Serde } from './serde.ts'
 
@@ -79,6 +80,11 @@ export interface RecordReader {
   valueAt?<T>(mark: number, serde: Serde<T>): T
   /** Where the record of that mark stands in the batch; good until it is asked again. Absent: there are no such bytes. */
   positionOf?(mark: number): RecordPosition
+  /**
+   * Writes down where the keys of this record and of the next ones stand, null ones left out, as many as there is room for, and answers how many. It may stop early,
+   * also where a record is not sound: that is seen when `next` comes to it. Absent: there are no such bytes.
+   */
+  findKeysAhead?(keys: KeysAhead): number
 }
 
 export function partitionKey(topic: string, partition: number): string {

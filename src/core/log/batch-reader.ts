@@ -1,3 +1,4 @@
+import type { KeysAhead } from '../keys-ahead.ts'
 import { RecordPosition } from '../record-position.ts'
 import type { Header, RecordReader, RecordView } from '../record.ts'
 import type { Serde } from '../serde.ts'
@@ -94,6 +95,32 @@ export class BatchReader implements RecordReader {
   positionOf(mark: number): RecordPosition {
     this.#position.find(mark)
     return this.#position
+  }
+
+  findKeysAhead(keys: KeysAhead): number {
+    const { keyAt, keyLength } = keys
+    const bytes = this.#bytes
+    keys.view = this.#base.window.view
+    let at = this.mark
+    let count = 0
+    for (let left = Math.min(keyAt.length, this.#left + 1); left > 0; left--) {
+      let raw = bytes[at++]!
+      if (raw >= 128) raw = (raw & 127) | (bytes[at++]! << 7)
+      const end = at + (raw >>> 1)
+      if (raw >= 16_384 || end > this.#limit) break
+      at++ // attributes
+      while (bytes[at++]! >= 128);
+      while (bytes[at++]! >= 128);
+      let key = bytes[at++]!
+      if (key >= 128) key = (key & 127) | (bytes[at++]! << 7)
+      const length = (key >>> 1) ^ -(key & 1)
+      if (key >= 16_384 || at + length > end) break
+      keyAt[count] = at
+      keyLength[count] = length
+      if (length >= 0) count++
+      at = end
+    }
+    return count
   }
 
   /** A record as nearly all are: false, with nothing changed, where a number in front of key or value is longer, or anything is wrong. */

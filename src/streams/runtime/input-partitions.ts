@@ -1,8 +1,11 @@
 import { StreamError, partitionKey } from '../../core/index.ts'
 import type { CommittedOffset, RecordBatch, TopicPartition } from '../../core/index.ts'
+import { writesWhatWasRead } from '../stream-record.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import { wholeName } from '../topology/names.ts'
-import type { SourceNode } from '../topology/node.ts'
+import type { SourceNode, TopologyNode } from '../topology/node.ts'
+import { storesByKey } from '../topology/stores-by-key.ts'
+import { LookAhead } from './look-ahead.ts'
 import { QueuesByTime } from './queues-by-time.ts'
 import { RecordQueue } from './record-queue.ts'
 import type { StreamTaskOptions } from './stream-task-options.ts'
@@ -19,6 +22,7 @@ interface Committed {
 /** The input queues of a task: chooses the next record by timestamp, and keeps the task's stream time. Semantics: PartitionGroup. */
 export class InputPartitions {
   readonly #taskId: string
+  readonly #nodes: readonly TopologyNode[]
   readonly #sources: readonly SourceNode[]
   readonly #context: TaskContext
   readonly #seesValues: (source: SourceNode) => boolean
@@ -32,6 +36,7 @@ export class InputPartitions {
   /** `seesValues`: something behind a source looks at the values that come from it. */
   constructor(options: StreamTaskOptions, context: TaskContext, seesValues: (source: SourceNode) => boolean) {
     this.#taskId = options.taskId
+    this.#nodes = options.nodes
     this.#sources = options.nodes.filter((node): node is SourceNode => node.kind === 'source')
     this.#context = context
     this.#seesValues = seesValues
@@ -150,6 +155,13 @@ export class InputPartitions {
     return queue
   }
 
+  /** null: no store is asked for rows by keys as they stand in the batches of the source. */
+  #lookAhead(source: SourceNode): LookAhead | null {
+    const stores = storesByKey(source, this.#nodes).map(({ node, store }) => this.#context.store(node, store))
+    const asked = stores.filter(({ spec, lookAhead }) => lookAhead !== undefined && writesWhatWasRead(source.keySerde, spec.keySerde))
+    return asked.length === 0 ? null : new LookAhead(asked)
+  }
+
   #open(topic: string, partition: number): RecordQueue {
     const context = this.#context
     const source = this.#sources.find((candidate) => reads(candidate, topic, context))
@@ -158,6 +170,7 @@ export class InputPartitions {
       topic,
       partition,
       source,
+      lookAhead: this.#lookAhead(source),
       seesValues: () => this.#seesValues(source),
       onDeserializationError: (view, origin, error) => context.continueAfterDeserialization(source, view, origin, error),
       onTimestampError: (record, error) => context.continueAfter(source, record, error),

@@ -5,6 +5,7 @@ import { RecordHead } from '../record-head.ts'
 import { InputOrigin, unread } from '../stream-record.ts'
 import type { InputBatch, InputPlace, RecordOrigin, StreamRecord } from '../stream-record.ts'
 import type { SourceNode } from '../topology/node.ts'
+import type { LookAhead } from './look-ahead.ts'
 import { ViewReader } from './view-reader.ts'
 
 export interface RecordQueueOptions {
@@ -13,6 +14,8 @@ export interface RecordQueueOptions {
   readonly source: SourceNode
   /** False: nothing looks at a value that can be read, so it need not be. Asked for each batch. */
   readonly seesValues: () => boolean
+  /** Hears of each record that will be processed. null: nothing is looked up by their keys. */
+  readonly lookAhead: LookAhead | null
   /** A key or value could not be read. True: leave the record out; false: `failure` is thrown. */
   readonly onDeserializationError: (view: RecordView, origin: RecordOrigin, error: unknown) => boolean
   /** The function that takes timestamps threw. True: leave the record out; false: `failure` is thrown. */
@@ -132,9 +135,11 @@ export class RecordQueue {
         return false
       }
       this.#leavesValues = !this.#options.seesValues()
+      this.#options.lookAhead?.begin()
       this.#batch = { place: this.#place, reader: batch.reader?.() ?? new ViewReader(batch) }
     }
     this.#buffered--
+    this.#options.lookAhead?.pass(this.#batch.reader)
     return true
   }
 

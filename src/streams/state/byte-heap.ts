@@ -69,6 +69,13 @@ export class ByteHeap {
     return (address & unitMask) << 3
   }
 
+  /** For its effect on the processor's cache: reads where a block begins and where its `length` bytes end, if that is not far, and gives something that depends on both. */
+  fetch(address: number, length: number): number {
+    const words = this.words(address)
+    const first = this.offset(address) >> 2
+    return words[first]! ^ words[first + (Math.max(0, Math.min(length, nearBytes) - 1) >> 2)]!
+  }
+
   #take(units: number): number {
     if (this.#filling < 0 || (this.#next + units) << 3 > this.#pages[this.#filling]!.length) this.#makeRoom(units)
     const address = this.#filling * unitsPerPage + this.#next
@@ -125,6 +132,8 @@ const firstPageBytes = 1024
 const maxPages = 1 << 14
 /** 16 KiB: at most so much is left unused at the end of a page. */
 const maxUnits = 2048
+/** Two lines of the processor's cache. */
+const nearBytes = 128
 const fineUnits = 16
 const classCount = classOf(maxUnits) + 1
 

@@ -1,3 +1,4 @@
+import { KeysAhead } from '../../core/index.ts'
 import { ByteHeap, isSameBlockSize } from './byte-heap.ts'
 import { copyInto } from './bytes.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
@@ -5,7 +6,7 @@ import { ScratchBytes } from './scratch-bytes.ts'
 /**
  * A hash table from bytes to bytes without strings and without an object per row: nothing for the garbage collector to walk.
  * ```
- *   key ──hash──▶ slots   Int32Array        row number + 1, in the first free slot from `hash & mask` on; 0: free; half of them stay so
+ *   key ──hash──▶ slots   Int32Array × 2    hash · row number + 1; the first free slot from `hash & mask` on; 0: free; half of them stay so
  *                   │
  *                   ▼
  *                 rows    Int32Array × 4    hash · address of the block · key length · value length (noValue: none)
@@ -17,7 +18,7 @@ import { ScratchBytes } from './scratch-bytes.ts'
  * given out again, the last removed first.
  */
 export class ByteRows {
-  #slots = new Int32Array(initialSlots)
+  #slots = new Int32Array(2 * initialSlots)
   #rows = new Int32Array(initialSlots * 2)
   readonly #heap = new ByteHeap()
   #count = 0
@@ -65,11 +66,41 @@ export class ByteRows {
     const slots = this.#slots
     const rows = this.#rows
     const mask = slots.length - 1
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const row = slots[slot]! - 1
+    for (let slot = (hash << 1) & mask; ; slot = (slot + 2) & mask) {
+      const row = slots[slot + 1]! - 1
       if (row < 0) return -1
-      if (rows[row << 2] === hash && rows[(row << 2) + 2] === length && this.#hasKey(rows[(row << 2) + 1]!, key, keyAt, length)) return row
+      if (slots[slot] === hash && rows[(row << 2) + 2] === length && this.#hasKey(rows[(row << 2) + 1]!, key, keyAt, length)) return row
     }
+  }
+
+  /**
+   * A hint: fetches into the processor's cache what look-ups of these keys will read. Nothing depends on what is read here: in each of the passes the loads
+   * are independent of each other, so that all misses of a pass are waited for at once, not one after the other.
+   */
+  lookAhead(keys: KeysAhead): void {
+    if (this.#count < scatteredRows) return
+    const { count, view, keyAt, keyLength } = keys
+    const slots = this.#slots
+    const mask = slots.length - 1
+    let read = 0
+    for (let index = 0; index < count; index++) {
+      const hash = hashAt(view, keyAt[index]!, keyLength[index]!)
+      hashes[index] = hash
+      read ^= slots[(hash << 1) & mask]!
+    }
+    for (let index = 0; index < count; index++) {
+      const hash = hashes[index]!
+      let slot = (hash << 1) & mask
+      while (slots[slot + 1] !== 0 && slots[slot] !== hash) slot = (slot + 2) & mask
+      const row = slots[slot + 1]! - 1
+      soughtRows[index] = row
+      if (row >= 0) read ^= this.#rows[row << 2]!
+    }
+    for (let index = 0; index < count; index++) {
+      const row = soughtRows[index]!
+      if (row >= 0) read ^= this.#heap.fetch(this.#rows[(row << 2) + 1]!, this.#rows[(row << 2) + 2]! + this.#rows[(row << 2) + 3]!)
+    }
+    readAhead[0]! ^= read
   }
 
   /** As `add`, of key and value of a row of another table, directly after `findOf`. */
@@ -106,7 +137,7 @@ export class ByteRows {
 
   /** A row of the key that was looked for last, whose bytes the caller writes. */
   #addEmpty(keyLength: number, valueLength: number): number {
-    if (this.#count << 1 >= this.#slots.length) this.#growSlots()
+    if (this.#count << 2 >= this.#slots.length) this.#growSlots()
     const row = this.#newRow()
     const at = row << 2
     this.#rows[at] = this.#hash
@@ -241,23 +272,26 @@ export class ByteRows {
     this.#rows[at + 1] = to
   }
 
+  /** Hashes stand in the slots, so that no row is looked at. */
   #growSlots(): void {
-    this.#slots = new Int32Array(this.#slots.length * 2)
-    for (let row = 0; row < this.#limit; row++) if (this.isRow(row)) this.#place(row, this.#rows[row << 2]!)
+    const before = this.#slots
+    this.#slots = new Int32Array(2 * before.length)
+    for (let slot = 0; slot < before.length; slot += 2) if (before[slot + 1] !== 0) this.#place(before[slot + 1]! - 1, before[slot]!)
   }
 
   #place(row: number, hash: number): void {
     const slots = this.#slots
     const mask = slots.length - 1
-    let slot = hash & mask
-    while (slots[slot] !== 0) slot = (slot + 1) & mask
-    slots[slot] = row + 1
+    let slot = (hash << 1) & mask
+    while (slots[slot + 1] !== 0) slot = (slot + 2) & mask
+    slots[slot] = hash
+    slots[slot + 1] = row + 1
   }
 
   #slotOf(row: number): number {
     const mask = this.#slots.length - 1
-    let slot = this.#rows[row << 2]! & mask
-    while (this.#slots[slot] !== row + 1) slot = (slot + 1) & mask
+    let slot = (this.#rows[row << 2]! << 1) & mask
+    while (this.#slots[slot + 1] !== row + 1) slot = (slot + 2) & mask
     return slot
   }
 
@@ -266,13 +300,14 @@ export class ByteRows {
     const slots = this.#slots
     const mask = slots.length - 1
     let hole = from
-    for (let slot = (hole + 1) & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
-      const home = this.#rows[(slots[slot]! - 1) << 2]! & mask
+    for (let slot = (hole + 2) & mask; slots[slot + 1] !== 0; slot = (slot + 2) & mask) {
+      const home = (slots[slot]! << 1) & mask
       if (((slot - home) & mask) < ((slot - hole) & mask)) continue
       slots[hole] = slots[slot]!
+      slots[hole + 1] = slots[slot + 1]!
       hole = slot
     }
-    slots[hole] = 0
+    slots[hole + 1] = 0
   }
 }
 
@@ -280,12 +315,21 @@ export class ByteRows {
 export const noValue = -1
 const removed = -1
 const initialSlots = 16
+/** Fewer rows stay in the processor's cache, with what leads to them. */
+const scatteredRows = 16_384
+/** Of what was read ahead: kept, so that no compiler leaves the reading out. */
+const readAhead = new Int32Array(1)
+/** Of the keys that are looked for ahead. */
+const hashes = new Int32Array(KeysAhead.groupSize)
+const soughtRows = new Int32Array(KeysAhead.groupSize)
 
 /** The key that a table is asked for, of all tables in turn. */
 const asked = new ScratchBytes()
 
 /** By number of bytes: what of a word they are, as they lie in memory. */
 const firstBytes = Int32Array.from([0, 1, 2, 3], (count) => new Int32Array(Uint8Array.from([0, 1, 2, 3], (index) => (index < count ? 0xff : 0)).buffer)[0]!)
+
+const isLittleEndian = firstBytes[1] === 0xff
 
 /** Of two keys of `length` bytes, each from a word on; of the last word counts what is the key's. */
 export function isSameKey(words: Int32Array, start: number, key: Int32Array, keyAt: number, length: number): boolean {
@@ -305,6 +349,28 @@ export function hashOf(words: Int32Array, length: number): number {
   if ((length & 3) !== 0) hash = Math.imul(hash ^ (words[whole]! & firstBytes[length & 3]!), 0x85ebca6b)
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
   return hash ^ (hash >>> 16)
+}
+
+/** As `hashOf`, of bytes that begin anywhere. */
+export function hashAt(view: DataView, start: number, length: number): number {
+  const whole = start + (length & ~3)
+  let hash = length
+  let at = start
+  for (; at < whole; at += 4) {
+    hash = Math.imul(hash ^ view.getInt32(at, isLittleEndian), 0x9e3779b1)
+    hash ^= hash >>> 15
+  }
+  if ((length & 3) !== 0) hash = Math.imul(hash ^ lastWord(view, at, length & 3), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return hash ^ (hash >>> 16)
+}
+
+/** As the last word of a key is masked, without what follows it: there may be nothing. */
+function lastWord(view: DataView, at: number, count: number): number {
+  if (at + 4 <= view.byteLength) return view.getInt32(at, isLittleEndian) & firstBytes[count]!
+  let word = 0
+  for (let index = 0; index < count; index++) word |= view.getUint8(at + index) << (8 * (isLittleEndian ? index : 3 - index))
+  return word
 }
 
 function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {

@@ -1,3 +1,5 @@
+import type { KeysAhead } from '../../core/index.ts'
+
 /**
  * What every state store stands on: an ordered map of bytes to bytes, inside one transaction that spans commits.
  *
@@ -18,6 +20,8 @@ export interface ByteStore {
   put(key: Uint8Array, value: Uint8Array | null): void
   /** Entries of a range in key order. The store may be changed while the scan runs; changes behind its position are not seen. */
   scan(range: ByteRange): Iterable<ByteEntry>
+  /** A hint that rows of these keys will be asked for soon: where they lie in memory, they are fetched into the processor's cache. Nothing changes by it. */
+  lookAhead?(keys: KeysAhead): void
   /** Number of keys. */
   count(): number
   /** Makes the content permanent: a rollback returns to here. Called by the task after its transaction is committed. */

@@ -1,5 +1,5 @@
 import { deserializeCopy } from '../../core/index.ts'
-import type { Serde } from '../../core/index.ts'
+import type { KeysAhead, Serde } from '../../core/index.ts'
 import { StreamRecord, noHeaders, noOrigin } from '../stream-record.ts'
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
 import { ByteRows } from './byte-rows.ts'
@@ -203,6 +203,10 @@ export class CachingByteStore implements ByteStore {
       if (value !== null) yield { key, value }
     }
     for (; !below.done; below = stored.next()) yield below.value
+  }
+
+  lookAhead(keys: KeysAhead): void {
+    this.#rows.lookAhead(keys)
   }
 
   count(): number {

@@ -1,3 +1,4 @@
+import type { KeysAhead } from '../../core/index.ts'
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
 import type { ByteRows } from './byte-rows.ts'
 
@@ -50,6 +51,10 @@ export class ChangelogByteStore implements RowTarget {
 
   scan(range: ByteRange): Iterable<ByteEntry> {
     return this.#inner.scan(range)
+  }
+
+  lookAhead(keys: KeysAhead): void {
+    this.#inner.lookAhead?.(keys)
   }
 
   count(): number {

@@ -1,4 +1,5 @@
 import { assert } from '../../core/index.ts'
+import type { KeysAhead } from '../../core/index.ts'
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
 import { ByteRows } from './byte-rows.ts'
 import { copyInto } from './bytes.ts'
@@ -127,6 +128,10 @@ export class MemoryByteStore implements ByteStore {
     if (!this.#rows.isRow(row)) return null
     const value = this.#rows.value(row)
     return value === null ? null : { key: this.#rows.key(row), value }
+  }
+
+  lookAhead(keys: KeysAhead): void {
+    this.#rows.lookAhead(keys)
   }
 
   count(): number {

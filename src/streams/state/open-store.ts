@@ -1,5 +1,5 @@
 import { deserializeCopy } from '../../core/index.ts'
-import type { Header, RecordSpan, Serde } from '../../core/index.ts'
+import type { Header, KeysAhead, RecordSpan, Serde } from '../../core/index.ts'
 import type { CustomStore, RowStoreFactory } from '../custom-store.ts'
 import { noHeaders } from '../stream-record.ts'
 import type { StreamRecord } from '../stream-record.ts'
@@ -80,6 +80,8 @@ export interface OpenStore {
   onFlush(listener: (row: FlushedRow) => void, withOldValues: boolean): void
   /** Sends what the cache holds to the store, its changelog and downstream. */
   flush(): void
+  /** As `ByteStore.lookAhead`. */
+  readonly lookAhead?: (keys: KeysAhead) => void
   /** Absent: a flush leaves nothing; else whether there is something since. */
   readonly hasUnflushed?: () => boolean
   /**
@@ -341,6 +343,7 @@ function assemble(spec: StoreSpec, { base, cache, top }: Layers, view: StoreView
     cached: cache !== null,
     onFlush: (listener, withOldValues) => cache?.onFlush(listener, withOldValues),
     flush: () => cache?.flush(),
+    ...(top.lookAhead && { lookAhead: (keys: KeysAhead) => top.lookAhead!(keys) }),
     hasUnflushed: () => cache?.hasUnflushed === true,
     seal: sealing(cache instanceof WriteBackStore ? cache : base),
     commit: () => top.commit(),

@@ -1,5 +1,5 @@
 import { deserializeCopy } from '../../core/index.ts'
-import type { Serde } from '../../core/index.ts'
+import type { KeysAhead, Serde } from '../../core/index.ts'
 import { StreamRecord, noHeaders, noOrigin } from '../stream-record.ts'
 import type { ByteRows } from './byte-rows.ts'
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
@@ -114,6 +114,10 @@ export class WriteBackStore implements ByteStore {
 
   scan(range: ByteRange): Iterable<ByteEntry> {
     return this.#store.scan(range)
+  }
+
+  lookAhead(keys: KeysAhead): void {
+    this.#table.lookAhead(keys)
   }
 
   count(): number {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { bytesSerde, stringSerde } from '../../../src/core/index.ts'
+import { KeysAhead, bytesSerde, stringSerde } from '../../../src/core/index.ts'
 import type { RecordReader, RecordView } from '../../../src/core/index.ts'
 import { RecordBatchBuilder } from '../../../src/core/log/record-batch-builder.ts'
 import { RecordBatchView, batchHeaderBytes } from '../../../src/core/log/record-batch.ts'
@@ -60,6 +60,42 @@ describe('BatchReader', () => {
       const bytes = batchOf(contents)
       for (const [at, byte] of damage) bytes[batchHeaderBytes + (at % Math.min(bytes.length - batchHeaderBytes, 60))] = byte
       expect(read(new RecordBatchView(bytes))).toEqual(iterated(new RecordBatchView(bytes)))
+    }))
+  })
+
+  it('finds the keys of the record that it is at and of those after it, without null ones, and goes on as before', () => {
+    const many = fc.array(fc.record({ key: fc.option(fc.uint8Array({ maxLength: 200 })), value: fc.option(fc.uint8Array({ maxLength: 70 })), timestamp: fc.nat(), headers: fc.constant([]) }), { minLength: 1, maxLength: 80 })
+    fc.assert(fc.property(many, fc.nat({ max: 90 }), (contents, passed) => {
+      const batch = new RecordBatchView(batchOf(contents))
+      const reader: RecordReader = batch.reader()
+      const at = Math.min(passed, contents.length - 1)
+      for (let index = 0; index <= at; index++) reader.next()
+      const keys = new KeysAhead()
+      keys.begin(reader)
+      const found = Array.from({ length: keys.count }, (_, index) => Buffer.from(keys.view.buffer, keys.view.byteOffset + keys.keyAt[index]!, keys.keyLength[index]!).toString('hex'))
+      expect(found).toEqual(contents.slice(at, at + KeysAhead.groupSize).flatMap(({ key }) => (key === null ? [] : [hex(key)])))
+      let left = 0
+      while (reader.next()) left++
+      expect(left).toBe(contents.length - at - 1)
+    }))
+  })
+
+  it('finds keys of a damaged batch only within its bytes', () => {
+    fc.assert(fc.property(records, fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { minLength: 1, maxLength: 4 }), (contents, damage) => {
+      const bytes = batchOf(contents)
+      const reader: RecordReader = new RecordBatchView(bytes).reader()
+      for (const [at, byte] of damage) bytes[batchHeaderBytes + (at % Math.min(bytes.length - batchHeaderBytes, 60))] = byte
+      const keys = new KeysAhead()
+      try {
+        reader.next()
+      } catch {
+        return
+      }
+      keys.begin(reader)
+      for (let index = 0; index < keys.count; index++) {
+        expect(keys.keyLength[index]).toBeGreaterThanOrEqual(0)
+        expect(keys.keyAt[index]! + keys.keyLength[index]!).toBeLessThanOrEqual(keys.view.byteLength)
+      }
     }))
   })
 

@@ -1,7 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ByteRows } from '../../../src/streams/state/byte-rows.ts'
+import { KeysAhead } from '../../../src/core/index.ts'
+import type { RecordReader } from '../../../src/core/index.ts'
+import { ByteRows, hashAt, hashOf } from '../../../src/streams/state/byte-rows.ts'
 import { OrderedRows } from '../../../src/streams/state/ordered-rows.ts'
+import { ScratchBytes } from '../../../src/streams/state/scratch-bytes.ts'
 
 const key = fc.oneof(fc.uint8Array({ maxLength: 3 }), fc.uint8Array({ minLength: 6, maxLength: 40 }))
 const value = fc.option(fc.oneof(fc.uint8Array({ maxLength: 20 }), fc.nat(300).map((length) => new Uint8Array(length).fill(length))))
@@ -51,6 +54,53 @@ describe('ByteRows', () => {
       const row = rows.find(number(index))
       if (index % 3 === 0) expect(row).toBe(-1)
       else if (!Buffer.from(rows.value(row)!).equals(number(index))) expect.fail(`key ${index} has another's value`)
+    }
+  })
+
+  it('hashes bytes that begin anywhere as those that begin at a word, up to the last byte that there is', () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 40 }), fc.nat({ max: 7 }), fc.nat({ max: 5 }), (bytes, before, behind) => {
+      const around = new Uint8Array(before + bytes.length + behind).fill(0xff)
+      around.set(bytes, before)
+      const scratch = new ScratchBytes()
+      scratch.copy(bytes, 0, bytes.length)
+      expect(hashAt(new DataView(around.buffer), before, bytes.length)).toBe(hashOf(scratch.words, bytes.length))
+    }))
+  })
+
+  it('is as before when keys that it has, had, or never had were looked at ahead', () => {
+    const rows = new ByteRows()
+    const number = (index: number) => Buffer.from(`key-${index}`.padEnd(index % 100 === 0 ? 700 : 0))
+    const valueOf = (index: number) => (index % 7 === 0 ? null : new Uint8Array(index % 11 === 0 ? 20_000 : index % 200).fill(index))
+    for (let index = 0; index < 30_000; index++) {
+      rows.find(number(index))
+      rows.add(number(index), valueOf(index))
+    }
+    const keys = new KeysAhead()
+    const look = (from: number) => {
+      const all = Array.from({ length: KeysAhead.groupSize }, (_, index) => number(from + index))
+      const bytes = Uint8Array.from(Buffer.concat(all))
+      keys.begin({
+        findKeysAhead(ahead: KeysAhead) {
+          ahead.view = new DataView(bytes.buffer)
+          all.forEach((each, index) => {
+            ahead.keyAt[index] = all.slice(0, index).reduce((sum, { length }) => sum + length, 0)
+            ahead.keyLength[index] = each.length
+          })
+          return all.length
+        },
+      } as unknown as RecordReader)
+      rows.lookAhead(keys)
+    }
+    for (let index = 0; index < 30_000; index += 3) {
+      if (index % 32 === 0) look(index)
+      rows.remove(rows.find(number(index)))
+    }
+    for (let index = 0; index < 40_000; index += 50) look(index)
+    expect(rows.count).toBe(20_000)
+    for (let index = 0; index < 30_000; index++) {
+      const row = rows.find(number(index))
+      if (index % 3 === 0) expect(row).toBe(-1)
+      else if (hexOrNull(rows.value(row)) !== hexOrNull(valueOf(index))) expect.fail(`key ${index} has another's value`)
     }
   })
 
