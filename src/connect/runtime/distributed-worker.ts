@@ -89,9 +89,10 @@ export class DistributedWorker {
 
   async #open(onChange: () => void): Promise<void> {
     const { broker, clock, log, secrets, runner, offsets, loggers, workerConfig } = this.#parts
+    // each is kept as soon as it is open: when the next step fails, `stop` closes what there is
     const configs = await this.#openConfigs()
-    const statuses = await this.#openStatuses()
     this.#configs = configs
+    const statuses = await this.#openStatuses()
     this.#statuses = statuses
     const fencing = new ZombieFencing({ broker, configs, cluster: this.#cluster, groupId: workerConfig['group.id'], askLeader: (connector, signal) => this.#peers.requestFence(connector, signal) })
     this.#parts.sourceGate = fencing

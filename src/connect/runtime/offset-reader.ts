@@ -1,4 +1,5 @@
 import type { Broker, Reader } from '../../core/index.ts'
+import { StreamError } from '../../core/index.ts'
 import type { SourceOffset, SourcePartition } from '../connect-record.ts'
 import { decodeOffsetKey, decodeOffsetValue } from './offset-codec.ts'
 import { partitionIdentity } from './submitted-offsets.ts'
@@ -17,7 +18,8 @@ export interface OffsetReaderOptions {
 export class OffsetReader {
   readonly #options: OffsetReaderOptions
   readonly #offsets = new Map<string, readonly [SourcePartition, SourceOffset]>()
-  #reader: Reader | undefined
+  #reader: Promise<Reader> | undefined
+  #isClosed = false
 
   constructor(options: OffsetReaderOptions) {
     this.#options = options
@@ -35,22 +37,34 @@ export class OffsetReader {
     return [...this.#offsets.values()]
   }
 
+  /** Also while somebody reads: a task that is left behind may be just about to. */
   async close(): Promise<void> {
-    await this.#reader?.close()
+    this.#isClosed = true
+    const reader = await this.#reader?.catch(() => undefined)
+    await reader?.close()
   }
 
   async #readToEnd(): Promise<void> {
     const { broker, topic, signal } = this.#options
-    this.#reader ??= await this.#open()
-    const positions = this.#reader.positions()
+    const reader = await this.#opened()
+    const positions = reader.positions()
     // the high watermark, not the last stable offset: just after a commit its markers may not be in the partitions yet, and a
     // read-committed read waits for them
     const ends = await broker.topics.listOffsets(positions.map(({ partition }) => ({ topic, partition, at: 'latest' })), { isolation: 'read-uncommitted' })
-    const isBehind = () => this.#reader!.positions().some(({ partition, offset }) => offset < ends.find((end) => end.partition === partition)!.offset)
+    const isBehind = () => reader.positions().some(({ partition, offset }) => offset < ends.find((end) => end.partition === partition)!.offset)
     while (isBehind() && !signal.aborted) {
-      const { partitions } = await this.#reader.read({ isolation: 'read-committed', maxWaitMs: 500, signal })
+      const { partitions } = await reader.read({ isolation: 'read-committed', maxWaitMs: 500, signal })
       for (const { batches } of partitions) for (const batch of batches) batch.forEach((record) => this.#apply(record.key, record.value))
     }
+  }
+
+  #opened(): Promise<Reader> {
+    if (this.#isClosed) throw new StreamError('CLOSED', `the reader of the offsets of ${this.#options.connector} is closed`)
+    this.#reader ??= this.#open().catch((error: unknown) => {
+      this.#reader = undefined
+      throw error
+    })
+    return this.#reader
   }
 
   async #open(): Promise<Reader> {

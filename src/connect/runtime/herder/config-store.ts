@@ -58,6 +58,11 @@ export class ConfigStore {
     return this.#log.write([{ kind: 'target-state', name, state }])
   }
 
+  /** Without tasks, so that a plan of before leaves none; both at once, so that none is left without tasks that is to run. */
+  putStopped(name: string): Promise<void> {
+    return this.#plans.take(name, () => this.#log.write([{ kind: 'commit', name, tasks: 0 }, { kind: 'target-state', name, state: 'STOPPED' }]))
+  }
+
   remove(name: string): Promise<void> {
     return this.#log.write([{ kind: 'connector', name, config: null }, { kind: 'target-state', name, state: null }])
   }

@@ -196,11 +196,8 @@ export class Herder {
     const { configs, cluster } = this.#options
     await configs.changing(name, async () => {
       if (configs.state.get(name) === undefined) throw notFound(`Unknown connector ${name}`)
-      if (target === 'STOPPED') {
-        cluster.requireLeader()
-        await this.#writing(() => configs.putTasks(name, []))
-      }
-      await this.#writing(() => configs.putTarget(name, target))
+      if (target === 'STOPPED') cluster.requireLeader()
+      await this.#writing(() => (target === 'STOPPED' ? configs.putStopped(name) : configs.putTarget(name, target)))
     })
     await this.#reconciling()
   }

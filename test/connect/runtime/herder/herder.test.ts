@@ -5,8 +5,9 @@
 import { describe, expect, it } from 'vitest'
 import { configSpec, openDistributedWorker } from '../../../../src/connect/index.ts'
 import type { DistributedWorker, SourcePlugin } from '../../../../src/connect/index.ts'
-import { randomInteger, seededRandom, sleep, systemClock } from '../../../../src/core/index.ts'
+import { randomInteger, seededRandom, sleep, StreamError, systemClock } from '../../../../src/core/index.ts'
 import type { Broker, Random } from '../../../../src/core/index.ts'
+import { withMethods } from '../../../kit/with-methods.ts'
 import { afterTest, memoryLog, openBroker, until } from '../connect-kit.ts'
 
 const seeds = Number(process.env['MILLRACE_HERDER_SEEDS'] ?? 3)
@@ -204,4 +205,31 @@ describe('requests for one connector at once', () => {
   it.each(Array.from({ length: seeds }, (_, index) => firstSeed + index))('in random order leave nothing behind (seed %i)', async (seed) => {
     await simulate(seed, 1 + seed % 2)
   }, 60_000)
+})
+
+describe('a stop of which a part cannot be written', () => {
+  it('leaves the connector with its tasks', async () => {
+    const broker = await openBroker()
+    let isAway = false
+    const failing = withMethods(broker, {
+      openProducer: async (options) => {
+        const producer = await broker.openProducer(options)
+        return withMethods(producer, {
+          append: async (record) => {
+            if (isAway && Buffer.from(record.key ?? []).toString() === 'target-state-a') throw new StreamError('BACKEND_UNAVAILABLE', 'the log does not answer', { retriable: true })
+            return producer.append(record)
+          },
+        })
+      },
+    })
+    const { herder } = await openWorker(failing, new Map())
+    await until(() => herder.create({ name: 'a', config: { 'connector.class': 'Slow' } }).then(() => true, () => false), 'it is made')
+    const runs = async () => (await herder.status('a').catch(() => undefined))?.tasks[0]?.state === 'RUNNING'
+    await until(runs, 'its task runs')
+    isAway = true
+    await expect(herder.setTarget('a', 'STOPPED')).rejects.toThrow('the log does not answer')
+    isAway = false
+    expect(herder.tasks('a')).toHaveLength(1)
+    expect(await runs()).toBe(true)
+  })
 })
