@@ -29,7 +29,7 @@ import type { PostgresCdcConfig } from './cdc-config.ts'
 import { serverOf, silenceTimeoutMs } from './connection.ts'
 import { schemaModesOf } from './schemas/schema-config.ts'
 import { StructEvents } from './schemas/struct-events.ts'
-import { environmentError, failureOf, setupError } from './failures.ts'
+import { workerError } from './failures.ts'
 
 const longestPollMs = 1_000
 
@@ -191,10 +191,9 @@ export class PostgresCdcTask implements SourceTask<PostgresCdcConfig> {
   #explained(error: unknown): unknown {
     if (isStreamError(error)) return error
     if (error instanceof MalformedMessage) return connectorError(`the server sent ${error.message}: this is not pgoutput as it is known here`, { cause: error })
-    const server = serverOf(this.#config!)
     const known = explainActiveSlot(error, this.#config!['slot.name'])
     if (isStreamError(known)) return known
-    return failureOf(error) === 'environment' ? environmentError(server, error) : setupError(server, error)
+    return workerError(serverOf(this.#config!), error)
   }
 
   async #snapshotRows(run: Run, snapshot: Snapshot): Promise<readonly SourceItem[]> {

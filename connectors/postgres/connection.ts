@@ -2,7 +2,7 @@ import { isStreamError } from 'millrace/connect'
 import type { Password } from 'millrace/connect'
 import type { Socket } from 'node:net'
 import pg from 'pg'
-import { environmentError, failureOf, setupError } from './failures.ts'
+import { workerError } from './failures.ts'
 
 export interface ConnectionConfig {
   readonly 'connection.url': Password
@@ -42,7 +42,7 @@ export class Connection {
       if (isStreamError(error) && error.code !== 'CONNECTOR_FAILED') throw error
       await this.close()
       if (isStreamError(error)) throw error
-      throw failureOf(error) === 'environment' ? environmentError(this.server, error) : setupError(this.server, error)
+      throw workerError(this.server, error)
     }
   }
 

@@ -22,11 +22,15 @@ export type Failure =
   | 'table'
   /** Permissions, missing objects, wrong configuration: a person is needed. */
   | 'setup'
+  /** A mistake of ours, or of the driver: it would be made again. */
+  | 'bug'
+
+const mistakes = [TypeError, RangeError, ReferenceError, SyntaxError]
 
 /** By SQLSTATE; an error without one comes from the network or the driver. */
 export function failureOf(error: unknown): Failure {
   const { code } = error as ServerError
-  if (code === undefined || !/^[0-9A-Z]{5}$/.test(code)) return 'environment'
+  if (code === undefined || !/^[0-9A-Z]{5}$/.test(code)) return mistakes.some((mistake) => error instanceof mistake) ? 'bug' : 'environment'
   // Data exceptions, constraints, two rows of one key that were not seen to be one, a value for a generated column; what a trigger raises, a value that is too large for an index.
   if (/^(21|22|23|44|54|P0)/.test(code) || code === '428C9' || isRefusedByPolicy(error as ServerError)) return 'record'
   if (['42P01', '42703', '42804', '0A000', '42P10'].includes(code)) return 'table'
@@ -51,12 +55,19 @@ export function commitError(server: string, error: unknown): Error {
   return dataError(refusal(server, error), { cause: error })
 }
 
-export function environmentError(server: string, error: unknown): Error {
+/** What the worker is told of an error that is no record's: to wait, or that a person is needed. A mistake is left as it is, with its stack. */
+export function workerError(server: string, error: unknown): unknown {
+  const failure = failureOf(error)
+  if (failure === 'bug') return error
+  return failure === 'environment' ? environmentError(server, error) : setupError(server, error)
+}
+
+function environmentError(server: string, error: unknown): Error {
   const { code, message } = error as ServerError
   return retriableError(`PostgreSQL at ${server} cannot take records now: ${message || String(code)}`, { cause: error })
 }
 
-export function setupError(server: string, error: unknown): Error {
+function setupError(server: string, error: unknown): Error {
   return connectorError(refusal(server, error), { cause: error })
 }
 

@@ -5,7 +5,7 @@ import { capturedTables } from './cdc/catalog.ts'
 import { TypeCatalog } from './cdc/type-catalog.ts'
 import { valueForms } from './cdc/session.ts'
 import { endClient, openClient, serverOf } from './connection.ts'
-import { environmentError, failureOf, setupError } from './failures.ts'
+import { workerError } from './failures.ts'
 import { atBeginning, offsetOf, progressOf } from './query/progress.ts'
 import type { Progress } from './query/progress.ts'
 import { queryRelation, tableRelation } from './query/relation.ts'
@@ -55,8 +55,7 @@ export class PostgresQueryTask implements SourceTask<PostgresQueryTaskConfig> {
     } catch (error) {
       await this.#disconnect()
       if (isStreamError(error)) throw error
-      const server = serverOf(this.#config!)
-      throw failureOf(error) === 'environment' ? environmentError(server, error) : setupError(server, error)
+      throw workerError(serverOf(this.#config!), error)
     }
   }
 

@@ -64,8 +64,7 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
       await this.#put(records)
     } catch (error) {
       // a person must remove it, or the worker has failed the task: no part of the batch would fare better
-      if (isStreamError(error, 'CONNECTOR_FAILED') && !error.retriable) throw new StreamError(error.code, error.message, { cause: error, details: { ofNoRecord: true, ...error.details } })
-      throw error
+      throw isStreamError(error, 'CONNECTOR_FAILED') && !error.retriable ? toldApart(error, 'ofNoRecord') : error
     }
   }
 
@@ -95,8 +94,7 @@ export class PostgresSinkTask implements SinkTask<PostgresSinkConfig> {
       await this.#underWay.settle((all, sent) => this.#putApart(all, this.#sharesOf(all), sent))
       await this.#retryHeld()
     } catch (error) {
-      if (isStreamError(error) && !error.retriable) throw new StreamError(error.code, error.message, { cause: error, details: { ofEarlierRecords: true } })
-      throw error
+      throw isStreamError(error) && error.retriable ? error : toldApart(error, 'ofEarlierRecords')
     }
   }
 
@@ -233,6 +231,12 @@ function sharesOf(records: readonly SinkRecord[], count: number): readonly (read
     last.share.push(record)
   }
   return shares
+}
+
+/** The error, from which the worker sees that the records at hand are not to blame. */
+function toldApart(error: unknown, whose: 'ofNoRecord' | 'ofEarlierRecords'): StreamError {
+  const { code, message, details } = isStreamError(error) ? error : connectorError((error as Error).message)
+  return new StreamError(code, message, { cause: error, details: { ...details, [whose]: true } })
 }
 
 const noop = () => undefined

@@ -6,7 +6,7 @@ import type { TableTypesOptions } from './catalog-types/table-types-options.ts'
 import { endClient, openClient, serverOf } from './connection.ts'
 import { diagnose } from './doctor/diagnose.ts'
 import type { DiagnoseOptions, Finding } from './doctor/finding.ts'
-import { failureOf, setupError } from './failures.ts'
+import { failureOf, workerError } from './failures.ts'
 import type { ServerError } from './failures.ts'
 
 export type { DiagnoseOptions, Finding, TableTypesOptions }
@@ -32,7 +32,7 @@ async function withDatabase<T>(url: string, use: (client: Client) => Promise<T>)
       await endClient(client)
     }
   } catch (error) {
-    if (failureOf(error) !== 'environment') throw setupError(serverOf(config), error)
+    if (failureOf(error) !== 'environment') throw workerError(serverOf(config), error)
     const { message, code } = error as ServerError
     throw connectorError(`PostgreSQL at ${serverOf(config)} cannot be reached (${message || String(code)}): does the server run, and is the address right?`, { cause: error })
   }

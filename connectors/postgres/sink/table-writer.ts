@@ -3,6 +3,7 @@ import type { SinkRecord } from 'millrace/connect'
 import { createHash } from 'node:crypto'
 import type { Client } from 'pg'
 import { failureOf, recordError } from '../failures.ts'
+import type { Failure } from '../failures.ts'
 import { canCopy, copyPacked, copyRows, hasBinaryForm } from './copy.ts'
 import type { CopyOptions } from './copy.ts'
 import { hasNoBytes } from './copy-binary.ts'
@@ -101,7 +102,7 @@ export class TableWriter {
       return true
     } catch (error) {
       const failure = failureOf(error)
-      if (metAtEnd.has(error as object) || failure === 'environment' || failure === 'setup') throw error
+      if (metAtEnd.has(error as object) || isNobodys(failure)) throw error
       transaction.defer('rollback to savepoint batch')
       this.#staged = staged
       if (refusedStraight.has(error as object)) this.#merge()
@@ -150,7 +151,7 @@ export class TableWriter {
       return
     } catch (error) {
       const failure = error === hasNoBytes ? 'form' : isStreamError(error, 'INVALID_DATA') ? 'record' : failureOf(error)
-      if (metAtEnd.has(error as object) || failure === 'environment' || failure === 'setup' || (failure === 'table' && how.attempt === 'second')) throw error
+      if (metAtEnd.has(error as object) || isNobodys(failure) || (failure === 'table' && how.attempt === 'second')) throw error
       transaction.defer('rollback to savepoint batch')
       this.#staged = staged
       this.#plan = undefined
@@ -244,6 +245,8 @@ export class TableWriter {
     }
     const statement = this.#options.autoEvolve ? addColumnsStatement(this.#name, new Set(this.#table.columns.keys()), rows, this.#options.columnTypes) : undefined
     if (statement === undefined) {
+      // A column that was dropped cannot be told from a field that the table never had, and only some records may have: errors.tolerance says
+      // what becomes of them, as it does with Confluent's JDBC sink.
       throw dataError(`table ${this.#name} has no column "${missing}", which the record has; add it, let a transform drop the field, or set auto.evolve=true`)
     }
     await this.#alter(statement)
@@ -275,6 +278,11 @@ export class TableWriter {
     const { rowCount } = await client.query({ ...(prepare ? { name } : {}), text, values: [...values] })
     return rowCount ?? 0
   }
+}
+
+/** No other way of writing the rows would fare better. */
+function isNobodys(failure: Failure | 'form'): boolean {
+  return failure === 'environment' || failure === 'setup' || failure === 'bug'
 }
 
 function lacksRequired({ columns }: Table, keys: readonly string[], names: readonly string[]): boolean {

@@ -9,6 +9,7 @@ import type { Broker } from '../../../src/core/index.ts'
 import { postgresSink } from '../../../connectors/postgres/plugins.ts'
 import { afterTest, memoryLog, openBroker, readTopic, until } from '../../connect/runtime/connect-kit.ts'
 import { freshDatabase, queryRows } from '../../kit/postgres.ts'
+import { SinkHarness } from '../../kit/sink-harness.ts'
 import { describeWith } from '../../kit/services.ts'
 
 const upsert = { 'insert.mode': 'upsert', 'pk.mode': 'record_key', 'pk.fields': 'id' }
@@ -88,6 +89,21 @@ await describeWith('postgres', 'errors that are tolerated, with errors.sink.bise
     expect((await readTopic(broker, 'dead')).map(({ value }) => value)).toEqual(['{"id":20,"n":"many"}'])
     expect(await idsIn(url)).toEqual(rows(0, 20).map(({ id }) => id))
   }, 60_000)
+
+  it.each(['as it came', 'bisected'])('fails the task by a mistake in a program, which it would meet again, with its stack (%s)', async (how) => {
+    const url = await freshDatabase(server)
+    await queryRows(url, 'create table t (id int primary key, doc jsonb)')
+    const sink = new SinkHarness(postgresSink, { 'connection.url': url, ...upsert })
+    sink.bisects = how === 'bisected'
+    const doc = { get cells() { throw new TypeError('cells of undefined') } }
+    sink.append('t', 0, { key: { id: 1 }, value: { doc } })
+    await sink.start()
+    const failure = await sink.put().then(() => undefined, (error: unknown) => error)
+    expect(failure).toBeInstanceOf(TypeError)
+    expect(failure).toMatchObject({ message: 'cells of undefined', stack: expect.stringContaining('failures.test.ts') as string })
+    expect(sink.rejected).toEqual([])
+    await sink.stop()
+  })
 
   it.each(rowTroubles)('makes a dead letter of a row where $what', async ({ setUp, says }) => {
     const { url, broker, worker } = await open()
