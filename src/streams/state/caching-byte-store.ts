@@ -6,6 +6,8 @@ import { ByteRows } from './byte-rows.ts'
 import { compareBytes } from './bytes.ts'
 import { putRowTo } from './changelog-byte-store.ts'
 import type { RowTarget } from './changelog-byte-store.ts'
+import { mergedScan } from './merged-scan.ts'
+import type { UpperEntry } from './merged-scan.ts'
 import { OrderedRows } from './ordered-rows.ts'
 import { RowOrigins } from './row-origins.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
@@ -186,23 +188,14 @@ export class CachingByteStore implements ByteStore {
     if (!this.#flushing) this.#makeRoom()
   }
 
-  *scan(range: ByteRange): Iterable<ByteEntry> {
-    const stored = this.#inner.scan(range)[Symbol.iterator]()
-    const direction = range.reverse ? -1 : 1
+  scan(range: ByteRange): Iterable<ByteEntry> {
     const timed = range.byTime === true ? this.#options.timed : undefined
     const compare = timed === undefined ? (a: Uint8Array, b: Uint8Array) => this.#compare(a, b) : (a: Uint8Array, b: Uint8Array) => compareBytes(timed.byTime(a), timed.byTime(b))
-    let below = stored.next()
-    for (const row of timed === undefined ? this.#cachedIn(range) : this.#cachedByTime(range, timed)) {
-      const key = this.#rows.key(row)
-      const value = this.#rows.value(row)
-      while (!below.done && compare(below.value.key, key) * direction < 0) {
-        yield below.value
-        below = stored.next()
-      }
-      if (!below.done && compare(below.value.key, key) === 0) below = stored.next()
-      if (value !== null) yield { key, value }
-    }
-    for (; !below.done; below = stored.next()) yield below.value
+    return mergedScan(this.#entriesIn(range, timed), this.#inner.scan(range), range.reverse === true, compare)
+  }
+
+  *#entriesIn(range: ByteRange, timed: TimedRows | undefined): Iterable<UpperEntry> {
+    for (const row of timed === undefined ? this.#cachedIn(range) : this.#cachedByTime(range, timed)) yield { key: this.#rows.key(row), value: this.#rows.value(row) }
   }
 
   lookAhead(keys: KeysAhead): void {

@@ -109,9 +109,14 @@ export class MemoryByteStore implements ByteStore {
     rows.setValueOf(row, table, tableRow)
   }
 
-  *scan({ from, to, reverse }: ByteRange): Iterable<ByteEntry> {
+  /** Numbers of rows in the order of keys, also of those that are deleted. */
+  rowsIn({ from, to, reverse }: ByteRange): Iterable<number> {
     const order = (this.#order ??= new OrderedRows(this.#rows, this.#allRows()))
-    for (const row of reverse ? order.descending(from, to) : order.ascending(from, to)) {
+    return reverse ? order.descending(from, to) : order.ascending(from, to)
+  }
+
+  *scan(range: ByteRange): Iterable<ByteEntry> {
+    for (const row of this.rowsIn(range)) {
       const value = this.#rows.value(row)
       if (value !== null) yield { key: this.#rows.key(row), value }
     }

@@ -32,6 +32,7 @@ import { SuppressBuffer } from './suppress-buffer.ts'
 import { joinTimestamp, valueAndTimestampSerde } from './value-and-timestamp.ts'
 import { VersionedStore } from './versioned-store.ts'
 import { WindowStore } from './window-store.ts'
+import { WriteBackSegments } from './write-back-segments.ts'
 import { WriteBackStore } from './write-back-store.ts'
 
 /** What a store needs from the task it belongs to. */
@@ -192,7 +193,7 @@ function openWindow(spec: StoreSpec, host: StoreHost): OpenStore {
   const segments = openSegments(spec, host, windowKeys)
   const place = placeOf(spec, host)
   const sequence = place.number('sequence', 0)
-  const layers = layer(spec, host, segments.store, segments)
+  const layers = layerSegments(spec, host, segments, windowKeys)
   const view = new WindowStore(layers.top, segments.store, {
     keySerde: spec.keySerde,
     valueSerde: rowSerde(spec),
@@ -231,8 +232,9 @@ function openWindow(spec: StoreSpec, host: StoreHost): OpenStore {
 }
 
 function openSession(spec: StoreSpec, host: StoreHost): OpenStore {
-  const segments = openSegments(spec, host, spec.persistent ? sessionKeys : sessionKeysInMemory)
-  const layers = layer(spec, host, segments.store, segments)
+  const keys = spec.persistent ? sessionKeys : sessionKeysInMemory
+  const segments = openSegments(spec, host, keys)
+  const layers = layerSegments(spec, host, segments, keys)
   const view = new SessionStore(layers.top, segments.store, { keySerde: spec.keySerde, valueSerde: rowSerde(spec), byTime: !spec.persistent })
   return { ...assemble(spec, layers, view), wipe: segments.wipe }
 }
@@ -331,6 +333,16 @@ function layerInMemory(spec: StoreSpec, host: StoreHost, base: MemoryByteStore):
   return { base, cache, top: cache, report: reporter && reporter.put }
 }
 
+/** As `layer`, and as `layerInMemory` where segments are in memory. */
+function layerSegments(spec: StoreSpec, host: StoreHost, segments: Segments, keys: TimedKeys): Layers {
+  const { store } = segments
+  const { cacheBudget } = host
+  if (!spec.caching || cacheBudget === null || !store.isInMemory || store.hasDuplicatesInMemory) return layer(spec, host, store, segments)
+  const reporter = changelogReporter(spec, host)
+  const cache = new WriteBackSegments(store, keys, reporter, cachingOptions(host, cacheBudget))
+  return { base: store, cache, top: cache, report: reporter && reporter.put }
+}
+
 function cachingOptions(host: StoreHost, budget: CacheBudget): CachingOptions {
   return { budget, currentRecord: () => host.currentRecord(), noteOrigin: (origins, row) => host.noteOrigin(origins, row), enter: (record) => host.enter(record) }
 }
@@ -345,7 +357,7 @@ function assemble(spec: StoreSpec, { base, cache, top }: Layers, view: StoreView
     flush: () => cache?.flush(),
     ...(top.lookAhead && { lookAhead: (keys: KeysAhead) => top.lookAhead!(keys) }),
     hasUnflushed: () => cache?.hasUnflushed === true,
-    seal: sealing(cache instanceof WriteBackStore ? cache : base),
+    seal: sealing(cache instanceof WriteBackStore || cache instanceof WriteBackSegments ? cache : base),
     commit: () => top.commit(),
     rollback: () => top.rollback(),
     wipe: null,
@@ -355,7 +367,7 @@ function assemble(spec: StoreSpec, { base, cache, top }: Layers, view: StoreView
 
 /** Layers above the base hold nothing by then. */
 function sealing(rows: ByteStore): OpenStore['seal'] {
-  const canSeal = rows instanceof MemoryByteStore || rows instanceof WriteBackStore || (rows instanceof SegmentedByteStore && rows.isInMemory)
+  const canSeal = rows instanceof MemoryByteStore || rows instanceof WriteBackStore || rows instanceof WriteBackSegments || (rows instanceof SegmentedByteStore && rows.isInMemory)
   return canSeal ? () => rows.seal() : null
 }
 
@@ -379,6 +391,7 @@ function openSegments(spec: StoreSpec, host: StoreHost, keys: TimedKeys): Segmen
     refuses: spec.persistent ? 'segment' : 'row',
     byTime: spec.timeOrdered ?? false,
     duplicates: spec.retainDuplicates ?? false,
+    keptBytes: spec.caching && disk === null ? (host.cacheBudget?.maxBytes ?? 0) : 0,
     onExpired: () => host.expired(spec),
   })
   return { store, timeOf: (key) => keys.timeOf(key), segmentOf: (time) => Math.floor(time / segmentMs), byTime: (key) => keys.byTime(key), wipe: disk && (() => store.wipe()) }

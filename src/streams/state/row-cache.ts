@@ -4,13 +4,14 @@ import type { ByteStore } from './byte-store.ts'
 import { CachingByteStore } from './caching-byte-store.ts'
 import type { FlushedRow } from './caching-byte-store.ts'
 import type { ScratchBytes } from './scratch-bytes.ts'
+import { WriteBackSegments } from './write-back-segments.ts'
 import { WriteBackStore } from './write-back-store.ts'
 
 /** A write-back cache as those see it who read a row and write it again: by the number of the row, without looking for it twice. */
 export interface RowCache {
   /** The row of a key that was written to `key`: its number is good until `removals` is another one. -1: it is not here, and `borrowInner` knows of the rest. */
   findIn(key: ScratchBytes, length: number): number
-  /** How often rows have left so far. */
+  /** Counts up whenever numbers of rows that were found may be others': as rows leave, or where `findIn` turned to another table. */
   readonly removals: number
   /** For rows from `findIn`, to be read where they lie. */
   readonly table: Pick<ByteRows, 'keyLength' | 'valueLength' | 'page' | 'offset'>
@@ -37,5 +38,5 @@ export interface RowCache {
 
 /** The cache in front of a store; null: there is none. */
 export function rowCacheOf(bytes: ByteStore): (ByteStore & RowCache) | null {
-  return bytes instanceof CachingByteStore || bytes instanceof WriteBackStore ? bytes : null
+  return bytes instanceof CachingByteStore || bytes instanceof WriteBackStore || bytes instanceof WriteBackSegments ? bytes : null
 }

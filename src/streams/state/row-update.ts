@@ -56,8 +56,8 @@ export class RowUpdate {
       this.#found = -1
       return
     }
-    this.#removals = cache.removals
     const row = this.#found = cache.findIn(this.#key, this.#length)
+    this.#removals = cache.removals
     if (row < 0) {
       const bytes = cache.borrowInner(this.#key.first(this.#length))
       if (bytes !== null) this.#decode(bytes, 0, bytes.length)

@@ -21,6 +21,8 @@ export interface SegmentedOptions {
   readonly byTime: boolean
   /** Keys are those of windows of which there may be many of one key and start. */
   readonly duplicates: boolean
+  /** So many bytes of segments that are gone stay to be looked at, as they would in a cache; with more, all of them go. Only where rows are in memory. */
+  readonly keptBytes: number
   /** A row was refused. */
   readonly onExpired: () => void
   /** Absent: rows are in memory. */
@@ -40,7 +42,7 @@ export interface SegmentsOnDisk {
   setObservedTime(time: number): void
 }
 
-interface Segment {
+export interface Segment {
   readonly rows: Rows
   times: Rows | null
 }
@@ -77,6 +79,10 @@ export class SegmentedByteStore implements ByteStore {
     for (const id of disk.existing) this.#segments.set(id, this.#open(id))
   }
 
+  get segmentMs(): number {
+    return this.#options.segmentMs
+  }
+
   get isInMemory(): boolean {
     return this.#options.disk === undefined
   }
@@ -98,11 +104,11 @@ export class SegmentedByteStore implements ByteStore {
 
   /** Also a row out of retention that is still there: what it may be used for, the caller knows. */
   get(key: Uint8Array): Uint8Array | null {
-    return this.#segments.get(this.#segmentOf(this.#options.keys.timeOf(key)))?.rows.get(key) ?? null
+    return this.#segments.get(this.segmentOf(this.#options.keys.timeOf(key)))?.rows.get(key) ?? null
   }
 
   borrow(key: Uint8Array): Uint8Array | null {
-    return this.#segments.get(this.#segmentOf(this.#options.keys.timeOf(key)))?.rows.borrow(key) ?? null
+    return this.#segments.get(this.segmentOf(this.#options.keys.timeOf(key)))?.rows.borrow(key) ?? null
   }
 
   put(key: Uint8Array, value: Uint8Array | null): void {
@@ -125,7 +131,7 @@ export class SegmentedByteStore implements ByteStore {
   /** null: it comes too late. */
   #segmentToPut(time: number): Segment | null {
     this.#observe(time)
-    if (!this.#isRefused(time)) return this.#segmentFor(this.#segmentOf(time))
+    if (!this.#isRefused(time)) return this.#segmentOfId(this.segmentOf(time))
     this.#options.onExpired()
     return null
   }
@@ -138,7 +144,22 @@ export class SegmentedByteStore implements ByteStore {
     segment.times?.put(this.#options.keys.byTime(key.first(keyLength + this.#options.keys.suffixBytes)), nothing)
   }
 
-  /** A row of that time that is not kept moves time all the same, and counts when it comes too late. */
+  /** As `get`, but not of segments that are gone. */
+  getLive(key: Uint8Array): Uint8Array | null {
+    return this.segmentOf(this.#options.keys.timeOf(key)) < this.#firstLive ? null : this.get(key)
+  }
+
+  /** For who keeps rows in their segments himself (in memory, no duplicates): the one of that time; undefined: there is none. */
+  segmentAt(time: number): Segment | undefined {
+    return this.#segments.get(this.segmentOf(time))
+  }
+
+  /** As `segmentAt`; it is made where there is none. */
+  segmentFor(time: number): Segment {
+    return this.#segmentOfId(this.segmentOf(time))
+  }
+
+  /** A row of that time that is not put here moves time all the same, and counts when it comes too late. */
   passBy(time: number): void {
     this.#observe(time)
     if (this.#isRefused(time)) this.#options.onExpired()
@@ -180,8 +201,8 @@ export class SegmentedByteStore implements ByteStore {
   /** Adds to the walk the visible rows of the cursor's key with a time from `fromTime` to `toTime`, the oldest first. Only of duplicates in memory. */
   walk<V>(cursor: WindowCursor<V>, keyLength: number, fromTime: number, toTime: number): void {
     const from = Math.max(fromTime, this.firstVisibleTime)
-    const first = this.#segmentOf(from)
-    const last = this.#segmentOf(toTime)
+    const first = this.segmentOf(from)
+    const last = this.segmentOf(toTime)
     if (last - first <= this.#segments.size) for (let id = first; id <= last; id++) walkSegment(this.#segments.get(id), cursor, keyLength, from, toTime)
     else for (const segment of this.#between(from, toTime, false)) walkSegment(segment, cursor, keyLength, from, toTime)
   }
@@ -209,6 +230,11 @@ export class SegmentedByteStore implements ByteStore {
     let count = 0
     for (const segment of this.#segments.values()) count += segment.rows.count()
     return count
+  }
+
+  /** True: the next commit is about what was sealed. */
+  get isSealed(): boolean {
+    return this.#sealed !== null
   }
 
   /** What changes from now on is not for the next commit, but for the one after it. Only where rows are in memory. */
@@ -264,30 +290,41 @@ export class SegmentedByteStore implements ByteStore {
 
   #observe(time: number): void {
     if (time <= this.#observedTime) return
+    const firstBefore = this.#firstLive
     this.#observedTime = time
-    const firstLive = this.#segmentOf(time - this.#options.retentionMs)
-    for (const [id, segment] of this.#segments) {
-      if (id >= firstLive) continue
+    if (this.#firstLive !== firstBefore) this.#drop()
+  }
+
+  #drop(): void {
+    const gone = [...this.#segments].filter(([id]) => id < this.#firstLive)
+    const bytes = this.#options.keptBytes > 0 ? sum(gone, ([, { rows }]) => (rows instanceof MemoryByteStore ? rows.heldBytes : 0)) : 1
+    if (bytes <= this.#options.keptBytes) return
+    for (const [id, segment] of gone) {
       this.#segments.delete(id)
       this.#dropped.set(id, segment)
     }
   }
 
+  /** Segments before it are gone. */
+  get #firstLive(): number {
+    return this.segmentOf(this.#observedTime - this.#options.retentionMs)
+  }
+
   /** Rows of that time are gone for good, or would be without a cache. */
   isGone(time: number): boolean {
-    return this.#segmentOf(time) < this.#segmentOf(Math.max(this.#observedTime, this.#noticedTime) - this.#options.retentionMs)
+    return this.segmentOf(time) < this.segmentOf(Math.max(this.#observedTime, this.#noticedTime) - this.#options.retentionMs)
   }
 
   #isRefused(time: number): boolean {
     const horizon = this.#observedTime - this.#options.retentionMs
-    return this.#options.refuses === 'row' ? time <= horizon : this.#segmentOf(time) < this.#segmentOf(horizon)
+    return this.#options.refuses === 'row' ? time <= horizon : this.segmentOf(time) < this.segmentOf(horizon)
   }
 
-  #segmentOf(time: number): number {
+  segmentOf(time: number): number {
     return Math.floor(time / this.#options.segmentMs)
   }
 
-  #segmentFor(id: number): Segment {
+  #segmentOfId(id: number): Segment {
     const known = this.#segments.get(id)
     if (known !== undefined) return known
     const segment = this.#open(id)
@@ -301,8 +338,8 @@ export class SegmentedByteStore implements ByteStore {
   }
 
   #between(fromTime: number, toTime: number, reverse: boolean): readonly Segment[] {
-    const first = this.#segmentOf(fromTime)
-    const last = this.#segmentOf(toTime)
+    const first = this.segmentOf(fromTime)
+    const last = this.segmentOf(toTime)
     if (first === last) {
       const only = this.#segments.get(first)
       return only === undefined ? [] : [only]
@@ -323,8 +360,13 @@ function walkSegment<V>(segment: Segment | undefined, cursor: WindowCursor<V>, k
   if (segment !== undefined && segment.rows instanceof DuplicateRows) cursor.add(segment.rows, keyLength, from, to)
 }
 
+function sum<T>(items: readonly T[], numberOf: (item: T) => number): number {
+  return items.reduce((total, item) => total + numberOf(item), 0)
+}
+
 function wipe({ rows, times }: Segment): void {
   for (const table of [rows, times]) if (table instanceof LmdbByteStore) table.wipe()
 }
 
-const nothing = new Uint8Array(0)
+/** Value of the rows in the order of time. */
+export const nothing = new Uint8Array(0)

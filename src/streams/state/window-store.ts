@@ -3,9 +3,9 @@ import type { Windowed } from '../windows.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { ByteEntry, ByteStore } from './byte-store.ts'
 import { beginsWith, keyAfter } from './bytes.ts'
-import { CachingByteStore } from './caching-byte-store.ts'
 import type { KeyValue } from './key-value-store.ts'
 import { KeyedRows } from './keyed-rows.ts'
+import { rowCacheOf } from './row-cache.ts'
 import { RowUpdate } from './row-update.ts'
 import type { SegmentedByteStore } from './segmented-byte-store.ts'
 import { writeKeyOf } from './record-key.ts'
@@ -156,7 +156,8 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
 
   /** For the aggregation itself, of a timestamped store with values of this serde; null where rows do not wait in a cache. */
   rowUpdate(valueSerde: Serde<unknown>): RowUpdate | null {
-    return this.#bytes instanceof CachingByteStore && !this.#options.retainDuplicates ? new RowUpdate(this.#bytes, valueSerde, this.#segments) : null
+    const cache = rowCacheOf(this.#bytes)
+    return cache !== null && !this.#options.retainDuplicates ? new RowUpdate(cache, valueSerde, this.#segments) : null
   }
 
   fetch(key: K, from: number, to: number): Iterable<WindowValue<V>> {

@@ -1,0 +1,140 @@
+import type { StreamRecord } from '../stream-record.ts'
+import type { CachingOptions, FlushedRow } from './caching-byte-store.ts'
+import type { WriteReporter } from './changelog-byte-store.ts'
+import { WaitingRows, noRows } from './waiting-rows.ts'
+import type { WriteBackRows } from './write-back-rows.ts'
+
+/** What a store does at a flush beside what every store does. */
+export interface FlushSteps {
+  /** The row goes to the changelog and downstream next. */
+  leaves(owner: WriteBackRows, row: number): void
+  /** All that waited are gone. */
+  ended(): void
+}
+
+/**
+ * The rows of a store that wait for a flush (a commit, or the budget is used up), in the order in which they began to wait; they lie in one table or
+ * several. What waits is what others see of a row, the changelog and the operator that sends it on: only the last of several updates of a key.
+ * The budget counts rows that wait, since letting others go would free nothing.
+ */
+export class FlushList {
+  readonly noteOrigin: CachingOptions['noteOrigin']
+  /** Of the changelog; null: there is none. */
+  readonly #reporter: WriteReporter | null
+  readonly #options: CachingOptions
+  readonly #steps: FlushSteps | null
+  #waiting = new WaitingRows()
+  /** The list that is filled while the other one is flushed. */
+  #spare = new WaitingRows()
+  #flushing = false
+  /** Those that waited when the store was sealed, or committed: where what a flush leads to comes back to its own store. */
+  #sealedWaiting = noRows
+  #committedWaiting = noRows
+  #usedBytes = 0
+  #onFlush: { readonly listener: (row: FlushedRow) => void; readonly withOldValues: boolean } | null = null
+  #flushed: { -readonly [Part in keyof FlushedRow]: FlushedRow[Part] } | null = null
+
+  constructor(reporter: WriteReporter | null, options: CachingOptions, steps: FlushSteps | null = null) {
+    this.#reporter = reporter
+    this.#options = options
+    this.noteOrigin = options.noteOrigin
+    this.#steps = steps
+  }
+
+  onFlush(listener: (row: FlushedRow) => void, withOldValues: boolean): void {
+    this.#onFlush = { listener, withOldValues }
+  }
+
+  get count(): number {
+    return this.#waiting.count
+  }
+
+  get mustFlush(): boolean {
+    return !this.#flushing && this.#options.budget.exceeded
+  }
+
+  /** A row with a value is about to be changed that does not wait yet. */
+  keepValue({ table }: WriteBackRows, row: number): void {
+    if (this.#onFlush?.withOldValues === true) this.#waiting.keepValue(table, row)
+  }
+
+  /** A row waits from now on. `before`: the length of its value until now; below 0: it had none. */
+  add(owner: WriteBackRows, row: number, before: number): void {
+    this.#waiting.add(owner, row, before)
+    this.use(owner.sizeOf(row))
+  }
+
+  /** Bytes that rows which wait have more than before. */
+  use(bytes: number): void {
+    this.#usedBytes += bytes
+    this.#options.budget.usedBytes += bytes
+  }
+
+  flush(): void {
+    // What this leads to may write here again, which is for the next time.
+    if (this.#flushing || this.#waiting.count === 0) return
+    const rows = this.#waiting
+    const { currentRecord, enter } = this.#options
+    const before = currentRecord()
+    this.#waiting = this.#spare
+    this.#flushing = true
+    let index = 0
+    try {
+      for (; index < rows.count; index++) {
+        const owner = rows.owner(index)
+        const row = rows.row(index)
+        this.use(-owner.sizeOf(row))
+        const record = owner.leave(row)
+        enter(record)
+        this.#flushRow(owner, row, record, rows, index)
+      }
+    } finally {
+      for (index++; index < rows.count; index++) rows.owner(index).leave(rows.row(index))
+      rows.clear()
+      this.#spare = rows
+      this.#flushing = false
+      enter(before)
+    }
+    this.#steps?.ended()
+  }
+
+  /** The store was sealed: what waits now, waits after a rollback to here. */
+  sealed(): void {
+    this.#sealedWaiting = this.#waiting.entries().filter(({ owner }) => owner.below === null)
+    for (const { owner, row } of this.#sealedWaiting) owner.store.touch(row)
+  }
+
+  committed(): void {
+    this.#committedWaiting = this.#sealedWaiting
+    this.#sealedWaiting = noRows
+  }
+
+  /** After the tables. */
+  rolledBack(): void {
+    for (let index = 0; index < this.#waiting.count; index++) this.#waiting.owner(index).leave(this.#waiting.row(index))
+    this.#waiting.clear()
+    this.use(-this.#usedBytes)
+    this.#sealedWaiting = noRows
+    for (const { owner, row } of this.#committedWaiting) owner.waitAgain(row)
+  }
+
+  #flushRow(owner: WriteBackRows, row: number, record: StreamRecord, rows: WaitingRows, index: number): void {
+    const { table, below } = owner
+    const { listener, withOldValues } = this.#onFlush ?? noListener
+    const isDeletion = table.valueLength(row) < 0
+    const belowHas = below !== null && (isDeletion || withOldValues) ? below(table.key(row)) : null
+    // A row that was written and deleted between two flushes never existed for anyone else.
+    if (listener !== null && isDeletion && !(below === null ? rows.hadValue(index) : belowHas !== null)) return
+    this.#steps?.leaves(owner, row)
+    this.#reporter?.putRow(table, row)
+    if (listener === null) return
+    const flushed = (this.#flushed ??= { table, row, oldValue: null, record })
+    flushed.table = table
+    flushed.row = row
+    flushed.oldValue = !withOldValues ? null : below === null ? rows.oldValue(index) : belowHas
+    flushed.record = record
+    listener(flushed)
+  }
+}
+
+const noListener = { listener: null, withOldValues: false }
