@@ -3,7 +3,7 @@
 // node topologies-until-killed.mjs BASE_MS SEED DIRECTORY=PROGRAM…: in each directory runs the random program of that seed over
 // input that is there.
 // A line `loaded` says that it begins. Of several applications each starts at a moment of its own, and a line `running DIRECTORY`
-// says that it has started.
+// says that it has started, and written the first records where it writes.
 import { openEmbeddedBroker, randomInteger, seededRandom, sleep, systemClock } from 'millrace'
 import { StreamsApp } from 'millrace/streams'
 import { join, recordOf, windowedCount } from '../kit/killed-topologies.mjs'
@@ -17,16 +17,23 @@ async function start(broker, topology, applicationId, settings) {
   await new StreamsApp(topology, { applicationId, broker, commitInterval: 10, ...settings }).start()
 }
 
-async function writeOn(broker) {
+/** Resolves when the first records are there. */
+async function startWriting(broker) {
   const producer = await broker.openProducer()
   const names = ['hits', 'left', 'right']
   const ends = await broker.topics.listOffsets(names.map((topic) => ({ topic, partition: 0, at: 'latest' })))
   const next = new Map(ends.map(({ topic, offset }) => [topic, offset]))
-  for (;;) {
+  const writeSome = () => {
     const appends = names.flatMap((name) => Array.from({ length: 10 }, (_, index) => producer.append(recordOf(name, next.get(name) + index, baseMs))))
     for (const name of names) next.set(name, next.get(name) + 10)
-    await Promise.all(appends)
+    return Promise.all(appends)
   }
+  await writeSome()
+  void writeOn(writeSome)
+}
+
+async function writeOn(writeSome) {
+  for (;;) await writeSome()
 }
 
 async function runOne(place) {
@@ -36,7 +43,7 @@ async function runOne(place) {
   if (program === undefined) {
     await start(broker, windowedCount(), 'count', { cacheMaxBytes: 0 })
     await start(broker, join(), 'join', { cacheMaxBytes: 0 })
-    void writeOn(broker)
+    await startWriting(broker)
   } else {
     await start(broker, await randomTopology(Number(program)), 'app', {})
   }
