@@ -1,5 +1,5 @@
 /** For connect.test.ts: a log whose calls fail, workers that freeze, and connectors that number their records and go wrong in every method. */
-import { StreamError, isStreamError, openEmbeddedBroker, randomInteger, seededRandom, sleep } from '../../src/core/index.ts'
+import { StreamError, isStreamError, openEmbeddedBroker, randomInteger, seededRandom, sleep, systemClock } from '../../src/core/index.ts'
 import type { Broker, GroupMember, Producer, Random, Reader } from '../../src/core/index.ts'
 import { ConnectWorker, configSpec, connectorError, openDistributedWorker, option, retriableError } from '../../src/connect/index.ts'
 import type { AnyPlugin, ConnectorContext, SinkPlugin, SinkRecord, SourcePlugin, SourceTask, TransformPlugin } from '../../src/connect/index.ts'
@@ -83,7 +83,7 @@ export class World {
   async pass(ms: number): Promise<void> {
     for (let passed = 0; passed < ms; passed += 50) {
       await this.clock.advance(50)
-      await (this.isCluster ? new Promise((resolve) => { setTimeout(resolve, 0) }) : new Promise((resolve) => { setImmediate(resolve) }))
+      await (this.isCluster ? sleep(systemClock, 0) : new Promise(setImmediate))
     }
   }
 
