@@ -1,6 +1,5 @@
 /** The nouns of the log, as every layer names them. */
-import type { KeysAhead } from './keys-ahead.ts'
-import type { RecordPosition } from './record-position.ts'
+import type { KeysAhead, RecordPosition } from './record-position.ts'
 import type { Serde } from './serde.ts'
 
 export interface TopicPartition {

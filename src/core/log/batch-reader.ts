@@ -1,5 +1,5 @@
-import type { KeysAhead } from '../keys-ahead.ts'
 import { RecordPosition } from '../record-position.ts'
+import type { KeysAhead } from '../record-position.ts'
 import type { Header, RecordReader, RecordView } from '../record.ts'
 import type { Serde } from '../serde.ts'
 import { ensureExhausted, headersAt, readKeyAs, readRecord, readValueAs } from './lazy-record.ts'

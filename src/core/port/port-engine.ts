@@ -2,9 +2,8 @@ import type { MessagePort, Transferable } from 'node:worker_threads'
 import type { AppendRequest, EngineApi, FetchRequest } from '../engine/engine-api.ts'
 import { StreamError } from '../errors.ts'
 import { partitionKey } from '../record.ts'
-import { decodeError, decodePartition } from './port-messages.ts'
+import { SpareMemory, decodeError, decodePartition } from './port-messages.ts'
 import type { ClientMessage, Method, PortPartition, ServerMessage } from './port-messages.ts'
-import { SpareMemory } from './spare-memory.ts'
 
 interface PendingCall {
   readonly resolve: (value: never) => void

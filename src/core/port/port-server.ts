@@ -3,9 +3,8 @@ import type { Broker } from '../broker.ts'
 import { engineOf } from '../engine/broker-client.ts'
 import type { AppendRequest, EngineApi, FetchedPartition, JoinAnswer, JoinRequest } from '../engine/engine-api.ts'
 import type { ProducerIdentity } from '../engine/transaction-state.ts'
-import { encodeError, encodePartition } from './port-messages.ts'
+import { blockOf, encodeError, encodePartition } from './port-messages.ts'
 import type { ClientMessage, Method, ServerMessage } from './port-messages.ts'
-import { blockOf } from './spare-memory.ts'
 
 /** The methods whose last argument is a signal, which stays here: the message says when to call off. */
 const cancellable: ReadonlySet<Method> = new Set(['fetch', 'joinGroup', 'watchMember', 'fetchOffsets'])

@@ -369,4 +369,4 @@ function wipe({ rows, times }: Segment): void {
 }
 
 /** Value of the rows in the order of time. */
-export const nothing = new Uint8Array(0)
+export const nothing: Uint8Array = new Uint8Array(0)
