@@ -276,14 +276,18 @@ export class Reconciler {
   }
 
   #tell(key: string, status: Pick<StoredStatus, 'state' | 'trace' | 'version'>, put: (status: StoredStatus) => Promise<void>): void {
-    const { cluster, log } = this.#options
+    const { cluster, clock, log } = this.#options
     const full: StoredStatus = { ...status, workerId: cluster.workerId, generation: cluster.generation }
     const text = JSON.stringify(full)
     if (this.#published.get(key) === text) return
     this.#published.set(key, text)
     put(full).catch((error: unknown) => {
-      this.#published.delete(key)
       log.warn(`the status of ${key.replace('\n', '-')} could not be kept: ${describeError(error)}`)
+      if (this.#published.get(key) !== text) return
+      this.#published.delete(key)
+      const [name, task] = key.split('\n') as [string, string?]
+      // Nothing else would tell it while the state stays as it is.
+      clock.setTimer(tellAgainMs, () => { if (!this.#isStopped) this.publish(name, task === undefined ? null : Number(task)) })
     })
   }
 
@@ -305,6 +309,9 @@ export class Reconciler {
     return done
   }
 }
+
+/** After a status could not be kept. */
+const tellAgainMs = 1_000
 
 function sameTasks(a: readonly RawConfig[], b: readonly RawConfig[]): boolean {
   const text = (configs: readonly RawConfig[]) => JSON.stringify(configs.map((config) => Object.entries(config).toSorted(([x], [y]) => (x < y ? -1 : 1))))

@@ -207,22 +207,25 @@ describe('requests for one connector at once', () => {
   }, 60_000)
 })
 
+/** A log that takes no record with one of the keys that `refuses` answers true for. */
+function refusing(broker: Broker, refuses: (key: string) => boolean): Broker {
+  return withMethods(broker, {
+    openProducer: async (options) => {
+      const producer = await broker.openProducer(options)
+      return withMethods(producer, {
+        append: async (record) => {
+          if (refuses(Buffer.from(record.key ?? []).toString())) throw new StreamError('BACKEND_UNAVAILABLE', 'the log does not answer', { retriable: true })
+          return producer.append(record)
+        },
+      })
+    },
+  })
+}
+
 describe('a stop of which a part cannot be written', () => {
   it('leaves the connector with its tasks', async () => {
-    const broker = await openBroker()
     let isAway = false
-    const failing = withMethods(broker, {
-      openProducer: async (options) => {
-        const producer = await broker.openProducer(options)
-        return withMethods(producer, {
-          append: async (record) => {
-            if (isAway && Buffer.from(record.key ?? []).toString() === 'target-state-a') throw new StreamError('BACKEND_UNAVAILABLE', 'the log does not answer', { retriable: true })
-            return producer.append(record)
-          },
-        })
-      },
-    })
-    const { herder } = await openWorker(failing, new Map())
+    const { herder } = await openWorker(refusing(await openBroker(), (key) => isAway && key === 'target-state-a'), new Map())
     await until(() => herder.create({ name: 'a', config: { 'connector.class': 'Slow' } }).then(() => true, () => false), 'it is made')
     const runs = async () => (await herder.status('a').catch(() => undefined))?.tasks[0]?.state === 'RUNNING'
     await until(runs, 'its task runs')
@@ -231,5 +234,22 @@ describe('a stop of which a part cannot be written', () => {
     isAway = false
     expect(herder.tasks('a')).toHaveLength(1)
     expect(await runs()).toBe(true)
+  })
+})
+
+describe('a status that cannot be written', () => {
+  it('is told again, though nothing changes', async () => {
+    let isAway = false
+    let refused = 0
+    const { herder } = await openWorker(refusing(await openBroker(), (key) => isAway && key === 'status-task-a-0' && ++refused > 0), new Map())
+    await until(() => herder.create({ name: 'a', config: { 'connector.class': 'Slow' } }).then(() => true, () => false), 'it is made')
+    const shows = async (state: string) => (await herder.status('a').catch(() => undefined))?.tasks[0]?.state === state
+    await until(() => shows('RUNNING'), 'its task runs')
+    isAway = true
+    await herder.setTarget('a', 'PAUSED')
+    await until(() => refused > 0, 'its pause is told')
+    await sleep(systemClock, 300)
+    isAway = false
+    await until(() => shows('PAUSED'), 'its pause is shown')
   })
 })
