@@ -1,4 +1,4 @@
-import { sleep } from '../../core/index.ts'
+import { settledWithin } from '../../core/index.ts'
 import type { Clock } from '../../core/index.ts'
 import type { Log } from '../connector.ts'
 import { describeError } from '../errors.ts'
@@ -14,11 +14,5 @@ export async function quietly(what: string, step: () => unknown, log: Log): Prom
 
 /** As `quietly`, for a step of a plugin's, which may hang: then it is left behind, and what comes after it is done all the same. */
 export async function quietlyInTime(what: string, step: () => unknown, { log, clock, graceMs }: { readonly log: Log; readonly clock: Clock; readonly graceMs: number }): Promise<void> {
-  const ended = new AbortController()
-  const isLate = sleep(clock, graceMs, ended.signal).then(() => !ended.signal.aborted)
-  const done = quietly(what, step, log).then(() => {
-    ended.abort()
-    return false
-  })
-  if (await Promise.race([done, isLate])) log.warn(`${what}: it has not ended after ${graceMs} ms and is left behind`)
+  if (!(await settledWithin(quietly(what, step, log), clock, graceMs))) log.warn(`${what}: it has not ended after ${graceMs} ms and is left behind`)
 }

@@ -1,6 +1,6 @@
 /** Offsets of connectors as people see and change them (KIP-875): of sources in the offsets topic, of sinks in their consumer group. */
 import type { Broker, Clock, CommittedOffset } from '../../../core/index.ts'
-import { isStreamError, sleep } from '../../../core/index.ts'
+import { isStreamError, settledWithin } from '../../../core/index.ts'
 import type { SourceOffset, SourcePartition } from '../../connect-record.ts'
 import type { SinkConnector, SourceConnector } from '../../connector.ts'
 import { describeError } from '../../errors.ts'
@@ -83,17 +83,13 @@ export class ConnectorOffsets {
 
   /** A connector that refuses says why. One that does not answer must not lock itself for ever: what else is asked of it waits meanwhile. */
   async #asked(step: () => boolean | Promise<boolean>): Promise<boolean> {
-    const answered = new AbortController()
-    const late = sleep(this.#options.clock, alterTimeoutMs, answered.signal).then(() => 'late' as const)
+    const answer = (async () => step())()
+    if (!(await settledWithin(answer, this.#options.clock, alterTimeoutMs))) throw failed(`The connector did not say within ${alterTimeoutMs / 1000} s whether its offsets may be changed; they were not`)
     try {
-      const answer = await Promise.race([step(), late])
-      if (answer !== 'late') return answer
+      return await answer
     } catch (error) {
       throw badRequest(describeError(error), error)
-    } finally {
-      answered.abort()
     }
-    throw failed(`The connector did not say within ${alterTimeoutMs / 1000} s whether its offsets may be changed; they were not`)
   }
 
   async #listSink({ named }: CheckedConfig): Promise<readonly OffsetEntry[]> {
