@@ -66,15 +66,20 @@ async function runApp(file: string, options: RunCommandOptions, terminal: Termin
   const topology = await loadTopology(file)
   await withNewBroker(options, async (broker, place) => {
     const app = new StreamsApp(topology, { applicationId, broker, ...settingsOf(options), topologyModule: resolve(file), ...threadWorker() })
+    const stop = stopped(terminal)
+    // Also while it starts, which may take as long as a cluster takes to answer. A failure ends the run below, where it is told.
+    stop.then(() => app.close()).catch(() => {})
     await app.start()
+    if (app.state === 'NOT_RUNNING') return
     terminal.tell(`running ${applicationId} on ${place}; Ctrl-C stops it`)
     if (app.stateWasDiscarded) terminal.tell(`${options.stateDirectory} was not closed before the machine started anew, so what it had is not relied on: all stores are filled from their changelogs`)
     app.onStateChange((state) => tellState(app, state, terminal))
     // A failure ends the run below, where it is told.
     app.caughtUp().then(() => terminal.tell(caughtUp(app.metrics())), () => {})
-    const server = await serving(app, options, terminal)
+    let server: AppServer | null = null
     try {
-      await Promise.race([app.finished(), stopped(terminal)])
+      server = await serving(app, options, terminal)
+      await Promise.race([app.finished(), stop])
     } finally {
       await server?.close()
       await app.close()

@@ -19,11 +19,10 @@ export async function runTopology(topology: unknown, options: RunOptions): Promi
   const app = new StreamsApp(topology, config)
   if (onStateChange !== undefined) app.onStateChange(onStateChange)
   if (signal?.aborted) return
-  await app.start()
   const stop = () => void app.close().catch(() => {})
   signal?.addEventListener('abort', stop, { once: true })
-  if (signal?.aborted) stop()
   try {
+    await app.start()
     await app.finished()
   } finally {
     signal?.removeEventListener('abort', stop)

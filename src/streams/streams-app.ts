@@ -64,6 +64,7 @@ export class StreamsApp {
   #isPaused = false
   #threads: AppThreads | null = null
   #stateFiles: UnsyncedDirectory | null = null
+  #started: Promise<void> | null = null
   #finished: Promise<void> | null = null
   #failure: StreamError | null = null
   /** Why this instance asked that the whole application ends. */
@@ -110,14 +111,20 @@ export class StreamsApp {
 
   /**
    * Creates internal topics, joins the group, and begins to process; resolves once the first tasks are assigned (stores may
-   * still be restoring). @throws UNKNOWN_TOPIC_OR_PARTITION with the command that creates what is missing, TOPOLOGY_INVALID
+   * still be restoring), or when `close` was called meanwhile and the application has ended. @throws UNKNOWN_TOPIC_OR_PARTITION with the command that creates what is missing, TOPOLOGY_INVALID
    */
   async start(): Promise<void> {
     if (this.#state !== 'CREATED') throw new StreamError('INVALID_ARGUMENT', `this application is ${this.#state}; an application starts once, make a new one`)
     this.#setState('REBALANCING')
+    this.#started = this.#startThreads()
+    await this.#started
+  }
+
+  async #startThreads(): Promise<void> {
     try {
       await this.#setUp()
-      await this.#threads!.start(this.#config.threads)
+      if (this.#isClosing) this.#threads!.stop()
+      else await this.#threads!.start(this.#config.threads)
     } catch (error) {
       await this.#stateFiles?.close()
       this.#fail(error)
@@ -125,6 +132,11 @@ export class StreamsApp {
     }
     this.#finished = this.#untilFinished(this.#threads!)
     this.#finished.catch(() => {})
+    if (this.#isClosing) await this.#finished
+  }
+
+  get #isClosing(): boolean {
+    return this.#state === 'PENDING_SHUTDOWN'
   }
 
   async #setUp(): Promise<void> {
@@ -175,12 +187,14 @@ export class StreamsApp {
     await this.#finished
   }
 
-  /** Processes what it is at, commits, leaves the group. Safe to call twice. @throws the failure, if one ended the application */
+  /** Processes what it is at, commits, leaves the group. Safe to call twice, and while it starts. @throws the failure, if one ended the application */
   async close(): Promise<void> {
     if (this.#state === 'CREATED') this.#setState('NOT_RUNNING')
-    if (this.#finished === null) return
-    if (this.#failure === null) this.#setState('PENDING_SHUTDOWN')
-    this.#threads!.stop()
+    if (this.#started === null) return
+    if (this.#state === 'REBALANCING' || this.#state === 'RUNNING') this.#setState('PENDING_SHUTDOWN')
+    this.#threads?.stop()
+    // What prevented a start, `start` says.
+    await this.#started.catch(() => {})
     await this.#finished
   }
 

@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -61,6 +64,21 @@ describe('millrace run', () => {
     terminal.controller.abort('SIGINT')
     expect(await ended).toBe(0)
     await expect(fetch(url!)).rejects.toThrow()
+  })
+
+  it('leaves its group in good order where the port is taken, and where it is stopped while it starts', async () => {
+    const holder = createServer().listen(0, '127.0.0.1')
+    await once(holder, 'listening')
+    const { port } = holder.address() as AddressInfo
+    const refused = new StoppableTerminal()
+    expect(await run(refused, '--http-port', String(port))).toBe(1)
+    expect(refused.errors).toMatch(/EADDRINUSE/)
+    expect(refused.errors).not.toMatch(/closed/)
+    holder.close()
+    const stopped = new StoppableTerminal()
+    stopped.controller.abort('SIGTERM')
+    expect(await run(stopped)).toBe(0)
+    expect(stopped.errors).toBe('stopping: SIGTERM\n')
   })
 
   it('says how many records were left out', async () => {

@@ -26,6 +26,18 @@ describe('runTopology', () => {
     await broker.close()
   })
 
+  it('ends when the signal fires while it starts', async () => {
+    const broker = await openMemoryBroker()
+    await createTopics(broker, { in: 1, out: 1 })
+    const stop = new AbortController()
+    const states: string[] = []
+    const ran = runTopology(copy(() => {}), { applicationId: 'app', broker, signal: stop.signal, onStateChange: (state) => states.push(state) })
+    stop.abort()
+    await ran
+    expect(states).toEqual(['REBALANCING', 'PENDING_SHUTDOWN', 'NOT_RUNNING'])
+    await broker.close()
+  })
+
   it('rejects with the failure that ended the run', async () => {
     const broker = await openMemoryBroker()
     await createTopics(broker, { in: 1, out: 1 })

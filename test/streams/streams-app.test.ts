@@ -53,6 +53,22 @@ async function runToEnd(topology: Topology, options: Partial<StreamsConfig> = {}
 }
 
 describe('an application', () => {
+  it('that is closed while it starts ends, whatever it is at', async () => {
+    await createTopics(broker, { words: 3, counts: 2 })
+    for (let turns = 0; turns < 60; turns += 3) {
+      const app = appOf(countWords(), { applicationId: `app-${turns}` })
+      const started = app.start()
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+      await app.close()
+      expect(app.state, `closed after ${turns} turns`).toBe('NOT_RUNNING')
+      await started
+      await app.finished()
+      await app.close()
+      expect(app.state).toBe('NOT_RUNNING')
+      expect((await broker.groups.describe(`app-${turns}`)).members).toEqual([])
+    }
+  })
+
   it('has caught up before a commit is due: what is processed is committed when nothing is left', async () => {
     await createTopics(broker, { words: 3, counts: 2 })
     await write(broker, 'words', ['a', 'b', 'a', 'c', 'a', 'b'].map((value) => ({ key: 'line', value })))
