@@ -81,6 +81,18 @@ describe('an application', () => {
     expect(latest(await readAll(broker, 'counts'))).toEqual({ a: '4', b: '2', c: '1' })
   })
 
+  it('is not idle while there is more in a topic that it did not ask for, because enough of it waited', async () => {
+    let passedMs = 0
+    const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + passedMs }
+    await createTopics(broker, { words: 1, loud: 1 })
+    await write(broker, 'words', Array.from({ length: 1_000 }, () => ({ value: 'a'.repeat(4_000) })))
+    // A slice of processing ends long before what was read.
+    const app = appOf(shout((word) => (passedMs++, word)), { commitInterval: '1h', maxBufferedRecords: 1, clock })
+    await app.start()
+    await app.caughtUp()
+    expect(app.metrics()).toMatchObject({ inputRecords: 1_000, commits: 1 })
+  })
+
   it('counts through a repartition topic into a table of counts', async () => {
     await createTopics(broker, { words: 3, counts: 2 })
     await write(broker, 'words', ['a', 'b', 'a', 'c', 'a', 'b'].map((value) => ({ key: 'line', value })))

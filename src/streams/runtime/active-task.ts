@@ -37,6 +37,8 @@ export class ActiveTask {
   readonly #maxIdleMs: number
   #processedRecords = 0
   #enforcedRecords = 0
+  /** No input is left out of reading: what a read does not bring is not there. */
+  readsAll = true
   /** Inputs are empty, and were waited for long enough. */
   #isEnforced = false
 
@@ -137,7 +139,9 @@ export class ActiveTask {
   /** Inputs with so many waiting records that reading them pauses, and the others. */
   inputsToRead(maxBufferedRecords: number): { readonly paused: readonly TopicPartition[]; readonly open: readonly TopicPartition[] } {
     const isFull = (input: Input) => this.#buffered(input) >= maxBufferedRecords
-    return { paused: this.#inputList.filter(isFull), open: this.#inputList.filter((input) => !isFull(input)) }
+    const paused = this.#inputList.filter(isFull)
+    this.readsAll = paused.length === 0
+    return { paused, open: this.#inputList.filter((input) => !isFull(input)) }
   }
 
   /** What to tell the group at a commit of something by which no input moved: an offset that it knows. Otherwise nothing. */

@@ -309,10 +309,10 @@ export class StreamThread {
 
   // -------------------------------------------------------------------------------------------- commit and rollback
 
-  /** After this read there was nothing to process, and there is nothing. */
+  /** This read was about every input, there was nothing to process, and there is nothing. */
   #isIdle({ partitions }: ReadResult): boolean {
     const nowMs = this.#options.config.clock.now()
-    return partitions.length === 0 && !this.#isBusy && this.#working().every((active) => active.readyInMs(nowMs) !== 0)
+    return partitions.length === 0 && !this.#isBusy && this.#working().every((active) => active.readsAll && active.readyInMs(nowMs) !== 0)
   }
 
   /**
