@@ -275,7 +275,12 @@ export class KafkaCluster {
 
   /** The partition counts stay; leaders are asked for before the next use. */
   forgetLeaders(): void {
-    for (const [name, { topic }] of this.#topics) this.#topics.set(name, { topic, freshUntil: -Infinity })
+    for (const name of this.#topics.keys()) this.forgetLeadersOf(name)
+  }
+
+  forgetLeadersOf(name: string): void {
+    const cached = this.#topics.get(name)
+    if (cached !== undefined) this.#topics.set(name, { ...cached, freshUntil: -Infinity })
   }
 
   async #refresh(topics: readonly string[]): Promise<void> {

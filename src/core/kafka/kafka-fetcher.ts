@@ -296,11 +296,12 @@ export class KafkaFetcher {
     const { topic, partition, offset } = assigned
     const error = kafkaError(errorCode, `reading ${topic}-${partition} from offset ${offset}`, null, { topic, partition, offset })
     if (error.code === 'OFFSET_OUT_OF_RANGE') {
-      assigned.offset = await this.#outOfRange({ topic, partition, offset }, isolation, error)
+      const reset = await this.#outOfRange({ topic, partition, offset }, isolation, error)
+      if (this.#isStillWanted(assigned, offset)) assigned.offset = reset
       return
     }
     if (remedyFor(errorCode) === 'fail') throw error
-    if (remedyFor(errorCode) === 'refresh-metadata') this.#cluster.forgetTopic(topic)
+    if (remedyFor(errorCode) === 'refresh-metadata') this.#cluster.forgetLeadersOf(topic)
     this.#backOff(assigned)
   }
 

@@ -13,6 +13,7 @@ import { KafkaSender } from './kafka-sender.ts'
 import { KafkaTransaction } from './kafka-transaction.ts'
 import { ProducerIdentity } from './producer-identity.ts'
 import { initProducerId } from './wire/index.ts'
+import type { TopicMetadata } from './wire/index.ts'
 
 interface OpenBatch {
   readonly target: TopicPartition
@@ -107,11 +108,11 @@ class KafkaProducer implements Producer {
     this.#ensureWritable()
     validateRecord(record)
     const sizeBytes = sizeOf(record)
-    const turn = this.#admit(record.topic, sizeBytes)
-    if (turn !== null) await turn
+    const admitted = this.#admit(record.topic, sizeBytes)
+    const topicMetadata = admitted instanceof Promise ? await admitted : admitted
     try {
       const timestamp = record.timestamp ?? this.#parts.cluster.clock.now()
-      const batch = this.#addToOpenBatch({ topic: record.topic, partition: this.#partitionOf(record) }, record, timestamp)
+      const batch = this.#addToOpenBatch({ topic: record.topic, partition: this.#partitionOf(record, topicMetadata.partitions.length) }, record, timestamp)
       const index = batch.builder.recordCount - 1
       const { topic, partition, baseOffset, logAppendTime } = await batch.metadata
       return { topic, partition, offset: baseOffset < 0 ? -1 : baseOffset + index, timestamp: logAppendTime < 0 ? timestamp : logAppendTime }
@@ -128,8 +129,8 @@ class KafkaProducer implements Producer {
     this.#ensureWritable()
     validateTarget(target)
     const sizeBytes = batch.bytes.length
-    const turn = this.#admit(target.topic, sizeBytes)
-    if (turn !== null) await turn
+    const admitted = this.#admit(target.topic, sizeBytes)
+    if (admitted instanceof Promise) await admitted
     try {
       this.#sendOpenBatch(partitionKey(target.topic, target.partition))
       return await new Promise<BatchMetadata>((resolve, reject) => this.#enqueue(target, batch, settler(resolve, reject)))
@@ -139,15 +140,17 @@ class KafkaProducer implements Producer {
   }
 
   /**
-   * Null when the append may go on at once: the topic is known and the buffer has room. Otherwise what it waits for; whoever
-   * comes meanwhile queues behind, so that order is kept.
+   * The topic, at once when it is known and the buffer has room; otherwise the append waits, and whoever comes meanwhile queues
+   * behind, so that order is kept. The cluster may forget the topic while it waits, so it goes on with what it was told here.
    */
-  #admit(topic: string, sizeBytes: number): Promise<void> | null {
+  #admit(topic: string, sizeBytes: number): TopicMetadata | Promise<TopicMetadata> {
     const { cluster } = this.#parts
-    if (this.#gate === null && cluster.cachedTopic(topic) !== undefined && this.#budget.tryAcquire(sizeBytes)) return null
+    const known = cluster.cachedTopic(topic)
+    if (this.#gate === null && known !== undefined && this.#budget.tryAcquire(sizeBytes)) return known
     const turn = (this.#gate ?? Promise.resolve()).then(async () => {
-      if (cluster.cachedTopic(topic) === undefined) await cluster.topic(topic)
+      const found = cluster.cachedTopic(topic) ?? await cluster.topic(topic)
       await this.#budget.acquire(sizeBytes)
+      return found
     })
     const gate = turn.then(() => undefined, () => undefined).then(() => {
       if (this.#gate === gate) this.#gate = null
@@ -171,9 +174,8 @@ class KafkaProducer implements Producer {
     return appended
   }
 
-  #partitionOf(record: ProducerRecord): number {
+  #partitionOf(record: ProducerRecord, partitionCount: number): number {
     if (record.partition !== undefined) return record.partition
-    const partitionCount = this.#parts.cluster.cachedTopic(record.topic)?.partitions.length ?? 1
     if (record.key !== undefined && record.key !== null) return partitionForKey(record.key, partitionCount)
     return this.#partitioner.partition(record.topic, partitionCount)
   }

@@ -46,6 +46,8 @@ interface QueuedBatch extends OutgoingBatch {
   readonly expiresAt: number
   /** A request with it was sent whose answer never came, or said so. */
   mayBeStored: boolean
+  /** The producer id that it was sealed with. */
+  sealedBy: number
 }
 
 interface PartitionQueue {
@@ -98,7 +100,7 @@ export class KafkaSender {
     const key = partitionKey(batch.target.topic, batch.target.partition)
     let queue = this.#queues.get(key)
     if (queue === undefined) this.#queues.set(key, (queue = { target: batch.target, batches: [], isBusy: false, isInFlight: false, failures: 0 }))
-    queue.batches.push({ ...batch, expiresAt: this.#options.cluster.clock.monotonic() + this.#options.deliveryTimeoutMs, mayBeStored: false })
+    queue.batches.push({ ...batch, expiresAt: this.#options.cluster.clock.monotonic() + this.#options.deliveryTimeoutMs, mayBeStored: false, sealedBy: -1 })
     this.#schedulePump()
   }
 
@@ -107,10 +109,17 @@ export class KafkaSender {
     return this.#queues.get(partitionKey(target.topic, target.partition))?.batches.length ?? 0
   }
 
-  /** Batches that are not in flight get the error now, those in flight when their request ends without success. */
+  /**
+   * Batches of the transaction that are not in flight get the error now, those in flight when their request ends without success.
+   * One that was sent before, and would have been again, may be in the log under the sequence number that the next one would get.
+   */
   dropWaiting(error: StreamError): void {
     this.#isStopped = true
-    for (const queue of this.#queues.values()) this.#failFrom(queue, queue.isInFlight ? 1 : 0, error)
+    for (const queue of this.#queues.values()) {
+      const from = queue.isInFlight ? 1 : 0
+      if (queue.batches.some(({ mayBeStored }, index) => mayBeStored && index >= from)) this.#options.transaction?.outcomeIsUnknown()
+      this.#failFrom(queue, from, error)
+    }
   }
 
   /** Takes batches again after `dropWaiting`. */
@@ -157,12 +166,24 @@ export class KafkaSender {
       bytes += queue.batches[0]!.bytes.length
       return bytes <= maxRequestBytes || queue === queues[0]
     })
-    for (const queue of fitting) queue.isBusy = queue.isInFlight = true
+    for (const queue of fitting) {
+      queue.isBusy = queue.isInFlight = true
+      this.#moveBehindTheOthers(queue)
+    }
+    // What did not fit has a request of its own, as long as the node is not busy enough.
+    if (fitting.length < queues.length) this.#schedulePump()
     this.#requestsPerNode.set(leader, (this.#requestsPerNode.get(leader) ?? 0) + 1)
     void this.#send(leader, fitting).finally(() => {
       this.#requestsPerNode.set(leader, this.#requestsPerNode.get(leader)! - 1)
       this.#schedulePump()
     })
+  }
+
+  /** So that each has its turn, however much the others have to send. */
+  #moveBehindTheOthers(queue: PartitionQueue): void {
+    const key = partitionKey(queue.target.topic, queue.target.partition)
+    this.#queues.delete(key)
+    this.#queues.set(key, queue)
   }
 
   async #findLeader(queue: PartitionQueue): Promise<void> {
@@ -181,12 +202,12 @@ export class KafkaSender {
   // -------------------------------------------------------------------------------------------------- sending
 
   async #send(leader: number, queues: readonly PartitionQueue[]): Promise<void> {
-    const { cluster, lane, identity, transaction, acks } = this.#options
+    const { cluster, lane, transaction, acks } = this.#options
     const batches = queues.map((queue) => queue.batches[0]!)
     let isSent = false
     try {
       await transaction?.ensureAdded(batches.map(({ target }) => target))
-      for (const { target, bytes } of batches) identity.seal(target, bytes, transaction !== null)
+      for (const batch of batches) this.#seal(batch)
       const topics = byTopic(batches.map(({ target, bytes }) => ({ topic: target.topic, index: target.partition, records: bytes })))
         .map(([name, partitions]) => ({ name, partitions }))
       isSent = true
@@ -202,6 +223,14 @@ export class KafkaSender {
     }
   }
 
+  /** What may be in the log already keeps the id and the number that it is known by there, also when the producer has a new id. */
+  #seal(batch: QueuedBatch): void {
+    if (batch.mayBeStored) return
+    const { identity, transaction } = this.#options
+    identity.seal(batch.target, batch.bytes, transaction !== null)
+    batch.sealedBy = identity.producerId
+  }
+
   #answered(queue: PartitionQueue, answer: PartitionAnswer | undefined): void {
     const batch = queue.batches[0]!
     const where = `appending to ${batch.target.topic}-${batch.target.partition}`
@@ -211,7 +240,8 @@ export class KafkaSender {
       const explanation = answer.recordErrors.map(({ batchIndex, message }) => `record ${batchIndex} of the batch: ${message ?? 'no reason given'}`).join('; ')
       return this.#retryOrFail(queue, kafkaError(answer.errorCode, where, explanation || answer.errorMessage))
     }
-    this.#options.identity.acknowledged(batch.target, batch.recordCount)
+    const { identity } = this.#options
+    if (batch.sealedBy === identity.producerId) identity.acknowledged(batch.target, batch.recordCount)
     queue.batches.shift()
     queue.failures = 0
     queue.isBusy = queue.isInFlight = false
@@ -224,7 +254,7 @@ export class KafkaSender {
     const { cluster } = this.#options
     const batch = queue.batches[0]
     const remedy = remedyForFailure(failure)
-    if (remedy === 'refresh-metadata') cluster.forgetTopic(queue.target.topic)
+    if (remedy === 'refresh-metadata') cluster.forgetLeadersOf(queue.target.topic)
     const isOver = batch === undefined || remedy === 'fail' || this.#isStopped || this.#fatal !== null || cluster.clock.monotonic() >= batch.expiresAt
       || (failure.code === 'UNKNOWN_TOPIC_OR_PARTITION' && queue.failures >= unknownTopicPatience)
     if (isOver) return this.#fail(queue, failure)
