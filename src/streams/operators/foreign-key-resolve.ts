@@ -1,6 +1,7 @@
 import type { SubscriptionAnswer } from '../foreign-key-serde.ts'
 import { murmur3 } from '../murmur3.ts'
 import { equalBytes } from '../state/bytes.ts'
+import { ScratchBytes } from '../state/scratch-bytes.ts'
 import type { NodeOf } from '../topology/node.ts'
 import { operate } from './operate.ts'
 import type { NodeOperator } from './operate.ts'
@@ -13,12 +14,13 @@ import { rowReader } from './table-rows.ts'
  */
 export function foreignKeyResolve(node: NodeOf<'foreignKeyResolve'>, context: OperatorContext): NodeOperator {
   const { leftValueSerde, joiner } = node
+  const scratch = new ScratchBytes()
   return operate(node, context, (output) => {
     const rows = rowReader(node, node.rows, context)
     return (record) => {
       const { hash, rightValue } = record.value as SubscriptionAnswer
       const row = rows.get(record.key, record)
-      const current = row === null ? null : murmur3(leftValueSerde.serialize(row.value))
+      const current = row === null ? null : murmur3(scratch.of(leftValueSerde, row.value))
       if (!isSameHash(hash, current)) {
         context.dropped(node, 'answer to an earlier row')
         return

@@ -1,6 +1,7 @@
 import type { SubscriptionInstruction } from '../foreign-key-serde.ts'
 import { murmur3 } from '../murmur3.ts'
 import { equalBytes } from '../state/bytes.ts'
+import { ScratchBytes } from '../state/scratch-bytes.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { NodeOf } from '../topology/node.ts'
 import { asChange } from './change-record.ts'
@@ -20,7 +21,8 @@ interface Step {
 export function foreignKeySubscribe(node: NodeOf<'foreignKeySubscribe'>, context: OperatorContext): NodeOperator {
   const { extractor, leftValueSerde, foreignKeySerde } = node
   const steps = node.join === 'left' ? leftSteps : innerSteps
-  const sameKey = (a: unknown, b: unknown) => a !== null && b !== null && equalBytes(foreignKeySerde.serialize(a), foreignKeySerde.serialize(b))
+  const [scratch, otherScratch] = [new ScratchBytes(), new ScratchBytes()]
+  const sameKey = (a: unknown, b: unknown) => a !== null && b !== null && (a === b || equalBytes(scratch.of(foreignKeySerde, a), otherScratch.of(foreignKeySerde, b)))
   return operate(node, context, (output) => (record) => {
     const { newValue, oldValue, isLatest } = asChange(record).value
     if (!isLatest) {
@@ -31,7 +33,7 @@ export function foreignKeySubscribe(node: NodeOf<'foreignKeySubscribe'>, context
     const [before, after] = [keyOf(oldValue), keyOf(newValue)]
     if (node.join === 'inner' && newValue !== null && after === null) context.dropped(node, 'null foreign key')
     if (oldValue === null && newValue === null) return
-    const hash = newValue === null ? null : murmur3(leftValueSerde.serialize(newValue))
+    const hash = newValue === null ? null : murmur3(scratch.of(leftValueSerde, newValue))
     for (const { foreignKey, instruction } of steps(before, after, sameKey(before, after))) {
       output.next(record.with(foreignKey, { hash, instruction, primaryKey: record.key, primaryPartition: partitionOf(record) }))
     }
