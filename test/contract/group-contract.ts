@@ -57,6 +57,7 @@ export function groupContract(promises: Promises): void {
     await first.stop()
     expect(await first.member.committed([{ topic, partition: 0 }])).toEqual([])
     await first.member.commit([{ topic, partition: 0, offset: 2, metadata: 'half' }])
+    await first.member.commit([])
     expect(await first.member.committed([{ topic, partition: 0 }])).toEqual([{ topic, partition: 0, offset: 2, metadata: 'half' }])
     await first.member.leave()
     const second = await PollingMember.join(broker, { groupId, topics: [topic], offsetReset: 'earliest' })

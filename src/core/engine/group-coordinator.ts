@@ -34,6 +34,7 @@ export class GroupCoordinator {
   readonly #topic: InternalTopic
   readonly #offsets: OffsetStore
   readonly #groups = new Map<string, Group>()
+  #isClosed = false
 
   constructor(options: GroupCoordinatorOptions) {
     this.#clock = options.clock
@@ -73,6 +74,7 @@ export class GroupCoordinator {
   }
 
   close(): void {
+    this.#isClosed = true
     for (const group of this.#groups.values()) group.close()
   }
 
@@ -83,6 +85,8 @@ export class GroupCoordinator {
     validateGroupId(request.groupId)
     validateSessionTimeout(request.sessionTimeoutMs)
     await this.#topic.ensure()
+    // Its deadline would keep the process alive, and nobody would answer it.
+    if (this.#isClosed) throw new StreamError('CLOSED', 'the broker is closed')
     const group = this.#groupToJoin(request)
     if (request.requireKnownMemberId && request.memberId === '' && request.groupInstanceId === null) throw this.#invite(group, request)
     const entered = this.#enter(group, request)

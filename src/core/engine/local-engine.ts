@@ -128,6 +128,7 @@ export class LocalEngine implements EngineApi {
     await Promise.all([this.#housekeeping.close(), this.#cleaning.close()])
     this.groups.close()
     await this.transactions.close().catch(() => undefined)
+    await this.topics.close()
     await this.log.close()
   }
 

@@ -64,6 +64,7 @@ export class OffsetStore {
    * @throws UNKNOWN_TOPIC_OR_PARTITION, and nothing is written: a topic of that name that is made later would be read from there
    */
   async commit(groupId: string, offsets: readonly CommittedOffset[], time: { readonly now: number; readonly retentionTimeMs: number }): Promise<void> {
+    if (offsets.length === 0) return
     this.#checkTopics(offsets)
     const stored = offsets.map((offset) => this.#toStored(offset, time.now, time.retentionTimeMs))
     const { baseOffset, acknowledge } = this.#topic.append(groupId, stored.map((offset) => record(groupId, offset)))

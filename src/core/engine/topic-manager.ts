@@ -24,6 +24,7 @@ export class TopicManager {
   readonly #engine: LogEngine
   readonly #clampReplicas: boolean
   #lastChange: Promise<unknown> = Promise.resolve()
+  #isClosed = false
 
   /** With `clampReplicas` a topic of more than one replica is made with one, instead of being refused. */
   constructor(engine: LogEngine, options: { readonly clampReplicas: boolean }) {
@@ -175,8 +176,17 @@ export class TopicManager {
     }
   }
 
-  #inOrder<T>(run: () => Promise<T>): Promise<T> {
-    const result = this.#lastChange.then(run)
+  /** Nothing is changed any more once this resolves: what has begun ends first, what waits for its turn is refused. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#lastChange
+  }
+
+  #inOrder<T>(change: () => Promise<T>): Promise<T> {
+    const result = this.#lastChange.then(() => {
+      if (this.#isClosed) throw new StreamError('CLOSED', 'the broker is closed')
+      return change()
+    })
     this.#lastChange = result.catch(() => undefined)
     return result
   }
