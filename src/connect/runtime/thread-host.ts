@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import { errorFromPlain, isStreamError, shareBroker } from '../../core/index.ts'
+import { errorFromPlain, isStreamError, settledWithin, shareBroker } from '../../core/index.ts'
 import type { SharedBroker, Timer } from '../../core/index.ts'
 import { connectorError } from '../errors.ts'
 import { hostInProcess } from './in-process-host.ts'
@@ -42,18 +42,34 @@ function hostInThread(options: HostedTaskOptions, { workerUrl, maxMemoryMiB, sta
   let gauges: readonly GaugeReading[] = []
   thread.on('message', (message: FromThread) => { if (message.kind === 'alive') gauges = message.gauges })
   const watch = watchStalls(thread, options, stallTimeoutMs)
+  let ending: Promise<void> | undefined
+  const end = () => (ending ??= endThread(thread, options))
+  let leave: (reason: Error) => void
+  const left = new Promise<never>((_resolve, reject) => { leave = reject })
   return {
-    done: Promise.race([outcomeOf(thread, options, maxMemoryMiB), watch.stalled, refusalOf(thread, options)]).finally(async () => {
+    done: Promise.race([outcomeOf(thread, options, maxMemoryMiB), watch.stalled, refusalOf(thread, options), left]).finally(async () => {
       watch.cancel()
-      await thread.terminate()
+      await end()
       shared.close()
     }),
     pause: () => tell({ kind: 'pause' }),
     resume: () => tell({ kind: 'resume' }),
     stop: () => tell({ kind: 'stop' }),
     gauges: () => gauges,
-    kill: async () => { await thread.terminate() },
+    kill: async () => {
+      await end()
+      leave(connectorError(`${taskName(options.spec)}: its thread was ended`))
+    },
   }
+}
+
+/** What the operating system does not give back, such as a read of a file system that is away, ends no sooner than that; nobody waits for it longer than this. */
+const terminationMs = 3_000
+
+/** After this nothing counts any more that the thread does: it runs no line when the system gives it back. */
+async function endThread(thread: Worker, { clock, log, spec }: HostedTaskOptions): Promise<void> {
+  if (await settledWithin(thread.terminate(), clock, terminationMs)) return
+  log.error(`${taskName(spec)}: its thread hangs in a call of the operating system (a file system that is away?) and cannot be ended; it is left behind, and while it hangs only SIGKILL ends this process`)
 }
 
 /** undefined: the broker cannot be used from another thread. */

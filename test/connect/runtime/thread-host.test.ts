@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
@@ -69,6 +70,38 @@ describe('a task in a thread', () => {
       expect(log.lines.filter((line) => line.includes(`${death}-0`) && line.includes('its thread'))).toHaveLength(1)
     }
   }, 90_000)
+
+  describe.skipIf(process.platform === 'win32')('that hangs in a call of the system, which nothing can end', () => {
+    function pipeOf(marker: string): void {
+      execFileSync('mkfifo', [`${marker}.pipe`])
+      // who has it open at both ends does not wait: it lets the thread go
+      afterTest(() => writeFileSync(`${marker}.pipe`, '', { flag: 'r+' }))
+    }
+
+    it('is started again beside it', async () => {
+      const broker = await openBroker()
+      const marker = join(temporaryDirectory(), 'hung')
+      const { worker, log } = openWorker(broker, { 'task.stall.timeout.ms': '2000' })
+      pipeOf(marker)
+      await worker.start({ name: 'hung', config: { ...source, 'death': 'system', 'death.at': '7', 'death.marker': marker } })
+      await until(async () => (await broker.topics.list()).includes('counted') && (await values(broker)).length === 20, 'twenty records are there')
+      expect(await values(broker)).toEqual(counted(20))
+      expect(log.lines.filter((line) => line.includes('cannot be ended'))).toHaveLength(1)
+    }, 60_000)
+
+    it('holds up no other connector, and not the end of the worker', async () => {
+      const broker = await openBroker()
+      const marker = join(temporaryDirectory(), 'hung')
+      const { worker } = openWorker(broker, { 'task.stall.timeout.ms': '0', 'task.shutdown.graceful.timeout.ms': '200' })
+      pipeOf(marker)
+      await worker.start({ name: 'hung', config: { ...source, 'topic': 'of-the-hung', 'death': 'system', 'death.marker': marker } })
+      await until(() => existsSync(marker), 'it hangs')
+      await worker.remove('hung')
+      await worker.start({ name: 'count', config: source })
+      await until(() => worker.status()[0]!.tasks[0]?.records === 20, 'the other one runs')
+      await worker.stop()
+    }, 60_000)
+  })
 
   it('runs inside the worker when that is asked for', async () => {
     const broker = await openBroker()
