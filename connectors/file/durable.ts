@@ -26,6 +26,11 @@ export function makeFolder(path: string): void {
   if (existsSync(path)) return
   const above = dirname(path)
   makeFolder(above)
-  mkdirSync(path, { recursive: true })
+  try {
+    // not `recursive`: where the system has no such folder and lets none be made, as in /proc, Node tries for ever then
+    mkdirSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error // somebody else was faster
+  }
   syncPath(above)
 }

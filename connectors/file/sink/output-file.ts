@@ -8,11 +8,11 @@
  * crash leaves behind that length was never committed: it is cut off, and those records are read again. So each record is in
  * the file once, wherever the process was killed.
  */
-import { closeSync, constants, fdatasyncSync, fstatSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, constants, fdatasyncSync, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { connectorError, retriableError } from 'millrace/connect'
 import { z } from 'zod'
-import { replaceFile } from '../durable.ts'
+import { makeFolder, replaceFile } from '../durable.ts'
 
 const manifestShape = z.object({
   version: z.literal(1),
@@ -37,7 +37,7 @@ export class OutputFile {
   constructor(path: string, warn: (text: string) => void) {
     this.path = path
     try {
-      mkdirSync(dirname(path), { recursive: true })
+      makeFolder(dirname(path))
       this.#handle = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_APPEND, 0o644)
     } catch (error) {
       throw connectorError(`${path} cannot be opened for writing (${codeOf(error)}); check the folder and its permissions`, { cause: error })

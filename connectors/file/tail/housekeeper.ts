@@ -2,10 +2,11 @@
  * What is done with files that were read to their end and committed, and with stored positions of files that are gone.
  * It only looks at what is committed, so that nothing is given away before it is safe.
  */
-import { copyFileSync, fsyncSync, closeSync, existsSync, mkdirSync, openSync, renameSync, statSync, unlinkSync } from 'node:fs'
+import { copyFileSync, fsyncSync, closeSync, existsSync, openSync, renameSync, statSync, unlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Log, SourcePartition, SourcePosition } from 'millrace/connect'
 import { Complaints } from '../complaints.ts'
+import { makeFolder } from '../durable.ts'
 import { storedPosition } from './admission.ts'
 import type { StoredOffset } from './compressed-newcomers.ts'
 import { sourcePartitionOf } from './file-identity.ts'
@@ -104,7 +105,7 @@ export class Housekeeper {
       this.#log.info(`${path} was read and committed: deleted`)
       return
     }
-    mkdirSync(this.#options.folder!, { recursive: true })
+    makeFolder(this.#options.folder!)
     const target = freeName(join(this.#options.folder!, basename(path)))
     moveFile(path, target)
     this.#log.info(`${path} was read and committed: moved to ${target}`)

@@ -206,6 +206,12 @@ describe('FileSink', () => {
     }
   })
 
+  it.skipIf(!existsSync('/proc/self'))('names a folder that the system lets nobody make, and does not try for ever', async () => {
+    const sink = new SinkHarness(fileSink, { path: '/proc/nowhere/out' })
+    sink.append('t', 0, { value: 1 })
+    await expect(sink.start()).rejects.toThrow('/proc/nowhere/out cannot be opened for writing (ENOENT)')
+  })
+
   it.skipIf(!existsSync('/dev/full'))('waits for room when the disk is full, without a torn line', async () => {
     const sink = new SinkHarness(fileSink, { path: '/dev/full' })
     sink.append('t', 0, { value: 1 })
