@@ -31,16 +31,19 @@ export interface AssignmentInput {
   readonly maxDelayMs: number
 }
 
-
 export function taskUnit(connector: string, task: number): Unit {
   return `${connector}\n${task}`
 }
 
+const isTask = (unit: Unit) => unit.includes('\n')
+/** Divided each by itself, as upstream: connectors only plan, and their names come first and then their tasks, so that one worker would get all the tasks. */
+const kinds: readonly ((unit: Unit) => boolean)[] = [isTask, (unit) => !isTask(unit)]
+
 /**
  * 1. Each worker keeps what it has and what still exists; one that came back has what was kept for it.
  * 2. What a worker that is gone had is kept for it until the delay is over, then it is free.
- * 3. A worker with more than its share gives up the rest; it is free in the next round, when it has let go.
- * 4. What is free goes to whoever has least.
+ * 3. A worker with more than its share, of connectors or of tasks, gives up the rest; it is free in the next round, when it has let go.
+ * 4. What is free goes to whoever has least of its kind.
  */
 export function assign({ previous, leader, generation, workers, units, nowMs, maxDelayMs }: AssignmentInput): Assignment {
   const existing = new Set(units)
@@ -49,8 +52,8 @@ export function assign({ previous, leader, generation, workers, units, nowMs, ma
   const taken = new Set([...shares.values(), ...Object.values(lost)].flat())
   const free = units.filter((unit) => !taken.has(unit))
   const held = Object.values(lost).flat().length
-  const isRevoking = free.length === 0 && held === 0 && revoke(shares, units.length)
-  for (const unit of free) leastLoaded(shares).push(unit)
+  const isRevoking = free.length === 0 && held === 0 && revoke(shares, units)
+  for (const unit of free) leastLoaded(shares, unit).push(unit)
   return {
     sequence: (previous?.sequence ?? 0) + 1, generation, leader, lost, delayUntil, isRevoking,
     workers: Object.fromEntries([...workers].map(([id, url]) => [id, { url, units: shares.get(id)! }])),
@@ -67,18 +70,23 @@ function lostUnits({ previous, workers, existing, nowMs, maxDelayMs }: Pick<Assi
 }
 
 /** Takes away what is above the rounded-up share; true when it took something. */
-function revoke(shares: ReadonlyMap<string, Unit[]>, total: number): boolean {
-  const most = Math.ceil(total / shares.size)
-  const least = Math.floor(total / shares.size)
-  if ([...shares.values()].every(({ length }) => length >= least)) return false
-  const crowded = [...shares.values()].filter(({ length }) => length > most)
-  for (const share of crowded) share.splice(most)
-  return crowded.length > 0
+function revoke(shares: ReadonlyMap<string, Unit[]>, units: readonly Unit[]): boolean {
+  const excess = kinds.flatMap((isOfKind) => excessOf([...shares.values()].map((share) => share.filter(isOfKind)), units.filter(isOfKind).length))
+  const taken = new Set(excess)
+  for (const share of shares.values()) share.splice(0, share.length, ...share.filter((unit) => !taken.has(unit)))
+  return taken.size > 0
 }
 
-function leastLoaded(shares: ReadonlyMap<string, Unit[]>): Unit[] {
-  const byLoad = [...shares].toSorted(([a, mine], [b, theirs]) => mine.length - theirs.length || (a < b ? -1 : 1))
-  return byLoad[0]![1]
+function excessOf(shares: readonly (readonly Unit[])[], total: number): readonly Unit[] {
+  const least = Math.floor(total / shares.length)
+  if (shares.every(({ length }) => length >= least)) return []
+  return shares.flatMap((share) => share.slice(Math.ceil(total / shares.length)))
+}
+
+function leastLoaded(shares: ReadonlyMap<string, Unit[]>, unit: Unit): Unit[] {
+  const isOfKind = kinds.find((each) => each(unit))!
+  const loads = [...shares].map(([id, share]) => ({ id, share, ofKind: share.filter(isOfKind).length }))
+  return loads.toSorted((a, b) => a.ofKind - b.ofKind || a.share.length - b.share.length || (a.id < b.id ? -1 : 1))[0]!.share
 }
 
 /** Whether two say the same to every worker. */

@@ -28,6 +28,24 @@ describe('the work of a cluster', () => {
     expect(all(balanced)).toEqual(units.toSorted())
   })
 
+  it('is divided by connectors and by tasks, so that no worker has all that move records', () => {
+    const named = ['a', 'b', 'c', 'd', 'e', 'f']
+    let state = next(null, { workers: urls('x', 'y'), units: [] })
+    // as they come when they are made one after the other: each plans its task once it runs
+    for (let count = 1; count <= named.length; count++) {
+      const before = named.slice(0, count - 1).flatMap((name) => [name, `${name}\n0`])
+      state = next(state, { workers: urls('x', 'y'), units: [...before, named[count - 1]!] })
+      state = next(state, { workers: urls('x', 'y'), units: [...before, named[count - 1]!, `${named[count - 1]!}\n0`] })
+    }
+    const tasks = ({ workers }: Assignment) => Object.values(workers).map((share) => share.units.filter((unit) => unit.includes('\n')).length)
+    expect(tasks(state)).toEqual([3, 3])
+    const lopsided = { ...state, workers: { x: { url: 'http://x', units: named }, y: { url: 'http://y', units: named.map((name) => `${name}\n0`) } } }
+    const wanted = { workers: urls('x', 'y'), units: Object.values(lopsided.workers).flatMap((share) => share.units) }
+    const mended = next(next(lopsided, wanted), wanted)
+    expect(tasks(mended)).toEqual([3, 3])
+    expect(shares(mended)).toEqual({ x: 6, y: 6 })
+  })
+
   it('waits for a worker that went, and gives it back what it had', () => {
     const both = next(next(next(null, {}), { workers: urls('x', 'y') }), { workers: urls('x', 'y') })
     const gone = next(both, { workers: urls('x'), nowMs: 100 })
