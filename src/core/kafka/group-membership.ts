@@ -48,7 +48,7 @@ export class GroupMembership {
   #hasLeft = false
   /** The user data of the join under way is out of date. */
   #joinsAnew = false
-  /** Of the leader: what the assignment was made for. */
+  /** Of the leader: what the assignment was made for. Null for others: who goes by an old one would ask for one rebalance after the other. */
   #assignedTopics: TopicsToAssign | null = null
   /** For sticky assignors. */
   #last: LastAssignment | null = null
@@ -143,6 +143,7 @@ export class GroupMembership {
     }, { timeoutMs })
     this.#memberId = joined.memberId
     this.#generation = joined.generationId
+    this.#assignedTopics = null
     const assignments = joined.leader === joined.memberId ? await this.#assign(joined.protocolName, joined.members) : []
     return this.#cluster.withCoordinator('group', groupId, async (nodeId) => {
       const request = { groupId, generationId: joined.generationId, memberId: joined.memberId, groupInstanceId, assignments }
@@ -201,12 +202,14 @@ export class GroupMembership {
     const timer = this.#heartbeatTimer
     try {
       await this.#sendHeartbeat()
-      await this.#checkTopics()
     } catch (error) {
       if (!isStreamError(error)) throw error
       if (timer === this.#heartbeatTimer) this.learn(error)
     }
-    if (timer === this.#heartbeatTimer && timer !== null && this.#news !== 'removed' && this.#news !== 'fenced') this.#scheduleHeartbeat()
+    if (timer !== this.#heartbeatTimer || timer === null || this.#news === 'removed' || this.#news === 'fenced') return
+    this.#scheduleHeartbeat()
+    // Not waited for: brokers that stand still must not hold back the next heartbeat.
+    if (this.#assignedTopics !== null && this.#cluster.clock.monotonic() >= this.#nextTopicCheck) void this.#checkTopics(this.#assignedTopics)
   }
 
   async #sendHeartbeat(): Promise<void> {
@@ -221,13 +224,17 @@ export class GroupMembership {
   }
 
   /** Topics that appeared, grew, or moved to other racks since the leader divided them. */
-  async #checkTopics(): Promise<void> {
-    const assigned = this.#assignedTopics
-    if (assigned === null || this.#cluster.clock.monotonic() < this.#nextTopicCheck) return
-    this.#nextTopicCheck = this.#cluster.clock.monotonic() + topicCheckMs
-    const now = await this.#topicsToAssign([...assigned.partitionCounts.keys(), ...this.#settings.topics])
-    const isOther = (topic: string) => placesOf(assigned, topic) !== placesOf(now, topic)
-    if ([...now.partitionCounts.keys()].some(isOther)) this.#tell('rebalance')
+  async #checkTopics(assigned: TopicsToAssign): Promise<void> {
+    this.#nextTopicCheck = Infinity
+    try {
+      const now = await this.#topicsToAssign([...assigned.partitionCounts.keys(), ...this.#settings.topics])
+      const isOther = (topic: string) => placesOf(assigned, topic) !== placesOf(now, topic)
+      if (assigned === this.#assignedTopics && [...now.partitionCounts.keys()].some(isOther)) this.#tell('rebalance')
+    } catch (error) {
+      if (!isStreamError(error)) throw error
+    } finally {
+      if (assigned === this.#assignedTopics) this.#nextTopicCheck = this.#cluster.clock.monotonic() + topicCheckMs
+    }
   }
 
   #tell(news: MemberNews): void {

@@ -1,0 +1,71 @@
+import { expect, it } from 'vitest'
+import { rangeAssignor } from '../../../src/core/assignors.ts'
+import { encodeAssignment, encodeSubscription } from '../../../src/core/consumer-protocol.ts'
+import { GroupMembership } from '../../../src/core/kafka/group-membership.ts'
+import type { KafkaCluster } from '../../../src/core/kafka/kafka-cluster.ts'
+import type { KafkaLane } from '../../../src/core/kafka/kafka-lane.ts'
+import { ManualClock } from '../../kit/manual-clock.ts'
+
+const metadata = encodeSubscription({ topics: ['a'], userData: null, ownedPartitions: [], generation: -1, rackId: null })
+const everything = encodeAssignment({ partitions: [{ topic: 'a', partition: 0 }], userData: null })
+
+/** A coordinator that makes this member the leader, or another one, and a cluster whose topic may grow, or stand still. */
+function groupOfOneTopic() {
+  const clock = new ManualClock()
+  const state = { leads: true, partitionCount: 2, isStandingStill: false, heartbeats: 0 }
+  const answers: Readonly<Record<string, () => object>> = {
+    JoinGroup: () => ({ errorCode: 0, memberId: 'me', generationId: 1, protocolName: rangeAssignor.name, leader: state.leads ? 'me' : 'other', members: [{ memberId: 'me', groupInstanceId: null, metadata }] }),
+    SyncGroup: () => ({ errorCode: 0, assignment: everything }),
+    Heartbeat: () => {
+      state.heartbeats++
+      return { errorCode: 0 }
+    },
+    LeaveGroup: () => ({ errorCode: 0 }),
+  }
+  const lane = { send: (_node: number, api: { readonly name: string }) => Promise.resolve(answers[api.name]!()) } as unknown as KafkaLane
+  const cluster = {
+    clock, requestTimeoutMs: 30_000,
+    openLane: () => lane,
+    closeLane: () => undefined,
+    withCoordinator: (_type: string, _key: string, attempt: (node: number) => Promise<unknown>) => attempt(1),
+    retrying: (attempt: () => Promise<unknown>) => attempt(),
+    refresh: () => (state.isStandingStill ? new Promise(() => undefined) : Promise.resolve()),
+    cachedTopic: () => ({ name: 'a', partitions: Array.from({ length: state.partitionCount }, (_, partitionIndex) => ({ partitionIndex })) }),
+    cachedRacks: () => [],
+  } as unknown as KafkaCluster
+  const settings = { groupId: 'g', topics: ['a'], assignors: [rangeAssignor], sessionTimeoutMs: 45_000, rebalanceTimeoutMs: 60_000 }
+  return { clock, state, membership: new GroupMembership(cluster, lane, settings, () => undefined) }
+}
+
+it('asks the group to divide a topic again that has grown, as its leader', async () => {
+  const { clock, state, membership } = groupOfOneTopic()
+  await membership.join([])
+  await clock.advance(10_000)
+  expect(membership.news).toBeNull()
+  state.partitionCount = 4
+  await clock.advance(10_000)
+  expect(membership.news).toBe('rebalance')
+  await membership.leave()
+})
+
+it('leaves that to the leader when it is not that any more: it would join again for ever, and the others with it', async () => {
+  const { clock, state, membership } = groupOfOneTopic()
+  await membership.join([])
+  state.leads = false
+  await membership.join([])
+  state.partitionCount = 4
+  await clock.advance(20_000)
+  expect(membership.news).toBeNull()
+  await membership.leave()
+})
+
+it('goes on with its heartbeats while brokers that were asked about topics stand still', async () => {
+  const { clock, state, membership } = groupOfOneTopic()
+  await membership.join([])
+  state.isStandingStill = true
+  await clock.advance(10_000)
+  state.heartbeats = 0
+  await clock.advance(10_000)
+  expect(state.heartbeats).toBeGreaterThanOrEqual(9)
+  await membership.leave()
+})
