@@ -286,7 +286,10 @@ export interface GroupOptions {
   /** Where to start when nothing is committed, or the log does not have it any more. Default `latest`, as Kafka's; `none` throws OFFSET_OUT_OF_RANGE from `read`. */
   readonly offsetReset?: OffsetReset
   readonly clientId?: string
-  /** Called before `read` goes on with the new assignment, and awaited: revoked partitions may still be committed inside. */
+  /**
+   * Called before `read` goes on with the new assignment, and awaited: revoked partitions may still be committed inside. What it
+   * throws `read` throws; the partitions are given up, or taken up, all the same, and the next `read` goes on with the group.
+   */
   readonly onRebalance?: (event: RebalanceEvent) => void | Promise<void>
 }
 

@@ -172,6 +172,44 @@ export function groupContract(promises: Promises): void {
     await Promise.all([first.leave(), second.leave()])
   })
 
+  for (const [protocol, assignor] of [['an eager', rangeAssignor], ['a cooperative', cooperativeStickyAssignor]] as const) {
+    promises(`${protocol} member whose onRebalance throws says so from read, and goes on with the group`, async (broker, another) => {
+      const topic = await topicWith(broker, 2)
+      const options = { groupId: freshName('group'), topics: [topic], assignors: [assignor] }
+      let isBroken = true
+      const assigned: number[] = []
+      const first = await broker.joinGroup({
+        ...options,
+        onRebalance(event) {
+          assigned.push(event.assigned.length)
+          if (event.revoked.length === 0 || !isBroken) return
+          isBroken = false
+          throw new Error('a mistake of the caller')
+        },
+      })
+      while (first.assignment.length < 2) await first.read({ maxWaitMs: 100 })
+      const joining = PollingMember.join(another, options)
+      await eventually(async () => expect(await first.read({ maxWaitMs: 50 }).then(() => 'nothing', String)).toContain('a mistake of the caller'))
+      const both = Promise.all([joining, eventually(async () => {
+        await first.read({ maxWaitMs: 50 })
+        expect(first.assignment).toHaveLength(1)
+      })])
+      const [second] = await both
+      await eventually(async () => {
+        await first.read({ maxWaitMs: 50 })
+        expect([...first.assignment.map(({ partition }) => `${topic}-${partition}`), ...second.assigned].sort()).toEqual(partitionsOf(topic, 2))
+      })
+      expect(assigned.at(-1)).toBe(protocol === 'an eager' ? 1 : 0)
+      await first.commit([{ ...first.assignment[0]!, offset: 0 }])
+      await second.leave()
+      await eventually(async () => {
+        await first.read({ maxWaitMs: 50 })
+        expect(first.assignment).toHaveLength(2)
+      })
+      await first.leave()
+    })
+  }
+
   promises('a member that does not take part in a rebalance in time loses its partitions', async (broker, another) => {
     const topic = await topicWith(broker, 2)
     const groupId = freshName('group')

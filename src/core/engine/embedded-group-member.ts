@@ -266,24 +266,31 @@ export class EmbeddedGroupMember implements GroupMember {
     const status = await this.#engine.memberStatus(this.#options.groupId, this.memberId)
     this.#pendingEvent = null
     this.#watch.abort()
-    if (status === 'removed') {
-      await this.#giveUp({ revoked: [], lost: this.#assignment })
-      this.#identity = { memberId: '', generation: -1 }
-      this.#last = null
-    } else if (!this.#isCooperative) {
-      await this.#giveUp({ revoked: this.#assignment, lost: [] })
+    try {
+      if (status === 'removed') await this.#giveUp({ revoked: [], lost: this.#assignment })
+      else if (!this.#isCooperative) await this.#giveUp({ revoked: this.#assignment, lost: [] })
+    } finally {
+      if (status === 'removed') this.#forgetIdentity()
+      this.#startJoining()
     }
-    this.#startJoining()
+  }
+
+  #forgetIdentity(): void {
+    this.#identity = { memberId: '', generation: -1 }
+    this.#last = null
   }
 
   async #giveUp(change: { readonly revoked: readonly TopicPartition[]; readonly lost: readonly TopicPartition[] }): Promise<void> {
     const given = new Set([...change.revoked, ...change.lost].map(keyOf))
-    if (given.size > 0) await this.#tell({ generation: this.generation, assigned: [], ...change })
-    this.#assignment = this.#assignment.filter((target) => !given.has(keyOf(target)))
-    for (const key of given) {
-      this.#positions.delete(key)
-      this.#paused.delete(key)
-      this.#gone.delete(key)
+    try {
+      if (given.size > 0) await this.#tell({ generation: this.generation, assigned: [], ...change })
+    } finally {
+      this.#assignment = this.#assignment.filter((target) => !given.has(keyOf(target)))
+      for (const key of given) {
+        this.#positions.delete(key)
+        this.#paused.delete(key)
+        this.#gone.delete(key)
+      }
     }
   }
 
@@ -326,14 +333,21 @@ export class EmbeddedGroupMember implements GroupMember {
     this.#identity = round.identity
     const kept = new Set(round.assignment.map(keyOf))
     const going = this.#assignment.filter((target) => this.#isDisowned || !kept.has(keyOf(target)))
-    await this.#giveUp(this.#isDisowned ? { revoked: [], lost: going } : { revoked: going, lost: [] })
+    try {
+      await this.#giveUp(this.#isDisowned ? { revoked: [], lost: going } : { revoked: going, lost: [] })
+    } finally {
+      await this.#takeUp(round, going.length > 0 && !this.#isDisowned)
+    }
+  }
+
+  async #takeUp(round: JoinedRound, joinsAgain: boolean): Promise<void> {
     // What it keeps of a topic that was removed is of one made anew.
     for (const key of this.#gone) this.#positions.delete(key)
     this.#gone.clear()
     const before = new Set(this.#assignment.map(keyOf))
     this.#assignment = round.assignment
     this.#last = { partitions: round.assignment, generation: this.generation }
-    if (going.length > 0 && !this.#isDisowned) this.#startJoining()
+    if (joinsAgain) this.#startJoining()
     else this.#watchGroup(round)
     const added = round.assignment.filter((target) => !before.has(keyOf(target)))
     await this.#tell({ generation: this.generation, assigned: added, revoked: [], lost: [], ...(round.userData !== null && { userData: round.userData }) })

@@ -200,18 +200,25 @@ class KafkaGroupMember implements GroupMember {
     if (news === 'fenced') {
       throw new StreamError('FENCED_INSTANCE_ID', `another member joined group ${this.#options.groupId} with the group instance id ${this.#options.groupInstanceId}; leave with this one`)
     }
-    if (news === 'removed') {
-      await this.#giveUp(this.#assignment, 'lost')
-      this.#membership.forget()
-    } else if (!this.#isCooperative) {
-      await this.#giveUp(this.#assignment, 'revoked')
+    try {
+      if (news === 'removed') await this.#giveUp(this.#assignment, 'lost')
+      else if (!this.#isCooperative) await this.#giveUp(this.#assignment, 'revoked')
+    } finally {
+      if (news === 'removed') this.#membership.forget()
+      this.#startJoining()
     }
-    this.#startJoining()
   }
 
   async #giveUp(going: readonly TopicPartition[], how: 'revoked' | 'lost'): Promise<void> {
     if (going.length === 0) return
-    await this.#options.onRebalance?.({ generation: this.generation, assigned: [], revoked: [], lost: [], [how]: going })
+    try {
+      await this.#options.onRebalance?.({ generation: this.generation, assigned: [], revoked: [], lost: [], [how]: going })
+    } finally {
+      this.#remove(going)
+    }
+  }
+
+  #remove(going: readonly TopicPartition[]): void {
     const gone = new Set(going.map(keyOf))
     const stays = (target: TopicPartition) => !gone.has(keyOf(target))
     this.#assignment = this.#assignment.filter(stays)
@@ -248,20 +255,27 @@ class KafkaGroupMember implements GroupMember {
    * 2. what is new is taken up
    * 3. a cooperative member that gave something up joins again, so that the one it is meant for gets it
    */
-  async #adopt({ partitions: assignment, userData }: Assignment): Promise<void> {
+  async #adopt(given: Assignment): Promise<void> {
     this.#joining = null
     this.#hasJoined = false
     const isDisowned = this.#isDisowned()
-    const given = new Set(assignment.map(keyOf))
-    const going = this.#assignment.filter((target) => isDisowned || !given.has(keyOf(target)))
-    await this.#giveUp(going, isDisowned ? 'lost' : 'revoked')
+    const stays = new Set(given.partitions.map(keyOf))
+    const going = this.#assignment.filter((target) => isDisowned || !stays.has(keyOf(target)))
+    try {
+      await this.#giveUp(going, isDisowned ? 'lost' : 'revoked')
+    } finally {
+      await this.#takeUp(given, going.length > 0 && !isDisowned)
+    }
+  }
+
+  async #takeUp({ partitions: assignment, userData }: Assignment, joinsAgain: boolean): Promise<void> {
     const kept = new Set(this.#assignment.map(keyOf))
     const added = assignment.filter((target) => !kept.has(keyOf(target)))
     this.#assignment = assignment
     this.#ownedAs = this.memberId
     this.#unplaced = [...this.#unplaced, ...added]
     this.#positioning = null
-    if (going.length > 0 && !isDisowned) this.#startJoining()
+    if (joinsAgain) this.#startJoining()
     await this.#options.onRebalance?.({ generation: this.generation, assigned: added, revoked: [], lost: [], ...(userData !== null && { userData }) })
   }
 
