@@ -11,6 +11,7 @@ import { groupContract } from './group-contract.ts'
 import { producerContract } from './producer-contract.ts'
 import { readerContract } from './reader-contract.ts'
 import { topicContract } from './topic-contract.ts'
+import { rebalanceContract } from './rebalance-contract.ts'
 import { refusalContract } from './refusal-contract.ts'
 import { transactionContract } from './transaction-contract.ts'
 
@@ -43,7 +44,9 @@ export function brokerContract(name: string, backend: ContractBackend): void {
     describe('topics', () => topicContract(promises))
     describe('producers', () => producerContract(promises))
     describe('readers', () => readerContract(promises))
-    describe('groups', () => groupContract(backend.groupsSideBySide === true ? promisesOf(it.concurrent) : promises))
+    const ofGroups = backend.groupsSideBySide === true ? promisesOf(it.concurrent) : promises
+    describe('groups', () => groupContract(ofGroups))
+    describe('groups that move', () => rebalanceContract(ofGroups))
     describe('what groups refuse', () => refusalContract(promises))
     describe('transactions', () => transactionContract(promises))
     describe('closing', () => closingContract(() => backend.start()))

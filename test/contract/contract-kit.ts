@@ -152,6 +152,18 @@ export async function expectCommitted(broker: Broker, target: TopicPartition, va
   await eventually(async () => expect(await visibleValues(broker, target, 'read-committed')).toEqual(values))
 }
 
+export async function topicWith(broker: Broker, partitions: number, values: readonly string[] = []): Promise<string> {
+  const topic = await createTopic(broker, { partitions })
+  const producer = await broker.openProducer()
+  for (let partition = 0; partition < partitions; partition++) await appendAll(producer, { topic, partition }, values)
+  await producer.close()
+  return topic
+}
+
+export function partitionsOf(topic: string, count: number): readonly string[] {
+  return Array.from({ length: count }, (_, partition) => `${topic}-${partition}`)
+}
+
 /** A group member that reads all the time, as an application does. */
 export class PollingMember {
   readonly events: RebalanceEvent[] = []
