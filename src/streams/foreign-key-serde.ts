@@ -114,6 +114,11 @@ export function subscriptionKey(foreignKey: Uint8Array, primaryKey: Uint8Array):
   return bytes
 }
 
+/** How much of a key of the store all subscriptions to one foreign key have in common. */
+export function foreignKeyLength(key: Uint8Array): number {
+  return 4 + readInt32(key, 0)
+}
+
 /** As `subscriptionKey`, of what the serdes write, to the scratch. */
 export function writeSubscriptionKey(scratch: ScratchBytes, foreignKeySerde: Serde<unknown>, foreignKey: unknown, primaryKeySerde: Serde<unknown>, primaryKey: unknown): Uint8Array {
   const keyEnd = scratch.write(foreignKeySerde, foreignKey, 4)

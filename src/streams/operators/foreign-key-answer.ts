@@ -1,5 +1,5 @@
 import type { Subscription } from '../foreign-key-serde.ts'
-import { subscriptionKey } from '../foreign-key-serde.ts'
+import { foreignKeyLength, subscriptionKey } from '../foreign-key-serde.ts'
 import type { KeyValueStore } from '../state/key-value-store.ts'
 import type { ValueAndTimestamp } from '../state/value-and-timestamp.ts'
 import type { NodeOf } from '../topology/node.ts'
@@ -21,7 +21,7 @@ export function foreignKeyAnswer(node: NodeOf<'foreignKeyAnswer'>, context: Oper
         return
       }
       const prefix = subscriptionKey(node.foreignKeySerde.serialize(record.key), nothing)
-      for (const { value } of subscriptions.prefixScan(prefix)) {
+      for (const { value } of subscriptions.scanOf(prefix, foreignKeyLength)) {
         const { hash, primaryKey, primaryPartition } = value.value
         output.next(record.with(primaryKey, { hash, rightValue: newValue, primaryPartition }))
       }

@@ -80,7 +80,7 @@ type Method = (...args: readonly unknown[]) => unknown
 /** Names of Kafka Streams' metrics for the methods of every kind of store. */
 const operationOf: Readonly<Record<string, string>> = {
   get: 'get', getAsOf: 'get', put: 'put', putIfAbsent: 'put-if-absent', delete: 'delete', remove: 'remove', range: 'range', reverseRange: 'range',
-  all: 'all', reverseAll: 'all', prefixScan: 'prefix-scan', fetchOne: 'fetch', fetch: 'fetch', seek: 'fetch', backwardFetch: 'fetch', fetchRange: 'fetch',
+  all: 'all', reverseAll: 'all', prefixScan: 'prefix-scan', scanOf: 'prefix-scan', fetchOne: 'fetch', fetch: 'fetch', seek: 'fetch', backwardFetch: 'fetch', fetchRange: 'fetch',
   backwardFetchRange: 'fetch', fetchAll: 'fetch', backwardFetchAll: 'fetch', fetchSession: 'fetch', findSessions: 'fetch', backwardFindSessions: 'fetch',
 }
 

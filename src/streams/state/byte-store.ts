@@ -1,4 +1,5 @@
 import type { KeysAhead } from '../../core/index.ts'
+import type { BaseLength } from './key-chains.ts'
 
 /**
  * What every state store stands on: an ordered map of bytes to bytes, inside one transaction that spans commits.
@@ -20,6 +21,11 @@ export interface ByteStore {
   put(key: Uint8Array, value: Uint8Array | null): void
   /** Entries of a range in key order. The store may be changed while the scan runs; changes behind its position are not seen. */
   scan(range: ByteRange): Iterable<ByteEntry>
+  /**
+   * The entries whose keys begin with `key`, where that is the first `baseLength` bytes of each key of the store, always asked with the same function: as a scan, but
+   * nothing is kept in order for it. null or absent: it has no such way.
+   */
+  scanOf?(key: Uint8Array, baseLength: BaseLength): Iterable<ByteEntry> | null
   /** A hint that rows of these keys will be asked for soon: where they lie in memory, they are fetched into the processor's cache. Nothing changes by it. */
   lookAhead?(keys: KeysAhead): void
   /** Number of keys. */

@@ -1,6 +1,7 @@
 import type { KeysAhead } from '../../core/index.ts'
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
 import type { ByteRows } from './byte-rows.ts'
+import type { BaseLength } from './key-chains.ts'
 
 /** A store of our own, that takes rows as they lie in a table, too. */
 export interface RowTarget extends ByteStore {
@@ -51,6 +52,10 @@ export class ChangelogByteStore implements RowTarget {
 
   scan(range: ByteRange): Iterable<ByteEntry> {
     return this.#inner.scan(range)
+  }
+
+  scanOf(key: Uint8Array, baseLength: BaseLength): Iterable<ByteEntry> | null {
+    return this.#inner.scanOf?.(key, baseLength) ?? null
   }
 
   lookAhead(keys: KeysAhead): void {

@@ -2,6 +2,7 @@ import type { Serde } from '../../core/index.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { ByteEntry, ByteStore } from './byte-store.ts'
 import { keyAfter, prefixEnd } from './bytes.ts'
+import type { BaseLength } from './key-chains.ts'
 import { KeyedRows } from './keyed-rows.ts'
 import { writeKeyOf } from './record-key.ts'
 import { rowCacheOf } from './row-cache.ts'
@@ -93,6 +94,13 @@ export class KeyValueStore<K, V> implements ReadOnlyKeyValueStore<K, V> {
     const from = this.#keySerde.serialize(prefix)
     const to = prefixEnd(from)
     for (const entry of this.#bytes.scan(to === undefined ? { from } : { from, to })) yield this.#decode(entry)
+  }
+
+  /** As `prefixScan`, of keys that all begin with one of `baseLength` bytes: see `ByteStore.scanOf`. */
+  *scanOf(base: K, baseLength: BaseLength): Iterable<KeyValue<K, V>> {
+    const entries = this.#bytes.scanOf?.(this.#keySerde.serialize(base), baseLength) ?? null
+    if (entries === null) yield* this.prefixScan(base)
+    else for (const entry of entries) yield this.#decode(entry)
   }
 
   count(): number {

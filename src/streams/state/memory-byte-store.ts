@@ -4,6 +4,7 @@ import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
 import { ByteRows } from './byte-rows.ts'
 import { copyInto } from './bytes.ts'
 import { KeyChains } from './key-chains.ts'
+import type { BaseLength } from './key-chains.ts'
 import { OrderedRows } from './ordered-rows.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
 
@@ -124,8 +125,16 @@ export class MemoryByteStore implements ByteStore {
 
   /** The numbers of the rows whose keys are `key` and `suffixBytes` bytes more, in the order of whole keys. After a commit they may be those of other rows. */
   rowsOf(key: Uint8Array, suffixBytes: number): readonly number[] {
-    this.#chains ??= new KeyChains(this.#rows, suffixBytes)
+    this.#chains ??= new KeyChains(this.#rows, (rowKey) => rowKey.length - suffixBytes)
     return this.#chains.rowsOf(key)
+  }
+
+  *scanOf(key: Uint8Array, baseLength: BaseLength): Iterable<ByteEntry> {
+    this.#chains ??= new KeyChains(this.#rows, baseLength)
+    for (const row of this.#chains.rowsOf(key)) {
+      const entry = this.entryAt(row)
+      if (entry !== null) yield entry
+    }
   }
 
   /** Of a row from `rowsOf`; null when there is none meanwhile. */

@@ -13,7 +13,7 @@ describe('KeyChains', () => {
       const model = new Map<string, Set<number>>()
       let chains: KeyChains | null = null
       for (const [index, { key, suffix, remove }] of steps.entries()) {
-        if (index === begin) chains = new KeyChains(rows, suffixBytes)
+        if (index === begin) chains = new KeyChains(rows, (key) => key.length - suffixBytes)
         const bytes = Buffer.from([...Buffer.from(key), suffix >> 8, suffix & 255])
         const known = model.get(key) ?? new Set()
         model.set(key, known)
@@ -29,7 +29,7 @@ describe('KeyChains', () => {
           known.add(suffix)
         }
       }
-      chains ??= new KeyChains(rows, suffixBytes)
+      chains ??= new KeyChains(rows, (key) => key.length - suffixBytes)
       for (const [key, suffixes] of model) {
         const found = chains.rowsOf(Buffer.from(key)).map((row) => Buffer.from(rows.key(row)).readUInt16BE(key.length))
         expect(found).toEqual([...suffixes].sort((a, b) => a - b))

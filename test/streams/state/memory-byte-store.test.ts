@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ByteRows } from '../../../src/streams/state/byte-rows.ts'
+import { prefixEnd } from '../../../src/streams/state/bytes.ts'
+import { ChangelogByteStore } from '../../../src/streams/state/changelog-byte-store.ts'
 import { MemoryByteStore } from '../../../src/streams/state/memory-byte-store.ts'
 import { byteStoreContract } from '../../contract/byte-store-contract.ts'
 
@@ -54,5 +56,23 @@ describe('MemoryByteStore', () => {
         expect(store.count()).toBe(current.size)
       }
     }), { numRuns: 500 })
+  })
+  it('gives the rows whose keys begin alike as a scan does, whatever came, went and was rolled back', () => {
+    const row = fc.record({ base: fc.constantFrom('', 'a', 'ab', 'b'), rest: fc.string({ maxLength: 2 }), value: fc.option(fc.string({ maxLength: 12 }), { freq: 2 }) })
+    const step = fc.oneof({ weight: 4, arbitrary: row }, { weight: 1, arbitrary: fc.constantFrom('commit' as const, 'rollback' as const) })
+    fc.assert(fc.property(fc.array(step, { maxLength: 60, size: 'max' }), fc.nat(60), (steps, begin) => {
+      const memory = new MemoryByteStore()
+      const store = new ChangelogByteStore(memory, { put() {}, putRow() {} })
+      for (const [index, each] of steps.entries()) {
+        if (each === 'commit') store.commit()
+        else if (each === 'rollback') store.rollback()
+        else store.put(Buffer.from(`${String.fromCharCode(each.base.length)}${each.base}${each.rest}`), each.value === null ? null : Buffer.from(each.value))
+        if (index < begin) continue
+        for (const base of ['', 'a', 'ab', 'b']) {
+          const from = Buffer.from(`${String.fromCharCode(base.length)}${base}`)
+          expect([...store.scanOf(from, (key) => 1 + key[0]!)!]).toEqual([...store.scan({ from, to: prefixEnd(from)! })])
+        }
+      }
+    }))
   })
 })
