@@ -74,6 +74,11 @@ export function eventData(count: number, users: number, from = 0): TopicData {
   return topicData(texts, keyOf, timeOf)
 }
 
+/** As `eventData`, of 10,000 users, each event under a key of its own: rows of a table that name the row of another one. */
+export function eventRowData(count: number): TopicData {
+  return topicData(eventTexts(count, 10_000).texts, (index) => `e${index}`, eventTime)
+}
+
 /** As `eventData`, over 10,000 rows of users and minutes that come by chance: few minutes with many users, or many with few. */
 export function scatteredData(count: number, minutes: number): TopicData {
   const random = seededRandom(42)
@@ -198,6 +203,13 @@ export function streamTableProgram(): Topology {
 
 export function tableTableProgram(): Topology {
   return built((builder) => { builder.table(left).join(builder.table(right), (a, b) => a + b).toStream().to(out) })
+}
+
+/** Of `eventRowData`, and the first 10,000 customers, who are the users. */
+export function foreignKeyProgram(): Topology {
+  return built((builder) => {
+    builder.table(events).joinOn(builder.table(customers), (event) => `k${Number(event.user.slice(5))}`, (event, customer) => event.page + customer).toStream().to(out)
+  })
 }
 
 export function streamStreamProgram(): Topology {

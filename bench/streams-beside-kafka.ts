@@ -13,7 +13,8 @@ import type { Topology } from '../src/streams/index.ts'
 import { measureKafkaStreams, startKafka } from '../test/kit/kafka.ts'
 import { benchDirectory } from './harness.ts'
 import {
-  customerData, eventData, lineData, orderData, sideData, statelessProgram, streamStreamProgram, streamTableProgram, tableTableProgram, windowedProgram, wordCountProgram, wordsIn,
+  customerData, eventData, eventRowData, foreignKeyProgram, lineData, orderData, sideData, statelessProgram, streamStreamProgram, streamTableProgram, tableTableProgram,
+  windowedProgram, wordCountProgram, wordsIn,
 } from './reference-programs.ts'
 import type { TopicData } from './topic-data.ts'
 
@@ -39,6 +40,7 @@ const cases: Readonly<Record<string, ProgramCase>> = {
   'windowed-count': { inputs: () => ({ events: eventData(recordCount, 10_000) }), topology: () => windowedProgram(), units: recordCount },
   'stream-table-join': { inputs: () => ({ customers: customerData(customerCount), orders: orderData(recordCount) }), topology: streamTableProgram, units: recordCount },
   'table-table-join': { inputs: sides, topology: tableTableProgram, units: recordCount },
+  'foreign-key-join': { inputs: () => ({ customers: customerData(10_000), events: eventRowData(recordCount) }), topology: foreignKeyProgram, units: recordCount },
   'stream-stream-join': { inputs: sides, topology: streamStreamProgram, units: recordCount },
 }
 
