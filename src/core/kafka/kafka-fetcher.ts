@@ -4,7 +4,7 @@
  *   read ──▶ answers here? ──▶ returned, up to maxBytes; where there is known to be more, it is fetched meanwhile
  *             └─ no: poll every leader that has no poll open, wait for news, the deadline or the signal
  * ```
- * What is held is at most one answer per leader, and an answer is at most `maxBytes` (or one batch). Passing failures of a
+ * A leader is asked for more when at most half an answer of it is left, and an answer is at most `maxBytes` (or one batch). Passing failures of a
  * leader are waited out; only what no waiting mends is thrown.
  */
 import type { Isolation, PartitionPosition, PartitionRecords, ReadOptions, ReadResult } from '../broker.ts'
@@ -41,6 +41,8 @@ interface Fetched {
   readonly isolation: Isolation
   /** Not yet returned. */
   readonly batches: FetchedBatch[]
+  /** Of them. */
+  leftBytes: number
   readonly logStartOffset: number
   readonly highWatermark: number
   readonly lastStableOffset: number
@@ -221,13 +223,18 @@ export class KafkaFetcher {
 
   // -------------------------------------------------------------------------------------------------- polling
 
-  /** Polls each leader that has none open, for the wanted partitions of which nothing is at hand; returns the new polls. */
+  /** Polls each leader that has none open and of which little is at hand, for the wanted partitions of which nothing is; returns the new polls. */
   #poll(settings: ReadSettings, maxWaitMs: number, isWanted: (assigned: AssignedPartition) => boolean = () => true): readonly Promise<void>[] {
     const now = this.#cluster.clock.monotonic()
     const perLeader = new Map<number, AssignedPartition[]>()
     const leaderless: AssignedPartition[] = []
+    const heldBytes = new Map<number | undefined, number>()
     this.#retryAt = Infinity
     for (const assigned of this.#partitions.values()) {
+      if (assigned.fetched !== null) {
+        const leader = this.#cluster.cachedLeader(assigned)
+        heldBytes.set(leader, (heldBytes.get(leader) ?? 0) + assigned.fetched.leftBytes)
+      }
       if (assigned.isPaused || assigned.fetched !== null || !isWanted(assigned)) continue
       if (assigned.resumeAt > now) {
         this.#retryAt = Math.min(this.#retryAt, assigned.resumeAt)
@@ -241,7 +248,7 @@ export class KafkaFetcher {
     if (leaderless.length > 0) this.#lookup ??= this.#lookUp(leaderless).finally(() => (this.#lookup = null))
     const fresh: Promise<void>[] = []
     for (const [leader, partitions] of perLeader) {
-      if (this.#polls.has(leader)) continue
+      if (this.#polls.has(leader) || (heldBytes.get(leader) ?? 0) > settings.maxBytes / 2) continue
       const poll = this.#pollLeader(leader, partitions, settings, Math.min(maxWaitMs, longestPollMs)).catch((error: unknown) => void (this.#failure ??= error)).finally(() => {
         this.#polls.delete(leader)
         this.#wake()
@@ -289,7 +296,8 @@ export class KafkaFetcher {
     assigned.knownEnd = isolation === 'read-committed' ? lastStableOffset : highWatermark
     if (answer.records === null || answer.records.length === 0) return
     const batches = fetchedBatches(answer.records, assigned.offset, isolation, answer.abortedTransactions ?? [])
-    if (batches.length > 0) assigned.fetched = { isolation, batches, logStartOffset, highWatermark, lastStableOffset }
+    const leftBytes = batches.reduce((sum, { batch }) => sum + batch.sizeBytes, 0)
+    if (batches.length > 0) assigned.fetched = { isolation, batches, leftBytes, logStartOffset, highWatermark, lastStableOffset }
   }
 
   async #refused(assigned: AssignedPartition, errorCode: number, isolation: Isolation): Promise<void> {
@@ -339,6 +347,7 @@ function takeFrom(assigned: AssignedPartition, fetched: Fetched, maxBytes: numbe
   }
   if (count === 0) return null
   const taken = fetched.batches.splice(0, count)
+  fetched.leftBytes -= sizeBytes
   assigned.offset = Math.max(assigned.offset, taken[count - 1]!.batch.nextOffset)
   if (fetched.batches.length === 0) assigned.fetched = null
   const { logStartOffset, highWatermark, lastStableOffset } = fetched
