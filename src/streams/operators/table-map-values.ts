@@ -16,9 +16,12 @@ export function tableMapValues(node: NodeOf<'tableMapValues'>, context: Operator
       const mapped = (value: unknown) => (value === null ? null : mapper(value, key, record))
       context.enter(record)
       const newValue = mapped(change.newValue)
-      const oldValue = !sendOldValues ? null : table === null ? mapped(change.oldValue) : (table.getToUpdate(key)?.value ?? null)
-      if (table === null) output.next(record.withValue({ newValue, oldValue, isLatest: change.isLatest }))
-      else table.update(record, key, { newValue, oldValue }, record.timestamp)
+      if (table === null) {
+        output.next(record.withValue({ newValue, oldValue: sendOldValues ? mapped(change.oldValue) : null, isLatest: change.isLatest }))
+        return
+      }
+      const oldValue = table.asksOldValue ? (table.getToUpdate(key)?.value ?? null) : null
+      table.update(record, key, { newValue, oldValue }, record.timestamp)
     }
   })
 }

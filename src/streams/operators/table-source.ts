@@ -20,7 +20,7 @@ export function tableSource(node: NodeOf<'tableSource'>, context: OperatorContex
         output.next(record.withValue({ newValue: value, oldValue: null, isLatest: true }))
       } else {
         context.enter(record)
-        const oldValue = sendOldValues ? (table.getToUpdate(key)?.value ?? null) : null
+        const oldValue = table.asksOldValue ? (table.getToUpdate(key)?.value ?? null) : null
         table.update(record, key, { newValue: value, oldValue }, timestamp)
       }
     }

@@ -34,6 +34,8 @@ export interface TableStore {
 
 /** A table that is kept by the node: put the new row, and send the change on, now or when the cache is flushed. */
 export interface KeptTable extends TableStore {
+  /** False: `update` makes nothing of an old value, which need not be looked up: none is sent on, or it is found when the cache is flushed. */
+  readonly asksOldValue: boolean
   update(record: StreamRecord, key: unknown, change: { readonly newValue: unknown; readonly oldValue: unknown }, timestamp: number): void
 }
 
@@ -52,6 +54,7 @@ export function keptTable(node: TopologyNode, name: string, sendOldValues: boole
   const send = forwardFlushed(store, sendOldValues, output)
   return {
     ...table,
+    asksOldValue: sendOldValues && send === 'at-once',
     update(record, key, { newValue, oldValue }, timestamp) {
       const outcome = table.put(key, newValue, timestamp)
       if (outcome === 'refused' || send === 'when-flushed') return

@@ -28,7 +28,7 @@ export function tableTransformValues(node: NodeOf<'tableTransformValues'>, conte
         const oldValue = sendOldValues ? transformer.transform(change.oldValue as never, key as never) : null
         output.next(record.withValue({ newValue, oldValue, isLatest: change.isLatest }))
       } else {
-        const oldValue = sendOldValues ? (table.getToUpdate(key)?.value ?? null) : null
+        const oldValue = table.asksOldValue ? (table.getToUpdate(key)?.value ?? null) : null
         table.update(record, key, { newValue, oldValue }, record.timestamp)
       }
     }
