@@ -68,6 +68,19 @@ export function producerContract(promises: Promises): void {
     await producer.close()
   })
 
+  promises('the bytes of a batch are the caller\'s again when it is acknowledged: what is written there then changes nothing', async (broker) => {
+    const target = { topic: await createTopic(broker), partition: 0 }
+    const producer = await broker.openProducer()
+    const values = Array.from({ length: 40 }, (_, nth) => String(nth % 10).repeat(nth % 4 === 0 ? 30_000 : 50))
+    await Promise.all(values.map(async (value) => {
+      const batch = batchOf([value])
+      await producer.appendBatch(target, batch)
+      batch.bytes.fill(0xff)
+    }))
+    expect(await readValues(broker, target, { count: values.length })).toEqual(values)
+    await producer.close()
+  })
+
   promises('a topic that stamps the time of the append says which it was', async (broker) => {
     const target = { topic: await createTopic(broker, { configs: { 'message.timestamp.type': 'LogAppendTime' } }), partition: 0 }
     const producer = await broker.openProducer()

@@ -15,6 +15,8 @@ export interface RecordBatchBuilderOptions {
   readonly maxBytes: number
   /** Default `none`. */
   readonly compression?: CompressionName
+  /** Where its memory comes from; whoever knows that a batch is written, and looked at by nobody, gives it back there. Default: new memory. */
+  readonly memory?: SpareMemory
 }
 
 const initialBytes = 4096
@@ -46,6 +48,7 @@ const noBytes = new Uint8Array(0)
 export class RecordBatchBuilder {
   readonly #maxBytes: number
   readonly #compression: CompressionName
+  readonly #memory: SpareMemory | null
   #bytes: Uint8Array
   #view: DataView
   /** No batch ends beyond. */
@@ -64,6 +67,7 @@ export class RecordBatchBuilder {
   constructor(options: RecordBatchBuilderOptions) {
     this.#maxBytes = options.maxBytes
     this.#compression = options.compression ?? 'none'
+    this.#memory = options.memory ?? null
     this.#bytes = uninitialised(Math.max(batchHeaderBytes, Math.min(options.maxBytes, initialBytes)))
     this.#view = new DataView(this.#bytes.buffer)
     this.#limit = Math.min(options.maxBytes, this.#bytes.length)
@@ -310,7 +314,9 @@ export class RecordBatchBuilder {
     }
     const copy = uninitialised(end)
     copy.set(bytes.subarray(0, end))
-    if (end >= costlyCopyBytes) this.#writeInto(noBytes)
+    if (end < costlyCopyBytes) return copy
+    this.#writeInto(noBytes)
+    this.#memory?.giveBack(bytes.buffer)
     return copy
   }
 
@@ -326,12 +332,55 @@ export class RecordBatchBuilder {
     if (this.#count > 0 && needed > this.#maxBytes) return false
     if (needed > maxBatchBytes) throw new StreamError('RECORD_TOO_LARGE', `a record of ${needed - this.#end} bytes does not fit the batch format, which ends at ${maxBatchBytes} bytes`)
     if (needed > this.#bytes.length) {
-      const larger = uninitialised(Math.max(needed, Math.min(this.#maxBytes, this.#bytes.length === 0 ? this.#usualBytes : 2 * this.#bytes.length)))
+      const wanted = Math.max(needed, Math.min(this.#maxBytes, this.#bytes.length === 0 ? this.#usualBytes : 2 * this.#bytes.length))
+      const larger = this.#memory === null ? uninitialised(wanted) : new Uint8Array(this.#memory.take(wanted))
       larger.set(this.#bytes.subarray(0, this.#end))
       this.#writeInto(larger)
     }
     return true
   }
+}
+
+/** The smallest block that is kept, and by how much they differ: so one fits the next batch that is a little longer. */
+const blockStepBytes = 16 * 1024
+const defaultMostBytes = 4 * 1024 * 1024
+
+/**
+ * Memory of batches that were written, for the next ones. Without it each batch is garbage that V8 does not see in its heap: it marks the
+ * whole heap each time so much of it has come together.
+ */
+export class SpareMemory {
+  /** The one that came last is the last: its pages are in the processor's cache. */
+  readonly #blocks: ArrayBuffer[] = []
+  readonly #mostBytes: number
+  #bytes = 0
+
+  /** `mostBytes`: what is kept; beyond it the block that came first is forgotten. */
+  constructor(mostBytes = defaultMostBytes) {
+    this.#mostBytes = mostBytes
+  }
+
+  /** At least so many bytes, with anything in them. */
+  take(bytes: number): ArrayBuffer {
+    const at = this.#blocks.findLastIndex(({ byteLength }) => byteLength >= bytes)
+    if (at < 0) return uninitialised(bytes < blockStepBytes ? bytes : Math.ceil(bytes / blockStepBytes) * blockStepBytes).buffer as ArrayBuffer
+    const [block] = this.#blocks.splice(at, 1)
+    this.#bytes -= block!.byteLength
+    return block!
+  }
+
+  /** Nobody looks at it any more. Blocks that are small, or were transferred, are not worth keeping. */
+  giveBack(block: ArrayBufferLike): void {
+    if (!(block instanceof ArrayBuffer) || block.byteLength < blockStepBytes) return
+    this.#blocks.push(block)
+    this.#bytes += block.byteLength
+    while (this.#bytes > this.#mostBytes) this.#bytes -= this.#blocks.shift()!.byteLength
+  }
+}
+
+/** What a batch takes, if that is worth giving back. */
+export function spareBlockOf({ buffer }: Uint8Array): ArrayBuffer | null {
+  return buffer instanceof ArrayBuffer && buffer.byteLength >= blockStepBytes ? buffer : null
 }
 
 function uninitialised(sizeBytes: number): Uint8Array {

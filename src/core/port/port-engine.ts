@@ -1,8 +1,9 @@
 import type { MessagePort, Transferable } from 'node:worker_threads'
 import type { AppendRequest, EngineApi, FetchRequest } from '../engine/engine-api.ts'
 import { StreamError } from '../errors.ts'
+import { SpareMemory } from '../log/record-batch-builder.ts'
 import { partitionKey } from '../record.ts'
-import { SpareMemory, decodeError, decodePartition } from './port-messages.ts'
+import { decodeError, decodePartition } from './port-messages.ts'
 import type { ClientMessage, Method, PortPartition, ServerMessage } from './port-messages.ts'
 
 interface PendingCall {
@@ -43,7 +44,7 @@ export class PortEngine implements EngineApi {
   // ---------------------------------------------------------------------------------------------------- calls with bytes
 
   append(request: AppendRequest) {
-    const bytes = this.#spare.copyOf(request.bytes)
+    const bytes = copyInto(this.#spare, request.bytes)
     return this.#call('append', [{ ...request, bytes }], { transfer: [bytes.buffer] })
   }
 
@@ -116,4 +117,11 @@ export class PortEngine implements EngineApi {
     this.#pending.clear()
     for (const { reject } of calls) reject(this.#ended)
   }
+}
+
+/** Left to the other side, each copy would be garbage of a thread that makes little of it: V8 lets 32 MB of such memory lie before it looks. */
+function copyInto(memory: SpareMemory, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(memory.take(bytes.length), 0, bytes.length)
+  copy.set(bytes)
+  return copy
 }

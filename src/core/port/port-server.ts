@@ -3,7 +3,8 @@ import type { Broker } from '../broker.ts'
 import { engineOf } from '../engine/broker-client.ts'
 import type { AppendRequest, EngineApi, FetchedPartition, JoinAnswer, JoinRequest } from '../engine/engine-api.ts'
 import type { ProducerIdentity } from '../engine/transaction-state.ts'
-import { blockOf, encodeError, encodePartition } from './port-messages.ts'
+import { spareBlockOf } from '../log/record-batch-builder.ts'
+import { encodeError, encodePartition } from './port-messages.ts'
 import type { ClientMessage, Method, ServerMessage } from './port-messages.ts'
 
 /** The methods whose last argument is a signal, which stays here: the message says when to call off. */
@@ -60,7 +61,7 @@ class EngineServer implements PortServer {
       const value: unknown = await Reflect.apply(this.#engine[method], this.#engine, cancellable.has(method) ? [...args, abort.signal] : args)
       this.#remember(method, args, value)
       if (method === 'fetch') this.#sendFetched(id, value as readonly FetchedPartition[])
-      else this.#sendAnswer(id, value, method === 'append' ? blockOf((args[0] as AppendRequest).bytes) : null)
+      else this.#sendAnswer(id, value, method === 'append' ? spareBlockOf((args[0] as AppendRequest).bytes) : null)
     } catch (error) {
       this.#send({ kind: 'failure', id, error: encodeError(error) })
     } finally {

@@ -1,4 +1,4 @@
-import type { Header, RecordPosition, RecordSpan, Serde, TopicPartition, UnsealedBatch } from '../../core/index.ts'
+import type { Header, RecordPosition, RecordSpan, Serde, SpareMemory, TopicPartition, UnsealedBatch } from '../../core/index.ts'
 import { RecordBatchBuilder, bytesSerde, partitionForKey, readKeySerde } from '../../core/index.ts'
 import { ScratchBytes } from '../state/scratch-bytes.ts'
 
@@ -26,6 +26,8 @@ export interface BatchingCollectorOptions {
   readonly batchLimit?: (topic: string) => number
   /** @throws UNKNOWN_TOPIC_OR_PARTITION */
   readonly partitionCount: (topic: string) => number
+  /** Where the memory of batches comes from; the owner gives it back. Absent: new memory for each. */
+  readonly memory?: SpareMemory
   /** Takes a full batch, without waiting; failures are the owner's to notice before it commits. */
   readonly sendBatch: (target: TopicPartition, batch: UnsealedBatch) => void
 }
@@ -53,7 +55,7 @@ export class BatchingCollector implements RecordCollector {
   send(topic: string, partition: number | null, key: Uint8Array | null, value: Uint8Array | null, timestamp: number, headers: readonly Header[]): void {
     const batches = this.#last?.topic === topic ? this.#last : this.#batchesOf(topic)
     const target = partition ?? partitionOf(key, batches)
-    const builder = (batches.builders[target] ??= new RecordBatchBuilder({ maxBytes: batches.maxBatchBytes }))
+    const builder = (batches.builders[target] ??= this.#newBuilder(batches))
     if (builder.add(key, value, timestamp, headers)) return
     this.#sendOut(batches, target, builder)
     builder.add(key, value, timestamp, headers)
@@ -62,7 +64,7 @@ export class BatchingCollector implements RecordCollector {
   sendRead(topic: string, position: RecordPosition, timestamp: number): boolean {
     const batches = this.#last?.topic === topic ? this.#last : this.#batchesOf(topic)
     const target = position.keyLength < 0 ? batches.sticky : batches.partitions === 1 ? 0 : partitionForKey(this.#keyScratch.of(readKeySerde, position), batches.partitions)
-    const builder = (batches.builders[target] ??= new RecordBatchBuilder({ maxBytes: batches.maxBatchBytes }))
+    const builder = (batches.builders[target] ??= this.#newBuilder(batches))
     if (builder.addRead(position, timestamp)) return true
     this.#sendOut(batches, target, builder)
     return builder.addRead(position, timestamp)
@@ -82,7 +84,7 @@ export class BatchingCollector implements RecordCollector {
   sendSpan(topic: string, partition: number | null, span: RecordSpan, timestamp: number): void {
     const batches = this.#last?.topic === topic ? this.#last : this.#batchesOf(topic)
     const target = partition ?? (batches.partitions === 1 ? 0 : partitionForKey(this.#keyScratch.copy(span.bytes, span.keyAt, span.keyAt + span.keyLength), batches.partitions))
-    const builder = (batches.builders[target] ??= new RecordBatchBuilder({ maxBytes: batches.maxBatchBytes }))
+    const builder = (batches.builders[target] ??= this.#newBuilder(batches))
     if (builder.addSpan(span, timestamp)) return
     this.#sendOut(batches, target, builder)
     builder.addSpan(span, timestamp)
@@ -114,6 +116,11 @@ export class BatchingCollector implements RecordCollector {
   #newBatches(topic: string): TopicBatches {
     const { maxBatchBytes, batchLimit, partitionCount } = this.#options
     return { topic, builders: [], partitions: partitionCount(topic), maxBatchBytes: Math.min(maxBatchBytes, batchLimit?.(topic) ?? Infinity), sticky: 0 }
+  }
+
+  #newBuilder({ maxBatchBytes }: TopicBatches): RecordBatchBuilder {
+    const { memory } = this.#options
+    return new RecordBatchBuilder({ maxBytes: maxBatchBytes, ...(memory && { memory }) })
   }
 
   #sendOut(batches: TopicBatches, partition: number, builder: RecordBatchBuilder): void {

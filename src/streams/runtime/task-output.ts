@@ -1,4 +1,4 @@
-import { StreamError, isStreamError, partitionKey } from '../../core/index.ts'
+import { SpareMemory, StreamError, isStreamError, partitionKey } from '../../core/index.ts'
 import type { BatchMetadata, Broker, CommittedOffset, GroupMember, Producer, TopicPartition, UnsealedBatch } from '../../core/index.ts'
 import { BatchingCollector } from './record-collector.ts'
 import type { Traffic } from './thread-metrics.ts'
@@ -33,6 +33,8 @@ const deadProducer = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH', 'OUT_
 export class TaskOutput {
   readonly collector: BatchingCollector
   readonly #options: TaskOutputOptions
+  /** Of batches: what waits for a commit to end is on its way all at once, and its memory comes back so. */
+  readonly #memory: SpareMemory
   #producer: Producer | null = null
   #inTransaction = false
   /** The producer can do nothing more, and the next one is not open yet. */
@@ -51,10 +53,12 @@ export class TaskOutput {
 
   constructor(options: TaskOutputOptions) {
     this.#options = options
+    this.#memory = new SpareMemory(options.maxInFlightBytes)
     this.collector = new BatchingCollector({
       maxBatchBytes: options.maxBatchBytes,
       ...(options.batchLimit && { batchLimit: options.batchLimit }),
       partitionCount: options.partitionCount,
+      memory: this.#memory,
       sendBatch: (target, batch) => this.#send(target, batch),
     })
   }
@@ -185,15 +189,17 @@ export class TaskOutput {
     }
     this.#begin()
     this.#count(target.topic, batch.recordCount, byteLength)
-    const sent = this.#open.appendBatch(target, batch).then((written) => this.#acknowledged(written), (error: unknown) => { this.#failure ??= error }).then(() => {
+    const sent = this.#open.appendBatch(target, batch).then((written) => this.#acknowledged(written, batch), (error: unknown) => { this.#failure ??= error }).then(() => {
       this.#inFlightBytes -= byteLength
       this.#inFlight.delete(sent)
     })
     this.#inFlight.add(sent)
   }
 
-  #acknowledged({ topic, partition, baseOffset, recordCount }: BatchMetadata): void {
+  /** The bytes were the producer's until now. Of a batch that failed they stay where they are: nobody has to think about who may still look. */
+  #acknowledged({ topic, partition, baseOffset, recordCount }: BatchMetadata, { bytes }: UnsealedBatch): void {
     this.#ends.set(partitionKey(topic, partition), baseOffset + recordCount)
+    this.#memory.giveBack(bytes.buffer)
   }
 
   #count(topic: string, records: number, bytes: number): void {

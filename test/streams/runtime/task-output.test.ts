@@ -176,3 +176,42 @@ describe('a commit of what a punctuator of the wall clock did, while no record c
     expect(found).toEqual(found.map((_, index) => String(index + 1)))
   })
 })
+
+describe('the memory of batches', () => {
+  it('is used again when they are acknowledged, and not before; that of a batch which failed is left alone', async () => {
+    let appends = 0
+    let last = Promise.resolve()
+    let refused: { readonly bytes: Uint8Array; readonly before: Uint8Array } | null = null
+    const blocks = new Set<ArrayBufferLike>()
+    await createTopics(broker, { lines: 1, copies: 1 })
+    const faulty = brokerWith((producer) => ({
+      appendBatch: async (target, batch) => {
+        const nth = appends++
+        if (nth === 20) {
+          refused = { bytes: batch.bytes, before: batch.bytes.slice() }
+          throw away()
+        }
+        blocks.add(batch.bytes.buffer)
+        // Looked at only when it is its turn, after others were made.
+        last = last.then(() => Promise.resolve())
+        await last
+        return producer.appendBatch(target, batch)
+      },
+    }), () => false)
+    const builder = new StreamsBuilder()
+    builder.stream(topic('lines', text)).mapValues((line) => `${line}!`).to(topic('copies', text))
+    app = new StreamsApp(builder.build(), { applicationId: 'app', broker: faulty, commitInterval: 5, onFailure: () => 'replace' })
+    const lines = Array.from({ length: 3_000 }, (_, nth) => `${nth}-${'x'.repeat(nth % 7 === 0 ? 20_000 : 3_000)}`)
+    await app.start()
+    for (let at = 0; at < lines.length; at += 500) {
+      await write(broker, 'lines', lines.slice(at, at + 500).map((value) => ({ value })))
+      await app.caughtUp()
+    }
+    const copies = (await readAll(broker, 'copies')).map(({ value }) => value)
+    expect(copies).toHaveLength(lines.length)
+    expect(copies.findIndex((copy, nth) => copy !== `${lines[nth]}!`)).toBe(-1)
+    expect(appends).toBeGreaterThan(50)
+    expect(blocks.size).toBeLessThan(appends / 2)
+    expect(Buffer.compare(refused!.bytes, refused!.before)).toBe(0)
+  })
+})
