@@ -1,7 +1,7 @@
 /** Checks of what the public methods are given, for callers that TypeScript does not watch. */
-import type { CommittedOffset, GroupOptions, OffsetQuery, PartitionPosition, ProducerOptions, ReadOptions } from './broker.ts'
+import type { CommittedOffset, GroupOptions, OffsetQuery, PartitionPosition, ProducerOptions, ReadOptions, TopicSpec } from './broker.ts'
 import { StreamError } from './errors.ts'
-import type { ProducerRecord, TopicPartition } from './record.ts'
+import type { Header, ProducerRecord, TopicPartition } from './record.ts'
 
 const isolations = ['read-committed', 'read-uncommitted']
 /** Kafka's limits (`group.min.session.timeout.ms` is lower here, because nothing has to travel over a network). */
@@ -35,13 +35,21 @@ export function validateProducerOptions(options: ProducerOptions): void {
 }
 
 export function validateGroupOptions(options: GroupOptions): void {
-  validateGroupId(options.groupId)
-  if (!Array.isArray(options.topics) || options.topics.some((topic) => typeof topic !== 'string')) throw invalid('topics: give a list of topic names')
+  validateGroupId((options as Partial<GroupOptions> | undefined)?.groupId)
+  validateTopicNames(options.topics)
   positive('rebalanceTimeoutMs', options.rebalanceTimeoutMs)
   positive('maxPollIntervalMs', options.maxPollIntervalMs)
   validateOffsetReset(options.offsetReset)
   if (options.sessionTimeoutMs !== undefined) validateSessionTimeout(options.sessionTimeoutMs)
   if (options.assignors?.length === 0) throw invalid('assignors: give at least one, or leave it out for range')
+}
+
+export function validateTopicNames(topics: readonly string[]): void {
+  if (!Array.isArray(topics) || topics.some((topic) => typeof topic !== 'string')) throw invalid('topics: give a list of topic names')
+}
+
+export function validateTopicSpecs(specs: readonly TopicSpec[]): void {
+  if (!Array.isArray(specs) || specs.some((spec) => typeof (spec as Partial<TopicSpec> | null)?.topic !== 'string')) throw invalid("topics: give a list, as in [{ topic: 'hits', partitions: 3 }]")
 }
 
 function validateOffsetReset(reset: unknown): void {
@@ -63,6 +71,7 @@ export function validateRecord(record: ProducerRecord): void {
   if (typeof record !== 'object' || record === null || typeof record.topic !== 'string') throw invalid('a record needs a topic')
   validateBytes('key', record.key ?? null)
   validateBytes('value', record.value)
+  if (record.headers !== undefined) validateHeaders(record.headers)
   if (record.partition !== undefined) validatePartition(record.partition)
   const { timestamp } = record
   if (timestamp !== undefined && !(Number.isSafeInteger(timestamp) && timestamp >= 0)) {
@@ -70,7 +79,16 @@ export function validateRecord(record: ProducerRecord): void {
   }
 }
 
+function validateHeaders(headers: readonly Header[]): void {
+  if (!Array.isArray(headers)) throw invalid("headers: give a list, as in [{ key: 'trace', value: bytes }]")
+  for (const { key, value } of headers as readonly Header[]) {
+    if (typeof key !== 'string') throw invalid('headers: each needs a key, which is text')
+    validateBytes(`header ${key}`, value)
+  }
+}
+
 export function validatePositions(positions: readonly PartitionPosition[]): void {
+  if (!Array.isArray(positions)) throw invalid("give a list, as in [{ topic: 'hits', partition: 0, offset: 0 }]")
   for (const position of positions) {
     validateTarget(position)
     if (!(Number.isSafeInteger(position.offset) && position.offset >= 0)) throw invalid(`offset: ${position.offset} of ${position.topic}-${position.partition} is not a whole number of at least 0`)

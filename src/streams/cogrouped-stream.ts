@@ -9,7 +9,7 @@ import type { Stream } from './stream.ts'
 import type { Table } from './table.ts'
 import type { Aggregator, Initializer, SessionMerger } from './topology/node.ts'
 import { sessionWindowedSerde, timeWindowedSerde } from './windowed-serde.ts'
-import { windowsRetentionMs } from './windows.ts'
+import { checkWindows, windowsRetentionMs } from './windows.ts'
 import type { SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows, Windowed } from './windows.ts'
 
 /**
@@ -52,6 +52,7 @@ export class CogroupedStream<K, A, V = unknown> {
     windows: TimeWindows | SlidingWindows | UnlimitedWindows | SessionWindows, { late }: LateOption<K, V> = {},
   ): WindowedCogroupedStream<K, A> | SessionCogroupedStream<K, A> {
     const toSide = (late ?? null) as LateRecords
+    checkWindows(windows)
     return windows.type === 'session' ? new SessionCogroupedStream(this.#cogroup, windows, toSide) : new WindowedCogroupedStream(this.#cogroup, windows, toSide)
   }
 }

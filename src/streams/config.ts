@@ -160,9 +160,10 @@ const policies: readonly ErrorPolicy[] = ['fail', 'skip', 'dead-letter']
 
 /** @throws INVALID_CONFIG naming the key */
 export function resolveConfig(config: StreamsConfig): ResolvedConfig {
-  for (const key of Object.keys(config)) {
+  for (const key of Object.keys(config ?? {})) {
     if (!knownKeys.has(key)) throw invalid(key, `is not a setting of an application${hint(key)}`)
   }
+  for (const key of ['applicationId', 'broker'] as const) if ((config as Partial<StreamsConfig> | undefined)?.[key] === undefined) throw invalid(key, 'is missing; an application needs applicationId and broker')
   checkedName(config.applicationId)
   const guarantee = oneOf('guarantee', config.guarantee, ['exactly-once', 'at-least-once'])
   const onDeserializationError = oneOf('onDeserializationError', config.onDeserializationError, policies)

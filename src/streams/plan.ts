@@ -1,4 +1,4 @@
-import { jsonSerde } from '../core/index.ts'
+import { StreamError, jsonSerde } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
 import type { Stream } from './stream.ts'
 import type { Table } from './table.ts'
@@ -54,6 +54,13 @@ export interface TablePlan {
   rows(): TableRows
   /** Makes changes carry old values; false if that needs a store, and `force` is not set. */
   sendOldValues(force: boolean): boolean
+}
+
+/** The plan of what another stream or table is given to. @throws INVALID_ARGUMENT for anything else, which only JavaScript can give */
+export function planOf<P>(other: { readonly [planKey]: P }, operator: string, kind: 'stream' | 'table' | 'stream or table'): P {
+  const plan = (other as Partial<typeof other> | null | undefined)?.[planKey]
+  if (plan === undefined) throw new StreamError('INVALID_ARGUMENT', `${operator}: ${JSON.stringify(other)} is no ${kind}`)
+  return plan
 }
 
 /** What the node of one operator adds to the name and the parents. */

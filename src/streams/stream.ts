@@ -8,7 +8,7 @@ import { asyncFields } from './map-async.ts'
 import type { AsyncCallback, AsyncOptions } from './map-async.ts'
 import { asksForStore } from './options.ts'
 import type { DynamicSinkOptions, GroupedOptions, NameOption, RepartitionOptions, SinkOptions, StoreOptions } from './options.ts'
-import { addOperator, keys, planKey } from './plan.ts'
+import { addOperator, keys, planKey, planOf } from './plan.ts'
 import type { NodeFields, StreamPlan, TablePlan } from './plan.ts'
 import { printer } from './print.ts'
 import type { PrintOptions } from './print.ts'
@@ -124,7 +124,7 @@ export class Stream<K, V> {
   /** Both streams in one; records keep the order of their own stream, and no order between the two. */
   merge<V2>(other: Stream<K, V2>, options: NameOption = {}): Stream<K, V | V2> {
     const { context, node, sources, repartitionRequired, keySerde } = this[planKey]
-    const plan = other[planKey]
+    const plan = planOf(other, 'merge', 'stream')
     const name = context.names.processor('KSTREAM-MERGE-', options.name)
     return context.stream({
       context,
@@ -247,7 +247,7 @@ export class Stream<K, V> {
 
   /** As `leftJoin` with a stream, for records of either stream. */
   outerJoin<V2, R>(other: Stream<K, V2>, joiner: (value: V | null, other: V2 | null, key: K) => R, options: StreamJoinOptions<K, V, V2>): Stream<K, R> {
-    return streamStreamJoin(this[planKey], other[planKey], { join: 'outer', joiner: joiner as Joiner, options })
+    return streamStreamJoin(this[planKey], planOf(other, 'outerJoin', 'stream'), { join: 'outer', joiner: joiner as Joiner, options })
   }
 
   /** Writes the records to a topic; a null value becomes a tombstone. With a function, each record says its topic. */
@@ -269,7 +269,7 @@ export class Stream<K, V> {
   }
 
   #join(join: 'inner' | 'left', other: JoinPartner, joiner: Joiner, options: AnyJoinOptions): Stream<K, unknown> {
-    const plan = other[planKey]
+    const plan = planOf(other, 'join', 'stream or table')
     if ('rows' in plan) return streamTableJoin(this[planKey], plan, { ...options, join, joiner })
     if ('store' in plan) {
       if (options.on === undefined) throw new StreamError('INVALID_ARGUMENT', 'join: say which row of the global table a record needs, as in { on: (value) => value.userId }')

@@ -3,7 +3,7 @@ import { foreignKeyJoin } from './foreign-key-join.ts'
 import { GroupedTable } from './grouped-table.ts'
 import { asksForStore } from './options.ts'
 import type { AnyStoreOptions, ForeignKeyJoinOptions, GroupedOptions, NameOption, StoreOptions } from './options.ts'
-import { addOperator, keys, planKey } from './plan.ts'
+import { addOperator, keys, planKey, planOf } from './plan.ts'
 import type { NodeFields, TablePlan } from './plan.ts'
 import { storeRequest, tableStoreSpec } from './store-request.ts'
 import type { StreamRecord } from './stream-record.ts'
@@ -89,17 +89,17 @@ export class Table<K, V, Gone extends null = null> {
 
   /** Rows of keys that are in both tables. Either side's change updates the result. */
   join<V2, R, Gone2 extends null = null>(other: Table<K, V2, Gone2>, joiner: (row: V, otherRow: V2, key: K) => R, options: StoreOptions<K, R> = {}): Table<K, NonNullable<R>, null> {
-    return tableJoin(this[planKey], other[planKey], { join: 'inner', joiner: joiner as Joiner, options })
+    return tableJoin(this[planKey], planOf(other, 'join', 'table'), { join: 'inner', joiner: joiner as Joiner, options })
   }
 
   /** Rows of this table, with the other's row of the same key or null. */
   leftJoin<V2, R, Gone2 extends null = null>(other: Table<K, V2, Gone2>, joiner: (row: V, otherRow: V2 | null, key: K) => R, options: StoreOptions<K, R> = {}): Table<K, NonNullable<R>, null> {
-    return tableJoin(this[planKey], other[planKey], { join: 'left', joiner: joiner as Joiner, options })
+    return tableJoin(this[planKey], planOf(other, 'leftJoin', 'table'), { join: 'left', joiner: joiner as Joiner, options })
   }
 
   /** Rows of keys that are in either table, with null for the side that has none. */
   outerJoin<V2, R, Gone2 extends null = null>(other: Table<K, V2, Gone2>, joiner: (row: V | null, otherRow: V2 | null, key: K) => R, options: StoreOptions<K, R> = {}): Table<K, NonNullable<R>, null> {
-    return tableJoin(this[planKey], other[planKey], { join: 'outer', joiner: joiner as Joiner, options })
+    return tableJoin(this[planKey], planOf(other, 'outerJoin', 'table'), { join: 'outer', joiner: joiner as Joiner, options })
   }
 
   /**
@@ -110,14 +110,14 @@ export class Table<K, V, Gone extends null = null> {
   joinOn<K2, V2, R, Gone2 extends null = null>(
     other: Table<K2, V2, Gone2>, foreignKey: (row: V, key: K) => K2 | null, joiner: (row: V, otherRow: V2, key: K) => R, options: ForeignKeyJoinOptions<K, K2, R> = {},
   ): Table<K, NonNullable<R>, null> {
-    return foreignKeyJoin(this[planKey], other[planKey], { join: 'inner', extractor: foreignKey as RecordFunction, joiner: joiner as Joiner, options })
+    return foreignKeyJoin(this[planKey], planOf(other, 'joinOn', 'table'), { join: 'inner', extractor: foreignKey as RecordFunction, joiner: joiner as Joiner, options })
   }
 
   /** As `joinOn`, with null where there is no such row. */
   leftJoinOn<K2, V2, R, Gone2 extends null = null>(
     other: Table<K2, V2, Gone2>, foreignKey: (row: V, key: K) => K2 | null, joiner: (row: V, otherRow: V2 | null, key: K) => R, options: ForeignKeyJoinOptions<K, K2, R> = {},
   ): Table<K, NonNullable<R>, null> {
-    return foreignKeyJoin(this[planKey], other[planKey], { join: 'left', extractor: foreignKey as RecordFunction, joiner: joiner as Joiner, options })
+    return foreignKeyJoin(this[planKey], planOf(other, 'leftJoinOn', 'table'), { join: 'left', extractor: foreignKey as RecordFunction, joiner: joiner as Joiner, options })
   }
 
   /**

@@ -52,6 +52,12 @@ export interface JoinWindows {
 /** What `windowedBy` takes. */
 export type Windows = TimeWindows | SlidingWindows | SessionWindows | UnlimitedWindows
 
+/** @throws INVALID_ARGUMENT for what is no window, which only JavaScript can give */
+export function checkWindows(windows: Windows): void {
+  if (typeof (windows as Partial<Windows> | undefined)?.type === 'string') return
+  throw new StreamError('INVALID_ARGUMENT', `windowedBy: ${JSON.stringify(windows)} is no window; give one such as tumbling('1m')`)
+}
+
 export interface GraceOption {
   /** How long after its end a window still takes late records. Default 0: none. */
   readonly grace?: Duration

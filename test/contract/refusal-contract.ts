@@ -19,6 +19,21 @@ export function refusalContract(promises: Promises): void {
     await Promise.all([only.leave(), producer.close()])
   })
 
+  promises('what only JavaScript can ask is refused in words', async (broker) => {
+    const words: Readonly<Record<string, () => unknown>> = {
+      'topics: give a list, as in': () => broker.topics.create('hits' as never),
+      'topics: give a list of topic names': () => broker.topics.describe('hits' as never),
+      'topics: give a list of topic': () => broker.topics.remove([5] as never),
+      'groupId: give text': () => broker.joinGroup(undefined as never),
+      "give a list, as in [{ topic: 'hits', partition: 0, offset: 0 }]": () => broker.groups.setOffsets('g', { topic: 'hits' } as never),
+    }
+    for (const [message, ask] of Object.entries(words)) await expect(Promise.resolve().then(ask)).rejects.toThrow(message)
+    const producer = await broker.openProducer()
+    await expect(producer.append({ topic: 'hits', value: null, headers: { trace: 'x' } as never })).rejects.toThrow('headers: give a list')
+    await expect(producer.append({ topic: 'hits', value: null, headers: [{ key: 'trace', value: 'x' as never }] })).rejects.toThrow('header trace: give bytes')
+    await producer.close()
+  })
+
   promises('a member whose first assignment its owner cannot take is not in the group', async (broker) => {
     const topic = await createTopic(broker)
     const groupId = freshName('group')

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { stringSerde } from '../../src/core/index.ts'
-import { StreamsBuilder, hopping, joinWithin, keyValueStore, topic, tumbling, unlimited, windowStore } from '../../src/streams/index.ts'
+import { StreamsApp, StreamsBuilder, hopping, joinWithin, keyValueStore, session, topic, tumbling, unlimited, windowStore } from '../../src/streams/index.ts'
 import type { KeyValueStore, ProcessorFactory, Topic } from '../../src/streams/index.ts'
 import { TopologyTestDriver } from '../../src/streams/testing/index.ts'
 
@@ -43,6 +43,44 @@ const refused: Readonly<Record<string, readonly [RegExp, (builder: StreamsBuilde
 describe('a program that contradicts itself', () => {
   it.each(Object.entries(refused))('is refused: %s', (_what, [message, program]) => {
     expect(() => build(program)).toThrow(message)
+  })
+})
+
+/** What a compiler would have refused: programs in JavaScript come here. */
+const missing: Readonly<Record<string, readonly [RegExp, (builder: StreamsBuilder) => unknown]>> = {
+  'filter': [/KSTREAM-FILTER-\d+: the predicate must be a function, and is "a"/, (builder) => builder.stream(of('in')).filter('a' as never)],
+  'mapValues': [/KSTREAM-MAPVALUES-\d+: the mapper must be a function, and is undefined/, (builder) => builder.stream(of('in')).mapValues(undefined as never)],
+  'a branch': [/KSTREAM-BRANCH-.*: the predicate of branch .*big must be a function, and is undefined/, (builder) => builder.stream(of('in')).split().branch('big', undefined as never)],
+  'groupBy': [/KSTREAM-KEY-SELECT-\d+: the selector must be a function/, (builder) => builder.stream(of('in')).groupBy(undefined as never).count()],
+  'reduce': [/KSTREAM-REDUCE-\d+: the aggregator must be a function/, (builder) => builder.stream(of('in')).groupByKey().reduce(undefined as never)],
+  'aggregate without an initializer': [/KSTREAM-AGGREGATE-\d+: the initializer must be a function, and is 0/, (builder) => builder.stream(of('in')).groupByKey().aggregate(0 as never, (sum: string) => sum)],
+  'aggregate without an aggregator': [/KSTREAM-AGGREGATE-\d+: the aggregator must be a function/, (builder) => builder.stream(of('in')).groupByKey().aggregate(() => '', undefined as never)],
+  'a table aggregate without a subtractor': [/the subtractor must be a function/, (builder) => builder.table(of('in')).groupBy((value, key) => [key, value]).reduce((sum) => sum, undefined as never)],
+  'windows of sessions without a merger': [/the merger must be a function/, (builder) => builder.stream(of('in')).groupByKey().windowedBy(session('1m')).aggregate(() => '', (_key, value) => value, undefined as never)],
+  'a join': [/the joiner must be a function/, (builder) => builder.stream(of('a')).join(builder.table(of('b')), undefined as never)],
+  'a join of streams': [/the joiner must be a function/, (builder) => builder.stream(of('a')).join(builder.stream(of('b')), undefined as never, { within })],
+  'a join of tables': [/the joiner must be a function/, (builder) => builder.table(of('a')).join(builder.table(of('b')), undefined as never)],
+  'a foreign-key join': [/the extractor must be a function/, (builder) => builder.table(of('a')).joinOn(builder.table(of('b')), undefined as never, plus)],
+  'process': [/KSTREAM-PROCESSOR-\d+: the factory must be a function, and is {}/, (builder) => builder.stream(of('in')).process({} as never)],
+  'mapAsync': [/KSTREAM-MAPASYNC-\d+: the call must be a function/, (builder) => builder.stream(of('in')).mapAsync(undefined as never)],
+  'windowedBy': [/windowedBy: "1m" is no window; give one such as tumbling\('1m'\)/, (builder) => builder.stream(of('in')).groupByKey().windowedBy('1m' as never)],
+  'merge': [/merge: undefined is no stream/, (builder) => builder.stream(of('in')).merge(undefined as never)],
+  'what is joined': [/join: "b" is no stream or table/, (builder) => builder.stream(of('in')).join('b' as never, plus, { within })],
+  'the table that is joined': [/leftJoin: \{\} is no table/, (builder) => builder.table(of('in')).leftJoin({} as never, plus)],
+}
+
+describe('a program that leaves out what is to be called', () => {
+  it.each(Object.entries(missing))('is refused where it is built, not at its first record: %s', (_what, [message, program]) => {
+    expect(() => build(program)).toThrow(message)
+  })
+})
+
+describe('an application without what it needs', () => {
+  it.each(['applicationId', 'broker'])('names %s', (key) => {
+    const topology = build((builder) => builder.stream(of('in')).to(of('out')))
+    const config = Object.fromEntries(Object.entries({ applicationId: 'app', broker: {} }).filter(([each]) => each !== key))
+    expect(() => new StreamsApp(topology, config as never)).toThrow(`${key} is missing`)
+    expect(() => new StreamsApp(topology, undefined as never)).toThrow('applicationId is missing')
   })
 })
 

@@ -8,7 +8,7 @@ import type { EmbeddedGroupMember } from './embedded-group-member.ts'
 import { EmbeddedProducer } from './embedded-producer.ts'
 import { EmbeddedReader } from './embedded-reader.ts'
 import type { EngineApi } from './engine-api.ts'
-import { validateGroupOptions, validateOffsetQueries, validateOffsets, validateProducerOptions, validateTarget } from '../validate.ts'
+import { validateGroupOptions, validateOffsetQueries, validateOffsets, validateProducerOptions, validateTarget, validateTopicNames, validateTopicSpecs } from '../validate.ts'
 
 export interface BrokerClientContext {
   readonly clock: Clock
@@ -107,10 +107,19 @@ export function engineOf(broker: Broker): EngineApi {
 
 function topicAdmin(engine: EngineApi): TopicAdmin {
   return {
-    create: async (topics) => engine.createTopics(topics),
+    async create(topics) {
+      validateTopicSpecs(topics)
+      await engine.createTopics(topics)
+    },
     list: async ({ includeInternal = false } = {}) => engine.listTopics({ includeInternal }),
-    describe: async (topics) => engine.describeTopics(topics),
-    remove: async (topics) => engine.removeTopics(topics),
+    async describe(topics) {
+      validateTopicNames(topics)
+      return engine.describeTopics(topics)
+    },
+    async remove(topics) {
+      validateTopicNames(topics)
+      await engine.removeTopics(topics)
+    },
     alter: async (topic, change) => engine.alterTopic(topic, change),
     async listOffsets(queries, { isolation = 'read-uncommitted' } = {}) {
       validateOffsetQueries(queries)

@@ -53,10 +53,11 @@ const defaultOffsetsRetentionMs = 7 * 86_400_000
  * @throws DIRECTORY_LOCKED (names the process), UNSUPPORTED_FORMAT (a newer version wrote it), STORAGE_CORRUPT, STORAGE_FULL, STORAGE_ERROR
  */
 export async function openEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
-  if (typeof options.directory !== 'string' || options.directory === '') throw new StreamError('INVALID_ARGUMENT', 'directory: give the path of the data directory')
+  const { directory } = (options as Partial<EmbeddedBrokerOptions> | undefined) ?? {}
+  if (typeof directory !== 'string' || directory === '') throw new StreamError('INVALID_ARGUMENT', 'directory: give the path of the data directory')
   const { clock = systemClock, random = systemRandom, fileSystem = nodeFileSystem, internalTopicPartitions = 1, offsetsRetentionMs = defaultOffsetsRetentionMs, clampReplicas = false } = options
   // Threads that reach the log through a port, and clients of a cluster, start without it.
   const { LocalEngine } = await import('./local-engine.ts')
-  const engine = await LocalEngine.open({ directory: options.directory, clock, random, fileSystem, internalTopicPartitions, offsetsRetentionMs, clampReplicas })
+  const engine = await LocalEngine.open({ directory, clock, random, fileSystem, internalTopicPartitions, offsetsRetentionMs, clampReplicas })
   return new LocalBroker(engine, { clock, random })
 }

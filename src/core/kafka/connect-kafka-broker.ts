@@ -11,8 +11,9 @@ import type { KafkaBrokerOptions } from './open-kafka-broker.ts'
 
 /** @throws as `openKafkaBroker` */
 export async function connectKafkaBroker(options: KafkaBrokerOptions, memberships?: MembershipWatcher): Promise<KafkaBroker> {
-  const bootstrap = options.brokers.map(parseAddress)
-  if (bootstrap.length === 0) throw new StreamError('INVALID_ARGUMENT', 'brokers: name at least one broker, such as localhost:9092')
+  const { brokers } = (options as Partial<KafkaBrokerOptions> | undefined) ?? {}
+  if (!Array.isArray(brokers) || brokers.length === 0) throw new StreamError('INVALID_ARGUMENT', "brokers: name at least one broker, as in ['localhost:9092']")
+  const bootstrap = brokers.map(parseAddress)
   const { clientId = 'millrace', clock = systemClock, random = systemRandom, requestTimeoutMs = 30_000, operationTimeoutMs = 60_000, deliveryTimeoutMs = 120_000 } = options
   const client = options.client ?? kafkaJsClient({
     ssl: tlsOptions(options),
@@ -37,7 +38,7 @@ function tlsOptions({ ssl = false, checkServerName = true }: KafkaBrokerOptions)
 
 /** `host:port`, and `[address]:port` for IPv6. */
 function parseAddress(broker: string): KafkaNodeAddress {
-  const match = /^(?:\[([^\]]+)\]|([^:[\]/\s]+)):(\d{1,5})$/.exec(broker.trim())
+  const match = /^(?:\[([^\]]+)\]|([^:[\]/\s]+)):(\d{1,5})$/.exec(String(broker).trim())
   const port = Number(match?.[3])
   if (match !== null && port > 0 && port < 65_536) return { host: match[1] ?? match[2]!, port }
   throw new StreamError('INVALID_ARGUMENT', `brokers: ${JSON.stringify(broker)} is not host:port, such as localhost:9092`)

@@ -3,7 +3,7 @@ import { sleep } from '../clock.ts'
 import { isStreamError, StreamError } from '../errors.ts'
 import { partitionKey } from '../record.ts'
 import type { TopicPartition } from '../record.ts'
-import { validateOffsetQueries } from '../validate.ts'
+import { validateOffsetQueries, validateTopicNames, validateTopicSpecs } from '../validate.ts'
 import { byTopic } from './by-topic.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
 import { unknownTopic } from './kafka-cluster.ts'
@@ -29,6 +29,7 @@ export class KafkaTopicAdmin implements TopicAdmin {
 
   /** Resolves when every node that is up knows the topics and somebody leads each partition. */
   async create(topics: readonly TopicSpec[]): Promise<void> {
+    validateTopicSpecs(topics)
     for (const spec of topics) await this.#create(spec)
     await this.#untilEveryNode(topics.map(({ topic }) => topic), isLed)
   }
@@ -65,6 +66,7 @@ export class KafkaTopicAdmin implements TopicAdmin {
   }
 
   async describe(topics: readonly string[]): Promise<readonly TopicDescription[]> {
+    validateTopicNames(topics)
     if (topics.length === 0) return []
     await this.#cluster.retrying(() => this.#cluster.refresh(topics))
     const found = topics.map((topic) => {
@@ -126,6 +128,7 @@ export class KafkaTopicAdmin implements TopicAdmin {
 
   /** Resolves when every node that is up has forgotten them. */
   async remove(topics: readonly string[]): Promise<void> {
+    validateTopicNames(topics)
     let missing: string | undefined
     await this.#change(async (mayBeDone) => {
       const answer = await this.#cluster.sendToOne(deleteTopics, { topicNames: topics, timeoutMs: this.#cluster.requestTimeoutMs })

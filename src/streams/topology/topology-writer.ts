@@ -25,6 +25,7 @@ export class TopologyWriter {
       if (!this.#nodes.has(parent)) throw invalid(`${node.name} takes its input from ${parent}, which does not exist`)
       if (this.#nodes.get(parent)!.kind === 'sink') throw invalid(`${node.name} takes its input from ${parent}, which is a sink and forwards nothing`)
     }
+    checkFunctions(node)
     if (node.kind === 'source') this.#registerSource(node)
     this.#nodes.set(node.name, node)
     this.#storesOfNode.set(node.name, new Set(node.stores))
@@ -136,4 +137,17 @@ export class TopologyWriter {
 
 function invalid(problem: string): StreamError {
   return new StreamError('TOPOLOGY_INVALID', problem)
+}
+
+/** Fields with what the program gave to be called; null where the operator does without. */
+const functionFields = ['predicate', 'mapper', 'selector', 'extractor', 'action', 'call', 'factory', 'initializer', 'aggregator', 'adder', 'subtractor', 'merger', 'joiner']
+
+/** The compiler sees to it in TypeScript; programs in JavaScript would fail at their first record. */
+function checkFunctions(node: TopologyNode): void {
+  const check = (field: string, value: unknown, owner = '') => {
+    if (typeof value === 'function' || value === null) return
+    throw invalid(`${node.name}: the ${field}${owner} must be a function, and is ${JSON.stringify(value)}`)
+  }
+  for (const field of functionFields) if (field in node) check(field, node[field as keyof TopologyNode])
+  if (node.kind === 'branch') for (const { child, predicate } of node.branches) check('predicate', predicate, ` of branch ${child}`)
 }

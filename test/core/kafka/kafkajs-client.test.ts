@@ -50,7 +50,7 @@ describe('kafkaJsClient', () => {
 
 describe('openKafkaBroker', () => {
   it('refuses what is not an address', async () => {
-    for (const brokers of [[], ['localhost'], ['localhost:0'], ['localhost:99999'], ['http://localhost:9092'], ['a b:1']]) {
+    for (const brokers of [[], undefined as never, 'localhost:9092' as never, [5 as never], ['localhost'], ['localhost:0'], ['localhost:99999'], ['http://localhost:9092'], ['a b:1']]) {
       await expect(openKafkaBroker({ brokers })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
     }
   })
