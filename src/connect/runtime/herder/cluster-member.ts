@@ -280,6 +280,8 @@ export class ClusterMember implements Cluster {
       return
     }
     const isFirst = this.#records === undefined
+    const news = membersOf(record.assignment)
+    if (!isFirst && (this.#assignment === null || news !== membersOf(this.#assignment))) this.#options.log.info(`cluster ${this.#options.config['group.id']}: ${news}`)
     this.#assignment = record.assignment
     this.#delay?.cancel()
     const { delayUntil } = record.assignment
@@ -329,6 +331,12 @@ export class ClusterMember implements Cluster {
       this.#again.set(step, this.#options.clock.setTimer(rejoinMs, () => this.#then(step)))
     })
   }
+}
+
+/** Who is there, and who is waited for: for people. */
+function membersOf({ workers, lost, delayUntil }: Assignment): string {
+  const missed = Object.entries(lost).map(([id, units]) => `; ${id} is missed, and its connectors and tasks (${units.length}) wait for it until ${new Date(delayUntil!).toISOString()}`)
+  return `the workers are ${Object.keys(workers).toSorted().join(', ')}${missed.toSorted().join('')}`
 }
 
 function readPeer(bytes: Uint8Array | null): Peer | undefined {

@@ -4,6 +4,7 @@ import type { RawConfig } from '../../config-spec.ts'
 import type { ConnectorContext, Log, SinkConnector, SourceConnector } from '../../connector.ts'
 import { configError, describeError } from '../../errors.ts'
 import type { CheckedConfig } from '../check-config.ts'
+import { logOf } from '../log.ts'
 import { quietly } from '../quietly.ts'
 import { retrying } from '../retry.ts'
 
@@ -105,7 +106,7 @@ export class ConnectorInstance {
   #context(): ConnectorContext {
     const { clock, log } = this.#options
     return {
-      connectorName: this.#name, clock, log, signal: this.#stopping.signal,
+      connectorName: this.#name, clock, log: logOf(`connector ${this.#name}`, log), signal: this.#stopping.signal,
       requestTaskReconfiguration: () => this.#then(() => this.#plan()),
       raiseError: (error) => this.#fail(error),
     }
