@@ -140,7 +140,7 @@ export class DistributedWorker {
 
   #applyStatus(record: StatusRecord): void {
     this.#statusState.apply(record)
-    if (record.kind !== 'topic' && record.status === null) this.#herder?.statusForgotten(record.name, record.kind === 'task' ? record.task : null)
+    if (record.kind !== 'topic') this.#herder?.statusTold(record.name, record.kind === 'task' ? record.task : null, record.status)
   }
 
   #writer() {

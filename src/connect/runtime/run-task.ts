@@ -8,6 +8,7 @@ import type { SinkConfig, SourceConfig } from './connector-config.ts'
 import { DeadLetters } from './dead-letter.ts'
 import type { Stage } from './error-policy.ts'
 import { ErrorPolicy } from './error-policy.ts'
+import { logOf } from './log.ts'
 import { OffsetReader } from './offset-reader.ts'
 import type { PluginRegistry } from './plugin-registry.ts'
 import type { RecordCodec } from './record-codec.ts'
@@ -41,8 +42,6 @@ export interface TaskEnvironment {
   readonly confirm: () => Promise<void>
 }
 
-type Change = { readonly records?: number; readonly waitingFor?: string | null; readonly topicRecords?: Readonly<Record<string, number>> }
-
 /** Resolves when the task has stopped cleanly. @throws what made it fail */
 export async function runTask(spec: TaskSpec, environment: TaskEnvironment): Promise<void> {
   const { plugin, registry } = environment
@@ -57,11 +56,11 @@ function common(spec: TaskSpec, config: SourceConfig | SinkConfig, { registry, c
     retryTimeoutMs: config['errors.retry.timeout'], retryMaxDelayMs: Math.max(1, config['errors.retry.delay.max.ms']), signal: control.stopSignal,
   })
   const context: TaskContext = {
-    connectorName: spec.connector, taskId: spec.taskId, clock, log, signal: control.stopSignal, gauge: (settings, read) => gauges.set(settings, read),
+    connectorName: spec.connector, taskId: spec.taskId, clock, log: logOf(taskName(spec), log), signal: control.stopSignal, gauge: (settings, read) => gauges.set(settings, read),
   }
   let known = noProgress
-  const progress = ({ records = 0, waitingFor = known.waitingFor, topicRecords = known.topicRecords }: Change) => {
-    known = { records: known.records + records, skipped: errors.skipped, waitingFor, topicRecords }
+  const progress = ({ records = 0, isStarted = known.isStarted, waitingFor = known.waitingFor, topicRecords = known.topicRecords }: Partial<TaskProgress>) => {
+    known = { isStarted, records: known.records + records, skipped: errors.skipped, waitingFor, topicRecords }
     report(known)
   }
   const worker = workerConfig.parse(spec.workerConfig)

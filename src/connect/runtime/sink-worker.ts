@@ -13,6 +13,7 @@ import { RejectedRecords } from './rejected-records.ts'
 import { retrying } from './retry.ts'
 import { SinkPositions } from './sink-positions.ts'
 import type { TaskControl } from './task-control.ts'
+import type { TaskProgress } from './task-spec.ts'
 import type { TransformChain } from './transform-chain.ts'
 
 export interface SinkWorkerOptions {
@@ -49,7 +50,8 @@ export interface SinkWorkerOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  readonly progress: (change: { readonly records?: number; readonly waitingFor?: string | null; readonly topicRecords?: Readonly<Record<string, number>> }) => void
+  /** `records` are added to those before. */
+  readonly progress: (change: Partial<TaskProgress>) => void
 }
 
 const tickMs = 1000
@@ -117,10 +119,11 @@ export class SinkWorker {
 
   /** A wait that the stop cut short is no failure, unless nobody waits for the end any more. */
   async #runUntilStopped(): Promise<void> {
-    const { task, taskConfig, control } = this.#options
+    const { task, taskConfig, control, progress } = this.#options
     const context = this.#context()
     try {
       await this.#retrying('start', async () => { await task.start(taskConfig, context) })
+      progress({ isStarted: true })
       await this.#join(await this.#awaitTopics())
       while (!control.isStopped) await this.#turn()
     } catch (error) {

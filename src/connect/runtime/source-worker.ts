@@ -18,6 +18,7 @@ import type { CommittedOffsets, SourceCommitter } from './source-committer.ts'
 import { droppedTicket } from './submitted-offsets.ts'
 import type { SubmittedOffsets, Ticket } from './submitted-offsets.ts'
 import type { TaskControl } from './task-control.ts'
+import type { TaskProgress } from './task-spec.ts'
 import type { BatchTicket } from './topic-writer.ts'
 import type { TransformChain } from './transform-chain.ts'
 
@@ -45,7 +46,8 @@ export interface SourceWorkerOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  readonly progress: (change: { readonly records?: number; readonly waitingFor?: string | null; readonly topicRecords?: Readonly<Record<string, number>> }) => void
+  /** `records` are added to those before. */
+  readonly progress: (change: Partial<TaskProgress>) => void
 }
 
 /** What a task asked for through `context.transaction`. */
@@ -131,6 +133,7 @@ export class SourceWorker {
       ...(transaction !== null && { transaction }),
     }
     await this.#retrying('start', async () => { await task.start(taskConfig, full) })
+    this.#options.progress({ isStarted: true })
   }
 
   async #turn(): Promise<void> {

@@ -49,12 +49,13 @@ export interface TaskStatus {
 /**
  * Keeps one task alive.
  * ```
- *   UNASSIGNED ─▶ RUNNING ◀─▶ PAUSED
- *                   │ fails
- *                   ▼
- *              RESTARTING ──wait, doubling──▶ RUNNING
- *                   └─ out of attempts, or no policy ─▶ FAILED
+ *   UNASSIGNED ──start returned──▶ RUNNING ◀─▶ PAUSED
+ *                                    │ fails
+ *                                    ▼
+ *                               RESTARTING ──wait, doubling; start returned──▶ RUNNING
+ *                                    └─ out of attempts, or no policy ─▶ FAILED
  * ```
+ * One that is paused from the first is shown so while it starts, too.
  * A failure that is retriable (the log or a service is away) is waited out whatever the policy says.
  */
 export class SupervisedTask {
@@ -89,7 +90,7 @@ export class SupervisedTask {
       attempts: this.#attempts,
       records: this.#before.records + this.#progress.records,
       skipped: this.#before.skipped + this.#progress.skipped,
-      ...(this.#failure !== undefined && this.#state !== 'RUNNING' && { trace: traceOf(this.#failure) }),
+      ...(this.#failure !== undefined && { trace: traceOf(this.#failure) }),
       ...(this.#restartsAt !== undefined && { restartsAt: this.#restartsAt }),
       ...(waitingFor !== null && { waitingFor }),
     }
@@ -119,7 +120,7 @@ export class SupervisedTask {
   resume(): void {
     this.#isPaused = false
     this.#hosted?.resume()
-    if (this.#state === 'PAUSED') this.#become('RUNNING')
+    if (this.#state === 'PAUSED' && this.#progress.isStarted) this.#become('RUNNING')
   }
 
   /** Stops it cleanly, if it does so in time, and starts it anew, with its config filled in again; not while it waits for a restart or has failed. */
@@ -127,6 +128,7 @@ export class SupervisedTask {
     const hosted = this.#hosted
     if (hosted === undefined || this.#isRelaunching) return
     this.#isRelaunching = true
+    this.#become('RESTARTING')
     const { clock, gracefulMs } = this.#options
     hosted.stop()
     const late = clock.setTimer(gracefulMs, () => void hosted.kill())
@@ -165,8 +167,7 @@ export class SupervisedTask {
   async #runOnce(): Promise<{ readonly error: unknown } | undefined> {
     const { clock, launch, restart } = this.#options
     const startedMs = clock.monotonic()
-    this.#failure = undefined
-    this.#become(this.#isPaused ? 'PAUSED' : 'RUNNING')
+    if (this.#isPaused) this.#become('PAUSED')
     try {
       this.#hosted = launch({ isPaused: this.#isPaused, report: (progress) => this.#report(progress) })
       await this.#hosted.done
@@ -209,8 +210,11 @@ export class SupervisedTask {
   }
 
   #report(progress: TaskProgress): void {
+    const isNews = progress.isStarted && !this.#progress.isStarted
     this.#progress = progress
-    this.#options.onChange()
+    if (!isNews || this.#stopping.signal.aborted) return this.#options.onChange()
+    this.#failure = undefined
+    this.#become(this.#isPaused ? 'PAUSED' : 'RUNNING')
   }
 
   #become(state: TaskState): void {

@@ -14,6 +14,8 @@ export interface TaskSpec {
 
 /** What a task tells the worker while it runs. */
 export interface TaskProgress {
+  /** Its `start` has returned. */
+  readonly isStarted: boolean
   /** Appended and acknowledged (source), or taken by `put` (sink), since it started. */
   readonly records: number
   /** Dropped by tolerance since it started. */
@@ -24,7 +26,7 @@ export interface TaskProgress {
   readonly topicRecords: Readonly<Record<string, number>>
 }
 
-export const noProgress: TaskProgress = Object.freeze({ records: 0, skipped: 0, waitingFor: null, topicRecords: Object.freeze({}) })
+export const noProgress: TaskProgress = Object.freeze({ isStarted: false, records: 0, skipped: 0, waitingFor: null, topicRecords: Object.freeze({}) })
 
 export function taskName({ connector, taskId, type }: Pick<TaskSpec, 'connector' | 'taskId' | 'type'>): string {
   return `${type === 'source' ? 'SourceTask' : 'SinkTask'} ${connector}-${taskId}`

@@ -83,7 +83,7 @@ function throttledProgress() {
     say({ kind: 'progress', progress: last })
   }
   const report = (progress: TaskProgress) => {
-    const isNews = progress.waitingFor !== last.waitingFor
+    const isNews = progress.waitingFor !== last.waitingFor || progress.isStarted !== last.isStarted
     last = progress
     if (isNews || systemClock.monotonic() - saidAtMs >= progressIntervalMs) flush()
     else timer ??= systemClock.setTimer(progressIntervalMs, () => { timer = undefined; flush() })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { connectorError, ConnectWorker, retriableError } from '../../../src/connect/index.ts'
-import type { AnyPlugin, RawConfig, Struct } from '../../../src/connect/index.ts'
+import type { AnyPlugin, RawConfig, SourcePlugin, Struct } from '../../../src/connect/index.ts'
 import type { Broker } from '../../../src/core/index.ts'
 import { afterTest, FedSource, KeepingSink, memoryLog, openBroker, readTopic, until } from './connect-kit.ts'
 
@@ -19,6 +19,72 @@ async function produce(broker: Broker, topic: string, values: readonly (string |
   await Promise.all(values.map((value) => producer.append({ topic, key: Buffer.from('"k"'), value: value === null ? null : Buffer.from(value) })))
   await producer.close()
 }
+
+describe('what is shown of a connector that takes long to start', () => {
+  /** A source whose starts wait until a test lets them go. */
+  function slowSource(part: 'connector' | 'task') {
+    const waiting: (() => void)[] = []
+    const wait = () => new Promise<void>((resolve) => { waiting.push(resolve) })
+    const { plugin } = new FedSource()
+    const slow: SourcePlugin = {
+      ...plugin,
+      createConnector: () => ({ ...plugin.createConnector(), ...(part === 'connector' && { start: wait }) }),
+      createTask: () => ({ ...plugin.createTask(), ...(part === 'task' && { start: wait }) }),
+    }
+    return { slow, waiting, letGo: () => waiting.splice(0).forEach((resolve) => resolve()) }
+  }
+
+  it('is a task that is not RUNNING before its start has returned', async () => {
+    const { slow, waiting, letGo } = slowSource('task')
+    const { worker } = openWorker(await openBroker(), [slow], text)
+    const shown = async () => (await worker.herder.status('fed')).tasks.map(({ state }) => state)
+    await worker.start({ name: 'fed', config: { 'connector.class': 'FedSource' } })
+    await until(() => waiting.length === 1, 'it starts')
+    expect(await shown()).toEqual(['UNASSIGNED'])
+    letGo()
+    await until(async () => (await shown())[0] === 'RUNNING', 'it runs')
+    await worker.herder.restartTask('fed', 0)
+    await until(() => waiting.length === 1, 'it starts again')
+    expect(await shown()).toEqual(['RESTARTING'])
+    await worker.pause('fed')
+    letGo()
+    await until(async () => (await shown())[0] === 'PAUSED', 'it is paused when it has started')
+    await worker.resume('fed')
+    expect(await shown()).toEqual(['RUNNING'])
+  })
+
+  it('is a connector that is not what it was before', async () => {
+    const { slow, waiting, letGo } = slowSource('connector')
+    const { worker } = openWorker(await openBroker(), [slow], text)
+    const shown = async () => (await worker.herder.status('fed')).connector.state
+    await worker.start({ name: 'fed', config: { 'connector.class': 'FedSource' } })
+    await until(() => waiting.length === 1, 'it starts')
+    expect(await shown()).toBe('UNASSIGNED')
+    letGo()
+    await until(async () => (await shown()) === 'RUNNING', 'it runs')
+    void worker.herder.put({ name: 'fed', config: { 'connector.class': 'FedSource', 'limit': '2' } })
+    await until(() => waiting.length === 1, 'it starts with its new config')
+    expect(await shown()).toBe('UNASSIGNED')
+    letGo()
+    await until(async () => (await shown()) === 'RUNNING', 'it runs again')
+    await worker.herder.restartConnector('fed')
+    await until(() => waiting.length === 1, 'it is started again')
+    expect(await shown()).toBe('RESTARTING')
+    letGo()
+    await until(async () => (await shown()) === 'RUNNING', 'it runs once more')
+  })
+})
+
+describe('what a task writes to the log', () => {
+  it('says which task it is', async () => {
+    const source = new FedSource()
+    const { worker, log } = openWorker(await openBroker(), [source.plugin], text)
+    await worker.start({ name: 'fed', config: { 'connector.class': 'FedSource' } })
+    await until(() => source.context !== undefined, 'it has started')
+    source.context!.log.info('the slot was made')
+    expect(log.lines).toEqual(['info: SourceTask fed-0: the slot was made'])
+  })
+})
 
 describe('a source connector', () => {
   it.each(['enabled', 'disabled'])('appends what it polls and goes on behind it after a restart (exactly once: %s)', async (support) => {

@@ -17,6 +17,7 @@ import type { Loggers } from './loggers.ts'
 import { Reconciler } from './reconciler.ts'
 import { badRequest, conflict, failed, notFound } from './refusal.ts'
 import { Stages } from './stages.ts'
+import type { StoredStatus } from './status-records.ts'
 import type { StatusStore } from './status-store.ts'
 import type { ZombieFencing } from './zombie-fencing.ts'
 
@@ -88,9 +89,10 @@ export class Herder {
     this.#options.onChange()
   }
 
-  /** Nobody has a status of it any more, as far as the status topic says. */
-  statusForgotten(connector: string, task: number | null): void {
-    this.#reconciler.publishAgain(connector, task)
+  /** What the status topic says of a connector (`task` null) or a task from now on; null: nobody has a status of it any more. */
+  statusTold(connector: string, task: number | null, status: StoredStatus | null): void {
+    if (status === null) this.#reconciler.publishAgain(connector, task)
+    else this.#reconciler.toldByOther(connector, task, status)
   }
 
   // ------------------------------------------------------------------------------------------------ looking

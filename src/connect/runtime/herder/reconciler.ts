@@ -88,7 +88,10 @@ export class Reconciler {
       const tasks = includeTasks ? runner.tasksOf(name).filter(({ supervised }) => !onlyFailed || supervised.status.state === 'FAILED') : []
       const restartsConnector = connector !== undefined && (!onlyFailed || connector.instance.status.state === 'FAILED')
       await Promise.all(tasks.map((each) => this.#stopForRestart(name, each.task, each)))
-      if (restartsConnector) await this.#stopConnector(name)
+      if (restartsConnector) {
+        await this.#stopConnector(name)
+        this.#publishConnector(name, 'RESTARTING', undefined, connector.checked)
+      }
       await this.#pass()
     })
   }
@@ -106,7 +109,8 @@ export class Reconciler {
     const { runner } = this.#options
     if (task === null) {
       const local = runner.connectors().get(name)
-      if (local !== undefined) this.#publishConnector(name, local.instance.status.state, local.instance.status.failure, local.checked)
+      // until it has planned, what stands there stands: UNASSIGNED, RESTARTING, or the state before a pause
+      if (local !== undefined && local.instance.status.state !== 'UNASSIGNED') this.#publishConnector(name, local.instance.status.state, local.instance.status.failure, local.checked)
       return
     }
     const local = runner.task(name, task)
@@ -118,11 +122,18 @@ export class Reconciler {
 
   /** Another worker, which forgot a connector that was removed, may have been so late that it is there again: what is told here is told once more. */
   publishAgain(name: string, task: number | null): void {
-    const isTold = this.#published.delete(task === null ? name : `${name}\n${task}`)
-    if (!isTold || this.#isStopped || this.#options.configs.state.get(name) === undefined) return
+    const key = task === null ? name : taskKey(name, task)
+    if (!this.#isTold(key) || this.#isStopped || !this.#exists(name, task)) return
+    this.#published.set(key, '')
     this.publish(name, task)
     // What does not run is told by a pass.
     this.soon(null)
+  }
+
+  /** A worker that was missed for a while, and has what it had before the last rebalance still before its eyes, may tell of what is this one's now. */
+  toldByOther(name: string, task: number | null, { workerId, generation }: StoredStatus): void {
+    const { cluster } = this.#options
+    if (workerId !== cluster.workerId && generation < cluster.generation) this.publishAgain(name, task)
   }
 
   // ------------------------------------------------------------------------------------------------ a pass
@@ -159,6 +170,7 @@ export class Reconciler {
     const checked = await this.#prepare(name, stored.config)
     if (checked === null) return
     if (stored.target !== 'STARTED') return this.#publishConnector(name, stored.target, undefined, checked)
+    if (!this.#isTold(name)) this.#publishConnector(name, 'UNASSIGNED', undefined, checked)
     this.#plans.set(name, runner.startConnector(checked, (tasks) => this.#keepPlan(checked, tasks)))
   }
 
@@ -215,7 +227,9 @@ export class Reconciler {
     const { runner } = this.#options
     try {
       const checked = await runner.prepare(name, config)
-      if (!this.#isStopped) runner.startTask(checked, task, taskConfig, start)
+      if (this.#isStopped) return
+      if (!this.#isTold(taskKey(name, task))) this.#publishTask(name, task, 'UNASSIGNED', null, checked)
+      runner.startTask(checked, task, taskConfig, start)
     } catch (error) {
       this.#publishTask(name, task, 'FAILED', traceOf(error), null)
     }
@@ -245,11 +259,12 @@ export class Reconciler {
   async #stopConnector(name: string): Promise<void> {
     this.#plans.delete(name)
     await this.#options.runner.stopConnector(name)
+    if (this.#published.has(name)) this.#published.set(name, '')
   }
 
   async #stopTask(name: string, task: number): Promise<void> {
     await this.#options.runner.stopTask(name, task)
-    this.#published.delete(`${name}\n${task}`)
+    this.#published.delete(taskKey(name, task))
     for (const key of this.#topicRecords.keys()) if (key.startsWith(`${name}\n${task}\n`)) this.#topicRecords.delete(key)
   }
 
@@ -261,14 +276,17 @@ export class Reconciler {
   // ------------------------------------------------------------------------------------------------ telling
 
   #publishConnector(name: string, state: ConnectorState, failure: unknown, checked: CheckedConfig | null): void {
-    // until it has planned, the state is that of before
-    if (state === 'UNASSIGNED') return
     this.#tell(name, { state, trace: failure === undefined ? null : this.#redacted(traceOf(failure)), version: checked?.installed.plugin.version ?? null }, (status) => this.#options.statuses.putConnector(name, status))
   }
 
   #publishTask(name: string, task: number, state: ConnectorState, trace: string | null, checked: CheckedConfig | null): void {
     this.#published.set(name, this.#published.get(name) ?? '')
-    this.#tell(`${name}\n${task}`, { state, trace: trace === null ? null : this.#redacted(trace), version: checked?.installed.plugin.version ?? null }, (status) => this.#options.statuses.putTask(name, task, status))
+    this.#tell(taskKey(name, task), { state, trace: trace === null ? null : this.#redacted(trace), version: checked?.installed.plugin.version ?? null }, (status) => this.#options.statuses.putTask(name, task, status))
+  }
+
+  /** Since it was stopped here the last time. */
+  #isTold(key: string): boolean {
+    return (this.#published.get(key) ?? '') !== ''
   }
 
   #redacted(text: string): string {
@@ -281,14 +299,27 @@ export class Reconciler {
     const text = JSON.stringify(full)
     if (this.#published.get(key) === text) return
     this.#published.set(key, text)
-    put(full).catch((error: unknown) => {
+    const [name, number] = key.split('\n') as [string, string?]
+    const task = number === undefined ? null : Number(number)
+    put(full).then(() => this.#forgetLate(name, task), (error: unknown) => {
       log.warn(`the status of ${key.replace('\n', '-')} could not be kept: ${describeError(error)}`)
       if (this.#published.get(key) !== text) return
-      this.#published.delete(key)
-      const [name, task] = key.split('\n') as [string, string?]
+      this.#published.set(key, '')
       // Nothing else would tell it while the state stays as it is.
-      clock.setTimer(tellAgainMs, () => { if (!this.#isStopped) this.publish(name, task === undefined ? null : Number(task)) })
+      clock.setTimer(tellAgainMs, () => { if (!this.#isStopped) this.publish(name, task) })
     })
+  }
+
+  /** What was told before the end of a connector or a task, and written behind it: whoever forgot them then did not see it. */
+  #forgetLate(name: string, task: number | null): void {
+    if (this.#isStopped || this.#exists(name, task)) return
+    this.#published.set(name, this.#published.get(name) ?? '')
+    this.soon(null)
+  }
+
+  #exists(name: string, task: number | null): boolean {
+    const stored = this.#options.configs.state.get(name)
+    return stored !== undefined && (task === null || task < stored.tasks.length)
   }
 
   #publishTopics(connector: string, task: number, { supervised }: LocalTask): void {
@@ -308,6 +339,10 @@ export class Reconciler {
     this.#work = done.catch((error: unknown) => this.#options.log.error(`the worker could not bring its connectors in line: ${describeError(error)}`))
     return done
   }
+}
+
+function taskKey(connector: string, task: number): string {
+  return `${connector}\n${task}`
 }
 
 /** After a status could not be kept. */

@@ -209,12 +209,19 @@ describe('requests for one connector at once', () => {
 
 /** A log that takes no record with one of the keys that `refuses` answers true for. */
 function refusing(broker: Broker, refuses: (key: string) => boolean): Broker {
+  return appending(broker, (key) => {
+    if (refuses(key)) throw new StreamError('BACKEND_UNAVAILABLE', 'the log does not answer', { retriable: true })
+  })
+}
+
+/** A log that asks a test before it takes a record. */
+function appending(broker: Broker, before: (key: string, isTombstone: boolean) => Promise<void> | void): Broker {
   return withMethods(broker, {
     openProducer: async (options) => {
       const producer = await broker.openProducer(options)
       return withMethods(producer, {
         append: async (record) => {
-          if (refuses(Buffer.from(record.key ?? []).toString())) throw new StreamError('BACKEND_UNAVAILABLE', 'the log does not answer', { retriable: true })
+          await before(Buffer.from(record.key ?? []).toString(), record.value === null)
           return producer.append(record)
         },
       })
@@ -251,5 +258,45 @@ describe('a status that cannot be written', () => {
     await sleep(systemClock, 300)
     isAway = false
     await until(() => shows('PAUSED'), 'its pause is shown')
+  })
+})
+
+describe('a status that is told again', () => {
+  it('is that of a task, or a connector, of which another worker tells that lost them in a rebalance and does not know it', async () => {
+    const world = await openWorld(1, 1)
+    await ask(world, 'PUT', '/connectors/a/config', config(1))
+    const shown = async () => {
+      const { connector, tasks } = await statusOf(world, 'a')
+      return [connector?.state, ...(tasks ?? []).map(({ state }) => state)].join()
+    }
+    await until(async () => (await shown()) === 'RUNNING,RUNNING', 'it runs')
+    const producer = await world.broker.openProducer()
+    const value = Buffer.from(JSON.stringify({ state: 'RESTARTING', trace: null, worker_id: 'other:1', generation: 0, version: null }))
+    const told = await Promise.all(['status-connector-a', 'status-task-a-0'].map((key) => producer.append({ topic: 'connect-status', key: Buffer.from(key), value })))
+    expect(told).toHaveLength(2)
+    await sleep(systemClock, 100)
+    await until(async () => (await shown()) === 'RUNNING,RUNNING', 'what it is stands there again')
+  })
+
+  it('and written only when its task is no more, is forgotten', async () => {
+    const broker = await openBroker()
+    const held: (() => void)[] = []
+    let holds = false
+    const { herder } = await openWorker(appending(broker, (key, isTombstone) => {
+      if (holds && key === 'status-task-a-0' && !isTombstone) return new Promise((resolve) => { held.push(resolve) })
+    }), new Map())
+    await until(() => herder.create({ name: 'a', config: { 'connector.class': 'Slow' } }).then(() => true, () => false), 'it is made')
+    const shown = async () => (await herder.status('a').catch(() => undefined))?.tasks.map(({ state }) => state)
+    await until(async () => (await shown())?.join() === 'RUNNING', 'its task runs')
+    holds = true
+    const producer = await broker.openProducer()
+    await producer.append({ topic: 'connect-status', key: Buffer.from('status-task-a-0'), value: null })
+    await until(() => held.length > 0, 'its status is told again')
+    await herder.setTarget('a', 'STOPPED')
+    await until(async () => (await shown())?.length === 0, 'it has no tasks')
+    holds = false
+    for (const letGo of held.splice(0)) letGo()
+    await sleep(systemClock, 100)
+    await until(async () => (await shown())?.length === 0, 'what was told of its task is forgotten')
   })
 })
