@@ -17,9 +17,23 @@ export class RecordPosition {
   keyAt = 0
   /** One past the last byte of the record. */
   end = 0
+  readonly #value = { at: 0, length: -1 }
 
   constructor(window: TextWindow) {
     this.window = window
+  }
+
+  /** Of the record: where its value begins, with how many bytes; none below 0. Good until the next `find`. */
+  value(): { readonly at: number; readonly length: number } {
+    const { bytes } = this.window
+    let at = this.keyAt + Math.max(0, this.keyLength)
+    let length = 0
+    let shift = 0
+    for (; bytes[at]! >= 128; shift += 7) length |= (bytes[at++]! & 127) << shift
+    length |= bytes[at++]! << shift
+    this.#value.at = at
+    this.#value.length = (length >>> 1) ^ -(length & 1)
+    return this.#value
   }
 
   /** Goes to the record that begins at `mark`. */

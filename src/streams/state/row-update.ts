@@ -95,6 +95,16 @@ export class RowUpdate {
     copyInto(page, at + timestampBytes, this.#row.room(end), timestampBytes, end)
   }
 
+  /** As `write`, of the value of the record that the key was set from, which has one, as it stands there. Without `read`. */
+  writeRead(position: RecordPosition, timestamp: number): void {
+    const { at, length } = position.value()
+    const end = timestampBytes + length
+    const room = this.#row.room(end)
+    writeInt64(room, 0, timestamp)
+    copyInto(room, timestampBytes, position.window.bytes, at, at + length)
+    this.#cache.putIn(this.#key, this.#length, this.#row.first(end))
+  }
+
   #decode(bytes: Uint8Array, start: number, end: number): void {
     this.timestamp = readInt64(bytes, start)
     this.value = deserializeCopy(this.#valueSerde, bytes, start + timestampBytes, end)

@@ -1,18 +1,13 @@
-import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { RecordBatchBuilder, jsonSerde, longSerde, stringSerde } from '../../../src/core/index.ts'
-import type { Header, RecordBatch, Serde } from '../../../src/core/index.ts'
-import { RecordBatchView } from '../../../src/core/log/record-batch.ts'
+import { jsonSerde, longSerde, stringSerde } from '../../../src/core/index.ts'
+import type { Serde } from '../../../src/core/index.ts'
 import type { Topology } from '../../../src/streams/index.ts'
 import { ReadAggregation } from '../../../src/streams/operators/read-aggregation.ts'
-import { BatchingCollector } from '../../../src/streams/runtime/record-collector.ts'
-import { StreamTask } from '../../../src/streams/runtime/stream-task.ts'
-import type { TaskConfig } from '../../../src/streams/runtime/task-config.ts'
 import { StreamsBuilder } from '../../../src/streams/streams-builder.ts'
-import { SimulatedClock } from '../../../src/streams/testing/simulated-clock.ts'
-import { singleRecordBatch } from '../../../src/streams/testing/single-record-batch.ts'
 import { topic } from '../../../src/streams/topic.ts'
 import { hopping, tumbling } from '../../../src/streams/windows.ts'
+import { batchOf, expectSameOfBatchesAndRecords, outputOf } from './batches-and-records.ts'
+import type { Input } from './batches-and-records.ts'
 
 interface Visit {
   readonly page: string
@@ -51,77 +46,6 @@ function topologyOf(name: string): Topology {
   return builder.build()
 }
 
-/** Everything that is written, with a commit, or a rollback before it, after each part of the input. */
-function outputOf(topology: Topology, config: TaskConfig, parts: readonly (readonly RecordBatch[])[], rollsBack: boolean) {
-  const written: unknown[] = []
-  const collector = new BatchingCollector({
-    maxBatchBytes: 500,
-    partitionCount: () => 1,
-    sendBatch: ({ topic: name }, { bytes }) => {
-      for (const { key, value, timestamp, headers } of new RecordBatchView(bytes)) written.push([name, key && Buffer.from(key), value && Buffer.from(value), timestamp, headers.filter((header) => !header.key.includes('stacktrace'))])
-    },
-  })
-  const task = new StreamTask({
-    taskId: '0_0', partition: 0, applicationId: 'app', nodes: topology.nodes, stores: topology.stores, repartitionTopics: [], clock: new SimulatedClock(0), config, collector,
-  })
-  let failure: string | null = null
-  const read = (batches: readonly RecordBatch[]) => {
-    for (const batch of batches) task.addRecords({ topic: 'in', partition: 0 }, [batch], batch.lastOffset + 1)
-    while (task.process(0));
-  }
-  try {
-    for (const batches of parts) {
-      read(batches)
-      if (rollsBack) {
-        collector.discard()
-        task.rollback()
-        read(batches)
-      }
-      task.prepareCommit()
-      collector.flush()
-      task.committed()
-    }
-  } catch (error) {
-    failure = (error as Error).message
-  }
-  return { written, failure, dropped: task.droppedRecords }
-}
-
-interface Input {
-  readonly key: string | null
-  readonly value: string | null
-  readonly timestamp: number
-  readonly headers: readonly Header[]
-}
-
-const values = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ page: fc.string({ maxLength: 12 }), ms: fc.nat(40_000) }).map((value) => JSON.stringify(value)) },
-  fc.constantFrom('12', '-3', '"text"', '{}', 'null', '{"page":"x"', '', '{"page":"\\u00e9","ms":1}', '{"ms":2,"page":"y"}'), fc.constant(null),
-)
-const inputs = fc.array(fc.record({
-  key: fc.oneof({ weight: 6, arbitrary: fc.constantFrom('a', 'b', 'key-of-more-bytes', 'é', 'c') }, fc.constant(null), fc.constant('')),
-  value: values, timestamp: fc.nat(40_000), headers: fc.oneof({ weight: 4, arbitrary: fc.constant([]) }, fc.constant([{ key: 'h', value: Buffer.from('1') }])),
-}), { maxLength: 40 })
-
-function bytesOf(text: string | null): Buffer | null {
-  return text === null ? null : Buffer.from(text)
-}
-
-/** As batches of a log. */
-function batchOf(read: readonly Input[], firstOffset: number): readonly RecordBatch[] {
-  if (read.length === 0) return []
-  const builder = new RecordBatchBuilder({ maxBytes: 100_000 })
-  for (const { key, value, timestamp, headers } of read) builder.add(bytesOf(key), bytesOf(value), timestamp, headers)
-  const { bytes } = builder.build()
-  new DataView(bytes.buffer, bytes.byteOffset).setBigInt64(0, BigInt(firstOffset))
-  return [new RecordBatchView(bytes)]
-}
-
-/** As what can only be looked at record by record. */
-function viewsOf(read: readonly Input[], firstOffset: number): readonly RecordBatch[] {
-  return read.map(({ key, value, ...rest }, index) => singleRecordBatch({ ...rest, offset: firstOffset + index, key: bytesOf(key), value: bytesOf(value) }))
-}
-
 describe('an aggregate of what was read', () => {
   afterEach(() => vi.restoreAllMocks())
 
@@ -141,19 +65,6 @@ describe('an aggregate of what was read', () => {
   })
 
   it.each(Object.keys(programs))('writes what one of records writes: %s', (name) => {
-    const topology = topologyOf(name)
-    const options = fc.record({
-      parts: fc.array(inputs, { maxLength: 3 }),
-      config: fc.record({
-        cacheMaxBytes: fc.constantFrom(0, 300, 100_000),
-        onDeserializationError: fc.constantFrom('skip' as const, 'fail' as const, 'dead-letter' as const), onProcessingError: fc.constantFrom('skip' as const, 'fail' as const, 'dead-letter' as const), deadLetterTopic: fc.constant('dlq'),
-      }),
-      rollsBack: fc.boolean(),
-    })
-    fc.assert(fc.property(options, ({ parts, config, rollsBack }) => {
-      const starts = parts.map((_, index) => parts.slice(0, index).reduce((sum, part) => sum + part.length, 0))
-      const found = outputOf(topology, config, parts.map((part, index) => batchOf(part, starts[index]!)), rollsBack)
-      expect(found).toEqual(outputOf(topology, config, parts.map((part, index) => viewsOf(part, starts[index]!)), rollsBack))
-    }), { numRuns: 60 })
+    expectSameOfBatchesAndRecords(topologyOf(name))
   })
 })
