@@ -44,7 +44,7 @@ export function wordsIn(lineCount: number): number {
   return words
 }
 
-function* lineTexts(count: number): Iterable<string> {
+export function* lineTexts(count: number): Iterable<string> {
   const random = seededRandom(42)
   const next = wordsByRank(random)
   for (let index = 0; index < count; index++) {
@@ -127,8 +127,23 @@ function* madeOf(count: number, textOf: (index: number) => string): Iterable<str
 
 /** Of each key one record in a million; the other side has one at the same time. */
 export function sideData(side: 'left' | 'right', count: number): TopicData {
-  const texts = madeOf(count, (index) => `${side}-${index}-${filler}`)
-  return topicData(texts, (index) => `k${(index * 7_919) % 1_000_003}`, (index) => startMs + Math.floor(index / 10))
+  return topicData(madeOf(count, (index) => sideText(side, index)), sideKey, (index) => startMs + Math.floor(index / 10))
+}
+
+/** The same: each key, and its value behind it. */
+export function* sideTexts(side: 'left' | 'right', count: number): Iterable<string> {
+  for (let index = 0; index < count; index++) {
+    yield sideKey(index)
+    yield sideText(side, index)
+  }
+}
+
+function sideKey(index: number): string {
+  return `k${(index * 7_919) % 1_000_003}`
+}
+
+function sideText(side: 'left' | 'right', index: number): string {
+  return `${side}-${index}-${filler}`
 }
 
 /** The unit of speed for every topology, whatever its records are: `JSON.parse` of one event for each of `count` records. */
