@@ -1,7 +1,7 @@
 import { assert } from '../assert.ts'
 import type { UnsealedBatch } from '../broker.ts'
 import { StreamError } from '../errors.ts'
-import { RecordPosition } from '../record-position.ts'
+import type { RecordPosition } from '../record-position.ts'
 import type { RecordSpan } from '../record-span.ts'
 import type { Header } from '../record.ts'
 import type { Serde } from '../serde.ts'
@@ -63,6 +63,7 @@ export class RecordBatchBuilder {
   #maxTimestamp = -1
   /** Of what `addSerialized` wrote: the next is taken to be as long. */
   #lastValueLength = 0
+  #lastKeyLength = 8
 
   constructor(options: RecordBatchBuilderOptions) {
     this.#maxBytes = options.maxBytes
@@ -167,7 +168,7 @@ export class RecordBatchBuilder {
     if (count >= mediumVarints || this.#end > limit || !(Number.isSafeInteger(timestamp) && timestamp >= -1)) return false
     if (count === 0) this.#baseTimestamp = this.#maxTimestamp = timestamp
     const delta = timestamp - this.#baseTimestamp
-    const expectedKey = typeof key === 'string' ? key.length : key instanceof RecordPosition ? key.keyLength : 8
+    const expectedKey = typeof key === 'string' ? key.length : this.#lastKeyLength
     const expectedValue = typeof value === 'string' ? value.length : this.#lastValueLength
     const reserved = expectedKey + expectedValue < 56 ? 1 : 2
     const start = this.#end + reserved
@@ -182,6 +183,7 @@ export class RecordBatchBuilder {
       const keyAt = at + (expectedKey < 64 ? 1 : 2)
       const end = keySerde.serializeInto?.(key, bytes, keyAt) ?? -1
       if (end < 0 || end > limit) return false
+      this.#lastKeyLength = end - keyAt
       at = writeLengthBefore(bytes, at, keyAt, end)
     }
     if (value === null) bytes[at++] = 1

@@ -10,6 +10,7 @@ import { runTimeCode } from '../../core/index.ts'
 import type { Header } from '../../core/index.ts'
 import { readKey, readRecord, recordAtStep } from '../record-head.ts'
 import type { HeadRun } from '../record-head.ts'
+import type { RowChange, RowRun } from '../row-change.ts'
 import { unread } from '../stream-record.ts'
 import type { InputBatch, StreamRecord } from '../stream-record.ts'
 import type { Output } from './operate.ts'
@@ -44,11 +45,22 @@ export interface HeadEnds extends RunEnds {
  */
 export type TakeRead = (batch: InputBatch, mark: number, headers: readonly Header[], timestamp: number, key: unknown, isKeyRead: boolean, value: unknown, isValueRead: boolean, offset: number) => boolean
 
+/** As `TakeRead`, of a change from a flushed row. A value that is `unread` is as it stands in the row. */
+export type TakeRow = (change: RowChange, mark: unknown, headers: readonly Header[], timestamp: number, key: unknown, isKeyRead: boolean, value: unknown) => boolean
+
+/** As `HeadEnds`, of a run that takes rows. */
+export interface RowEnds extends RunEnds {
+  readonly take: TakeRow
+  readonly refuse: (record: StreamRecord, error: unknown) => void
+  readonly seesValue: boolean
+}
+
 /** Made once for a node that runs begin with: tasks of many partitions, and those that begin again, share it. */
 type Makers = WeakMap<object, { readonly source: string; readonly make: (...args: readonly unknown[]) => unknown }>
 
 const recordRuns: Makers = new WeakMap()
 const headRuns: Makers = new WeakMap()
+const rowRuns: Makers = new WeakMap()
 
 /** `owner`: what the code is kept for. null: no code may be made at run time. */
 export function fuseSteps(owner: object, steps: readonly PlainStep[], { output, subscriber, fail }: RunEnds): Output | null {
@@ -61,6 +73,21 @@ export function fuseHeadRun(owner: object, steps: readonly PlainStep[], { output
   const source = new RunSource(steps, true)
   const run = compiled(headRuns, owner, source.text, steps, { subscriber, output, fail, take, refuse, readRecord, readKey, recordAtStep, unread })
   return run === null ? null : Object.assign(run as (...args: Parameters<HeadRun>) => void, { seesValue: source.seesValue || (seesValue && !source.isValueNew) })
+}
+
+/** As `fuseHeadRun`, from a table that sends on flushed rows. */
+export function fuseRowRun(owner: object, steps: readonly PlainStep[], { output, subscriber, fail, take, refuse, seesValue }: RowEnds): RowRun | null {
+  const source = new RunSource(steps, true)
+  const run = compiled(rowRuns, owner, source.text, steps, { subscriber, output, fail, take, refuse, readRecord: rowRecord, readKey: rowKey, recordAtStep, unread })
+  return run === null ? null : Object.assign(run as (...args: Parameters<RowRun>) => void, { seesValue: source.seesValue || (seesValue && !source.isValueNew) })
+}
+
+function rowRecord(change: RowChange, _offset: unknown, _mark: unknown, key: unknown, value: unknown, timestamp: number): StreamRecord {
+  return change.record(key, value === unread ? change.readValue() : value, timestamp)
+}
+
+function rowKey(change: RowChange): unknown {
+  return change.readKey()
 }
 
 function compiled(makers: Makers, owner: object, source: string, steps: readonly PlainStep[], names: Readonly<Record<string, unknown>>): unknown {

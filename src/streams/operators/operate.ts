@@ -3,8 +3,9 @@ import { Observable, Subscriber } from '../rx.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { TopologyNode } from '../topology/node.ts'
 import type { HeadRun } from '../record-head.ts'
-import { fuseHeadRun, fuseSteps } from './fused-steps.ts'
-import type { PlainStep, TakeRead } from './fused-steps.ts'
+import type { RowRun } from '../row-change.ts'
+import { fuseHeadRun, fuseRowRun, fuseSteps } from './fused-steps.ts'
+import type { PlainStep, TakeRead, TakeRow } from './fused-steps.ts'
 import type { OperatorContext } from './operator-context.ts'
 
 /** `steps`: the operator handles one record after the other, so that it can be made one with its neighbours. */
@@ -25,6 +26,8 @@ export class Refusal extends Error {
 /** Where an operator sends records on. Also usable between two inputs: from a punctuator, or when a cache is flushed. */
 export interface Output {
   next(record: StreamRecord): void
+  /** As `next`, of a change from a flushed row that no record was made of yet; absent or null: it must be made. Asked for when all is connected. */
+  readonly rows?: RowRun | null
 }
 
 interface Step {
@@ -33,6 +36,8 @@ interface Step {
   readonly start: (output: Output) => RecordHandler
   /** What `start` comes to, for steps that do nothing but call a function and send on what it gives; null for others. */
   readonly plain: PlainStep | null
+  /** As `plain`, for what it does with changes that are not records yet, and have no old values. */
+  readonly plainForRows: PlainStep | null
 }
 
 /** What an operator does with a record. */
@@ -40,6 +45,8 @@ export interface RecordHandler {
   (record: StreamRecord): void
   /** For operators that can do without a record: runs from a source may end with them. */
   readonly head?: HeadHandler
+  /** As `head`, for runs from a table that sends on flushed rows. */
+  readonly rows?: RowHandler
 }
 
 export interface HeadHandler {
@@ -50,12 +57,21 @@ export interface HeadHandler {
   readonly refuse?: (record: StreamRecord, error: unknown) => Error | null
 }
 
+export interface RowHandler {
+  readonly take: TakeRow
+  /** False: `take` does not look at a value that is as it stands in the row. */
+  readonly seesValue: boolean
+  /** Its records carry a `Change`. */
+  readonly takesChanges: boolean
+  readonly refuse?: (record: StreamRecord, error: unknown) => Error | null
+}
+
 /**
  * An operator from a function that handles one record. What the function throws ends the pipeline with an error that names
  * the node, unless the policy is to go on. Errors never travel upwards: each operator catches its own.
  */
-export function operate(node: TopologyNode, context: OperatorContext, start: Step['start'], plain: PlainStep | null = null): NodeOperator {
-  return operatorOf([{ node, context, start, plain }])
+export function operate(node: TopologyNode, context: OperatorContext, start: Step['start'], plain: PlainStep | null = null, plainForRows = plain): NodeOperator {
+  return operatorOf([{ node, context, start, plain, plainForRows }])
 }
 
 /** `first`, then `second`, as one operator, in which they call each other directly; null where one of them is more than a function of a record. */
@@ -66,29 +82,60 @@ export function fuse(first: NodeOperator, second: NodeOperator): NodeOperator | 
 function operatorOf(steps: readonly Step[]): NodeOperator {
   const operator = (source: Observable<StreamRecord>) =>
     new Observable<StreamRecord>((subscriber) => {
-      const { output, run } = connect(steps, subscriber)
-      return source.subscribe(new StepsInput(output, run, subscriber))
+      const { output, run, rows } = connect(steps, subscriber)
+      return source.subscribe(new StepsInput(output, run, rows, subscriber))
     })
   return Object.assign(operator, { steps })
 }
 
 /** From the last step to the first: neighbours that can be made one function are. */
-function connect(steps: readonly Step[], subscriber: Subscriber<StreamRecord>): { readonly output: Output; readonly run: HeadRun | null } {
+function connect(steps: readonly Step[], subscriber: Subscriber<StreamRecord>): { readonly output: Output; readonly run: HeadRun | null; readonly rows: () => RowRun | null } {
   let output: Output = subscriber
   let run: HeadRun | null = null
+  let taker: GuardedStep | null = null
   for (let end = steps.length; end > 0;) {
     let start = end
     while (start > 0 && steps[start - 1]!.plain !== null) start--
     const fused = start < end ? fusedRun(steps.slice(start, end), output, subscriber) : null
     if (fused === null) {
       start = end - 1
-      const step = new GuardedStep(steps[start]!, output, subscriber)
+      const step: GuardedStep = new GuardedStep(steps[start]!, output, subscriber)
       run = headRun(steps.slice(0, end), step, subscriber)
+      if (step.rowHandler !== null) taker = step
+      else if (step.step.plainForRows === null) taker = null
+      step.findRows = rowRun(steps.slice(start), taker, subscriber)
       output = step
     } else output = fused
     end = start
   }
-  return { output, run }
+  return { output, run, rows: rowRun(steps, taker, subscriber) }
+}
+
+/** From the first of these steps to the one that takes rows, if all before it do with them what they do with records. Made for the first who asks. */
+function rowRun(steps: readonly Step[], taker: GuardedStep | null, subscriber: Subscriber<StreamRecord>): () => RowRun | null {
+  let run: RowRun | null | undefined
+  return () => (run === undefined ? (run = taker === null ? null : makeRowRun(steps, taker, subscriber)) : run)
+}
+
+function makeRowRun(steps: readonly Step[], taker: GuardedStep, subscriber: Subscriber<StreamRecord>): RowRun | null {
+  const { step } = taker
+  const { take, seesValue, takesChanges, refuse } = taker.rowHandler!
+  const plain = steps.slice(0, steps.indexOf(step)).map(({ plainForRows }) => plainForRows!)
+  const carried = (record: StreamRecord) => (takesChanges ? record.withValue({ newValue: record.value, oldValue: null, isLatest: true }) : record)
+  return fuseRowRun(step.node, plain, {
+    subscriber, take, seesValue, output: taker,
+    fail: (index, record, error) => failed(steps[index]!, record, error, subscriber),
+    refuse: (record, error) => failedToTake(step, refuse, carried(record), error, subscriber),
+  })
+}
+
+function failedToTake(step: Step, refuse: HeadHandler['refuse'], record: StreamRecord, error: unknown, subscriber: Subscriber<StreamRecord>): void {
+  if (refuse === undefined) {
+    failed(step, record, error, subscriber)
+    return
+  }
+  const failure = refuse(record, error)
+  if (failure !== null) subscriber.error(failure)
 }
 
 /** Where all steps up to the last one are plain, and that can do without a record: what takes records before they are made. */
@@ -97,14 +144,7 @@ function headRun(steps: readonly Step[], last: GuardedStep, subscriber: Subscrib
   const plain = steps.slice(0, -1).map((each) => each.plain).filter((each) => each !== null)
   if (head === null || plain.length < steps.length - 1) return null
   const fail = (index: number, record: StreamRecord, error: unknown) => failed(steps[index]!, record, error, subscriber)
-  const refuse = (record: StreamRecord, error: unknown) => {
-    if (head.refuse === undefined) {
-      failed(step, record, error, subscriber)
-      return
-    }
-    const failure = head.refuse(record, error)
-    if (failure !== null) subscriber.error(failure)
-  }
+  const refuse = (record: StreamRecord, error: unknown) => failedToTake(step, head.refuse, record, error, subscriber)
   return fuseHeadRun(step.node, plain, { subscriber, fail, take: head.take, seesValue: head.seesValue, refuse, output: last })
 }
 
@@ -118,11 +158,18 @@ export class StepsInput extends Subscriber<StreamRecord> {
   readonly #first: Output
   /** As `next`, of a record that was not made yet; null: it must be made. */
   readonly run: HeadRun | null
+  readonly #findRows: () => RowRun | null
 
-  constructor(first: Output, run: HeadRun | null, subscriber: Subscriber<StreamRecord>) {
+  constructor(first: Output, run: HeadRun | null, rows: () => RowRun | null, subscriber: Subscriber<StreamRecord>) {
     super(subscriber)
     this.#first = first
     this.run = run
+    this.#findRows = rows
+  }
+
+  /** As `run`, of changes from flushed rows. */
+  get rows(): RowRun | null {
+    return this.#findRows()
   }
 
   override next(record: StreamRecord): void {
@@ -135,6 +182,10 @@ class GuardedStep implements Output {
   readonly step: Step
   /** How it handles what was read; null: it takes records only. */
   readonly head: HeadHandler | null
+  /** How it handles changes from flushed rows; null: it takes records only. */
+  readonly rowHandler: RowHandler | null
+  /** Of the run that begins with it. */
+  findRows: (() => RowRun | null) | null = null
   readonly #subscriber: Subscriber<StreamRecord>
   readonly #handle: (record: StreamRecord) => void
 
@@ -142,8 +193,13 @@ class GuardedStep implements Output {
     const handle = step.start(output)
     this.step = step
     this.head = handle.head ?? null
+    this.rowHandler = handle.rows ?? null
     this.#subscriber = subscriber
     this.#handle = handle
+  }
+
+  get rows(): RowRun | null {
+    return this.findRows?.() ?? null
   }
 
   next(record: StreamRecord): void {

@@ -1,4 +1,4 @@
-import type { Header, RecordPosition, Serde } from '../../core/index.ts'
+import type { Header, RecordPosition, RecordSpan, Serde } from '../../core/index.ts'
 import type { OpenStore } from '../state/open-store.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { SinkNode, TopologyNode } from '../topology/node.ts'
@@ -26,6 +26,8 @@ export interface OperatorContext {
   sendRead(topic: string, position: RecordPosition, timestamp: number): boolean
   /** As `send` to the partition of the key, of what the serdes write; false: not this way, and nothing was sent. @throws what the serdes throw */
   sendSerialized<K, V>(topic: string, keySerde: Serde<K>, key: K | null, valueSerde: Serde<V>, value: V | null, timestamp: number): boolean
+  /** As `send` to the partition of the key, of what stands in other bytes, without headers; false: not this way, and nothing was sent. */
+  sendSpan(topic: string, span: RecordSpan, timestamp: number): boolean
   /** The topic's name in the broker: internal topics get the application id in front. */
   topicName(topic: string): string
   partitionCount(topic: string): number

@@ -1,6 +1,7 @@
-import type { Observer, Subscriber } from 'rxjs'
+import type { Observer } from 'rxjs'
 import type { HeadRun } from '../record-head.ts'
-import { Observable } from '../rx.ts'
+import type { RowRun } from '../row-change.ts'
+import { Observable, Subscriber } from '../rx.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import { StepsInput } from './operate.ts'
 
@@ -23,6 +24,12 @@ export class Relay implements Observer<StreamRecord> {
     return others.length === 0 && only instanceof StepsInput ? only.run : null
   }
 
+  /** As `run`, of changes from flushed rows. */
+  get rows(): RowRun | null {
+    const [only, ...others] = this.#subscribers
+    return others.length === 0 && only instanceof StepsInput ? only.rows : null
+  }
+
   next(record: StreamRecord): void {
     const subscribers = this.#subscribers
     for (let index = 0; index < subscribers.length; index++) subscribers[index]!.next(record)
@@ -34,5 +41,23 @@ export class Relay implements Observer<StreamRecord> {
 
   complete(): void {
     for (const subscriber of this.#subscribers) subscriber.complete()
+  }
+}
+
+/** One of several ways into a relay. */
+export class RelayInput extends Subscriber<StreamRecord> {
+  readonly #relay: Relay
+
+  constructor(relay: Relay) {
+    super(relay)
+    this.#relay = relay
+  }
+
+  get rows(): RowRun | null {
+    return this.#relay.rows
+  }
+
+  override next(record: StreamRecord): void {
+    if (!this.isStopped) this.#relay.next(record)
   }
 }

@@ -2,12 +2,14 @@ import { StreamError, readKeySerde } from '../../core/index.ts'
 import type { Header } from '../../core/index.ts'
 import { missingTopics } from '../missing-topics.ts'
 import { ScratchBytes } from '../state/scratch-bytes.ts'
+import { rowKeySerde } from '../row-change.ts'
+import type { RowChange, RowPlace } from '../row-change.ts'
 import { InputOrigin, unread, writesWhatWasRead } from '../stream-record.ts'
 import type { InputPlace } from '../stream-record.ts'
 import type { NodeOf } from '../topology/node.ts'
-import type { TakeRead } from './fused-steps.ts'
+import type { TakeRead, TakeRow } from './fused-steps.ts'
 import { Refusal, operate } from './operate.ts'
-import type { HeadHandler, NodeOperator, RecordHandler } from './operate.ts'
+import type { HeadHandler, NodeOperator, RecordHandler, RowHandler } from './operate.ts'
 import type { OperatorContext } from './operator-context.ts'
 
 /** Smaller records are not looked at: a topic that takes less fails the application. */
@@ -39,7 +41,7 @@ export function sink(node: NodeOf<'sink'>, context: OperatorContext): NodeOperat
   const { keySerde, valueSerde } = node
   const isDirect = partitioner === null && keySerde.serializeInto !== undefined && valueSerde.serializeInto !== undefined
   const fixedTopic = typeof topic === 'string' ? context.topicName(topic) : null
-  const head = isDirect && fixedTopic !== null ? headHandler(node, fixedTopic, context) : null
+  const direct = isDirect && fixedTopic !== null ? { head: headHandler(node, fixedTopic, context), rows: rowHandler(node, fixedTopic, context) } : null
   const scratchOfKey = new ScratchBytes()
   const scratchOfValue = new ScratchBytes()
   const handle: RecordHandler = (record) => {
@@ -76,7 +78,7 @@ export function sink(node: NodeOf<'sink'>, context: OperatorContext): NodeOperat
     else if (chosen.length === 0) context.dropped(node, 'the partitioner chose no partition')
     else for (const partition of chosen.map((each) => checkedPartition(each, name, partitions))) context.send(name, partition, key, value, record.timestamp, record.headers)
   }
-  return operate(node, context, () => (head === null ? handle : Object.assign(handle, { head })))
+  return operate(node, context, () => (direct === null ? handle : Object.assign(handle, direct)))
 }
 
 /** For runs that begin with a source: most records are written without being made. */
@@ -102,6 +104,33 @@ function headHandler(node: NodeOf<'sink'>, name: string, context: OperatorContex
     return key !== unread && context.sendSerialized(name, keySerde, key, valueSerde, value, timestamp)
   }
   return { take, seesValue: true, refuse: (record, error) => (context.continueAfterSerialization(node, record, error) ? null : context.refusal(node, record, error)) }
+}
+
+/** For changes from flushed rows: what stands in a row as it would be written is copied. */
+function rowHandler(node: NodeOf<'sink'>, name: string, context: OperatorContext): RowHandler {
+  const { keySerde, valueSerde } = node
+  let knownPlace: RowPlace | null = null
+  let keysStand = false
+  let valuesStand = false
+  const follow = (change: RowChange) => {
+    const { place } = change
+    keysStand = change.hasKeyOf(keySerde)
+    valuesStand = writesWhatWasRead(place.valueSerde, valueSerde)
+    knownPlace = place
+  }
+  const take: TakeRow = (change, _mark, headers, timestamp, key, isKeyRead, value) => {
+    if (headers.length > 0) return false
+    if (change.place !== knownPlace) follow(change)
+    const stands = isKeyRead && keysStand
+    if (stands && value === unread && valuesStand) {
+      const { span } = change
+      return fits(context, name, span.keyLength + span.valueLength) && context.sendSpan(name, span, timestamp)
+    }
+    const written = value === unread ? change.readValue() : value
+    if (stands) return context.sendSerialized(name, rowKeySerde, change.row, valueSerde, written, timestamp)
+    return context.sendSerialized(name, keySerde, key === unread ? change.readKey() : key, valueSerde, written, timestamp)
+  }
+  return { take, seesValue: valueSerde.isExact !== true, takesChanges: false, refuse: (record, error) => (context.continueAfterSerialization(node, record, error) ? null : context.refusal(node, record, error)) }
 }
 
 /** @throws INVALID_ARGUMENT */

@@ -16,5 +16,5 @@ export function tableJoinMerge(node: NodeOf<'tableJoinMerge'>, context: Operator
       if (table === null) output.next(record.withValue({ newValue, oldValue: sendOldValues ? oldValue : null, isLatest }))
       else table.update(record, record.key, { newValue, oldValue }, record.timestamp)
     }
-  })
+  }, null, node.store === null ? { does: 'passAll' } : null)
 }

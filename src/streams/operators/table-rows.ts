@@ -1,4 +1,5 @@
 import type { SuppressBuffer } from '../state/suppress-buffer.ts'
+import type { RowChange } from '../row-change.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { TableRows, TopologyNode } from '../topology/node.ts'
 import type { OperatorContext } from './operator-context.ts'
@@ -11,6 +12,8 @@ export interface RowReader {
   getAsOf(key: unknown, record: StreamRecord, timestamp: number): Row | null
   /** As `getAsOf`, of key and time of the record: a key that nobody has looked at is not read where it need not be. */
   getOf(record: StreamRecord): Row | null
+  /** As `get`, of the key of a flushed row of another table. Absent: a record is needed. */
+  getOfChange?(change: RowChange): Row | null
   /** The table has versions, so rows that come out of order are not its latest. */
   readonly versioned: boolean
 }
@@ -34,6 +37,7 @@ function storedRows(node: TopologyNode, name: string, context: OperatorContext):
     get: (key) => table.get(key),
     getAsOf: (key, _record, timestamp) => table.getAsOf(key, timestamp),
     getOf: (record) => table.getOf(record),
+    getOfChange: (change) => table.getOfChange(change),
     versioned: store.spec.type === 'versioned',
   }
 }

@@ -3,7 +3,7 @@ import { deserializeCopy } from '../../core/index.ts'
 import type { Serde } from '../../core/index.ts'
 import type { Change } from '../change.ts'
 import { readInt64 } from '../state/bytes.ts'
-import type { FlushedRow } from '../state/caching-byte-store.ts'
+import type { FlushedRow } from '../state/flushed-row.ts'
 import { KeyValueStore } from '../state/key-value-store.ts'
 import type { OpenStore } from '../state/open-store.ts'
 import { SessionStore } from '../state/session-store.ts'
@@ -12,6 +12,9 @@ import { timestampBytes } from '../state/value-and-timestamp.ts'
 import type { ValueAndTimestamp } from '../state/value-and-timestamp.ts'
 import { VersionedStore, notPut, validForever } from '../state/versioned-store.ts'
 import { WindowStore } from '../state/window-store.ts'
+import { RowChange } from '../row-change.ts'
+import type { RowRun } from '../row-change.ts'
+import { unread } from '../stream-record.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { TopologyNode } from '../topology/node.ts'
 import type { Windowed } from '../windows.ts'
@@ -28,6 +31,8 @@ export interface TableStore {
   getAsOf(key: unknown, timestamp: number): Row | null
   /** As `getAsOf`, of key and time of the record: a key that nobody has looked at is not read where it need not be. */
   getOf(record: StreamRecord): Row | null
+  /** As `getOf`, of the key of a flushed row of another table. */
+  getOfChange(change: RowChange): Row | null
   /** `latest`, `out-of-order` (a versioned store has a later row), or `refused` (older than its history: nothing may be sent on). */
   put(key: unknown, value: unknown, timestamp: number): 'latest' | 'out-of-order' | 'refused'
 }
@@ -45,7 +50,7 @@ export function tableStore(store: OpenStore): TableStore {
   if (view instanceof WindowStore) return windowTable(view as WindowStore<unknown, Row>)
   if (view instanceof SessionStore) return sessionTable(view)
   const rows = view as KeyValueStore<unknown, unknown>
-  return store.spec.type.startsWith('timestamped-') ? timestampedTable(rows as KeyValueStore<unknown, Row>) : plainTable(rows)
+  return store.spec.type.startsWith('timestamped-') ? timestampedTable(rows as KeyValueStore<unknown, Row>, store.spec.keySerde) : plainTable(rows)
 }
 
 export function keptTable(node: TopologyNode, name: string, sendOldValues: boolean, output: Output, context: OperatorContext): KeptTable {
@@ -67,29 +72,60 @@ export function keptTable(node: TopologyNode, name: string, sendOldValues: boole
 export function forwardFlushed(store: OpenStore, withOldValues: boolean, output: Output): 'at-once' | 'when-flushed' {
   if (!store.cached) return 'at-once'
   const decode = rowDecoder(store)
-  store.onFlush((row) => output.next(decode(row)), withOldValues)
+  const send = withOldValues ? null : rowSender(store)
+  let run: RowRun | null | undefined
+  const flushed = (row: FlushedRow) => {
+    if (run === undefined) run = send === null ? null : (output.rows ?? null)
+    if (run === null) output.next(decode(row))
+    else send!(row, run)
+  }
+  store.onFlush(flushed, withOldValues)
   return 'when-flushed'
 }
 
-/** The record and timestamp of a flushed row are those of its last update. */
-function rowDecoder(store: OpenStore): (row: FlushedRow) => StreamRecord<unknown, Change<unknown>> {
-  const { spec, view } = store
-  const { keySerde, valueSerde, windowSizeMs = 0 } = spec
+/** Sends on flushed rows without records for them. */
+function rowSender(store: OpenStore): (row: FlushedRow, run: RowRun) => void {
+  const { keySerde, valueSerde } = store.spec
+  const isSession = store.view instanceof SessionStore
+  const change = new RowChange({ keySerde, valueSerde, timestampBytes: isSession ? 0 : timestampBytes, hasPlainKey: store.view instanceof KeyValueStore }, keyReader(store))
+  return (row, run) => {
+    const { table, row: index } = row
+    change.row = row
+    const isDeletion = table.valueLength(index) < 0
+    const key = isSession ? change.readKey() : unread
+    const timestamp = isSession ? (key as Windowed<unknown>).end : isDeletion ? row.timestamp : readInt64(table.page(index), table.offset(index) + table.keyLength(index))
+    run(isDeletion ? null : run.seesValue ? change.readValue() : unread, key, timestamp, row.headers, change)
+  }
+}
+
+/** Of a flushed row. */
+function keyReader({ spec, view }: OpenStore): (row: FlushedRow) => unknown {
+  const { keySerde, windowSizeMs = 0 } = spec
   const isSession = view instanceof SessionStore
   const isWindow = view instanceof WindowStore
-  const beforeValue = isSession ? 0 : timestampBytes
-  const keyOf = (page: Uint8Array, at: number, end: number): unknown => {
+  return ({ table, row }) => {
+    const page = table.page(row)
+    const at = table.offset(row)
+    const end = at + table.keyLength(row)
     if (isSession) return sessionOf(keySerde, page, at, end)
     if (!isWindow) return deserializeCopy(keySerde, page, at, end)
     const start = readInt64(page, end - windowSuffix)
     return { key: deserializeCopy(keySerde, page, at, end - windowSuffix), start, end: start + windowSizeMs }
   }
-  return ({ table, row, oldValue: old, record }) => {
+}
+
+/** The record and timestamp of a flushed row are those of its last update. */
+function rowDecoder(store: OpenStore): (row: FlushedRow) => StreamRecord<unknown, Change<unknown>> {
+  const { valueSerde } = store.spec
+  const isSession = store.view instanceof SessionStore
+  const beforeValue = isSession ? 0 : timestampBytes
+  const keyOf = keyReader(store)
+  return (flushed) => {
+    const { table, row, oldValue: old, record } = flushed
     const page = table.page(row)
-    const at = table.offset(row)
-    const valueAt = at + table.keyLength(row)
+    const valueAt = table.offset(row) + table.keyLength(row)
     const valueLength = table.valueLength(row)
-    const key = keyOf(page, at, valueAt)
+    const key = keyOf(flushed)
     const newValue = valueLength < 0 ? null : deserializeCopy(valueSerde, page, valueAt + beforeValue, valueAt + valueLength)
     const oldValue = old === null ? null : deserializeCopy(valueSerde, old, beforeValue, old.length)
     const timestamp = isSession ? (key as Windowed<unknown>).end : valueLength < 0 ? record.timestamp : readInt64(page, valueAt)
@@ -102,13 +138,14 @@ function sessionOf(keySerde: Serde<unknown>, page: Uint8Array, at: number, end: 
   return { key: deserializeCopy(keySerde, page, at, end - sessionKeys.suffixBytes), start: sessionStartOf(rowKey), end: sessionEndOf(rowKey) }
 }
 
-function timestampedTable(view: KeyValueStore<unknown, Row>): TableStore {
+function timestampedTable(view: KeyValueStore<unknown, Row>, keySerde: Serde<unknown>): TableStore {
   const get = (key: unknown) => view.get(key)
   return {
     get,
     getToUpdate: get,
     getAsOf: get,
     getOf: (record) => view.getOf(record),
+    getOfChange: (change) => (change.hasKeyOf(keySerde) ? view.getOfRow(change.row) : get(change.readKey())),
     put(key, value, timestamp) {
       view.put(key, value === null ? null : { value, timestamp })
       return 'latest'
@@ -127,6 +164,7 @@ function plainTable(view: KeyValueStore<unknown, unknown>): TableStore {
     getToUpdate: get,
     getAsOf: get,
     getOf: ({ key }) => get(key),
+    getOfChange: (change) => get(change.readKey()),
     put(key, value) {
       view.put(key, value)
       return 'latest'
@@ -140,6 +178,7 @@ function versionedTable(view: VersionedStore<unknown, unknown>): TableStore {
     getToUpdate: (key) => view.get(key),
     getAsOf: (key, timestamp) => view.getAsOf(key, timestamp),
     getOf: ({ key, timestamp }) => view.getAsOf(key, timestamp),
+    getOfChange: (change) => view.get(change.readKey()),
     put(key, value, timestamp) {
       const validTo = view.put(key, value, timestamp)
       return validTo === notPut ? 'refused' : validTo === validForever ? 'latest' : 'out-of-order'
@@ -160,6 +199,7 @@ function windowTable(view: WindowStore<unknown, Row>): TableStore {
     },
     getAsOf: get,
     getOf: ({ key }) => get(key),
+    getOfChange: (change) => get(change.readKey()),
     put(key, value, timestamp) {
       const window = key as Windowed<unknown>
       view.put(window.key, value === null ? null : { value, timestamp }, window.start)
@@ -179,6 +219,7 @@ function sessionTable(view: SessionStore<unknown, unknown>): TableStore {
     getToUpdate: get,
     getAsOf: get,
     getOf: ({ key }) => get(key),
+    getOfChange: (change) => get(change.readKey()),
     put(key, value) {
       view.put(key as Windowed<unknown>, value)
       return 'latest'

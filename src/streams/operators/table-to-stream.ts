@@ -6,5 +6,5 @@ import type { OperatorContext } from './operator-context.ts'
 
 /** The new values of a table's changes; deletions become records with a null value. */
 export function tableToStream(node: NodeOf<'tableToStream'>, context: OperatorContext): NodeOperator {
-  return operate(node, context, (output) => (record) => output.next(record.withValue(asChange(record).value.newValue)))
+  return operate(node, context, (output) => (record) => output.next(record.withValue(asChange(record).value.newValue)), null, { does: 'passAll' })
 }

@@ -3,7 +3,7 @@ import { compileNode } from '../operators/compile-node.ts'
 import { fuse, operate } from '../operators/operate.ts'
 import type { NodeOperator, Output } from '../operators/operate.ts'
 import type { OperatorContext } from '../operators/operator-context.ts'
-import { Relay } from '../operators/relay.ts'
+import { Relay, RelayInput } from '../operators/relay.ts'
 import type { HeadRun } from '../record-head.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { TopologyNode } from '../topology/node.ts'
@@ -75,7 +75,7 @@ class Compiler {
       this.#joints.set(node.name, joint)
       this.#connectNode(node, joint.output)
     }
-    input.subscribe(joint)
+    input.subscribe(new RelayInput(joint))
   }
 
   #connectNode(first: TopologyNode, input: Observable<StreamRecord>): void {

@@ -42,6 +42,9 @@ export class TaskContext implements OperatorContext {
   #current: StreamRecord = idleRecord(0)
   /** In place of a current record that was not made. */
   #head: RecordHead | null = null
+  /** The same of a record that is known by a row that it wrote. */
+  #origins: RowOrigins | null = null
+  #originRow = -1
   #now = 0
   #streamTime = -1
   commitRequested = false
@@ -60,11 +63,12 @@ export class TaskContext implements OperatorContext {
       changelogTopic: (store) => this.#changelogTopic(store),
       host: {
         log: (store, key, value, timestamp, headers) => this.send(this.#changelogTopic(store)!, options.partition, key, value, timestamp, headers),
-        logSpan: (store, span, timestamp) => this.#sendSpan(this.#changelogTopic(store)!, options.partition, span, timestamp),
+        logSpan: (store, span, timestamp) => this.#logSpan(this.#changelogTopic(store)!, options.partition, span, timestamp),
         expired: () => { this.droppedRecords++ },
         currentRecord: () => this.#currentRecord(),
         noteOrigin: (origins, row) => this.#noteOrigin(origins, row),
         enter: (record) => this.enter(record),
+        enterRow: (origins, row) => this.#enterRow(origins, row),
       },
     })
   }
@@ -92,15 +96,23 @@ export class TaskContext implements OperatorContext {
   enter(record: StreamRecord): void {
     this.#current = record
     this.#head = null
+    this.#origins = null
+  }
+
+  #enterRow(origins: RowOrigins, row: number): void {
+    this.#head = null
+    this.#origins = origins
+    this.#originRow = row
   }
 
   #currentRecord(): StreamRecord {
     if (this.#head !== null) this.enter(this.#head.take())
+    else if (this.#origins !== null) this.enter(this.#origins.get(this.#originRow))
     return this.#current
   }
 
   #noteOrigin(origins: RowOrigins, row: number): void {
-    if (this.#head === null) origins.set(row, this.#current)
+    if (this.#head === null) origins.set(row, this.#currentRecord())
     else origins.setRead(row, this.#head)
   }
 
@@ -120,7 +132,14 @@ export class TaskContext implements OperatorContext {
     return this.#options.collector.sendSerialized?.(topic, keySerde, key, valueSerde, value, timestamp) ?? false
   }
 
-  #sendSpan(topic: string, partition: number, span: RecordSpan, timestamp: number): void {
+  sendSpan(topic: string, span: RecordSpan, timestamp: number): boolean {
+    const { collector } = this.#options
+    if (collector.sendSpan === undefined) return false
+    collector.sendSpan(topic, null, span, timestamp)
+    return true
+  }
+
+  #logSpan(topic: string, partition: number, span: RecordSpan, timestamp: number): void {
     const { collector } = this.#options
     const { bytes, keyAt, keyLength, valueAt, valueLength } = span
     if (collector.sendSpan === undefined) collector.send(topic, partition, bytes.subarray(keyAt, keyAt + keyLength), valueLength < 0 ? null : bytes.subarray(valueAt, valueAt + valueLength), timestamp, noHeaders)
@@ -217,6 +236,7 @@ export class TaskContext implements OperatorContext {
   /** As `begin`, of a record that is made when somebody asks for it; the head shows it until the next begins. */
   beginHead(head: RecordHead, nowMs: number, streamTime: number): void {
     this.#head = head
+    this.#origins = null
     this.#now = nowMs
     this.#streamTime = streamTime
   }

@@ -52,6 +52,7 @@ export class TaskState {
       currentRecord: () => host.currentRecord(),
       noteOrigin: (origins, row) => host.noteOrigin(origins, row),
       enter: (record) => host.enter(record),
+      enterRow: (origins, row) => host.enterRow(origins, row),
     }
     this.#stores = new Map(stores.map((spec) => [spec.name, this.#open(spec)]))
     for (const spec of stores) {

@@ -1,11 +1,12 @@
 import { deserializeCopy } from '../../core/index.ts'
 import type { KeysAhead, Serde } from '../../core/index.ts'
-import { StreamRecord, noHeaders, noOrigin } from '../stream-record.ts'
+import type { StreamRecord } from '../stream-record.ts'
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
 import { ByteRows } from './byte-rows.ts'
 import { compareBytes } from './bytes.ts'
 import { putRowTo } from './changelog-byte-store.ts'
 import type { RowTarget } from './changelog-byte-store.ts'
+import { FlushedRow } from './flushed-row.ts'
 import { mergedScan } from './merged-scan.ts'
 import type { UpperEntry } from './merged-scan.ts'
 import { OrderedRows } from './ordered-rows.ts'
@@ -26,19 +27,6 @@ export class CacheBudget {
   }
 }
 
-/**
- * A row on its way from the cache to the store and downstream: one object for all of them, good until the listener sends something on.
- */
-export interface FlushedRow {
-  /** Where key and new value lie (no value: it was deleted). */
-  readonly table: Pick<ByteRows, 'page' | 'offset' | 'keyLength' | 'valueLength'>
-  readonly row: number
-  /** What the store had; null too when nobody asked for old values. */
-  readonly oldValue: Uint8Array | null
-  /** The one whose processing wrote it last, without key and value. */
-  readonly record: StreamRecord
-}
-
 export interface CachingOptions {
   readonly budget: CacheBudget
   /** The record being processed. */
@@ -47,6 +35,8 @@ export interface CachingOptions {
   readonly noteOrigin: (origins: RowOrigins, row: number) => void
   /** From now on `record` is the one being processed. */
   readonly enter: (record: StreamRecord) => void
+  /** As `enter`, of the record that wrote a row last: it is made when somebody asks for it. */
+  readonly enterRow: (origins: RowOrigins, row: number) => void
   /** For stores that scan segment by segment. */
   readonly timed?: TimedRows
 }
@@ -86,7 +76,7 @@ export class CachingByteStore implements ByteStore {
   #orders: Map<number, OrderedRows> | null = null
   readonly #borrowed = new ScratchBytes()
   readonly #rowKey = new ScratchBytes()
-  readonly #flushed = { table: this.#rows, row: -1, oldValue: null as Uint8Array | null, record: noRecord as StreamRecord }
+  readonly #flushed = new FlushedRow(this.#rows, this.#origins)
   #onFlush: { readonly listener: (row: FlushedRow) => void; readonly withOldValues: boolean } | null = null
 
   constructor(inner: RowTarget, options: CachingOptions) {
@@ -217,16 +207,15 @@ export class CachingByteStore implements ByteStore {
     // What this leads to may write here again, but nothing leaves while rows are numbers in a list.
     if (this.#flushing) return
     const rows = this.#dirty
-    const { currentRecord, enter } = this.#options
+    const { currentRecord, enter, enterRow } = this.#options
     const before = currentRecord()
     this.#dirty = []
     this.#flushing = true
     try {
       for (const row of rows) {
         this.#flags[row]! &= ~dirty
-        const record = this.#origins.get(row)
-        enter(record)
-        this.#flushRow(row, record)
+        enterRow(this.#origins, row)
+        this.#flushRow(row)
       }
     } finally {
       this.#flushing = false
@@ -245,7 +234,7 @@ export class CachingByteStore implements ByteStore {
     this.#inner.rollback()
   }
 
-  #flushRow(row: number, record: StreamRecord): void {
+  #flushRow(row: number): void {
     const flushed = this.#flushed
     if (this.#onFlush === null) {
       putRowTo(this.#inner, this.#rows, row)
@@ -259,7 +248,6 @@ export class CachingByteStore implements ByteStore {
     putRowTo(this.#inner, this.#rows, row)
     flushed.row = row
     flushed.oldValue = withOldValues ? before : null
-    flushed.record = record
     listener(flushed)
   }
 
@@ -374,7 +362,6 @@ export class CachingByteStore implements ByteStore {
   }
 }
 
-const noRecord = new StreamRecord(null, null, -1, noHeaders, noOrigin)
 const dirty = 1
 const used = 2
 /** Table, flags, origin, and what of a block is left unused: an upper bound. */

@@ -1,6 +1,6 @@
-import type { StreamRecord } from '../stream-record.ts'
-import type { CachingOptions, FlushedRow } from './caching-byte-store.ts'
+import type { CachingOptions } from './caching-byte-store.ts'
 import type { WriteReporter } from './changelog-byte-store.ts'
+import { FlushedRow } from './flushed-row.ts'
 import { WaitingRows, noRows } from './waiting-rows.ts'
 import type { WriteBackRows } from './write-back-rows.ts'
 
@@ -32,7 +32,7 @@ export class FlushList {
   #committedWaiting = noRows
   #usedBytes = 0
   #onFlush: { readonly listener: (row: FlushedRow) => void; readonly withOldValues: boolean } | null = null
-  #flushed: { -readonly [Part in keyof FlushedRow]: FlushedRow[Part] } | null = null
+  #flushed: FlushedRow | null = null
 
   constructor(reporter: WriteReporter | null, options: CachingOptions, steps: FlushSteps | null = null) {
     this.#reporter = reporter
@@ -74,7 +74,7 @@ export class FlushList {
     // What this leads to may write here again, which is for the next time.
     if (this.#flushing || this.#waiting.count === 0) return
     const rows = this.#waiting
-    const { currentRecord, enter } = this.#options
+    const { currentRecord, enter, enterRow } = this.#options
     const before = currentRecord()
     this.#waiting = this.#spare
     this.#flushing = true
@@ -84,9 +84,9 @@ export class FlushList {
         const owner = rows.owner(index)
         const row = rows.row(index)
         this.use(-owner.sizeOf(row))
-        const record = owner.leave(row)
-        enter(record)
-        this.#flushRow(owner, row, record, rows, index)
+        owner.leave(row)
+        enterRow(owner.origins, row)
+        this.#flushRow(owner, row, rows, index)
       }
     } finally {
       for (index++; index < rows.count; index++) rows.owner(index).leave(rows.row(index))
@@ -118,7 +118,7 @@ export class FlushList {
     for (const { owner, row } of this.#committedWaiting) owner.waitAgain(row)
   }
 
-  #flushRow(owner: WriteBackRows, row: number, record: StreamRecord, rows: WaitingRows, index: number): void {
+  #flushRow(owner: WriteBackRows, row: number, rows: WaitingRows, index: number): void {
     const { table, below } = owner
     const { listener, withOldValues } = this.#onFlush ?? noListener
     const isDeletion = table.valueLength(row) < 0
@@ -128,11 +128,11 @@ export class FlushList {
     this.#steps?.leaves(owner, row)
     this.#reporter?.putRow(table, row)
     if (listener === null) return
-    const flushed = (this.#flushed ??= { table, row, oldValue: null, record })
+    const flushed = (this.#flushed ??= new FlushedRow(table, owner.origins))
     flushed.table = table
+    flushed.origins = owner.origins
     flushed.row = row
     flushed.oldValue = !withOldValues ? null : below === null ? rows.oldValue(index) : belowHas
-    flushed.record = record
     listener(flushed)
   }
 }

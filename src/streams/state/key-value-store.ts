@@ -1,5 +1,6 @@
 import type { Serde } from '../../core/index.ts'
 import type { StreamRecord } from '../stream-record.ts'
+import type { FlushedRow } from './flushed-row.ts'
 import type { ByteEntry, ByteStore } from './byte-store.ts'
 import { keyAfter, prefixEnd } from './bytes.ts'
 import type { BaseLength } from './key-chains.ts'
@@ -53,6 +54,12 @@ export class KeyValueStore<K, V> implements ReadOnlyKeyValueStore<K, V> {
     this.#lastKey = none
     this.#rows.keyChanges()
     return this.#rows.get(writeKeyOf(record, this.#keySerde as Serde<unknown>, this.#rows.key))
+  }
+
+  /** As `get`, of the key of a row of another table, which this store's serde would write as it stands there. */
+  getOfRow(row: FlushedRow): V | null {
+    this.#lastKey = none
+    return this.#rows.getOfRow(row)
   }
 
   /** null deletes. */

@@ -1,9 +1,11 @@
 import { deserializeCopy } from '../../core/index.ts'
 import type { Serde } from '../../core/index.ts'
 import type { ByteStore } from './byte-store.ts'
+import type { FlushedRow } from './flushed-row.ts'
 import { rowCacheOf } from './row-cache.ts'
 import type { RowCache } from './row-cache.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
+import { WriteBackStore } from './write-back-store.ts'
 
 /**
  * One row of a byte store at a time, by the key that its owner writes to `key`. Where there is a cache, a row that was read is
@@ -41,6 +43,18 @@ export class KeyedRows<V> {
     }
     const value = cache === null ? this.#bytes.borrow(this.key.first(length)) : cache.borrowInner(this.key.first(length))
     return value === null ? null : deserializeCopy(this.#valueSerde, value, 0, value.length)
+  }
+
+  /** As `get`, of the key of a row of another table: a table in memory knows its hash, and copies nothing. */
+  getOfRow({ table, row }: FlushedRow): V | null {
+    this.keyChanges()
+    if (this.#bytes instanceof WriteBackStore) {
+      const found = this.#bytes.table.findOf(table, row)
+      return found < 0 ? null : this.#bytes.read(found, this.#valueSerde)
+    }
+    const at = table.offset(row)
+    this.key.copy(table.page(row), at, at + table.keyLength(row))
+    return this.get(table.keyLength(row))
   }
 
   /** null deletes. */

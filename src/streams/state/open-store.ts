@@ -6,7 +6,8 @@ import type { StreamRecord } from '../stream-record.ts'
 import type { StoreSpec } from '../topology/node.ts'
 import type { ByteStore } from './byte-store.ts'
 import { CachingByteStore } from './caching-byte-store.ts'
-import type { CacheBudget, CachingOptions, FlushedRow } from './caching-byte-store.ts'
+import type { CacheBudget, CachingOptions } from './caching-byte-store.ts'
+import type { FlushedRow } from './flushed-row.ts'
 import { ChangelogByteStore } from './changelog-byte-store.ts'
 import type { RowTarget } from './changelog-byte-store.ts'
 import { changelogReporter, reporterOf } from './changelog-reporter.ts'
@@ -49,6 +50,7 @@ export interface StoreHost {
   noteOrigin(origins: RowOrigins, row: number): void
   /** From now on `record` is the one being processed. */
   enter(record: StreamRecord): void
+  enterRow(origins: RowOrigins, row: number): void
   /** null: no caches. */
   readonly cacheBudget: CacheBudget | null
   /** null or absent: all rows are kept in memory. */
@@ -344,7 +346,7 @@ function layerSegments(spec: StoreSpec, host: StoreHost, segments: Segments, key
 }
 
 function cachingOptions(host: StoreHost, budget: CacheBudget): CachingOptions {
-  return { budget, currentRecord: () => host.currentRecord(), noteOrigin: (origins, row) => host.noteOrigin(origins, row), enter: (record) => host.enter(record) }
+  return { budget, currentRecord: () => host.currentRecord(), noteOrigin: (origins, row) => host.noteOrigin(origins, row), enter: (record) => host.enter(record), enterRow: (origins, row) => host.enterRow(origins, row) }
 }
 
 function assemble(spec: StoreSpec, { base, cache, top }: Layers, view: StoreView): OpenStore {

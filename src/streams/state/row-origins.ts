@@ -38,7 +38,15 @@ export class RowOrigins {
     const { topic, partition } = this.#partitions[this.#inputs[row]!]!
     const offset = this.#numbers[2 * row + 1]!
     const origin = offset < 0 ? noOrigin : { topic, partition, offset, rawKey: null, rawValue: null }
-    return new StreamRecord(null, null, this.#numbers[2 * row]!, this.#headers.get(row) ?? noHeaders, origin)
+    return new StreamRecord(null, null, this.timestamp(row), this.headers(row), origin)
+  }
+
+  headers(row: number): readonly Header[] {
+    return this.#headers.get(row) ?? noHeaders
+  }
+
+  timestamp(row: number): number {
+    return this.#numbers[2 * row]!
   }
 
   #inputOf({ topic, partition }: Pick<RecordOrigin, 'topic' | 'partition'>): number {

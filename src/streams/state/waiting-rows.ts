@@ -4,8 +4,12 @@ import type { WriteBackRows } from './write-back-rows.ts'
 
 /** Rows that wait for a flush, in the order in which they came, with what they were before: numbers and bytes, so that there is no object for each. */
 export class WaitingRows {
-  /** The table that has the row. */
+  /** The tables that have the rows, each once. */
   #owners: WriteBackRows[] = []
+  /** Which of them has the row. */
+  #ownerOf = new Int32Array(16)
+  /** Of the row that was added last. */
+  #lastOwner = -1
   #rows = new Int32Array(16)
   /** Lengths of values; below 0: there was none. */
   #lengths = new Int32Array(16)
@@ -20,7 +24,7 @@ export class WaitingRows {
   }
 
   owner(index: number): WriteBackRows {
-    return this.#owners[index]!
+    return this.#owners[this.#ownerOf[index]!]!
   }
 
   row(index: number): number {
@@ -29,7 +33,7 @@ export class WaitingRows {
 
   /** A copy. */
   entries(): readonly WaitingRow[] {
-    return this.#count === 0 ? noRows : this.#owners.map((owner, index) => ({ owner, row: this.#rows[index]! }))
+    return this.#count === 0 ? noRows : Array.from({ length: this.#count }, (_, index) => ({ owner: this.owner(index), row: this.#rows[index]! }))
   }
 
   hadValue(index: number): boolean {
@@ -62,17 +66,25 @@ export class WaitingRows {
       this.#rows = enlarged(this.#rows)
       this.#lengths = enlarged(this.#lengths)
       this.#ends = enlarged(this.#ends)
+      this.#ownerOf = enlarged(this.#ownerOf)
     }
-    this.#owners.push(owner)
+    if (this.#owners[this.#lastOwner] !== owner) this.#turnTo(owner)
+    this.#ownerOf[index] = this.#lastOwner
     this.#rows[index] = row
     this.#lengths[index] = length
     this.#ends[index] = this.#valuesEnd
+  }
+
+  #turnTo(owner: WriteBackRows): void {
+    const known = this.#owners.indexOf(owner)
+    this.#lastOwner = known >= 0 ? known : this.#owners.push(owner) - 1
   }
 
   clear(): void {
     this.#count = 0
     // Tables that are dropped must not be held.
     this.#owners = []
+    this.#lastOwner = -1
     this.#valuesEnd = 0
     // Many old values at one time are not held for ever.
     if (this.#values.length > keptBytes) this.#values = new Uint8Array(keptBytes)

@@ -1,6 +1,5 @@
 import { deserializeCopy } from '../../core/index.ts'
 import type { Serde } from '../../core/index.ts'
-import type { StreamRecord } from '../stream-record.ts'
 import type { ByteRows } from './byte-rows.ts'
 import type { CachingOptions } from './caching-byte-store.ts'
 import type { FlushList } from './flush-list.ts'
@@ -66,10 +65,9 @@ export class WriteBackRows {
     return true
   }
 
-  /** The row waits no longer; the record that wrote it last. */
-  leave(row: number): StreamRecord {
+  /** The row waits no longer. */
+  leave(row: number): void {
     this.#flags[row] = 0
-    return this.origins.get(row)
   }
 
   /** A row that waited at the commit to which the store went back. */

@@ -2,7 +2,8 @@ import type { KeysAhead, Serde } from '../../core/index.ts'
 import type { ByteRows } from './byte-rows.ts'
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
 import { copyInto } from './bytes.ts'
-import type { CachingOptions, FlushedRow } from './caching-byte-store.ts'
+import type { CachingOptions } from './caching-byte-store.ts'
+import type { FlushedRow } from './flushed-row.ts'
 import type { WriteReporter } from './changelog-byte-store.ts'
 import { FlushList } from './flush-list.ts'
 import type { MemoryByteStore } from './memory-byte-store.ts'
@@ -53,7 +54,7 @@ export class WriteBackStore implements ByteStore {
     return this.#removals
   }
 
-  get table(): Pick<ByteRows, 'keyLength' | 'valueLength' | 'page' | 'offset'> {
+  get table(): ByteRows {
     return this.#table
   }
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CacheBudget, CachingByteStore } from '../../../src/streams/state/caching-byte-store.ts'
-import type { CachingOptions, FlushedRow } from '../../../src/streams/state/caching-byte-store.ts'
+import type { CachingOptions } from '../../../src/streams/state/caching-byte-store.ts'
+import type { FlushedRow } from '../../../src/streams/state/flushed-row.ts'
 import { MemoryByteStore } from '../../../src/streams/state/memory-byte-store.ts'
 import { WriteBackStore } from '../../../src/streams/state/write-back-store.ts'
 import { StreamRecord, noHeaders } from '../../../src/streams/stream-record.ts'
@@ -81,7 +82,7 @@ function cacheOf(make: MakeCache, maxBytes: number) {
   const flushed: (readonly [string, number | undefined, number])[] = []
   let next: (() => void) | null = null
   let current = recordAt(0)
-  const cache = make({ budget, currentRecord: () => current, noteOrigin: (origins, row) => origins.set(row, current), enter: (record) => { current = record } })
+  const cache = make({ budget, currentRecord: () => current, noteOrigin: (origins, row) => origins.set(row, current), enter: (record) => { current = record }, enterRow: (origins, row) => { current = origins.get(row) } })
   cache.onFlush(({ table, row, record }: FlushedRow) => {
     const valueAt = table.offset(row) + table.keyLength(row)
     flushed.push([Buffer.from(table.page(row).subarray(table.offset(row), valueAt)).toString(), table.valueLength(row) < 0 ? undefined : table.page(row)[valueAt], record.timestamp])

@@ -63,7 +63,7 @@ function storeWith(maxBytes: number) {
   const memory = new MemoryByteStore()
   if (maxBytes === 0) return { bytes: memory, cache: null }
   const record = new StreamRecord(null, null, 0, noHeaders, { topic: 'in', partition: 0, offset: 0, rawKey: null, rawValue: null })
-  const cache = new CachingByteStore(memory, { budget: new CacheBudget(maxBytes), currentRecord: () => record, noteOrigin: (origins, row) => origins.set(row, record), enter: () => {} })
+  const cache = new CachingByteStore(memory, { budget: new CacheBudget(maxBytes), currentRecord: () => record, noteOrigin: (origins, row) => origins.set(row, record), enter: () => {}, enterRow: () => {} })
   return { bytes: cache, cache }
 }
 

@@ -52,6 +52,10 @@ export class TestStoreHost implements StoreHost {
   enter(record: StreamRecord): void {
     this.#current = record
   }
+
+  enterRow(origins: RowOrigins, row: number): void {
+    this.#current = origins.get(row)
+  }
 }
 
 function recordAt(timestamp: number): StreamRecord {

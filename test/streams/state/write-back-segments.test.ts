@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CacheBudget, CachingByteStore } from '../../../src/streams/state/caching-byte-store.ts'
-import type { CachingOptions, FlushedRow } from '../../../src/streams/state/caching-byte-store.ts'
+import type { CachingOptions } from '../../../src/streams/state/caching-byte-store.ts'
+import type { FlushedRow } from '../../../src/streams/state/flushed-row.ts'
 import { ChangelogByteStore } from '../../../src/streams/state/changelog-byte-store.ts'
 import { reporterOf } from '../../../src/streams/state/changelog-reporter.ts'
 import { ScratchBytes } from '../../../src/streams/state/scratch-bytes.ts'
@@ -37,7 +38,7 @@ function observed(kind: 'own rows' | 'rows of the segments', { refuses, byTime, 
   const keyOf = (key: Uint8Array) => `${textOf(windowKeys.baseOf(key))}@${windowStartOf(key)}`
   const reporter = reporterOf((key, value) => { seen.push(`${keyOf(key)}=${textOf(value)}`) })
   const record = new StreamRecord(null, null, 1, noHeaders, noOrigin)
-  const options: CachingOptions = { budget: new CacheBudget(100_000), currentRecord: () => record, noteOrigin: (origins, row) => origins.set(row, record), enter: () => {} }
+  const options: CachingOptions = { budget: new CacheBudget(100_000), currentRecord: () => record, noteOrigin: (origins, row) => origins.set(row, record), enter: () => {}, enterRow: () => {} }
   const segmentMs = 10
   const segments = new SegmentedByteStore({
     keys: windowKeys, retentionMs: 15, segmentMs, refuses, byTime, duplicates: false, keptBytes: kind === 'own rows' ? 0 : 100_000, onExpired: () => { seen.push('expired') },

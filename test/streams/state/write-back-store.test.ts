@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CacheBudget, CachingByteStore } from '../../../src/streams/state/caching-byte-store.ts'
-import type { CachingOptions, FlushedRow } from '../../../src/streams/state/caching-byte-store.ts'
+import type { CachingOptions } from '../../../src/streams/state/caching-byte-store.ts'
+import type { FlushedRow } from '../../../src/streams/state/flushed-row.ts'
 import { ChangelogByteStore } from '../../../src/streams/state/changelog-byte-store.ts'
 import { reporterOf } from '../../../src/streams/state/changelog-reporter.ts'
 import { MemoryByteStore } from '../../../src/streams/state/memory-byte-store.ts'
@@ -20,7 +21,7 @@ function observed(kind: 'own rows' | 'rows of the store', withOldValues: boolean
   const textOf = (bytes: Uint8Array | null) => (bytes === null ? 'nothing' : Buffer.from(bytes).toString())
   const reporter = reporterOf((key, value) => { seen.push(`${textOf(key)}=${textOf(value)}`) })
   const record = new StreamRecord(null, null, 1, noHeaders, noOrigin)
-  const options: CachingOptions = { budget: new CacheBudget(100_000), currentRecord: () => record, noteOrigin: (origins, row) => origins.set(row, record), enter: () => {} }
+  const options: CachingOptions = { budget: new CacheBudget(100_000), currentRecord: () => record, noteOrigin: (origins, row) => origins.set(row, record), enter: () => {}, enterRow: () => {} }
   const store = new MemoryByteStore()
   const cache = kind === 'own rows' ? new CachingByteStore(new ChangelogByteStore(store, reporter), options) : new WriteBackStore(store, reporter, options)
   const onFlush = ({ table, row, oldValue }: FlushedRow) => {
