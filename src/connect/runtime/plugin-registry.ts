@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { isStreamError, nearestName, StreamError } from '../../core/index.ts'
+import { isStreamError, nearestName, settledWithin, StreamError, systemClock } from '../../core/index.ts'
+import type { Clock } from '../../core/index.ts'
 import type { AnyPlugin, ConnectorPlugin, PredicatePlugin, TransformPlugin } from '../connector.ts'
 import { describeError } from '../errors.ts'
 import type { ConverterPlugin, HeaderConverterPlugin } from '../converters/index.ts'
@@ -27,7 +28,11 @@ export interface PluginRegistryOptions {
   readonly modules?: readonly string[]
   /** Told of a module that cannot be loaded, which is passed over then: one broken plugin must not stop the connectors of others. Absent: the error is thrown. */
   readonly onBroken?: (error: StreamError) => void
+  readonly clock?: Clock
 }
+
+/** All connectors wait for a module of plugins that is being loaded, so no longer than this for one that hangs. */
+const loadTimeoutMs = 30_000
 
 interface Named {
   readonly type: string
@@ -42,11 +47,13 @@ export class PluginRegistry {
   readonly #installed: InstalledPlugin[]
   readonly #unloaded: string[]
   readonly #onBroken: PluginRegistryOptions['onBroken']
+  readonly #clock: Clock
   /** What is wrong with modules that were passed over. */
   readonly #broken: string[] = []
   #loading: Promise<void> | undefined
 
-  constructor({ plugins = [], modules = [], onBroken }: PluginRegistryOptions = {}) {
+  constructor({ plugins = [], modules = [], onBroken, clock = systemClock }: PluginRegistryOptions = {}) {
+    this.#clock = clock
     this.#onBroken = onBroken
     this.#installed = plugins.map((plugin): InstalledPlugin => ({ plugin, module: null }))
     this.#unloaded = [...modules.flatMap(moduleUrls), ...builtInModules]
@@ -142,13 +149,21 @@ export class PluginRegistry {
 
   async #load(module: string): Promise<void> {
     try {
-      this.#installed.push(...(await loadModule(module)))
+      this.#installed.push(...(await this.#loadInTime(module)))
     } catch (error) {
       if (this.#onBroken === undefined || !isStreamError(error)) throw error
       this.#broken.push(error.message)
       this.#onBroken(error)
     }
     this.#unloaded.shift()
+  }
+
+  /** One that comes late is taken all the same, for who asks then. */
+  async #loadInTime(module: string): Promise<readonly InstalledPlugin[]> {
+    const loading = loadModule(module)
+    if (await settledWithin(loading, this.#clock, loadTimeoutMs)) return loading
+    loading.then((plugins) => this.#installed.push(...plugins), () => {})
+    throw new StreamError('PLUGIN_NOT_FOUND', `the plugin module ${module} cannot be loaded: it has not finished after ${loadTimeoutMs / 1000} s (an await in it that does not end?)`, { details: { module } })
   }
 }
 

@@ -54,7 +54,7 @@ export class WorkerParts implements CheckContext {
     this.loggers = new Loggers(clock)
     const sink = secrets.redactingLog(options.log ?? consoleLog)
     this.log = this.loggers.logFor(workerLogger, sink)
-    this.registry = new PluginRegistry({ plugins, modules: workerConfig['plugin.path'], onBroken: ({ message }) => this.log.error(`${message}; the worker goes on without it`) })
+    this.registry = new PluginRegistry({ plugins, clock, modules: workerConfig['plugin.path'], onBroken: ({ message }) => this.log.error(`${message}; the worker goes on without it`) })
     this.offsets = new ConnectorOffsets({ broker, clock, worker: workerConfig, resolve: this.resolve })
     this.runner = new LocalRunner({
       broker, clock, random, secrets, worker: workerConfig, workerRaw: worker, registry: this.registry, ...(taskWorkerUrl && { taskWorkerUrl }),

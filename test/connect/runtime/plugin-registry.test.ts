@@ -3,7 +3,8 @@ import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { PluginRegistry } from '../../../src/connect/index.ts'
-import { FedSource, temporaryDirectory } from './connect-kit.ts'
+import { ManualClock } from '../../kit/manual-clock.ts'
+import { FedSource, temporaryDirectory, until } from './connect-kit.ts'
 
 const fixture = fileURLToPath(new URL('./fixtures/counting-plugin.mjs', import.meta.url))
 
@@ -48,6 +49,21 @@ describe('PluginRegistry', () => {
   it('names the module that cannot be loaded, and what is wrong with it', async () => {
     expect(() => new PluginRegistry({ modules: ['./nowhere.mjs'] })).toThrow(/plugin\.path: there is no module at .*nowhere\.mjs/)
     await expect(new PluginRegistry({ modules: ['millrace'] }).loadGiven()).rejects.toThrow('the module millrace exports no list named "plugins"')
+  })
+
+  it('waits no longer than half a minute for a module that hangs, and takes it when it comes', async () => {
+    const folder = temporaryDirectory()
+    writeFileSync(join(folder, 'late.mjs'), "await new Promise((resolve) => { globalThis.letLatePluginGo = resolve })\nexport const plugins = [{ type: 'source', class: 'a.Late', version: '1' }]")
+    const clock = new ManualClock()
+    const told: string[] = []
+    const registry = new PluginRegistry({ modules: [join(folder, 'late.mjs')], onBroken: ({ message }) => told.push(message), clock })
+    const found = registry.connector('FileSource')
+    await until(() => 'letLatePluginGo' in globalThis, 'it is being loaded')
+    await clock.advance(30_000)
+    expect((await found).plugin.class).toBe('millrace.file.FileSource')
+    expect(told).toEqual([expect.stringMatching(/late\.mjs cannot be loaded: it has not finished after 30 s/)])
+    ;(globalThis as unknown as { letLatePluginGo: () => void }).letLatePluginGo()
+    await until(() => registry.connector('Late').then(() => true, () => false), 'it is there when it has finished')
   })
 
   it('loads each module once, however many ask for connectors at a time', async () => {
