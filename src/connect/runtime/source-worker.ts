@@ -1,5 +1,5 @@
 import type { Clock, Header, Random } from '../../core/index.ts'
-import { isStreamError, sleep } from '../../core/index.ts'
+import { isStreamError, settledWithin, sleep } from '../../core/index.ts'
 import type { SourceOffset, SourcePartition, SourcePosition, SourceRecord, SourceSpans } from '../connect-record.ts'
 import type { Converter } from '../converters/index.ts'
 import type { Log, SourcePoll, SourceTask, SourceTaskContext, TaskContext, TransactionContext } from '../connector.ts'
@@ -304,11 +304,10 @@ export class SourceWorker {
   async #commitAfterFailure(): Promise<void> {
     const { committer, control, clock, log, name } = this.#options
     if (!committer.isVisibleOnceAcknowledged || control.isAbandoned) return
-    const settled = new AbortController()
     const committed = this.#keepRefused().then(() => committer.rest()).then((offsets) => this.#tell(offsets)).catch((error: unknown) => {
       log.debug(`${name}: what it had given before it failed could not be committed (${describeError(error)}); the records will come again`)
-    }).finally(() => settled.abort())
-    await Promise.race([committed, sleep(clock, commitAfterFailureMs, settled.signal)])
+    })
+    await settledWithin(committed, clock, commitAfterFailureMs)
   }
 
   #forgetAppended(): void {

@@ -1,5 +1,5 @@
 import type { Clock, Random } from '../../core/index.ts'
-import { isStreamError, sleep } from '../../core/index.ts'
+import { isStreamError, settledWithin, sleep } from '../../core/index.ts'
 import type { Log } from '../connector.ts'
 import { describeError } from '../errors.ts'
 import { backoffMs } from './retry.ts'
@@ -140,10 +140,7 @@ export class SupervisedTask {
     this.#stopping.abort()
     this.#hosted?.stop()
     const { clock, gracefulMs, log, name } = this.#options
-    const inTime = new AbortController()
-    const stopped = this.#supervision.then(() => inTime.abort())
-    await Promise.race([stopped, sleep(clock, gracefulMs, inTime.signal)])
-    if (!inTime.signal.aborted) {
+    if (!(await settledWithin(this.#supervision, clock, gracefulMs))) {
       log.warn(`${name}: did not stop within ${gracefulMs} ms and is ended; what it had not committed comes again`)
       await this.#hosted?.kill()
     }

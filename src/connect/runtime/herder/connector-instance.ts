@@ -1,4 +1,4 @@
-import { sleep } from '../../../core/index.ts'
+import { settledWithin } from '../../../core/index.ts'
 import type { Clock, Random } from '../../../core/index.ts'
 import type { RawConfig } from '../../config-spec.ts'
 import type { ConnectorContext, Log, SinkConnector, SourceConnector } from '../../connector.ts'
@@ -88,9 +88,7 @@ export class ConnectorInstance {
 
   async #inTime(done: Promise<void>, trouble: string): Promise<void> {
     const { clock, log, gracefulMs } = this.#options
-    const inTime = new AbortController()
-    await Promise.race([done.then(() => inTime.abort()), sleep(clock, gracefulMs, inTime.signal)])
-    if (!inTime.signal.aborted) log.warn(`connector ${this.#name}: ${trouble} after ${gracefulMs} ms and is left behind`)
+    if (!(await settledWithin(done, clock, gracefulMs))) log.warn(`connector ${this.#name}: ${trouble} after ${gracefulMs} ms and is left behind`)
   }
 
   async #plan(): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../../core/index.ts'
-import { isStreamError, sleep } from '../../../core/index.ts'
+import { isStreamError, settledWithin } from '../../../core/index.ts'
 import type { RawConfig } from '../../config-spec.ts'
 import type { Log } from '../../connector.ts'
 import { describeError } from '../../errors.ts'
@@ -357,10 +357,7 @@ export class Herder {
   /** A worker by itself answers when the tasks are known; a cluster at once. */
   async #afterChange(name: string): Promise<ConnectorInfo> {
     const { mode, clock } = this.#options
-    if (mode === 'standalone') {
-      const enough = new AbortController()
-      await Promise.race([this.#reconciler.planned(name).then(() => enough.abort()), sleep(clock, firstPlanMs, enough.signal)])
-    }
+    if (mode === 'standalone') await settledWithin(this.#reconciler.planned(name), clock, firstPlanMs)
     return this.info(name)
   }
 }
