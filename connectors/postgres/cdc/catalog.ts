@@ -78,15 +78,17 @@ const viaRoot = 'publish_via_partition_root = true'
 export interface Publication {
   readonly name: string
   readonly captured: readonly CapturedTable[]
+  /** Why it may be that none is captured. */
+  readonly doubt: string | null
   readonly signals: readonly CapturedTable[]
   /** The slot that reads it. */
   readonly slot: string
 }
 
 /** Makes the publication hold exactly these tables. Where other slots may read it, none is taken out: they would miss its changes, and nobody would say so. */
-export async function preparePublication(client: Client, { majorVersion }: Server, { name, captured, signals, slot }: Publication): Promise<void> {
+export async function preparePublication(client: Client, { majorVersion }: Server, { name, captured, doubt, signals, slot }: Publication): Promise<void> {
   const tables = [...captured, ...signals]
-  if (captured.length === 0) throw connectorError('no table matches table.include.list, so there is nothing to capture')
+  if (captured.length === 0) throw connectorError(`no table matches table.include.list, so there is nothing to capture: ${doubt ?? 'the database has none'}`)
   const list = tables.map(quotedTable).join(', ')
   const existing = await client.query<{ all: boolean; viaRoot: boolean; tables: string[] | null }>(
     `select p.puballtables as all, coalesce((to_jsonb(p) ->> 'pubviaroot')::boolean, true) as "viaRoot", (select array_agg(t.schemaname || '.' || t.tablename order by 1) from pg_publication_tables t where t.pubname = p.pubname) as tables

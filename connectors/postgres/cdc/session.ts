@@ -77,7 +77,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     const doubt = unmatched(config['table.include.list'], tables)
     if (options.isStart && doubt !== null) options.log.warn(`table.include.list: ${doubt}`)
     const signals = signalTable === null ? [] : await requireSignalTable(client, signalTable)
-    if (config['publication.autocreate.mode'] === 'filtered') await preparePublication(client, server, { name: config['publication.name'], captured: tables, signals, slot: config['slot.name'] })
+    if (config['publication.autocreate.mode'] === 'filtered') await preparePublication(client, server, { name: config['publication.name'], captured: tables, doubt, signals, slot: config['slot.name'] })
     else await requirePublication(client, config['publication.name'])
     const replication = await open(true)
     const start = await settleSlot(options, client, replication, server)

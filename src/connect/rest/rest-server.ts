@@ -108,7 +108,7 @@ export class RestServer {
     app.addHook('onSend', async (_request, reply) => { for (const rule of config.headers) applyHeader(reply, rule, this.#options.clock) })
     app.setErrorHandler((error, request, reply) => {
       const status = statusOf(error)
-      if (status >= 500) log.warn(`${request.method} ${request.url}: ${describeError(error)}`)
+      if (status >= 500) log.warn(`${request.method} ${request.url}: ${withCause(error)}`)
       const message = (error as { readonly code?: string }).code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE' ? httpError(415).message : redact(describeError(error))
       return send(reply, refusal(status, message))
     })
@@ -242,4 +242,10 @@ async function requireUser(app: FastifyInstance, users: ReadonlyMap<string, stri
 function isSame(wanted: string | undefined, given: string): boolean {
   const [a, b] = [Buffer.from(wanted ?? ''), Buffer.from(given)]
   return timingSafeEqual(a.length === b.length ? a : b, b) && wanted !== undefined && a.length === b.length
+}
+
+/** The sentences of answers are upstream's; why it was so is for the log. */
+function withCause(error: unknown): string {
+  const [text, cause] = [describeError(error), (error as { readonly cause?: unknown }).cause]
+  return cause === undefined || text.includes(describeError(cause)) ? text : `${text}: ${describeError(cause)}`
 }

@@ -71,6 +71,7 @@ export async function describeOrCreate(broker: Broker, topic: string, spec: Topi
   try {
     return (await broker.topics.describe([topic]))[0]!
   } catch (error) {
+    if (isStreamError(error, 'INVALID_TOPIC')) throw new StreamError(error.code, `there can be no topic ${JSON.stringify(topic)}: a name has 1 to 249 letters of ASCII, digits, ".", "_" and "-"`, { cause: error })
     if (!isStreamError(error, 'UNKNOWN_TOPIC_OR_PARTITION')) throw error
     if (spec === null) throw new StreamError(error.code, `topic ${topic} does not exist, and topic.creation.enable=false forbids to create it; create it first`, { cause: error })
   }

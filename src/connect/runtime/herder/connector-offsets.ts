@@ -113,7 +113,9 @@ export class ConnectorOffsets {
     const topics = [...new Set(changes.filter(({ offset }) => offset !== null).map(({ topic }) => topic))]
     try {
       const counts = new Map((await this.#options.broker.topics.describe(topics)).map(({ topic, partitions }) => [topic, partitions.length]))
-      if (changes.some(({ topic, partition, offset }) => offset !== null && partition >= counts.get(topic)!)) throw failed(`Failed to alter consumer group offsets for connector ${name}`)
+      const missing = changes.find(({ topic, partition, offset }) => offset !== null && partition >= counts.get(topic)!)
+      // the sentence is upstream's; the log has the reason as well
+      if (missing !== undefined) throw failed(`Failed to alter consumer group offsets for connector ${name}`, new Error(`topic ${missing.topic} has no partition ${missing.partition}; it has ${counts.get(missing.topic)!}, counted from 0`))
     } catch (error) {
       if (isStreamError(error, 'UNKNOWN_TOPIC_OR_PARTITION')) throw failed(`Failed to alter consumer group offsets for connector ${name}`, error)
       throw error

@@ -130,7 +130,7 @@ await describeWith('postgres', 'the session of a capture', (server) => {
     const url = await freshDatabase(server)
     const source = capture(url, { 'table.include.list': 'public.nothing' })
     await source.start()
-    await expect(source.poll()).rejects.toThrow('no table matches table.include.list')
+    await expect(source.poll()).rejects.toThrow('so there is nothing to capture: there is no table public.nothing; names are schema.table')
     expect(source.log.lines.join('\n')).toContain('table.include.list: there is no table public.nothing; names are schema.table')
   })
 })
