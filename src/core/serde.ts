@@ -108,6 +108,7 @@ function writeJson(value: unknown, bytes: Uint8Array, at: number): number {
 function jsonOf(value: unknown): string {
   const text = JSON.stringify(value) as string | undefined
   if (text === undefined) throw new StreamError('SERIALIZATION_FAILED', `a value of type ${typeof value} has no JSON form`)
+  if (text === '{}' && value instanceof Promise) throw new StreamError('SERIALIZATION_FAILED', 'a promise has no JSON form: wait for it first, in a topology with mapAsync')
   return text
 }
 

@@ -233,6 +233,7 @@ export class Stream<K, V> {
   join<GK, V2, R>(table: GlobalTable<GK, V2>, joiner: (value: V, row: V2, key: K) => R, options: GlobalJoinOptions<K, V, GK>): Stream<K, R>
   join<V2, R, Gone extends null = null>(table: TableOf<K, V2, Gone>, joiner: (value: V, row: V2, key: K) => R, options?: JoinOptions<K, V>): Stream<K, R>
   join<V2, R>(other: Stream<K, V2>, joiner: (value: V, other: V2, key: K) => R, options: StreamJoinOptions<K, V, V2>): Stream<K, R>
+  join<V2, Gone extends null = null>(other: TableOf<K, V2, Gone> | Stream<K, V2> | GlobalTable<unknown, V2>, joiner: JoinWithoutOptions<K, V, V2>): never
   join(other: JoinPartner, joiner: (...sides: never[]) => unknown, options: AnyJoinOptions = {}): unknown {
     return this.#join('inner', other, joiner as Joiner, options)
   }
@@ -241,6 +242,7 @@ export class Stream<K, V> {
   leftJoin<GK, V2, R>(table: GlobalTable<GK, V2>, joiner: (value: V, row: V2 | null, key: K) => R, options: GlobalJoinOptions<K, V, GK>): Stream<K, R>
   leftJoin<V2, R, Gone extends null = null>(table: TableOf<K, V2, Gone>, joiner: (value: V, row: V2 | null, key: K) => R, options?: JoinOptions<K, V>): Stream<K, R>
   leftJoin<V2, R>(other: Stream<K, V2>, joiner: (value: V, other: V2 | null, key: K) => R, options: StreamJoinOptions<K, V, V2>): Stream<K, R>
+  leftJoin<V2, Gone extends null = null>(other: TableOf<K, V2, Gone> | Stream<K, V2> | GlobalTable<unknown, V2>, joiner: JoinWithoutOptions<K, V, V2 | null>): never
   leftJoin(other: JoinPartner, joiner: (...sides: never[]) => unknown, options: AnyJoinOptions = {}): unknown {
     return this.#join('left', other, joiner as Joiner, options)
   }
@@ -294,6 +296,12 @@ export class Stream<K, V> {
     const valueSerde = options.value === undefined ? plan.valueSerde : serdeOf(options.value, 'value')
     return withKeyFormat({ ...plan, valueSerde }, options.key, plan.keySerde)
   }
+}
+
+/** No function is one: a join that names neither windows nor a row does not compile, and this is what the compiler says. */
+export interface JoinWithoutOptions<K, V, V2> {
+  (value: V, other: V2, key: K): unknown
+  readonly "a third argument: { within: joinWithin('5m') } for a stream, { on: (value) => value.id } for a global table": never
 }
 
 function traitsOf(change: Partial<StreamPlan>): GraphTraits {

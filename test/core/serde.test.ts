@@ -55,6 +55,8 @@ describe('a serde', () => {
 
   it('refuses what has no bytes of its kind', () => {
     expect(() => jsonSerde().serialize(undefined)).toThrow('undefined has no JSON form')
+    expect(() => jsonSerde().serialize(Promise.resolve('a'))).toThrow('a promise has no JSON form: wait for it first, in a topology with mapAsync')
+    expect(() => jsonSerde().serializeInto!(Promise.resolve('a'), new Uint8Array(100), 0)).toThrow('a promise has no JSON form')
   })
 
   it('refuses bytes that are none of its kind', () => {

@@ -46,7 +46,7 @@ describe('a program that contradicts itself', () => {
   })
 })
 
-/** What a compiler would have refused: programs in JavaScript come here. */
+/** What a compiler would have refused, or would have at the next operator: programs in JavaScript come here. */
 const missing: Readonly<Record<string, readonly [RegExp, (builder: StreamsBuilder) => unknown]>> = {
   'filter': [/KSTREAM-FILTER-\d+: the predicate must be a function, and is "a"/, (builder) => builder.stream(of('in')).filter('a' as never)],
   'mapValues': [/KSTREAM-MAPVALUES-\d+: the mapper must be a function, and is undefined/, (builder) => builder.stream(of('in')).mapValues(undefined as never)],
@@ -65,6 +65,10 @@ const missing: Readonly<Record<string, readonly [RegExp, (builder: StreamsBuilde
   'mapAsync': [/KSTREAM-MAPASYNC-\d+: the call must be a function/, (builder) => builder.stream(of('in')).mapAsync(undefined as never)],
   'windowedBy': [/windowedBy: "1m" is no window; give one such as tumbling\('1m'\)/, (builder) => builder.stream(of('in')).groupByKey().windowedBy('1m' as never)],
   'merge': [/merge: undefined is no stream/, (builder) => builder.stream(of('in')).merge(undefined as never)],
+  'a filter that is async': [/KSTREAM-FILTER-\d+: the predicate is async, and its promise would be taken for its result; .*mapAsync/, (builder) => builder.stream(of('in')).filter((async () => false) as never)],
+  'mapValues that is async': [/the mapper is async/, (builder) => builder.stream(of('in')).mapValues(async (value) => value)],
+  'an aggregator that is async': [/the aggregator is async/, (builder) => builder.stream(of('in')).groupByKey().aggregate(() => '', (async () => 'a') as never)],
+  'a branch that is async': [/the predicate of branch .*big is async/, (builder) => builder.stream(of('in')).split().branch('big', (async () => true) as never)],
   'what is joined': [/join: "b" is no stream or table/, (builder) => builder.stream(of('in')).join('b' as never, plus, { within })],
   'the table that is joined': [/leftJoin: \{\} is no table/, (builder) => builder.table(of('in')).leftJoin({} as never, plus)],
 }

@@ -142,9 +142,17 @@ function invalid(problem: string): StreamError {
 /** Fields with what the program gave to be called; null where the operator does without. */
 const functionFields = ['predicate', 'mapper', 'selector', 'extractor', 'action', 'call', 'factory', 'initializer', 'aggregator', 'adder', 'subtractor', 'merger', 'joiner']
 
+/** `call` is waited for, and nobody looks at what an `action` returns. */
+const mayBeAsync: ReadonlySet<string> = new Set(['call', 'action'])
+
+function isAsync(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === '[object AsyncFunction]'
+}
+
 /** The compiler sees to it in TypeScript; programs in JavaScript would fail at their first record. */
 function checkFunctions(node: TopologyNode): void {
   const check = (field: string, value: unknown, owner = '') => {
+    if (isAsync(value) && !mayBeAsync.has(field)) throw invalid(`${node.name}: the ${field}${owner} is async, and its promise would be taken for its result; put a mapAsync before it, which waits`)
     if (typeof value === 'function' || value === null) return
     throw invalid(`${node.name}: the ${field}${owner} must be a function, and is ${JSON.stringify(value)}`)
   }
