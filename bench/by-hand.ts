@@ -6,7 +6,7 @@
  */
 import { closeSync, fdatasyncSync, openSync, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { crc32c } from '@node-rs/crc32'
+import { crc32c } from '../src/core/log/crc32c.ts'
 import { bench, benchDirectory } from './harness.ts'
 import { lineTexts, parseEvents, sideTexts, wordsIn } from './reference-programs.ts'
 
