@@ -64,12 +64,15 @@ function hostInThread(options: HostedTaskOptions, { workerUrl, maxMemoryMiB, sta
 }
 
 /** What the operating system does not give back, such as a read of a file system that is away, ends no sooner than that; nobody waits for it longer than this. */
-const terminationMs = 3_000
+const terminationMs = 5_000
 
 /** After this nothing counts any more that the thread does: it runs no line when the system gives it back. */
 async function endThread(thread: Worker, { clock, log, spec }: HostedTaskOptions): Promise<void> {
-  if (await settledWithin(thread.terminate(), clock, terminationMs)) return
-  log.error(`${taskName(spec)}: its thread hangs in a call of the operating system (a file system that is away?) and cannot be ended; it is left behind, and while it hangs only SIGKILL ends this process`)
+  const ended = thread.terminate()
+  if (await settledWithin(ended, clock, terminationMs)) return
+  const name = taskName(spec)
+  log.error(`${name}: its thread is still there ${terminationMs / 1000} s after it was ended: a call of the operating system does not return (a file system that is away?), or the machine is very busy. It is left behind; while it hangs only SIGKILL ends this process`)
+  void ended.then(() => log.info(`${name}: the thread that was left behind has ended`))
 }
 
 /** undefined: the broker cannot be used from another thread. */

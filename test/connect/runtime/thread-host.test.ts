@@ -86,7 +86,7 @@ describe('a task in a thread', () => {
       await worker.start({ name: 'hung', config: { ...source, 'death': 'system', 'death.at': '7', 'death.marker': marker } })
       await until(async () => (await broker.topics.list()).includes('counted') && (await values(broker)).length === 20, 'twenty records are there')
       expect(await values(broker)).toEqual(counted(20))
-      expect(log.lines.filter((line) => line.includes('cannot be ended'))).toHaveLength(1)
+      expect(log.lines.filter((line) => line.includes('is left behind'))).toHaveLength(1)
     }, 60_000)
 
     it('holds up no other connector, and not the end of the worker', async () => {
