@@ -69,13 +69,13 @@ async function redriveAll(broker: Broker, { topic, to, execute, fix: fixModule }
   const fix = fixModule === undefined ? undefined : await loadFix(fixModule)
   if (execute === true) {
     const count = await redrive(broker, { deadLetterTopic: topic, signal: terminal.stop, ...(to !== undefined && { to }), ...(fix && { fix }) })
-    await terminal.write(`Redrove ${count} records.\n`)
+    await terminal.write(`Redrove ${records(count)}.\n`)
     return
   }
   let count = 0
   for await (const { isRedriven } of readDeadLetterTopic(broker, topic)) if (!isRedriven) count++
   terminal.tell('Nothing was done; add --execute to put these records back.')
-  await terminal.write(`${count} records of ${topic} did not go back yet.\n`)
+  await terminal.write(`${records(count)} of ${topic} did not go back yet.\n`)
 }
 
 async function loadFix(path: string): Promise<RedriveFix> {
@@ -83,6 +83,10 @@ async function loadFix(path: string): Promise<RedriveFix> {
   const exported = await loadDefaultExport(path, requireFile(path), 'INVALID_ARGUMENT')
   if (typeof exported === 'function') return exported as RedriveFix
   throw new StreamError('INVALID_ARGUMENT', `${path} must export a function by default: (record, why) => the record to put back, or null to leave it out`, { details: { file: path } })
+}
+
+function records(count: number): string {
+  return count === 1 ? '1 record' : `${count} records`
 }
 
 function text(bytes: Uint8Array | null): string {
