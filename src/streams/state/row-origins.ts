@@ -1,6 +1,6 @@
 import type { RecordHead } from '../record-head.ts'
 import { StreamRecord, noHeaders, noOrigin } from '../stream-record.ts'
-import type { RecordOrigin } from '../stream-record.ts'
+import type { InputPlace, RecordOrigin } from '../stream-record.ts'
 import type { Header } from '../../core/index.ts'
 
 /**
@@ -15,21 +15,32 @@ export class RowOrigins {
   /** The partitions that records came from; a task has few. */
   readonly #partitions: { readonly topic: string; readonly partition: number }[] = []
   #lastInput = 0
+  /** Where the last record that was not made was read: that of `#lastInput`. */
+  #lastPlace: InputPlace | null = null
 
   set(row: number, { timestamp, headers, origin }: StreamRecord): void {
-    this.#set(row, timestamp, headers, origin, origin.offset)
-  }
-
-  /** As `set`, of a record that was not made. */
-  setRead(row: number, { timestamp, headers, batch, offset }: RecordHead): void {
-    this.#set(row, timestamp, headers, batch!.place, offset)
-  }
-
-  #set(row: number, timestamp: number, headers: readonly Header[], input: Pick<RecordOrigin, 'topic' | 'partition'>, offset: number): void {
     if (row >= this.#inputs.length) this.#grow(row)
     this.#numbers[2 * row] = timestamp
-    this.#numbers[2 * row + 1] = offset
-    this.#inputs[row] = this.#inputOf(input)
+    this.#numbers[2 * row + 1] = origin.offset
+    this.#inputs[row] = this.#inputOf(origin)
+    this.#setHeaders(row, headers)
+  }
+
+  /** As `set`, of a record that was not made. Numbers go from field to array: passed to a function they would be objects. */
+  setRead(row: number, head: RecordHead): void {
+    if (row >= this.#inputs.length) this.#grow(row)
+    this.#numbers[2 * row] = head.timestamp
+    this.#numbers[2 * row + 1] = head.offset
+    const { place } = head.batch!
+    if (place !== this.#lastPlace) {
+      this.#inputOf(place)
+      this.#lastPlace = place
+    }
+    this.#inputs[row] = this.#lastInput
+    this.#setHeaders(row, head.headers)
+  }
+
+  #setHeaders(row: number, headers: readonly Header[]): void {
     if (headers.length > 0) this.#headers.set(row, headers)
     else if (this.#headers.size > 0) this.#headers.delete(row)
   }
@@ -51,6 +62,7 @@ export class RowOrigins {
 
   #inputOf({ topic, partition }: Pick<RecordOrigin, 'topic' | 'partition'>): number {
     const last = this.#partitions[this.#lastInput]
+    this.#lastPlace = null
     if (last !== undefined && last.topic === topic && last.partition === partition) return this.#lastInput
     const known = this.#partitions.findIndex((input) => input.topic === topic && input.partition === partition)
     this.#lastInput = known >= 0 ? known : this.#partitions.push({ topic, partition }) - 1
