@@ -5,7 +5,7 @@
  * What travels here is encoded record batches (Kafka's format v2) with lazy views; no wire types, no promise per record.
  * Failures are `StreamError`s. Public methods validate their arguments; a call on something closed throws CLOSED.
  */
-import type { ProducerRecord, RecordMetadata, RecordReader, RecordView, TopicPartition } from './record.ts'
+import type { ProducerRecord, ReadMemory, RecordMetadata, RecordReader, RecordView, TopicPartition } from './record.ts'
 
 /** One log, or one cluster of them. Everything opened from it is closed by `close`. */
 export interface Broker {
@@ -229,6 +229,12 @@ export interface ReadOptions {
   /** Default `read-committed`. */
   readonly isolation?: Isolation
   readonly signal?: AbortSignal
+}
+
+/** As `ReadOptions`, for who says when nobody looks at what was read any more. */
+export interface ReadIntoOptions extends ReadOptions {
+  /** What is read into where the log is in this thread; elsewhere, and by default, each read has memory of its own. */
+  readonly memory?: ReadMemory
 }
 
 export interface ReadResult {

@@ -84,6 +84,22 @@ export interface RecordReader {
    * also where a record is not sound: that is seen when `next` comes to it. Absent: there are no such bytes.
    */
   findKeysAhead?(keys: KeysAhead): number
+  /** What the batch stands in, if that is used again; absent: it is not. */
+  readonly block?: ReadBlock | null
+}
+
+/** Memory for reads of one reader, who uses it again. */
+export interface ReadMemory {
+  take(bytes: number): ReadBlock
+}
+
+/** What batches of one partition were read into. */
+export interface ReadBlock {
+  readonly bytes: Uint8Array
+  /** Something that shows these bytes was handed out, and may be kept as long as somebody likes: nothing else is ever read into them. */
+  isShared: boolean
+  /** Nobody looks at the batches any more, nor at their readers; what was shared may still be looked at. */
+  giveBack(): void
 }
 
 export function partitionKey(topic: string, partition: number): string {

@@ -1,3 +1,4 @@
+import type { ReadBlock } from './record.ts'
 import { latin1Of } from './text-bytes.ts'
 
 /**
@@ -10,14 +11,22 @@ export class TextWindow {
   readonly view: DataView
   /** Where the batch ends. */
   readonly #end: number
+  /** What the bytes stand in, if that is used again. */
+  readonly block: ReadBlock | null
   /** Characters for the bytes from `from` on. */
   text = ''
   from = 0
 
-  constructor(bytes: Uint8Array, end: number) {
+  constructor(bytes: Uint8Array, end: number, block: ReadBlock | null = null) {
     this.bytes = bytes
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#end = end
+    this.block = block
+  }
+
+  /** Something is handed out that shows the bytes. */
+  share(): void {
+    if (this.block !== null) this.block.isShared = true
   }
 
   /** Moves on until `text` has bytes[start, end); false where these are too many. */

@@ -1,5 +1,5 @@
 import { StreamError, assert } from '../core/index.ts'
-import type { Header, RecordPosition, RecordReader, RecordView, Serde } from '../core/index.ts'
+import type { Header, ReadBlock, RecordPosition, RecordReader, RecordView, Serde } from '../core/index.ts'
 
 /** Where a record was read from. Inside a punctuator there is none: topic '', partition and offset -1. */
 export interface RecordOrigin {
@@ -23,6 +23,8 @@ export interface InputPlace {
 export interface InputBatch {
   readonly place: InputPlace
   readonly reader: RecordReader
+  /** What it stands in, if that is used again. */
+  readonly block: ReadBlock | null
 }
 
 /** What Node asks an object that it shows. */
@@ -53,6 +55,8 @@ export class InputOrigin implements RecordOrigin {
     this.keyOrUnread = key
     this.value = value
     this.headers = headers
+    // It goes wherever its record goes.
+    if (batch.block !== null) batch.block.isShared = true
   }
 
   get topic(): string {

@@ -15,6 +15,7 @@ import { SimulatedClock } from '../../src/streams/testing/simulated-clock.ts'
 import { singleRecordBatch } from '../../src/streams/testing/single-record-batch.ts'
 import { topic } from '../../src/streams/topic.ts'
 import { eventually } from '../contract/contract-kit.ts'
+import { OverwrittenMemory } from '../kit/overwritten-blocks.ts'
 import { createTopics, openMemoryBroker, readAll } from '../kit/streams-harness.ts'
 
 /** Where no code may be made at run time, operators are called one by one. */
@@ -33,12 +34,16 @@ interface Input {
 
 type Texts = Stream<string | null, string | null>
 
+/** What `keep` has seen, of one program. */
+let kept: StreamRecord[] = []
+
 const steps: Readonly<Record<string, (stream: Texts) => Texts>> = {
   filter: (stream) => stream.filter((value) => value === null || value.length % 5 !== 1),
   filterByKey: (stream) => stream.filterNot((_value, key) => key?.startsWith('a') === true),
   filterByRecord: (stream) => stream.filter((...[, , { timestamp }]) => timestamp % 3 !== 0),
   look: (stream) => stream.peek(() => {}),
   lookAtAll: (stream) => stream.peek((value, key, record) => { if (record.value !== value || record.key !== key || record.topic !== 'in') throw new Error('another record') }),
+  keep: (stream) => stream.peek((...[value, , record]) => { if (value?.length !== 3) kept.push(record as StreamRecord) }),
   same: (stream) => stream.mapValues((value) => value),
   longer: (stream) => stream.mapValues((value) => (value === null ? null : `${value}é`)),
   offset: (stream) => stream.mapValues((value, _key, { offset, headers }): string | null => `${value ?? ''}@${offset}:${headers.length}`),
@@ -75,6 +80,7 @@ function outputOf(names: readonly string[], valueSerde: Serde<string | null>, co
 
 function runOf(topology: Topology, config: TaskConfig, partitions: number, batches: readonly RecordBatch[]) {
   const written: unknown[] = []
+  kept = []
   const collector = new BatchingCollector({
     maxBatchBytes: 500,
     partitionCount: () => partitions,
@@ -94,7 +100,9 @@ function runOf(topology: Topology, config: TaskConfig, partitions: number, batch
     failure = (error as Error).message
   }
   collector.flush()
-  return { written, failure, dropped: task.droppedRecords }
+  const copied = (bytes: Uint8Array | null) => bytes && Buffer.from(bytes)
+  const shown = kept.map(({ key, value, timestamp, offset, headers: given, origin }) => [key, value, timestamp, offset, given.map((header) => [header.key, copied(header.value)]), copied(origin.rawKey), copied(origin.rawValue)])
+  return { written, failure, dropped: task.droppedRecords, shown }
 }
 
 function batchesOf(inputs: readonly Input[], compression: 'none' | 'gzip'): readonly RecordBatch[] {
@@ -103,12 +111,42 @@ function batchesOf(inputs: readonly Input[], compression: 'none' | 'gzip'): read
   return inputs.length === 0 ? [] : [new RecordBatchView(builder.build().bytes)]
 }
 
+/** The same in blocks that are overwritten when they are given back. */
+function overwrittenOf(inputs: readonly Input[], compression: 'none' | 'gzip', perBatch: number, perBlock: number, memory: OverwrittenMemory): readonly RecordBatch[] {
+  const batches: Uint8Array[] = []
+  for (let from = 0; from < inputs.length; from += perBatch) {
+    const builder = new RecordBatchBuilder({ maxBytes: 100_000, compression })
+    for (const { key, value, timestamp, headers } of inputs.slice(from, from + perBatch)) builder.add(key === null ? null : Buffer.from(key), value === null ? null : Buffer.from(value), timestamp, headers)
+    const { bytes } = builder.build()
+    new DataView(bytes.buffer, bytes.byteOffset).setBigInt64(0, BigInt(from))
+    batches.push(bytes)
+  }
+  return memory.batches(batches, perBlock)
+}
+
 const texts = fc.oneof(fc.constant(null), fc.string({ maxLength: 30 }), fc.string({ unit: 'grapheme', maxLength: 120 }), fc.string({ unit: fc.constantFrom('a', 'b', 'x'), maxLength: 200 }))
 const headers = fc.oneof({ weight: 4, arbitrary: fc.constant([]) }, fc.array(fc.record({ key: fc.string({ maxLength: 5 }), value: fc.option(fc.uint8Array({ maxLength: 5 })) }), { maxLength: 3 }))
 const inputs = fc.array(fc.record({ key: texts, value: texts, timestamp: fc.nat(20_000_000), headers }), { maxLength: 40 })
 const bytesAsText: Serde<string | null> = { serialize: (value) => bytesSerde.serialize(Buffer.from(value ?? '')), deserialize: (bytes) => Buffer.from(bytes).toString() }
 
 describe('a program of plain operators', () => {
+  it('writes the same, and shows the same in records that it keeps, when what was read into is overwritten as soon as it is given back', () => {
+    const options = fc.record({
+      names: fc.array(fc.constantFrom(...Object.keys(steps)), { maxLength: 4 }),
+      serde: fc.constantFrom(nullable, jsonSerde<string | null>(), bytesAsText),
+      policy: fc.constantFrom<TaskConfig>({}, { onProcessingError: 'skip' }, { onProcessingError: 'dead-letter', deadLetterTopic: 'dlq' }),
+      compression: fc.constantFrom('none' as const, 'gzip' as const),
+      perBatch: fc.integer({ min: 1, max: 4 }),
+      perBlock: fc.integer({ min: 1, max: 3 }),
+      inputs,
+    })
+    const memory = new OverwrittenMemory()
+    fc.assert(fc.property(options, ({ names, serde, policy, compression, perBatch, perBlock, inputs: read }) => {
+      expect(outputOf(names, serde, policy, 1, overwrittenOf(read, compression, perBatch, perBlock, memory))).toEqual(outputOf(names, serde, policy, 1, batchesOf(read, compression)))
+    }), { numRuns: 300 })
+    expect(memory.overwritten).toBeGreaterThan(memory.taken / 10)
+  })
+
   it('writes the same whether it is run on what was read or on records, in any number of partitions, whatever fails', () => {
     const options = fc.record({
       names: fc.array(fc.constantFrom(...Object.keys(steps)), { maxLength: 6 }),

@@ -14,7 +14,7 @@ function readRecord(serde = stringSerde) {
   const { headers } = reader
   expect(reader.isKeyReadable(stringSerde)).toBe(true)
   const value = reader.valueAs(serde)
-  const origin = new InputOrigin({ place: { topic: 't', partition: 3, keySerde: stringSerde, valueSerde: serde }, reader }, reader.offset, reader.mark, unread, value, headers)
+  const origin = new InputOrigin({ place: { topic: 't', partition: 3, keySerde: stringSerde, valueSerde: serde }, reader, block: null }, reader.offset, reader.mark, unread, value, headers)
   reader.next()
   return { origin, record: new StreamRecord<string, string | null>(unread, value, 5, headers, origin) }
 }

@@ -1,5 +1,5 @@
 import type {
-  Assignor, CommittedOffset, GroupMember, GroupMetadata, GroupOptions, LastAssignment, PartitionPosition, ReadOptions, ReadResult, RebalanceEvent,
+  Assignor, CommittedOffset, GroupMember, GroupMetadata, GroupOptions, LastAssignment, PartitionPosition, ReadIntoOptions, ReadResult, RebalanceEvent,
 } from '../broker.ts'
 import { rangeAssignor } from '../assignors.ts'
 import type { Clock } from '../clock.ts'
@@ -107,7 +107,7 @@ export class EmbeddedGroupMember implements GroupMember {
 
   // ---------------------------------------------------------------------------------------------------- reading
 
-  async read(options: ReadOptions = {}): Promise<ReadResult> {
+  async read(options: ReadIntoOptions = {}): Promise<ReadResult> {
     this.#checkIn()
     validateReadOptions(options)
     if (this.#reading) throw new StreamError('INVALID_ARGUMENT', 'read() was called while another read() of this member is going on')
@@ -124,7 +124,7 @@ export class EmbeddedGroupMember implements GroupMember {
   }
 
   /** One round for each thing that has to happen first: revoke, join, look up positions; then the data. */
-  async #readUntil(deadline: number, options: ReadOptions & { readonly signal: AbortSignal }): Promise<ReadResult> {
+  async #readUntil(deadline: number, options: ReadIntoOptions & { readonly signal: AbortSignal }): Promise<ReadResult> {
     for (;;) {
       this.#checkIn()
       const remainingMs = Math.max(0, deadline - this.#clock.monotonic())
@@ -146,7 +146,7 @@ export class EmbeddedGroupMember implements GroupMember {
     }
   }
 
-  async #readAssigned(maxWaitMs: number, options: ReadOptions & { readonly signal: AbortSignal }): Promise<ReadResult> {
+  async #readAssigned(maxWaitMs: number, options: ReadIntoOptions & { readonly signal: AbortSignal }): Promise<ReadResult> {
     const readable = this.#assignment.filter((target) => !this.#paused.has(keyOf(target)) && !this.#gone.has(keyOf(target))).map((target) => this.#positions.get(keyOf(target))!)
     this.#reader.assign(readable)
     const before = new Map(readable.map((position) => [keyOf(position), position]))

@@ -1,4 +1,4 @@
-import type { PartitionPosition, PartitionRecords, ReadOptions, ReadResult, Reader } from '../broker.ts'
+import type { PartitionPosition, PartitionRecords, ReadIntoOptions, ReadResult, Reader } from '../broker.ts'
 import { StreamError } from '../errors.ts'
 import { partitionKey } from '../record.ts'
 import type { TopicPartition } from '../record.ts'
@@ -36,14 +36,14 @@ export class EmbeddedReader implements Reader {
     return [...this.#positions.values()]
   }
 
-  async read(options: ReadOptions = {}): Promise<ReadResult> {
+  async read(options: ReadIntoOptions = {}): Promise<ReadResult> {
     this.#checkOpen()
     validateReadOptions(options)
     if (this.#reading) throw new StreamError('INVALID_ARGUMENT', 'read() was called while another read() of this reader is going on')
     this.#reading = true
     const assigned = this.#positions
-    const { maxBytes = defaultMaxBytes, minBytes = 1, maxWaitMs = defaultMaxWaitMs, isolation = 'read-committed' } = options
-    const request: FetchRequest = { positions: this.#rotated(), maxBytes, minBytes, maxWaitMs, isolation }
+    const { maxBytes = defaultMaxBytes, minBytes = 1, maxWaitMs = defaultMaxWaitMs, isolation = 'read-committed', memory } = options
+    const request: FetchRequest = { positions: this.#rotated(), maxBytes, minBytes, maxWaitMs, isolation, ...(this.#engine.isInOtherThread !== true && { memory }) }
     const abort = eitherSignal(this.#closed.signal, options.signal)
     try {
       const partitions = await this.#fetch(request, abort.signal)

@@ -6,7 +6,7 @@
 import type {
   CommittedOffset, GroupDescription, GroupMetadata, Isolation, OffsetAnswer, OffsetQuery, PartitionPosition, TopicChange, TopicDescription, TopicSpec,
 } from '../broker.ts'
-import type { TopicPartition } from '../record.ts'
+import type { ReadMemory, TopicPartition } from '../record.ts'
 import type { RecordBatchView } from '../log/record-batch.ts'
 import type { GroupProtocol } from './group-state.ts'
 import type { ProducerIdentity, TransactionOutcome } from './transaction-state.ts'
@@ -116,6 +116,8 @@ export interface FetchRequest {
   readonly minBytes: number
   readonly maxWaitMs: number
   readonly isolation: Isolation
+  /** As of ReadIntoOptions; asked of an engine in this thread only. */
+  readonly memory?: ReadMemory | undefined
 }
 
 /** What `PartitionRecords` says, with batches whose bytes can be handed on. */

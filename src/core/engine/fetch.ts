@@ -40,7 +40,7 @@ function collect(engine: LogEngine, request: FetchRequest): Collected {
     if (bytes > 0 && bytes >= request.maxBytes) break
     const partition = checkedPartition(engine, position)
     const { log } = partition
-    const read = log.read({ offset: position.offset, maxBytes: request.maxBytes - bytes, isolation: request.isolation })
+    const read = log.read({ offset: position.offset, maxBytes: request.maxBytes - bytes, isolation: request.isolation, memory: request.memory })
     if (read.nextOffset === position.offset) continue
     const size = read.batches.reduce((sum, batch) => sum + batch.sizeBytes, 0)
     if (bytes > 0 && bytes + size > request.maxBytes) break

@@ -1,6 +1,6 @@
 import { RecordPosition } from '../record-position.ts'
 import type { KeysAhead } from '../record-position.ts'
-import type { Header, RecordReader, RecordView } from '../record.ts'
+import type { Header, ReadBlock, RecordReader, RecordView } from '../record.ts'
 import type { Serde } from '../serde.ts'
 import { ensureExhausted, headersAt, readKeyAs, readRecord, readValueAs } from './lazy-record.ts'
 import type { RecordBase } from './lazy-record.ts'
@@ -48,7 +48,11 @@ export class BatchReader implements RecordReader {
   }
 
   get headers(): readonly Header[] {
-    return headersAt(this.#bytes, this.#valueAt + Math.max(0, this.#valueLength), this.#at)
+    return headersAt(this.#base.window, this.#valueAt + Math.max(0, this.#valueLength), this.#at)
+  }
+
+  get block(): ReadBlock | null {
+    return this.#base.window.block
   }
 
   get hasKey(): boolean {
@@ -68,6 +72,7 @@ export class BatchReader implements RecordReader {
   }
 
   recordAt(mark: number): RecordView {
+    this.#base.window.share()
     return readRecord({ bytes: this.#bytes, at: mark, end: this.#limit }, this.#base)
   }
 

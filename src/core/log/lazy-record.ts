@@ -101,7 +101,7 @@ export class LazyRecord implements RecordView {
   }
 
   #readHeaders(): readonly Header[] {
-    return headersAt(this.#bytes, this.#valueAt + Math.max(0, this.#valueLength), this.#end)
+    return headersAt(this.#window, this.#valueAt + Math.max(0, this.#valueLength), this.#end)
   }
 }
 
@@ -115,22 +115,26 @@ const noHeaders: readonly Header[] = Object.freeze([])
  * looked at late.
  */
 export function readKeyAs<T>(serde: Serde<T>, window: TextWindow, start: number, end: number): T {
-  return end - start <= copiedCharacters && start >= window.from ? readValueAs(serde, window, start, end) : readBytesAs(serde, window.bytes, start, end)
+  return end - start <= copiedCharacters && start >= window.from ? readValueAs(serde, window, start, end) : readBytesAs(serde, window, start, end)
 }
 
 export function readValueAs<T>(serde: Serde<T>, window: TextWindow, start: number, end: number): T {
   if (serde.deserializeFrom !== undefined && window.covers(start, end)) return serde.deserializeFrom(window, start, end)
-  return readBytesAs(serde, window.bytes, start, end)
+  return readBytesAs(serde, window, start, end)
 }
 
-function readBytesAs<T>(serde: Serde<T>, bytes: Uint8Array, start: number, end: number): T {
-  if (serde.deserializeRange !== undefined) return serde.deserializeRange(bytes, start, end)
-  return serde.deserialize(bytes.subarray(start, end))
+function readBytesAs<T>(serde: Serde<T>, window: TextWindow, start: number, end: number): T {
+  if (serde.deserializeRange !== undefined) return serde.deserializeRange(window.bytes, start, end)
+  window.share()
+  return serde.deserialize(window.bytes.subarray(start, end))
 }
 
 /** The headers of a record that begin at `at`. @throws CORRUPT_RECORD when they do not end at `end` */
-export function headersAt(bytes: Uint8Array, at: number, end: number): readonly Header[] {
-  return bytes[at] === 0 && at + 1 === end ? noHeaders : readHeaders({ bytes, at, end })
+export function headersAt(window: TextWindow, at: number, end: number): readonly Header[] {
+  const { bytes } = window
+  if (bytes[at] === 0 && at + 1 === end) return noHeaders
+  window.share()
+  return readHeaders({ bytes, at, end })
 }
 
 /** What the records of a batch are relative to. */

@@ -1,5 +1,6 @@
 /** What appending to a partition's log and reading it answer. */
 import type { Isolation } from '../broker.ts'
+import type { ReadMemory } from '../record.ts'
 import type { RecordBatchView } from './record-batch.ts'
 import type { AbortedTransaction } from './transaction-index.ts'
 
@@ -17,6 +18,8 @@ export interface LogReadRequest {
   /** The first batch is returned whatever its size. */
   readonly maxBytes: number
   readonly isolation: Isolation
+  /** As of ReadIntoOptions. */
+  readonly memory?: ReadMemory | undefined
 }
 
 export interface LogRead {

@@ -405,10 +405,10 @@ export class PartitionLog implements JournalledLog {
    * @throws OFFSET_OUT_OF_RANGE before the log start offset or beyond the log end offset, STORAGE_CORRUPT, STORAGE_ERROR, CLOSED
    */
   read(request: LogReadRequest): LogRead {
-    const { offset, maxBytes, isolation } = request
+    const { offset, maxBytes, isolation, memory } = request
     this.#ensureReadable(offset)
     const limitOffset = isolation === 'read-committed' ? this.lastStableOffset : this.#highWatermark
-    const { batches, nextOffset } = offset < limitOffset ? this.#segments.read({ offset, limitOffset, maxBytes }) : { batches: [], nextOffset: offset }
+    const { batches, nextOffset } = offset < limitOffset ? this.#segments.read({ offset, limitOffset, maxBytes, memory }) : { batches: [], nextOffset: offset }
     const abortedTransactions = isolation === 'read-committed' && batches.length > 0 ? this.#segments.abortedIn(offset, nextOffset) : []
     return {
       batches, nextOffset, abortedTransactions,

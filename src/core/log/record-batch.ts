@@ -9,7 +9,7 @@
  */
 import type { RecordBatch } from '../broker.ts'
 import { StreamError } from '../errors.ts'
-import type { RecordView } from '../record.ts'
+import type { ReadBlock, RecordView } from '../record.ts'
 import { TextWindow } from '../text-window.ts'
 import { BatchReader } from './batch-reader.ts'
 import { readInt16, readInt32, readInt64, readUint32, writeInt16, writeInt32, writeInt64 } from './big-endian.ts'
@@ -38,13 +38,15 @@ export class RecordBatchView implements RecordBatch {
   /** Where the batch begins in `bytes`. */
   readonly position: number
   readonly #fromOffset: number
+  readonly #block: ReadBlock | null
   #inflated: Uint8Array | null = null
 
-  /** The caller knows that the whole batch is there (`batchSizeAt`). Records below `fromOffset` are left out of iterations. */
-  constructor(bytes: Uint8Array, position = 0, fromOffset = -Infinity) {
+  /** The caller knows that the whole batch is there (`batchSizeAt`). Records below `fromOffset` are left out of iterations. `block`: what the bytes are of. */
+  constructor(bytes: Uint8Array, position = 0, fromOffset = -Infinity, block: ReadBlock | null = null) {
     this.bytes = bytes
     this.position = position
     this.#fromOffset = fromOffset
+    this.#block = block
   }
 
   get baseOffset(): number { return readInt64(this.bytes, this.position) }
@@ -85,6 +87,7 @@ export class RecordBatchView implements RecordBatch {
   /** @throws CORRUPT_RECORD, RECORD_TOO_LARGE or UNSUPPORTED_COMPRESSION_TYPE, possibly after some records were visited */
   forEach(visit: (record: RecordView) => void): void {
     const { cursor, base } = this.recordReader()
+    base.window.share()
     for (let left = this.recordCount; left > 0; left--) {
       const record = readRecord(cursor, base)
       if (record.offset >= this.#fromOffset) visit(record)
@@ -94,6 +97,7 @@ export class RecordBatchView implements RecordBatch {
 
   [Symbol.iterator](): IterableIterator<RecordView> {
     const { cursor, base } = this.recordReader()
+    base.window.share()
     return new RecordIterator(cursor, base, this.recordCount, this.#fromOffset)
   }
 
@@ -115,7 +119,7 @@ export class RecordBatchView implements RecordBatch {
   recordReader(): { readonly cursor: ByteCursor; readonly base: RecordBase } {
     if (this.recordCount < 0) throw corrupt(`a record batch says it has ${this.recordCount} records`)
     const cursor = this.recordsSection()
-    const window = new TextWindow(cursor.bytes, cursor.end)
+    const window = new TextWindow(cursor.bytes, cursor.end, this.#block)
     return { cursor, base: { offset: this.baseOffset, timestamp: this.baseTimestamp, appendTime: this.isLogAppendTime ? this.maxTimestamp : null, window } }
   }
 }

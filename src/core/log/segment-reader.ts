@@ -1,4 +1,5 @@
 import { StreamError, isStreamError } from '../errors.ts'
+import type { ReadBlock, ReadMemory } from '../record.ts'
 import { readInt64 } from './big-endian.ts'
 import type { OffsetIndex, OffsetIndexEntry } from './offset-index.ts'
 import type { ReadHandles } from './read-handles.ts'
@@ -21,10 +22,14 @@ export interface SegmentReadRequest {
   readonly limitOffset: number
   /** The first batch is returned whatever its size. */
   readonly maxBytes: number
+  /** As of ReadIntoOptions. */
+  readonly memory?: ReadMemory | undefined
 }
 
 interface Chunk {
   readonly bytes: Uint8Array
+  /** What the bytes are of, if that is used again. */
+  readonly block: ReadBlock | null
   /** In the file. */
   readonly position: number
 }
@@ -65,9 +70,9 @@ export class SegmentReader {
     if (sizeBytes === 0) return []
     const start = this.#startFor(request.offset)
     const wanted = Math.max(batchHeaderBytes, Math.min(request.maxBytes, sizeBytes)) + (start.offset === request.offset ? 0 : readAheadBytes)
-    let found = this.#collect(this.#chunk(start.position, wanted), start, request)
+    let found = this.#collect(this.#chunk(start.position, wanted, request.memory), start, request)
     while (found.batches.length === 0 && found.next !== null) {
-      found = this.#collect(this.#chunk(found.next.position, Math.max(wanted, found.next.neededBytes)), found.next, request)
+      found = this.#collect(this.#chunk(found.next.position, Math.max(wanted, found.next.neededBytes), request.memory), found.next, request)
     }
     return found.batches
   }
@@ -97,12 +102,14 @@ export class SegmentReader {
     return length === batchHeaderBytes ? new RecordBatchView(header) : null
   }
 
-  #chunk(position: number, wanted: number): Chunk {
+  #chunk(position: number, wanted: number, memory: ReadMemory | undefined): Chunk {
     const { path, sizeBytes } = this.#segment
-    const bytes = Buffer.allocUnsafeSlow(Math.max(0, Math.min(wanted, sizeBytes - position)))
+    const size = Math.max(0, Math.min(wanted, sizeBytes - position))
+    const block = memory?.take(size) ?? null
+    const bytes = block?.bytes ?? Buffer.allocUnsafeSlow(size)
     const length = this.#handles.use(path).read(bytes, 0, bytes.length, position)
     if (length < bytes.length) throw this.#damaged(position + length, -1, `the file ends, but ${sizeBytes} bytes were written`)
-    return { bytes, position }
+    return { bytes, block, position }
   }
 
   /** Takes what the request wants from the chunk. */
@@ -115,7 +122,7 @@ export class SegmentReader {
       const size = this.#batchSize(chunk, at, expected, batches.length > 0)
       if (size === 0 && batches.length === 0) return { batches, next: { position: chunk.position + at, offset: expected, neededBytes: this.#neededBytes(chunk, at, expected) } }
       if (size === 0 || (batches.length > 0 && taken + size > request.maxBytes)) break
-      const batch = new RecordBatchView(chunk.bytes, at, request.offset)
+      const batch = new RecordBatchView(chunk.bytes, at, request.offset, chunk.block)
       if (expected >= request.limitOffset || !this.#accept(batch, chunk.position + at, expected, request.limitOffset, batches.length > 0)) break
       if (batch.baseOffset >= request.limitOffset) break
       expected = batch.nextOffset

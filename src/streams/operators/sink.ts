@@ -1,10 +1,10 @@
 import { StreamError, readKeySerde } from '../../core/index.ts'
-import type { Header } from '../../core/index.ts'
+import type { Header, Serde } from '../../core/index.ts'
 import { missingTopics } from '../missing-topics.ts'
 import { ScratchBytes } from '../state/scratch-bytes.ts'
 import { rowKeySerde } from '../row-change.ts'
 import type { RowChange, RowPlace } from '../row-change.ts'
-import { InputOrigin, unread, writesWhatWasRead } from '../stream-record.ts'
+import { InputOrigin, noHeaders, unread, writesWhatWasRead } from '../stream-record.ts'
 import type { InputPlace } from '../stream-record.ts'
 import type { NodeOf } from '../topology/node.ts'
 import type { TakeRead, TakeRow } from './fused-steps.ts'
@@ -92,6 +92,16 @@ function headHandler(node: NodeOf<'sink'>, name: string, context: OperatorContex
     valuesStand = writesWhatWasRead(place.valueSerde, valueSerde)
     knownPlace = place
   }
+  const scratchOfKey = new ScratchBytes()
+  const scratchOfValue = new ScratchBytes()
+  const send = <K>(serde: Serde<K>, key: K | null, value: unknown, timestamp: number) => {
+    if (context.sendSerialized(name, serde, key, valueSerde, value, timestamp)) return true
+    const keyBytes = key === null ? null : scratchOfKey.of(serde, key)
+    const valueBytes = value === null ? null : scratchOfValue.of(valueSerde, value)
+    requireRoom(context, name, (keyBytes?.length ?? 0) + (valueBytes?.length ?? 0))
+    context.send(name, null, keyBytes, valueBytes, timestamp, noHeaders)
+    return true
+  }
   const take: TakeRead = ({ place, reader }, mark, headers, timestamp, key, isKeyRead, value, isValueRead) => {
     if (reader.positionOf === undefined) return false
     if (place !== knownPlace) follow(place)
@@ -100,8 +110,8 @@ function headHandler(node: NodeOf<'sink'>, name: string, context: OperatorContex
       return fits(context, name, position.end - position.bodyAt) && context.sendRead(name, position, timestamp)
     }
     if (headers.length > 0) return false
-    if (isKeyRead && keysStand && key !== null) return context.sendSerialized(name, readKeySerde, reader.positionOf(mark), valueSerde, value, timestamp)
-    return key !== unread && context.sendSerialized(name, keySerde, key, valueSerde, value, timestamp)
+    if (isKeyRead && keysStand && key !== null) return send(readKeySerde, reader.positionOf(mark), value, timestamp)
+    return key !== unread && send(keySerde, key, value, timestamp)
   }
   return { take, seesValue: true, refuse: (record, error) => (context.continueAfterSerialization(node, record, error) ? null : context.refusal(node, record, error)) }
 }

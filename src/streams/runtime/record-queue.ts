@@ -1,5 +1,5 @@
 import { StreamError } from '../../core/index.ts'
-import type { RecordBatch, RecordReader, RecordView } from '../../core/index.ts'
+import type { ReadBlock, RecordBatch, RecordReader, RecordView } from '../../core/index.ts'
 import { argumentsSeen, memberSeen } from '../operators/run-source.ts'
 import { RecordHead } from '../record-head.ts'
 import { InputOrigin, unread } from '../stream-record.ts'
@@ -34,6 +34,8 @@ export class RecordQueue {
   readonly #batches: RecordBatch[] = []
   /** The batch that is begun. */
   #batch: InputBatch | null = null
+  /** What batches were read into that are at their end; the last one read may still be shown by `head`, or by what `head` was before. */
+  #left: ReadBlock[] = []
   /** Values of this batch may be `unread`. */
   #leavesValues = false
   /** What `head` shows. */
@@ -114,6 +116,7 @@ export class RecordQueue {
   /** Forgets what was added. */
   clear(): void {
     this.#batches.length = 0
+    this.#left.length = 0
     this.#batch = null
     this.#hasNext = false
     this.#buffered = 0
@@ -128,6 +131,7 @@ export class RecordQueue {
   /** False: all that was added is read. */
   #nextRecord(): boolean {
     while (this.#batch === null || !this.#batch.reader.next()) {
+      if (this.#batch !== null) this.#leave(this.#batch)
       this.#batch = null
       const batch = this.#batches.shift()
       if (batch === undefined) {
@@ -136,11 +140,19 @@ export class RecordQueue {
       }
       this.#leavesValues = !this.#options.seesValues()
       this.#options.lookAhead?.begin()
-      this.#batch = { place: this.#place, reader: batch.reader?.() ?? new ViewReader(batch) }
+      const reader: RecordReader = batch.reader?.() ?? new ViewReader(batch)
+      this.#batch = { place: this.#place, reader, block: reader.block ?? null }
     }
     this.#buffered--
     this.#options.lookAhead?.pass(this.#batch.reader)
     return true
+  }
+
+  /** Gives back what the batches before this one stand in. Those of one block are added together, so what is left of it is next. */
+  #leave({ block }: InputBatch): void {
+    const shown = this.#taken.batch?.block
+    if (block !== null && this.#left.at(-1) !== block) this.#left.push(block)
+    while (this.#left.length > 1 && this.#left[0] !== shown) this.#left.shift()!.giveBack()
   }
 
   /** False: the record is left out. */

@@ -13,6 +13,7 @@ import type { GlobalReader } from './global-reader.ts'
 import { KnownTopics } from './known-topics.ts'
 import { decodeLeaderData, noLeaderData } from './member-data.ts'
 import type { LeaderData, MemberData } from './member-data.ts'
+import { inputReads } from './read-blocks.ts'
 import { StoreUpkeep } from './store-upkeep.ts'
 import type { StreamTask } from './stream-task.ts'
 import { TaskFactory } from './task-factory.ts'
@@ -26,7 +27,6 @@ const pollMs = 100
 /** Longest stretch of processing before other work of the process gets its turn. */
 const sliceMs = 10
 const recordsPerTurn = 128
-const readBytes = 1024 * 1024
 const maxBatchBytes = 256 * 1024
 const maxInFlightBytes = 16 * 1024 * 1024
 /** How long a member that asks for the end of the application waits until the others have heard. */
@@ -52,6 +52,7 @@ export class StreamThread {
   readonly #globals: GlobalReader
   readonly #tracing: ThreadTracing
   readonly #stop = new AbortController()
+  readonly #reads = inputReads(this.#stop.signal)
   #member: GroupMember | null = null
   #tasks: ActiveTask[] = []
   #taskOfInput = new Map<string, ActiveTask>()
@@ -229,11 +230,10 @@ export class StreamThread {
 
   #read(): Promise<ReadResult> {
     const member = this.#member!
-    const { maxBufferedRecords } = this.#options.config
+    const { pause: { isOn: isPaused }, config: { clock, maxBufferedRecords } } = this.#options
     // The tasks of before may have inputs that are not this member's any more, also where a new assignment could not be taken up at once.
-    if (!this.#ownsTasks) return member.read({ maxBytes: readBytes, maxWaitMs: this.#isBetween ? pollMs : 0, isolation: 'read-committed', signal: this.#stop.signal })
-    const isPaused = this.#options.pause.isOn
-    const nowMs = this.#options.config.clock.now()
+    if (!this.#ownsTasks) return member.read({ ...this.#reads, maxWaitMs: this.#isBetween ? pollMs : 0 })
+    const nowMs = clock.now()
     let maxWaitMs = !isPaused && this.#isBusy ? 0 : this.#schedule.pollMs(pollMs)
     for (const active of this.#tasks) {
       const standsStill = isPaused || this.#upkeep.isRestoring(active.task.taskId)
@@ -242,7 +242,7 @@ export class StreamThread {
       member.resume(open)
       if (!standsStill) maxWaitMs = Math.min(maxWaitMs, active.readyInMs(nowMs))
     }
-    return member.read({ maxBytes: readBytes, maxWaitMs, isolation: 'read-committed', signal: this.#stop.signal })
+    return member.read({ ...this.#reads, maxWaitMs })
   }
 
   /** Something goes on that does not need input. */

@@ -10,9 +10,10 @@ import { StreamTask } from '../../../src/streams/runtime/stream-task.ts'
 import type { TaskConfig } from '../../../src/streams/runtime/task-config.ts'
 import { SimulatedClock } from '../../../src/streams/testing/simulated-clock.ts'
 import { singleRecordBatch } from '../../../src/streams/testing/single-record-batch.ts'
+import { OverwrittenMemory } from '../../kit/overwritten-blocks.ts'
 
-/** Everything that is written, with a commit, or a rollback before it, after each part of the input. */
-export function outputOf(topology: Topology, config: TaskConfig, parts: readonly (readonly RecordBatch[])[], rollsBack: boolean) {
+/** Everything that is written, with a commit, or a rollback before it, after each part of the input; a function reads it each time. */
+export function outputOf(topology: Topology, config: TaskConfig, parts: readonly (readonly RecordBatch[] | (() => readonly RecordBatch[]))[], rollsBack: boolean) {
   const written: unknown[] = []
   const collector = new BatchingCollector({
     maxBatchBytes: 500,
@@ -25,8 +26,8 @@ export function outputOf(topology: Topology, config: TaskConfig, parts: readonly
     taskId: '0_0', partition: 0, applicationId: 'app', nodes: topology.nodes, stores: topology.stores, repartitionTopics: [], clock: new SimulatedClock(0), config, collector,
   })
   let failure: string | null = null
-  const read = (batches: readonly RecordBatch[]) => {
-    for (const batch of batches) task.addRecords({ topic: 'in', partition: 0 }, [batch], batch.lastOffset + 1)
+  const read = (part: (typeof parts)[number]) => {
+    for (const batch of typeof part === 'function' ? part() : part) task.addRecords({ topic: 'in', partition: 0 }, [batch], batch.lastOffset + 1)
     while (task.process(0));
   }
   try {
@@ -70,21 +71,31 @@ function bytesOf(text: string | null): Buffer | null {
 
 /** As batches of a log. */
 export function batchOf(read: readonly Input[], firstOffset: number): readonly RecordBatch[] {
-  if (read.length === 0) return []
+  return read.length === 0 ? [] : [new RecordBatchView(bytesOfBatch(read, firstOffset))]
+}
+
+/** As those of a log that were read into memory which is overwritten when it is given back. */
+export function overwrittenOf(read: readonly Input[], firstOffset: number, { perBatch, perBlock }: { readonly perBatch: number; readonly perBlock: number }, memory: OverwrittenMemory): readonly RecordBatch[] {
+  const batches: Uint8Array[] = []
+  for (let from = 0; from < read.length; from += perBatch) batches.push(bytesOfBatch(read.slice(from, from + perBatch), firstOffset + from))
+  return memory.batches(batches, perBlock)
+}
+
+function bytesOfBatch(read: readonly Input[], firstOffset: number): Uint8Array {
   const builder = new RecordBatchBuilder({ maxBytes: 100_000 })
   for (const { key, value, timestamp, headers } of read) builder.add(bytesOf(key), bytesOf(value), timestamp, headers)
   const { bytes } = builder.build()
   new DataView(bytes.buffer, bytes.byteOffset).setBigInt64(0, BigInt(firstOffset))
-  return [new RecordBatchView(bytes)]
+  return bytes
 }
 
 /** As what can only be looked at record by record. */
-function viewsOf(read: readonly Input[], firstOffset: number): readonly RecordBatch[] {
+export function viewsOf(read: readonly Input[], firstOffset: number): readonly RecordBatch[] {
   return read.map(({ key, value, ...rest }, index) => singleRecordBatch({ ...rest, offset: firstOffset + index, key: bytesOf(key), value: bytesOf(value) }))
 }
 
-/** Of a topology that reads the topic `in`, whatever is in it, and however much fits into its caches. */
-export function expectSameOfBatchesAndRecords(topology: Topology): void {
+/** Of a topology that reads the topic `in`, whatever is in it, and however much fits into its caches. Answers how many blocks were overwritten meanwhile. */
+export function expectSameOfBatchesAndRecords(topology: Topology): number {
   const options = fc.record({
     parts: fc.array(inputs, { maxLength: 3 }),
     config: fc.record({
@@ -92,10 +103,14 @@ export function expectSameOfBatchesAndRecords(topology: Topology): void {
       onDeserializationError: fc.constantFrom('skip' as const, 'fail' as const, 'dead-letter' as const), onProcessingError: fc.constantFrom('skip' as const, 'fail' as const, 'dead-letter' as const), deadLetterTopic: fc.constant('dlq'),
     }),
     rollsBack: fc.boolean(),
+    sizes: fc.record({ perBatch: fc.integer({ min: 1, max: 4 }), perBlock: fc.integer({ min: 1, max: 3 }) }),
   })
-  fc.assert(fc.property(options, ({ parts, config, rollsBack }) => {
+  const memory = new OverwrittenMemory()
+  fc.assert(fc.property(options, ({ parts, config, rollsBack, sizes }) => {
     const starts = parts.map((_, index) => parts.slice(0, index).reduce((sum, part) => sum + part.length, 0))
     const found = outputOf(topology, config, parts.map((part, index) => batchOf(part, starts[index]!)), rollsBack)
     expect(found).toEqual(outputOf(topology, config, parts.map((part, index) => viewsOf(part, starts[index]!)), rollsBack))
+    expect(found).toEqual(outputOf(topology, config, parts.map((part, index) => () => overwrittenOf(part, starts[index]!, sizes, memory)), rollsBack))
   }), { numRuns: 60 })
+  return memory.overwritten
 }
