@@ -28,6 +28,10 @@ export interface Output {
   next(record: StreamRecord): void
   /** As `next`, of a change from a flushed row that no record was made of yet; absent or null: it must be made. Asked for when all is connected. */
   readonly rows?: RowRun | null
+  /** How what comes next handles what was read, where it can do without a record. */
+  readonly head?: HeadHandler | null
+  /** `head.take` threw what it was to do with `record`. Present where `head` is. */
+  refuse?(record: StreamRecord, error: unknown): void
 }
 
 interface Step {
@@ -144,7 +148,7 @@ function headRun(steps: readonly Step[], last: GuardedStep, subscriber: Subscrib
   const plain = steps.slice(0, -1).map((each) => each.plain).filter((each) => each !== null)
   if (head === null || plain.length < steps.length - 1) return null
   const fail = (index: number, record: StreamRecord, error: unknown) => failed(steps[index]!, record, error, subscriber)
-  const refuse = (record: StreamRecord, error: unknown) => failedToTake(step, head.refuse, record, error, subscriber)
+  const refuse = (record: StreamRecord, error: unknown) => last.refuse(record, error)
   return fuseHeadRun(step.node, plain, { subscriber, fail, take: head.take, seesValue: head.seesValue, refuse, output: last })
 }
 
@@ -209,6 +213,10 @@ class GuardedStep implements Output {
     } catch (error) {
       failed(this.step, record, error, this.#subscriber)
     }
+  }
+
+  refuse(record: StreamRecord, error: unknown): void {
+    failedToTake(this.step, this.head?.refuse, record, error, this.#subscriber)
   }
 }
 

@@ -1,3 +1,5 @@
+import type { RecordPosition, Serde } from '../../core/index.ts'
+import { KeyValueStore } from '../state/key-value-store.ts'
 import type { SuppressBuffer } from '../state/suppress-buffer.ts'
 import type { RowChange } from '../row-change.ts'
 import type { StreamRecord } from '../stream-record.ts'
@@ -14,6 +16,8 @@ export interface RowReader {
   getOf(record: StreamRecord): Row | null
   /** As `get`, of the key of a flushed row of another table. Absent: a record is needed. */
   getOfChange?(change: RowChange): Row | null
+  /** As `getOf`, of records that were not made, whose keys stand as the serde would write them. Absent: it has no such way. */
+  readonly ofRead?: { readonly keySerde: Serde<unknown>; get(position: RecordPosition): Row | null }
   /** The table has versions, so rows that come out of order are not its latest. */
   readonly versioned: boolean
 }
@@ -33,12 +37,15 @@ export function rowReader(node: TopologyNode, rows: TableRows, context: Operator
 function storedRows(node: TopologyNode, name: string, context: OperatorContext): RowReader {
   const store = context.store(node, name)
   const table = tableStore(store)
+  const { spec, view } = store
+  const isPlain = view instanceof KeyValueStore && spec.type.startsWith('timestamped-')
   return {
+    ...(isPlain && { ofRead: { keySerde: spec.keySerde, get: (position: RecordPosition) => view.getAt(position) as Row | null } }),
     get: (key) => table.get(key),
     getAsOf: (key, _record, timestamp) => table.getAsOf(key, timestamp),
     getOf: (record) => table.getOf(record),
     getOfChange: (change) => table.getOfChange(change),
-    versioned: store.spec.type === 'versioned',
+    versioned: spec.type === 'versioned',
   }
 }
 

@@ -1,11 +1,11 @@
-import type { Serde } from '../../core/index.ts'
+import type { RecordPosition, Serde } from '../../core/index.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { FlushedRow } from './flushed-row.ts'
 import type { ByteEntry, ByteStore } from './byte-store.ts'
 import { keyAfter, prefixEnd } from './bytes.ts'
 import type { BaseLength } from './key-chains.ts'
 import { KeyedRows } from './keyed-rows.ts'
-import { writeKeyOf } from './record-key.ts'
+import { copyKeyAt, writeKeyOf } from './record-key.ts'
 import { rowCacheOf } from './row-cache.ts'
 import { RowUpdate } from './row-update.ts'
 
@@ -60,6 +60,13 @@ export class KeyValueStore<K, V> implements ReadOnlyKeyValueStore<K, V> {
   getOfRow(row: FlushedRow): V | null {
     this.#lastKey = none
     return this.#rows.getOfRow(row)
+  }
+
+  /** As `getOf`, of a record that was not made, where the serde would write its key as it stands. */
+  getAt(position: RecordPosition): V | null {
+    this.#lastKey = none
+    this.#rows.keyChanges()
+    return this.#rows.get(copyKeyAt(position, this.#rows.key))
   }
 
   /** null deletes. */

@@ -1,4 +1,4 @@
-import type { Serde } from '../../core/index.ts'
+import type { RecordPosition, Serde } from '../../core/index.ts'
 import { InputOrigin } from '../stream-record.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import { copyInto } from './bytes.ts'
@@ -8,8 +8,11 @@ import type { ScratchBytes } from './scratch-bytes.ts'
 export function writeKeyOf(record: StreamRecord, serde: Serde<unknown>, to: ScratchBytes): number {
   const { origin } = record
   const position = origin instanceof InputOrigin ? origin.keyPosition(record, serde) : null
-  if (position === null) return to.write(serde, record.key, 0)
-  const { window, keyAt, keyLength } = position
+  return position === null ? to.write(serde, record.key, 0) : copyKeyAt(position, to)
+}
+
+/** Copies the key that stands there, and gives its length. */
+export function copyKeyAt({ window, keyAt, keyLength }: RecordPosition, to: ScratchBytes): number {
   copyInto(to.room(keyLength), 0, window.bytes, keyAt, keyAt + keyLength)
   return keyLength
 }
