@@ -83,14 +83,15 @@ export class ActiveTask {
     this.task.addRecords(input, batches, nextOffset)
   }
 
-  /** Processes up to `limit` records, as long as `readyInMs` is 0; answers how many. */
+  /** Processes up to `limit` records, as long as `readyInMs` is 0, which does not change while the same inputs have records; answers how many. */
   process(limit: number, nowMs: number): number {
     const { task } = this
-    const isSingle = this.#inputList.length === 1
-    let count = isSingle ? task.processMany(limit, nowMs) : 0
-    while (!isSingle && count < limit && this.readyInMs(nowMs) === 0 && task.process(nowMs)) {
-      count++
-      if (this.#isEnforced) this.#enforcedRecords++
+    let count = 0
+    while (count < limit && this.readyInMs(nowMs) === 0) {
+      const processed = task.processMany(limit - count, nowMs)
+      if (processed === 0) break
+      count += processed
+      if (this.#isEnforced) this.#enforcedRecords += processed
     }
     this.#processedRecords += count
     if (count > 0) task.punctuateStreamTime(nowMs)

@@ -81,6 +81,11 @@ export class InputPartitions {
     if (timestamp > this.#streamTime) this.#streamTime = timestamp
   }
 
+  /** Inputs that have a record. */
+  get waitingCount(): number {
+    return this.#byTime.count
+  }
+
   /** The queue that has a record, where no other has one; else null. */
   get alone(): RecordQueue | null {
     return this.#byTime.count === 1 ? this.#byTime.first : null

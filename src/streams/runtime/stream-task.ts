@@ -157,11 +157,13 @@ export class StreamTask {
     return true
   }
 
-  /** As `process`, for up to `limit` records; answers how many. */
+  /** As `process`, for up to `limit` records, and while the same inputs have some; answers how many. */
   processMany(limit: number, nowMs: number): number {
+    const inputs = this.#inputs
+    const { waitingCount } = inputs
     let count = 0
-    while (count < limit) {
-      const alone = this.#processAlone(limit - count, nowMs)
+    while (count < limit && inputs.waitingCount === waitingCount) {
+      const alone = waitingCount === 1 ? this.#processAlone(limit - count, nowMs) : 0
       count += alone
       if (alone > 0) continue
       if (!this.process(nowMs)) break
