@@ -41,7 +41,8 @@ export interface HeadEnds extends RunEnds {
 
 /**
  * Does what an operator does with a record, without one. False: not in this way, and nothing was done. `isKeyRead`, `isValueRead`: they are what was read, and
- * were not changed. They may be `unread`: the value only where the operator has said that it does not look. @throws what its functions and serdes throw
+ * were not changed. They may be `unread`: the value only where the operator has said that it does not look. What stands in the batch is copied before it returns:
+ * the memory is used again. @throws what its functions and serdes throw
  */
 export type TakeRead = (batch: InputBatch, mark: number, headers: readonly Header[], timestamp: number, key: unknown, isKeyRead: boolean, value: unknown, isValueRead: boolean, offset: number) => boolean
 
