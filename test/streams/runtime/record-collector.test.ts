@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { longSerde, partitionForKey, stringSerde } from '../../../src/core/index.ts'
+import { RecordBatchBuilder, longSerde, partitionForKey, stringSerde } from '../../../src/core/index.ts'
 import type { UnsealedBatch } from '../../../src/core/index.ts'
+import { RecordBatchView } from '../../../src/core/log/record-batch.ts'
 import { BatchingCollector } from '../../../src/streams/runtime/record-collector.ts'
 
 function collector(maxBatchBytes: number) {
@@ -61,6 +62,23 @@ describe('BatchingCollector', () => {
       })
       expect(sent[0]!.length).toBeGreaterThan(5)
       expect(sent[0]).toEqual(sent[1])
+    }
+  })
+
+  it('passes a record on as it was read where it would go with its parts: to the partition of its key, an empty one too', () => {
+    const source = new RecordBatchBuilder({ maxBytes: 10_000 })
+    const keys = ['', 'a', 'b', 'c', 'd', 'e'].map((key) => Buffer.from(key))
+    for (const key of keys) source.add(key, value, 1, [])
+    const reader = new RecordBatchView(source.build().bytes).reader()
+    for (const key of keys) {
+      const { batching, sent } = collector(10_000)
+      expect(reader.next()).toBe(true)
+      // Where those without a key go is drawn anew with every batch.
+      for (let turn = 0; turn < 8; turn++) {
+        expect(batching.sendRead('t', reader.positionOf(reader.mark), 1)).toBe(true)
+        batching.flush()
+      }
+      expect(new Set(sent.map(({ target }) => target))).toEqual(new Set([`t-${partitionForKey(key, 3)}`]))
     }
   })
 

@@ -125,4 +125,21 @@ describe('a program that is wrong', () => {
     await expect(simulate(program, options)).rejects.toThrow(/a run without faults failed: .*checked/)
     await expect(simulate(program, { ...options, onProcessingError: 'skip' })).resolves.toMatchObject({ runs: 3 })
   })
+
+  it('goes by the policies that it is given, for what cannot be read and what cannot be written', async () => {
+    const refuses = (text: string): string => {
+      if (text === 'c') throw new Error('no c')
+      return text
+    }
+    const write = (text: string) => stringSerde.serialize(text)
+    const read = (bytes: Uint8Array) => stringSerde.deserialize(bytes)
+    const unreadable = topic('words', { key: stringSerde, value: { serialize: write, deserialize: (bytes: Uint8Array) => refuses(read(bytes)) } })
+    const unwritable = topic('texts', { key: stringSerde, value: { serialize: (text: string) => write(refuses(text)), deserialize: read } })
+    const reads = topology((builder) => builder.stream(unreadable).to(texts))
+    const writes = topology((builder) => builder.stream(words).to(unwritable))
+    await expect(simulate(reads, options)).rejects.toThrow(/no c/)
+    await expect(simulate(reads, { ...options, onDeserializationError: 'skip' })).resolves.toMatchObject({ runs: 3 })
+    await expect(simulate(writes, options)).rejects.toThrow(/no c/)
+    await expect(simulate(writes, { ...options, onSerializationError: 'skip' })).resolves.toMatchObject({ runs: 3 })
+  })
 })
