@@ -22,7 +22,7 @@ import type { StatusRecord } from './herder/status-records.ts'
 import { StatusState, StatusStore } from './herder/status-store.ts'
 import { TopicRecordLog } from './herder/topic-record-log.ts'
 import { ZombieFencing } from './herder/zombie-fencing.ts'
-import { quietly } from './quietly.ts'
+import { quietly, quietlyInTime } from './quietly.ts'
 import { WorkerParts } from './worker-parts.ts'
 
 /**
@@ -169,17 +169,21 @@ export class DistributedWorker {
   /** Every step is taken, whatever became of those before it: a Kafka that is away must not keep tasks running, or the group waiting. */
   async #stop(): Promise<void> {
     this.#sessionKeys.close()
+    const { log, clock } = this.#parts
+    await quietly('the REST API did not close', () => this.#api?.close(), log)
     const steps: readonly (readonly [string, () => Promise<void> | undefined])[] = [
-      ['the REST API did not close', () => this.#api?.close()],
-      ['what runs here did not stop', () => this.#herder?.stop()],
       ['the other workers cannot be told that nothing runs here', () => this.#herder?.tellUnassigned()],
       ['the cluster cannot be left', () => this.#cluster.member?.leave()],
       ['the status topic did not close', () => this.#statuses?.close()],
       ['the config topic did not close', () => this.#configs?.close()],
     ]
-    for (const [what, step] of steps) await quietly(what, step, this.#parts.log)
+    await quietly('what runs here did not stop', () => this.#herder?.stop(), log)
+    for (const [what, step] of steps) await quietlyInTime(what, step, { log, clock, graceMs: lastStepMs })
   }
 }
+
+/** For each step that needs the log, which may be away. */
+const lastStepMs = 5_000
 
 /** Opens a worker of a cluster, with its REST API: what `millrace connect distributed worker.json` does. @throws INVALID_CONFIG */
 export function openDistributedWorker(options: ConnectWorkerOptions): Promise<DistributedWorker> {

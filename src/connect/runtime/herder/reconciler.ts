@@ -1,3 +1,4 @@
+import { settledWithin } from '../../../core/index.ts'
 import type { RawConfig } from '../../config-spec.ts'
 import { describeError } from '../../errors.ts'
 import type { CheckedConfig } from '../check-config.ts'
@@ -67,10 +68,10 @@ export class Reconciler {
   }
 
   async #stopAll(): Promise<void> {
-    const { runner } = this.#options
+    const { runner, clock, log } = this.#options
     // a connector that is busy starting must hear of it before its turn comes; what was started meanwhile is stopped after it
     await runner.stopAll()
-    await this.#work
+    if (!(await settledWithin(this.#work, clock, lastPassMs))) log.warn(`what was being written when the worker was stopped is not there after ${lastPassMs} ms, and nobody waits for it any more`)
     await runner.stopAll()
   }
 
@@ -344,6 +345,9 @@ export class Reconciler {
 function taskKey(connector: string, task: number): string {
   return `${connector}\n${task}`
 }
+
+/** For what a pass still writes, to a log that may be away, when the worker stops. */
+const lastPassMs = 5_000
 
 /** After a status could not be kept. */
 const tellAgainMs = 1_000

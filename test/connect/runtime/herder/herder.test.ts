@@ -300,3 +300,29 @@ describe('a status that is told again', () => {
     await until(async () => (await shown())?.length === 0, 'what was told of its task is forgotten')
   })
 })
+
+describe('a worker whose log takes records and gives none', () => {
+  it('stops all the same, though it waits to read what it wrote', async () => {
+    const broker = await openBroker()
+    let isAway = false
+    const worker = await openWorker(withMethods(broker, {
+      openReader: async (options) => {
+        const reader = await broker.openReader(options)
+        return withMethods(reader, {
+          read: async (asked) => {
+            if (isAway && options?.clientId === 'connect-connect-status') throw new StreamError('BACKEND_UNAVAILABLE', 'the log does not answer', { retriable: true })
+            return reader.read(asked)
+          },
+        })
+      },
+    }), new Map())
+    const { herder } = worker
+    await until(() => herder.create({ name: 'a', config: config(2) }).then(() => true, () => false), 'it is made')
+    await until(async () => (await herder.status('a').catch(() => undefined))?.tasks.map(({ state }) => state).join() === 'RUNNING,RUNNING', 'its tasks run')
+    isAway = true
+    await herder.patch('a', { 'tasks.max': '1' })
+    await until(() => herder.tasks('a').length === 1, 'one of its tasks is no more')
+    await sleep(systemClock, 200)
+    await worker.stop()
+  }, 60_000)
+})
