@@ -1,4 +1,4 @@
-/** For connect.test.ts: a log whose calls fail, workers that freeze, and connectors that number their records and go wrong in every method. */
+/** For connect.test.ts: a log whose calls fail, workers that freeze and die, and connectors that number their records and go wrong in every method. */
 import { StreamError, isStreamError, openEmbeddedBroker, randomInteger, seededRandom, sleep, systemClock } from '../../src/core/index.ts'
 import type { Broker, GroupMember, Producer, Random, Reader } from '../../src/core/index.ts'
 import { ConnectWorker, configSpec, connectorError, openDistributedWorker, option, retriableError } from '../../src/connect/index.ts'
@@ -13,6 +13,8 @@ import { withMethods } from '../kit/with-methods.ts'
 export const parts = 3
 /** A record whose number it divides is refused by the transform of sinks. */
 export const pickedOn = 7
+/** A record whose number it divides is no JSON. */
+export const brokenOn = 5
 
 export class World {
   readonly random: Random
@@ -26,6 +28,8 @@ export class World {
   broker!: Broker
   readonly log = memoryLog()
   readonly workers: Workplace[] = []
+  /** Those that were killed. */
+  readonly dead: Workplace[] = []
   /** What is open on the log, by kind. */
   readonly open = new Map<string, number>()
   /** What each sink made durable, as topic:partition:offset, and how often. */
@@ -54,6 +58,12 @@ export class World {
         if (!isStreamError(error)) throw error
       }
     }
+  }
+
+  kill(workplace: Workplace): void {
+    this.workers.splice(this.workers.indexOf(workplace), 1)
+    this.dead.push(workplace)
+    workplace.die()
   }
 
   roll(sides: number): number {
@@ -117,6 +127,8 @@ export class Workplace {
   readonly herder: Herder
   readonly stop: () => Promise<void>
   #thawed: Promise<void> | null = null
+  #isDead = false
+  readonly #death = new AbortController()
   thaw: () => void = () => undefined
 
   private constructor(world: World, worker: { readonly herder: Herder; stop(): Promise<void> }) {
@@ -139,6 +151,31 @@ export class Workplace {
 
   async isThawed(): Promise<void> {
     await this.#thawed
+    if (this.#isDead) throw new StreamError('CLOSED', 'this process is dead')
+  }
+
+  /** Who asked a worker that dies learns that it is gone, and not what came of it. */
+  ask<T>(request: (herder: Herder) => Promise<T>): Promise<T> {
+    const { signal } = this.#death
+    return new Promise((resolve, reject) => {
+      const gone = () => reject(away('the worker'))
+      signal.addEventListener('abort', gone, { once: true })
+      request(this.herder).then(resolve, reject).finally(() => signal.removeEventListener('abort', gone))
+    })
+  }
+
+  /** As a machine that is gone: nobody hears of it any more. */
+  die(): void {
+    this.#isDead = true
+    this.#death.abort()
+    this.#thawed = new Promise((resolve) => { this.thaw = resolve })
+  }
+
+  /** At the end of the experiment, so that nothing of it stays open. */
+  async bury(): Promise<void> {
+    const stopped = this.stop()
+    this.thaw()
+    await stopped
   }
 
   /** Stands still at its next call of the log, as a process that is stopped. */
@@ -149,7 +186,7 @@ export class Workplace {
         resolve()
       }
     })
-    this.#world.clock.setTimer(this.#world.roll(40_000), () => this.thaw())
+    this.#world.clock.setTimer(this.#world.roll(40_000), () => { if (!this.#isDead) this.thaw() })
   }
 }
 
@@ -255,7 +292,8 @@ function numbers(world: World): SourcePlugin {
           return [...next.keys()].flatMap((part) => Array.from({ length: world.roll(4) }, () => {
             const position = next.get(part)!
             next.set(part, position + 1)
-            return { topic, key: part, value: `${part}:${position}`, sourcePartition: { part }, sourceOffset: { position } }
+            const text = `${part}:${position}`
+            return { topic, key: part, value: position % brokenOn === 0 ? text : JSON.stringify(text), sourcePartition: { part }, sourceOffset: { position } }
           }))
         },
         commit: () => world.trouble('task.commit', 40),
@@ -302,11 +340,16 @@ function keeper(world: World): SinkPlugin {
   }
 }
 
+/** In the value of a record, which may be JSON. */
+export function numberOf(value: string): number {
+  return Number(value.replaceAll('"', '').split(':')[1])
+}
+
 const picky: TransformPlugin = {
   type: 'transformation', class: 'test.Picky', version: '1', config: configSpec({}),
   create: () => ({
     apply: (record) => {
-      if (Number(String(record.value).split(':')[1]) % pickedOn === 0) throw new Error('not this one')
+      if (numberOf(String(record.value)) % pickedOn === 0) throw new Error('not this one')
       return record
     },
   }),

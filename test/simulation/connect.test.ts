@@ -1,7 +1,7 @@
 /**
- * Connect's runtime as a whole, on a log that fails and a clock that the test moves: workers come, go and freeze; connectors are made,
+ * Connect's runtime as a whole, on a log that fails and a clock that the test moves: workers come, go, freeze and die; connectors are made,
  * changed, paused, resumed, stopped, restarted, deleted and made anew, and their offsets are set; plugins throw or hang in each of
- * their methods. In random order. Whatever happens: each number of a source is in its topic, once and in order where that is
+ * their methods, and converters refuse records. In random order. Whatever happens: each number of a source is in its topic, once and in order where that is
  * promised; a sink keeps each record or it is a dead letter, and no offset passes what it kept; at rest everything is what was asked
  * for; nothing hangs, and nothing stays open.
  */
@@ -11,12 +11,14 @@ import type { Herder } from '../../src/connect/runtime/herder/herder.ts'
 import { NotHere } from '../../src/connect/runtime/herder/refusal.ts'
 import { isStreamError } from '../../src/core/index.ts'
 import { readTopic } from '../connect/runtime/connect-kit.ts'
-import { parts, pickedOn, World } from './connect-world.ts'
+import { brokenOn, numberOf, parts, pickedOn, World } from './connect-world.ts'
 
 const seeds = Number(process.env['MILLRACE_CONNECT_SEEDS'] ?? 3)
 const firstSeed = Number(process.env['MILLRACE_CONNECT_SEED'] ?? 1)
 const sources = ['alpha', 'beta']
 const sinks = ['keep', 'hold']
+/** The sink that reads JSON. */
+const reading = 'hold'
 
 const targets = { STARTED: 'RUNNING', PAUSED: 'PAUSED', STOPPED: 'STOPPED' } as const
 
@@ -49,7 +51,7 @@ class Experiment {
     if (sources.includes(name)) return { name, config: { 'connector.class': 'Numbers', 'topic': `of-${name}`, 'tasks.max': tasks, variant } }
     return {
       name, config: {
-        'connector.class': 'Keeper', 'topics.regex': 'of-.*', 'tasks.max': tasks, variant, 'transforms': 'picky', 'transforms.picky.type': 'Picky',
+        'connector.class': 'Keeper', 'topics.regex': 'of-.*', 'value.converter': name === reading ? 'JsonConverter' : 'StringConverter', 'value.converter.schemas.enable': 'false', 'tasks.max': tasks, variant, 'transforms': 'picky', 'transforms.picky.type': 'Picky',
         'errors.tolerance': 'all', 'errors.deadletterqueue.topic.name': `dead-${name}`, 'errors.deadletterqueue.context.headers.enable': 'true',
       },
     }
@@ -57,10 +59,10 @@ class Experiment {
 
   /** Asks one worker after the other, as the REST API passes on what another must do. */
   async #ask<T>(request: (herder: Herder) => Promise<T>): Promise<T> {
-    let refusal: unknown
-    for (const { herder } of this.#world.workers) {
+    let refusal: unknown = new NotHere('there is no worker', null)
+    for (const worker of [...this.#world.workers]) {
       try {
-        return await request(herder)
+        return await worker.ask(request)
       } catch (error) {
         refusal = error
         if (!(error instanceof NotHere)) throw error
@@ -123,13 +125,16 @@ class Experiment {
 
   async #disturb(): Promise<void> {
     const world = this.#world
-    const kind = world.roll(8)
+    const kind = world.roll(9)
     if (kind < 3) world.letGo()
     else if (kind === 3) this.#pick(world.workers).freeze()
     else if (kind === 4 && world.isCluster && world.workers.length < 3) await world.addWorker()
     else if (kind === 5 && world.workers.length > 1) {
       const [leaving] = world.workers.splice(world.roll(world.workers.length), 1)
       this.#pending.push(leaving!.stop())
+    } else if (kind === 6 && world.isCluster) {
+      world.kill(this.#pick(world.workers))
+      if (world.workers.length === 0) await world.addWorker()
     }
   }
 
@@ -203,7 +208,7 @@ class Experiment {
 
   #checkSource(name: string, values: readonly string[]): void {
     for (let part = 0; part < parts; part++) {
-      const numbers = values.filter((value) => value.startsWith(`${part}:`)).map((value) => Number(value.split(':')[1]))
+      const numbers = values.filter((value) => value.replaceAll('"', '').startsWith(`${part}:`)).map(numberOf)
       const set = (this.#set.get(`${name}:${part}`) ?? []).map(({ position }) => position)
       const trouble = this.#world.isExactlyOnce ? outOfOrder(numbers, set) : missing(numbers, set)
       if (trouble !== undefined) throw new Error(`${name}, part ${part}: ${trouble}; set were ${set.join()}`)
@@ -222,7 +227,7 @@ class Experiment {
       const passedOver = Math.max(0, ...(this.#set.get(`${name}:${topic}:0`) ?? []).map(({ position }) => position))
       for (const { offset, number } of all) {
         if (offset < passedOver) continue
-        const isPicked = number % pickedOn === 0
+        const isPicked = number % pickedOn === 0 || (name === reading && number % brokenOn === 0)
         if (isPicked ? !dead.has(String(offset)) : !kept.has(`${topic}:0:${offset}`)) throw new Error(`${name} has lost ${topic}:${offset} (${number}); ${isPicked ? 'no dead letter' : 'not kept'}`)
         if (isPicked && kept.has(`${topic}:0:${offset}`)) throw new Error(`${name} was given ${number}`)
       }
@@ -234,6 +239,7 @@ class Experiment {
     const world = this.#world
     world.letGo()
     await world.driving(Promise.all(world.workers.map((worker) => worker.stop())), 'the workers stop')
+    await world.driving(Promise.all(world.dead.map((worker) => worker.bury())), 'the dead are buried')
     await world.pass(30_000)
     for (const name of sinks) expect((await world.broker.groups.describe(`connect-${name}`)).members).toEqual([])
     expect(Object.fromEntries(world.open)).toEqual(Object.fromEntries([...world.open.keys()].map((kind) => [kind, 0])))
@@ -270,7 +276,7 @@ async function placesOf({ broker }: World, topic: string): Promise<{ readonly al
   const all: { offset: number; number: number }[] = []
   while (reader.positions()[0]!.offset < end!.offset) {
     for (const { batches } of (await reader.read({ isolation: 'read-committed' })).partitions) {
-      for (const batch of batches) for (const { offset, value } of batch) all.push({ offset, number: Number(Buffer.from(value!).toString().split(':')[1]) })
+      for (const batch of batches) for (const { offset, value } of batch) all.push({ offset, number: numberOf(Buffer.from(value!).toString()) })
     }
   }
   await reader.close()
