@@ -187,8 +187,8 @@ export interface AppendedRecord extends TopicPartition {
 // ---------------------------------------------------------------------------------------------------- sinks
 
 export interface SinkConnector<C = unknown> extends Connector<C> {
-  /** As `SourceConnector.alterOffsets`, for a sink that keeps its offsets itself: partition → next offset, null = reset. */
-  alterOffsets?(config: C, offsets: readonly (TopicPartition & { readonly offset: number | null })[]): boolean | Promise<boolean>
+  /** As `SourceConnector.alterOffsets`, for a sink that keeps its offsets itself, beside those of other connectors: partition → next offset, null = reset. */
+  alterOffsets?(config: C, offsets: readonly (TopicPartition & { readonly offset: number | null })[], connectorName: string): boolean | Promise<boolean>
 }
 
 /** The next offset to read, per partition. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { Struct, isStreamError, schema } from 'millrace/connect'
+import type { SinkConnector } from 'millrace/connect'
 import { postgresSink } from '../../../connectors/postgres/plugins.ts'
 import { freshDatabase, queryRows, startPostgres, withClient } from '../../kit/postgres.ts'
 import { describeWith } from '../../kit/services.ts'
@@ -314,6 +315,27 @@ await describeWith('postgres', 'PostgresSink', (server) => {
       await expect(anew.put()).rejects.toThrow(
         `says that ${t}-0 was written up to offset 2, but the topic goes on at 0: it was made anew, or its offsets were reset. To write it from its beginning: delete from millrace_offsets where connector = 'under-test' and topic = '${t}'`,
       )
+    })
+
+    it('goes on from offsets that a person has changed, and not from those beside the rows', async () => {
+      const t = freshTable()
+      const config = { 'auto.create': 'true', 'connection.url': url, 'offsets.table': 'millrace_offsets' }
+      const sink = sinkTo(url, config)
+      sink.append(t, 0, ...Array.from({ length: 5 }, (_, i) => ({ value: { i } })))
+      sink.append(t, 1, { value: { i: 100 } })
+      await sink.start()
+      await sink.put()
+      const alter = async (...offsets: readonly { readonly partition: number; readonly offset: number | null }[]) => {
+        await sink.stop()
+        const connector = postgresSink.createConnector() as SinkConnector<unknown>
+        expect(await connector.alterOffsets!(postgresSink.config.parse(config), offsets.map((each) => ({ topic: t, ...each })), 'under-test')).toBe(!offsets.some(({ offset }) => offset === -1))
+        await sink.start()
+        await sink.put()
+        return (await queryRows(url, `select i, count(*)::int as n from ${t} group by 1 order by 1`)).map(({ i, n }) => [Number(i), n])
+      }
+      expect(await alter({ partition: 0, offset: 3 })).toEqual([[0, 1], [1, 1], [2, 1], [3, 2], [4, 2], [100, 1]])
+      expect(await alter({ partition: 0, offset: -1 })).toEqual([[0, 1], [1, 1], [2, 1], [3, 2], [4, 2], [100, 1]])
+      expect(await alter({ partition: 0, offset: null }, { partition: 1, offset: null })).toEqual([[0, 2], [1, 2], [2, 2], [3, 3], [4, 3], [100, 2]])
     })
 
     it('can be switched off where the database must hold nothing of ours', async () => {

@@ -101,7 +101,7 @@ export class ConnectorOffsets {
     const { resolve } = this.#options
     const { named, installed } = checked
     const connector = installed.plugin.createConnector() as SinkConnector
-    const isAll = await this.#asked(() => connector.alterOffsets?.(installed.plugin.config.parse(resolve(named.config)), changes) ?? false)
+    const isAll = await this.#asked(() => connector.alterOffsets?.(installed.plugin.config.parse(resolve(named.config)), changes, named.name) ?? false)
     if (changes.some(({ offset }) => offset !== null && offset < 0)) throw failed(`Failed to modify offsets for sink connector ${named.name}`)
     await this.#checkPartitions(named.name, changes)
     await this.#setGroup(named.name, sinkGroup(named.name, named.config), changes)
