@@ -20,7 +20,7 @@ const longestMessage = 100
 
 export function addDlqCommand(program: Command, terminal: Terminal): void {
   const dlq = program.command('dlq').description('look into dead-letter topics, and put their records back')
-  const command = (name: string, description: string) => addBackendOptions(dlq.command(name).description(description)).requiredOption('--topic <name>', 'the dead-letter topic')
+  const command = (name: string, description: string) => addBackendOptions(dlq.command(name).description(description)).requiredOption('--topic <name>', 'the dead-letter topic, which is <application id>-dead-letter where the application names no other')
   command('list', 'print a line for each dead letter: where it came from, why, and whether it went back already')
     .action((options: DlqOptions) => withBroker(options, (broker) => list(broker, options, terminal)))
   command('show', 'print dead letters in full')

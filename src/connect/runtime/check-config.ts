@@ -3,7 +3,7 @@ import { unknownKeys } from '../config-spec.ts'
 import type { Secrets } from '../config-providers/secrets.ts'
 import type { ConnectorPlugin, Log } from '../connector.ts'
 import { configError } from '../errors.ts'
-import { overrideComplaints } from './client-settings.ts'
+import { consumerSettings, overrideComplaints, producerSettings } from './client-settings.ts'
 import { createCodec } from './codec-config.ts'
 import { errorsOf } from './config-infos.ts'
 import { sourceConfig } from './connector-config.ts'
@@ -54,7 +54,8 @@ export async function checkConnectorConfig(given: NamedConfig, context: CheckCon
     ...secrets.doubts(written),
   ]
   const isStrict = strictness === 'strict'
-  const wrong = [...errorsOf(infos), ...overrideComplaints(raw).refused]
+  const clients = { connector: raw, worker }
+  const wrong = [...errorsOf(infos), ...overrideComplaints(raw).refused, ...complaintsOf(() => plugin.type === 'sink' ? consumerSettings(name, clients) : producerSettings(clients))]
   const complaints = [...(isStrict ? doubts : []), ...wrong, ...(plugin.type === 'source' && wrong.length === 0 ? sourceComplaints(raw, worker, plugin) : [])]
   if (complaints.length > 0) throw invalid(name, complaints.map((each) => secrets.redact(each)), isStrict)
   for (const doubt of doubts) log.warn(`connector ${name}: ${secrets.redact(doubt)}`)

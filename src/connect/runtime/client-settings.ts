@@ -42,6 +42,12 @@ function numberOf(text: string | undefined, name: string): number | undefined {
   throw configError(`Invalid value ${text} for configuration ${name}: a whole number above 0 is needed`, { details: { key: name } })
 }
 
+function oneOf<T extends string>(text: string | undefined, name: string, allowed: readonly T[]): T | undefined {
+  const value = text?.trim() as T | undefined
+  if (value === undefined || allowed.includes(value)) return value
+  throw configError(`Invalid value ${value} for configuration ${name}: String must be one of: ${allowed.join(', ')}`, { details: { key: name } })
+}
+
 export interface Clients {
   readonly connector: RawConfig
   readonly worker: RawConfig
@@ -50,7 +56,9 @@ export interface Clients {
 /** @throws INVALID_CONFIG */
 export function producerSettings({ connector, worker }: Clients): Pick<ProducerOptions, 'acknowledge' | 'idempotent' | 'maxBufferBytes' | 'transactionTimeoutMs' | 'clientId'> {
   const get = (key: string) => settingOf('producer', key, connector, worker)
-  const [acks, idempotence, clientId] = [get('acks')?.trim(), get('enable.idempotence')?.trim().toLowerCase(), get('client.id')]
+  const acks = oneOf(get('acks'), 'producer.override.acks', ['all', '-1', '0', '1'])
+  const idempotence = oneOf(get('enable.idempotence')?.toLowerCase(), 'producer.override.enable.idempotence', ['true', 'false'])
+  const clientId = get('client.id')
   const [maxBufferBytes, transactionTimeoutMs] = [numberOf(get('buffer.memory'), 'producer.override.buffer.memory'), numberOf(get('transaction.timeout.ms'), 'producer.override.transaction.timeout.ms')]
   return {
     ...(acks !== undefined && { acknowledge: acks === 'all' || acks === '-1' ? 'durable' : 'written' } as const),
@@ -81,13 +89,12 @@ const defaultTopicCheckIntervalMs = 5000
 export function consumerSettings(connectorName: string, { connector, worker }: Clients): ConsumerSettings {
   const get = (key: string) => settingOf('consumer', key, connector, worker)
   const number = (key: string) => numberOf(get(key), `consumer.override.${key}`)
-  const reset = get('auto.offset.reset')
   return {
     // a group for the whole worker would mix what its connectors read
     groupId: sinkGroup(connectorName, connector),
     groupInstanceId: get('group.instance.id'),
-    offsetReset: reset === 'latest' || reset === 'none' ? reset : 'earliest',
-    isolation: get('isolation.level') === 'read_uncommitted' ? 'read-uncommitted' : 'read-committed',
+    offsetReset: oneOf(get('auto.offset.reset'), 'consumer.override.auto.offset.reset', ['earliest', 'latest', 'none']) ?? 'earliest',
+    isolation: oneOf(get('isolation.level'), 'consumer.override.isolation.level', ['read_committed', 'read_uncommitted']) === 'read_uncommitted' ? 'read-uncommitted' : 'read-committed',
     maxBatchRecords: number('max.poll.records') ?? defaultBatchRecords,
     maxReadBytes: number('fetch.max.bytes') ?? defaultReadBytes,
     topicCheckIntervalMs: number('metadata.max.age.ms') ?? defaultTopicCheckIntervalMs,

@@ -93,6 +93,8 @@ describe('settings of the clients', () => {
     await worker.start({ name: 'three', config: { 'connector.class': 'KeepingSink', 'topics': 'in' } })
     await until(() => sink.values.length === 6, 'six records are put')
     await worker.remove('three')
+    const misspelt = { 'connector.class': 'KeepingSink', 'topics': 'in', 'consumer.override.auto.offset.reset': 'lastest' }
+    await expect(worker.start({ name: 'two', config: misspelt })).rejects.toThrow(/Invalid value lastest for configuration consumer\.override\.auto\.offset\.reset/)
     await worker.start({ name: 'two', config: { 'connector.class': 'KeepingSink', 'topics': 'in', 'consumer.override.max.poll.records': '2' } })
     await until(() => sink.values.length === 12, 'six more are put')
     expect(sizes).toEqual([3, 3, 2, 2, 2])
@@ -103,6 +105,8 @@ describe('settings of the clients', () => {
     const check = (config: RawConfig) => worker.check({ name: 'fed', config: { 'connector.class': 'FedSource', ...config } })
     await expect(check({ 'producer.override.bootstrap.servers': 'elsewhere:9092' })).rejects.toThrow(/a connector cannot have a connection of its own/)
     await expect(check({ 'consumer.override.made.up': '1' })).rejects.toThrow(/"consumer\.override\.made\.up" has no effect here; these have: auto\.offset\.reset/)
+    await expect(check({ 'producer.override.acks': 'maybe' })).rejects.toThrow(/Invalid value maybe for configuration producer\.override\.acks: String must be one of: all, -1, 0, 1/)
+    await expect(check({ 'producer.override.buffer.memory': 'much' })).rejects.toThrow(/Invalid value much for configuration producer\.override\.buffer\.memory/)
     await expect(check({ 'producer.override.linger.ms': '100', 'producer.override.acks': 'all' })).resolves.toBeUndefined()
   })
 })
