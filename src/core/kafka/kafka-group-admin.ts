@@ -2,6 +2,7 @@ import type { CommittedOffset, GroupAdmin, GroupDescription } from '../broker.ts
 import { consumerProtocolType, decodeAssignment } from '../consumer-protocol.ts'
 import { isStreamError, StreamError } from '../errors.ts'
 import type { TopicPartition } from '../record.ts'
+import { validateOffsets, validateTarget } from '../validate.ts'
 import { byTopic } from './by-topic.ts'
 import { commitOffsets, fetchCommitted } from './committed-offsets.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
@@ -62,6 +63,7 @@ export class KafkaGroupAdmin implements GroupAdmin {
   }
 
   async setOffsets(groupId: string, offsets: readonly CommittedOffset[]): Promise<void> {
+    validateOffsets(offsets)
     try {
       await commitOffsets(this.#cluster, this.#lane, { groupId, generation: -1, memberId: '', groupInstanceId: null }, offsets)
     } catch (error) {
@@ -71,6 +73,7 @@ export class KafkaGroupAdmin implements GroupAdmin {
   }
 
   async removeOffsets(groupId: string, partitions: readonly TopicPartition[]): Promise<void> {
+    for (const target of partitions) validateTarget(target)
     const topics = byTopic(partitions).map(([name, group]) => ({ name, partitions: group.map(({ partition }) => ({ partitionIndex: partition })) }))
     await this.#cluster.withCoordinator('group', groupId, async (nodeId) => {
       const answer = await this.#lane.send(nodeId, offsetDelete, { groupId, topics }, this.#cluster.requestTimeoutMs)

@@ -3,7 +3,7 @@ import { sleep } from '../clock.ts'
 import { isStreamError, StreamError } from '../errors.ts'
 import { partitionKey } from '../record.ts'
 import type { TopicPartition } from '../record.ts'
-import { validateOffsetQueries, validateTopicNames, validateTopicSpecs } from '../validate.ts'
+import { validateOffsetQueries, validateTarget, validateTopicNames, validateTopicSpecs } from '../validate.ts'
 import { byTopic } from './by-topic.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
 import { unknownTopic } from './kafka-cluster.ts'
@@ -193,6 +193,7 @@ export class KafkaTopicAdmin implements TopicAdmin {
   }
 
   async deleteRecords(targets: readonly (TopicPartition & { readonly beforeOffset: number })[]): Promise<readonly (TopicPartition & { readonly logStartOffset: number })[]> {
+    for (const target of targets) validateTarget(target)
     const answers = await this.#perLeader(targets, async (leader, asked) => {
       const topics = byTopic(asked).map(([name, partitions]) => ({ name, partitions: partitions.map(({ partition, beforeOffset }) => ({ partitionIndex: partition, offset: beforeOffset })) }))
       const answer = await this.#cluster.send(leader, deleteRecords, { topics, timeoutMs: this.#cluster.requestTimeoutMs })
