@@ -38,6 +38,7 @@ export class ConfigState {
   /** Of tasks whose commit has not come. */
   readonly #pending = new Map<string, Map<number, RawConfig>>()
   readonly #fencing = new Map<string, FencingState>()
+  readonly #lives = new Map<string, number>()
   readonly #levels = new Map<string, string>()
   #sessionKey: SessionKey | null = null
 
@@ -56,6 +57,11 @@ export class ConfigState {
 
   fencing(name: string): FencingState {
     return this.#fencing.get(name) ?? neverPlanned
+  }
+
+  /** Another one after each stop and removal: who runs a connector of an earlier life has missed that it ended, and begins anew. */
+  life(name: string): number {
+    return this.#lives.get(name) ?? 0
   }
 
   levels(): ReadonlyMap<string, string> {
@@ -84,10 +90,15 @@ export class ConfigState {
     if (config === null) {
       this.#pending.delete(name)
       this.#connectors.delete(name)
+      this.#endLife(name)
       return { kind: 'removed', name }
     }
     this.#connectors.set(name, { target: 'STARTED', tasks: [], isInconsistent: false, ...known, config })
     return { kind: 'connector', name }
+  }
+
+  #endLife(name: string): void {
+    this.#lives.set(name, this.life(name) + 1)
   }
 
   #applyTask(name: string, task: number, config: RawConfig | null): ConfigChange {
@@ -119,6 +130,7 @@ export class ConfigState {
       else if (known !== undefined) this.#connectors.set(name, { ...known, target: 'STARTED' })
       return nothing
     }
+    if (state === 'STOPPED') this.#endLife(name)
     this.#connectors.set(name, { config: null, tasks: [], isInconsistent: false, ...known, target: state })
     return known?.config == null ? nothing : { kind: 'target-state', name }
   }

@@ -22,6 +22,8 @@ export class Reconciler {
   readonly #options: ReconcilerOptions
   readonly #published = new Map<string, string>()
   readonly #plans = new Map<string, Promise<void>>()
+  /** Of the connectors here, the life in which each was started. */
+  readonly #lives = new Map<string, number>()
   /** Records of each task and topic when they were looked at last. */
   readonly #topicRecords = new Map<string, number>()
   #work: Promise<void> = Promise.resolve()
@@ -159,7 +161,7 @@ export class Reconciler {
     await Promise.all(tasks.map(({ connector, task }) => this.#stopTask(connector, task)))
     const connectors = [...runner.connectors()].filter(([name, { text }]) => {
       const stored = configs.state.get(name)
-      return stored?.target !== 'STARTED' || !cluster.ownsConnector(name) || JSON.stringify(stored.config) !== text
+      return stored?.target !== 'STARTED' || !cluster.ownsConnector(name) || JSON.stringify(stored.config) !== text || this.#lives.get(name) !== configs.state.life(name)
     })
     await Promise.all(connectors.map(([name]) => this.#stopConnector(name)))
   }
@@ -168,6 +170,7 @@ export class Reconciler {
     const { configs, runner, cluster } = this.#options
     const stored = configs.state.get(name)
     if (this.#isStopped || stored === undefined || !cluster.ownsConnector(name) || runner.connectors().has(name)) return
+    this.#lives.set(name, configs.state.life(name))
     const checked = await this.#prepare(name, stored.config)
     if (checked === null) return
     if (stored.target !== 'STARTED') return this.#publishConnector(name, stored.target, undefined, checked)

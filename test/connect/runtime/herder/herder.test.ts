@@ -244,6 +244,26 @@ describe('a stop of which a part cannot be written', () => {
   })
 })
 
+describe('a connector that ends and begins between two looks', () => {
+  const ends: Readonly<Record<string, readonly (readonly [string, string | null])[]>> = {
+    'was stopped and started': [['commit-a', '{"tasks":0}'], ['target-state-a', '{"state":"STOPPED"}'], ['target-state-a', '{"state":"STARTED"}']],
+    'was removed and made anew': [['connector-a', null], ['target-state-a', null], ['connector-a', '{"properties":{"connector.class":"Slow","tasks.max":"1","name":"a"}}']],
+  }
+
+  it.each(Object.entries(ends))('%s: it plans its tasks again', async (_what, records) => {
+    const broker = await openBroker()
+    const { herder } = await openWorker(broker, new Map())
+    await until(() => herder.create({ name: 'a', config: config(1) }).then(() => true, () => false), 'it is made')
+    const runs = async () => (await herder.status('a').catch(() => undefined))?.tasks.map(({ state }) => state).join() === 'RUNNING'
+    await until(runs, 'its task runs')
+    const producer = await broker.openProducer()
+    // In one batch, which is read at once.
+    await Promise.all(records.map(([key, value]) => producer.append({ topic: 'connect-configs', key: Buffer.from(key), value: value === null ? null : Buffer.from(value) })))
+    await sleep(systemClock, 200)
+    await until(async () => herder.tasks('a').length === 1 && await runs(), 'it has its task again')
+  })
+})
+
 describe('a status that cannot be written', () => {
   it('is told again, though nothing changes', async () => {
     let isAway = false
