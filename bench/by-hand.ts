@@ -1,7 +1,7 @@
 /**
  * What the work of a topology takes when somebody writes it by hand for this one case, with nothing else: no keys, offsets, timestamps,
- * transactions or restart, text in files with a length before it, counts in a Map. So it is a limit for `streams.js` in JavaScript: from file to file, with a
- * checksum of each block on both ways, and on disk ten times a second.
+ * transactions or restart, text in files with a length before it, counts in a Map. From file to file, with a checksum of each block on both ways, and on disk
+ * ten times a second: a yardstick for `streams.js`, of a plain program that nobody has made fast.
  * `node dist/bench/by-hand.js [name…]`; MILLRACE_BENCH_RECORDS is the size of a run.
  */
 import { closeSync, fdatasyncSync, openSync, readSync, writeSync } from 'node:fs'
