@@ -348,7 +348,7 @@ const blockStepBytes = 16 * 1024
 const defaultMostBytes = 4 * 1024 * 1024
 
 /**
- * Memory of batches that were written, for the next ones. Without it each batch is garbage that V8 does not see in its heap: it marks the
+ * Memory of batches that were written or read, for the next ones. Without it each is garbage that V8 does not see in its heap: it marks the
  * whole heap each time so much of it has come together.
  */
 export class SpareMemory {
@@ -362,9 +362,9 @@ export class SpareMemory {
     this.#mostBytes = mostBytes
   }
 
-  /** At least so many bytes, with anything in them. */
-  take(bytes: number): ArrayBuffer {
-    const at = this.#blocks.findLastIndex(({ byteLength }) => byteLength >= bytes)
+  /** At least so many bytes, with anything in them; of what is kept, no block of more than `atMost`. */
+  take(bytes: number, atMost = Infinity): ArrayBuffer {
+    const at = this.#blocks.findLastIndex(({ byteLength }) => byteLength >= bytes && byteLength <= atMost)
     if (at < 0) return uninitialised(bytes < blockStepBytes ? bytes : Math.ceil(bytes / blockStepBytes) * blockStepBytes).buffer as ArrayBuffer
     const [block] = this.#blocks.splice(at, 1)
     this.#bytes -= block!.byteLength

@@ -5,7 +5,7 @@ import { ScratchBytes } from '../state/scratch-bytes.ts'
 import { rowKeySerde } from '../row-change.ts'
 import type { RowChange, RowPlace } from '../row-change.ts'
 import { InputOrigin, noHeaders, unread, writesWhatWasRead } from '../stream-record.ts'
-import type { InputPlace } from '../stream-record.ts'
+import type { InputPlace, StreamRecord } from '../stream-record.ts'
 import type { NodeOf } from '../topology/node.ts'
 import type { TakeRead, TakeRow } from './fused-steps.ts'
 import { Refusal, operate } from './operate.ts'
@@ -113,7 +113,7 @@ function headHandler(node: NodeOf<'sink'>, name: string, context: OperatorContex
     if (isKeyRead && keysStand && key !== null) return send(readKeySerde, reader.positionOf(mark), value, timestamp)
     return key !== unread && send(keySerde, key, value, timestamp)
   }
-  return { take, seesValue: true, refuse: (record, error) => (context.continueAfterSerialization(node, record, error) ? null : context.refusal(node, record, error)) }
+  return { take, seesValue: true, refuse: refusing(node, context) }
 }
 
 /** For changes from flushed rows: what stands in a row as it would be written is copied. */
@@ -140,7 +140,11 @@ function rowHandler(node: NodeOf<'sink'>, name: string, context: OperatorContext
     if (stands) return context.sendSerialized(name, rowKeySerde, change.row, valueSerde, written, timestamp)
     return context.sendSerialized(name, keySerde, key === unread ? change.readKey() : key, valueSerde, written, timestamp)
   }
-  return { take, seesValue: valueSerde.isExact !== true, takesChanges: false, refuse: (record, error) => (context.continueAfterSerialization(node, record, error) ? null : context.refusal(node, record, error)) }
+  return { take, seesValue: valueSerde.isExact !== true, takesChanges: false, refuse: refusing(node, context) }
+}
+
+function refusing(node: NodeOf<'sink'>, context: OperatorContext): (record: StreamRecord, error: unknown) => Error | null {
+  return (record, error) => (context.continueAfterSerialization(node, record, error) ? null : context.refusal(node, record, error))
 }
 
 /** @throws INVALID_ARGUMENT */

@@ -1,3 +1,4 @@
+import { SpareMemory } from '../../core/index.ts'
 import type { ReadBlock, ReadIntoOptions, ReadMemory } from '../../core/index.ts'
 
 const readBytes = 1024 * 1024
@@ -16,29 +17,12 @@ export function inputReads(signal: AbortSignal): ReadIntoOptions {
  * ```
  */
 export class ReadBlocks implements ReadMemory {
-  /** The one that came last is the last: it is in the processor's cache. */
-  readonly #spare: Uint8Array[] = []
-  #spareBytes = 0
+  readonly #memory = new SpareMemory()
 
+  /** Never one that would be nearly empty: what keeps a view of it keeps all of it. */
   take(bytes: number): ReadBlock {
-    const memory = this.#takeSpare(bytes) ?? Buffer.allocUnsafeSlow(bytes)
-    return new Block(memory.length === bytes ? memory : memory.subarray(0, bytes), () => this.#keep(memory))
-  }
-
-  /** Not one that would be nearly empty: what keeps a view of it keeps all of it. */
-  #takeSpare(bytes: number): Uint8Array | null {
-    const at = this.#spare.findLastIndex(({ length }) => length >= bytes && length <= 2 * bytes)
-    if (at < 0) return null
-    const [memory] = this.#spare.splice(at, 1)
-    this.#spareBytes -= memory!.length
-    return memory!
-  }
-
-  #keep(memory: Uint8Array): void {
-    if (memory.length < leastKeptBytes) return
-    this.#spare.push(memory)
-    this.#spareBytes += memory.length
-    while (this.#spareBytes > mostSpareBytes) this.#spareBytes -= this.#spare.shift()!.length
+    const memory = this.#memory.take(bytes, 2 * bytes)
+    return new Block(Buffer.from(memory, 0, bytes), () => this.#memory.giveBack(memory))
   }
 }
 
@@ -57,6 +41,3 @@ class Block implements ReadBlock {
     this.#keep = null
   }
 }
-
-const leastKeptBytes = 16 * 1024
-const mostSpareBytes = 4 * 1024 * 1024
