@@ -262,6 +262,7 @@ export class Reconciler {
 
   async #stopConnector(name: string): Promise<void> {
     this.#plans.delete(name)
+    this.#lives.delete(name)
     await this.#options.runner.stopConnector(name)
     if (this.#published.has(name)) this.#published.set(name, '')
   }
