@@ -8,7 +8,7 @@ import { isExactlyOnce } from './run-task.ts'
 import { taskUnit } from './herder/assignment.ts'
 import type { Unit } from './herder/assignment.ts'
 import { ClusterMember } from './herder/cluster-member.ts'
-import { decodeConfigRecord, encodeConfigRecord } from './herder/config-records.ts'
+import { decodeConfigRecord, encodeConfigRecord, isAnyWorkers } from './herder/config-records.ts'
 import type { ConfigRecord } from './herder/config-records.ts'
 import { ConfigState } from './herder/config-state.ts'
 import { ConfigStore } from './herder/config-store.ts'
@@ -125,7 +125,7 @@ export class DistributedWorker {
     const { broker, workerConfig, clock, log } = this.#parts
     return new ConfigStore(this.#configState, await TopicRecordLog.open<ConfigRecord>({
       broker, clock, log, topic: workerConfig['config.storage.topic'], partitions: 1, needsOnePartition: true, replicationFactor: workerConfig['config.storage.replication.factor'],
-      encode: encodeConfigRecord, decode: decodeConfigRecord, apply: (record) => this.#apply(record), writer: () => this.#writer(),
+      encode: encodeConfigRecord, decode: decodeConfigRecord, apply: (record) => this.#apply(record), writer: (records) => (records.every(isAnyWorkers) ? this.#joined().plainWriter() : this.#joined().leaderWriter()),
     }))
   }
 
@@ -134,7 +134,7 @@ export class DistributedWorker {
     return new StatusStore(this.#statusState, await TopicRecordLog.open<StatusRecord>({
       broker, clock, log, topic: workerConfig['status.storage.topic'], partitions: workerConfig['status.storage.partitions'], needsOnePartition: false,
       replicationFactor: workerConfig['status.storage.replication.factor'],
-      encode: encodeStatusRecord, decode: decodeStatusRecord, apply: (record) => this.#applyStatus(record), writer: () => this.#plainWriter(),
+      encode: encodeStatusRecord, decode: decodeStatusRecord, apply: (record) => this.#applyStatus(record), writer: () => this.#joined().plainWriter(),
     }))
   }
 
@@ -143,16 +143,10 @@ export class DistributedWorker {
     if (record.kind !== 'topic') this.#herder?.statusTold(record.name, record.kind === 'task' ? record.task : null, record.status)
   }
 
-  #writer() {
+  #joined(): ClusterMember {
     const { member } = this.#cluster
     if (member === undefined) throw unavailable('the worker has not joined its cluster yet')
-    return member.writer()
-  }
-
-  #plainWriter() {
-    const { member } = this.#cluster
-    if (member === undefined) throw unavailable('the worker has not joined its cluster yet')
-    return member.plainWriter()
+    return member
   }
 
   #apply(record: ConfigRecord): void {

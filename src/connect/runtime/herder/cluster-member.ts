@@ -82,29 +82,31 @@ export class ClusterMember implements Cluster {
     this.#plain = await broker.openProducer({ clientId: `connect-worker-${this.workerId}` })
     this.#records = await TopicRecordLog.open<AssignmentRecord>({
       broker, clock, log, topic: `${config['config.storage.topic']}-assignment`, partitions: 1, needsOnePartition: true, replicationFactor: config['config.storage.replication.factor'],
-      encode: encodeAssignmentRecord, decode: decodeAssignmentRecord, apply: (record) => this.#apply(record), writer: () => this.writer(),
+      encode: encodeAssignmentRecord, decode: decodeAssignmentRecord, apply: (record) => this.#apply(record), writer: () => this.leaderWriter(),
     })
     // it runs nothing yet: what it had when it bore this name before, it has let go
     if (this.#assignment?.workers[this.workerId] !== undefined) await this.#tellDone(this.#assignment.sequence)
     this.#running = this.#run()
   }
 
-  /** What this worker writes shared records with: as leader so that a later one fences it; then it is NotHere that writing throws. */
-  async writer(): Promise<RecordWriter> {
+  /** For what the leader alone writes: a later one fences it. Writing throws NotHere when this worker does not lead, or ceases to meanwhile. */
+  async leaderWriter(): Promise<RecordWriter> {
     const leading = this.#leading
-    if (leading === undefined) return plainWriter(this.#plain!)
+    if (leading === undefined || !this.#isLeader) throw elsewhere('the leader', this.leaderUrl)
     return async (records) => {
       try {
         return await leading.write(records)
       } catch (error) {
+        // A producer that is closed under a transaction fails in as many ways as that has steps.
+        if (this.#leading !== leading) throw elsewhere('the leader', this.leaderUrl)
         if (!isStreamError(error) || !endsLeadership.has(error.code)) throw error
-        if (this.#leading === leading) await this.#giveUp(error)
+        await this.#giveUp(error)
         throw elsewhere('the leader', null)
       }
     }
   }
 
-  /** For what every worker writes for itself. */
+  /** For what any worker may write. */
   async plainWriter(): Promise<RecordWriter> {
     return plainWriter(this.#plain!)
   }
@@ -236,6 +238,8 @@ export class ClusterMember implements Cluster {
     const { broker, config, log } = this.#options
     if (this.#leading === undefined) {
       const producer = await broker.openProducer({ transactionalId: `connect-cluster-${config['group.id']}`, clientId: `connect-leader-${this.workerId}` })
+      // It may have lost that meanwhile.
+      if (!this.#isLeader) return producer.close()
       this.#leading = { producer, write: transactionalWriter(producer) }
       log.info(`worker ${this.workerId} leads the cluster ${config['group.id']}`)
     }
@@ -259,6 +263,7 @@ export class ClusterMember implements Cluster {
     const { config, units, clock } = this.#options
     if (!this.#isLeader || this.#closing.signal.aborted) return
     if (this.#isNewLeader || this.#leading === undefined) await this.#lead()
+    if (!this.isLeader) return
     // who has not let go yet still has what it was told to give up
     if (this.#assignment?.isRevoking === true && !this.#isDoneBy(this.#assignment)) return
     const next = assign({

@@ -25,6 +25,11 @@ export type ConfigRecord =
   | { readonly kind: 'session-key'; readonly key: SessionKey | null }
   | { readonly kind: 'logger'; readonly namespace: string; readonly level: string | null }
 
+/** Whether every worker of a cluster may write it, and not the leader alone. */
+export function isAnyWorkers({ kind }: ConfigRecord): boolean {
+  return kind === 'target-state' || kind === 'logger'
+}
+
 type Json = Readonly<Record<string, unknown>>
 
 const targetStates: readonly TargetState[] = ['STARTED', 'PAUSED', 'STOPPED']

@@ -16,8 +16,8 @@ export interface TopicRecordLogOptions<R> {
   readonly decode: (key: string | null, value: string | null) => R | undefined
   /** Called for each record, in order, from the beginning of the topic on. */
   readonly apply: (record: R) => void
-  /** What the records are written with; asked for at each write. */
-  readonly writer: () => Promise<RecordWriter>
+  /** What these records are written with; asked for at each write. */
+  readonly writer: (records: readonly R[]) => Promise<RecordWriter>
   readonly clock: Clock
   readonly log: Log
 }
@@ -93,7 +93,7 @@ export class TopicRecordLog<R> implements RecordLog<R> {
   async write(records: readonly R[]): Promise<void> {
     if (records.length === 0) return
     const { topic, encode, writer } = this.#options
-    const write = await writer()
+    const write = await writer(records)
     const placed = await write(records.map((record) => {
       const [key, value] = encode(record)
       return { topic, key: Buffer.from(key), value: value === null ? null : Buffer.from(value) }

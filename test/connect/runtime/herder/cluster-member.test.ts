@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { openDistributedWorker } from '../../../../src/connect/index.ts'
 import type { DistributedWorker, RawConfig } from '../../../../src/connect/index.ts'
-import type { Broker } from '../../../../src/core/index.ts'
+import type { Broker, Producer, RebalanceEvent } from '../../../../src/core/index.ts'
 import { freePort } from '../../../kit/free-port.ts'
+import { withMethods } from '../../../kit/with-methods.ts'
 import { afterTest, FedSource, memoryLog, openBroker, until } from '../connect-kit.ts'
 
-async function openWorker(broker: Broker, config: RawConfig = {}): Promise<DistributedWorker> {
-  const { plugin } = new FedSource()
+async function openWorker(broker: Broker, config: RawConfig = {}, { log = memoryLog(), plugin = new FedSource().plugin } = {}): Promise<DistributedWorker> {
   let made = 0
   /** Once, for the check of its config. */
   const createConnector = () => {
@@ -14,7 +14,7 @@ async function openWorker(broker: Broker, config: RawConfig = {}): Promise<Distr
     return plugin.createConnector()
   }
   const worker = await openDistributedWorker({
-    broker, log: memoryLog(), plugins: [plugin, { ...plugin, class: 'test.Broken', createConnector }],
+    broker, log, plugins: [plugin, { ...plugin, class: 'test.Broken', createConnector }],
     config: { 'listeners': 'http://127.0.0.1:0', 'heartbeat.interval.ms': '100', 'session.timeout.ms': '6000', 'scheduled.rebalance.max.delay.ms': '0', ...config },
   })
   afterTest(() => worker.stop())
@@ -63,5 +63,76 @@ describe('a worker of a cluster', () => {
     expect(await put(worker, 'whole')).toBe(201)
     await until(async () => await stateOf(worker, 'whole') === 'RUNNING RUNNING', 'the other one runs')
     await until(async () => await stateOf(worker, 'broken') === 'FAILED', 'it has failed')
+  }, 30_000)
+})
+
+const steps = ['begin', 'append', 'an append that is not sent', 'commit'] as const
+
+/** A log by which a test takes a worker's leadership away, once, at a step of a transaction, and gives it back. */
+class Leadership {
+  readonly broker: Broker
+  /** From then on, the next step of that kind is the one. */
+  isArmed = false
+  isLost = false
+  #rebalanced: ((event: RebalanceEvent) => unknown) | undefined
+
+  constructor(broker: Broker, step: (typeof steps)[number]) {
+    this.broker = withMethods(broker, {
+      joinGroup: (options) => {
+        this.#rebalanced = options.onRebalance
+        return broker.joinGroup(options)
+      },
+      openProducer: async (options) => {
+        const producer = await broker.openProducer(options)
+        return options?.transactionalId === undefined ? producer : this.#losing(producer, step)
+      },
+    })
+  }
+
+  regain(): void {
+    void this.#rebalanced!({ assigned: [{ topic: 'connect-configs', partition: 0 }], revoked: [], lost: [], generation: 1 })
+  }
+
+  #losing(producer: Producer, step: (typeof steps)[number]): Producer {
+    const at = (reached: typeof step) => {
+      if (!this.isArmed || this.isLost || step !== reached) return
+      this.isLost = true
+      void this.#rebalanced!({ assigned: [], revoked: [{ topic: 'connect-configs', partition: 0 }], lost: [], generation: 1 })
+    }
+    return withMethods(producer, {
+      begin: () => {
+        at('begin')
+        producer.begin()
+      },
+      append: (record) => {
+        at('append')
+        const appended = producer.append(record)
+        at('an append that is not sent')
+        return appended
+      },
+      commit: (offsets) => {
+        at('commit')
+        return producer.commit(offsets)
+      },
+    })
+  }
+}
+
+describe('a worker that ceases to lead while it writes what a connector planned', () => {
+  it.each(steps)('(at: %s) has it written by the next leader: nothing is wrong with the connector', async (step) => {
+    const leadership = new Leadership(await openBroker(), step)
+    const { plugin } = new FedSource()
+    const log = memoryLog()
+    const taskConfigs = () => {
+      leadership.isArmed = true
+      return [{}]
+    }
+    const worker = await openWorker(leadership.broker, {}, { log, plugin: { ...plugin, createConnector: () => ({ ...plugin.createConnector(), taskConfigs }) } })
+    await until(() => worker.isReady(), 'it leads')
+    expect(await put(worker, 'first')).toBe(201)
+    await until(() => leadership.isLost, 'it leads no more')
+    await until(() => log.lines.some((line) => line.includes('keeping its tasks') && line.includes('nobody leads the cluster now')), 'the connector waits for a leader')
+    leadership.regain()
+    await until(async () => await stateOf(worker, 'first') === 'RUNNING RUNNING', 'its task runs')
   }, 30_000)
 })
