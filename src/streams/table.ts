@@ -135,13 +135,14 @@ export class Table<K, V, Gone extends null = null> {
 
   #filter(predicate: RecordCallback<K, V, boolean>, negate: boolean, options: StoreOptions<K, V>): Table<K, V, null> {
     const holds = predicate as RecordFunction<boolean>
+    const hasHistory = this[planKey].historyMs !== null
     const filtered = this.#derived<V, null>('KTABLE-FILTER-', options, {
-      fields: (store, sendOldValues) => ({ kind: 'tableFilter', predicate: holds, negate, store, sendOldValues }),
+      fields: (store, sendOldValues) => ({ kind: 'tableFilter', predicate: holds, negate, hasHistory, store, sendOldValues }),
       rows: parent => ({ from: 'filter', parent, predicate: holds, negate }),
       keepsValueSerde: true,
     })
     // With old values at hand the filter need not delete rows that never passed it.
-    if (this[planKey].historyMs === null && this[planKey].sendOldValues(false)) filtered[planKey].sendOldValues(false)
+    if (!hasHistory && this[planKey].sendOldValues(false)) filtered[planKey].sendOldValues(false)
     return filtered
   }
 

@@ -222,6 +222,8 @@ export interface TableFilterNode extends NodeBase {
   readonly kind: 'tableFilter'
   readonly predicate: RecordFunction<boolean>
   readonly negate: boolean
+  /** The table that is filtered keeps rows of the past. */
+  readonly hasHistory: boolean
   /** Own store; null: not kept. */
   readonly store: string | null
   readonly sendOldValues: boolean
