@@ -11,6 +11,8 @@ export interface RetryOptions {
   readonly log: Log
   readonly signal: AbortSignal
   readonly maxDelayMs: number
+  /** What is waited out. Default: what says of itself that it is retriable. */
+  readonly isPassing?: (error: unknown) => boolean
   /** Told what is waited for, and null when it is over. */
   readonly waiting: (reason: string | null) => void
   /** A wait that the caller wants in place of the next back-off, once. */
@@ -20,18 +22,19 @@ export interface RetryOptions {
 }
 
 /**
- * Calls until it succeeds or fails for good: a retriable error is waited out, with doubling waits up to the ceiling and a
+ * Calls until it succeeds or fails for good: an error that may pass is waited out, with doubling waits up to the ceiling and a
  * random part, so that many tasks do not come back at once. The trouble is logged once when it begins and once when it ends.
  * @throws ABORTED when the signal fires while waiting
  */
 export async function retrying<T>(what: string, call: () => Promise<T> | T, options: RetryOptions): Promise<T> {
+  const { isPassing = (error) => isStreamError(error) && error.retriable } = options
   for (let attempt = 1; ; attempt++) {
     try {
       const result = await call()
       if (attempt > 1) reportEnd(what, attempt, options)
       return result
     } catch (error) {
-      if (!isStreamError(error) || !error.retriable) throw error
+      if (!isPassing(error)) throw error
       if (attempt === 1) reportBegin(what, error, options)
       await waitBefore(attempt, options)
       if (options.signal.aborted) throw new StreamError('ABORTED', `${what}: stopped while waiting (${describeError(error)})`, { cause: error })

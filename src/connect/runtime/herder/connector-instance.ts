@@ -1,4 +1,4 @@
-import { settledWithin } from '../../../core/index.ts'
+import { isStreamError, settledWithin } from '../../../core/index.ts'
 import type { Clock, Random } from '../../../core/index.ts'
 import type { RawConfig } from '../../config-spec.ts'
 import type { ConnectorContext, Log, SinkConnector, SourceConnector } from '../../connector.ts'
@@ -98,7 +98,7 @@ export class ConnectorInstance {
     if (config['tasks.max.enforce'] && tasks.length > maxTasks) {
       throw configError(`connector ${this.#name} made ${tasks.length} tasks, but tasks.max is ${maxTasks}; raise it, or set tasks.max.enforce=false`)
     }
-    if (!this.#stopping.signal.aborted) await this.#retrying('keeping its tasks', () => onPlan(tasks))
+    if (!this.#stopping.signal.aborted) await this.#retrying('keeping its tasks', () => onPlan(tasks), isOfTheLog)
   }
 
   #context(): ConnectorContext {
@@ -128,11 +128,16 @@ export class ConnectorInstance {
     this.#options.onChange()
   }
 
-  #retrying<T>(step: string, call: () => Promise<T>): Promise<T> {
+  #retrying<T>(step: string, call: () => Promise<T>, isPassing?: (error: unknown) => boolean): Promise<T> {
     const { clock, random, log, checked: { config } } = this.#options
     return retrying(`connector ${this.#name}: ${step}`, call, {
-      clock, random, log, signal: this.#stopping.signal, maxDelayMs: config['errors.retry.delay.max.ms'],
+      clock, random, log, signal: this.#stopping.signal, maxDelayMs: config['errors.retry.delay.max.ms'], ...(isPassing && { isPassing }),
       waiting: (reason) => this.#become(reason === null ? { state: this.#status.state } : { state: this.#status.state, waitingFor: reason }),
     })
   }
+}
+
+/** Whatever keeps the log from taking a plan is no fault of the connector, which plans no other one (as upstream); but one that does not fit into a record never will. */
+function isOfTheLog(error: unknown): boolean {
+  return isStreamError(error) && error.code !== 'RECORD_TOO_LARGE' && error.code !== 'INVALID_RECORD'
 }

@@ -147,7 +147,7 @@ export class Reconciler {
     await this.#stopUnwanted()
     for (const name of configs.state.names()) await this.#startConnector(name)
     for (const name of configs.state.names()) await this.#startTasks(name)
-    await this.#forgetRemoved()
+    await this.#tryForgetRemoved()
   }
 
   async #stopUnwanted(): Promise<void> {
@@ -236,6 +236,17 @@ export class Reconciler {
       runner.startTask(checked, task, taskConfig, start)
     } catch (error) {
       this.#publishTask(name, task, 'FAILED', traceOf(error), null)
+    }
+  }
+
+  /** What cannot be forgotten now is no reason to say that what was asked for is not done. */
+  async #tryForgetRemoved(): Promise<void> {
+    const { log, clock } = this.#options
+    try {
+      await this.#forgetRemoved()
+    } catch (error) {
+      log.warn(`statuses of what is no more could not be forgotten: ${describeError(error)}; it is tried again`)
+      clock.setTimer(tellAgainMs, () => { if (!this.#isStopped) this.soon(null) })
     }
   }
 

@@ -4,7 +4,7 @@ import type { CheckedConfig } from '../../../../src/connect/runtime/check-config
 import { sourceConfig } from '../../../../src/connect/runtime/connector-config.ts'
 import { ConnectorInstance } from '../../../../src/connect/runtime/herder/connector-instance.ts'
 import { unavailable } from '../../../../src/connect/runtime/herder/refusal.ts'
-import { seededRandom } from '../../../../src/core/index.ts'
+import { seededRandom, StreamError } from '../../../../src/core/index.ts'
 import type { Clock } from '../../../../src/core/index.ts'
 import { ManualClock } from '../../../kit/manual-clock.ts'
 import { FedSource, memoryLog } from '../connect-kit.ts'
@@ -35,6 +35,31 @@ describe('a connector', () => {
     await started
     expect(kept).toEqual([[{}]])
     expect(instance.status).toEqual({ state: 'RUNNING' })
+    await instance.stop()
+  })
+
+  it.each(['NOT_AUTHORIZED', 'TIMEOUT', 'STORAGE_ERROR'] as const)('keeps its plan when the log takes it again, though it was refused for good (%s)', async (code) => {
+    const clock = new ManualClock()
+    const kept: unknown[] = []
+    let refusals = 3
+    const { instance } = instanceOf(new FedSource().plugin, clock, async (tasks) => {
+      if (refusals-- > 0) throw new StreamError(code, 'the log does not take it')
+      kept.push(tasks)
+    })
+    const started = instance.start()
+    await clock.advance(100)
+    expect(instance.status).toMatchObject({ state: 'UNASSIGNED', waitingFor: expect.stringContaining('the log does not take it') as string })
+    await clock.advance(60_000)
+    await started
+    expect(kept).toEqual([[{}]])
+    expect(instance.status).toEqual({ state: 'RUNNING' })
+    await instance.stop()
+  })
+
+  it('fails when its plan does not fit into a record', async () => {
+    const { instance } = instanceOf(new FedSource().plugin, new ManualClock(), () => Promise.reject(new StreamError('RECORD_TOO_LARGE', 'it is too large')))
+    await instance.start()
+    expect(instance.status).toMatchObject({ state: 'FAILED', failure: { message: 'it is too large' } })
     await instance.stop()
   })
 

@@ -281,6 +281,21 @@ describe('a status that cannot be written', () => {
   })
 })
 
+describe('a status that cannot be forgotten', () => {
+  it('is forgotten later, and its connector is removed all the same', async () => {
+    let refused = 0
+    const { herder } = await openWorker(appending(await openBroker(), (key, isTombstone) => {
+      if (key === 'status-connector-a' && isTombstone && ++refused <= 2) throw new StreamError('BACKEND_UNAVAILABLE', 'the log does not answer', { retriable: true })
+    }), new Map())
+    await until(() => herder.create({ name: 'a', config: config(1) }).then(() => true, () => false), 'it is made')
+    await until(async () => (await herder.status('a').catch(() => undefined))?.tasks[0]?.state === 'RUNNING', 'its task runs')
+    await herder.remove('a')
+    expect(herder.names()).toEqual([])
+    await until(() => herder.status('a').then(() => false, () => true), 'nobody has a status of it')
+    expect(refused).toBeGreaterThan(2)
+  })
+})
+
 describe('a status that is told again', () => {
   it('is that of a task, or a connector, of which another worker tells that lost them in a rebalance and does not know it', async () => {
     const world = await openWorld(1, 1)
