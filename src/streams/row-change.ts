@@ -23,7 +23,7 @@ export interface RowPlace {
 export class RowChange {
   readonly place: RowPlace
   readonly #keyOf: (row: FlushedRow) => unknown
-  readonly #span = { bytes: noBytes, keyAt: 0, keyLength: 0, valueAt: 0, valueLength: 0 }
+  readonly #span = { bytes: noBytes, view: noView, keyAt: 0, keyLength: 0, valueAt: 0, valueLength: 0 }
   #row: FlushedRow | null = null
 
   constructor(place: RowPlace, keyOf: (row: FlushedRow) => unknown) {
@@ -89,6 +89,7 @@ export const rowKeySerde: Serde<FlushedRow> = {
 }
 
 const noBytes = new Uint8Array(0)
+const noView = new DataView(noBytes.buffer)
 
 /**
  * Takes what a row was flushed with, in place of a record. `key`: or `unread`. `value`: or `unread`, where it is as it stands in the row; null: the row is deleted.

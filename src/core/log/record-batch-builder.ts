@@ -29,8 +29,8 @@ const maxFramingBytes = 1 + 10 + 5 + 5 + 5 + 1
 const shortVarints = 8192
 /** And three bytes at most. */
 const mediumVarints = 1_048_576
-/** Copied one by one: a call into the runtime takes longer. */
-const shortBytes = 64
+/** Copied by words: a call into the runtime takes longer. */
+const shortBytes = 160
 /** Length, attributes and two deltas, where the last number takes three bytes at most and the others two; and what such a record may have beside them. */
 const maxShortFraming = 2 + 1 + 2 + 3
 const longestShortBody = shortVarints - 1 - maxShortFraming
@@ -135,7 +135,7 @@ export class RecordBatchBuilder {
     if (!(Number.isSafeInteger(timestamp) && timestamp >= -1)) throw notATimestamp(timestamp)
     const count = this.#count
     if (count === 0) this.#baseTimestamp = this.#maxTimestamp = timestamp
-    const { bytes: source, keyAt, keyLength, valueAt, valueLength } = span
+    const { bytes: source, view, keyAt, keyLength, valueAt, valueLength } = span
     const payload = valueLength < 0 ? keyLength : keyLength + valueLength
     const lengthBytes = lengthBytesOf(payload)
     const start = this.#end + lengthBytes
@@ -147,8 +147,8 @@ export class RecordBatchBuilder {
     bytes[start] = 0
     let at = delta >= 0 && delta < shortVarints ? writeShortVarint(bytes, start + 1, delta) : writeVarint(bytes, start + 1, delta)
     at = writeMediumVarint(bytes, at, count)
-    at = writePart(bytes, at, source, keyAt, keyLength)
-    at = writePart(bytes, at, source, valueAt, valueLength)
+    at = this.#writePart(at, source, view, keyAt, keyLength)
+    at = this.#writePart(at, source, view, valueAt, valueLength)
     bytes[at++] = 0
     writeShortVarint(bytes, start - lengthBytes, at - start)
     if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
@@ -230,6 +230,25 @@ export class RecordBatchBuilder {
       return true
     }
     return this.#addReadExactly(position, timestamp)
+  }
+
+  /** Length and bytes of a key or a value of less than `shortVarints`, below 0: null. By words, the last of which is written twice where it is no whole one. */
+  #writePart(lengthAt: number, source: Uint8Array, sourceView: DataView, from: number, length: number): number {
+    const bytes = this.#bytes
+    if (length < 0) {
+      bytes[lengthAt] = 1 // -1
+      return lengthAt + 1
+    }
+    const at = writeShortVarint(bytes, lengthAt, length)
+    if (length > shortBytes) setBytes.call(bytes, source.subarray(from, from + length), at)
+    else if (length < 4) for (let index = 0; index < length; index++) bytes[at + index] = source[from + index]!
+    else {
+      const view = this.#view
+      const last = length - 4
+      for (let index = 0; index < last; index += 4) view.setInt32(at + index, sourceView.getInt32(from + index, true), true)
+      view.setInt32(at + last, sourceView.getInt32(from + last, true), true)
+    }
+    return at + length
   }
 
   #addReadExactly({ window, bodyAt, end }: RecordPosition, timestamp: number): boolean {
@@ -413,18 +432,6 @@ function writeShortVarint(bytes: Uint8Array, at: number, value: number): number 
   bytes[at] = ((value << 1) & 127) | 128
   bytes[at + 1] = value >>> 6
   return at + 2
-}
-
-/** Length and bytes of a key or a value of less than `shortVarints`, below 0: null. */
-function writePart(bytes: Uint8Array, lengthAt: number, source: Uint8Array, from: number, length: number): number {
-  if (length < 0) {
-    bytes[lengthAt] = 1 // -1
-    return lengthAt + 1
-  }
-  const at = writeShortVarint(bytes, lengthAt, length)
-  if (length > shortBytes) setBytes.call(bytes, source.subarray(from, from + length), at)
-  else for (let index = 0; index < length; index++) bytes[at + index] = source[from + index]!
-  return at + length
 }
 
 /** As `writeShortVarint`, also for those of three bytes. */

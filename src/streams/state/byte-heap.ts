@@ -11,6 +11,7 @@ export class ByteHeap {
   readonly #pages: Uint8Array[] = []
   /** The pages again, as words. */
   readonly #words: Int32Array[] = []
+  readonly #views: DataView[] = []
   /** First unused unit of the page that is being filled. */
   #next = 0
   /** Where blocks are taken from; -1 before the first. */
@@ -46,6 +47,7 @@ export class ByteHeap {
       this.#heldBytes -= this.#pages[page]!.length
       this.#pages[page] = noBytes
       this.#words[page] = noWords
+      this.#views[page] = noView
       this.#freePages.push(page)
       return
     }
@@ -62,6 +64,11 @@ export class ByteHeap {
   /** As `page`, in words of four bytes, in the order of this machine. */
   words(address: number): Int32Array {
     return this.#words[address >>> unitBits]!
+  }
+
+  /** As `page`, for copies. */
+  view(address: number): DataView {
+    return this.#views[address >>> unitBits]!
   }
 
   /** Where in its page the block begins, in bytes. */
@@ -90,8 +97,7 @@ export class ByteHeap {
     if (page.length > 0 && needed <= pageBytes) {
       const larger = new Uint8Array(Math.min(pageBytes, Math.max(needed, 2 * page.length)))
       larger.set(page)
-      this.#pages[this.#filling] = larger
-      this.#words[this.#filling] = new Int32Array(larger.buffer)
+      this.#setPage(this.#filling, larger)
       this.#heldBytes += larger.length - page.length
       return
     }
@@ -107,10 +113,15 @@ export class ByteHeap {
     const page = this.#freePages.pop() ?? this.#pages.length
     if (page >= maxPages) throw new RangeError(`a state store in memory holds at most ${maxPages} MiB: give the store fewer keys, or keep it on disk`)
     const bytes = new Uint8Array(length)
-    this.#pages[page] = bytes
-    this.#words[page] = new Int32Array(bytes.buffer)
+    this.#setPage(page, bytes)
     this.#heldBytes += length
     return page
+  }
+
+  #setPage(page: number, bytes: Uint8Array): void {
+    this.#pages[page] = bytes
+    this.#words[page] = new Int32Array(bytes.buffer)
+    this.#views[page] = new DataView(bytes.buffer)
   }
 }
 
@@ -124,6 +135,7 @@ export function isSameBlockSize(length: number, other: number): boolean {
 
 const noBytes = new Uint8Array(0)
 const noWords = new Int32Array(0)
+const noView = new DataView(noBytes.buffer)
 const unitBits = 17
 const unitsPerPage = 1 << unitBits
 const unitMask = unitsPerPage - 1

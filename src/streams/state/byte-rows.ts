@@ -1,6 +1,6 @@
 import { KeysAhead } from '../../core/index.ts'
 import { ByteHeap, isSameBlockSize } from './byte-heap.ts'
-import { copyInto } from './bytes.ts'
+import { copyInto, copyWords } from './bytes.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
 
 /**
@@ -110,7 +110,7 @@ export class ByteRows {
     const row = this.#addEmpty(keyLength, valueLength)
     const address = this.#rows[(row << 2) + 1]!
     const start = other.offset(otherRow)
-    copyInto(this.#heap.page(address), this.#heap.offset(address), other.page(otherRow), start, start + keyLength + Math.max(0, valueLength))
+    copyWords(this.#heap.view(address), this.#heap.offset(address), other.view(otherRow), start, start + keyLength + Math.max(0, valueLength))
     return row
   }
 
@@ -121,7 +121,7 @@ export class ByteRows {
     if (length < 0) return
     const address = this.#rows[(row << 2) + 1]!
     const start = other.offset(otherRow) + other.keyLength(otherRow)
-    copyInto(this.#heap.page(address), this.#heap.offset(address) + this.#rows[(row << 2) + 2]!, other.page(otherRow), start, start + length)
+    copyWords(this.#heap.view(address), this.#heap.offset(address) + this.#rows[(row << 2) + 2]!, other.view(otherRow), start, start + length)
   }
 
   /** Adds a row directly after `find` or `findIn` has answered -1 for its key. `value` null: a row without a value. */
@@ -132,6 +132,17 @@ export class ByteRows {
     const offset = this.#heap.offset(address)
     copyInto(page, offset, key, 0, keyLength)
     if (value !== null) copyInto(page, offset + keyLength, value, 0, value.length)
+    return row
+  }
+
+  /** As `add`, of a key that was written to `key`, and the first `valueLength` bytes of `value`; below 0: none. */
+  addFrom(key: ScratchBytes, keyLength: number, value: ScratchBytes, valueLength: number): number {
+    const row = this.#addEmpty(keyLength, valueLength)
+    const address = this.#rows[(row << 2) + 1]!
+    const view = this.#heap.view(address)
+    const offset = this.#heap.offset(address)
+    copyWords(view, offset, key.view, 0, keyLength)
+    if (valueLength > 0) copyWords(view, offset + keyLength, value.view, 0, valueLength)
     return row
   }
 
@@ -147,6 +158,14 @@ export class ByteRows {
     this.#place(row, this.#hash)
     this.#count++
     return row
+  }
+
+  /** As `setValue`, of the first `length` bytes of `value`; below 0: none. */
+  setValueFrom(row: number, value: ScratchBytes, length: number): void {
+    this.#resize(row, length)
+    if (length <= 0) return
+    const address = this.#rows[(row << 2) + 1]!
+    copyWords(this.#heap.view(address), this.#heap.offset(address) + this.#rows[(row << 2) + 2]!, value.view, 0, length)
   }
 
   /** In place where the block has the right size; null takes the value away and keeps the row. */
@@ -196,6 +215,11 @@ export class ByteRows {
   /** The bytes in which key and value lie, until the next change of the table. */
   page(row: number): Uint8Array {
     return this.#heap.page(this.#rows[(row << 2) + 1]!)
+  }
+
+  /** As `page`, for copies. */
+  view(row: number): DataView {
+    return this.#heap.view(this.#rows[(row << 2) + 1]!)
   }
 
   /** Where the key begins in the page; the value follows it. */
@@ -267,7 +291,7 @@ export class ByteRows {
     const from = this.#rows[at + 1]!
     const to = this.#heap.allocate(keyLength + valueLength)
     const offset = this.#heap.offset(from)
-    copyInto(this.#heap.page(to), this.#heap.offset(to), this.#heap.page(from), offset, offset + keyLength)
+    copyWords(this.#heap.view(to), this.#heap.offset(to), this.#heap.view(from), offset, offset + keyLength)
     this.#heap.free(from, keyLength + before)
     this.#rows[at + 1] = to
   }

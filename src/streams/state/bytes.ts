@@ -79,7 +79,26 @@ export function copyInto(target: Uint8Array, at: number, source: Uint8Array, sta
   else for (let index = start; index < end; index++) target[at + index - start] = source[index]!
 }
 
+/**
+ * As `copyInto`, from view to view and for any length: four bytes at a time. The last ones are copied twice where they are no whole word, which is why
+ * the source must not be written meanwhile.
+ */
+export function copyWords(target: DataView, at: number, source: DataView, start: number, end: number): void {
+  if (end - start > longBytes) {
+    new Uint8Array(target.buffer, target.byteOffset + at, end - start).set(new Uint8Array(source.buffer, source.byteOffset + start, end - start))
+    return
+  }
+  const shift = at - start
+  const last = end - 4
+  if (last < start) for (let from = start; from < end; from++) target.setUint8(from + shift, source.getUint8(from))
+  else {
+    for (let from = start; from < last; from += 4) target.setInt32(from + shift, source.getInt32(from, true), true)
+    target.setInt32(last + shift, source.getInt32(last, true), true)
+  }
+}
+
 const shortBytes = 64
+const longBytes = 256
 const twoTo32 = 0x1_0000_0000
 const twoTo63 = 2 ** 63
 

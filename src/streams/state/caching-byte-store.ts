@@ -109,7 +109,7 @@ export class CachingByteStore implements ByteStore {
 
   put(key: Uint8Array, value: Uint8Array | null): void {
     const row = this.#rows.find(key)
-    if (row >= 0) this.replace(row, value)
+    if (row >= 0) this.#replace(row, value)
     else this.#written(this.#insert(key, value))
   }
 
@@ -121,11 +121,10 @@ export class CachingByteStore implements ByteStore {
     return this.#rows.findIn(key, length)
   }
 
-  /** As `put`, of a key that was written to `key`. */
-  putIn(key: ScratchBytes, length: number, value: Uint8Array | null): void {
+  putIn(key: ScratchBytes, length: number, value: ScratchBytes, valueLength: number): void {
     const row = this.#rows.findIn(key, length)
-    if (row >= 0) this.replace(row, value)
-    else this.#written(this.#insert(key.first(length), value))
+    if (row >= 0) this.replace(row, value, valueLength)
+    else this.#written(this.#insert(key.first(length), valueLength < 0 ? null : value.first(valueLength)))
   }
 
   /** As `borrow`, of a key for which `findIn` has found nothing. */
@@ -160,8 +159,11 @@ export class CachingByteStore implements ByteStore {
     return true
   }
 
-  /** As `put`, of the key of a row. */
-  replace(row: number, value: Uint8Array | null): void {
+  replace(row: number, value: ScratchBytes, valueLength: number): void {
+    this.#replace(row, valueLength < 0 ? null : value.first(valueLength))
+  }
+
+  #replace(row: number, value: Uint8Array | null): void {
     const rows = this.#rows
     this.#options.budget.usedBytes += (value?.length ?? 0) - Math.max(0, rows.valueLength(row))
     rows.setValue(row, value)

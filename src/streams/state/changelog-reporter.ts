@@ -48,7 +48,7 @@ function headersToLog(spec: StoreSpec, host: StoreHost) {
 
 /** From where the row lies to the batch, without a copy in between. */
 function rowReport(spec: StoreSpec, host: StoreHost, isStamped: boolean): WriteReporter['putRow'] {
-  const span = { bytes: noBytes, keyAt: 0, keyLength: 0, valueAt: 0, valueLength: 0 }
+  const span = { bytes: noBytes, view: noView, keyAt: 0, keyLength: 0, valueAt: 0, valueLength: 0 }
   return (table, row) => {
     spanOf(table, row, isStamped ? timestampBytes : 0, span)
     host.logSpan(spec, span, isStamped && span.valueLength >= 0 ? readInt64(span.bytes, span.valueAt - timestampBytes) : host.currentRecord().timestamp)
@@ -58,11 +58,12 @@ function rowReport(spec: StoreSpec, host: StoreHost, isStamped: boolean): WriteR
 type MutableSpan = { -readonly [Part in keyof RecordSpan]: RecordSpan[Part] }
 
 /** `before`: bytes in front of the value that the record does not have. */
-export function spanOf(table: Pick<ByteRows, 'page' | 'offset' | 'keyLength' | 'valueLength'>, row: number, before: number, span: MutableSpan): void {
+export function spanOf(table: Pick<ByteRows, 'page' | 'view' | 'offset' | 'keyLength' | 'valueLength'>, row: number, before: number, span: MutableSpan): void {
   const keyAt = table.offset(row)
   const keyLength = table.keyLength(row)
   const valueLength = table.valueLength(row)
   span.bytes = table.page(row)
+  span.view = table.view(row)
   span.keyAt = keyAt
   span.keyLength = keyLength
   span.valueAt = keyAt + keyLength + before
@@ -85,3 +86,4 @@ function headersReport(spec: StoreSpec, host: StoreHost): Report {
 }
 
 const noBytes = new Uint8Array(0)
+const noView = new DataView(noBytes.buffer)

@@ -13,6 +13,7 @@ import { WriteBackStore } from './write-back-store.ts'
  */
 export class KeyedRows<V> {
   readonly key = new ScratchBytes()
+  readonly #value = new ScratchBytes()
   readonly #bytes: ByteStore
   readonly #cache: RowCache | null
   readonly #valueSerde: Serde<V>
@@ -60,10 +61,13 @@ export class KeyedRows<V> {
   /** null deletes. */
   put(length: number, value: V | null): void {
     const cache = this.#cache
-    const bytes = value === null ? null : this.#valueSerde.serialize(value)
-    if (cache !== null && this.#isKnown(cache)) cache.replace(this.#row, bytes)
-    else if (cache !== null) cache.putIn(this.key, length, bytes)
-    else this.#bytes.put(this.key.first(length), bytes)
+    if (cache === null) {
+      this.#bytes.put(this.key.first(length), value === null ? null : this.#valueSerde.serialize(value))
+      return
+    }
+    const valueLength = value === null ? -1 : this.#value.write(this.#valueSerde, value, 0)
+    if (this.#isKnown(cache)) cache.replace(this.#row, this.#value, valueLength)
+    else cache.putIn(this.key, length, this.#value, valueLength)
   }
 
   #isKnown(cache: RowCache): boolean {

@@ -74,10 +74,17 @@ export class MemoryByteStore implements ByteStore {
     this.#rows.setValue(row, value)
   }
 
+  /** As `replace`, by the first `length` bytes of `value`; below 0: it is deleted. */
+  replaceBy(row: number, value: ScratchBytes, length: number): void {
+    this.touch(row)
+    this.#deleted += Number(length < 0) - Number(this.#rows.valueLength(row) < 0)
+    this.#rows.setValueFrom(row, value, length)
+  }
+
   /** As `put`, of a key that was written to `key` and was just not found in the table; of a deletion, too, there is a row then, until the commit. */
-  addIn(key: ScratchBytes, length: number, value: Uint8Array | null): number {
-    const row = this.#rows.add(key.room(length), value, length)
-    if (value === null) this.#deleted++
+  addIn(key: ScratchBytes, length: number, value: ScratchBytes, valueLength: number): number {
+    const row = this.#rows.addFrom(key, length, value, valueLength)
+    if (valueLength < 0) this.#deleted++
     this.#added(row, null)
     return row
   }

@@ -1,7 +1,6 @@
 import type { RecordPosition, Serde } from '../../core/index.ts'
 import { InputOrigin } from '../stream-record.ts'
 import type { StreamRecord } from '../stream-record.ts'
-import { copyInto } from './bytes.ts'
 import type { ScratchBytes } from './scratch-bytes.ts'
 
 /** Writes the key of the record, which is not null, as `serde` does, and gives its length. If it was read just so, it is copied from where it stands: nobody looks at it. */
@@ -13,6 +12,5 @@ export function writeKeyOf(record: StreamRecord, serde: Serde<unknown>, to: Scra
 
 /** Copies the key that stands there, and gives its length. */
 export function copyKeyAt({ window, keyAt, keyLength }: RecordPosition, to: ScratchBytes): number {
-  copyInto(to.room(keyLength), 0, window.bytes, keyAt, keyAt + keyLength)
-  return keyLength
+  return to.copyFrom(window.view, keyAt, keyAt + keyLength, 0)
 }

@@ -22,10 +22,10 @@ export interface RowCache {
    * That is `replace` where nothing but the bytes changes.
    */
   overwrites(row: number): boolean
-  /** As `put`, of the key of a row. */
-  replace(row: number, value: Uint8Array | null): void
-  /** As `put`, of a key that was written to `key`. */
-  putIn(key: ScratchBytes, length: number, value: Uint8Array | null): void
+  /** As `put`, of the key of a row, and the first `valueLength` bytes of `value`; below 0: null. */
+  replace(row: number, value: ScratchBytes, valueLength: number): void
+  /** As `replace`, of a key that was written to `key`. */
+  putIn(key: ScratchBytes, length: number, value: ScratchBytes, valueLength: number): void
   /** As `borrow`, of a key for which `findIn` has found nothing. */
   borrowInner(key: Uint8Array): Uint8Array | null
   /** The operator that owns the store sends flushed rows on. With `withOldValues` they come with what they were before. */

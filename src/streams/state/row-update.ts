@@ -38,7 +38,7 @@ export class RowUpdate {
 
   setKey({ window, keyAt, keyLength }: RecordPosition): void {
     this.#baseLength = this.#length = keyLength
-    this.#key.copy(window.bytes, keyAt, keyAt + keyLength)
+    this.#key.copyFrom(window.view, keyAt, keyAt + keyLength, 0)
   }
 
   /** Of the key that was set: its window from then on. */
@@ -74,16 +74,16 @@ export class RowUpdate {
   write(value: unknown, timestamp: number): void {
     const cache = this.#cache
     this.#segments?.notice(this.#start)
-    const end = value === null ? 0 : this.#row.write(this.#valueSerde, value, timestampBytes)
+    const end = value === null ? -1 : this.#row.write(this.#valueSerde, value, timestampBytes)
     const row = this.#found
     const isKnown = row >= 0 && this.#removals === cache.removals
     if (isKnown && end === cache.table.valueLength(row) && cache.overwrites(row)) {
       this.#writeOver(row, end, timestamp)
       return
     }
-    const bytes = value === null ? null : this.#rowOf(end, timestamp)
-    if (isKnown) cache.replace(row, bytes)
-    else cache.putIn(this.#key, this.#length, bytes)
+    if (end >= 0) writeInt64(this.#row.room(end), 0, timestamp)
+    if (isKnown) cache.replace(row, this.#row, end)
+    else cache.putIn(this.#key, this.#length, this.#row, end)
   }
 
   /** Of a number of fixed length that is counted up, all that there is to do. */
@@ -98,21 +98,13 @@ export class RowUpdate {
   /** As `write`, of the value of the record that the key was set from, which has one, as it stands there. Without `read`. */
   writeRead(position: RecordPosition, timestamp: number): void {
     const { at, length } = position.value()
-    const end = timestampBytes + length
-    const room = this.#row.room(end)
-    writeInt64(room, 0, timestamp)
-    copyInto(room, timestampBytes, position.window.bytes, at, at + length)
-    this.#cache.putIn(this.#key, this.#length, this.#row.first(end))
+    const end = this.#row.copyFrom(position.window.view, at, at + length, timestampBytes)
+    writeInt64(this.#row.room(end), 0, timestamp)
+    this.#cache.putIn(this.#key, this.#length, this.#row, end)
   }
 
   #decode(bytes: Uint8Array, start: number, end: number): void {
     this.timestamp = readInt64(bytes, start)
     this.value = deserializeCopy(this.#valueSerde, bytes, start + timestampBytes, end)
-  }
-
-  /** Of the value that was written to `#row`. */
-  #rowOf(end: number, timestamp: number): Uint8Array {
-    writeInt64(this.#row.room(end), 0, timestamp)
-    return this.#row.first(end)
   }
 }

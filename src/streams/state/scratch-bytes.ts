@@ -1,5 +1,5 @@
 import type { Serde } from '../../core/index.ts'
-import { copyInto } from './bytes.ts'
+import { copyInto, copyWords } from './bytes.ts'
 
 /**
  * Room for bytes that live until the next ones: keys and values on their way into a store or a batch, which copy them. The
@@ -8,11 +8,17 @@ import { copyInto } from './bytes.ts'
 export class ScratchBytes {
   #bytes = new Uint8Array(initialBytes)
   #words = new Int32Array(this.#bytes.buffer)
+  #view = new DataView(this.#bytes.buffer)
   #views: (Uint8Array | undefined)[] = []
 
   /** What is written, four bytes to a word as they lie in memory. */
   get words(): Int32Array {
     return this.#words
+  }
+
+  /** As `room`, of what is there. */
+  get view(): DataView {
+    return this.#view
   }
 
   /** Where to write: at least `length` bytes, with what was written to it kept. */
@@ -22,6 +28,7 @@ export class ScratchBytes {
       larger.set(this.#bytes)
       this.#bytes = larger
       this.#words = new Int32Array(larger.buffer)
+      this.#view = new DataView(larger.buffer)
       this.#views = []
     }
     return this.#bytes
@@ -50,6 +57,21 @@ export class ScratchBytes {
   /** The serialised value. */
   of<T>(serde: Serde<T>, value: T): Uint8Array {
     return this.first(this.write(serde, value, 0))
+  }
+
+  /** Copies what `view` shows from `start` to `end` to `at` and on; gives where it ends. */
+  copyFrom(view: DataView, start: number, end: number, at: number): number {
+    const length = end - start
+    this.room(at + length)
+    copyWords(this.#view, at, view, start, end)
+    return at + length
+  }
+
+  /** Copies the bytes to the beginning; gives their number, and -1 for null. */
+  take(bytes: Uint8Array | null): number {
+    if (bytes === null) return -1
+    copyInto(this.room(bytes.length), 0, bytes, 0, bytes.length)
+    return bytes.length
   }
 
   /** A copy of bytes[start, end). */

@@ -29,6 +29,11 @@ export function valueAndTimestampSerde<V>(valueSerde: Serde<V>): Serde<ValueAndT
       writeInt64(scratch.room(end), 0, timestamp)
       return scratch.first(end)
     },
+    serializeInto({ value, timestamp }, bytes, at) {
+      const end = valueSerde.serializeInto?.(value, bytes, at + timestampBytes) ?? -1
+      if (end >= 0) writeInt64(bytes, at, timestamp)
+      return end
+    },
     deserialize: (bytes) => deserializeRange(bytes, 0, bytes.length),
     deserializeRange,
   }

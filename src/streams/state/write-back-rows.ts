@@ -46,15 +46,15 @@ export class WriteBackRows {
   }
 
   /** Of a key that was just not found. */
-  add(key: ScratchBytes, length: number, value: Uint8Array | null): void {
-    this.#written(this.store.addIn(key, length, value), -1)
+  add(key: ScratchBytes, length: number, value: ScratchBytes, valueLength: number): void {
+    this.#written(this.store.addIn(key, length, value, valueLength), -1)
   }
 
-  replace(row: number, value: Uint8Array | null): void {
+  replace(row: number, value: ScratchBytes, valueLength: number): void {
     const before = this.table.valueLength(row)
-    if (this.waits(row)) this.#list.use((value?.length ?? 0) - Math.max(0, before))
+    if (this.waits(row)) this.#list.use(Math.max(0, valueLength) - Math.max(0, before))
     else if (before >= 0) this.#list.keepValue(this, row)
-    this.store.replace(row, value)
+    this.store.replaceBy(row, value, valueLength)
     this.#written(row, before)
   }
 

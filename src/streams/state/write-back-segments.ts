@@ -1,7 +1,7 @@
 import type { Serde } from '../../core/index.ts'
 import type { ByteRows } from './byte-rows.ts'
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
-import { compareBytes, copyInto, readInt64 } from './bytes.ts'
+import { compareBytes, readInt64 } from './bytes.ts'
 import type { CachingOptions } from './caching-byte-store.ts'
 import type { FlushedRow } from './flushed-row.ts'
 import type { WriteReporter } from './changelog-byte-store.ts'
@@ -39,6 +39,7 @@ export class WriteBackSegments implements ByteStore {
   #end = 0
   #removals = 0
   readonly #key = new ScratchBytes()
+  readonly #given = new ScratchBytes()
 
   constructor(segments: SegmentedByteStore, keys: TimedKeys, reporter: WriteReporter | null, options: CachingOptions) {
     this.#segments = segments
@@ -61,8 +62,7 @@ export class WriteBackSegments implements ByteStore {
   }
 
   put(key: Uint8Array, value: Uint8Array | null): void {
-    copyInto(this.#key.room(key.length), 0, key, 0, key.length)
-    this.putIn(this.#key, key.length, value)
+    this.putIn(this.#key, this.#key.take(key), this.#given, this.#given.take(value))
   }
 
   findIn(key: ScratchBytes, length: number): number {
@@ -94,15 +94,15 @@ export class WriteBackSegments implements ByteStore {
     return this.#at.read(row, serde)
   }
 
-  putIn(key: ScratchBytes, length: number, value: Uint8Array | null): void {
+  putIn(key: ScratchBytes, length: number, value: ScratchBytes, valueLength: number): void {
     const row = this.findIn(key, length)
     if (row >= 0) {
-      this.replace(row, value)
+      this.replace(row, value, valueLength)
       return
     }
     const time = this.#timeAt(key.room(length), length)
     if (this.#comesLate(time)) {
-      this.#addLate(key, length, value)
+      this.#addLate(key, length, value, valueLength)
       return
     }
     const segment = this.#segments.segmentFor(time)
@@ -111,22 +111,20 @@ export class WriteBackSegments implements ByteStore {
       // A table adds what it was asked for last.
       this.#at.table.findIn(key, length)
     }
-    if (value !== null) this.#noteInOrder(key.first(length), false)
-    this.#at.add(key, length, value)
+    if (valueLength >= 0) this.#noteInOrder(key.first(length), false)
+    this.#at.add(key, length, value, valueLength)
   }
 
-  replace(row: number, value: Uint8Array | null): void {
+  replace(row: number, value: ScratchBytes, valueLength: number): void {
     const at = this.#at
     if (at !== this.#late) {
       if (!at.waits(row) && this.#comesLate(this.#timeOf(at, row))) {
-        const key = at.table.key(row)
-        copyInto(this.#key.room(key.length), 0, key, 0, key.length)
-        this.#addLate(this.#key, key.length, value)
+        this.#addLate(this.#key, this.#key.take(at.table.key(row)), value, valueLength)
         return
       }
-      if ((value === null) !== at.table.valueLength(row) < 0) this.#noteInOrder(at.table.key(row), value === null)
+      if (valueLength < 0 !== at.table.valueLength(row) < 0) this.#noteInOrder(at.table.key(row), valueLength < 0)
     }
-    at.replace(row, value)
+    at.replace(row, value, valueLength)
   }
 
   overwrites(row: number): boolean {
@@ -188,10 +186,10 @@ export class WriteBackSegments implements ByteStore {
     return time < this.#segments.firstNoticedTime
   }
 
-  #addLate(key: ScratchBytes, length: number, value: Uint8Array | null): void {
+  #addLate(key: ScratchBytes, length: number, value: ScratchBytes, valueLength: number): void {
     this.#turn(null, this.#late)
     this.#late.table.findIn(key, length)
-    this.#late.add(key, length, value)
+    this.#late.add(key, length, value, valueLength)
   }
 
   #leaves(owner: WriteBackRows, row: number): void {

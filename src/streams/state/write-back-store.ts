@@ -1,7 +1,6 @@
 import type { KeysAhead, Serde } from '../../core/index.ts'
 import type { ByteRows } from './byte-rows.ts'
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
-import { copyInto } from './bytes.ts'
 import type { CachingOptions } from './caching-byte-store.ts'
 import type { FlushedRow } from './flushed-row.ts'
 import type { WriteReporter } from './changelog-byte-store.ts'
@@ -21,6 +20,7 @@ export class WriteBackStore implements ByteStore {
   readonly #rows: WriteBackRows
   #removals = 0
   readonly #asked = new ScratchBytes()
+  readonly #given = new ScratchBytes()
 
   constructor(store: MemoryByteStore, reporter: WriteReporter | null, options: CachingOptions) {
     this.#store = store
@@ -42,8 +42,7 @@ export class WriteBackStore implements ByteStore {
   }
 
   put(key: Uint8Array, value: Uint8Array | null): void {
-    copyInto(this.#asked.room(key.length), 0, key, 0, key.length)
-    this.putIn(this.#asked, key.length, value)
+    this.putIn(this.#asked, this.#asked.take(key), this.#given, this.#given.take(value))
   }
 
   findIn(key: ScratchBytes, length: number): number {
@@ -62,14 +61,14 @@ export class WriteBackStore implements ByteStore {
     return this.#rows.read(row, serde)
   }
 
-  putIn(key: ScratchBytes, length: number, value: Uint8Array | null): void {
+  putIn(key: ScratchBytes, length: number, value: ScratchBytes, valueLength: number): void {
     const row = this.#table.findIn(key, length)
-    if (row >= 0) this.#rows.replace(row, value)
-    else this.#rows.add(key, length, value)
+    if (row >= 0) this.#rows.replace(row, value, valueLength)
+    else this.#rows.add(key, length, value, valueLength)
   }
 
-  replace(row: number, value: Uint8Array | null): void {
-    this.#rows.replace(row, value)
+  replace(row: number, value: ScratchBytes, valueLength: number): void {
+    this.#rows.replace(row, value, valueLength)
   }
 
   overwrites(row: number): boolean {

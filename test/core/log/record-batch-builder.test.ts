@@ -188,12 +188,13 @@ describe('RecordBatchBuilder', () => {
 
   it('writes what stands in other bytes just as if it were added', () => {
     const [spans, parts] = [new RecordBatchBuilder({ maxBytes: 20_000 }), new RecordBatchBuilder({ maxBytes: 20_000 })]
-    const lengths = [-1, 0, 1, 25, 50, 54, 62, 63, 64, 65, 500, 8_190, 8_193]
-    const bytes = Uint8Array.from({ length: 20_000 }, (_, index) => index)
+    const lengths = [-1, 0, 1, 3, 4, 25, 50, 54, 62, 63, 64, 65, 160, 161, 500, 8_190, 8_193]
+    const bytes = Uint8Array.from({ length: 20_000 }, (_, index) => index % 251)
+    const view = new DataView(bytes.buffer)
     for (const [index, keyLength] of lengths.slice(1).entries()) {
       for (const valueLength of lengths) {
         const timestamp = 5_000 + 7_000 * (index % 5)
-        const span = { bytes, keyAt: 7, keyLength, valueAt: 9_000 + index, valueLength }
+        const span = { bytes, view, keyAt: 7, keyLength, valueAt: 9_000 + index, valueLength }
         const add = () => [spans.addSpan(span, timestamp), parts.add(bytes.slice(7, 7 + keyLength), valueLength < 0 ? null : bytes.slice(9_000 + index, 9_000 + index + valueLength), timestamp)]
         const [fits, expected] = add()
         expect(fits).toBe(expected)
@@ -203,7 +204,7 @@ describe('RecordBatchBuilder', () => {
       }
     }
     expect(Buffer.compare(spans.build().bytes, parts.build().bytes)).toBe(0)
-    expect(() => spans.addSpan({ bytes, keyAt: 0, keyLength: 1, valueAt: 1, valueLength: 1 }, -2)).toThrow()
+    expect(() => spans.addSpan({ bytes, view, keyAt: 0, keyLength: 1, valueAt: 1, valueLength: 1 }, -2)).toThrow()
   })
 
   it('writes nothing where there is no room, serdes fail, or cannot write in place', () => {

@@ -9,7 +9,7 @@ import { ScratchBytes } from '../../../src/streams/state/scratch-bytes.ts'
 const key = fc.oneof(fc.uint8Array({ maxLength: 3 }), fc.uint8Array({ minLength: 6, maxLength: 40 }))
 const value = fc.option(fc.oneof(fc.uint8Array({ maxLength: 20 }), fc.nat(300).map((length) => new Uint8Array(length).fill(length))))
 const command = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('put' as const), key, value }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('put' as const), key, value, isScratch: fc.boolean() }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('remove' as const), nth: fc.nat() }) },
 )
 
@@ -17,13 +17,16 @@ describe('ByteRows', () => {
   it('holds what a Map would, under growth, changes of size and removal', () => {
     fc.assert(fc.property(fc.array(command, { maxLength: 200 }), (commands) => {
       const rows = new ByteRows()
+      const [scratchKey, scratchValue] = [new ScratchBytes(), new ScratchBytes()]
       const order = new OrderedRows(rows, [])
       const model = new Map<string, Uint8Array | null>()
       for (const step of commands) {
         if (step.do === 'put') {
-          const found = rows.find(step.key)
-          if (found >= 0) rows.setValue(found, step.value)
-          else order.add(rows.add(step.key, step.value))
+          const length = scratchValue.take(step.value)
+          const found = step.isScratch ? rows.findIn(scratchKey, scratchKey.take(step.key)) : rows.find(step.key)
+          if (found < 0) order.add(step.isScratch ? rows.addFrom(scratchKey, step.key.length, scratchValue, length) : rows.add(step.key, step.value))
+          else if (step.isScratch) rows.setValueFrom(found, scratchValue, length)
+          else rows.setValue(found, step.value)
           model.set(hex(step.key), step.value)
         } else if (model.size > 0) {
           const text = [...model.keys()][step.nth % model.size]!
