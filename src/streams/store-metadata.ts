@@ -23,7 +23,9 @@ export interface KeyMetadata {
   readonly partition: number
   /** This instance can be asked. */
   readonly isLocal: boolean
-  /** Where the instance that has it says it can be reached (its setting `endpoint`); null when it says nothing, or nobody has the key at present. */
+  /** Nobody can be asked at present: its partition moves, or its rows are restored here. Ask again. */
+  readonly isMoving: boolean
+  /** Where the instance that has it says it can be reached (its setting `endpoint`); null when it says nothing, or `isMoving`. */
   readonly endpoint: string | null
   /** This instance follows it, and can be asked with `stale`. */
   readonly isStandby: boolean
@@ -74,31 +76,36 @@ export interface KeyQuestion {
   readonly topology: TopologyData
   readonly partitionCounts: ReadonlyMap<string, number>
   readonly ownTasks: readonly string[]
+  /** Client ids of the members of this instance. */
+  readonly ownClients: ReadonlySet<string>
   readonly standbys: StandbySummary
   readonly group: GroupDescription
 }
 
-export function keyMetadata(key: unknown, { spec, applicationId, topology, partitionCounts, ownTasks, standbys, group }: KeyQuestion): KeyMetadata {
+export function keyMetadata(key: unknown, { spec, applicationId, topology, partitionCounts, ownTasks, ownClients, standbys, group }: KeyQuestion): KeyMetadata {
   const part = topology.subTopologies.find(({ stores }) => stores.some(({ name }) => name === spec.name))
-  if (part === undefined) return { partition: -1, isLocal: true, endpoint: null, isStandby: false, standbyEndpoints: [] }
+  if (part === undefined) return { partition: -1, isLocal: true, isMoving: false, endpoint: null, isStandby: false, standbyEndpoints: [] }
   const topics = sourceTopicsInBroker(topology, applicationId, part, partitionCounts)
   const partition = partitionOfKey(spec, key, Math.max(1, ...topics.map((topic) => partitionCounts.get(topic) ?? 0)))
   const plan = taskPlans(topology, applicationId, partitionCounts).find(({ taskId }) => taskId === `${part.id}_${partition}`)
   const [input] = plan?.inputs ?? []
   const owner = group.members.find(({ assignment }) => assignment.some((own) => own.topic === input?.topic && own.partition === input.partition))
   const taskId = `${part.id}_${partition}`
+  const isLocal = ownTasks.includes(taskId)
+  const isMoving = !isLocal && (owner === undefined || ownClients.has(owner.clientId))
   return {
     partition,
-    isLocal: ownTasks.includes(taskId),
-    endpoint: owner === undefined ? null : endpointIn(owner.clientId),
+    isLocal,
+    isMoving,
+    endpoint: owner === undefined || isMoving ? null : endpointIn(owner.clientId),
     isStandby: standbys.tasks.some((task) => task.taskId === taskId),
     standbyEndpoints: standbys.endpoints.get(taskId) ?? [],
   }
 }
 
-/** The client id of a member, which is all that the group tells the others about it. */
-export function clientIdWith(clientId: string, endpoint: string | null): string {
-  return endpoint === null ? clientId : `${clientId}@${endpoint}`
+/** The client id of a thread's member, which is all that the group tells the others about it. */
+export function consumerClientId(thread: string, endpoint: string | null): string {
+  return endpoint === null ? `${thread}-consumer` : `${thread}-consumer@${endpoint}`
 }
 
 function endpointIn(clientId: string): string | null {

@@ -19,7 +19,7 @@ import type { ReadOnlyVersionedStore } from './state/versioned-store.ts'
 import type { ReadOnlyWindowStore } from './state/window-store.ts'
 import { storeChanges } from './store-changes.ts'
 import type { StoreChange } from './store-changes.ts'
-import { behind, keyMetadata, positionOf, storeMetadata } from './store-metadata.ts'
+import { behind, consumerClientId, keyMetadata, positionOf, storeMetadata } from './store-metadata.ts'
 import type { KeyMetadata, StoreMetadata } from './store-metadata.ts'
 import type { AppThread, StandbySummary, TaskSummary } from './threads/app-thread.ts'
 import { AppThreads } from './threads/app-threads.ts'
@@ -290,9 +290,10 @@ export class StreamsApp {
 
   /** Which instance has a key of a store at present, from the group's assignment. @throws INVALID_ARGUMENT */
   async keyMetadata(store: string, key: unknown): Promise<KeyMetadata> {
-    const { applicationId, broker } = this.#config
+    const { applicationId, broker, endpoint } = this.#config
     const spec = this.#stores.specOf(store)
     return keyMetadata(key, {
+      ownClients: new Set(this.#eachThread.map(({ name }) => consumerClientId(name, endpoint))),
       spec, applicationId, topology: this.#topology, partitionCounts: this.#partitionCounts,
       ownTasks: this.#tasks.map(({ taskId }) => taskId), standbys: this.#standbys, group: await broker.groups.describe(applicationId),
     })

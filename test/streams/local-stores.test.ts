@@ -85,7 +85,7 @@ describe('a store of a running application', () => {
     await producer.close()
     await app.start()
     expect(app.store('rates').get('EUR')).toBe(7)
-    expect(await app.keyMetadata('rates', 'EUR')).toEqual({ partition: -1, isLocal: true, endpoint: null, isStandby: false, standbyEndpoints: [] })
+    expect(await app.keyMetadata('rates', 'EUR')).toEqual({ partition: -1, isLocal: true, isMoving: false, endpoint: null, isStandby: false, standbyEndpoints: [] })
   })
 
   it('says what is wrong with the question', async () => {

@@ -117,11 +117,12 @@ class AppRequests {
   }
 
   async #key(response: ServerResponse, { spec, url }: StoreQuestion, key: unknown): Promise<void> {
-    const { isLocal, isStandby, endpoint, partition } = await this.#app.keyMetadata(spec.name, key)
+    const { isLocal, isMoving, isStandby, endpoint, partition } = await this.#app.keyMetadata(spec.name, key)
     if (isLocal || (isStandby && optionsIn(url.searchParams).stale)) {
       const found = rowsOfKey(this.#app, spec, key, url.searchParams)
       return sendJson(response, found === null ? 404 : 200, found ?? { error: 'NOT_FOUND', message: `the store ${spec.name} has no such key` })
     }
+    if (isMoving) throw new StreamError('STORE_NOT_AVAILABLE', `partition ${partition} of the store ${spec.name} moves, or is restored here; ask again`)
     if (endpoint === null) return sendJson(response, 421, { error: 'STORE_NOT_AVAILABLE', message: `partition ${partition} of the store ${spec.name} is not here, and the instance that has it gave no endpoint` })
     response.writeHead(307, { location: `${endpoint.includes('://') ? endpoint : `http://${endpoint}`}${url.pathname}${url.search}` }).end()
   }

@@ -7,8 +7,12 @@ import type { StoreSpec } from '../topology/node.ts'
 const maxLimit = 10_000
 const defaultLimit = 100
 
+const ofKey = { 'window': ['from', 'to', 'limit', 'stale'], 'session': ['limit', 'stale'], 'versioned': ['asOf', 'stale'], 'key-value': ['stale'] }
+const ofStore = { 'window': ['from', 'to', 'reverse', 'limit', 'stale'], 'session': ['reverse', 'limit', 'stale'], 'versioned': [], 'key-value': ['from', 'to', 'prefix', 'reverse', 'limit', 'stale'] }
+
 /** The row or rows of one key; null when there are none. */
 export function rowsOfKey(app: StreamsApp, spec: StoreSpec, key: unknown, query: URLSearchParams): unknown {
+  checkNames(spec, query, ofKey)
   switch (spec.type) {
     case 'window':
     case 'timestamped-window': return taken(app.store(spec.name, 'window', optionsIn(query)).fetch(key, ...timesIn(query)), query)
@@ -29,7 +33,8 @@ export function rowsOfKey(app: StreamsApp, spec: StoreSpec, key: unknown, query:
 
 /** Rows of many keys, in the order of their bytes within a partition. */
 export function rowsOfStore(app: StreamsApp, spec: StoreSpec, query: URLSearchParams): readonly unknown[] {
-  const isReverse = query.get('reverse') === 'true'
+  if (spec.type !== 'versioned') checkNames(spec, query, ofStore)
+  const isReverse = isSet('reverse', query)
   switch (spec.type) {
     case 'window':
     case 'timestamped-window': {
@@ -53,7 +58,21 @@ export function rowsOfStore(app: StreamsApp, spec: StoreSpec, query: URLSearchPa
 
 /** `stale=true`: rows that are followed here will do. */
 export function optionsIn(query: URLSearchParams): StoreQueryOptions {
-  return { stale: query.get('stale') === 'true' }
+  return { stale: isSet('stale', query) }
+}
+
+/** A parameter that is misspelt would be ignored, and other rows given. @throws INVALID_ARGUMENT */
+function checkNames({ name, type }: StoreSpec, query: URLSearchParams, known: Readonly<Record<keyof typeof ofStore, readonly string[]>>): void {
+  const kind = type.replace('timestamped-', '')
+  const names = kind === 'window' || kind === 'session' || kind === 'versioned' ? known[kind] : known['key-value']
+  const wrong = [...query.keys()].find((given) => !names.includes(given))
+  if (wrong !== undefined) throw new StreamError('INVALID_ARGUMENT', `rows of the store ${name} are not asked with ${JSON.stringify(wrong)} here; there is ${names.join(', ')}`)
+}
+
+function isSet(name: string, query: URLSearchParams): boolean {
+  const value = query.get(name)
+  if (value === null || value === 'true' || value === 'false') return value === 'true'
+  throw new StreamError('INVALID_ARGUMENT', `${name} must be true or false, not ${JSON.stringify(value)}`)
 }
 
 /** A key as an address has it: the text itself where keys are text, else JSON. @throws INVALID_ARGUMENT when it is no key of the store */

@@ -1,7 +1,7 @@
 import { partitionKey, sleep } from '../../core/index.ts'
 import type { CommittedOffset, GroupMember, ReadResult, RebalanceEvent, TopicPartition } from '../../core/index.ts'
 import type { OpenStore } from '../state/open-store.ts'
-import { clientIdWith } from '../store-metadata.ts'
+import { consumerClientId } from '../store-metadata.ts'
 import { ActiveTask } from './active-task.ts'
 import { taskAssignor } from './assignor.ts'
 import { giveWay, isWaiting, nextResult, settle } from './calls-under-way.ts'
@@ -159,7 +159,7 @@ export class StreamThread {
       offsetReset,
       sessionTimeoutMs,
       ...(config.isStaticMember && { groupInstanceId: name }),
-      clientId: clientIdWith(`${name}-consumer`, config.endpoint),
+      clientId: consumerClientId(name, config.endpoint),
       onRebalance: (event) => this.#onRebalance(event),
     })
   }
