@@ -77,7 +77,7 @@ export class RowUpdate {
     const end = value === null ? -1 : this.#row.write(this.#valueSerde, value, timestampBytes)
     const row = this.#found
     const isKnown = row >= 0 && this.#removals === cache.removals
-    if (isKnown && end === cache.table.valueLength(row) && cache.overwrites(row)) {
+    if (isKnown && end >= 0 && end === cache.table.valueLength(row) && cache.overwrites(row)) {
       this.#writeOver(row, end, timestamp)
       return
     }
