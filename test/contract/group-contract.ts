@@ -206,6 +206,21 @@ export function groupContract(promises: Promises): void {
     await member.leave()
   })
 
+  promises('a seek that comes while a position out of range is looked up anew stays', async (broker) => {
+    const topic = await topicWith(broker, 1, ['a', 'b', 'c', 'd'])
+    const member = await broker.joinGroup({ groupId: freshName('group'), topics: [topic], offsetReset: 'earliest' })
+    while (member.assignment.length === 0) await member.read({ maxWaitMs: 100 })
+    member.seek({ topic, partition: 0, offset: 77 })
+    const reading = member.read({ maxWaitMs: 100 })
+    member.seek({ topic, partition: 0, offset: 3 })
+    const values: string[] = []
+    for (let { partitions } = await reading; values.length === 0; { partitions } = await member.read({ maxWaitMs: 100 })) {
+      for (const batch of partitions.flatMap(({ batches }) => batches)) for (const record of batch) values.push(decode(record.value)!)
+    }
+    expect(values).toEqual(['d'])
+    await member.leave()
+  })
+
   promises('the assignor that was asked for divides the partitions', async (broker, another) => {
     const topic = await topicWith(broker, 4)
     const groupId = freshName('group')

@@ -160,7 +160,7 @@ export class EmbeddedGroupMember implements GroupMember {
       }
       return result
     } catch (error) {
-      if (isStreamError(error, 'OFFSET_OUT_OF_RANGE')) await this.#resetOutOfRange(error)
+      if (isStreamError(error, 'OFFSET_OUT_OF_RANGE')) await this.#resetOutOfRange(error, before)
       else this.#noteIfGone(error)
       return nothing
     } finally {
@@ -174,13 +174,14 @@ export class EmbeddedGroupMember implements GroupMember {
     for (const target of this.#assignment) if (target.topic === error.details['topic']) this.#gone.add(keyOf(target))
   }
 
-  async #resetOutOfRange(error: StreamError): Promise<void> {
+  /** `read`: the positions that the error is about; what was sought since then stays. */
+  async #resetOutOfRange(error: StreamError, read: ReadonlyMap<string, PartitionPosition>): Promise<void> {
     if (this.#options.offsetReset === 'none') throw error
     const key = partitionKey(String(error.details['topic']), Number(error.details['partition']))
-    const position = this.#positions.get(key)
+    const position = read.get(key)
     if (position === undefined) throw error
     const [reset] = await this.#resetPositions([position])
-    this.#positions.set(key, reset!)
+    if (this.#positions.get(key) === position) this.#positions.set(key, reset!)
   }
 
   // ---------------------------------------------------------------------------------------------------- positions
