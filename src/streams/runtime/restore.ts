@@ -100,16 +100,25 @@ export class Restorer {
     const { partitions, begunAnew } = await readChangelogs(this.#broker, this.#reader, maxBytes, open)
     for (const { task, changelog } of begunAnew) this.#report('start', task.taskId, changelog)
     let bytes = 0
-    for (const { topic, partition, batches, nextOffset } of partitions) {
-      const found = this.#find(topic, partition)
-      if (found === null) continue
-      bytes += batches.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
-      const records = restoreBefore(found.task, topic, batches, nextOffset, found.changelog.endOffset)
-      found.changelog.offset = nextOffset
-      this.#report('batch', found.task.taskId, found.changelog, records)
+    try {
+      for (const read of partitions) bytes += this.#restoreRead(read)
+    } catch (error) {
+      // The reader is behind all that it gave: what was not put into stores is read again.
+      this.#assign()
+      throw error
     }
     if (this.#dropFinished() || begunAnew.length > 0) this.#assign()
     return bytes
+  }
+
+  /** Answers how many bytes were put into stores. */
+  #restoreRead({ topic, partition, batches, nextOffset }: PartitionRecords): number {
+    const found = this.#find(topic, partition)
+    if (found === null) return 0
+    const records = restoreBefore(found.task, topic, batches, nextOffset, found.changelog.endOffset)
+    found.changelog.offset = nextOffset
+    this.#report('batch', found.task.taskId, found.changelog, records)
+    return batches.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,5 @@
 import { partitionKey } from '../../core/index.ts'
-import type { Broker, Clock, CommittedOffset, Reader, TopicPartition } from '../../core/index.ts'
+import type { Broker, Clock, CommittedOffset, PartitionRecords, Reader, TopicPartition } from '../../core/index.ts'
 import type { TaskPlan } from './assignor.ts'
 import type { TaskProgress } from './member-data.ts'
 import { readChangelogs, restoreBefore } from './restore.ts'
@@ -124,20 +124,31 @@ export class StandbyTasks {
     for (const { task, changelog } of begunAnew) this.#report('start', task.taskId, changelog)
     let bytes = 0
     let hasToAssign = begunAnew.length > 0
-    for (const { topic, partition, batches, nextOffset, lastStableOffset } of partitions) {
-      const found = this.#find(topic, partition)
-      if (found === null) continue
-      const { task, changelog } = found
-      bytes += batches.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
-      const records = restoreBefore(task, topic, batches, nextOffset, changelog.limit)
-      changelog.offset = Math.min(nextOffset, changelog.limit)
-      changelog.endOffset = Math.max(changelog.offset, lastStableOffset)
-      hasToAssign ||= nextOffset >= changelog.limit
-      this.#report('batch', task.taskId, changelog, records)
+    try {
+      for (const read of partitions) {
+        hasToAssign = this.#takeUp(read) || hasToAssign
+        bytes += read.batches.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+      }
+    } catch (error) {
+      // As when stores are restored: what was not taken up is read again.
+      this.#assign()
+      throw error
     }
     if (hasToAssign) this.#assign()
     if (partitions.length === 0) this.#nextLook = clock.monotonic() + idleIntervalMs
     return bytes
+  }
+
+  /** True when there is more in the changelog than may be taken up at present. */
+  #takeUp({ topic, partition, batches, nextOffset, lastStableOffset }: PartitionRecords): boolean {
+    const found = this.#find(topic, partition)
+    if (found === null) return false
+    const { task, changelog } = found
+    const records = restoreBefore(task, topic, batches, nextOffset, changelog.limit)
+    changelog.offset = Math.min(nextOffset, changelog.limit)
+    changelog.endOffset = Math.max(changelog.offset, lastStableOffset)
+    this.#report('batch', task.taskId, changelog, records)
+    return nextOffset >= changelog.limit
   }
 
   async close(): Promise<void> {

@@ -1,8 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { stringSerde, systemClock } from '../../../src/core/index.ts'
-import type { Broker, TopicPartition } from '../../../src/core/index.ts'
+import type { Broker, OffsetQuery, PartitionPosition, RecordBatch, TopicPartition } from '../../../src/core/index.ts'
 import { StreamsApp, StreamsBuilder, topic, tumbling } from '../../../src/streams/index.ts'
 import type { RestoreProgress, StreamsConfig } from '../../../src/streams/index.ts'
+import type { ActiveTask } from '../../../src/streams/runtime/active-task.ts'
+import type { TaskPlan } from '../../../src/streams/runtime/assignor.ts'
+import { Restorer } from '../../../src/streams/runtime/restore.ts'
+import { StandbyTasks } from '../../../src/streams/runtime/standby-tasks.ts'
+import type { StreamTask } from '../../../src/streams/runtime/stream-task.ts'
 import { eventually } from '../../contract/contract-kit.ts'
 import { createTopics, openMemoryBroker, readAll, write } from '../../kit/streams-harness.ts'
 
@@ -63,6 +68,46 @@ function losing(beforeOffset: number): Broker {
     },
   })
 }
+
+/** Of two changelogs of four records, each read gives one record of each that was assigned, as a cluster's leaders do. */
+function twoChangelogs(): Broker {
+  let positions: { topic: string; partition: number; offset: number }[] = []
+  const batchAt = (offset: number) => ({ baseOffset: offset, lastOffset: offset, recordCount: 1, sizeBytes: 10 }) as unknown as RecordBatch
+  const taken = (position: { offset: number }) => ({ ...position, batches: [batchAt(position.offset)], nextOffset: ++position.offset, lastStableOffset: 4 })
+  const reader = {
+    assign: (assigned: readonly PartitionPosition[]) => { positions = assigned.map((position) => ({ ...position })) },
+    read: async () => ({ partitions: positions.filter(({ offset }) => offset < 4).map((position) => taken(position)) }),
+    close: async () => undefined,
+  }
+  const listOffsets = async (queries: readonly OffsetQuery[]) => queries.map(({ topic: name, partition, at }) => ({ topic: name, partition, offset: at === 'earliest' ? 0 : 4, timestamp: -1 }))
+  return { openReader: async () => reader, topics: { listOffsets } } as unknown as Broker
+}
+
+describe('a listener that fails while stores are filled, or followed', () => {
+  it.each(['filled', 'followed'])('leaves nothing out of those that are %s: what it kept from them is read again', async (way) => {
+    const restored: string[] = []
+    const task = {
+      taskId: '0_0',
+      changelogTopics: ['one', 'two'],
+      restoreFrom: (_name: string, start: number) => start,
+      restore: (name: string, [batch]: readonly RecordBatch[]) => restored.push(`${name} ${batch!.baseOffset}`),
+      checkpoint: () => undefined,
+    } as unknown as StreamTask
+    let failures = 0
+    const onProgress = ({ step }: RestoreProgress) => {
+      if (step === 'batch' && failures++ === 0) throw new Error('on purpose')
+    }
+    const plan = { partition: 0, inputs: [] } as unknown as TaskPlan
+    const restorer = new Restorer(twoChangelogs(), onProgress)
+    const standbys = new StandbyTasks({ broker: twoChangelogs(), clock: systemClock, committed: async () => [], onProgress })
+    if (way === 'filled') await restorer.add({ task, plan, inputs: [] } as unknown as ActiveTask)
+    else await standbys.add(task, plan)
+    const take = () => (way === 'filled' ? restorer.restoreSlice(100) : standbys.update(100))
+    while (failures === 0) await take().catch(() => undefined)
+    for (let slices = 0; slices < 8; slices++) await take()
+    expect(restored.sort()).toEqual(['one', 'two'].flatMap((name) => [0, 1, 2, 3].map((offset) => `${name} ${offset}`)))
+  })
+})
 
 describe('stores that are filled while the changelog loses its oldest records', () => {
   const oldWindows = Array.from({ length: 20 }, (_, window) => window)
