@@ -1,4 +1,4 @@
-import { StreamError, brokerMetricFamilies, isStreamError } from '../core/index.ts'
+import { StreamError, brokerMetricFamilies } from '../core/index.ts'
 import type { MetricFamily, UnsyncedDirectory } from '../core/index.ts'
 import { metricsOf } from './app-metrics.ts'
 import type { Metric } from './app-metrics.ts'
@@ -8,7 +8,7 @@ import type { FailureDecision, ResolvedConfig, StreamsConfig } from './config.ts
 import { openState } from './disk-opener.ts'
 import { LocalStores, unavailable } from './local-stores.ts'
 import type { StoreQueryOptions, StoreQueryType } from './local-stores.ts'
-import { withAdvice } from './runtime/failure.ts'
+import { asStreamError, withAdvice } from './runtime/failure.ts'
 import { RepartitionPurge } from './runtime/repartition-purge.ts'
 import { newThreadMetrics } from './runtime/thread-metrics.ts'
 import { setUpTopics } from './runtime/topic-setup.ts'
@@ -103,7 +103,7 @@ export class StreamsApp {
     return this.#stateFiles?.wasDiscarded ?? false
   }
 
-  /** Calls back at every change of state, with the state before. The function given back ends that. */
+  /** Calls back at every change of state, with the state before; a callback that throws ends the application. The function given back ends that. */
   onStateChange(listener: (state: StreamsState, before: StreamsState) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -123,6 +123,7 @@ export class StreamsApp {
   async #startThreads(): Promise<void> {
     try {
       await this.#setUp()
+      this.#throwFailure()
       if (this.#isClosing) this.#threads!.stop()
       else await this.#threads!.start(this.#config.threads)
     } catch (error) {
@@ -183,7 +184,8 @@ export class StreamsApp {
 
   /** Resolves after `close`, or rejects with the failure that ended the application. */
   async finished(): Promise<void> {
-    if (this.#finished === null) throw new StreamError('INVALID_ARGUMENT', 'the application was not started')
+    if (this.#started === null) throw new StreamError('INVALID_ARGUMENT', 'the application was not started')
+    await this.#started
     await this.#finished
   }
 
@@ -347,6 +349,7 @@ export class StreamsApp {
     try {
       await threads.finished
       this.#setState('NOT_RUNNING')
+      this.#throwFailure()
     } catch (error) {
       this.#fail(error)
       throw error
@@ -358,9 +361,13 @@ export class StreamsApp {
   }
 
   #fail(error: unknown): void {
-    this.#failure = isStreamError(error) ? error : new StreamError('PROCESSING_FAILED', String(error), { cause: error })
+    this.#failure = asStreamError(error)
     this.#setState('PENDING_ERROR')
     this.#setState('ERROR')
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== null) throw this.#failure
   }
 
   #setState(state: StreamsState): void {
@@ -369,7 +376,14 @@ export class StreamsApp {
     const isEnding = before === 'PENDING_SHUTDOWN' || before === 'NOT_RUNNING' || before === 'PENDING_ERROR' || before === 'ERROR'
     if (before === state || (isEnding && (state === 'RUNNING' || state === 'REBALANCING'))) return
     this.#state = state
-    for (const listener of this.#listeners) listener(state, before)
+    for (const listener of this.#listeners) {
+      try {
+        listener(state, before)
+      } catch (error) {
+        this.#failure ??= asStreamError(error)
+        this.#threads?.end(this.#failure)
+      }
+    }
   }
 }
 

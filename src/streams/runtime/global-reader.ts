@@ -44,8 +44,8 @@ export class GlobalReader {
     return this.#stores.stores
   }
 
-  /** Resolves when the stores hold what the topics held at the time of the call. */
-  async start(partitionCounts: ReadonlyMap<string, number>): Promise<void> {
+  /** Resolves when the stores hold what the topics held at the time of the call, or when `signal` fires before that. */
+  async start(partitionCounts: ReadonlyMap<string, number>, signal?: AbortSignal): Promise<void> {
     const partitions = this.#stores.topics.flatMap((topic) => Array.from({ length: partitionCounts.get(topic)! }, (_, partition) => ({ topic, partition })))
     if (partitions.length === 0) return
     const query = (at: 'earliest' | 'latest') => partitions.map((partition): OffsetQuery => ({ ...partition, at }))
@@ -59,8 +59,8 @@ export class GlobalReader {
     this.#reader = await this.#broker.openReader()
     this.#reader.assign(partitions.map(({ topic, partition }) => ({ topic, partition, offset: positions.get(partitionKey(topic, partition))! })))
     const isBehind = () => ends.some(({ topic, partition, offset }) => positions.get(partitionKey(topic, partition))! < offset)
-    while (isBehind()) {
-      for (const { topic, partition, nextOffset } of await this.#read(500)) positions.set(partitionKey(topic, partition), nextOffset)
+    while (isBehind() && signal?.aborted !== true) {
+      for (const { topic, partition, nextOffset } of await this.#read(500, signal)) positions.set(partitionKey(topic, partition), nextOffset)
     }
   }
 
@@ -76,8 +76,8 @@ export class GlobalReader {
     await this.#disk?.close()
   }
 
-  async #read(maxWaitMs: number) {
-    const { partitions } = await this.#reader!.read({ maxWaitMs, isolation: 'read-committed' })
+  async #read(maxWaitMs: number, signal?: AbortSignal) {
+    const { partitions } = await this.#reader!.read({ maxWaitMs, isolation: 'read-committed', ...(signal && { signal }) })
     for (const { topic, partition, batches, nextOffset } of partitions) this.#stores.add({ topic, partition }, batches, nextOffset)
     return partitions
   }

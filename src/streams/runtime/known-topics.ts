@@ -5,6 +5,7 @@ import { unseenTopic } from '../missing-topics.ts'
 import type { TopologyData } from '../topology/node.ts'
 import { sourceTopicsInBroker, taskPlans } from './assignor.ts'
 import type { TaskPlan } from './assignor.ts'
+import { repeatWhilePassing } from './failure.ts'
 import { externalTopics, setUpTopics, sizesOf } from './topic-setup.ts'
 
 export interface KnownTopicsOptions {
@@ -93,14 +94,14 @@ export class KnownTopics {
 
   /**
    * Looks for the topics that the failure is about. True when the work can be done again: they exist, or it is known by now
-   * that they do not and a policy decides about the records that name them.
+   * that they do not and a policy decides about the records that name them. While the backend is away, it is looked until it is back, or `signal` fires.
    */
-  async resolves(failure: StreamError): Promise<boolean> {
+  async resolves(failure: StreamError, signal: AbortSignal): Promise<boolean> {
     const cause = isStreamError(failure.cause) ? failure.cause : failure
     if (cause.code !== 'UNKNOWN_TOPIC_OR_PARTITION') return false
     const topics = [cause.details['topics']].flat().filter((topic) => typeof topic === 'string')
-    await this.#lookFor(topics)
-    const { partitionCounts } = this.#options
+    const { config: { clock }, partitionCounts } = this.#options
+    await repeatWhilePassing(() => this.#lookFor(topics), clock, signal)
     const missing = topics.filter((topic) => !partitionCounts.has(topic))
     const isNew = missing.some((topic) => !this.#absent.has(topic))
     for (const topic of missing) this.#remember(topic)

@@ -130,22 +130,19 @@ export class StreamThread {
     return this.#upkeep.isRestoring(taskId)
   }
 
-  /** Joins the group and takes up the first assignment. @throws what prevents that, after everything opened is closed */
+  /** Fills global stores, joins the group and takes up the first assignment, unless `stop` is called before. @throws what prevents that, after everything opened is closed */
   async start(): Promise<void> {
     try {
-      await this.#join()
+      await this.#tracing.open()
+      await this.#output.open()
+      await this.#globals.start(this.#options.partitionCounts, this.#stop.signal)
+      if (this.#stop.signal.aborted) return
+      await this.#subscribe()
       await this.#adoptAssignment()
     } catch (error) {
       await this.#close()
       throw error
     }
-  }
-
-  async #join(): Promise<void> {
-    await this.#tracing.open()
-    await this.#output.open()
-    await this.#globals.start(this.#options.partitionCounts)
-    await this.#subscribe()
   }
 
   async #subscribe(): Promise<void> {
@@ -357,7 +354,7 @@ export class StreamThread {
     this.#tracing.failed(failure)
     await this.#rollback()
     this.#options.metrics.rollbacks++
-    if (await this.#topics.resolves(failure)) return
+    if (await this.#topics.resolves(failure, this.#stop.signal)) return
     const isPassing = canGoOn(failure)
     const decision = isPassing ? 'replace' : await this.#options.config.onFailure(failure)
     if (decision === 'shutdown-application') await this.#askShutdown()

@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { StreamError, stringSerde } from '../../../src/core/index.ts'
 import type { Broker } from '../../../src/core/index.ts'
 import { StreamsApp, StreamsBuilder, topic } from '../../../src/streams/index.ts'
-import type { Topology } from '../../../src/streams/index.ts'
+import type { StreamsState, Topology } from '../../../src/streams/index.ts'
 import { eventually } from '../../contract/contract-kit.ts'
 import { createTopics, openMemoryBroker, readAll, write } from '../../kit/streams-harness.ts'
 import { withMethods } from '../../kit/with-methods.ts'
@@ -19,9 +19,19 @@ afterEach(async () => {
   await broker.close()
 })
 
+function appOf(topology: Topology, its: Broker = broker): StreamsApp {
+  return new StreamsApp(topology, { applicationId: 'app', broker: its, commitInterval: 5 })
+}
+
 async function start(topology: Topology): Promise<void> {
-  app = new StreamsApp(topology, { applicationId: 'app', broker, commitInterval: 5 })
+  app = appOf(topology)
   await app.start()
+}
+
+function copying(): Topology {
+  const builder = new StreamsBuilder()
+  builder.stream(topic('in', text)).to(topic('out', text))
+  return builder.build()
 }
 
 const valuesIn = async (name: string) => (await readAll(broker, name)).map(({ value }) => String(value)).sort((a, b) => (a < b ? -1 : 1))
@@ -65,6 +75,87 @@ describe('a topic that appears while an application runs', () => {
     await eventually(async () => expect(await valuesIn('out')).toEqual(['first', 'fourth', 'second', 'third']))
     expect(app.state).toBe('RUNNING')
   }, 60_000)
+})
+
+describe('an application', () => {
+  it('tells how it ended, also who asks while it starts', async () => {
+    await createTopics(broker, { in: 1, out: 1 })
+    app = appOf(copying())
+    await expect(app.finished()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    const started = app.start()
+    const finished = app.finished()
+    await started
+    await app.close()
+    await finished
+  })
+
+  it.each(['REBALANCING', 'RUNNING', 'PENDING_SHUTDOWN', 'NOT_RUNNING'])('ends with what a listener throws that is told of %s: the others are told, and everything is closed', async (at) => {
+    await createTopics(broker, { in: 1, out: 1 })
+    app = appOf(copying())
+    const states: StreamsState[] = []
+    app.onStateChange((state) => {
+      if (state === at) throw new Error('not today')
+    })
+    app.onStateChange((state) => states.push(state))
+    const outcomes = await Promise.allSettled([app.start().then(() => app.caughtUp()).finally(() => app.close()), app.start().catch(() => app.finished())])
+    expect(outcomes.map((outcome) => outcome.status === 'rejected' && String(outcome.reason))).toEqual(Array(2).fill('StreamError: the application failed: not today'))
+    expect(states.slice(-2)).toEqual(['PENDING_ERROR', 'ERROR'])
+    expect(states).toContain(at)
+    expect((await broker.groups.describe('app')).members).toEqual([])
+  })
+})
+
+describe('a global table that cannot be filled yet, because a transaction is open in its topic', () => {
+  it('does not hold up close(), and nobody has joined the group', async () => {
+    await createTopics(broker, { in: 1, names: 1, out: 1 })
+    const producer = await broker.openProducer({ transactionalId: 'other' })
+    producer.begin()
+    await producer.append({ topic: 'names', key: stringSerde.serialize('a'), value: stringSerde.serialize('one') })
+    const end = async () => (await broker.topics.listOffsets([{ topic: 'names', partition: 0, at: 'latest' }], { isolation: 'read-uncommitted' }))[0]!.offset
+    await vi.waitFor(async () => expect(await end()).toBe(1))
+    const builder = new StreamsBuilder()
+    const names = builder.globalTable(topic('names', text))
+    builder.stream(topic('in', text)).join(names, (word, name) => `${word} ${name}`, { on: (word) => word }).to(topic('out', text))
+    let reads = 0
+    const counting = withMethods(broker, {
+      openReader: async (options) => {
+        const reader = await broker.openReader(options)
+        return withMethods(reader, { read: (asked) => { reads++; return reader.read(asked) } })
+      },
+    })
+    app = appOf(builder.build(), counting)
+    const started = app.start()
+    await vi.waitFor(() => expect(reads).toBeGreaterThan(0))
+    await app.close()
+    await started
+    expect(app.state).toBe('NOT_RUNNING')
+    expect((await broker.groups.describe('app')).generation).toBe(-1)
+    await producer.abort()
+    await producer.close()
+  })
+})
+
+describe('a topic that records name', () => {
+  it('is looked for until the backend is back', async () => {
+    await createTopics(broker, { in: 1 })
+    let failures = 0
+    const describeTopics = async () => {
+      failures++
+      throw new StreamError('TIMEOUT', 'no broker has answered in time')
+    }
+    const faulty = withMethods(broker, {
+      topics: withMethods(broker.topics, { describe: (names) => (names.includes('named') && failures < 2 ? describeTopics() : broker.topics.describe(names)) }),
+    })
+    const builder = new StreamsBuilder()
+    builder.stream(topic('in', text)).to(() => 'named', text)
+    app = new StreamsApp(builder.build(), { applicationId: 'app', broker: faulty, commitInterval: 5 })
+    await app.start()
+    await createTopics(broker, { named: 1 })
+    await write(broker, 'in', [{ value: 'first' }])
+    await app.caughtUp()
+    expect(await valuesIn('named')).toEqual(['first'])
+    expect(failures).toBe(2)
+  })
 })
 
 describe('a processor whose close fails', () => {
