@@ -115,8 +115,9 @@ export class ClusterMember implements Cluster {
     return this.#isLeader && this.#leading !== undefined
   }
 
+  /** Not that of the group, in which the work may be divided several times. */
   get generation(): number {
-    return this.#generation
+    return this.#assignment?.sequence ?? -1
   }
 
   ownsConnector(name: string): boolean {

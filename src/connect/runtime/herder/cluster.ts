@@ -4,7 +4,7 @@ import { NotHere } from './refusal.ts'
 export interface Cluster {
   /** `host:port` of its REST API, or a name. */
   readonly workerId: string
-  /** Rises with each rebalance. */
+  /** Rises with each division of the work that this worker knows of: of two workers that believe that something is theirs, it tells who is behind. */
   readonly generation: number
   ownsConnector(name: string): boolean
   ownsTask(name: string, task: number): boolean

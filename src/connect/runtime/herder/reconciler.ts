@@ -311,18 +311,23 @@ export class Reconciler {
 
   #tell(key: string, status: Pick<StoredStatus, 'state' | 'trace' | 'version'>, put: (status: StoredStatus) => Promise<void>): void {
     const { cluster, clock, log } = this.#options
-    const full: StoredStatus = { ...status, workerId: cluster.workerId, generation: cluster.generation }
-    const text = JSON.stringify(full)
-    if (this.#published.get(key) === text) return
-    this.#published.set(key, text)
     const [name, number] = key.split('\n') as [string, string?]
     const task = number === undefined ? null : Number(number)
-    put(full).then(() => this.#forgetLate(name, task), (error: unknown) => {
+    // What still runs here and is another worker's now is that one's to tell of.
+    if (!(task === null ? cluster.ownsConnector(name) : cluster.ownsTask(name, task))) return
+    const text = JSON.stringify(status)
+    if (this.#published.get(key) === text) return
+    this.#published.set(key, text)
+    put({ ...status, workerId: cluster.workerId, generation: cluster.generation }).then(() => this.#forgetLate(name, task), (error: unknown) => {
       log.warn(`the status of ${key.replace('\n', '-')} could not be kept: ${describeError(error)}`)
       if (this.#published.get(key) !== text) return
       this.#published.set(key, '')
-      // Nothing else would tell it while the state stays as it is.
-      clock.setTimer(tellAgainMs, () => { if (!this.#isStopped) this.publish(name, task) })
+      // Nothing else would tell it while the state stays as it is; what does not run is told by a pass.
+      clock.setTimer(tellAgainMs, () => {
+        if (this.#isStopped) return
+        this.publish(name, task)
+        this.soon(null)
+      })
     })
   }
 

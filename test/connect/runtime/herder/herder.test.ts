@@ -8,7 +8,7 @@ import type { DistributedWorker, SourcePlugin } from '../../../../src/connect/in
 import { randomInteger, seededRandom, sleep, StreamError, systemClock } from '../../../../src/core/index.ts'
 import type { Broker, Random } from '../../../../src/core/index.ts'
 import { withMethods } from '../../../kit/with-methods.ts'
-import { afterTest, memoryLog, openBroker, until } from '../connect-kit.ts'
+import { afterTest, memoryLog, openBroker, readTopic, until } from '../connect-kit.ts'
 
 const seeds = Number(process.env['MILLRACE_HERDER_SEEDS'] ?? 3)
 const firstSeed = Number(process.env['MILLRACE_HERDER_SEED'] ?? 1)
@@ -191,14 +191,14 @@ describe('requests for one connector at once', () => {
       return status.connector?.state === connector && status.tasks?.map(({ state }) => state).join() === tasks
     }
     await until(() => is('RUNNING', 'RUNNING,RUNNING'), 'it runs')
+    const isTold = async (...keys: readonly string[]) => (await Promise.all(keys.map((key) => lastTold(world.broker, key)))).every((each) => each !== null)
     await forget('status-connector-anew', 'status-task-anew-0', 'status-task-anew-1')
-    await sleep(systemClock, 50)
+    await until(() => isTold('status-connector-anew', 'status-task-anew-0', 'status-task-anew-1'), 'it is told again')
     await until(() => is('RUNNING', 'RUNNING,RUNNING'), 'its status is known again')
     await ask(world, 'PUT', '/connectors/anew/stop')
     await until(() => is('STOPPED', ''), 'it is stopped')
     await forget('status-connector-anew')
-    await until(async () => (await statusOf(world, 'anew')).connector === undefined || await is('STOPPED', ''), 'it was forgotten, or told again by now')
-    await sleep(systemClock, 50)
+    await until(() => isTold('status-connector-anew'), 'it is told again')
     await until(() => is('STOPPED', ''), 'its status is known again')
   }, 60_000)
 
@@ -206,6 +206,12 @@ describe('requests for one connector at once', () => {
     await simulate(seed, 1 + seed % 2)
   }, 60_000)
 })
+
+/** What the status topic says of a connector or a task in the end; undefined: nothing. */
+async function lastTold(broker: Broker, key: string): Promise<{ readonly state: string; readonly worker_id: string; readonly generation: number } | null | undefined> {
+  const record = (await readTopic(broker, 'connect-status')).findLast((each) => each.key === key)
+  return record === undefined ? undefined : JSON.parse(record.value ?? 'null') as Awaited<ReturnType<typeof lastTold>>
+}
 
 /** A log that takes no record with one of the keys that `refuses` answers true for. */
 function refusing(broker: Broker, refuses: (key: string) => boolean): Broker {
@@ -256,10 +262,12 @@ describe('a connector that ends and begins between two looks', () => {
     await until(() => herder.create({ name: 'a', config: config(1) }).then(() => true, () => false), 'it is made')
     const runs = async () => (await herder.status('a').catch(() => undefined))?.tasks.map(({ state }) => state).join() === 'RUNNING'
     await until(runs, 'its task runs')
+    const plans = async () => (await readTopic(broker, 'connect-configs')).filter(({ key, value }) => key === 'commit-a' && value === '{"tasks":1}').length
+    const planned = await plans()
     const producer = await broker.openProducer()
     // In one batch, which is read at once.
     await Promise.all(records.map(([key, value]) => producer.append({ topic: 'connect-configs', key: Buffer.from(key), value: value === null ? null : Buffer.from(value) })))
-    await sleep(systemClock, 200)
+    await until(async () => await plans() > planned, 'it has planned again')
     await until(async () => herder.tasks('a').length === 1 && await runs(), 'it has its task again')
   })
 })
@@ -274,8 +282,7 @@ describe('a status that cannot be written', () => {
     await until(() => shows('RUNNING'), 'its task runs')
     isAway = true
     await herder.setTarget('a', 'PAUSED')
-    await until(() => refused > 0, 'its pause is told')
-    await sleep(systemClock, 300)
+    await until(() => refused > 1, 'its pause is told, and told again')
     isAway = false
     await until(() => shows('PAUSED'), 'its pause is shown')
   })
@@ -305,11 +312,14 @@ describe('a status that is told again', () => {
       return [connector?.state, ...(tasks ?? []).map(({ state }) => state)].join()
     }
     await until(async () => (await shown()) === 'RUNNING,RUNNING', 'it runs')
+    const keys = ['status-connector-a', 'status-task-a-0']
+    const own = await Promise.all(keys.map((key) => lastTold(world.broker, key)))
+    // in the same generation of the group the work is divided anew
+    await ask(world, 'PUT', '/connectors/b/config', config(1))
+    await until(async () => (await statusOf(world, 'b')).tasks?.[0]?.state === 'RUNNING', 'another one runs')
     const producer = await world.broker.openProducer()
-    const value = Buffer.from(JSON.stringify({ state: 'RESTARTING', trace: null, worker_id: 'other:1', generation: 0, version: null }))
-    const told = await Promise.all(['status-connector-a', 'status-task-a-0'].map((key) => producer.append({ topic: 'connect-status', key: Buffer.from(key), value })))
-    expect(told).toHaveLength(2)
-    await sleep(systemClock, 100)
+    await Promise.all(keys.map((key, index) => producer.append({ topic: 'connect-status', key: Buffer.from(key), value: Buffer.from(JSON.stringify({ state: 'RESTARTING', trace: null, worker_id: 'other:1', generation: own[index]!.generation, version: null })) })))
+    for (const [index, key] of keys.entries()) await until(async () => (await lastTold(world.broker, key))?.worker_id === own[index]!.worker_id, 'it is told again')
     await until(async () => (await shown()) === 'RUNNING,RUNNING', 'what it is stands there again')
   })
 
@@ -330,9 +340,12 @@ describe('a status that is told again', () => {
     await herder.setTarget('a', 'STOPPED')
     await until(async () => (await shown())?.length === 0, 'it has no tasks')
     holds = false
+    const told = async () => (await readTopic(broker, 'connect-status')).filter(({ key }) => key === 'status-task-a-0').map(({ value }) => value)
+    const tombstone = (await told()).lastIndexOf(null)
     for (const letGo of held.splice(0)) letGo()
-    await sleep(systemClock, 100)
-    await until(async () => (await shown())?.length === 0, 'what was told of its task is forgotten')
+    await until(async () => (await told()).slice(tombstone).some((value) => value !== null), 'it is written')
+    await until(async () => (await told()).at(-1) === null, 'it is forgotten')
+    await until(async () => (await shown())?.length === 0, 'nobody has it')
   })
 })
 
@@ -357,7 +370,7 @@ describe('a worker whose log takes records and gives none', () => {
     isAway = true
     await herder.patch('a', { 'tasks.max': '1' })
     await until(() => herder.tasks('a').length === 1, 'one of its tasks is no more')
-    await sleep(systemClock, 200)
+    await until(async () => (await lastTold(broker, 'status-task-a-1')) === null, 'its status is forgotten, which the worker waits to read')
     await worker.stop()
   }, 60_000)
 })
