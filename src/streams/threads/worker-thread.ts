@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 import type { ResourceLimits } from 'node:worker_threads'
 import { StreamError, assert, errorFromPlain, isStreamError, shareBroker } from '../../core/index.ts'
 import type { Metric } from '../app-metrics.ts'
-import type { FailureDecision, ResolvedConfig } from '../config.ts'
+import type { ResolvedConfig } from '../config.ts'
 import { newThreadMetrics } from '../runtime/thread-metrics.ts'
 import type { ThreadMetrics } from '../runtime/thread-metrics.ts'
 import { noStandbys } from './app-thread.ts'
@@ -137,7 +137,8 @@ export class WorkerThread implements AppThread {
     return new Promise((resolve, reject) => {
       worker.on('message', (message: FromStreamThread) => {
         if (message.kind === 'started') return onStarted()
-        if (message.kind !== 'ended') return this.#receive(message)
+        // What a function of the program throws ends the thread, as it does where both share one.
+        if (message.kind !== 'ended') return void this.#receive(message).catch(reject)
         this.#metrics = message.metrics
         this.#values = message.values
         if (message.error === null) resolve()
@@ -151,13 +152,13 @@ export class WorkerThread implements AppThread {
     })
   }
 
-  #decide(failure: Error): void {
-    const decided = (decision: FailureDecision) => this.#worker?.postMessage({ kind: 'decided', decision } satisfies ToStreamThread)
+  async #decide(failure: Error): Promise<void> {
     assert(isStreamError(failure), 'a stream thread reports StreamErrors')
-    void Promise.resolve(this.#options.config.onFailure(failure)).then(decided)
+    const decision = await this.#options.config.onFailure(failure)
+    this.#worker?.postMessage({ kind: 'decided', decision } satisfies ToStreamThread)
   }
 
-  #receive(message: Exclude<FromStreamThread, { readonly kind: 'started' | 'ended' }>): void {
+  async #receive(message: Exclude<FromStreamThread, { readonly kind: 'started' | 'ended' }>): Promise<void> {
     const { events, config } = this.#options
     switch (message.kind) {
       case 'state':

@@ -130,6 +130,19 @@ describe('an application with several threads', { timeout: 180_000 }, () => {
     await expectCounts(20)
   })
 
+  it('ends with what onFailure throws, and with what onRestore throws', async () => {
+    await writeWords(manyWords)
+    const first = appOf({ onFailure: () => { throw new Error('cannot decide') } })
+    await first.start()
+    await first.caughtUp()
+    await writeWords(['throw!always'])
+    await expect(first.finished()).rejects.toThrow('cannot decide')
+    const second = appOf({ onRestore: () => { throw new Error('cannot listen') } })
+    await second.start().catch(() => undefined)
+    await expect(second.finished()).rejects.toThrow('cannot listen')
+    await eventually(async () => expect((await broker.groups.describe('app')).members).toEqual([]))
+  })
+
   it('answers questions about stores of all its threads', async () => {
     await writeWords(manyWords)
     const app = appOf()
