@@ -17,6 +17,8 @@ export class BatchReader implements RecordReader {
   #left: number
   /** Where the next record begins. */
   #at: number
+  /** Where the length of its key stands; below 0: not known. */
+  #bodyAt = -1
   #keyAt = 0
   #keyLength = -1
   #valueAt = 0
@@ -98,8 +100,15 @@ export class BatchReader implements RecordReader {
   }
 
   positionOf(mark: number): RecordPosition {
-    this.#position.find(mark)
-    return this.#position
+    const position = this.#position
+    if (mark !== this.mark || this.#bodyAt < 0) position.find(mark)
+    else {
+      position.bodyAt = this.#bodyAt
+      position.keyAt = this.#keyAt
+      position.keyLength = this.#keyLength
+      position.end = this.#at
+    }
+    return position
   }
 
   findKeysAhead(keys: KeysAhead): number {
@@ -144,6 +153,7 @@ export class BatchReader implements RecordReader {
     let delta = bytes[at++]!
     if (delta >= 128) delta = (delta & 127) | (bytes[at++]! << 7)
     if (delta >= 16_384) delta = (delta & 16_383) | (bytes[at++]! << 14)
+    const bodyAt = at
     let key = bytes[at++]!
     if (key >= 128) key = (key & 127) | (bytes[at++]! << 7)
     if (time >= 268_435_456 || delta >= 2_097_152 || key >= 16_384) return false
@@ -157,6 +167,7 @@ export class BatchReader implements RecordReader {
     const base = this.#base
     this.offset = base.offset + ((delta >>> 1) ^ -(delta & 1))
     this.timestamp = base.appendTime ?? base.timestamp + ((time >>> 1) ^ -(time & 1))
+    this.#bodyAt = bodyAt
     this.#keyAt = keyAt
     this.#keyLength = keyLength
     this.#valueAt = at
@@ -170,6 +181,7 @@ export class BatchReader implements RecordReader {
     const record = readRecord(cursor, this.#base)
     this.offset = record.offset
     this.timestamp = record.timestamp
+    this.#bodyAt = -1
     this.#keyAt = record.keyAt
     this.#keyLength = record.keyLength
     this.#valueAt = record.valueAt

@@ -17,14 +17,16 @@ export class ReadAggregation {
   readonly rows: RowUpdate
   /** False: the aggregator does not look at values. */
   readonly seesValue: boolean
-  readonly #aggregation: Aggregation
+  readonly #initializer: Aggregation['initializer']
+  readonly #aggregator: Aggregation['aggregator']
   readonly #spec: StoreSpec
   readonly #seesKey: boolean
   #place: InputPlace | null = null
   #keysStand = false
 
   constructor(aggregation: Aggregation, spec: StoreSpec, rows: RowUpdate) {
-    this.#aggregation = aggregation
+    this.#initializer = aggregation.initializer
+    this.#aggregator = aggregation.aggregator
     this.#spec = spec
     this.rows = rows
     const seen = argumentsSeen(aggregation.aggregator, argumentsWithoutRecord + 1)
@@ -52,7 +54,8 @@ export class ReadAggregation {
   }
 
   #next(batch: InputBatch, mark: number, before: unknown, key: unknown, value: unknown): unknown {
-    const { initializer, aggregator } = this.#aggregation
+    const initializer = this.#initializer
+    const aggregator = this.#aggregator
     if (before === null && initializer === null) return value
     const aggregate = before === null ? initializer!() : before
     return this.#seesKey ? aggregator(aggregate, value, key === unread ? readKey(batch, mark) : key, undefined as never) : aggregator(aggregate, value, undefined as never, undefined as never)

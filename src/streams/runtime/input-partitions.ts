@@ -91,10 +91,14 @@ export class InputPartitions {
     return this.#byTime.count === 1 ? this.#byTime.first : null
   }
 
-  /** The head of a queue that is alone was passed by. */
-  passedAlone(queue: RecordQueue, timestamp: number): void {
+  /** A record of the queue that is alone is processed next. */
+  noticeTime(timestamp: number): void {
     if (timestamp > this.#streamTime) this.#streamTime = timestamp
-    if (queue.head === null) this.#byTime.removeFirst()
+  }
+
+  /** The last record of the queue that is alone was passed by. */
+  endAlone(): void {
+    this.#byTime.removeFirst()
   }
 
   resume(partition: CommittedOffset, partitionTime: number): void {

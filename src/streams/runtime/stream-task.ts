@@ -182,12 +182,13 @@ export class StreamTask {
     let count = 0
     try {
       for (let head = queue.head; head !== null && count < limit && this.#failure === null; head = queue.head) {
-        queue.pass()
-        inputs.passedAlone(queue, head.timestamp)
+        inputs.noticeTime(head.timestamp)
         context.beginHead(head, nowMs, inputs.streamTime)
         run(head.value, head.key, head.timestamp, head.headers, head.batch!, head.offset, head.mark)
+        queue.pass()
         count++
       }
+      if (queue.head === null) inputs.endAlone()
     } catch (error) {
       this.#failure ??= error
     }

@@ -66,7 +66,10 @@ export class TaskContext implements OperatorContext {
         logSpan: (store, span, timestamp) => this.#logSpan(this.#changelogTopic(store)!, options.partition, span, timestamp),
         expired: () => { this.droppedRecords++ },
         currentRecord: () => this.#currentRecord(),
-        noteOrigin: (origins, row) => this.#noteOrigin(origins, row),
+        noteOrigin: (origins, row) => {
+          if (this.#head === null) origins.set(row, this.#currentRecord())
+          else origins.setRead(row, this.#head)
+        },
         enter: (record) => this.enter(record),
         enterRow: (origins, row) => this.#enterRow(origins, row),
       },
@@ -109,11 +112,6 @@ export class TaskContext implements OperatorContext {
     if (this.#head !== null) this.enter(this.#head.take())
     else if (this.#origins !== null) this.enter(this.#origins.get(this.#originRow))
     return this.#current
-  }
-
-  #noteOrigin(origins: RowOrigins, row: number): void {
-    if (this.#head === null) origins.set(row, this.#currentRecord())
-    else origins.setRead(row, this.#head)
   }
 
   dropped(_node: TopologyNode, _reason: string): void {

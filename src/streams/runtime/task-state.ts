@@ -43,16 +43,11 @@ export class TaskState {
     this.#metrics = metrics
     const cacheBudget = cacheMaxBytes > 0 ? new CacheBudget(cacheMaxBytes) : null
     this.#host = {
+      ...host,
       cacheBudget,
       disk,
-      log: (store, key, value, timestamp, headers) => host.log(store, key, value, timestamp, headers),
-      logSpan: (store, span, timestamp) => host.logSpan(store, span, timestamp),
       // What was refused once is in the changelog all the same, and was counted.
       expired: (store) => { if (!this.#restoring) host.expired(store) },
-      currentRecord: () => host.currentRecord(),
-      noteOrigin: (origins, row) => host.noteOrigin(origins, row),
-      enter: (record) => host.enter(record),
-      enterRow: (origins, row) => host.enterRow(origins, row),
     }
     this.#stores = new Map(stores.map((spec) => [spec.name, this.#open(spec)]))
     for (const spec of stores) {

@@ -45,12 +45,12 @@ export interface StoreHost {
   /** A row was refused because it is too old. */
   expired(store: StoreSpec): void
   /** The record being processed. */
-  currentRecord(): StreamRecord
+  readonly currentRecord: () => StreamRecord
   /** Keeps of it, for a row that it has written, what goes downstream with the row. */
-  noteOrigin(origins: RowOrigins, row: number): void
+  readonly noteOrigin: (origins: RowOrigins, row: number) => void
   /** From now on `record` is the one being processed. */
-  enter(record: StreamRecord): void
-  enterRow(origins: RowOrigins, row: number): void
+  readonly enter: (record: StreamRecord) => void
+  readonly enterRow: (origins: RowOrigins, row: number) => void
   /** null: no caches. */
   readonly cacheBudget: CacheBudget | null
   /** null or absent: all rows are kept in memory. */
@@ -345,8 +345,8 @@ function layerSegments(spec: StoreSpec, host: StoreHost, segments: Segments, key
   return { base: store, cache, top: cache, report: reporter && reporter.put }
 }
 
-function cachingOptions(host: StoreHost, budget: CacheBudget): CachingOptions {
-  return { budget, currentRecord: () => host.currentRecord(), noteOrigin: (origins, row) => host.noteOrigin(origins, row), enter: (record) => host.enter(record), enterRow: (origins, row) => host.enterRow(origins, row) }
+function cachingOptions({ currentRecord, noteOrigin, enter, enterRow }: StoreHost, budget: CacheBudget): CachingOptions {
+  return { budget, currentRecord, noteOrigin, enter, enterRow }
 }
 
 function assemble(spec: StoreSpec, { base, cache, top }: Layers, view: StoreView): OpenStore {

@@ -26,6 +26,10 @@ export class RowUpdate {
   #start = 0
   #found = -1
   #removals = -1
+  /** Where the row that was found has its value. */
+  #page: Uint8Array = noBytes
+  #at = 0
+  #valueLength = -1
   /** Of the row that was read; null: there is none, and `timestamp` says nothing. */
   value: unknown = null
   timestamp = -1
@@ -64,10 +68,11 @@ export class RowUpdate {
       return
     }
     const { table } = cache
-    const length = table.valueLength(row)
+    const length = this.#valueLength = table.valueLength(row)
     if (length < 0) return
-    const at = table.offset(row) + table.keyLength(row)
-    this.#decode(table.page(row), at, at + length)
+    const at = this.#at = table.offset(row) + table.keyLength(row)
+    const page = this.#page = table.page(row)
+    this.#decode(page, at, at + length)
   }
 
   /** As `put`; null deletes. After `read`. */
@@ -77,22 +82,15 @@ export class RowUpdate {
     const end = value === null ? -1 : this.#row.write(this.#valueSerde, value, timestampBytes)
     const row = this.#found
     const isKnown = row >= 0 && this.#removals === cache.removals
-    if (isKnown && end >= 0 && end === cache.table.valueLength(row) && cache.overwrites(row)) {
-      this.#writeOver(row, end, timestamp)
+    if (isKnown && end >= 0 && end === this.#valueLength && cache.overwrites(row)) {
+      // Of a number of fixed length that is counted up, all that there is to do.
+      writeInt64(this.#page, this.#at, timestamp)
+      copyInto(this.#page, this.#at + timestampBytes, this.#row.room(end), timestampBytes, end)
       return
     }
     if (end >= 0) writeInt64(this.#row.room(end), 0, timestamp)
     if (isKnown) cache.replace(row, this.#row, end)
     else cache.putIn(this.#key, this.#length, this.#row, end)
-  }
-
-  /** Of a number of fixed length that is counted up, all that there is to do. */
-  #writeOver(row: number, end: number, timestamp: number): void {
-    const { table } = this.#cache
-    const page = table.page(row)
-    const at = table.offset(row) + table.keyLength(row)
-    writeInt64(page, at, timestamp)
-    copyInto(page, at + timestampBytes, this.#row.room(end), timestampBytes, end)
   }
 
   /** As `write`, of the value of the record that the key was set from, which has one, as it stands there. Without `read`. */
@@ -108,3 +106,5 @@ export class RowUpdate {
     this.value = deserializeCopy(this.#valueSerde, bytes, start + timestampBytes, end)
   }
 }
+
+const noBytes = new Uint8Array(0)

@@ -99,6 +99,24 @@ describe('BatchReader', () => {
     }))
   })
 
+  it('says where a record stands as finding it by its mark does, also of numbers that are longer than they need be', () => {
+    fc.assert(fc.property(records, fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 2 }), (contents, damage) => {
+      const bytes = batchOf(contents)
+      for (const [at, byte] of damage) bytes[batchHeaderBytes + (at % Math.min(bytes.length - batchHeaderBytes, 60))] = byte
+      const [reader, twin] = [new RecordBatchView(bytes).reader(), new RecordBatchView(bytes).reader()]
+      try {
+        while (reader.next()) {
+          const { window, bodyAt, keyAt, keyLength, end } = reader.positionOf(reader.mark)
+          const found = twin.positionOf(reader.mark)
+          expect({ bodyAt, keyAt, keyLength, end }).toEqual({ bodyAt: found.bodyAt, keyAt: found.keyAt, keyLength: found.keyLength, end: found.end })
+          expect(window.bytes).toBe(bytes)
+        }
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'CORRUPT_RECORD' })
+      }
+    }))
+  })
+
   it('finds records again by their marks when it has gone on', () => {
     const reader: RecordReader = new RecordBatchView(batchOf(['a', 'b', 'c'].map((text) => ({ key: null, value: Buffer.from(text), timestamp: 5, headers: [] })))).reader()
     const marks: number[] = []

@@ -41,19 +41,15 @@ export class TestStoreHost implements StoreHost {
     this.expiredRows++
   }
 
-  currentRecord(): StreamRecord {
-    return this.#current
-  }
+  readonly currentRecord = (): StreamRecord => this.#current
 
-  noteOrigin(origins: RowOrigins, row: number): void {
-    origins.set(row, this.#current)
-  }
+  readonly noteOrigin = (origins: RowOrigins, row: number): void => origins.set(row, this.#current)
 
-  enter(record: StreamRecord): void {
+  readonly enter = (record: StreamRecord): void => {
     this.#current = record
   }
 
-  enterRow(origins: RowOrigins, row: number): void {
+  readonly enterRow = (origins: RowOrigins, row: number): void => {
     this.#current = origins.get(row)
   }
 }
