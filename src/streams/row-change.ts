@@ -1,8 +1,9 @@
-import { StreamError, deserializeCopy } from '../core/index.ts'
+import { StreamError } from '../core/index.ts'
 import type { Header, RecordSpan, Serde } from '../core/index.ts'
 import { copyInto } from './state/bytes.ts'
 import { spanOf } from './state/changelog-reporter.ts'
 import type { FlushedRow } from './state/flushed-row.ts'
+import { RowValues } from './state/row-values.ts'
 import { unread, writesWhatWasRead } from './stream-record.ts'
 import type { StreamRecord } from './stream-record.ts'
 
@@ -24,6 +25,7 @@ export class RowChange {
   readonly place: RowPlace
   readonly #keyOf: (row: FlushedRow) => unknown
   readonly #span = { bytes: noBytes, view: noView, keyAt: 0, keyLength: 0, valueAt: 0, valueLength: 0 }
+  readonly #values = new RowValues()
   #row: FlushedRow | null = null
 
   constructor(place: RowPlace, keyOf: (row: FlushedRow) => unknown) {
@@ -61,10 +63,7 @@ export class RowChange {
   readValue(): unknown {
     const { table, row } = this.row
     const { valueSerde, timestampBytes } = this.place
-    const length = table.valueLength(row)
-    if (length < 0) return null
-    const at = table.offset(row) + table.keyLength(row)
-    return deserializeCopy(valueSerde, table.page(row), at + timestampBytes, at + length)
+    return table.valueLength(row) < 0 ? null : this.#values.read(valueSerde, table, row, timestampBytes)
   }
 
   /** A record of it. */

@@ -28,6 +28,7 @@ export class ByteRows {
   #firstFree = -1
   /** Of the key that was looked for last. */
   #hash = 0
+  #changes = 0
 
   get count(): number {
     return this.#count
@@ -36,6 +37,16 @@ export class ByteRows {
   /** One more than the largest row number so far. */
   get limit(): number {
     return this.#limit
+  }
+
+  /** Counts up whenever bytes that are a row's change. */
+  get changes(): number {
+    return this.#changes
+  }
+
+  /** Somebody writes over a value where it lies. */
+  overwritten(): void {
+    this.#changes++
   }
 
   /** Memory that rows, slots and blocks take, used or not. */
@@ -150,6 +161,7 @@ export class ByteRows {
   #addEmpty(keyLength: number, valueLength: number): number {
     if (this.#count << 2 >= this.#slots.length) this.#growSlots()
     const row = this.#newRow()
+    this.#changes++
     const at = row << 2
     this.#rows[at] = this.#hash
     this.#rows[at + 1] = this.#heap.allocate(keyLength + Math.max(0, valueLength))
@@ -181,6 +193,7 @@ export class ByteRows {
     const at = row << 2
     const rows = this.#rows
     const keyLength = rows[at + 2]!
+    this.#changes++
     const before = Math.max(0, rows[at + 3]!)
     const length = Math.max(0, valueLength)
     if (before !== length && !isSameBlockSize(keyLength + before, keyLength + length)) this.#move(row, keyLength, before, length)

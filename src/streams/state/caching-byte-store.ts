@@ -156,6 +156,7 @@ export class CachingByteStore implements ByteStore {
     if ((this.#flags[row]! & dirty) === 0 || this.#options.budget.exceeded) return false
     this.#flags[row]! |= used
     this.#options.noteOrigin(this.#origins, row)
+    this.#rows.overwritten()
     return true
   }
 

@@ -4,6 +4,7 @@ import type { ByteStore } from './byte-store.ts'
 import type { FlushedRow } from './flushed-row.ts'
 import { rowCacheOf } from './row-cache.ts'
 import type { RowCache } from './row-cache.ts'
+import { RowValues } from './row-values.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
 import { WriteBackStore } from './write-back-store.ts'
 
@@ -17,6 +18,8 @@ export class KeyedRows<V> {
   readonly #bytes: ByteStore
   readonly #cache: RowCache | null
   readonly #valueSerde: Serde<V>
+  /** Of rows that another table asks for. */
+  readonly #values = new RowValues()
   /** Where the cache has the row of the key; -1: it is not known. */
   #row = -1
   /** Of the cache, when that was found out. */
@@ -51,7 +54,7 @@ export class KeyedRows<V> {
     this.keyChanges()
     if (this.#bytes instanceof WriteBackStore) {
       const found = this.#bytes.table.findOf(table, row)
-      return found < 0 ? null : this.#bytes.read(found, this.#valueSerde)
+      return found < 0 || this.#bytes.table.valueLength(found) < 0 ? null : this.#values.read(this.#valueSerde, this.#bytes.table, found, 0)
     }
     const at = table.offset(row)
     this.key.copy(table.page(row), at, at + table.keyLength(row))

@@ -36,6 +36,9 @@ export function valueAndTimestampSerde<V>(valueSerde: Serde<V>): Serde<ValueAndT
     },
     deserialize: (bytes) => deserializeRange(bytes, 0, bytes.length),
     deserializeRange,
+    ...(valueSerde.deserializeFrom && {
+      deserializeFrom: (window, start, end) => ({ value: valueSerde.deserializeFrom!(window, start + timestampBytes, end), timestamp: readInt64(window.bytes, start) }),
+    }),
   }
 }
 

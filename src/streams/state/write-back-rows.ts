@@ -62,6 +62,7 @@ export class WriteBackRows {
   overwrites(row: number): boolean {
     if (!this.waits(row) || this.#list.mustFlush) return false
     this.#noteOrigin(this.origins, row)
+    this.table.overwritten()
     return true
   }
 
