@@ -1,5 +1,6 @@
 /** What people see of a plugin that throws or hangs in one of its methods, and that it can be got rid of. */
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { ConnectWorker } from '../../../src/connect/index.ts'
@@ -7,7 +8,7 @@ import type { RawConfig } from '../../../src/connect/index.ts'
 import type { ConnectorStateInfo } from '../../../src/connect/runtime/herder/connector-info.ts'
 import type { Broker } from '../../../src/core/index.ts'
 import { ManualClock } from '../../kit/manual-clock.ts'
-import { afterTest, FedSource, KeepingSink, memoryLog, openBroker, readTopic, until } from './connect-kit.ts'
+import { afterTest, FedSource, KeepingSink, memoryLog, openBroker, readTopic, temporaryDirectory, until } from './connect-kit.ts'
 
 const taskWorkerUrl = new URL('../../../dist/src/connect/runtime/task-worker.js', import.meta.url)
 const plugin = new URL('./fixtures/trouble-plugins.mjs', import.meta.url).href
@@ -53,6 +54,9 @@ const inProcess: readonly Trouble[] = [
 ]
 const inThread = inProcess.filter(([, method]) => ['task.poll', 'task.put', 'task.stop', 'task.open'].includes(method))
 
+/** They are called when it is deleted. */
+const lastMethods: ReadonlySet<string> = new Set(['connector.stop', 'task.close', 'task.stop', 'transform.close'])
+
 const nameOf = ([connectorClass, method, how]: Trouble) => `${connectorClass} ${method} ${how}`
 
 function open(broker: Broker, config: RawConfig) {
@@ -67,10 +71,10 @@ function open(broker: Broker, config: RawConfig) {
 
 const topicOf = (name: string) => name.replaceAll(' ', '.')
 
-function configOf([connectorClass, method, how]: Trouble, name: string): RawConfig {
+function configOf([connectorClass, method, how]: Trouble, name: string, marker = ''): RawConfig {
   const trouble = method.startsWith('transform.')
-    ? { 'transforms': 't', 'transforms.t.type': 'Troubled', 'transforms.t.in': method.slice('transform.'.length) }
-    : { 'trouble.in': method, 'trouble.how': how }
+    ? { 'transforms': 't', 'transforms.t.type': 'Troubled', 'transforms.t.in': method.slice('transform.'.length), 'transforms.t.marker': marker }
+    : { 'trouble.in': method, 'trouble.how': how, 'trouble.marker': marker }
   return { ...soundConfigOf(connectorClass, name), ...trouble }
 }
 
@@ -105,18 +109,25 @@ describe.each([
     const endOfInput = async () => (await broker.topics.listOffsets([{ topic: 'in', partition: 0, at: 'latest' }]))[0]!.offset
     await herder.create({ name: 'sound', config: { 'connector.class': 'TroubledSource', 'topic': 'in' } })
     await until(async () => (await broker.topics.list()).includes('in'), 'the sound connector writes')
-    await Promise.all(troubles.map((trouble) => herder.create({ name: nameOf(trouble), config: configOf(trouble, nameOf(trouble)) })))
+    const directory = temporaryDirectory()
+    const markerOf = (trouble: Trouble) => join(directory, topicOf(nameOf(trouble)))
+    await Promise.all(troubles.map((trouble) => herder.create({ name: nameOf(trouble), config: configOf(trouble, nameOf(trouble), markerOf(trouble)) })))
 
     const statuses = async () => Promise.all(troubles.map(async (trouble) => [trouble, seen(await herder.status(nameOf(trouble)).catch(() => undefined))] as const))
     await until(async () => (await statuses()).every(([trouble, found]) => isAsExpected(trouble, found)), 'all are as expected').catch(async () => {
       const wrong = (await statuses()).filter(([trouble, found]) => !isAsExpected(trouble, found))
       expect(wrong.map(([trouble, found]) => [nameOf(trouble), ...found])).toEqual(wrong.map(([trouble]) => [nameOf(trouble), ...trouble.slice(3)]))
     })
+    const reached = troubles.filter(([, method]) => method !== 'createTask' && !lastMethods.has(method))
+    await until(() => reached.every((trouble) => existsSync(markerOf(trouble))), 'each is called that goes wrong')
+    expect((await statuses()).filter(([trouble, found]) => !isAsExpected(trouble, found)).map(([trouble]) => nameOf(trouble))).toEqual([])
     const before = await endOfInput()
     await until(async () => await endOfInput() > before, 'the sound connector goes on')
 
     await Promise.all(troubles.map((trouble) => herder.remove(nameOf(trouble))))
     expect(worker.parts.runner.tasks().map(({ connector }) => connector)).toEqual(['sound'])
+    // a task that is slow to end may be ended before it comes to its last methods
+    expect(troubles.filter(([, method]) => method === 'connector.stop').filter((trouble) => !existsSync(markerOf(trouble))).map(nameOf)).toEqual([])
     const sound = troubles.filter(([connectorClass]) => connectorClass !== 'NoTask')
     const from = await endOfInput()
     await Promise.all(sound.map((trouble) => herder.create({ name: nameOf(trouble), config: soundConfigOf(trouble[0], nameOf(trouble)) })))

@@ -25,6 +25,7 @@ describe('the work of a cluster', () => {
     const balanced = next(revoking, { workers: urls('x', 'y') })
     expect(balanced).toMatchObject({ isRevoking: false })
     expect(shares(balanced)).toEqual({ x: 3, y: 3 })
+    expect([alone, revoking, balanced].map(({ sequence }) => sequence)).toEqual([1, 2, 3])
     expect(all(balanced)).toEqual(units.toSorted())
   })
 
