@@ -52,10 +52,14 @@ function wellFormed(text: string): string {
 export function writeText(text: string, bytes: Uint8Array, at: number): number {
   const { length } = text
   if (length <= shortWrite && at + length <= bytes.length && writeAscii(text, bytes, at)) return at + length
-  const mostBytes = 3 * length
-  if (at + mostBytes > bytes.length) return -1
-  const written = utf8Write.call(bytes, text, at, mostBytes)
-  return at + (written > length && !isWellFormed.call(text) ? utf8Write.call(bytes, wellFormed(text), at, mostBytes) : written)
+  if (at + 3 * length > bytes.length) return -1
+  const written = writeUtf8(text, bytes, at)
+  return at + (written > length && !isWellFormed.call(text) ? writeUtf8(wellFormed(text), bytes, at) : written)
+}
+
+/** As UTF-8 to bytes[at…), which has three bytes for each character; gives how many were written: as many as characters where all are ASCII. */
+export function writeUtf8(text: string, bytes: Uint8Array, at: number): number {
+  return utf8Write.call(bytes, text, at, 3 * text.length)
 }
 
 function isAscii(bytes: Uint8Array, start: number, end: number): boolean {

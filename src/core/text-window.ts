@@ -1,5 +1,5 @@
 import type { ReadBlock } from './record.ts'
-import { latin1Of } from './text-bytes.ts'
+import { bytesOf, latin1Of, writeUtf8 } from './text-bytes.ts'
 
 /**
  * The bytes of a batch, and a stretch of them as a string with one character for each byte: texts of many records are cut from
@@ -92,3 +92,102 @@ function copyWords(source: DataView, from: number, target: DataView, to: number)
 
 const windowBytes = 4_096
 const longBytes = 160
+
+const mostTexts = 64
+/** Shorter ones are written by a loop, and for longer ones a call into the runtime takes no longer than what is done here. */
+const shortestText = 32
+const longestText = 120
+/** Of a text that is found not to be ASCII: for each character, and for its length and that of its record. */
+const moreBytesPerCharacter = 2
+const moreLengthBytes = 2
+/** After a text that is not ASCII: others of the stream are alike. */
+const writtenAlone = 4096
+
+/**
+ * Values that stand in a batch with a byte for each character, and are not written there yet. A call into the runtime takes several times as long as to write
+ * one of them, so they are added to one string: it is written by one call, and its parts are copied to their places.
+ */
+export class GatheredTexts {
+  /** For all of them as UTF-8; nothing stays in it. */
+  static readonly #scratch = new Uint8Array(3 * mostTexts * longestText)
+  static readonly #scratchView = new DataView(GatheredTexts.#scratch.buffer)
+
+  count = 0
+  /** Where the record of the first of them begins, and how many records are before it. */
+  recordsFrom = 0
+  recordsBefore = 0
+  #text = ''
+  readonly #places = new Int32Array(mostTexts)
+  readonly #lengths = new Int32Array(mostTexts)
+  #aloneLeft = 0
+
+  /** False: it is better written alone. */
+  takes(text: string): boolean {
+    if (text.length < shortestText || text.length > longestText) return false
+    if (this.#aloneLeft === 0) return true
+    this.#aloneLeft--
+    return false
+  }
+
+  /** What it may take beyond a byte for each character, with the lengths before it. */
+  static moreBytesOf(text: string): number {
+    return moreBytesPerCharacter * text.length + moreLengthBytes
+  }
+
+  get isFull(): boolean {
+    return this.count === mostTexts
+  }
+
+  /** Of a text that it takes, while it is not full. */
+  add(text: string, place: number): void {
+    this.#places[this.count] = place
+    this.#lengths[this.count] = text.length
+    this.#text += text
+    this.count++
+  }
+
+  /** Writes all of them to their places, and has none then. False: some are not ASCII, and nothing was done. */
+  writeTo(view: DataView): boolean {
+    if (writeUtf8(this.#text, GatheredTexts.#scratch, 0) !== this.#text.length) return false
+    const source = GatheredTexts.#scratchView
+    let from = 0
+    for (let index = 0; index < this.count; index++) {
+      const end = from + this.#lengths[index]!
+      copyAscii(source, from, end, view, this.#places[index]!)
+      from = end
+    }
+    this.#clear()
+    return true
+  }
+
+  /** What is to be written, by its place, and there is none then. */
+  takeBytes(): ReadonlyMap<number, Uint8Array> {
+    const bytes = new Map<number, Uint8Array>()
+    let from = 0
+    for (let index = 0; index < this.count; index++) bytes.set(this.#places[index]!, bytesOf(this.#text.slice(from, from += this.#lengths[index]!)))
+    this.#clear()
+    this.#aloneLeft = writtenAlone
+    return bytes
+  }
+
+  #clear(): void {
+    this.count = 0
+    this.#text = ''
+  }
+}
+
+/** Of `shortestText` bytes or more, by words of eight as numbers: those that are no number, and may change when they are copied, are not ASCII. The last bytes are copied twice. */
+function copyAscii(source: DataView, start: number, end: number, target: DataView, at: number): void {
+  const shift = at - start
+  const last = end - 32
+  let from = start
+  for (; from < last; from += 32) copyNumbers(source, from, target, from + shift)
+  copyNumbers(source, last, target, last + shift)
+}
+
+function copyNumbers(source: DataView, from: number, target: DataView, to: number): void {
+  target.setFloat64(to, source.getFloat64(from, true), true)
+  target.setFloat64(to + 8, source.getFloat64(from + 8, true), true)
+  target.setFloat64(to + 16, source.getFloat64(from + 16, true), true)
+  target.setFloat64(to + 24, source.getFloat64(from + 24, true), true)
+}

@@ -2,7 +2,7 @@ import { StreamError } from '../errors.ts'
 import type { Header, RecordView } from '../record.ts'
 import type { Serde } from '../serde.ts'
 import type { TextWindow } from '../text-window.ts'
-import { readVarint, readVarlong } from './varint.ts'
+import { readVarint, readVarlong, varintSize, writeVarint } from './varint.ts'
 import type { ByteCursor } from './varint.ts'
 
 /**
@@ -205,4 +205,44 @@ function badLength(what: string, length: number, cursor: ByteCursor): StreamErro
   return new StreamError('CORRUPT_RECORD', `a record does not fit its batch: ${what} of ${length} at position ${cursor.at} of ${cursor.end}`, {
     details: { position: cursor.at },
   })
+}
+
+// ---------------------------------------------------------------------------------------------------- writing
+
+/** Of a key, a value, or the value of a header, with its length. */
+export function partSize(part: Uint8Array | null): number {
+  return part === null ? 1 : varintSize(part.length) + part.length
+}
+
+export function writePart(bytes: Uint8Array, at: number, part: Uint8Array | null): number {
+  if (part === null) {
+    bytes[at] = 1 // -1
+    return at + 1
+  }
+  const start = writeVarint(bytes, at, part.length)
+  bytes.set(part, start)
+  return start + part.length
+}
+
+export function encodeHeaderKey(header: Header): Uint8Array {
+  return Buffer.from(header.key, 'utf8')
+}
+
+/** Of all of them, with their count. */
+export function headersSize(headers: readonly Header[], encodedKeys: readonly Uint8Array[]): number {
+  let size = varintSize(headers.length)
+  for (const [i, { value }] of headers.entries()) {
+    const keyLength = encodedKeys[i]!.length
+    size += varintSize(keyLength) + keyLength + partSize(value)
+  }
+  return size
+}
+
+export function writeHeaders(bytes: Uint8Array, from: number, headers: readonly Header[], encodedKeys: readonly Uint8Array[]): number {
+  let at = writeVarint(bytes, from, headers.length)
+  for (const [i, { value }] of headers.entries()) {
+    at = writePart(bytes, at, encodedKeys[i]!)
+    at = writePart(bytes, at, value)
+  }
+  return at
 }

@@ -5,10 +5,13 @@ import type { RecordPosition } from '../record-position.ts'
 import type { RecordSpan } from '../record-span.ts'
 import type { Header } from '../record.ts'
 import type { Serde } from '../serde.ts'
+import { writeText } from '../text-bytes.ts'
+import { GatheredTexts, TextWindow } from '../text-window.ts'
 import { compressionCodec, compressionNames } from './compression.ts'
 import type { CompressionName } from './compression-codec.ts'
+import { encodeHeaderKey, headersSize, partSize, readRecord, writeHeaders, writePart } from './lazy-record.ts'
 import { batchHeaderBytes, writeUncheckedHeader } from './record-batch.ts'
-import { varintSize, writeVarint } from './varint.ts'
+import { mediumVarints, shortVarints, varintSize, writeLengthBefore, writeMediumVarint, writeShortVarint, writeVarint } from './varint.ts'
 
 export interface RecordBatchBuilderOptions {
   /** Of the batch with its header, before compression. A first record that is larger still fits, alone. */
@@ -25,10 +28,6 @@ const costlyCopyBytes = 16 * 1024
 /** Of a record without headers, beside key and value: attributes, two deltas, two lengths, the count of headers. */
 const minFramingBytes = 6
 const maxFramingBytes = 1 + 10 + 5 + 5 + 5 + 1
-/** Varints of at least 0 and less than this take one byte or two. */
-const shortVarints = 8192
-/** And three bytes at most. */
-const mediumVarints = 1_048_576
 /** Copied by words: a call into the runtime takes longer. */
 const shortBytes = 160
 /** Length, attributes and two deltas, where the last number takes three bytes at most and the others two; and what such a record may have beside them. */
@@ -64,6 +63,8 @@ export class RecordBatchBuilder {
   /** Of what `addSerialized` wrote: the next is taken to be as long. */
   #lastValueLength = 0
   #lastKeyLength = 8
+  /** Values that are not written yet; room for what more they may take is not within `#limit`. null: there was none. */
+  #texts: GatheredTexts | null = null
 
   constructor(options: RecordBatchBuilderOptions) {
     this.#maxBytes = options.maxBytes
@@ -170,16 +171,15 @@ export class RecordBatchBuilder {
     const delta = timestamp - this.#baseTimestamp
     const expectedKey = typeof key === 'string' ? key.length : this.#lastKeyLength
     const expectedValue = typeof value === 'string' ? value.length : this.#lastValueLength
+    let gathered: string | null = null
     const reserved = expectedKey + expectedValue < 56 ? 1 : 2
     const start = this.#end + reserved
     bytes[start] = 0
     let at = delta >= 0 && delta < mediumVarints ? writeMediumVarint(bytes, start + 1, delta) : writeVarint(bytes, start + 1, delta)
     at = writeMediumVarint(bytes, at, count)
     const keyLengthAt = at
-    if (key === null) {
-      bytes[at++] = 1 // -1
-      this.#isKeyed = false
-    } else {
+    if (key === null) bytes[at++] = 1 // -1
+    else {
       const keyAt = at + (expectedKey < 64 ? 1 : 2)
       const end = keySerde.serializeInto?.(key, bytes, keyAt) ?? -1
       if (end < 0 || end > limit) return false
@@ -190,6 +190,9 @@ export class RecordBatchBuilder {
     else if ((value as unknown) === key && isSameText(value, keySerde as Serde<unknown>, valueSerde as Serde<unknown>) && 2 * at - keyLengthAt <= limit) {
       // What is grouped by itself: the same length and text once more.
       for (let index = keyLengthAt, stop = at; index < stop; index++) bytes[at++] = bytes[index]!
+    } else if (valueSerde.serializeInto === (writeText as unknown) && typeof value === 'string' && this.#gathers(value, at, limit)) {
+      gathered = value
+      at = writeMediumVarint(bytes, at, value.length) + value.length
     } else {
       const valueAt = at + (expectedValue < 64 ? 1 : 2)
       const end = valueSerde.serializeInto?.(value, bytes, valueAt) ?? -1
@@ -198,10 +201,54 @@ export class RecordBatchBuilder {
       at = writeLengthBefore(bytes, at, valueAt, end)
     }
     bytes[at++] = 0
-    this.#end = writeLengthBefore(bytes, this.#end, start, at)
+    const recordFrom = this.#end
+    this.#end = writeLengthBefore(bytes, recordFrom, start, at)
     if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
     this.#count = count + 1
+    if (key === null) this.#isKeyed = false
+    if (gathered !== null) this.#gather(gathered, recordFrom)
     return true
+  }
+
+  /** True: the text, which begins behind a length at `at`, may wait to be written with others. */
+  #gathers(text: string, at: number, limit: number): boolean {
+    const texts = (this.#texts ??= new GatheredTexts())
+    return texts.takes(text) && at + text.length + GatheredTexts.moreBytesOf(text) <= limit
+  }
+
+  /** The value of the last record, which begins at `recordFrom`, waits. */
+  #gather(text: string, recordFrom: number): void {
+    const texts = this.#texts!
+    if (texts.count === 0) {
+      texts.recordsFrom = recordFrom
+      texts.recordsBefore = this.#count - 1
+    }
+    texts.add(text, this.#end - 1 - text.length)
+    this.#limit -= GatheredTexts.moreBytesOf(text)
+    if (texts.isFull) this.#writeTexts()
+  }
+
+  /** Before the batch is built, or its memory or its room changes. */
+  #writeTexts(): void {
+    const texts = this.#texts
+    if (texts === null || texts.count === 0) return
+    this.#limit = Math.min(this.#maxBytes, this.#bytes.length)
+    if (!texts.writeTo(this.#view)) this.#addAgain(texts)
+  }
+
+  /** Not all of them are ASCII: the records from the first of them on are taken out, and added with the bytes that their values have. */
+  #addAgain(texts: GatheredTexts): void {
+    const { recordsFrom, recordsBefore } = texts
+    const bytes = this.#bytes.slice(recordsFrom, this.#end)
+    const base = { offset: 0, timestamp: this.#baseTimestamp, appendTime: null, window: new TextWindow(bytes, bytes.length) }
+    const values = texts.takeBytes()
+    this.#end = recordsFrom
+    this.#count = recordsBefore
+    for (const cursor = { bytes, at: 0, end: bytes.length }; cursor.at < cursor.end;) {
+      const { key, value, valueAt, timestamp, headers } = readRecord(cursor, base)
+      const isAdded = this.add(key, values.get(recordsFrom + valueAt) ?? value, timestamp, headers)
+      assert(isAdded, 'a text takes more room than was left for it')
+    }
   }
 
   /**
@@ -214,7 +261,6 @@ export class RecordBatchBuilder {
     if (count === 0) this.#baseTimestamp = this.#maxTimestamp = timestamp
     const delta = timestamp - this.#baseTimestamp
     const { window, bodyAt, end } = position
-    if (position.keyLength < 0) this.#isKeyed = false
     const bodyLength = end - bodyAt
     const bytes = this.#bytes
     if (delta >= 0 && delta < shortVarints && count < mediumVarints && bodyLength <= longestShortBody && this.#end + bodyLength + maxShortFraming <= this.#limit) {
@@ -227,6 +273,7 @@ export class RecordBatchBuilder {
       this.#end = at + bodyLength
       if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
       this.#count = count + 1
+      if (position.keyLength < 0) this.#isKeyed = false
       return true
     }
     return this.#addReadExactly(position, timestamp)
@@ -251,7 +298,8 @@ export class RecordBatchBuilder {
     return at + length
   }
 
-  #addReadExactly({ window, bodyAt, end }: RecordPosition, timestamp: number): boolean {
+  #addReadExactly({ window, bodyAt, keyLength, end }: RecordPosition, timestamp: number): boolean {
+    this.#writeTexts()
     const delta = timestamp - this.#baseTimestamp
     const count = this.#count
     const bodyLength = end - bodyAt
@@ -266,14 +314,16 @@ export class RecordBatchBuilder {
     this.#end = at + bodyLength
     if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
     this.#count = count + 1
+    if (keyLength < 0) this.#isKeyed = false
     return true
   }
 
   /** For what is large, not known to fit, or has headers: the length is reckoned before anything is written. */
   #addExactly(key: Uint8Array | null, value: Uint8Array | null, timestamp: number, headers: readonly Header[]): boolean {
+    this.#writeTexts()
     const delta = timestamp - this.#baseTimestamp
     const encodedKeys = headers.map(encodeHeaderKey)
-    const length = 1 + varintSize(delta) + varintSize(this.#count) + sizeOf(key) + sizeOf(value) + headersSize(headers, encodedKeys)
+    const length = 1 + varintSize(delta) + varintSize(this.#count) + partSize(key) + partSize(value) + headersSize(headers, encodedKeys)
     if (!this.#makeRoom(this.#end + varintSize(length) + length)) return false
     const bytes = this.#bytes
     let at = writeVarint(bytes, this.#end, length)
@@ -281,8 +331,8 @@ export class RecordBatchBuilder {
     at = writeVarint(bytes, at + 1, delta)
     at = writeVarint(bytes, at, this.#count)
     if (key === null) this.#isKeyed = false
-    at = writeBytes(bytes, at, key)
-    at = writeBytes(bytes, at, value)
+    at = writePart(bytes, at, key)
+    at = writePart(bytes, at, value)
     this.#end = writeHeaders(bytes, at, headers, encodedKeys)
     if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
     this.#count++
@@ -292,6 +342,7 @@ export class RecordBatchBuilder {
   /** The batch, in bytes of its own; the builder is empty again. @throws nothing; an empty builder is a bug of the caller */
   build(): UnsealedBatch {
     assert(this.#count > 0, 'build() of an empty RecordBatchBuilder')
+    this.#writeTexts()
     const bytes = this.#compression === 'none' ? this.#takeBytes() : this.#compressed()
     writeUncheckedHeader(bytes, {
       baseOffset: 0, leaderEpoch: 0, attributes: compressionNames.indexOf(this.#compression), lastOffsetDelta: this.#count - 1,
@@ -421,79 +472,4 @@ function isSameText(text: unknown, serde: Serde<unknown>, other: Serde<unknown>)
 function lengthBytesOf(payload: number): number {
   if (payload + maxFramingBytes < 64) return 1
   return payload + minFramingBytes >= 64 && payload + maxFramingBytes < 8192 ? 2 : 0
-}
-
-/** As `writeVarint`, for the values that records are made of: small enough that the compiler puts it in place of each call. */
-function writeShortVarint(bytes: Uint8Array, at: number, value: number): number {
-  if (value < 64) {
-    bytes[at] = value << 1
-    return at + 1
-  }
-  bytes[at] = ((value << 1) & 127) | 128
-  bytes[at + 1] = value >>> 6
-  return at + 2
-}
-
-/** As `writeShortVarint`, also for those of three bytes. */
-function writeMediumVarint(bytes: Uint8Array, at: number, value: number): number {
-  if (value < shortVarints) return writeShortVarint(bytes, at, value)
-  bytes[at] = ((value << 1) & 127) | 128
-  bytes[at + 1] = ((value >>> 6) & 127) | 128
-  bytes[at + 2] = value >>> 13
-  return at + 3
-}
-
-/** The length of bytes[start, end) at `lengthAt`; they are moved where it does not end at `start`. Gives where they end. */
-function writeLengthBefore(bytes: Uint8Array, lengthAt: number, start: number, end: number): number {
-  const length = end - start
-  const reserved = start - lengthAt
-  if (reserved === 1 && length < 64) bytes[lengthAt] = length << 1
-  else if (reserved === 2 && length >= 64 && length < shortVarints) {
-    bytes[lengthAt] = ((length << 1) & 127) | 128
-    bytes[lengthAt + 1] = length >>> 6
-  } else return moveForLength(bytes, lengthAt, start, end)
-  return end
-}
-
-function moveForLength(bytes: Uint8Array, lengthAt: number, start: number, end: number): number {
-  const movedTo = lengthAt + varintSize(end - start)
-  bytes.copyWithin(movedTo, start, end)
-  writeVarint(bytes, lengthAt, end - start)
-  return movedTo + end - start
-}
-
-function sizeOf(part: Uint8Array | null): number {
-  return part === null ? 1 : varintSize(part.length) + part.length
-}
-
-function writeBytes(bytes: Uint8Array, at: number, part: Uint8Array | null): number {
-  if (part === null) {
-    bytes[at] = 1 // -1
-    return at + 1
-  }
-  const start = writeVarint(bytes, at, part.length)
-  setBytes.call(bytes, part, start)
-  return start + part.length
-}
-
-function encodeHeaderKey(header: Header): Uint8Array {
-  return Buffer.from(header.key, 'utf8')
-}
-
-function headersSize(headers: readonly Header[], encodedKeys: readonly Uint8Array[]): number {
-  let size = varintSize(headers.length)
-  for (const [i, { value }] of headers.entries()) {
-    const keyLength = encodedKeys[i]!.length
-    size += varintSize(keyLength) + keyLength + sizeOf(value)
-  }
-  return size
-}
-
-function writeHeaders(bytes: Uint8Array, from: number, headers: readonly Header[], encodedKeys: readonly Uint8Array[]): number {
-  let at = writeVarint(bytes, from, headers.length)
-  for (const [i, { value }] of headers.entries()) {
-    at = writeBytes(bytes, at, encodedKeys[i]!)
-    at = writeBytes(bytes, at, value)
-  }
-  return at
 }

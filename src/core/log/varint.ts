@@ -6,6 +6,10 @@ import { StreamError } from '../errors.ts'
 
 const twoTo7 = 128
 const twoTo28 = 268435456
+/** Those of at least 0 and less than this take one byte or two. */
+export const shortVarints = 8192
+/** And three bytes at most. */
+export const mediumVarints = 1_048_576
 
 /** Where a reader stands; the varint readers advance `at`. */
 export interface ByteCursor {
@@ -56,6 +60,45 @@ export function writeUnsignedVarint(bytes: Uint8Array, at: number, value: number
   }
   bytes[position++] = rest
   return position
+}
+
+/** As `writeVarint`, for the values that records are made of: small enough that the compiler puts it in place of each call. */
+export function writeShortVarint(bytes: Uint8Array, at: number, value: number): number {
+  if (value < 64) {
+    bytes[at] = value << 1
+    return at + 1
+  }
+  bytes[at] = ((value << 1) & 127) | 128
+  bytes[at + 1] = value >>> 6
+  return at + 2
+}
+
+/** As `writeShortVarint`, also for those of three bytes. */
+export function writeMediumVarint(bytes: Uint8Array, at: number, value: number): number {
+  if (value < shortVarints) return writeShortVarint(bytes, at, value)
+  bytes[at] = ((value << 1) & 127) | 128
+  bytes[at + 1] = ((value >>> 6) & 127) | 128
+  bytes[at + 2] = value >>> 13
+  return at + 3
+}
+
+/** The length of bytes[start, end) at `lengthAt`; they are moved where it does not end at `start`. Gives where they end. */
+export function writeLengthBefore(bytes: Uint8Array, lengthAt: number, start: number, end: number): number {
+  const length = end - start
+  const reserved = start - lengthAt
+  if (reserved === 1 && length < 64) bytes[lengthAt] = length << 1
+  else if (reserved === 2 && length >= 64 && length < shortVarints) {
+    bytes[lengthAt] = ((length << 1) & 127) | 128
+    bytes[lengthAt + 1] = length >>> 6
+  } else return moveForLength(bytes, lengthAt, start, end)
+  return end
+}
+
+function moveForLength(bytes: Uint8Array, lengthAt: number, start: number, end: number): number {
+  const movedTo = lengthAt + varintSize(end - start)
+  bytes.copyWithin(movedTo, start, end)
+  writeVarint(bytes, lengthAt, end - start)
+  return movedTo + end - start
 }
 
 // ---------------------------------------------------------------------------------------------------- reading

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isStreamError } from '../../../src/core/errors.ts'
 import { RecordBatchBuilder, SpareMemory, spareBlockOf } from '../../../src/core/log/record-batch-builder.ts'
@@ -205,6 +206,76 @@ describe('RecordBatchBuilder', () => {
     }
     expect(Buffer.compare(spans.build().bytes, parts.build().bytes)).toBe(0)
     expect(() => spans.addSpan({ bytes, view, keyAt: 0, keyLength: 1, valueAt: 1, valueLength: 1 }, -2)).toThrow()
+  })
+
+  it('writes texts together just as if their bytes were added, whatever they are, and whatever comes between them', () => {
+    const letters = { ascii: 'a', latin: '\u00e9', wide: '\u20ac', pair: '\ud83d\ude00', half: '\udc00' }
+    const text = fc.tuple(fc.nat(130), fc.constantFrom(...Object.values(letters)), fc.nat(130)).map(([length, letter, at]) => `${'x'.repeat(length).slice(0, at)}${letter}${'x'.repeat(length).slice(at)}`)
+    const value = fc.oneof({ weight: 12, arbitrary: fc.nat(130).map((length) => 'abcdefghij'.repeat(13).slice(0, length)) }, { weight: 1, arbitrary: text }, { weight: 1, arbitrary: fc.constantFrom(null, '\u20ac'.repeat(120), 'x'.repeat(5_000)) })
+    const step = fc.record({ does: fc.constantFrom('text', 'text', 'text', 'text', 'text', 'bytes', 'headers', 'read', 'build'), key: fc.constantFrom('key', null, 'k'.repeat(70)), value, time: fc.nat(20_000) })
+    const source = new RecordBatchBuilder({ maxBytes: 100_000 })
+    source.add(bytes('read'), bytes('r'.repeat(90)), 1, [{ key: 'h', value: null }])
+    const reader = new RecordBatchView(source.build().bytes).reader()
+    reader.next()
+    fc.assert(fc.property(fc.array(step, { minLength: 1, maxLength: 200, size: 'max' }), fc.integer({ min: 300, max: 30_000 }), (steps, maxBytes) => {
+      const [together, parts] = [new RecordBatchBuilder({ maxBytes }), new RecordBatchBuilder({ maxBytes })]
+      const compare = () => {
+        if (parts.recordCount === 0) return
+        const [found, expected] = [together.build(), parts.build()]
+        expect(Buffer.compare(found.bytes, expected.bytes)).toBe(0)
+        expect([found.recordCount, found.isKeyed]).toEqual([expected.recordCount, expected.isKeyed])
+      }
+      for (const { does, key, value: each, time } of steps) {
+        if (does === 'build') compare()
+        const [keyBytes, valueBytes] = [key, each].map((part) => (part === null ? null : stringSerde.serialize(part))) as [Uint8Array | null, Uint8Array | null]
+        const headers = does === 'headers' ? [{ key: 'h', value: bytes('1') }] : []
+        const add = (builder: RecordBatchBuilder, isText: boolean) => {
+          if (does === 'read') return builder.addRead(reader.positionOf(reader.mark), time)
+          return (isText && builder.addSerialized(stringSerde, key, stringSerde, each, time)) || builder.add(keyBytes, valueBytes, time, headers)
+        }
+        const addToBoth = () => [add(together, does === 'text'), add(parts, false)]
+        const [fits, expected] = addToBoth()
+        expect(fits).toBe(expected)
+        if (fits === true) continue
+        compare()
+        expect(addToBoth()).toEqual([true, true])
+      }
+      compare()
+    }), { numRuns: 300 })
+  })
+
+  it('keeps the room that a text may take, whoever comes next', () => {
+    const source = new RecordBatchBuilder({ maxBytes: 1_000 })
+    source.add(null, new Uint8Array(360), 0)
+    const { bytes: read } = source.build()
+    const reader = new RecordBatchView(read).reader()
+    reader.next()
+    const view = new DataView(read.buffer)
+    for (const add of [
+      (builder: RecordBatchBuilder) => builder.addRead(reader.positionOf(reader.mark), 0),
+      (builder: RecordBatchBuilder) => builder.addSpan({ bytes: read, view, keyAt: 0, keyLength: 0, valueAt: 0, valueLength: 360 }, 0),
+      (builder: RecordBatchBuilder) => builder.add(null, new Uint8Array(360), 0),
+    ]) {
+      const [wide, plain] = ['\u00e9', 'e'].map((letter) => {
+        const builder = new RecordBatchBuilder({ maxBytes: 500 })
+        builder.add(null, bytes('first'), 0)
+        expect(builder.addSerialized(stringSerde, 'k', stringSerde, letter.repeat(40), 0)).toBe(true)
+        return add(builder)
+      })
+      expect([wide, plain]).toEqual([false, true])
+    }
+  })
+
+  it('leaves no value behind that waited, where what was added is thrown away with its builder or fails half-way', () => {
+    const builder = new RecordBatchBuilder({ maxBytes: 10_000 })
+    builder.add(null, bytes('first'), 0)
+    const fails = { serialize: bytes, deserialize: String, serializeInto: () => { throw new Error('no such key') } }
+    expect(builder.addSerialized(stringSerde, 'k', stringSerde, 'x'.repeat(40), 1)).toBe(true)
+    expect(() => builder.addSerialized(fails, 'k', stringSerde, 'y'.repeat(40), 2)).toThrow('no such key')
+    expect(builder.addSerialized(stringSerde, 'k', stringSerde, '\u00e9'.repeat(40), 3)).toBe(true)
+    expect([...new RecordBatchView(builder.build().bytes)].map((record) => text(record.value))).toEqual(['first', 'x'.repeat(40), '\u00e9'.repeat(40)])
+    builder.add(null, bytes('next'), 0)
+    expect([...new RecordBatchView(builder.build().bytes)].map((record) => text(record.value))).toEqual(['next'])
   })
 
   it('writes nothing where there is no room, serdes fail, or cannot write in place', () => {
