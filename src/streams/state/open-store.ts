@@ -237,7 +237,7 @@ function openSession(spec: StoreSpec, host: StoreHost): OpenStore {
   const keys = spec.persistent ? sessionKeys : sessionKeysInMemory
   const segments = openSegments(spec, host, keys)
   const layers = layerSegments(spec, host, segments, keys)
-  const view = new SessionStore(layers.top, segments.store, { keySerde: spec.keySerde, valueSerde: rowSerde(spec), byTime: !spec.persistent })
+  const view = new SessionStore(layers.top, segments.store, { keySerde: spec.keySerde, valueSerde: rowSerde(spec), byTime: !spec.persistent, cached: layers.cache !== null })
   return { ...assemble(spec, layers, view), wipe: segments.wipe }
 }
 

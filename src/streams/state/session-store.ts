@@ -26,6 +26,8 @@ export interface SessionStoreOptions<K, V> {
   readonly valueSerde: Serde<V>
   /** Scans over several keys go by end first. */
   readonly byTime: boolean
+  /** Rows wait in a cache, which does not ask how old they are. */
+  readonly cached: boolean
 }
 
 /** Values by key and session bounds. */
@@ -35,14 +37,16 @@ export class SessionStore<K, V> implements ReadOnlySessionStore<K, V> {
   readonly #keySerde: Serde<K>
   readonly #valueSerde: Serde<V>
   readonly #byTime: boolean
+  readonly #cached: boolean
 
   /** `bytes` may have a cache and a changelog around `segments`. */
-  constructor(bytes: ByteStore, segments: SegmentedByteStore, { keySerde, valueSerde, byTime }: SessionStoreOptions<K, V>) {
+  constructor(bytes: ByteStore, segments: SegmentedByteStore, { keySerde, valueSerde, byTime, cached }: SessionStoreOptions<K, V>) {
     this.#bytes = bytes
     this.#segments = segments
     this.#keySerde = keySerde
     this.#valueSerde = valueSerde
     this.#byTime = byTime
+    this.#cached = cached
   }
 
   /** null removes. */
@@ -57,6 +61,7 @@ export class SessionStore<K, V> implements ReadOnlySessionStore<K, V> {
   }
 
   fetchSession(key: K, start: number, end: number): V | null {
+    if (!this.#cached && end < this.#segments.firstVisibleTime) return null
     const value = this.#bytes.get(sessionKey(this.#keySerde.serialize(key), start, end))
     return value === null ? null : this.#valueSerde.deserialize(value)
   }
