@@ -163,8 +163,13 @@ export function resolveConfig(config: StreamsConfig): ResolvedConfig {
   for (const key of Object.keys(config ?? {})) {
     if (!knownKeys.has(key)) throw invalid(key, `is not a setting of an application${hint(key)}`)
   }
-  for (const key of ['applicationId', 'broker'] as const) if ((config as Partial<StreamsConfig> | undefined)?.[key] === undefined) throw invalid(key, 'is missing; an application needs applicationId and broker')
+  for (const key of ['applicationId', 'broker'] as const) if ((config as Partial<StreamsConfig> | undefined)?.[key] == null) throw invalid(key, 'is missing; an application needs applicationId and broker')
   checkedName(config.applicationId)
+  if (config.deadLetterTopic !== undefined) checkedName(config.deadLetterTopic)
+  for (const key of ['onFailure', 'onRestore'] as const) {
+    if (config[key] !== undefined && typeof config[key] !== 'function') throw invalid(key, `is ${JSON.stringify(config[key])}, but must be a function${key === 'onFailure' ? ', as in () => \'replace\'' : ''}`)
+  }
+  if (config.stateDirectory !== undefined && (typeof config.stateDirectory !== 'string' || config.stateDirectory === '')) throw invalid('stateDirectory', `is ${JSON.stringify(config.stateDirectory)}, but must be the path of a directory`)
   const guarantee = oneOf('guarantee', config.guarantee, ['exactly-once', 'at-least-once'])
   const onDeserializationError = oneOf('onDeserializationError', config.onDeserializationError, policies)
   const onProcessingError = oneOf('onProcessingError', config.onProcessingError, policies)
