@@ -108,6 +108,7 @@ export class GroupMembership {
       this.#ensureIn()
       try {
         const assignment = await this.#joinOnce(owned)
+        this.#ensureIn()
         if (this.#settings.groupInstanceId === undefined) this.#cluster.memberships?.joined(this.#settings.groupId, this.#memberId)
         this.#news = this.#joinsAnew ? 'rebalance' : null
         this.#scheduleHeartbeat()

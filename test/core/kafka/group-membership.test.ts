@@ -69,3 +69,15 @@ it('goes on with its heartbeats while brokers that were asked about topics stand
   expect(state.heartbeats).toBeGreaterThanOrEqual(9)
   await membership.leave()
 })
+
+it('sends no heartbeat when it leaves, also while the answer to its join is on its way to who waits for it', async () => {
+  for (let turns = 0; turns < 40; turns++) {
+    const { clock, state, membership } = groupOfOneTopic()
+    const joining = membership.join([]).catch(() => undefined)
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+    await membership.leave()
+    await joining
+    await clock.advance(10_000)
+    expect(state.heartbeats).toBe(0)
+  }
+})
