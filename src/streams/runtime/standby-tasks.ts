@@ -81,7 +81,7 @@ export class StandbyTasks {
       return { ...target, startOffset, endOffset, offset: task.restoreFrom(target.topic, startOffset, endOffset), limit: isInput ? 0 : Infinity }
     })
     this.#standbys.set(task.taskId, { task, changelogs })
-    await this.#refreshLimits()
+    await this.#refreshLater()
     this.#nextLook = 0
     this.#assign()
     for (const changelog of changelogs) this.#report('start', task.taskId, changelog)

@@ -476,15 +476,12 @@ export class StreamThread {
   /** The stores that the leader wants to be followed here; those of tasks that went away are there already. */
   async #follow(released: readonly ActiveTask[]): Promise<void> {
     const stopped = new Map<string, StreamTask>()
-    for (const active of released) {
-      const { task } = active
-      if (!this.#leaderData.standbys.includes(task.taskId)) {
-        this.#closeTask(active)
-        continue
-      }
-      stopped.set(task.taskId, this.#upkeep.release(active))
-      if (!task.standsBy) task.standBy()
+    const isFollowed = ({ task }: ActiveTask) => this.#leaderData.standbys.includes(task.taskId)
+    for (const active of released.filter(isFollowed)) {
+      stopped.set(active.task.taskId, this.#upkeep.release(active))
+      if (!active.task.standsBy) active.task.standBy()
     }
+    await allOf(released.filter((active) => !isFollowed(active)).map((active) => () => this.#closeTask(active)))
     await this.#upkeep.follow(this.#leaderData, this.#topics.plans(), stopped, (plan) => this.#factory.standingBy(plan))
   }
 

@@ -177,6 +177,35 @@ describe('a processor whose close fails', () => {
     expect(app.state).toBe('ERROR')
     expect((await broker.groups.describe('app')).members).toEqual([])
   })
+
+  it('keeps no other from being closed that goes to another instance with it', async () => {
+    await createTopics(broker, { in: 4 })
+    const open = new Set<string>()
+    let fails = true
+    const instance = (name: string) => {
+      const builder = new StreamsBuilder()
+      builder.stream(topic('in', text)).process(() => {
+        let id = ''
+        return {
+          init: ({ taskId }) => void open.add((id = `${name} ${taskId}`)),
+          process: () => undefined,
+          close: () => {
+            open.delete(id)
+            if (fails) throw new Error('cannot close')
+          },
+        }
+      })
+      return new StreamsApp(builder.build(), { applicationId: 'app', broker, commitInterval: 5, onFailure: () => 'replace' })
+    }
+    app = instance('first')
+    await app.start()
+    const other = instance('second')
+    await other.start()
+    await eventually(async () => expect([app.state, app.metrics().tasks, other.metrics().tasks]).toEqual(['RUNNING', 2, 2]))
+    fails = false
+    expect([...open].filter((each) => each.startsWith('first'))).toHaveLength(2)
+    await other.close()
+  })
 })
 
 describe('an assignment that takes tasks away, and cannot be taken up at once', () => {
