@@ -19,7 +19,7 @@ export interface AppProgressOptions {
 /** How far the application's commits are in its input. */
 export class AppProgress {
   readonly #options: AppProgressOptions
-  #waiters: (() => void)[] = []
+  readonly #waiters = new Set<() => void>()
 
   constructor(options: AppProgressOptions) {
     this.#options = options
@@ -27,9 +27,7 @@ export class AppProgress {
 
   /** Something was committed here, or nothing will be any more: those who wait look again. */
   noteCommit(): void {
-    const waiters = this.#waiters
-    this.#waiters = []
-    for (const wake of waiters) wake()
+    for (const wake of this.#waiters) wake()
   }
 
   /**
@@ -86,8 +84,9 @@ export class AppProgress {
   /** The next commit here, or a moment, in which another instance may have committed. */
   async #nextCommit(): Promise<void> {
     const wait = new AbortController()
-    const committed = new Promise<void>((resolve) => this.#waiters.push(resolve))
-    await Promise.race([committed, sleep(this.#options.clock, 100, wait.signal)])
-    wait.abort()
+    const wake = () => wait.abort()
+    this.#waiters.add(wake)
+    await sleep(this.#options.clock, 100, wait.signal)
+    this.#waiters.delete(wake)
   }
 }

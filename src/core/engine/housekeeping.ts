@@ -27,7 +27,7 @@ export class Housekeeping {
 
   /** Called with every use of the engine: a comparison of two numbers until the interval is over. */
   poke(): void {
-    if (this.#clock.monotonic() - this.#lastRun < this.#intervalMs || this.#running !== null || this.#closed) return
+    if (this.#clock.monotonic() - this.#lastRun < this.#intervalMs || this.#running !== null) return
     this.#lastRun = this.#clock.monotonic()
     this.#running = this.#run().finally(() => (this.#running = null))
   }

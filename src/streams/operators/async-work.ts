@@ -14,7 +14,8 @@ export interface AsyncSource {
  */
 export class AsyncWork {
   readonly #sources = new Set<AsyncSource>()
-  #waiting: (() => void)[] = []
+  /** Of who waits; who has come to wait again does not any more for what it waited for before. */
+  #wake: (() => void) | null = null
   #hasNews = false
 
   add(source: AsyncSource): void {
@@ -51,11 +52,12 @@ export class AsyncWork {
   /** A call has come to its end. */
   notify(): void {
     this.#hasNews = true
-    for (const wake of this.#waiting.splice(0)) wake()
+    this.#wake?.()
+    this.#wake = null
   }
 
-  /** Resolves when a call has come to its end since `send` was last called. */
+  /** Resolves when a call has come to its end since `send` was last called, unless it is asked for again before that: the thread, which is the only one that waits, does so every few milliseconds while a call takes long. */
   next(): Promise<void> {
-    return this.#hasNews ? Promise.resolve() : new Promise((resolve) => this.#waiting.push(resolve))
+    return this.#hasNews ? Promise.resolve() : new Promise((resolve) => (this.#wake = resolve))
   }
 }
