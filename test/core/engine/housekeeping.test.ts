@@ -36,4 +36,23 @@ describe('housekeeping', () => {
     await clock.advance(0)
     expect(done).toEqual(['second'])
   })
+
+  it('begins no chore any more once it closes, and waits for the one at hand', async () => {
+    const clock = new ManualClock()
+    const done: string[] = []
+    let finish = () => undefined as void
+    const first = () => new Promise<void>((resolve) => (finish = resolve)).then(() => void done.push('first'))
+    const housekeeping = new Housekeeping(clock, 1_000, [first, () => Promise.resolve(void done.push('second'))])
+    await clock.advance(30_000)
+    housekeeping.poke()
+    const closed = housekeeping.close().then(() => done.push('closed'))
+    finish()
+    await closed
+    expect(done).toEqual(['first', 'closed'])
+    await clock.advance(1_000)
+    housekeeping.poke()
+    finish()
+    await clock.advance(0)
+    expect(done).toEqual(['first', 'closed'])
+  })
 })

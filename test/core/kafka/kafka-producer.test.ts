@@ -122,3 +122,15 @@ it('writes nothing twice in one partition because a request to another one was l
   expect(kafka.valuesOf('a', 1)).toEqual(['waits', 'next'])
   await producer.close()
 })
+
+it('asks nobody to abort where nothing is open, and names no group in a commit without offsets', async () => {
+  const { kafka, producer, append } = await producerOn({ transactionalId: 'tx' })
+  await producer.abort()
+  producer.begin()
+  await append('one')
+  await producer.commit({ group: { groupId: 'g', generation: 1, memberId: 'm', groupInstanceId: null }, offsets: [] })
+  await producer.abort()
+  expect(kafka.asked.filter((api) => api === 'EndTxn')).toHaveLength(1)
+  expect(kafka.asked.filter((api) => api.includes('Offset'))).toEqual([])
+  await producer.close()
+})

@@ -3,6 +3,7 @@ import { stringSerde, systemClock } from '../../../src/core/index.ts'
 import type { Broker, OffsetQuery, PartitionPosition, RecordBatch, TopicPartition } from '../../../src/core/index.ts'
 import { StreamsApp, StreamsBuilder, topic, tumbling } from '../../../src/streams/index.ts'
 import type { RestoreProgress, StreamsConfig } from '../../../src/streams/index.ts'
+import { RecordBatchBuilder } from '../../../src/core/log/record-batch-builder.ts'
 import type { ActiveTask } from '../../../src/streams/runtime/active-task.ts'
 import type { TaskPlan } from '../../../src/streams/runtime/assignor.ts'
 import { Restorer } from '../../../src/streams/runtime/restore.ts'
@@ -106,6 +107,35 @@ describe('a listener that fails while stores are filled, or followed', () => {
     while (failures === 0) await take().catch(() => undefined)
     for (let slices = 0; slices < 8; slices++) await take()
     expect(restored.sort()).toEqual(['one', 'two'].flatMap((name) => [0, 1, 2, 3].map((offset) => `${name} ${offset}`)))
+  })
+})
+
+describe('a topic that is an input, and the changelog of a table', () => {
+  it.each([['restored', 2], ['restored', 3], ['followed', 2], ['followed', 3]])('is %s up to the offset where processing goes on, %i, also when that is in the middle of a batch', async (way, position) => {
+    await createTopics(broker, { table: 1 })
+    const batch = new RecordBatchBuilder({ maxBytes: 1_000 })
+    for (const value of ['a', 'b', 'c', 'd']) batch.add(null, stringSerde.serialize(value), 0, [])
+    const producer = await broker.openProducer()
+    await producer.appendBatch({ topic: 'table', partition: 0 }, batch.build())
+    await producer.close()
+    const restored: string[] = []
+    const checkpoints: number[] = []
+    const task = {
+      taskId: '0_0',
+      changelogTopics: ['table'],
+      restoreFrom: (_name: string, start: number) => start,
+      restore: (_name: string, batches: readonly RecordBatch[]) => { for (const read of batches) for (const { value } of read) restored.push(stringSerde.deserialize(value!)) },
+      checkpoint: (positions: ReadonlyMap<string, number>) => checkpoints.push(positions.get('table')!),
+    } as unknown as StreamTask
+    const input = { topic: 'table', partition: 0, position }
+    const restorer = new Restorer(broker, () => undefined)
+    const standbys = new StandbyTasks({ broker, clock: systemClock, committed: async () => [{ ...input, offset: position }], onProgress: () => undefined })
+    if (way === 'restored') await restorer.add({ task, plan: { partition: 0 }, inputs: [input] } as unknown as ActiveTask)
+    else await standbys.add(Object.assign(task, { close: () => undefined }), { partition: 0, inputs: [input] } as unknown as TaskPlan)
+    for (let slices = 0; slices < 3; slices++) await (way === 'restored' ? restorer.restoreSlice(1_000) : standbys.update(1_000))
+    for (const each of [restorer, standbys]) await each.close()
+    expect(restored).toEqual(['a', 'b', 'c', 'd'].slice(0, position))
+    expect(checkpoints).toEqual([position])
   })
 })
 

@@ -60,6 +60,25 @@ const countOf = (task: StreamTask, key: string) => (task.stores.get('counts')!.v
 const timeOf = (partitionTime: number) => encodeMetadata({ partitionTime, operators: new Map() })
 
 describe('StreamTask', () => {
+  it('goes on with the stores that it has where their changelog has them, and else fills them anew', () => {
+    const changelog = 'app-counts-changelog'
+    const restored = () => {
+      const { task, add, drain } = taskOf(counting())
+      add('in', 0, 'k', 'x')
+      drain()
+      task.prepareCommit()
+      task.committed()
+      task.checkpoint(new Map([[changelog, 10]]))
+      return task
+    }
+    const ranges = [[0, 10], [10, 10], [3, 20], [0, 9], [11, 20]] as const
+    const found = ranges.map(([start, end]) => {
+      const task = restored()
+      return [task.restoreFrom(changelog, start, end), countOf(task, 'k')]
+    })
+    expect(found).toEqual([[10, 1], [10, 1], [10, 1], [0, 0], [11, 0]])
+  })
+
   it('takes the record with the smallest timestamp among its inputs, and in one input keeps the order of offsets', () => {
     const builder = new StreamsBuilder()
     builder.stream([topic('a', text), topic('b', text)]).to(topic('out', text))
