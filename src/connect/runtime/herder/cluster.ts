@@ -6,6 +6,7 @@ export interface Cluster {
   readonly workerId: string
   /** Rises with each division of the work that this worker knows of: of two workers that believe that something is theirs, it tells who is behind. */
   readonly generation: number
+  readonly isLeader: boolean
   ownsConnector(name: string): boolean
   ownsTask(name: string, task: number): boolean
   /** Only the leader changes configs. @throws NotHere with its address */
@@ -21,7 +22,7 @@ export interface Cluster {
 export function soloCluster(workerId: () => string): Cluster {
   return {
     get workerId() { return workerId() },
-    generation: 0,
+    generation: 0, isLeader: true,
     ownsConnector: () => true, ownsTask: () => true,
     requireLeader: () => {}, requireConnector: () => {}, requireTask: () => {},
     isReady: () => true,

@@ -14,6 +14,10 @@ export class LateCluster implements Cluster {
     return this.member?.generation ?? -1
   }
 
+  get isLeader(): boolean {
+    return this.member?.isLeader ?? false
+  }
+
   ownsConnector(name: string): boolean {
     return this.member?.ownsConnector(name) ?? false
   }

@@ -265,8 +265,10 @@ export class Reconciler {
     }
   }
 
+  /** Of the leader, all: one that was removed may have been another's, which is gone. */
   #knownNames(): readonly string[] {
-    return [...new Set([...this.#published.keys()].map((key) => key.split('\n')[0]!))]
+    const { statuses, cluster } = this.#options
+    return [...new Set([...this.#published.keys()].map((key) => key.split('\n')[0]!).concat(cluster.isLeader ? statuses.state.names() : []))]
   }
 
   // ------------------------------------------------------------------------------------------------ stopping

@@ -7,6 +7,11 @@ export class StatusState {
   readonly #tasks = new Map<string, Map<number, StoredStatus>>()
   readonly #topics = new Map<string, Map<string, StoredTopic>>()
 
+  /** Of connectors of which something is said. */
+  names(): readonly string[] {
+    return [...new Set([...this.#connectors.keys(), ...[this.#tasks, this.#topics].flatMap((members) => [...members].filter(([, { size }]) => size > 0).map(([name]) => name))])]
+  }
+
   connector(name: string): StoredStatus | undefined {
     return this.#connectors.get(name)
   }

@@ -303,6 +303,19 @@ describe('a status that cannot be forgotten', () => {
   })
 })
 
+describe('a status of a connector that was removed while the worker that ran it was gone', () => {
+  it('is forgotten by the leader', async () => {
+    const world = await openWorld(1, 1)
+    const keys = ['status-connector-gone', 'status-task-gone-0']
+    const producer = await world.broker.openProducer()
+    await Promise.all(keys.map((key) => producer.append({ topic: 'connect-status', key: Buffer.from(key), value: Buffer.from(JSON.stringify({ state: 'RUNNING', trace: null, worker_id: 'other:1', generation: 0, version: null })) })))
+    await until(async () => (await statusOf(world, 'gone')).tasks?.length === 1, 'it is known')
+    await ask(world, 'PUT', '/connectors/a/config', config(1))
+    for (const key of keys) await until(async () => (await lastTold(world.broker, key)) === null, `${key} is forgotten`)
+    await until(async () => (await statusOf(world, 'a')).tasks?.[0]?.state === 'RUNNING', 'the other one runs')
+  })
+})
+
 describe('a status that is told again', () => {
   it('is that of a task, or a connector, of which another worker tells that lost them in a rebalance and does not know it', async () => {
     const world = await openWorld(1, 1)
