@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { sleep, stringSerde, systemClock } from '../../../src/core/index.ts'
+import { stringSerde } from '../../../src/core/index.ts'
 import type { Broker } from '../../../src/core/index.ts'
 import { StreamsApp, StreamsBuilder, keyValueStore, topic } from '../../../src/streams/index.ts'
 import type { ProcessorContext, RestoreProgress, StreamsConfig, StreamsState, Topology } from '../../../src/streams/index.ts'
@@ -36,8 +36,14 @@ function counts(): Topology {
 const writeIn = (count: number) => write(broker, 'in', Array.from({ length: count }, (_, index) => ({ key: `k${index % 4}`, value: 'x' })))
 const results = async () => (await readAll(broker, 'out')).map(({ key, value }) => `${key} ${value}`).sort()
 const upTo = (last: number) => ['k0', 'k1', 'k2', 'k3'].flatMap((key) => Array.from({ length: last }, (_, index) => `${key} ${index + 1}`)).sort()
-/** Several turns of a loop that has nothing to do. */
-const aWhile = () => sleep(systemClock, 300)
+const turnsOf = (app: StreamsApp) => Math.min(...app.metricValues().filter(({ name }) => name === 'poll-total').map(({ value }) => value))
+
+/** Several turns of each application's loop. */
+async function aWhile(): Promise<void> {
+  const before = apps.map(turnsOf)
+  await eventually(async () => expect(apps.every((app, index) => app.state === 'NOT_RUNNING' || turnsOf(app) > before[index]! + 3)).toBe(true))
+}
+
 const committed = async () => (await broker.groups.describe('app')).offsets.reduce((sum, { offset }) => sum + offset, 0)
 
 describe('an application that is paused', () => {
@@ -143,7 +149,7 @@ describe('an application that is paused', () => {
     await app.start()
     await eventually(async () => expect(ticks.length).toBeGreaterThan(1))
     app.pause()
-    await sleep(systemClock, 50)
+    await aWhile()
     const before = ticks.length
     await aWhile()
     expect(ticks).toHaveLength(before)
@@ -165,8 +171,7 @@ describe('an application that is paused', () => {
     await aWhile()
     expect(await results()).toEqual([])
     app.resume()
-    await sleep(systemClock, 50)
-    await app.close()
+    await app.caughtUp()
     expect(await results()).toEqual(['k x!'])
   })
 })
