@@ -29,7 +29,9 @@ export async function setUpTopics(broker: Broker, { applicationId, topology, dea
   requireAll(names, external)
   const counts = partitionCounts(topology, external)
   const { repartition, changelog } = internalTopicSpecs(topology, applicationId, counts, additionalRetentionMs)
-  const own = [...repartition, ...changelog, ...(deadLetterTopic === null ? [] : [deadLetterSpec(deadLetterTopic, sizes)])]
+  // Behind a pattern that no topic matches yet, nothing is read, and they are made when one appears.
+  const needed = [...repartition, ...changelog].filter(({ partitions }) => partitions !== 0)
+  const own = [...needed, ...(deadLetterTopic === null ? [] : [deadLetterSpec(deadLetterTopic, sizes)])]
   const existing = await countsOf(broker, own.map((spec) => spec.topic))
   for (const spec of own) {
     const found = existing.get(spec.topic)

@@ -1,4 +1,5 @@
 import { StreamError } from '../../core/index.ts'
+import { wholeName } from './names.ts'
 import type { SubTopology, TopologyData } from './node.ts'
 
 export interface PartitionCounts {
@@ -10,7 +11,8 @@ export interface PartitionCounts {
 
 /**
  * Numbers of partitions of the repartition topics, from those of the topics that exist: what the program says; else what
- * the topics say that it must be co-partitioned with; else the largest source topic of the sub-topologies that write it.
+ * the topics say that it must be co-partitioned with; else the largest source topic of the sub-topologies that write it,
+ * and 1 where those are patterns that no topic matches. A sub-topology that reads nothing but such a pattern has no partitions yet.
  * @throws TOPOLOGY_INVALID when topics that must have equal numbers have not
  */
 export function partitionCounts(topology: TopologyData, external: ReadonlyMap<string, number>): PartitionCounts {
@@ -19,11 +21,18 @@ export function partitionCounts(topology: TopologyData, external: ReadonlyMap<st
     if (spec.partitions !== null) ofTopic.set(spec.name, spec.partitions)
   }
   coerceToExternalTopics(topology, ofTopic)
-  fillFromWriters(topology, ofTopic)
+  const sources = new Map(topology.subTopologies.map((part) => [part, sourcesOf(part, external)]))
+  fillFromWriters(topology, sources, ofTopic)
   equalizeInternalTopics(topology, ofTopic)
   for (const group of topology.copartitionGroups) checkGroup(group, ofTopic)
-  const ofSubTopology = new Map(topology.subTopologies.map(part => [part.id, largest(part.sourceTopics, ofTopic)]))
+  const ofSubTopology = new Map(topology.subTopologies.map(part => [part.id, largest(sources.get(part)!, ofTopic)]))
   return { ofTopic, ofSubTopology }
+}
+
+/** With those that its patterns match. */
+function sourcesOf({ sourceTopics, nodes }: SubTopology, external: ReadonlyMap<string, number>): readonly string[] {
+  const patterns = nodes.flatMap((node) => (node.kind === 'source' && node.pattern !== null ? [wholeName(node.pattern)] : []))
+  return patterns.length === 0 ? sourceTopics : [...sourceTopics, ...[...external.keys()].filter((topic) => patterns.some((pattern) => pattern.test(topic)))]
 }
 
 function coerceToExternalTopics(topology: TopologyData, counts: Map<string, number>): void {
@@ -41,16 +50,16 @@ function coerceToExternalTopics(topology: TopologyData, counts: Map<string, numb
  * Sub-topologies feed one another, so counts spread until nothing is left open. Where they feed one another in a circle, what is
  * known of one's sources decides, as upstream.
  */
-function fillFromWriters(topology: TopologyData, counts: Map<string, number>): void {
+function fillFromWriters(topology: TopologyData, sources: ReadonlyMap<SubTopology, readonly string[]>, counts: Map<string, number>): void {
   const open = new Set(topology.repartitionTopics.map(spec => spec.name).filter(topic => !counts.has(topic)))
-  const sourcesOf = (topic: string) => topology.subTopologies.filter(part => part.sinkTopics.includes(topic)).flatMap(part => part.sourceTopics)
+  const feeding = (topic: string) => topology.subTopologies.filter(part => part.sinkTopics.includes(topic)).flatMap(part => sources.get(part)!)
   while (open.size > 0) {
-    const known = [...open].filter(topic => sourcesOf(topic).every(source => counts.has(source)))
-    const inCircle = [...open].filter(topic => sourcesOf(topic).some(source => counts.has(source))).slice(0, 1)
+    const known = [...open].filter(topic => feeding(topic).every(source => counts.has(source)))
+    const inCircle = [...open].filter(topic => feeding(topic).some(source => counts.has(source))).slice(0, 1)
     const next = known.length > 0 ? known : inCircle
     if (next.length === 0) throw new StreamError('TOPOLOGY_INVALID', `the repartition topics ${[...open].join(', ')} feed one another in a circle, so their number of partitions is open; give one with repartition({ partitions })`)
     for (const topic of next) {
-      counts.set(topic, Math.max(1, largest(sourcesOf(topic), counts)))
+      counts.set(topic, Math.max(1, largest(feeding(topic), counts)))
       open.delete(topic)
     }
   }
@@ -76,6 +85,6 @@ function checkGroup(group: readonly string[], counts: ReadonlyMap<string, number
   throw new StreamError('TOPOLOGY_INVALID', `topics that are joined or aggregated together need equal numbers of partitions: ${shown}; put repartition({ partitions }) in front of one of them`)
 }
 
-function largest(topics: SubTopology['sourceTopics'], counts: ReadonlyMap<string, number>): number {
+function largest(topics: readonly string[], counts: ReadonlyMap<string, number>): number {
   return topics.reduce((most, topic) => Math.max(most, counts.get(topic) ?? 0), 0)
 }

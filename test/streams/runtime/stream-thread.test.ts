@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { StreamError, stringSerde } from '../../../src/core/index.ts'
 import type { Broker } from '../../../src/core/index.ts'
 import { StreamsApp, StreamsBuilder, topic } from '../../../src/streams/index.ts'
-import type { StreamsState, Topology } from '../../../src/streams/index.ts'
+import type { Stream, StreamsState, Topology } from '../../../src/streams/index.ts'
 import { eventually } from '../../contract/contract-kit.ts'
 import { createTopics, openMemoryBroker, readAll, write } from '../../kit/streams-harness.ts'
 import { withMethods } from '../../kit/with-methods.ts'
@@ -75,6 +75,33 @@ describe('a topic that appears while an application runs', () => {
     await eventually(async () => expect(await valuesIn('out')).toEqual(['first', 'fourth', 'second', 'third']))
     expect(app.state).toBe('RUNNING')
   }, 60_000)
+
+  it('is counted with those before it, and where it is the first', async () => {
+    await createTopics(broker, { out: 1 })
+    await start(counting((stream) => stream))
+    await createTopics(broker, { 'in-a': 2 })
+    await write(broker, 'in-a', [{ key: 'x', value: 'x', partition: 1 }])
+    await eventually(async () => expect(await valuesIn('out')).toEqual(['x 1']))
+    expect((await broker.topics.describe(['app-counts-changelog']))[0]!.partitions).toHaveLength(2)
+    await createTopics(broker, { 'in-b': 2 })
+    await write(broker, 'in-b', [{ key: 'x', value: 'x', partition: 1 }])
+    await eventually(async () => expect(await valuesIn('out')).toEqual(['x 1', 'x 2']))
+  }, 60_000)
+
+  it('is counted by a new key, in as many partitions', async () => {
+    await createTopics(broker, { 'in-a': 3, 'out': 1 })
+    await write(broker, 'in-a', [{ key: 'k', value: 'x', partition: 2 }])
+    await start(counting((stream) => stream.selectKey((value) => value)))
+    await eventually(async () => expect(await valuesIn('out')).toEqual(['x 1']))
+    const described = await broker.topics.describe(['app-counts-repartition', 'app-counts-changelog'])
+    expect(described.map(({ partitions }) => partitions.length)).toEqual([3, 3])
+  })
+
+  function counting(keyed: (stream: Stream<string, string>) => Stream<string, string>): Topology {
+    const builder = new StreamsBuilder()
+    keyed(builder.streamMatching(/in-.*/, text)).groupByKey().count({ store: 'counts' }).toStream().mapValues((count, key) => `${key} ${count}`).to(topic('out', text))
+    return builder.build()
+  }
 })
 
 describe('an application', () => {

@@ -40,6 +40,25 @@ describe('the partitions of a repartition topic', () => {
   })
 })
 
+describe('topics that a pattern matches', () => {
+  function countsOf(external: Record<string, number>) {
+    const builder = new StreamsBuilder()
+    const stream = builder.streamMatching(/in-.*/, format)
+    stream.groupByKey().count({ store: 'direct' })
+    stream.selectKey((value) => value).groupByKey().count({ store: 'c' })
+    const { ofTopic, ofSubTopology } = partitionCounts(builder.build(), new Map(Object.entries(external)))
+    return [ofTopic.get('c-repartition'), ...ofSubTopology.values()]
+  }
+
+  it('count as those that are named', () => {
+    expect(countsOf({ 'in-a': 2, 'in-b': 3, 'other': 9 })).toEqual([3, 3, 3])
+  })
+
+  it('leave open how many StreamTasks there are, as long as there is none', () => {
+    expect(countsOf({ other: 9 })).toEqual([1, 0, 1])
+  })
+})
+
 describe('repartition topics that are joined with one another', () => {
   const rekeyed = (stream: Stream<string, string>, name: string, partitions?: number) =>
     stream.selectKey((value) => value).repartition({ name, ...(partitions === undefined ? {} : { partitions }) })
