@@ -41,6 +41,12 @@ export const longSerde: Serde<number> = {
 }
 
 function writeLong(value: number, bytes: Uint8Array, at: number): number {
+  // As most are, which need no arithmetic of more than 32 bits.
+  if ((value | 0) === value && value >= 0) {
+    writeInt32(bytes, at, 0)
+    writeInt32(bytes, at + 4, value)
+    return at + 8
+  }
   if (!Number.isSafeInteger(value)) throw new StreamError('SERIALIZATION_FAILED', `${value} is not an integer that fits a long without loss`)
   writeInt32(bytes, at, Math.floor(value / 0x1_0000_0000))
   writeInt32(bytes, at + 4, value)
@@ -49,7 +55,10 @@ function writeLong(value: number, bytes: Uint8Array, at: number): number {
 
 function readLong(bytes: Uint8Array, start: number, end: number): number {
   checkLength(end - start, 8, 'a long')
-  const value = readInt32(bytes, start) * 0x1_0000_0000 + (readInt32(bytes, start + 4) >>> 0)
+  const high = readInt32(bytes, start)
+  const low = readInt32(bytes, start + 4)
+  if (high === 0 && low >= 0) return low
+  const value = high * 0x1_0000_0000 + (low >>> 0)
   if (Number.isSafeInteger(value)) return value
   throw new StreamError('DESERIALIZATION_FAILED', `the long ${Buffer.from(bytes.subarray(start, end)).readBigInt64BE()} does not fit a number without loss`)
 }

@@ -133,7 +133,7 @@ export class CachingByteStore implements ByteStore {
   }
 
   /** For rows from `findIn`, to be read where they lie. */
-  get table(): Pick<ByteRows, 'keyLength' | 'valueLength' | 'page' | 'offset'> {
+  get table(): Pick<ByteRows, 'keyLength' | 'valueLength' | 'page' | 'view' | 'offset'> {
     return this.#rows
   }
 

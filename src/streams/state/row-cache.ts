@@ -14,7 +14,7 @@ export interface RowCache {
   /** Counts up whenever numbers of rows that were found may be others': as rows leave, or where `findIn` turned to another table. */
   readonly removals: number
   /** For rows from `findIn`, to be read where they lie. */
-  readonly table: Pick<ByteRows, 'keyLength' | 'valueLength' | 'page' | 'offset'>
+  readonly table: Pick<ByteRows, 'keyLength' | 'valueLength' | 'page' | 'view' | 'offset'>
   /** The value of a row; null where it has none. */
   read<V>(row: number, serde: Serde<V>): V | null
   /**

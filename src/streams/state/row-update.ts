@@ -1,4 +1,4 @@
-import { deserializeCopy } from '../../core/index.ts'
+import { deserializeCopy, longSerde } from '../../core/index.ts'
 import type { RecordPosition, Serde } from '../../core/index.ts'
 import { copyInto, readInt64, writeInt64 } from './bytes.ts'
 import type { RowCache } from './row-cache.ts'
@@ -19,6 +19,8 @@ export class RowUpdate {
   /** Of windows. */
   readonly #segments: SegmentedByteStore | null
   readonly #valueSerde: Serde<unknown>
+  /** Values are those of `longSerde`, as counts are: one below 2^31 is read and written where it lies, as the 32 bits that it has. */
+  readonly #isLong: boolean
   readonly #key = new ScratchBytes()
   readonly #row = new ScratchBytes()
   #baseLength = 0
@@ -28,6 +30,7 @@ export class RowUpdate {
   #removals = -1
   /** Where the row that was found has its value. */
   #page: Uint8Array = noBytes
+  #view: DataView = noView
   #at = 0
   #valueLength = -1
   /** Of the row that was read; null: there is none, and `timestamp` says nothing. */
@@ -37,6 +40,7 @@ export class RowUpdate {
   constructor(cache: RowCache, valueSerde: Serde<unknown>, segments: SegmentedByteStore | null) {
     this.#cache = cache
     this.#valueSerde = valueSerde
+    this.#isLong = valueSerde.serializeInto === longSerde.serializeInto && valueSerde.deserializeRange === longSerde.deserializeRange
     this.#segments = segments
   }
 
@@ -72,18 +76,26 @@ export class RowUpdate {
     if (length < 0) return
     const at = this.#at = table.offset(row) + table.keyLength(row)
     const page = this.#page = table.page(row)
-    this.#decode(page, at, at + length)
+    const view = this.#view = table.view(row)
+    if (this.#isLong && length === longRowBytes && view.getInt32(at + timestampBytes) === 0 && view.getInt32(at + timestampBytes + 4) >= 0) {
+      this.timestamp = view.getInt32(at) * twoTo32 + view.getUint32(at + 4)
+      this.value = view.getInt32(at + timestampBytes + 4)
+    } else this.#decode(page, at, at + length)
   }
 
   /** As `put`; null deletes. After `read`. */
   write(value: unknown, timestamp: number): void {
     const cache = this.#cache
     this.#segments?.notice(this.#start)
-    const end = value === null ? -1 : this.#row.write(this.#valueSerde, value, timestampBytes)
     const row = this.#found
     const isKnown = row >= 0 && this.#removals === cache.removals
+    if (isKnown && this.#isLong && this.#valueLength === longRowBytes && isShortNumber(value) && cache.overwrites(row)) {
+      this.#writeLongOver(value, timestamp)
+      return
+    }
+    const end = value === null ? -1 : this.#row.write(this.#valueSerde, value, timestampBytes)
     if (isKnown && end >= 0 && end === this.#valueLength && cache.overwrites(row)) {
-      // Of a number of fixed length that is counted up, all that there is to do.
+      // Of a value that keeps its length, all that there is to do.
       writeInt64(this.#page, this.#at, timestamp)
       copyInto(this.#page, this.#at + timestampBytes, this.#row.room(end), timestampBytes, end)
       return
@@ -91,6 +103,16 @@ export class RowUpdate {
     if (end >= 0) writeInt64(this.#row.room(end), 0, timestamp)
     if (isKnown) cache.replace(row, this.#row, end)
     else cache.putIn(this.#key, this.#length, this.#row, end)
+  }
+
+  #writeLongOver(value: number, timestamp: number): void {
+    const view = this.#view
+    const at = this.#at
+    const high = Math.floor(timestamp / twoTo32)
+    view.setInt32(at, high)
+    view.setInt32(at + 4, timestamp - high * twoTo32)
+    view.setInt32(at + timestampBytes, 0)
+    view.setInt32(at + timestampBytes + 4, value)
   }
 
   /** As `write`, of the value of the record that the key was set from, which has one, as it stands there. Without `read`. */
@@ -107,4 +129,12 @@ export class RowUpdate {
   }
 }
 
+function isShortNumber(value: unknown): value is number {
+  return typeof value === 'number' && (value | 0) === value && value >= 0
+}
+
+const twoTo32 = 0x1_0000_0000
+/** Of a row with such a value. */
+const longRowBytes = timestampBytes + 8
 const noBytes = new Uint8Array(0)
+const noView = new DataView(noBytes.buffer)

@@ -86,7 +86,7 @@ export class WriteBackSegments implements ByteStore {
     return this.#removals
   }
 
-  get table(): Pick<ByteRows, 'keyLength' | 'valueLength' | 'page' | 'offset'> {
+  get table(): Pick<ByteRows, 'keyLength' | 'valueLength' | 'page' | 'view' | 'offset'> {
     return this.#at.table
   }
 
