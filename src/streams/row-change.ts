@@ -1,5 +1,6 @@
 import { StreamError } from '../core/index.ts'
 import type { Header, RecordSpan, Serde } from '../core/index.ts'
+import type { RowsAhead } from './state/byte-rows.ts'
 import { copyInto } from './state/bytes.ts'
 import { spanOf } from './state/changelog-reporter.ts'
 import type { FlushedRow } from './state/flushed-row.ts'
@@ -97,4 +98,6 @@ export interface RowRun {
   (value: unknown, key: unknown, timestamp: number, headers: readonly Header[], change: RowChange): void
   /** False: it may be given `unread` for a value. */
   readonly seesValue: boolean
+  /** A hint that it will be called for these rows. Absent: nothing is looked up by their keys. */
+  readonly lookAhead?: ((rows: RowsAhead) => void) | undefined
 }

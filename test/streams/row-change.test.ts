@@ -7,6 +7,8 @@ import { RowChange } from '../../src/streams/row-change.ts'
 import { StreamsBuilder } from '../../src/streams/streams-builder.ts'
 import { topic } from '../../src/streams/topic.ts'
 import { session, tumbling } from '../../src/streams/windows.ts'
+import { ByteRows } from '../../src/streams/state/byte-rows.ts'
+import { KeyValueStore } from '../../src/streams/state/key-value-store.ts'
 import { batchOf, inputs, outputOf } from './operators/batches-and-records.ts'
 
 /** Refuses to write some values. */
@@ -117,6 +119,30 @@ describe('flushed rows', () => {
     outputOf(topologyOf('forked'), config, [batchOf(input, 0)], false)
     outputOf(topologyOf('outerJoined'), config, [batchOf(input, 0)], false)
     expect(sent).not.toHaveBeenCalled()
+  })
+
+  it('are told the tables that they are joined with, a group before the first of them, also behind another join', () => {
+    const seen: string[] = []
+    const keyOf = ({ table, row }: { readonly table: ByteRows; readonly row: number }) => Buffer.from(table.key(row)).toString()
+    vi.spyOn(ByteRows.prototype, 'lookAheadOf').mockImplementation(({ table, rows, count }) => {
+      seen.push(Array.from(rows.subarray(0, count), (row) => keyOf({ table, row })).join(' '))
+    })
+    vi.spyOn(KeyValueStore.prototype, 'getOfRow').mockImplementation((row) => {
+      seen.push(keyOf(row))
+      return { value: 'v', timestamp: 1 }
+    })
+    const builder = new StreamsBuilder()
+    const [a, b] = tables(builder)
+    const c = builder.table(topic('c', { key: stringSerde, value: stringSerde }), { store: 'c' })
+    a.join(b, (left, right) => left + right).join(c, (left, right) => left + right).toStream().to(texts)
+    const keys = Array.from({ length: 70 }, (_, index) => `k${index}`)
+    const records = keys.map((key, index) => ({ key, value: 'text', timestamp: index, headers: [] }))
+    outputOf(builder.build(), config, [batchOf(records, 0)], false)
+    const groupOf = (from: number, to: number, tablesAsked: number) => [
+      ...Array.from({ length: tablesAsked }, () => keys.slice(from, to).join(' ')), ...keys.slice(from, to).flatMap((key) => [key, key]),
+    ]
+    const flushOf = (ofFirst: number) => [...groupOf(0, 32, ofFirst), ...groupOf(32, 64, 2), ...groupOf(64, 70, 2)]
+    expect(seen).toEqual([...flushOf(1), ...flushOf(1)])
   })
 
   it('are not decoded where the sink writes what stands in them', () => {

@@ -54,6 +54,7 @@ export interface RowEnds extends RunEnds {
   readonly take: TakeRow
   readonly refuse: (record: StreamRecord, error: unknown) => void
   readonly seesValue: boolean
+  readonly lookAhead: RowRun['lookAhead']
 }
 
 /** Made once for a node that runs begin with: tasks of many partitions, and those that begin again, share it. */
@@ -77,10 +78,10 @@ export function fuseHeadRun(owner: object, steps: readonly PlainStep[], { output
 }
 
 /** As `fuseHeadRun`, from a table that sends on flushed rows. */
-export function fuseRowRun(owner: object, steps: readonly PlainStep[], { output, subscriber, fail, take, refuse, seesValue }: RowEnds): RowRun | null {
+export function fuseRowRun(owner: object, steps: readonly PlainStep[], { output, subscriber, fail, take, refuse, seesValue, lookAhead }: RowEnds): RowRun | null {
   const source = new RunSource(steps, true)
   const run = compiled(rowRuns, owner, source.text, steps, { subscriber, output, fail, take, refuse, readRecord: rowRecord, readKey: rowKey, recordAtStep, unread })
-  return run === null ? null : Object.assign(run as (...args: Parameters<RowRun>) => void, { seesValue: source.seesValue || (seesValue && !source.isValueNew) })
+  return run === null ? null : Object.assign(run as (...args: Parameters<RowRun>) => void, { seesValue: source.seesValue || (seesValue && !source.isValueNew), lookAhead })
 }
 
 function rowRecord(change: RowChange, _offset: unknown, _mark: unknown, key: unknown, value: unknown, timestamp: number): StreamRecord {

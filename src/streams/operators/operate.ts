@@ -67,6 +67,8 @@ export interface RowHandler {
   readonly seesValue: boolean
   /** Its records carry a `Change`. */
   readonly takesChanges: boolean
+  /** As that of a `RowRun`. */
+  readonly lookAhead?: RowRun['lookAhead']
   readonly refuse?: (record: StreamRecord, error: unknown) => Error | null
 }
 
@@ -123,11 +125,11 @@ function rowRun(steps: readonly Step[], taker: GuardedStep | null, subscriber: S
 
 function makeRowRun(steps: readonly Step[], taker: GuardedStep, subscriber: Subscriber<StreamRecord>): RowRun | null {
   const { step } = taker
-  const { take, seesValue, takesChanges, refuse } = taker.rowHandler!
+  const { take, seesValue, takesChanges, lookAhead, refuse } = taker.rowHandler!
   const plain = steps.slice(0, steps.indexOf(step)).map(({ plainForRows }) => plainForRows!)
   const carried = (record: StreamRecord) => (takesChanges ? record.withValue({ newValue: record.value, oldValue: null, isLatest: true }) : record)
   return fuseRowRun(step.node, plain, {
-    subscriber, take, seesValue, output: taker,
+    subscriber, take, seesValue, lookAhead, output: taker,
     fail: (index, record, error) => failed(steps[index]!, record, error, subscriber),
     refuse: (record, error) => failedToTake(step, refuse, carried(record), error, subscriber),
   })

@@ -1,5 +1,6 @@
 import type { RowRun } from '../row-change.ts'
 import { unread } from '../stream-record.ts'
+import type { RowsAhead } from '../state/byte-rows.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { NodeOf } from '../topology/node.ts'
 import { asChange } from './change-record.ts'
@@ -53,6 +54,10 @@ export function tableJoin(node: NodeOf<'tableJoin'>, context: OperatorContext): 
       else run(newValue, key, time, headers, change)
       return true
     }
-    return Object.assign(handle, { rows: { take, seesValue: true, takesChanges: true } })
+    const lookAhead = (rows: RowsAhead) => {
+      others.lookAhead?.(rows)
+      run?.lookAhead?.(rows)
+    }
+    return Object.assign(handle, { rows: { take, seesValue: true, takesChanges: true, lookAhead } })
   })
 }

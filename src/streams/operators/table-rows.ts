@@ -1,4 +1,5 @@
 import type { RecordPosition, Serde } from '../../core/index.ts'
+import type { RowsAhead } from '../state/byte-rows.ts'
 import { KeyValueStore } from '../state/key-value-store.ts'
 import type { SuppressBuffer } from '../state/suppress-buffer.ts'
 import type { RowChange } from '../row-change.ts'
@@ -16,6 +17,8 @@ export interface RowReader {
   getOf(record: StreamRecord): Row | null
   /** As `get`, of the key of a flushed row of another table. Absent: a record is needed. */
   getOfChange?(change: RowChange): Row | null
+  /** A hint that `getOfChange` comes for these rows. Absent: it would be of no use. */
+  lookAhead?(rows: RowsAhead): void
   /** As `getOf`, of records that were not made, whose keys stand as the serde would write them. Absent: it has no such way. */
   readonly ofRead?: { readonly keySerde: Serde<unknown>; get(position: RecordPosition): Row | null }
   /** The table has versions, so rows that come out of order are not its latest. */
@@ -45,6 +48,7 @@ function storedRows(node: TopologyNode, name: string, context: OperatorContext):
     getAsOf: (key, _record, timestamp) => table.getAsOf(key, timestamp),
     getOf: (record) => table.getOf(record),
     getOfChange: (change) => table.getOfChange(change),
+    ...(isPlain && { lookAhead: (rows: RowsAhead) => view.lookAheadOf(rows) }),
     versioned: spec.type === 'versioned',
   }
 }

@@ -73,13 +73,14 @@ export function forwardFlushed(store: OpenStore, withOldValues: boolean, output:
   if (!store.cached) return 'at-once'
   const decode = rowDecoder(store)
   const send = withOldValues ? null : rowSender(store)
-  let run: RowRun | null | undefined
+  let found: RowRun | null | undefined
+  const findRun = () => (found === undefined ? (found = send === null ? null : (output.rows ?? null)) : found)
   const flushed = (row: FlushedRow) => {
-    if (run === undefined) run = send === null ? null : (output.rows ?? null)
+    const run = findRun()
     if (run === null) output.next(decode(row))
     else send!(row, run)
   }
-  store.onFlush(flushed, withOldValues)
+  store.onFlush(flushed, withOldValues, (rows) => findRun()?.lookAhead?.(rows))
   return 'when-flushed'
 }
 

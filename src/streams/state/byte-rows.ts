@@ -99,6 +99,28 @@ export class ByteRows {
       hashes[index] = hash
       read ^= slots[(hash << 1) & mask]!
     }
+    this.#fetch(count, read)
+  }
+
+  /** As `lookAhead`, of the keys of rows of another table, whose hashes are known. */
+  lookAheadOf({ table, rows, count }: RowsAhead): void {
+    if (this.#count < scatteredRows) return
+    const slots = this.#slots
+    const mask = slots.length - 1
+    let read = 0
+    for (let index = 0; index < count; index++) {
+      const hash = table.#rows[rows[index]! << 2]!
+      hashes[index] = hash
+      read ^= slots[(hash << 1) & mask]!
+    }
+    this.#fetch(count, read)
+  }
+
+  /** What follows the first slots of that many `hashes`. */
+  #fetch(count: number, readBefore: number): void {
+    const slots = this.#slots
+    const mask = slots.length - 1
+    let read = readBefore
     for (let index = 0; index < count; index++) {
       const hash = hashes[index]!
       let slot = (hash << 1) & mask
@@ -346,6 +368,13 @@ export class ByteRows {
     }
     slots[hole + 1] = 0
   }
+}
+
+/** Rows of a table, whose keys will be looked up in others soon: at most as many as a group of keys ahead. */
+export interface RowsAhead {
+  readonly table: ByteRows
+  readonly rows: Int32Array
+  readonly count: number
 }
 
 /** The value length of a row without a value. */

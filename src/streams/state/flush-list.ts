@@ -1,3 +1,5 @@
+import { KeysAhead } from '../../core/index.ts'
+import type { ByteRows, RowsAhead } from './byte-rows.ts'
 import type { CachingOptions } from './caching-byte-store.ts'
 import type { WriteReporter } from './changelog-byte-store.ts'
 import { FlushedRow } from './flushed-row.ts'
@@ -31,7 +33,7 @@ export class FlushList {
   #sealedWaiting = noRows
   #committedWaiting = noRows
   #usedBytes = 0
-  #onFlush: { readonly listener: (row: FlushedRow) => void; readonly withOldValues: boolean } | null = null
+  #onFlush: { readonly listener: (row: FlushedRow) => void; readonly withOldValues: boolean; readonly ahead: ((rows: RowsAhead) => void) | null } | null = null
   #flushed: FlushedRow | null = null
 
   constructor(reporter: WriteReporter | null, options: CachingOptions, steps: FlushSteps | null = null) {
@@ -41,8 +43,8 @@ export class FlushList {
     this.#steps = steps
   }
 
-  onFlush(listener: (row: FlushedRow) => void, withOldValues: boolean): void {
-    this.#onFlush = { listener, withOldValues }
+  onFlush(listener: (row: FlushedRow) => void, withOldValues: boolean, ahead?: (rows: RowsAhead) => void): void {
+    this.#onFlush = { listener, withOldValues, ahead: ahead ?? null }
   }
 
   get count(): number {
@@ -83,6 +85,7 @@ export class FlushList {
       for (; index < rows.count; index++) {
         const owner = rows.owner(index)
         const row = rows.row(index)
+        if (index % KeysAhead.groupSize === 0) this.#lookAhead(owner.table, rows, index)
         this.use(-owner.sizeOf(row))
         owner.leave(row)
         enterRow(owner.origins, row)
@@ -118,6 +121,11 @@ export class FlushList {
     for (const { owner, row } of this.#committedWaiting) owner.waitAgain(row)
   }
 
+  #lookAhead(table: ByteRows, rows: WaitingRows, index: number): void {
+    const ahead = this.#onFlush?.ahead ?? null
+    if (ahead !== null) ahead({ table, rows: rowsAhead, count: rows.rowsIn(table, index, rowsAhead) })
+  }
+
   #flushRow(owner: WriteBackRows, row: number, rows: WaitingRows, index: number): void {
     const { table, below } = owner
     const { listener, withOldValues } = this.#onFlush ?? noListener
@@ -137,4 +145,5 @@ export class FlushList {
   }
 }
 
+const rowsAhead = new Int32Array(KeysAhead.groupSize)
 const noListener = { listener: null, withOldValues: false }

@@ -1,6 +1,7 @@
 import type { RecordPosition, Serde } from '../../core/index.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { FlushedRow } from './flushed-row.ts'
+import type { RowsAhead } from './byte-rows.ts'
 import type { ByteEntry, ByteStore } from './byte-store.ts'
 import { keyAfter, prefixEnd } from './bytes.ts'
 import type { BaseLength } from './key-chains.ts'
@@ -60,6 +61,11 @@ export class KeyValueStore<K, V> implements ReadOnlyKeyValueStore<K, V> {
   getOfRow(row: FlushedRow): V | null {
     this.#lastKey = none
     return this.#rows.getOfRow(row)
+  }
+
+  /** A hint that `getOfRow` comes for these rows. */
+  lookAheadOf(rows: RowsAhead): void {
+    this.#rows.lookAheadOf(rows)
   }
 
   /** As `getOf`, of a record that was not made, where the serde would write its key as it stands. */

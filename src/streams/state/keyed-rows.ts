@@ -1,5 +1,6 @@
 import { deserializeCopy } from '../../core/index.ts'
 import type { Serde } from '../../core/index.ts'
+import type { RowsAhead } from './byte-rows.ts'
 import type { ByteStore } from './byte-store.ts'
 import type { FlushedRow } from './flushed-row.ts'
 import { rowCacheOf } from './row-cache.ts'
@@ -59,6 +60,11 @@ export class KeyedRows<V> {
     const at = table.offset(row)
     this.key.copy(table.page(row), at, at + table.keyLength(row))
     return this.get(table.keyLength(row))
+  }
+
+  /** A hint that `getOfRow` comes for these rows. */
+  lookAheadOf(rows: RowsAhead): void {
+    if (this.#bytes instanceof WriteBackStore) this.#bytes.table.lookAheadOf(rows)
   }
 
   /** null deletes. */

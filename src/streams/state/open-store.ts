@@ -7,7 +7,6 @@ import type { StoreSpec } from '../topology/node.ts'
 import type { ByteStore } from './byte-store.ts'
 import { CachingByteStore } from './caching-byte-store.ts'
 import type { CacheBudget, CachingOptions } from './caching-byte-store.ts'
-import type { FlushedRow } from './flushed-row.ts'
 import { ChangelogByteStore } from './changelog-byte-store.ts'
 import type { RowTarget } from './changelog-byte-store.ts'
 import { changelogReporter, reporterOf } from './changelog-reporter.ts'
@@ -80,7 +79,7 @@ export interface OpenStore {
   readonly view: StoreView
   /** True: rows reach the operator through `onFlush`, not when they are put. */
   readonly cached: boolean
-  onFlush(listener: (row: FlushedRow) => void, withOldValues: boolean): void
+  onFlush(...listener: Parameters<RowCache['onFlush']>): void
   /** Sends what the cache holds to the store, its changelog and downstream. */
   flush(): void
   /** As `ByteStore.lookAhead`. */
@@ -355,7 +354,7 @@ function assemble(spec: StoreSpec, { base, cache, top }: Layers, view: StoreView
     spec,
     view,
     cached: cache !== null,
-    onFlush: (listener, withOldValues) => cache?.onFlush(listener, withOldValues),
+    onFlush: (...listener) => cache?.onFlush(...listener),
     flush: () => cache?.flush(),
     ...(top.lookAhead && { lookAhead: (keys: KeysAhead) => top.lookAhead!(keys) }),
     hasUnflushed: () => cache?.hasUnflushed === true,

@@ -1,5 +1,5 @@
 import type { Serde } from '../../core/index.ts'
-import type { ByteRows } from './byte-rows.ts'
+import type { ByteRows, RowsAhead } from './byte-rows.ts'
 import type { ByteStore } from './byte-store.ts'
 import { CachingByteStore } from './caching-byte-store.ts'
 import type { FlushedRow } from './flushed-row.ts'
@@ -28,8 +28,11 @@ export interface RowCache {
   putIn(key: ScratchBytes, length: number, value: ScratchBytes, valueLength: number): void
   /** As `borrow`, of a key for which `findIn` has found nothing. */
   borrowInner(key: Uint8Array): Uint8Array | null
-  /** The operator that owns the store sends flushed rows on. With `withOldValues` they come with what they were before. */
-  onFlush(listener: (row: FlushedRow) => void, withOldValues: boolean): void
+  /**
+   * The operator that owns the store sends flushed rows on. With `withOldValues` they come with what they were before. `ahead`: hears of a group of rows before
+   * the first of them is flushed, if the cache knows of that.
+   */
+  onFlush(listener: (row: FlushedRow) => void, withOldValues: boolean, ahead?: (rows: RowsAhead) => void): void
   /** True: there is something for a flush. */
   readonly hasUnflushed: boolean
   /** Logs and sends on what was written since the last time. Called before a commit; may lead to more processing. */

@@ -31,6 +31,14 @@ export class WaitingRows {
     return this.#rows[index]!
   }
 
+  /** The numbers of those rows from `from` on, up to the size of `rows`, that are in the table; gives how many. */
+  rowsIn(table: ByteRows, from: number, rows: Int32Array): number {
+    const end = Math.min(this.#count, from + rows.length)
+    let count = 0
+    for (let index = from; index < end; index++) if (this.owner(index).table === table) rows[count++] = this.#rows[index]!
+    return count
+  }
+
   /** A copy. */
   entries(): readonly WaitingRow[] {
     return this.#count === 0 ? noRows : Array.from({ length: this.#count }, (_, index) => ({ owner: this.owner(index), row: this.#rows[index]! }))

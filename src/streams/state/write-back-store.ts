@@ -1,5 +1,5 @@
 import type { KeysAhead, Serde } from '../../core/index.ts'
-import type { ByteRows } from './byte-rows.ts'
+import type { ByteRows, RowsAhead } from './byte-rows.ts'
 import type { ByteEntry, ByteRange, ByteStore } from './byte-store.ts'
 import type { CachingOptions } from './caching-byte-store.ts'
 import type { FlushedRow } from './flushed-row.ts'
@@ -29,8 +29,8 @@ export class WriteBackStore implements ByteStore {
     this.#rows = new WriteBackRows(store, this.#list)
   }
 
-  onFlush(listener: (row: FlushedRow) => void, withOldValues: boolean): void {
-    this.#list.onFlush(listener, withOldValues)
+  onFlush(listener: (row: FlushedRow) => void, withOldValues: boolean, ahead?: (rows: RowsAhead) => void): void {
+    this.#list.onFlush(listener, withOldValues, ahead)
   }
 
   get(key: Uint8Array): Uint8Array | null {

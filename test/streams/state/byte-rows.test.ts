@@ -78,6 +78,11 @@ describe('ByteRows', () => {
       rows.find(number(index))
       rows.add(number(index), valueOf(index))
     }
+    const asking = new ByteRows()
+    for (let index = 0; index < 41_000; index++) {
+      asking.find(number(index))
+      asking.add(number(index), null)
+    }
     const keys = new KeysAhead()
     const look = (from: number) => {
       const all = Array.from({ length: KeysAhead.groupSize }, (_, index) => number(from + index))
@@ -93,6 +98,7 @@ describe('ByteRows', () => {
         },
       } as unknown as RecordReader)
       rows.lookAhead(keys)
+      rows.lookAheadOf({ table: asking, rows: Int32Array.from(all, (_, index) => asking.find(number(from + index))), count: all.length })
     }
     for (let index = 0; index < 30_000; index += 3) {
       if (index % 32 === 0) look(index)
