@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { stringSerde } from '../../../src/core/index.ts'
-import type { Broker } from '../../../src/core/index.ts'
+import { stringSerde, systemClock } from '../../../src/core/index.ts'
+import type { Broker, Clock } from '../../../src/core/index.ts'
 import { StreamsApp, StreamsBuilder, keyValueStore, topic } from '../../../src/streams/index.ts'
 import type { KeyValueStore, StreamsConfig } from '../../../src/streams/index.ts'
 import { createTopics, openMemoryBroker, readAll, write } from '../../kit/streams-harness.ts'
+import { withMethods } from '../../kit/with-methods.ts'
 
 const texts = { key: stringSerde, value: stringSerde }
 let broker: Broker
@@ -66,6 +67,32 @@ describe('a global store with a state directory', () => {
     expect(await runOnce()).toEqual({ read: ['3'], rates: { a: '13', b: '2' } })
     expect(await runOnce()).toEqual({ read: [], rates: { a: '13', b: '2' } })
     expect((await readAll(broker, 'out')).map(({ value }) => value)).toEqual(['v first'])
+  })
+
+  it('is filled anew where the topic was made anew and is shorter, and where it was not used for longer than deletions are kept', async () => {
+    await write(broker, 'rates', [record('a', '1', 0), record('a', '2', 0), record('b', '3', 1)])
+    await runOnce()
+    await broker.topics.remove(['rates'])
+    await createTopics(broker, { rates: 2 })
+    await write(broker, 'rates', [record('a', '4', 0), record('b', '5', 1)])
+    expect(await runOnce()).toEqual({ read: ['4', '5'], rates: { a: '4', b: '5' } })
+    const later = (hours: number): Clock => withMethods(systemClock, { now: () => systemClock.now() + hours * 3_600_000 })
+    expect(await runOnce({ stateDirectory: directory, clock: later(11) })).toEqual({ read: [], rates: { a: '4', b: '5' } })
+    expect(await runOnce({ stateDirectory: directory, clock: later(24) })).toEqual({ read: ['4', '5'], rates: { a: '4', b: '5' } })
+  })
+
+  it('leaves out what cannot be read where other records go to a dead-letter topic: each instance would write one', async () => {
+    const wrong = { ...stringSerde, deserialize: (bytes: Uint8Array) => { if (Buffer.from(bytes).toString() === 'bad') throw new Error('bad'); return stringSerde.deserialize(bytes) } }
+    const builder = new StreamsBuilder()
+    builder.globalTable(topic('names', { key: stringSerde, value: { serialize: wrong.serialize, deserialize: wrong.deserialize } }), { store: 'names' })
+    builder.stream(topic('in', texts)).to(topic('out', texts))
+    await write(broker, 'names', [{ key: 'k', value: 'bad' }, { key: 'l', value: 'good' }])
+    const app = new StreamsApp(builder.build(), { applicationId: 'app', broker, onDeserializationError: 'dead-letter' })
+    await app.start()
+    await app.caughtUp()
+    expect([...app.store<string, string>('names').all()]).toEqual([{ key: 'l', value: 'good' }])
+    await app.close()
+    expect(await readAll(broker, 'app-dead-letter')).toEqual([])
   })
 
   it('is filled anew where the topic has lost what it lacks, and where a part of it is in memory', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { stringSerde, longSerde } from '../../../src/core/index.ts'
+import { AssertionError, stringSerde, longSerde } from '../../../src/core/index.ts'
 import type { Header } from '../../../src/core/index.ts'
+import type { ProcessorContext } from '../../../src/streams/index.ts'
 import { StreamsBuilder } from '../../../src/streams/streams-builder.ts'
 import { encodeMetadata } from '../../../src/streams/runtime/offset-metadata.ts'
 import { StreamTask } from '../../../src/streams/runtime/stream-task.ts'
@@ -10,6 +11,7 @@ import { SimulatedClock } from '../../../src/streams/testing/simulated-clock.ts'
 import { singleRecordBatch } from '../../../src/streams/testing/single-record-batch.ts'
 import { topic } from '../../../src/streams/topic.ts'
 import type { Topology } from '../../../src/streams/topology/topology.ts'
+import { tumbling } from '../../../src/streams/windows.ts'
 
 const text = { key: stringSerde, value: stringSerde }
 
@@ -114,6 +116,97 @@ describe('StreamTask', () => {
     expect(commit()).toEqual({ offsets: 0, tells: true })
     task.committed()
     expect(commit()).toEqual({ offsets: 0, tells: false })
+  })
+
+  it('keeps what a punctuator did until it is committed, also when the next one has nothing to do', () => {
+    const builder = new StreamsBuilder()
+    builder.stream(topic('in', text)).process(() => ({ init: (context) => void context.schedule(10, 'wall-clock', () => undefined), process: () => undefined }))
+    const { task, add } = taskOf(builder.build())
+    add('in', 0, 'a', 'x')
+    task.process(0)
+    task.prepareCommit()
+    task.committed()
+    expect([task.punctuateWallClock(10), task.punctuateWallClock(11)]).toEqual([true, false])
+    expect(task.leavesNoTrace).toBe(true)
+  })
+
+  it('calls punctuators of the stream time at the first time of it, also at 0, and goes on with that time after a rollback', () => {
+    const ticks: number[] = []
+    const builder = new StreamsBuilder()
+    builder.stream(topic('in', text)).process(() => ({ init: (context) => void context.schedule(10, 'stream-time', (time) => ticks.push(time)), process: () => undefined }))
+    const { task, add } = taskOf(builder.build())
+    expect(task.punctuateStreamTime(0)).toBe(false)
+    add('in', 0, 'a', 'x', 0)
+    expect([task.processMany(10, 0), task.punctuateStreamTime(0)]).toEqual([1, true])
+    for (const [offset, timestamp] of [[1, 12], [2, 47], [3, 30]] as const) add('in', offset, 'a', 'x', timestamp)
+    expect([task.processMany(10, 0), task.punctuateStreamTime(0)]).toEqual([3, true])
+    task.prepareCommit()
+    task.committed()
+    add('in', 4, 'a', 'x', 90)
+    task.processMany(10, 0)
+    task.punctuateStreamTime(0)
+    task.rollback()
+    task.punctuateStreamTime(0)
+    expect(ticks).toEqual([0, 47, 90, 47])
+  })
+
+  it('takes no more records than operators take whose functions wait', () => {
+    const builder = new StreamsBuilder()
+    builder.stream(topic('in', text)).mapAsync(() => new Promise<string>(() => undefined), { maxInFlight: 2 }).to(topic('out', text))
+    const { task, add } = taskOf(builder.build())
+    for (let offset = 0; offset < 5; offset++) add('in', offset, 'a', 'x')
+    expect([task.processMany(1, 0), task.processMany(10, 0), task.process(0)]).toEqual([1, 1, false])
+    task.close()
+  })
+
+  it('keeps a wish to commit that came after the seal', () => {
+    const builder = new StreamsBuilder()
+    builder.stream(topic('in', text)).process<string, string>(() => {
+      let context!: ProcessorContext<string, string>
+      return { init: (given) => void (context = given), process: () => context.requestCommit() }
+    })
+    const { task, add } = taskOf(builder.build())
+    const requested = () => task.commitRequested
+    add('in', 0, 'a', 'x')
+    task.process(0)
+    task.prepareCommit()
+    task.seal()
+    expect(requested()).toBe(false)
+    add('in', 1, 'a', 'x')
+    task.process(0)
+    task.committed()
+    expect(requested()).toBe(true)
+  })
+
+  it('sends final results again that a rollback took back', () => {
+    const builder = new StreamsBuilder()
+    builder.stream(topic('in', text)).groupByKey().windowedBy(tumbling(10, { grace: 0 })).emit('on-window-close').count({ store: 'counts' })
+      .toStream().map((count, window) => [window.key, `${window.start} ${count}`]).to(topic('out', text))
+    const { task, add, drain } = taskOf(builder.build())
+    const run = () => {
+      add('in', 0, 'k', 'x', 1)
+      add('in', 1, 'k', 'x', 12)
+      return drain().filter(({ topic: name }) => name === 'out').map(({ value }) => value)
+    }
+    expect(run()).toEqual(['0 1'])
+    task.rollback()
+    expect(run()).toEqual(['0 1'])
+  })
+
+  it('never leaves out a bug of ours, whatever the policy', () => {
+    const builder = new StreamsBuilder()
+    builder.stream(topic('in', text)).mapValues(() => { throw new AssertionError('impossible') }).to(topic('out', text))
+    const { task, add } = taskOf(builder.build(), { cacheMaxBytes: 0, onProcessingError: 'skip' })
+    add('in', 0, 'a', 'x')
+    expect(() => task.process(0)).toThrow(/impossible/)
+  })
+
+  it('commits where an input without a record began, at 0 too', () => {
+    const { task } = taskOf(counting())
+    task.begin({ topic: 'in', partition: 0 }, 0)
+    expect(task.prepareCommit()).toMatchObject([{ topic: 'in', partition: 0, offset: 0 }])
+    task.committed()
+    expect(task.prepareCommit()).toEqual([])
   })
 
   it('commits the next offset that was not processed, only for partitions that moved', () => {
