@@ -27,7 +27,7 @@ export async function serveRest({ herder, parts, isReady, peers }: ServedWorker)
   const { workerConfig, worker, registry, broker, clock, log, secrets, runner } = parts
   const redact = (text: string) => secrets.redact(text)
   const endpoints: readonly Endpoint[] = [
-    ...workerEndpoints({ version: packageVersion, broker, clock, isReady }),
+    ...workerEndpoints({ version: packageVersion, broker, clock, isReady, busyMs: () => herder.busyMs, gracefulMs: workerConfig['task.shutdown.graceful.timeout.ms'] }),
     ...connectorEndpoints(herder),
     ...topicEndpoints(herder, { tracking: workerConfig['topic.tracking.enable'], reset: workerConfig['topic.tracking.allow.reset'] }),
     ...pluginEndpoints({ registry, worker, resolve: parts.resolve, clusterGroup: parts.clusterGroup, redact }),

@@ -12,7 +12,16 @@ export interface WorkerFacts {
   readonly clock: Clock
   /** Whether the worker has begun to do its share. */
   readonly isReady: () => boolean
+  /** For how long it has been starting and stopping what is its share, this time. */
+  readonly busyMs: () => number
+  /** What a task and a connector are given to stop. */
+  readonly gracefulMs: number
 }
+
+/** Besides what is given to those that do not stop in time: to write and read what it says of them. */
+const patienceMs = 60_000
+/** A connector is waited for, asked to stop and waited for again; so is a task that is ended. */
+const stopsInARow = 4
 
 const healthTimeoutMs = 10_000
 
@@ -24,14 +33,15 @@ export function workerEndpoints(facts: WorkerFacts): readonly Endpoint[] {
       handle: async () => ok({ version: facts.version, commit: facts.version, kafka_cluster_id: (await facts.broker.describeCluster()).clusterId ?? 'embedded' }),
     },
     {
-      method: 'GET', path: '/health', summary: 'Tells whether the worker can work: it has started, and its log answers.', answers: { 200: 'It can', 500: 'It cannot', 503: 'Not yet' },
+      method: 'GET', path: '/health', summary: 'Tells whether the worker can work: it has started, its log answers, and it does what is asked for.', answers: { 200: 'It can', 500: 'It cannot', 503: 'Not yet' },
       handle: () => health(facts),
     },
   ]
 }
 
-async function health({ isReady, broker, clock }: WorkerFacts): Promise<RestAnswer> {
+async function health({ isReady, broker, clock, busyMs, gracefulMs }: WorkerFacts): Promise<RestAnswer> {
   if (!isReady()) return { status: 503, body: { status: 'starting', message: 'Worker is still starting up.' } }
+  if (busyMs() > patienceMs + stopsInARow * gracefulMs) return unhealthy(`it has been starting and stopping connectors and tasks for ${Math.round(busyMs() / 1000)} s, which holds up all that is asked for`)
   const enough = new AbortController()
   try {
     const answer = broker.topics.list().then(() => 'healthy' as const)

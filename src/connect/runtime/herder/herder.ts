@@ -83,6 +83,11 @@ export class Herder {
     return this.#reconciler.request()
   }
 
+  /** For how long what is stored has not been looked at, since what was asked for before is still being done. */
+  get busyMs(): number {
+    return this.#reconciler.busyMs
+  }
+
   /** A connector's or a task's status may have changed on this worker. */
   localChange(connector: string, task: number | null): void {
     this.#reconciler.publish(connector, task)

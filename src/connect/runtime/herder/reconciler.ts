@@ -30,9 +30,16 @@ export class Reconciler {
   #isStopped = false
   #stopped: Promise<void> | undefined
   #next: Promise<void> | undefined
+  /** When the pass or restart that goes on began, on the monotonic clock. */
+  #busySinceMs: number | undefined
 
   constructor(options: ReconcilerOptions) {
     this.#options = options
+  }
+
+  /** For how long the pass or restart that goes on has gone on: what takes too long holds up all that is asked for. */
+  get busyMs(): number {
+    return this.#busySinceMs === undefined ? 0 : this.#options.clock.monotonic() - this.#busySinceMs
   }
 
   /** Resolves after a pass that began after the call. */
@@ -358,7 +365,10 @@ export class Reconciler {
 
   /** One after the other, whatever became of the one before. */
   #then(step: () => Promise<void>): Promise<void> {
-    const done = this.#work.then(step)
+    const done = this.#work.then(async () => {
+      this.#busySinceMs = this.#options.clock.monotonic()
+      await step().finally(() => { this.#busySinceMs = undefined })
+    })
     this.#work = done.catch((error: unknown) => this.#options.log.error(`the worker could not bring its connectors in line: ${describeError(error)}`))
     return done
   }

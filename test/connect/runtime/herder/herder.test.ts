@@ -5,6 +5,7 @@
 import { describe, expect, it } from 'vitest'
 import { configSpec, openDistributedWorker } from '../../../../src/connect/index.ts'
 import type { DistributedWorker, SourcePlugin } from '../../../../src/connect/index.ts'
+import { workerEndpoints } from '../../../../src/connect/rest/worker-endpoints.ts'
 import { randomInteger, seededRandom, sleep, StreamError, systemClock } from '../../../../src/core/index.ts'
 import type { Broker, Random } from '../../../../src/core/index.ts'
 import { withMethods } from '../../../kit/with-methods.ts'
@@ -363,7 +364,7 @@ describe('a status that is told again', () => {
 })
 
 describe('a worker whose log takes records and gives none', () => {
-  it('stops all the same, though it waits to read what it wrote', async () => {
+  it('is not healthy, and stops all the same, though it waits to read what it wrote', async () => {
     const broker = await openBroker()
     let isAway = false
     const worker = await openWorker(withMethods(broker, {
@@ -384,6 +385,11 @@ describe('a worker whose log takes records and gives none', () => {
     await herder.patch('a', { 'tasks.max': '1' })
     await until(() => herder.tasks('a').length === 1, 'one of its tasks is no more')
     await until(async () => (await lastTold(broker, 'status-task-a-1')) === null, 'its status is forgotten, which the worker waits to read')
+    const busyMs = herder.busyMs
+    expect(busyMs).toBeGreaterThan(0)
+    await until(() => herder.busyMs > busyMs, 'it goes on waiting')
+    const [endpoint] = workerEndpoints({ version: '1', broker, clock: systemClock, isReady: () => true, busyMs: () => herder.busyMs + 80_000, gracefulMs: 5_000 }).filter(({ path }) => path === '/health')
+    expect(await endpoint!.handle({} as never)).toMatchObject({ status: 500, body: { status: 'unhealthy', message: expect.stringMatching(/starting and stopping connectors and tasks for \d+ s/) as string } })
     await worker.stop()
   }, 60_000)
 })
