@@ -1,4 +1,4 @@
-/** For connect.test.ts: a log whose calls fail, workers that freeze, and connectors that number their records and go wrong in every method. */
+/** For connect.test.ts: a log whose calls fail, workers that freeze and die, and connectors that number their records and go wrong in every method. */
 import { StreamError, isStreamError, openEmbeddedBroker, randomInteger, seededRandom, sleep, systemClock } from '../../src/core/index.ts'
 import type { Broker, GroupMember, Producer, Random, Reader } from '../../src/core/index.ts'
 import { ConnectWorker, configSpec, connectorError, openDistributedWorker, option, retriableError } from '../../src/connect/index.ts'
@@ -28,6 +28,8 @@ export class World {
   broker!: Broker
   readonly log = memoryLog()
   readonly workers: Workplace[] = []
+  /** Those that were killed. */
+  readonly dead: Workplace[] = []
   /** What is open on the log, by kind. */
   readonly open = new Map<string, number>()
   /** What each sink made durable, as topic:partition:offset, and how often. */
@@ -56,6 +58,12 @@ export class World {
         if (!isStreamError(error)) throw error
       }
     }
+  }
+
+  kill(workplace: Workplace): void {
+    this.workers.splice(this.workers.indexOf(workplace), 1)
+    this.dead.push(workplace)
+    workplace.die()
   }
 
   roll(sides: number): number {
@@ -119,6 +127,8 @@ export class Workplace {
   readonly herder: Herder
   readonly stop: () => Promise<void>
   #thawed: Promise<void> | null = null
+  #isDead = false
+  readonly #death = new AbortController()
   thaw: () => void = () => undefined
 
   private constructor(world: World, worker: { readonly herder: Herder; stop(): Promise<void> }) {
@@ -141,6 +151,32 @@ export class Workplace {
 
   async isThawed(): Promise<void> {
     await this.#thawed
+    if (this.#isDead) throw new StreamError('CLOSED', 'this process is dead')
+  }
+
+  /** Who asked a worker that dies learns that it is gone, and not what came of it. */
+  ask<T>(request: (herder: Herder) => Promise<T>): Promise<T> {
+    const { signal } = this.#death
+    return new Promise((resolve, reject) => {
+      const gone = () => reject(away('the worker'))
+      signal.addEventListener('abort', gone, { once: true })
+      request(this.herder).then(resolve, reject).finally(() => signal.removeEventListener('abort', gone))
+    })
+  }
+
+  /** As a machine that is gone: nobody hears of it any more. */
+  die(): void {
+    this.#isDead = true
+    this.#death.abort()
+    // what was frozen before stays so
+    this.#thawed ??= new Promise((resolve) => { this.thaw = resolve })
+  }
+
+  /** At the end of the experiment, so that nothing of it stays open. */
+  async bury(): Promise<void> {
+    const stopped = this.stop()
+    this.thaw()
+    await stopped
   }
 
   /** Stands still at its next call of the log, as a process that is stopped. */
@@ -151,7 +187,7 @@ export class Workplace {
         resolve()
       }
     })
-    this.#world.clock.setTimer(this.#world.roll(40_000), () => this.thaw())
+    this.#world.clock.setTimer(this.#world.roll(40_000), () => { if (!this.#isDead) this.thaw() })
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Connect's runtime as a whole, on a log that fails and a clock that the test moves: workers come, go and freeze; connectors are made,
+ * Connect's runtime as a whole, on a log that fails and a clock that the test moves: workers come, go, freeze and die; connectors are made,
  * changed, paused, resumed, stopped, restarted, deleted and made anew, and their offsets are set; plugins throw or hang in each of
  * their methods, and converters refuse records. In random order. Whatever happens: each number of a source is in its topic, once and in order where that is
  * promised; a sink keeps each record or it is a dead letter, and no offset passes what it kept; at rest everything is what was asked
@@ -59,10 +59,10 @@ class Experiment {
 
   /** Asks one worker after the other, as the REST API passes on what another must do. */
   async #ask<T>(request: (herder: Herder) => Promise<T>): Promise<T> {
-    let refusal: unknown
-    for (const { herder } of this.#world.workers) {
+    let refusal: unknown = new NotHere('there is no worker', null)
+    for (const worker of [...this.#world.workers]) {
       try {
-        return await request(herder)
+        return await worker.ask(request)
       } catch (error) {
         refusal = error
         if (!(error instanceof NotHere)) throw error
@@ -125,13 +125,16 @@ class Experiment {
 
   async #disturb(): Promise<void> {
     const world = this.#world
-    const kind = world.roll(8)
+    const kind = world.roll(9)
     if (kind < 3) world.letGo()
     else if (kind === 3) this.#pick(world.workers).freeze()
     else if (kind === 4 && world.isCluster && world.workers.length < 3) await world.addWorker()
     else if (kind === 5 && world.workers.length > 1) {
       const [leaving] = world.workers.splice(world.roll(world.workers.length), 1)
       this.#pending.push(leaving!.stop())
+    } else if (kind === 6 && world.isCluster) {
+      world.kill(this.#pick(world.workers))
+      if (world.workers.length === 0) await world.addWorker()
     }
   }
 
@@ -160,7 +163,12 @@ class Experiment {
     const world = this.#world
     await world.pass(20_000)
     for (const [name, { exists }] of this.#wanted) {
-      if (exists !== false) await world.driving(this.#request((herder) => herder.restart(name, { includeTasks: false, onlyFailed: true }), () => {}, () => {}), 'a restart')
+      let isDone = exists === false
+      const restart = async () => {
+        await this.#request((herder) => herder.restart(name, { includeTasks: false, onlyFailed: true }), () => { isDone = true }, () => { isDone = !world.workers[0]!.herder.names().includes(name) })
+        return isDone
+      }
+      await world.until(async () => isDone || await restart(), `a restart of ${name}`)
     }
   }
 
@@ -177,10 +185,10 @@ class Experiment {
       const tasks = herder.tasks(name).length
       const planned = Number(herder.config(name)['tasks.max'])
       if (expected === 'RUNNING' && tasks !== (sources.includes(name) ? Math.min(planned, parts) : planned)) return `${name} has ${tasks} tasks, tasks.max is ${planned}; it is ${info?.connector.state}: ${info?.connector.trace}`
-      if (info?.connector.state !== expected || info?.connector.state === 'FAILED') return `${name} is ${info?.connector.state}, not ${expected}: ${info?.connector.trace}`
+      if (info?.connector.state !== expected || info?.connector.state === 'FAILED') return `${name} is ${info?.connector.state} at ${info?.connector.worker_id}, not ${expected}: ${info?.connector.trace}`
       if (info === undefined || info.tasks.length !== tasks || (tasks > 0 && expected === 'STOPPED')) return `${name} (${expected}) has ${info?.tasks.length} of ${tasks} tasks`
       const wrong = info.tasks.find((task) => task.state !== expected)
-      return wrong && `task ${name}-${wrong.id} is ${wrong.state}, not ${expected}: ${wrong.trace}`
+      return wrong && `task ${name}-${wrong.id} is ${wrong.state} at ${wrong.worker_id}, not ${expected}: ${wrong.trace}`
     }))
     let complaints: readonly (string | undefined)[] = []
     await world.until(async () => {
@@ -236,6 +244,7 @@ class Experiment {
     const world = this.#world
     world.letGo()
     await world.driving(Promise.all(world.workers.map((worker) => worker.stop())), 'the workers stop')
+    await world.driving(Promise.all(world.dead.map((worker) => worker.bury())), 'the dead are buried')
     await world.pass(30_000)
     for (const name of sinks) expect((await world.broker.groups.describe(`connect-${name}`)).members).toEqual([])
     expect(Object.fromEntries(world.open)).toEqual(Object.fromEntries([...world.open.keys()].map((kind) => [kind, 0])))
