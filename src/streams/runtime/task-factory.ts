@@ -42,7 +42,7 @@ export class TaskFactory {
   }
 
   /**
-   * Tasks for the partitions assigned. One that exists is kept if it has the same inputs and the group's offsets are still
+   * Tasks for the partitions assigned: who divided them may not know of a topic yet that a pattern matches. One that exists is kept if it has the same inputs and the group's offsets are still
    * those that it committed itself, since then its stores are up to date; otherwise it is among `dropped`. Others stand by until
    * they are restored: those that `followed` gives go on with the stores that they have.
    */
@@ -55,7 +55,8 @@ export class TaskFactory {
     const { topology, config, partitionCounts } = this.#options
     const keys = new Set(assigned.map(({ topic, partition }) => partitionKey(topic, partition)))
     const plans = taskPlans(topology, config.applicationId, partitionCounts)
-      .filter((plan) => plan.inputs.some(({ topic, partition }) => keys.has(partitionKey(topic, partition))))
+      .map((plan) => ({ ...plan, inputs: plan.inputs.filter(({ topic, partition }) => keys.has(partitionKey(topic, partition))) }))
+      .filter((plan) => plan.inputs.length > 0)
     const inputs = plans.flatMap((plan) => plan.inputs)
     const committed = new Map((await member.committed(inputs)).map((offset) => [partitionKey(offset.topic, offset.partition), offset]))
     const kept = new Map(existing.filter((active) => isCurrent(active, committed)).map((active) => [active.task.taskId, active]))
