@@ -28,6 +28,21 @@ function diskWith(onCatalog: () => 'ENOSPC' | null): MemoryFileSystem {
   return new MemoryFileSystem({ fault: (operation: FileOperation, path) => (operation === 'rename' && path.endsWith('catalog.json.tmp') ? onCatalog() : null) })
 }
 
+describe('deleting records', () => {
+  it('goes up to an offset of the log, or with -1 to its end, and takes no other', async () => {
+    const engine = await open(new MemoryFileSystem())
+    await engine.createTopics([{ topic: 'orders' }])
+    for (let count = 0; count < 3; count++) await append(engine, 0)
+    const before = async (beforeOffset: number) => (await engine.deleteRecords([{ topic: 'orders', partition: 0, beforeOffset }]))[0]
+    expect(await before(0)).toMatchObject({ logStartOffset: 0 })
+    expect(await before(2)).toMatchObject({ logStartOffset: 2 })
+    expect(await before(1)).toMatchObject({ logStartOffset: 2 })
+    for (const offset of [-2, 4]) expect(await codeOf(() => before(offset))).toBe('OFFSET_OUT_OF_RANGE')
+    expect(await before(-1)).toMatchObject({ logStartOffset: 3 })
+    await engine.close()
+  })
+})
+
 describe('a partition that is being added', () => {
   it('takes nothing before the catalog has it: after a crash nobody would know of it', async () => {
     const meanwhile: Promise<string>[] = []

@@ -38,6 +38,33 @@ function committed(engine: LocalEngine) {
   return visibleValues(new BrokerClient(engine, { clock: engine.log.clock, random: seededRandom(2), closeEngine: async () => undefined }), target, 'read-committed')
 }
 
+describe('a change of owner', () => {
+  it('is answered again to who did not get the answer, until the new owner has begun', async () => {
+    const engine = await withTopic()
+    const first = await init(engine)
+    const next = () => engine.initProducer({ transactionalId, transactionTimeoutMs: 60_000, expected: first })
+    const second = await next()
+    expect(await next()).toEqual(second)
+    await write(engine, 'a', second)
+    expect(await codeOf(next)).toBe('PRODUCER_FENCED')
+    await engine.close()
+  })
+
+  it('that the disk does not take leaves the id to who had it', async () => {
+    let isFull = false
+    const disk = new MemoryFileSystem({ fault: (operation, path) => (isFull && operation === 'write' && path.includes('__transaction_state') ? 'ENOSPC' : null) })
+    const engine = await withTopic(disk)
+    const first = await init(engine)
+    isFull = true
+    expect(await codeOf(() => init(engine))).toBe('STORAGE_FULL')
+    isFull = false
+    await write(engine, 'a', first)
+    await end(engine, first, 'commit')
+    expect(await committed(engine)).toEqual(['a'])
+    await engine.close()
+  })
+})
+
 describe('transactions of version 2', () => {
   it('add what they write to by themselves, and give the producer a new epoch with each end', async () => {
     const engine = await withTopic()

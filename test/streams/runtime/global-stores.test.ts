@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { stringSerde, systemClock } from '../../../src/core/index.ts'
-import type { Broker, Clock } from '../../../src/core/index.ts'
+import type { Broker, Clock, Serde } from '../../../src/core/index.ts'
 import { StreamsApp, StreamsBuilder, keyValueStore, topic } from '../../../src/streams/index.ts'
 import type { KeyValueStore, StreamsConfig } from '../../../src/streams/index.ts'
 import { createTopics, openMemoryBroker, readAll, write } from '../../kit/streams-harness.ts'
@@ -82,9 +82,16 @@ describe('a global store with a state directory', () => {
   })
 
   it('leaves out what cannot be read where other records go to a dead-letter topic: each instance would write one', async () => {
-    const wrong = { ...stringSerde, deserialize: (bytes: Uint8Array) => { if (Buffer.from(bytes).toString() === 'bad') throw new Error('bad'); return stringSerde.deserialize(bytes) } }
+    const careful: Serde<string> = {
+      serialize: (value) => stringSerde.serialize(value),
+      deserialize: (bytes) => {
+        const value = stringSerde.deserialize(bytes)
+        if (value === 'bad') throw new Error('not this one')
+        return value
+      },
+    }
     const builder = new StreamsBuilder()
-    builder.globalTable(topic('names', { key: stringSerde, value: { serialize: wrong.serialize, deserialize: wrong.deserialize } }), { store: 'names' })
+    builder.globalTable(topic('names', { key: stringSerde, value: careful }), { store: 'names' })
     builder.stream(topic('in', texts)).to(topic('out', texts))
     await write(broker, 'names', [{ key: 'k', value: 'bad' }, { key: 'l', value: 'good' }])
     const app = new StreamsApp(builder.build(), { applicationId: 'app', broker, onDeserializationError: 'dead-letter' })
