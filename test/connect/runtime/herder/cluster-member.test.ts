@@ -136,3 +136,36 @@ describe('a worker that ceases to lead while it writes what a connector planned'
     await until(async () => await stateOf(worker, 'first') === 'RUNNING RUNNING', 'its task runs')
   }, 30_000)
 })
+
+describe('a worker that ceases to lead while it opens what a leader writes with', () => {
+  it('closes it: nothing of it is open beside that of the next leader', async () => {
+    const broker = await openBroker()
+    const open: Producer[] = []
+    let opened = 0
+    let rebalanced: (event: RebalanceEvent) => unknown = () => {}
+    const worker = await openWorker(withMethods(broker, {
+      joinGroup: (options) => {
+        rebalanced = options.onRebalance!
+        return broker.joinGroup(options)
+      },
+      openProducer: async (options) => {
+        const producer = await broker.openProducer(options)
+        if (options?.transactionalId !== 'connect-cluster-connect') return producer
+        const isFirst = opened++ === 0
+        open.push(producer)
+        if (isFirst) void rebalanced({ assigned: [], revoked: [{ topic: 'connect-configs', partition: 0 }], lost: [], generation: 1 })
+        return withMethods(producer, {
+          close: () => {
+            open.splice(open.indexOf(producer), 1)
+            // as another one that leads from now on
+            if (isFirst) void rebalanced({ assigned: [{ topic: 'connect-configs', partition: 0 }], revoked: [], lost: [], generation: 2 })
+            return producer.close()
+          },
+        })
+      },
+    }))
+    await until(() => worker.isReady(), 'it leads again')
+    expect(await put(worker, 'first')).toBe(201)
+    expect(open).toHaveLength(1)
+  }, 30_000)
+})
