@@ -432,13 +432,14 @@ export class StreamThread {
   /** Where a new topic matches a pattern, the group has to hear of it: only who joins says what it wants to read. */
   async #leaveForTopics(): Promise<void> {
     await this.#suspendTasks()
-    this.#isBetween = true
-    this.#hasLeft = true
+    this.#isBetween = this.#hasLeft = true
     await this.#member!.leave()
   }
 
   async #joinAgain(): Promise<void> {
     await this.#subscribe()
+    // A static member comes back unnoticed, to what it had: nothing would be divided anew.
+    if (this.#options.config.isStaticMember) this.#member!.rejoin()
     this.#hasLeft = false
     await this.#adoptAssignment()
   }

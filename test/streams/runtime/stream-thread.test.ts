@@ -119,6 +119,23 @@ describe('a topic that appears while an application runs', () => {
     expect(app.state).toBe('RUNNING')
   }, 60_000)
 
+  it('is asked for once more by a static member, whose coming back divides nothing anew on Kafka', async () => {
+    await createTopics(broker, { 'in-a': 1, 'out': 1 })
+    const rejoined: string[] = []
+    const watched = withMethods(broker, {
+      joinGroup: async (options) => {
+        const member = await broker.joinGroup(options)
+        return withMethods(member, { rejoin: () => (rejoined.push(options.topics!.join()), member.rejoin()) })
+      },
+    })
+    app = new StreamsApp(counting((stream) => stream), { applicationId: 'app', broker: watched, commitInterval: 5, instanceId: 'one' })
+    await app.start()
+    await createTopics(broker, { 'in-b': 1 })
+    await write(broker, 'in-b', [{ key: 'x', value: 'x' }])
+    await eventually(async () => expect(await valuesIn('out')).toEqual(['x 1']))
+    expect(rejoined).toEqual(['in-a,in-b'])
+  }, 60_000)
+
   function counting(keyed: (stream: Stream<string, string>) => Stream<string, string>): Topology {
     const builder = new StreamsBuilder()
     keyed(builder.streamMatching(/in-.*/, text)).groupByKey().count({ store: 'counts' }).toStream().mapValues((count, key) => `${key} ${count}`).to(topic('out', text))
