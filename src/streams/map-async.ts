@@ -23,11 +23,12 @@ export interface AsyncOptions extends NameOption {
 
 /** @throws INVALID_ARGUMENT */
 export function asyncFields({ maxInFlight = 64, order = 'per-key', timeout = '30s', retry }: AsyncOptions): Omit<MapAsyncNode, 'kind' | 'name' | 'parents' | 'stores' | 'call' | 'keySerde'> {
+  if (order !== 'per-key' && order !== 'total') throw new StreamError('INVALID_ARGUMENT', `mapAsync: order must be 'per-key' or 'total', not ${JSON.stringify(order)}`)
   return {
     maxInFlight: countOf(maxInFlight, 'maxInFlight'),
     order,
     timeoutMs: durationMs(timeout, 'mapAsync: timeout'),
-    maxAttempts: countOf(retry?.maxAttempts ?? 1, 'retry.maxAttempts'),
+    maxAttempts: retry === undefined ? 1 : countOf(retry.maxAttempts, 'retry.maxAttempts'),
     backoffMs: durationMs(retry?.backoff ?? 100, 'mapAsync: retry.backoff'),
   }
 }

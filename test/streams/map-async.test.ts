@@ -112,3 +112,9 @@ it.each([0, -1, 1.5, Infinity, NaN])('mapAsync takes no %d for a number of calls
   expect(() => program(async (value) => value, { maxInFlight: number })).toThrow(`mapAsync: maxInFlight must be a whole number of at least 1, not ${number}`)
   expect(() => program(async (value) => value, { retry: { maxAttempts: number } })).toThrow(`mapAsync: retry.maxAttempts must be a whole number of at least 1, not ${number}`)
 })
+
+it('refuses options that JavaScript misspells', () => {
+  const build = (options: unknown) => () => program(async (value) => value, options as AsyncOptions)
+  expect(build({ retry: { attempts: 3 } })).toThrow('mapAsync: retry.maxAttempts must be a whole number of at least 1, not undefined')
+  expect(build({ order: 'perKey' })).toThrow(`mapAsync: order must be 'per-key' or 'total', not "perKey"`)
+})
