@@ -233,7 +233,8 @@ export class StreamThread {
     const nowMs = clock.now()
     let maxWaitMs = !isPaused && this.#isBusy ? 0 : this.#schedule.pollMs(pollMs)
     for (const active of this.#tasks) {
-      const standsStill = isPaused || this.#upkeep.isRestoring(active.task.taskId)
+      // What is read of a task before it is activated would be forgotten then.
+      const standsStill = isPaused || active.task.standsBy
       const { paused, open } = active.inputsToRead(standsStill ? 0 : maxBufferedRecords)
       member.pause(paused)
       member.resume(open)
@@ -257,10 +258,9 @@ export class StreamThread {
 
   async #restore(): Promise<void> {
     if (this.#options.pause.isOn) return
-    const wasRestored = this.#upkeep.isRestored
     const nowMs = this.#options.config.clock.now()
     await this.#upkeep.slice(this.#running().some((active) => active.readyInMs(nowMs) === 0))
-    if (!wasRestored) this.#activateRestored()
+    if (this.#tasks.some(({ task }) => task.standsBy)) this.#activateRestored()
     if (this.#upkeep.takeWarm()) this.#member!.rejoin()
   }
 

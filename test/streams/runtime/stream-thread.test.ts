@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { StreamError, stringSerde } from '../../../src/core/index.ts'
 import type { Broker } from '../../../src/core/index.ts'
 import { StreamsApp, StreamsBuilder, topic } from '../../../src/streams/index.ts'
-import type { Stream, StreamsState, Topology } from '../../../src/streams/index.ts'
+import type { RestoreProgress, Stream, StreamsState, Topology } from '../../../src/streams/index.ts'
 import { eventually } from '../../contract/contract-kit.ts'
 import { createTopics, openMemoryBroker, readAll, write } from '../../kit/streams-harness.ts'
 import { withMethods } from '../../kit/with-methods.ts'
@@ -221,6 +221,31 @@ describe('a topic that records name', () => {
     await app.caughtUp()
     expect(await valuesIn('named')).toEqual(['first'])
     expect(failures).toBe(2)
+  })
+})
+
+describe('a task whose stores are complete, and that could not begin at once because something failed', () => {
+  it('reads nothing before it begins: it would be forgotten, and committed with what comes behind it', async () => {
+    await createTopics(broker, { in: 2, out: 1 })
+    const builder = new StreamsBuilder()
+    builder.stream(topic('in', text)).groupByKey().count({ store: 'counts' }).toStream().mapValues(String).to(topic('out', text))
+    const topology = builder.build()
+    const writeBoth = () => write(broker, 'in', [0, 1].map((partition) => ({ key: `k${partition}`, value: 'x', partition })))
+    await writeBoth()
+    await start(topology)
+    await app.caughtUp()
+    await app.close()
+    await writeBoth()
+    let ends = 0
+    const onRestore = ({ step }: RestoreProgress) => {
+      if (step === 'end' && ++ends === 2) throw new Error('on purpose')
+    }
+    app = new StreamsApp(topology, { applicationId: 'app', broker, commitInterval: 5, onRestore, onFailure: () => 'replace' })
+    await app.start()
+    await app.caughtUp()
+    await writeBoth()
+    await app.caughtUp()
+    expect(await valuesIn('out')).toEqual(['1', '1', '2', '2', '3', '3'])
   })
 })
 
