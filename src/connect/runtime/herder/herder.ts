@@ -214,6 +214,8 @@ export class Herder {
     const { configs, cluster } = this.#options
     await configs.changing(name, async () => {
       cluster.requireLeader()
+      // Who planned it may have read of a start that this worker has not: a plan that is passed over is not made again.
+      await configs.refresh()
       // It was planned before that, and comes late.
       if (this.#stored(name).target !== 'STOPPED') await configs.putTasks(name, tasks)
     })

@@ -7,7 +7,7 @@ import { configSpec, openDistributedWorker } from '../../../../src/connect/index
 import type { DistributedWorker, SourcePlugin } from '../../../../src/connect/index.ts'
 import { workerEndpoints } from '../../../../src/connect/rest/worker-endpoints.ts'
 import { randomInteger, seededRandom, sleep, StreamError, systemClock } from '../../../../src/core/index.ts'
-import type { Broker, Random } from '../../../../src/core/index.ts'
+import type { Broker, Random, Reader } from '../../../../src/core/index.ts'
 import { withMethods } from '../../../kit/with-methods.ts'
 import { afterTest, memoryLog, openBroker, readTopic, until } from '../connect-kit.ts'
 
@@ -270,6 +270,42 @@ describe('a connector that ends and begins between two looks', () => {
     await Promise.all(records.map(([key, value]) => producer.append({ topic: 'connect-configs', key: Buffer.from(key), value: value === null ? null : Buffer.from(value) })))
     await until(async () => await plans() > planned, 'it has planned again')
     await until(async () => herder.tasks('a').length === 1 && await runs(), 'it has its task again')
+  })
+})
+
+describe('a plan that another worker sends to the leader', () => {
+  it('is kept, though the leader has not read yet that the connector is started again', async () => {
+    const broker = await openBroker()
+    let letGo = () => {}
+    let held: Promise<void> | undefined
+    let behind: ReturnType<Reader['positions']> | undefined
+    const { herder } = await openWorker(withMethods(broker, {
+      openReader: async (options) => {
+        const reader = await broker.openReader(options)
+        if (options?.clientId !== 'connect-connect-configs') return reader
+        return withMethods(reader, {
+          read: async (asked) => {
+            const before = reader.positions()
+            const answer = await reader.read(asked)
+            if (held !== undefined) behind = before
+            await held
+            behind = undefined
+            return answer
+          },
+          positions: () => behind ?? reader.positions(),
+        })
+      },
+    }), new Map())
+    await until(() => herder.create({ name: 'a', config: config(1) }).then(() => true, () => false), 'it is made')
+    await until(() => herder.tasks('a').length === 1, 'it has planned')
+    await herder.setTarget('a', 'STOPPED')
+    held = new Promise((resolve) => { letGo = resolve })
+    await (await broker.openProducer()).append({ topic: 'connect-configs', key: Buffer.from('target-state-a'), value: Buffer.from('{"state":"STARTED","state.v2":"STARTED"}') })
+    const kept = herder.putTasks('a', [{ part: '0' }, { part: '1' }])
+    await Promise.race([kept, sleep(systemClock, 100)])
+    letGo()
+    await kept
+    expect((await readTopic(broker, 'connect-configs')).filter(({ key }) => key === 'commit-a').map(({ value }) => value)).toContain('{"tasks":2}')
   })
 })
 
