@@ -4,7 +4,7 @@
  * exactly-once; the others every millisecond, as their commits cost nothing here and short slices are less disturbed.
  * `node dist/bench/operators.js [name…]`; MILLRACE_BENCH_MS is for how long each case is measured.
  */
-import { systemClock } from '../src/core/index.ts'
+import { SpareMemory, spareBlockOf, systemClock } from '../src/core/index.ts'
 import type { RecordBatch } from '../src/core/index.ts'
 import { splitBatches } from '../src/core/log/record-batch.ts'
 import type { Topology } from '../src/streams/index.ts'
@@ -24,6 +24,8 @@ type Inputs = Readonly<Record<string, TopicData>>
 const recordCount = 600_000
 /** Of lines: what was just read is in the processor's caches, and so are these. */
 const lineCount = 10_000
+/** Of a task, before a thread looks at its others. */
+const turnRecords = 128
 const nowMs = Date.parse('2026-11-21T00:00:00Z')
 
 type Batches = ReadonlyMap<string, readonly RecordBatch[]>
@@ -31,7 +33,14 @@ type Batches = ReadonlyMap<string, readonly RecordBatch[]>
 /** One task over all inputs; answers the bytes that it wrote. */
 function runTask(topology: Topology, inputs: Batches, slice: Parameters<SteadyCase['run']>[0]): number {
   let bytes = 0
-  const collector = new BatchingCollector({ maxBatchBytes: 256 * 1024, partitionCount: () => 1, sendBatch: (_target, batch) => { bytes += batch.bytes.length } })
+  const memory = new SpareMemory()
+  // As if each batch were acknowledged at once.
+  const sendBatch = (_target: unknown, batch: { readonly bytes: Uint8Array }) => {
+    bytes += batch.bytes.length
+    const block = spareBlockOf(batch.bytes)
+    if (block !== null) memory.giveBack(block)
+  }
+  const collector = new BatchingCollector({ maxBatchBytes: 256 * 1024, partitionCount: () => 1, memory, sendBatch })
   const task = new StreamTask({
     taskId: '0_0', partition: 0, applicationId: 'bench', nodes: topology.nodes, stores: topology.stores, repartitionTopics: [],
     clock: systemClock, config: {}, collector,
@@ -49,7 +58,7 @@ function runTask(topology: Topology, inputs: Batches, slice: Parameters<SteadyCa
       offsets.set(name, (offsets.get(name) ?? 0) + batch.recordCount)
       task.addRecords({ topic: name, partition: 0 }, [batch], offsets.get(name)!)
     }
-    while (task.process(nowMs)) continue
+    while (task.processMany(turnRecords, nowMs) > 0) continue
     index++
     return records
   }
