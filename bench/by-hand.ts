@@ -171,7 +171,10 @@ function words(): () => void {
   }
 }
 
-/** As `tableTableProgram`: both tables in memory, each change in a changelog, the joined rows in the output. */
+/**
+ * As `tableTableProgram`: both tables in memory, each change in a changelog, the joined rows in the output. It writes a row once, when the second side comes;
+ * tables with caches, which are emptied one after the other, write nearly all of them twice (as Kafka Streams).
+ */
 function tableTable(): () => void {
   const sides = (['left', 'right'] as const).map((side) => filled(side, sideTexts(side, recordCount / 2)))
   const out = new TextFile('joined')
