@@ -472,8 +472,10 @@ export class PartitionLog implements JournalledLog {
     const isAll = count === this.#segments.count
     if (isAll && removed.sizeBytes === 0) return this.#removeUpTo(removed.baseOffset, count - 1)
     if (isAll) this.#roll()
+    // Before the wait: meanwhile a deletion may take segments away, and compaction make one of several.
+    const { endOffset } = removed
     await this.syncFiles()
-    return this.#removeUpTo(this.#segments.at(count).baseOffset, count)
+    return this.#removeUpTo(endOffset, count)
   }
 
   async #removeUpTo(logStartOffset: number, count: number): Promise<number> {

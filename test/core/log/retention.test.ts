@@ -57,6 +57,19 @@ describe('PartitionLog.applyRetention', () => {
     expect(disk.list(directory).filter((name) => name.startsWith('00000000000000000000'))).toEqual([])
   })
 
+  it('deletes nothing young when old segments go by a deletion of records meanwhile', async () => {
+    for (let turns = 0; turns < 100; turns++) {
+      const log = await open(new MemoryFileSystem(), { segmentBytes: 300, retentionMs: 60_000, clock: new ManualClock(now + 90_000) })
+      for (let i = 0; i < 9; i++) log.append(batch([`value-${i}`], {}, i < 3 ? now : now + 80_000), 'builder')
+      await log.sync()
+      const deletion = log.deleteRecordsBefore(3)
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+      log.append(batch(['waits for the disk'], {}, now + 80_000), 'builder')
+      await Promise.all([deletion, log.applyRetention()])
+      expect([turns, log.logStartOffset, readAll(log)[0]]).toEqual([turns, 3, '3:value-3'])
+    }
+  })
+
   it('forgets producers that were idle for long, but none in a transaction', async () => {
     const clock = new ManualClock(now)
     const log = await open(new MemoryFileSystem(), { clock })
