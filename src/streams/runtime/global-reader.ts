@@ -1,5 +1,5 @@
 import { partitionKey } from '../../core/index.ts'
-import type { Broker, OffsetQuery, Reader } from '../../core/index.ts'
+import type { Broker, OffsetQuery, PartitionPosition, Reader } from '../../core/index.ts'
 import type { ResolvedConfig } from '../config.ts'
 import type { DiskState } from '../state/disk-state.ts'
 import type { OpenStore } from '../state/open-store.ts'
@@ -31,6 +31,8 @@ export class GlobalReader {
   readonly #stores: GlobalStores
   readonly #disk: DiskState | null
   #reader: Reader | null = null
+  /** By partitionKey: where each partition goes on behind what the stores have. */
+  readonly #positions = new Map<string, PartitionPosition>()
 
   /** `disk`: where the stores are; it is closed with them. */
   constructor(broker: Broker, stores: GlobalStores, disk: DiskState | null = null) {
@@ -51,17 +53,14 @@ export class GlobalReader {
     const query = (at: 'earliest' | 'latest') => partitions.map((partition): OffsetQuery => ({ ...partition, at }))
     const starts = await this.#broker.topics.listOffsets(query('earliest'))
     const ends = await this.#broker.topics.listOffsets(query('latest'), { isolation: 'read-uncommitted' })
-    const positions = new Map<string, number>()
     for (const topic of this.#stores.topics) {
       const ranges = starts.flatMap(({ topic: name, partition, offset }, index) => (name === topic ? [{ partition, start: offset, end: ends[index]!.offset }] : []))
-      for (const [partition, offset] of this.#stores.positions(topic, ranges)) positions.set(partitionKey(topic, partition), offset)
+      for (const [partition, offset] of this.#stores.positions(topic, ranges)) this.#positions.set(partitionKey(topic, partition), { topic, partition, offset })
     }
     this.#reader = await this.#broker.openReader()
-    this.#reader.assign(partitions.map(({ topic, partition }) => ({ topic, partition, offset: positions.get(partitionKey(topic, partition))! })))
-    const isBehind = () => ends.some(({ topic, partition, offset }) => positions.get(partitionKey(topic, partition))! < offset)
-    while (isBehind() && signal?.aborted !== true) {
-      for (const { topic, partition, nextOffset } of await this.#read(500, signal)) positions.set(partitionKey(topic, partition), nextOffset)
-    }
+    this.#reader.assign([...this.#positions.values()])
+    const isBehind = () => ends.some(({ topic, partition, offset }) => this.#positions.get(partitionKey(topic, partition))!.offset < offset)
+    while (isBehind() && signal?.aborted !== true) await this.#read(500, signal)
   }
 
   /** Takes up what has come since, without waiting. */
@@ -76,9 +75,17 @@ export class GlobalReader {
     await this.#disk?.close()
   }
 
-  async #read(maxWaitMs: number, signal?: AbortSignal) {
+  async #read(maxWaitMs: number, signal?: AbortSignal): Promise<void> {
     const { partitions } = await this.#reader!.read({ maxWaitMs, isolation: 'read-committed', ...(signal && { signal }) })
-    for (const { topic, partition, batches, nextOffset } of partitions) this.#stores.add({ topic, partition }, batches, nextOffset)
-    return partitions
+    try {
+      for (const { topic, partition, batches, nextOffset } of partitions) {
+        this.#stores.add({ topic, partition }, batches, nextOffset)
+        this.#positions.set(partitionKey(topic, partition), { topic, partition, offset: nextOffset })
+      }
+    } catch (error) {
+      // Who goes on after the failure shall be given again what the stores did not take.
+      this.#reader!.assign([...this.#positions.values()])
+      throw error
+    }
   }
 }

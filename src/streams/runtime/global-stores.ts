@@ -88,20 +88,29 @@ export class GlobalStores {
     return new Map(partitions.map(({ partition, start }) => [partition, start]))
   }
 
-  /** Puts what was read of a topic into its store; it is seen at once. @throws what a processor of the program threw */
+  /** Puts what was read of a topic into its store; it is seen at once. What throws has changed nothing. @throws what a processor of the program threw */
   add(partition: TopicPartition, batches: Iterable<RecordBatch>, nextOffset: number): void {
     const task = this.#taskOfTopic.get(partition.topic)!
-    task.addRecords(partition, batches, nextOffset)
-    while (task.process(this.#clock.now()));
-    task.prepareCommit()
-    const disk = this.#diskOf(partition.topic)
+    try {
+      task.addRecords(partition, batches, nextOffset)
+      while (task.process(this.#clock.now()));
+      task.prepareCommit()
+      this.#commit(task, partition, nextOffset)
+    } catch (error) {
+      task.rollback()
+      throw error
+    }
+  }
+
+  #commit(task: StreamTask, { topic, partition }: TopicPartition, nextOffset: number): void {
+    const disk = this.#diskOf(topic)
     if (disk === null) {
       task.committed()
       return
     }
     disk.transaction(() => {
       task.committed()
-      disk.setCheckpoint(checkpointName(partition.topic, partition.partition), nextOffset)
+      disk.setCheckpoint(checkpointName(topic, partition), nextOffset)
     })
   }
 

@@ -6,6 +6,7 @@ import { stringSerde, systemClock } from '../../../src/core/index.ts'
 import type { Broker, Clock, Serde } from '../../../src/core/index.ts'
 import { StreamsApp, StreamsBuilder, keyValueStore, topic } from '../../../src/streams/index.ts'
 import type { KeyValueStore, StreamsConfig } from '../../../src/streams/index.ts'
+import { eventually } from '../../contract/contract-kit.ts'
 import { createTopics, openMemoryBroker, readAll, write } from '../../kit/streams-harness.ts'
 import { withMethods } from '../../kit/with-methods.ts'
 
@@ -79,6 +80,30 @@ describe('a global store with a state directory', () => {
     const later = (hours: number): Clock => withMethods(systemClock, { now: () => systemClock.now() + hours * 3_600_000 })
     expect(await runOnce({ stateDirectory: directory, clock: later(11) })).toEqual({ read: [], rates: { a: '4', b: '5' } })
     expect(await runOnce({ stateDirectory: directory, clock: later(24) })).toEqual({ read: ['4', '5'], rates: { a: '4', b: '5' } })
+  })
+
+  it.each(['persistent', 'inMemory'] as const)('loses nothing of what was read with what failed, where the application goes on (%s)', async (type) => {
+    const definition = keyValueStore('rates', { ...texts, type })
+    let failures = 0
+    const builder = new StreamsBuilder()
+    builder.addGlobalStore(definition, topic('rates', texts), () => {
+      let store: KeyValueStore<string, string>
+      return {
+        init(context) { store = context.store(definition) },
+        process({ key, value }) {
+          store.put(key, (store.get(key) ?? '') + value)
+          if (value === '2' && failures++ === 0) throw new Error('this once')
+        },
+      }
+    })
+    builder.stream(topic('in', texts)).to(topic('out', texts))
+    const app = new StreamsApp(builder.build(), { applicationId: 'app', broker, commitInterval: 5, onFailure: () => 'replace', ...(type === 'persistent' && { stateDirectory: directory }) })
+    await app.start()
+    await write(broker, 'rates', [record('a', '1', 0), record('a', '2', 0), record('a', '3', 0), record('b', '4', 1)])
+    const rates = () => Object.fromEntries([...app.store<string, string>('rates', 'key-value').all()].map(({ key, value }) => [key, value]))
+    await eventually(async () => expect(rates()).toEqual({ a: '123', b: '4' }))
+    expect(failures).toBe(2)
+    await app.close()
   })
 
   it('leaves out what cannot be read where other records go to a dead-letter topic: each instance would write one', async () => {
