@@ -54,7 +54,7 @@ export interface TopicAdmin {
   describe(topics: readonly string[]): Promise<readonly TopicDescription[]>
   /** Deletes topics with their records. @throws UNKNOWN_TOPIC_OR_PARTITION */
   remove(topics: readonly string[]): Promise<void>
-  /** Adds partitions and sets or (with null) resets configs; what is not named stays. @throws INVALID_PARTITIONS when the number would shrink, INVALID_CONFIG */
+  /** Adds partitions and sets or (with null) resets configs; what is not named stays. @throws INVALID_PARTITIONS when the number would not grow, INVALID_CONFIG */
   alter(topic: string, change: TopicChange): Promise<void>
   /**
    * The offset asked for, per partition, in the order of the queries. Without `isolation` it is read-uncommitted, as in Kafka's admin client:

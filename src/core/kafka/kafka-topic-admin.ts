@@ -158,7 +158,7 @@ export class KafkaTopicAdmin implements TopicAdmin {
   }
 
   async #addPartitions(topic: string, count: number): Promise<void> {
-    if (await this.#partitionCount(topic) === count) return
+    await this.#partitionCount(topic)
     await this.#change(async (mayBeDone) => {
       if (mayBeDone && await this.#partitionCount(topic) === count) return
       const topics = [{ name: topic, count, assignments: null }]
