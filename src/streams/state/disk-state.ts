@@ -37,6 +37,7 @@ export class DiskState {
   readonly #checkpoints: LmdbDatabase
   readonly #clock: Clock
   readonly #databases = new Map<string, LmdbDatabase>()
+  readonly #life = { isClosed: false }
 
   /** @throws STORAGE_ERROR when the directory is none, or may not be written to */
   constructor({ lmdb, directory, syncs, clock }: DiskStateOptions) {
@@ -51,17 +52,17 @@ export class DiskState {
   }
 
   table(store: string, table: StoreTable): LmdbByteStore {
-    return new LmdbByteStore(this.#database(store), Uint8Array.of(tableMarks[table]))
+    return new LmdbByteStore(this.#database(store), Uint8Array.of(tableMarks[table]), this.#life)
   }
 
   /** The rows of one segment of a store. */
   segment(store: string, segment: number): LmdbByteStore {
-    return new LmdbByteStore(this.#database(store), segmentPrefix(segment, orderMarks.byKey))
+    return new LmdbByteStore(this.#database(store), segmentPrefix(segment, orderMarks.byKey), this.#life)
   }
 
   /** The keys of a segment in another order. */
   segmentOrder(store: string, segment: number): LmdbByteStore {
-    return new LmdbByteStore(this.#database(store), segmentPrefix(segment, orderMarks.byTime))
+    return new LmdbByteStore(this.#database(store), segmentPrefix(segment, orderMarks.byTime), this.#life)
   }
 
   /** What stores commit in `work` is on disk as a whole, or not at all. */
@@ -107,6 +108,7 @@ export class DiskState {
   }
 
   async close(): Promise<void> {
+    this.#life.isClosed = true
     await this.#environment.close()
   }
 

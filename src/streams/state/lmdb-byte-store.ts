@@ -17,12 +17,14 @@ import { MemoryByteStore } from './memory-byte-store.ts'
 export class LmdbByteStore implements ByteStore {
   readonly #database: LmdbDatabase
   readonly #prefix: Uint8Array
+  readonly #life: { readonly isClosed: boolean }
   #changes = new MemoryByteStore()
 
-  /** The prefix, at least one byte, keeps stores of one database apart; none begins with another. */
-  constructor(database: LmdbDatabase, prefix: Uint8Array) {
+  /** The prefix, at least one byte, keeps stores of one database apart; none begins with another. `life` is that of the database. */
+  constructor(database: LmdbDatabase, prefix: Uint8Array, life: { readonly isClosed: boolean }) {
     this.#database = database
     this.#prefix = prefix
+    this.#life = life
   }
 
   get(key: Uint8Array): Uint8Array | null {
@@ -44,6 +46,7 @@ export class LmdbByteStore implements ByteStore {
     this.#changes.put(key, value === null ? deleted : marked(value))
   }
 
+  /** @throws STORE_NOT_AVAILABLE when the database was closed since the scan began */
   *scan(range: ByteRange): Iterable<ByteEntry> {
     const order = range.reverse ? -1 : 1
     const changes = this.#changes.scan(range)[Symbol.iterator]()
@@ -65,6 +68,8 @@ export class LmdbByteStore implements ByteStore {
         if (value !== null) yield { key: change!.key, value }
         change = nextOf(changes)
       }
+    } catch (cause) {
+      throw this.#life.isClosed ? new StreamError('STORE_NOT_AVAILABLE', 'the store was closed while its rows were read', { retriable: true, cause }) : cause
     } finally {
       // Who takes only the first rows must not leave a cursor of the database open.
       stored.return?.()

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { systemClock } from '../../../src/core/index.ts'
+import { isStreamError, systemClock } from '../../../src/core/index.ts'
 import { DiskState } from '../../../src/streams/state/disk-state.ts'
 import { loadLmdb } from '../../../src/streams/state/lmdb.ts'
 import { byteStoreContract } from '../../contract/byte-store-contract.ts'
@@ -46,6 +46,17 @@ describe('LmdbByteStore', () => {
     a.put(Uint8Array.of(2), Uint8Array.of(2))
     a.wipe()
     expect([a.count(), b.count()]).toEqual([0, 1])
+  })
+
+  it('tells who reads its rows that it was closed meanwhile', async () => {
+    const closing = open('closing')
+    const rows = closing.table('store', 'rows')
+    for (let key = 0; key < 200; key++) rows.put(Uint8Array.of(key), Uint8Array.of(key))
+    rows.commit()
+    const scan = rows.scan({})[Symbol.iterator]()
+    expect(scan.next().value.value).toEqual(Uint8Array.of(0))
+    await closing.close()
+    expect(() => Array.from({ length: 200 }, () => scan.next())).toThrow(expect.toSatisfy((error) => isStreamError(error, 'STORE_NOT_AVAILABLE')))
   })
 
   it('says what to do about a key that is too long', () => {
