@@ -116,6 +116,8 @@ export class GatheredTexts {
   /** Where the record of the first of them begins, and how many records are before it. */
   recordsFrom = 0
   recordsBefore = 0
+  /** What all of them may take beyond a byte for each character. */
+  moreBytes = 0
   #text = ''
   readonly #places = new Int32Array(mostTexts)
   readonly #lengths = new Int32Array(mostTexts)
@@ -129,7 +131,7 @@ export class GatheredTexts {
     return false
   }
 
-  /** What it may take beyond a byte for each character, with the lengths before it. */
+  /** What a text may take beyond a byte for each character, with the lengths before it. */
   static moreBytesOf(text: string): number {
     return moreBytesPerCharacter * text.length + moreLengthBytes
   }
@@ -143,6 +145,7 @@ export class GatheredTexts {
     this.#places[this.count] = place
     this.#lengths[this.count] = text.length
     this.#text += text
+    this.moreBytes += GatheredTexts.moreBytesOf(text)
     this.count++
   }
 
@@ -172,6 +175,7 @@ export class GatheredTexts {
 
   #clear(): void {
     this.count = 0
+    this.moreBytes = 0
     this.#text = ''
   }
 }

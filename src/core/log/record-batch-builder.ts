@@ -35,6 +35,8 @@ const maxShortFraming = 2 + 1 + 2 + 3
 const longestShortBody = shortVarints - 1 - maxShortFraming
 /** Called directly: V8 looks `bytes.set` up through the prototypes each time, which costs a third of the copy. */
 const setBytes = Reflect.get(Uint8Array.prototype, 'set') as (this: Uint8Array, source: Uint8Array, at: number) => void
+/** A batch of so many gains nothing where its texts are written together. */
+const fewRecords = 8
 const noHeaders: readonly Header[] = []
 const noBytes = new Uint8Array(0)
 
@@ -63,7 +65,7 @@ export class RecordBatchBuilder {
   /** Of what `addSerialized` wrote: the next is taken to be as long. */
   #lastValueLength = 0
   #lastKeyLength = 8
-  /** Values that are not written yet; room for what more they may take is not within `#limit`. null: there was none. */
+  /** Values that are not written yet; what more they may take is no longer within `#limit`, as far as that is `#maxBytes`. null: there was none. */
   #texts: GatheredTexts | null = null
 
   constructor(options: RecordBatchBuilderOptions) {
@@ -190,7 +192,7 @@ export class RecordBatchBuilder {
     else if ((value as unknown) === key && isSameText(value, keySerde as Serde<unknown>, valueSerde as Serde<unknown>) && 2 * at - keyLengthAt <= limit) {
       // What is grouped by itself: the same length and text once more.
       for (let index = keyLengthAt, stop = at; index < stop; index++) bytes[at++] = bytes[index]!
-    } else if (valueSerde.serializeInto === (writeText as unknown) && typeof value === 'string' && this.#gathers(value, at, limit)) {
+    } else if (valueSerde.serializeInto === (writeText as unknown) && typeof value === 'string' && count >= fewRecords && this.#gathers(value, at, limit)) {
       gathered = value
       at = writeMediumVarint(bytes, at, value.length) + value.length
     } else {
@@ -213,7 +215,7 @@ export class RecordBatchBuilder {
   /** True: the text, which begins behind a length at `at`, may wait to be written with others. */
   #gathers(text: string, at: number, limit: number): boolean {
     const texts = (this.#texts ??= new GatheredTexts())
-    return texts.takes(text) && at + text.length + GatheredTexts.moreBytesOf(text) <= limit
+    return texts.takes(text) && at + text.length <= Math.min(limit, this.#maxBytes - maxFramingBytes - texts.moreBytes - GatheredTexts.moreBytesOf(text))
   }
 
   /** The value of the last record, which begins at `recordFrom`, waits. */
@@ -224,7 +226,7 @@ export class RecordBatchBuilder {
       texts.recordsBefore = this.#count - 1
     }
     texts.add(text, this.#end - 1 - text.length)
-    this.#limit -= GatheredTexts.moreBytesOf(text)
+    this.#limit = Math.min(this.#limit, this.#maxBytes - texts.moreBytes)
     if (texts.isFull) this.#writeTexts()
   }
 
@@ -236,7 +238,7 @@ export class RecordBatchBuilder {
     if (!texts.writeTo(this.#view)) this.#addAgain(texts)
   }
 
-  /** Not all of them are ASCII: the records from the first of them on are taken out, and added with the bytes that their values have. */
+  /** Not all of them are ASCII: the records from the first of them on are taken out, and added with the bytes that their values have. There is room for that, or more memory. */
   #addAgain(texts: GatheredTexts): void {
     const { recordsFrom, recordsBefore } = texts
     const bytes = this.#bytes.slice(recordsFrom, this.#end)

@@ -245,35 +245,50 @@ describe('RecordBatchBuilder', () => {
   })
 
   it('keeps the room that a text may take, whoever comes next', () => {
-    const source = new RecordBatchBuilder({ maxBytes: 1_000 })
-    source.add(null, new Uint8Array(360), 0)
-    const { bytes: read } = source.build()
-    const reader = new RecordBatchView(read).reader()
-    reader.next()
-    const view = new DataView(read.buffer)
-    for (const add of [
-      (builder: RecordBatchBuilder) => builder.addRead(reader.positionOf(reader.mark), 0),
-      (builder: RecordBatchBuilder) => builder.addSpan({ bytes: read, view, keyAt: 0, keyLength: 0, valueAt: 0, valueLength: 360 }, 0),
-      (builder: RecordBatchBuilder) => builder.add(null, new Uint8Array(360), 0),
-    ]) {
-      const [wide, plain] = ['\u00e9', 'e'].map((letter) => {
-        const builder = new RecordBatchBuilder({ maxBytes: 500 })
-        builder.add(null, bytes('first'), 0)
-        expect(builder.addSerialized(stringSerde, 'k', stringSerde, letter.repeat(40), 0)).toBe(true)
-        return add(builder)
-      })
-      expect([wide, plain]).toEqual([false, true])
+    for (let size = 180; size < 330; size++) {
+      const source = new RecordBatchBuilder({ maxBytes: 1_000 })
+      source.add(null, new Uint8Array(size), 0)
+      const { bytes: read } = source.build()
+      const reader = new RecordBatchView(read).reader()
+      reader.next()
+      const view = new DataView(read.buffer)
+      for (const add of [
+        (builder: RecordBatchBuilder) => builder.addRead(reader.positionOf(reader.mark), 0),
+        (builder: RecordBatchBuilder) => builder.addSpan({ bytes: read, view, keyAt: 0, keyLength: 0, valueAt: 0, valueLength: size }, 0),
+        (builder: RecordBatchBuilder) => builder.add(null, new Uint8Array(size), 0),
+      ]) {
+        const value = '\u20ac'.repeat(40)
+        const [together, parts] = [new RecordBatchBuilder({ maxBytes: 500 }), new RecordBatchBuilder({ maxBytes: 500 })]
+        for (let index = 0; index < 8; index++) for (const builder of [together, parts]) builder.add(null, null, 0)
+        expect(together.addSerialized(stringSerde, 'k', stringSerde, value, 0)).toBe(true)
+        parts.add(bytes('k'), bytes(value), 0)
+        expect(add(together)).toBe(add(parts))
+        expect(Buffer.compare(together.build().bytes, parts.build().bytes)).toBe(0)
+      }
+    }
+  })
+
+  it('keeps the room that all texts may take, which wait together', () => {
+    const value = '\u20ac'.repeat(40)
+    for (let size = 300; size < 900; size++) {
+      const [together, parts] = [new RecordBatchBuilder({ maxBytes: 1_000 }), new RecordBatchBuilder({ maxBytes: 1_000 })]
+      for (let index = 0; index < 8; index++) for (const builder of [together, parts]) builder.add(null, index === 0 ? new Uint8Array(size) : null, 0)
+      for (let index = 0; index < 4; index++) {
+        const fits = together.addSerialized(stringSerde, 'k', stringSerde, value, 0) || together.add(bytes('k'), bytes(value), 0)
+        expect(fits).toBe(parts.add(bytes('k'), bytes(value), 0))
+      }
+      expect(Buffer.compare(together.build().bytes, parts.build().bytes)).toBe(0)
     }
   })
 
   it('leaves no value behind that waited, where what was added is thrown away with its builder or fails half-way', () => {
     const builder = new RecordBatchBuilder({ maxBytes: 10_000 })
-    builder.add(null, bytes('first'), 0)
+    for (let index = 0; index < 8; index++) builder.add(null, bytes('first'), 0)
     const fails = { serialize: bytes, deserialize: String, serializeInto: () => { throw new Error('no such key') } }
     expect(builder.addSerialized(stringSerde, 'k', stringSerde, 'x'.repeat(40), 1)).toBe(true)
     expect(() => builder.addSerialized(fails, 'k', stringSerde, 'y'.repeat(40), 2)).toThrow('no such key')
     expect(builder.addSerialized(stringSerde, 'k', stringSerde, '\u00e9'.repeat(40), 3)).toBe(true)
-    expect([...new RecordBatchView(builder.build().bytes)].map((record) => text(record.value))).toEqual(['first', 'x'.repeat(40), '\u00e9'.repeat(40)])
+    expect([...new RecordBatchView(builder.build().bytes)].map((record) => text(record.value))).toEqual([...Array.from({ length: 8 }, () => 'first'), 'x'.repeat(40), '\u00e9'.repeat(40)])
     builder.add(null, bytes('next'), 0)
     expect([...new RecordBatchView(builder.build().bytes)].map((record) => text(record.value))).toEqual(['next'])
   })
