@@ -3,6 +3,7 @@ import { StreamError, longSerde, sleep, stringSerde, systemClock } from '../../.
 import type { Broker, Producer } from '../../../src/core/index.ts'
 import { StreamsApp, StreamsBuilder, keyValueStore, topic } from '../../../src/streams/index.ts'
 import type { ProcessorContext } from '../../../src/streams/index.ts'
+import { TaskOutput } from '../../../src/streams/runtime/task-output.ts'
 import { createTopics, openMemoryBroker, readAll, write } from '../../kit/streams-harness.ts'
 import { withMethods } from '../../kit/with-methods.ts'
 
@@ -15,7 +16,7 @@ beforeEach(async () => {
   await createTopics(broker, { in: 1, out: 1 })
 })
 afterEach(async () => {
-  await app.close().catch(() => undefined)
+  await (app as StreamsApp | undefined)?.close().catch(() => undefined)
   await broker.close()
 })
 
@@ -213,5 +214,30 @@ describe('the memory of batches', () => {
     expect(appends).toBeGreaterThan(50)
     expect(blocks.size).toBeLessThan(appends / 2)
     expect(Buffer.compare(refused!.bytes, refused!.before)).toBe(0)
+  })
+})
+
+describe('what is sent while a commit is on its way', () => {
+  const outputOf = () => new TaskOutput({ broker, guarantee: 'exactly-once', transactionalId: 'id', transactionTimeoutMs: 60_000, clientId: 'c', maxBatchBytes: 10_000, maxInFlightBytes: 200, partitionCount: () => 1 })
+  const member = { commit: () => Promise.resolve(), metadata: () => ({ groupId: 'group', generation: -1, memberId: '', groupInstanceId: null }) }
+  const send = (output: TaskOutput) => {
+    output.collector.send('out', 0, null, new Uint8Array(1000), 1, [])
+    output.collector.flush()
+  }
+
+  it.each(['goes on its way', 'is dropped'])('holds nothing up any more when it %s', async (end) => {
+    const output = outputOf()
+    await output.open()
+    send(output)
+    const commit = output.commit([], member)
+    send(output)
+    await commit
+    expect(output.isFull).toBe(true)
+    if (end === 'is dropped') await output.abort()
+    else output.resume()
+    await output.drain()
+    expect(output.isFull).toBe(false)
+    expect(output.endOf('out', 0)).toBe(end === 'is dropped' ? 1 : 3)
+    await output.close()
   })
 })
