@@ -9,7 +9,7 @@ import type { Stream } from './stream.ts'
 import type { Table } from './table.ts'
 import type { Aggregator, Initializer, SessionMerger } from './topology/node.ts'
 import { sessionWindowedSerde, timeWindowedSerde } from './windowed-serde.ts'
-import { checkWindows, windowsRetentionMs } from './windows.ts'
+import { checkLate, checkWindows, windowsRetentionMs } from './windows.ts'
 import type { SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows, Windowed } from './windows.ts'
 
 /**
@@ -53,6 +53,7 @@ export class CogroupedStream<K, A, V = unknown> {
   ): WindowedCogroupedStream<K, A> | SessionCogroupedStream<K, A> {
     const toSide = (late ?? null) as LateRecords
     checkWindows(windows)
+    checkLate(late)
     return windows.type === 'session' ? new SessionCogroupedStream(this.#cogroup, windows, toSide) : new WindowedCogroupedStream(this.#cogroup, windows, toSide)
   }
 }

@@ -11,7 +11,7 @@ import type { Stream } from './stream.ts'
 import type { Table } from './table.ts'
 import type { Aggregator, EmitStrategy, Initializer } from './topology/node.ts'
 import { WindowedStream } from './windowed-stream.ts'
-import { checkWindows } from './windows.ts'
+import { checkLate, checkWindows } from './windows.ts'
 import type { SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows } from './windows.ts'
 
 /** The aggregate so far first, as in `Array.reduce`; return a new one, never change the one given. null deletes the row. */
@@ -50,6 +50,7 @@ export class GroupedStream<K, V> {
   windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows, options?: LateOption<K, V>): WindowedStream<K, V>
   windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows | SessionWindows, options: LateOption<K, V> = {}): WindowedStream<K, V> | SessionWindowedStream<K, V> {
     checkWindows(windows)
+    checkLate(options.late)
     return windows.type === 'session' ? new SessionWindowedStream(this[groupKey], windows, options) : new WindowedStream(this[groupKey], windows, options)
   }
 

@@ -1,4 +1,4 @@
-import { durationMs } from '../core/index.ts'
+import { StreamError, durationMs } from '../core/index.ts'
 import type { Duration } from '../core/index.ts'
 import type { RowStoreFactory } from './custom-store.ts'
 import type { StreamRecord } from './stream-record.ts'
@@ -106,6 +106,21 @@ export interface AnyStoreOptions extends NameOption {
   readonly caching?: boolean
   /** False: no changelog, the content is lost with the process. An object: configs of the changelog topic. Default true. */
   readonly logging?: boolean | Readonly<Record<string, string>>
+}
+
+const optionsWithStores: Readonly<Record<keyof AnyStoreOptions | keyof RetentionOption | OptionBesideStore, true>> = {
+  name: true, store: true, key: true, value: true, type: true, history: true, segmentInterval: true, maxEntries: true, ttl: true, rows: true,
+  caching: true, logging: true, retention: true, timestamp: true, offsetReset: true, stores: true, partitioner: true, otherPartitioner: true,
+}
+
+/** What some operators take together with the options of their store. */
+type OptionBesideStore = 'timestamp' | 'offsetReset' | 'stores' | 'partitioner' | 'otherPartitioner'
+
+/** For programs that no compiler has checked. @throws INVALID_ARGUMENT */
+export function checkStoreOptions(options: AnyStoreOptions): void {
+  const unknown = Object.keys(options).find(option => !Object.hasOwn(optionsWithStores, option))
+  if (unknown === undefined) return
+  throw new StreamError('INVALID_ARGUMENT', `no store has the option ${JSON.stringify(unknown)}; there are ${Object.keys(optionsWithStores).join(', ')}`)
 }
 
 /** True when the options say something about a store, as opposed to the operator's name. */

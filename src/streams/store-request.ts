@@ -1,7 +1,7 @@
 import { StreamError, durationMs } from '../core/index.ts'
 import type { Duration, Serde } from '../core/index.ts'
 import type { RowStoreFactory } from './custom-store.ts'
-import { asksForStore } from './options.ts'
+import { asksForStore, checkStoreOptions } from './options.ts'
 import type { AnyStoreOptions, RetentionOption } from './options.ts'
 import type { BuilderContext } from './plan.ts'
 import { serdeOf } from './topic.ts'
@@ -30,6 +30,7 @@ export interface StoreRequest {
 
 /** Takes the name given, or uses up a number for a generated one. */
 export function storeRequest(context: BuilderContext, options: AnyStoreOptions & RetentionOption, prefix: string): StoreRequest {
+  checkStoreOptions(options)
   return {
     name: options.store === undefined ? context.names.store(prefix) : checkedName(options.store),
     keySerde: options.key === undefined ? null : serdeOf(options.key, 'key'),

@@ -1,5 +1,5 @@
 import { checkKeysMeet } from './key-formats.ts'
-import { asksForStore } from './options.ts'
+import { asksForStore, checkStoreOptions } from './options.ts'
 import type { AnyStoreOptions } from './options.ts'
 import { storesOfRows } from './plan.ts'
 import type { TablePlan } from './plan.ts'
@@ -17,6 +17,7 @@ interface TableJoin {
 /** A primary-key join: one node per side, each looking up the other's rows, and one where they meet. */
 export function tableJoin<K, R>(left: TablePlan, right: TablePlan, { join, joiner, options }: TableJoin): Table<K, R, null> {
   const { context } = left
+  checkStoreOptions(options)
   const request = asksForStore(options) ? storeRequest(context, options, 'KTABLE-MERGE-') : null
   const fallback = { keySerde: left.keySerde ?? context.defaultKeySerde, valueSerde: context.defaultValueSerde }
   const spec = request === null ? null : tableStoreSpec(request, fallback)

@@ -58,6 +58,12 @@ export function checkWindows(windows: Windows): void {
   throw new StreamError('INVALID_ARGUMENT', `windowedBy: ${JSON.stringify(windows)} is no window; give one such as tumbling('1m')`)
 }
 
+/** @throws INVALID_ARGUMENT */
+export function checkLate(late: unknown): void {
+  if (late === undefined || late === null || typeof late === 'function') return
+  throw new StreamError('INVALID_ARGUMENT', `windowedBy: late must be a function that takes the stream of late records, such as (late) => late.to(topic), not ${typeof late === 'string' ? JSON.stringify(late) : typeof late}`)
+}
+
 export interface GraceOption {
   /** How long after its end a window still takes late records. Default 0: none. */
   readonly grace?: Duration

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { sleep, stringSerde, systemClock } from '../../src/core/index.ts'
 import type { Broker } from '../../src/core/index.ts'
-import { StreamsApp, StreamsBuilder, joinWithin, topic } from '../../src/streams/index.ts'
-import type { OffsetReset } from '../../src/streams/index.ts'
+import { StreamsApp, StreamsBuilder, joinWithin, session, topic, tumbling } from '../../src/streams/index.ts'
+import type { LateOption, OffsetReset } from '../../src/streams/index.ts'
 import { createTopics, openMemoryBroker, readAll, write } from '../kit/streams-harness.ts'
 
 const texts = { key: stringSerde, value: stringSerde }
@@ -75,4 +75,24 @@ describe('the stores of a stream join', () => {
     builder.stream(topic('left', texts)).leftJoin(right, (left, other) => `${left}${other}`, { within: joinWithin('1s'), ...options })
     expect(builder.build().stores.map(({ persistent }) => persistent)).toEqual(expected)
   })
+})
+
+const misspelt = { stor: 'x' } as object
+
+it.each<[string, (builder: StreamsBuilder) => unknown]>([
+  ['count', (builder) => builder.stream(topic('in', texts)).groupByKey().count(misspelt)],
+  ['windowed count', (builder) => builder.stream(topic('in', texts)).groupByKey().windowedBy(tumbling('1m')).count(misspelt)],
+  ['table', (builder) => builder.table(topic('in', texts), misspelt)],
+  ['filter of a table', (builder) => builder.table(topic('in', texts)).filter(() => true, misspelt)],
+  ['join of tables', (builder) => builder.table(topic('in', texts)).join(builder.table(topic('other', texts)), (row) => row, misspelt)],
+])('a misspelt option of a store is refused where the program is built: %s', (_operator, build) => {
+  expect(() => build(new StreamsBuilder())).toThrow('no store has the option "stor"; there are name, store,')
+})
+
+it.each([tumbling('1m'), session('1m')])('a side output of late records that is no function is refused: %j', (windows) => {
+  const wrong = { late: 'missed' } as unknown as LateOption<string, string>
+  const grouped = new StreamsBuilder().stream(topic('in', texts)).groupByKey()
+  const refusal = 'late must be a function that takes the stream of late records, such as (late) => late.to(topic), not "missed"'
+  expect(() => grouped.windowedBy(windows as never, wrong)).toThrow(refusal)
+  expect(() => grouped.cogroup((sum: string) => sum).windowedBy(windows as never, wrong)).toThrow(refusal)
 })
