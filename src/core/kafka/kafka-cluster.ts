@@ -227,7 +227,7 @@ export class KafkaCluster {
   async leader(target: TopicPartition): Promise<number> {
     const topic = await this.topic(target.topic)
     if (!topic.partitions.some(({ partitionIndex }) => partitionIndex === target.partition)) {
-      throw new StreamError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${target.topic} has ${topic.partitions.length} partitions, so no partition ${target.partition}`, { details: { ...target } })
+      throw new StreamError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${target.topic} has ${topic.partitions.length} partitions as far as is known here, so no partition ${target.partition}; if partitions were added meanwhile, start again`, { details: { ...target } })
     }
     const leader = this.cachedLeader(target)
     if (leader !== undefined) return leader
