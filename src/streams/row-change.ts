@@ -1,7 +1,7 @@
 import { StreamError } from '../core/index.ts'
 import type { Header, RecordSpan, Serde } from '../core/index.ts'
 import type { RowsAhead } from './state/byte-rows.ts'
-import { copyInto } from './state/bytes.ts'
+import { copyInto, noBytes, noView } from './state/bytes.ts'
 import { spanOf } from './state/changelog-reporter.ts'
 import type { FlushedRow } from './state/flushed-row.ts'
 import { RowValues } from './state/row-values.ts'
@@ -88,8 +88,6 @@ export const rowKeySerde: Serde<FlushedRow> = {
   },
 }
 
-const noBytes = new Uint8Array(0)
-const noView = new DataView(noBytes.buffer)
 
 /**
  * Takes what a row was flushed with, in place of a record. `key`: or `unread`. `value`: or `unread`, where it is as it stands in the row; null: the row is deleted.

@@ -1,3 +1,5 @@
+import { noBytes, noView } from './bytes.ts'
+
 /**
  * Memory for the rows of a store, out of the garbage collector's sight. Blocks lie in pages; a block is known by its address:
  * ```
@@ -133,9 +135,7 @@ export function isSameBlockSize(length: number, other: number): boolean {
   return units <= maxUnits && otherUnits <= maxUnits && classOf(units) === classOf(otherUnits)
 }
 
-const noBytes = new Uint8Array(0)
 const noWords = new Int32Array(0)
-const noView = new DataView(noBytes.buffer)
 const unitBits = 17
 const unitsPerPage = 1 << unitBits
 const unitMask = unitsPerPage - 1

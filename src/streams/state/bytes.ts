@@ -97,6 +97,9 @@ export function copyWords(target: DataView, at: number, source: DataView, start:
   }
 }
 
+/** None, for who has not been given any yet. */
+export const noBytes = new Uint8Array(0)
+export const noView = new DataView(noBytes.buffer)
 const shortBytes = 64
 const longBytes = 256
 const twoTo32 = 0x1_0000_0000

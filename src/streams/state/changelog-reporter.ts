@@ -1,7 +1,7 @@
 import type { RecordSpan } from '../../core/index.ts'
 import { noHeaders } from '../stream-record.ts'
 import type { StoreSpec } from '../topology/node.ts'
-import { readInt64 } from './bytes.ts'
+import { noBytes, noView, readInt64 } from './bytes.ts'
 import type { ByteRows } from './byte-rows.ts'
 import type { WriteReporter } from './changelog-byte-store.ts'
 import type { StoreHost } from './open-store.ts'
@@ -85,5 +85,3 @@ function headersReport(spec: StoreSpec, host: StoreHost): Report {
   }
 }
 
-const noBytes = new Uint8Array(0)
-const noView = new DataView(noBytes.buffer)

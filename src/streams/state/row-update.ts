@@ -1,6 +1,6 @@
 import { deserializeCopy, longSerde } from '../../core/index.ts'
 import type { RecordPosition, Serde } from '../../core/index.ts'
-import { copyInto, readInt64, writeInt64 } from './bytes.ts'
+import { copyInto, noBytes, noView, readInt64, writeInt64 } from './bytes.ts'
 import type { RowCache } from './row-cache.ts'
 import type { SegmentedByteStore } from './segmented-byte-store.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
@@ -136,5 +136,3 @@ function isShortNumber(value: unknown): value is number {
 const twoTo32 = 0x1_0000_0000
 /** Of a row with such a value. */
 const longRowBytes = timestampBytes + 8
-const noBytes = new Uint8Array(0)
-const noView = new DataView(noBytes.buffer)

@@ -1,7 +1,7 @@
 import type { Serde } from '../../core/index.ts'
 import type { Windowed } from '../windows.ts'
 import type { ByteEntry, ByteStore } from './byte-store.ts'
-import { equalBytes, keyAfter } from './bytes.ts'
+import { equalBytes, keyAfter, noBytes } from './bytes.ts'
 import type { KeyValue } from './key-value-store.ts'
 import type { SegmentedByteStore } from './segmented-byte-store.ts'
 import { scanOf, sessionsOfKey, sessionsOfKeys } from './store-key-ranges.ts'
@@ -129,4 +129,3 @@ export class SessionStore<K, V> implements ReadOnlySessionStore<K, V> {
   }
 }
 
-const noBytes = new Uint8Array(0)

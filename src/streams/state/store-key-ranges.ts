@@ -3,7 +3,7 @@
  * has rows of other keys in it, since the times of a key stand where a longer one goes on: who scans it looks at each row.
  * Semantics: WindowKeySchema, SessionKeySchema and OrderedBytes of Kafka Streams.
  */
-import { compareBytes, keyAfter } from './bytes.ts'
+import { compareBytes, keyAfter, noBytes } from './bytes.ts'
 import type { ByteRange } from './byte-store.ts'
 import { joinBytes, sessionKey, windowKey } from './store-keys.ts'
 
@@ -12,7 +12,6 @@ export interface KeyRange {
   readonly last: Uint8Array
 }
 
-const noBytes = new Uint8Array(0)
 const largestSequence = 0x7fff_ffff
 const largestTime = 2 ** 63
 

@@ -1,6 +1,6 @@
 import type { Serde } from '../../core/index.ts'
 import type { ByteEntry, ByteStore } from './byte-store.ts'
-import { copyInto, readInt64, writeInt32, writeInt64 } from './bytes.ts'
+import { copyInto, noBytes, readInt64, writeInt32, writeInt64 } from './bytes.ts'
 import { LeavingRows } from './leaving-rows.ts'
 import type { StoreNumber, StorePlace } from './store-place.ts'
 
@@ -211,7 +211,6 @@ function first(entries: Iterable<ByteEntry>): ByteEntry | null {
 }
 
 const timeLength = 8
-const noBytes = new Uint8Array(0)
 
 /** With the sign turned round, so that times before 1970 come first. */
 function writeTime(bytes: Uint8Array, at: number, time: number): void {

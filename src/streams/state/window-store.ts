@@ -2,7 +2,7 @@ import type { Serde } from '../../core/index.ts'
 import type { Windowed } from '../windows.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { ByteEntry, ByteStore } from './byte-store.ts'
-import { beginsWith, keyAfter } from './bytes.ts'
+import { beginsWith, keyAfter, noBytes } from './bytes.ts'
 import type { KeyValue } from './key-value-store.ts'
 import { KeyedRows } from './keyed-rows.ts'
 import { rowCacheOf } from './row-cache.ts'
@@ -271,4 +271,3 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
 }
 
 const none = Symbol('no key')
-const noBytes = new Uint8Array(0)

@@ -34,26 +34,35 @@ interface Run {
 /** One life of an application whose global store has, for each key, all values it was given, and which joins a global table. */
 async function runOnce(settings: Partial<StreamsConfig> = { stateDirectory: directory }, type: 'persistent' | 'inMemory' = 'persistent'): Promise<Run> {
   const read: string[] = []
-  const definition = keyValueStore('rates', { ...texts, type })
   const builder = new StreamsBuilder()
-  builder.addGlobalStore(definition, topic('rates', texts), () => {
-    let store: KeyValueStore<string, string>
-    return {
-      init(context) { store = context.store(definition) },
-      process({ key, value }) {
-        read.push(value)
-        store.put(key, (store.get(key) ?? '') + value)
-      },
-    }
-  })
+  addRates(builder, type, (value) => read.push(value))
   const names = builder.globalTable(topic('names', texts), { store: 'names' })
   builder.stream(topic('in', texts)).join(names, (value, name) => `${value} ${name}`, { on: (_value, key) => key }).to(topic('out', texts))
   const app = new StreamsApp(builder.build(), { applicationId: 'app', broker, commitInterval: 5, ...settings })
   await app.start()
   await app.caughtUp()
-  const rates = Object.fromEntries([...app.store<string, string>('rates', 'key-value').all()].map(({ key, value }) => [key, value]))
+  const rates = ratesOf(app)
   await app.close()
   return { read: read.sort(), rates }
+}
+
+/** A global store that has all values of each key, one behind the other. `onPut` hears of each. */
+function addRates(builder: StreamsBuilder, type: 'persistent' | 'inMemory', onPut: (value: string) => void): void {
+  const definition = keyValueStore('rates', { ...texts, type })
+  builder.addGlobalStore(definition, topic('rates', texts), () => {
+    let store: KeyValueStore<string, string>
+    return {
+      init(context) { store = context.store(definition) },
+      process({ key, value }) {
+        store.put(key, (store.get(key) ?? '') + value)
+        onPut(value)
+      },
+    }
+  })
+}
+
+function ratesOf(app: StreamsApp): Readonly<Record<string, string>> {
+  return Object.fromEntries([...app.store<string, string>('rates', 'key-value').all()].map(({ key, value }) => [key, value]))
 }
 
 const record = (key: string, value: string, partition: number) => ({ key, value, partition, timestamp: 1 })
@@ -83,25 +92,16 @@ describe('a global store with a state directory', () => {
   })
 
   it.each(['persistent', 'inMemory'] as const)('loses nothing of what was read with what failed, where the application goes on (%s)', async (type) => {
-    const definition = keyValueStore('rates', { ...texts, type })
     let failures = 0
     const builder = new StreamsBuilder()
-    builder.addGlobalStore(definition, topic('rates', texts), () => {
-      let store: KeyValueStore<string, string>
-      return {
-        init(context) { store = context.store(definition) },
-        process({ key, value }) {
-          store.put(key, (store.get(key) ?? '') + value)
-          if (value === '2' && failures++ === 0) throw new Error('this once')
-        },
-      }
+    addRates(builder, type, (value) => {
+      if (value === '2' && failures++ === 0) throw new Error('this once')
     })
     builder.stream(topic('in', texts)).to(topic('out', texts))
     const app = new StreamsApp(builder.build(), { applicationId: 'app', broker, commitInterval: 5, onFailure: () => 'replace', ...(type === 'persistent' && { stateDirectory: directory }) })
     await app.start()
     await write(broker, 'rates', [record('a', '1', 0), record('a', '2', 0), record('a', '3', 0), record('b', '4', 1)])
-    const rates = () => Object.fromEntries([...app.store<string, string>('rates', 'key-value').all()].map(({ key, value }) => [key, value]))
-    await eventually(async () => expect(rates()).toEqual({ a: '123', b: '4' }))
+    await eventually(async () => expect(ratesOf(app)).toEqual({ a: '123', b: '4' }))
     expect(failures).toBe(2)
     await app.close()
   })
