@@ -1,4 +1,4 @@
-import type { Broker, Clock, Producer, Reader, TopicPartition } from '../../../core/index.ts'
+import type { Broker, Clock, PartitionPosition, Producer, Reader, TopicPartition } from '../../../core/index.ts'
 import { isStreamError, partitionKey, sleep } from '../../../core/index.ts'
 import type { Log } from '../../connector.ts'
 import { configError, describeError } from '../../errors.ts'
@@ -62,10 +62,13 @@ export class TopicRecordLog<R> implements RecordLog<R> {
   readonly #closing = new AbortController()
   #waiting: { readonly isThere: () => boolean; readonly resolve: () => void }[] = []
   #following: Promise<void> = Promise.resolve()
+  /** Up to where the records are applied: the reader's own positions are ahead of it from the end of a read until its records are applied. */
+  #applied: readonly PartitionPosition[]
 
   private constructor(options: TopicRecordLogOptions<R>, reader: Reader) {
     this.#options = options
     this.#reader = reader
+    this.#applied = reader.positions()
   }
 
   /** Makes the topic if it is missing, and resolves when everything in it is applied. @throws INVALID_CONFIG for a topic that would lose records */
@@ -138,12 +141,13 @@ export class TopicRecordLog<R> implements RecordLog<R> {
   }
 
   #until(ends: ReadonlyMap<string, number>): Promise<void> {
-    const isThere = () => this.#closing.signal.aborted || this.#reader.positions().every(({ topic, partition, offset }) => offset >= (ends.get(partitionKey(topic, partition)) ?? 0))
+    const isThere = () => this.#closing.signal.aborted || this.#applied.every(({ topic, partition, offset }) => offset >= (ends.get(partitionKey(topic, partition)) ?? 0))
     if (isThere()) return Promise.resolve()
     return new Promise((resolve) => { this.#waiting.push({ isThere, resolve }) })
   }
 
   #wake(): void {
+    this.#applied = this.#reader.positions()
     const [there, waiting] = [this.#waiting.filter(({ isThere }) => isThere()), this.#waiting.filter(({ isThere }) => !isThere())]
     this.#waiting = waiting
     for (const { resolve } of there) resolve()
