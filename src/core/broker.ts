@@ -18,7 +18,7 @@ export interface Broker {
   openProducer(options?: ProducerOptions): Promise<Producer>
   /** A reader of partitions that the caller chooses: no group, no commits. */
   openReader(options?: ReaderOptions): Promise<Reader>
-  /** Joins a consumer group; resolves once the first assignment was handed to `onRebalance`. */
+  /** Joins a consumer group; resolves once the first assignment was handed to `onRebalance`. @throws ABORTED when the options' signal fires before */
   joinGroup(options: GroupOptions): Promise<GroupMember>
   /** Who serves this log at present. @throws BACKEND_UNAVAILABLE (retriable) */
   describeCluster(): Promise<ClusterDescription>
@@ -292,6 +292,8 @@ export interface GroupOptions {
   /** Where to start when nothing is committed, or the log does not have it any more. Default `latest`, as Kafka's; `none` throws OFFSET_OUT_OF_RANGE from `read`. */
   readonly offsetReset?: OffsetReset
   readonly clientId?: string
+  /** Ends the wait for the other members, which can take as long as `rebalanceTimeoutMs`: the member, a static one too, leaves, and `joinGroup` throws ABORTED. Nothing after the group has answered. */
+  readonly signal?: AbortSignal
   /**
    * Called before `read` goes on with the new assignment, and awaited: revoked partitions may still be committed inside. What it
    * throws `read` throws; the partitions are given up, or taken up, all the same, and the next `read` goes on with the group.

@@ -1,5 +1,6 @@
 /** Waiting with a bound, on the clock that was given. */
 import type { Clock } from './clock.ts'
+import { StreamError } from './errors.ts'
 
 /** True when the promise settled (either way) within `waitMs` and before the signal fired. Never rejects. */
 export function settledWithin(promise: Promise<unknown>, clock: Clock, waitMs: number, signal?: AbortSignal): Promise<boolean> {
@@ -15,6 +16,11 @@ export function settledWithin(promise: Promise<unknown>, clock: Clock, waitMs: n
     signal?.addEventListener('abort', giveUp, { once: true })
     promise.then(() => finish(true), () => finish(true))
   })
+}
+
+/** The signal of `GroupOptions` has ended the join. */
+export function joinAborted(groupId: string, cause: unknown): StreamError {
+  return new StreamError('ABORTED', `the wait to join group '${groupId}' was ended`, { cause, details: { groupId } })
 }
 
 /** Fires when either does. The caller ends it with `release`, which takes the listeners off again. */

@@ -8,6 +8,7 @@ import type { ContractBackend, ContractLog } from './contract-kit.ts'
 import { clusterContract } from './cluster-contract.ts'
 import { closingContract } from './closing-contract.ts'
 import { groupContract } from './group-contract.ts'
+import { joiningContract } from './joining-contract.ts'
 import { producerContract } from './producer-contract.ts'
 import { readerContract } from './reader-contract.ts'
 import { topicContract } from './topic-contract.ts'
@@ -47,6 +48,7 @@ export function brokerContract(name: string, backend: ContractBackend): void {
     const ofGroups = backend.groupsSideBySide === true ? promisesOf(it.concurrent) : promises
     describe('groups', () => groupContract(ofGroups))
     describe('groups that move', () => rebalanceContract(ofGroups))
+    describe('groups that are joined', () => joiningContract(ofGroups))
     describe('what groups refuse', () => refusalContract(promises))
     describe('transactions', () => transactionContract(promises))
     describe('closing', () => closingContract(() => backend.start()))

@@ -13,7 +13,7 @@ import type { EngineApi, MemberEvent } from './engine-api.ts'
 import { joinRound } from './join-round.ts'
 import type { JoinedRound, MemberIdentity } from './join-round.ts'
 import { validateOffsets, validatePositions, validateReadOptions, validateTarget } from '../validate.ts'
-import { eitherSignal, settledWithin } from '../wait.ts'
+import { eitherSignal, joinAborted, settledWithin } from '../wait.ts'
 
 const defaultMaxWaitMs = 500
 const nothing: ReadResult = { partitions: [] }
@@ -75,9 +75,9 @@ export class EmbeddedGroupMember implements GroupMember {
   /** `left` is aborted when the member leaves; aborting it earlier gives up joining. */
   static async join(engine: EngineApi, clock: Clock, options: GroupOptions, left: AbortController): Promise<EmbeddedGroupMember> {
     const member = new EmbeddedGroupMember(engine, clock, options, left)
-    member.#startJoining()
     try {
-      await member.#adopt(await member.#joining!)
+      const round = await member.#joinFirst()
+      await member.#adopt(round)
       member.#checkIn()
       member.#polls.done()
       return member
@@ -86,6 +86,23 @@ export class EmbeddedGroupMember implements GroupMember {
       left.abort()
       await member.#resign().catch(() => undefined)
       throw error
+    }
+  }
+
+  async #joinFirst(): Promise<JoinedRound> {
+    const { groupId, signal } = this.#options
+    const giveUp = () => this.#left.abort()
+    signal?.addEventListener('abort', giveUp, { once: true })
+    try {
+      if (signal?.aborted) giveUp()
+      this.#startJoining()
+      const round = await this.#joining!
+      this.#checkIn()
+      return round
+    } catch (error) {
+      throw signal?.aborted ? joinAborted(groupId, error) : error
+    } finally {
+      signal?.removeEventListener('abort', giveUp)
     }
   }
 

@@ -139,12 +139,12 @@ export class GroupCoordinator {
     return this.#groups.get(groupId)?.state.members.has(memberId) === true
   }
 
-  /** A static member stays in for its session time-out: it may come back and go on. */
+  /** A static member stays in for its session time-out: it may come back and go on. Not one that leaves while it joins, for that the others would wait. */
   leave(groupId: string, memberId: string): void {
     const group = this.#groups.get(groupId)
     const member = group?.state.members.get(memberId)
     if (group === undefined || member === undefined) throw unknownMember(groupId, memberId)
-    if (member.groupInstanceId === null) return this.#remove(group, memberId)
+    if (member.groupInstanceId === null || group.hasJoined(memberId)) return this.#remove(group, memberId)
     group.forget(memberId, unknownMember(groupId, memberId))
     this.#startSession(group, memberId)
   }

@@ -11,6 +11,7 @@ import type { Assignment } from '../consumer-protocol.ts'
 import { consumerProtocolType, decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from '../consumer-protocol.ts'
 import { isStreamError, StreamError } from '../errors.ts'
 import type { TopicPartition } from '../record.ts'
+import { settledWithin } from '../wait.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
 import { kafkaError, throwIfError } from './kafka-errors.ts'
 import type { KafkaLane } from './kafka-lane.ts'
@@ -46,6 +47,8 @@ export class GroupMembership {
   #news: MemberNews | null = null
   #heartbeatTimer: Timer | null = null
   #hasLeft = false
+  /** JoinGroup, until it is answered: the coordinator waits for the other members. */
+  #asking: Promise<unknown> | null = null
   /** The user data of the join under way is out of date. */
   #joinsAnew = false
   /** Of the leader: what the assignment was made for. Null for others: who goes by an old one would ask for one rebalance after the other. */
@@ -135,13 +138,15 @@ export class GroupMembership {
       metadata: encodeSubscription({ topics, userData: assignor.userData?.(topics, this.#last) ?? null, ownedPartitions: owned, generation: this.#generation, rackId }),
     }))
     const timeoutMs = rebalanceTimeoutMs + this.#cluster.requestTimeoutMs
-    const joined = await this.#cluster.withCoordinator('group', groupId, async (nodeId) => {
+    const asking = this.#cluster.withCoordinator('group', groupId, async (nodeId) => {
       const request = { groupId, sessionTimeoutMs, rebalanceTimeoutMs, memberId: this.#memberId, groupInstanceId, protocolType: consumerProtocolType, protocols }
       const answer = await this.#joinLane.send(nodeId, joinGroup, request, timeoutMs)
       if (answer.errorCode === memberIdRequired) this.#memberId = answer.memberId
       throwIfError(answer.errorCode, `joining group ${groupId}`)
       return answer
     }, { timeoutMs })
+    this.#asking = asking
+    const joined = await asking.finally(() => (this.#asking = null))
     this.#memberId = joined.memberId
     this.#generation = joined.generationId
     this.#assignedTopics = null
@@ -250,19 +255,25 @@ export class GroupMembership {
     this.#stopHeartbeats()
     this.#tell('removed')
     const { groupId, groupInstanceId } = this.#settings
-    if (this.#memberId !== '' && groupInstanceId === undefined) await removeMember(this.#cluster, this.#lane, groupId, this.#memberId)
+    if (this.#memberId !== '' && groupInstanceId === undefined) await removeMember(this.#cluster, this.#lane, groupId, { memberId: this.#memberId, groupInstanceId: null })
   }
 
-  /** A static member stays in until its session ends, so that it may come back. */
+  /** A static member stays in until its session ends, so that it may come back; not one that waits for its first assignment, for that the others would wait. */
   async leave(): Promise<void> {
     if (this.#hasLeft) return
     this.#hasLeft = true
     this.#stopHeartbeats()
-    this.#cluster.closeLane(this.#joinLane)
     const { groupId, groupInstanceId } = this.#settings
-    if (this.#memberId === '' || groupInstanceId !== undefined) return
-    await removeMember(this.#cluster, this.#lane, groupId, this.#memberId)
-    this.#noteLeft()
+    const entering = this.#generation === -1 ? this.#asking : null
+    // A new member has its id at once, long before its join is answered; then the group waits for who bears it.
+    if (entering !== null && this.#memberId === '' && groupInstanceId === undefined) await settledWithin(entering, this.#cluster.clock, leavePatienceMs)
+    this.#cluster.closeLane(this.#joinLane)
+    if (groupInstanceId !== undefined) {
+      if (entering !== null) await removeMember(this.#cluster, this.#lane, groupId, { memberId: '', groupInstanceId })
+    } else if (this.#memberId !== '') {
+      await removeMember(this.#cluster, this.#lane, groupId, { memberId: this.#memberId, groupInstanceId: null })
+      this.#noteLeft()
+    }
   }
 
   #noteLeft(): void {
@@ -279,11 +290,17 @@ function placesOf({ partitionCounts, partitionRacks }: TopicsToAssign, topic: st
   return JSON.stringify([partitionCounts.get(topic), (partitionRacks.get(topic) ?? []).map((racks) => [...racks].sort())])
 }
 
+/** With the id of one of its instances, `memberId` may be empty. */
+interface LeavingMember {
+  readonly memberId: string
+  readonly groupInstanceId: string | null
+}
+
 /** Makes a member leave, so that the others rebalance at once. A coordinator that cannot be told will notice that the heartbeats have ended. */
-export async function removeMember(cluster: KafkaCluster, lane: KafkaLane, groupId: string, memberId: string): Promise<void> {
+export async function removeMember(cluster: KafkaCluster, lane: KafkaLane, groupId: string, member: LeavingMember): Promise<void> {
   try {
     await cluster.withCoordinator('group', groupId, async (nodeId) => {
-      const answer = await lane.send(nodeId, leaveGroup, { groupId, members: [{ memberId, groupInstanceId: null }] }, cluster.requestTimeoutMs)
+      const answer = await lane.send(nodeId, leaveGroup, { groupId, members: [member] }, cluster.requestTimeoutMs)
       throwIfError(answer.errorCode, `leaving group ${groupId}`)
     }, { timeoutMs: leavePatienceMs })
   } catch (error) {

@@ -44,8 +44,7 @@ export class KafkaBroker implements ClusterBroker {
 
   async joinGroup(options: GroupOptions): Promise<GroupMember> {
     this.#ensureOpen()
-    const member = await joinKafkaGroup(this.#cluster, options, (left) => this.#members.delete(left))
-    return this.#keep(this.#members, member, () => member.leave())
+    return joinKafkaGroup(this.#cluster, options, { opened: (member) => this.#members.add(member), left: (member) => this.#members.delete(member) })
   }
 
   async describeCluster(): Promise<ClusterDescription> {
@@ -56,7 +55,7 @@ export class KafkaBroker implements ClusterBroker {
   /** For a member whose thread has died. */
   async removeMember(groupId: string, memberId: string): Promise<void> {
     const lane = this.#cluster.openLane()
-    await removeMember(this.#cluster, lane, groupId, memberId)
+    await removeMember(this.#cluster, lane, groupId, { memberId, groupInstanceId: null })
     this.#cluster.closeLane(lane)
   }
 

@@ -7,7 +7,7 @@ import { PollDeadline } from '../poll-deadline.ts'
 import { partitionKey } from '../record.ts'
 import type { TopicPartition } from '../record.ts'
 import { validateGroupOptions, validateOffsets, validatePositions, validateReadOptions, validateTarget } from '../validate.ts'
-import { eitherSignal, settledWithin } from '../wait.ts'
+import { eitherSignal, joinAborted, settledWithin } from '../wait.ts'
 import { commitOffsets, fetchCommitted } from './committed-offsets.ts'
 import { GroupMembership } from './group-membership.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
@@ -20,10 +20,17 @@ const defaultRebalanceTimeoutMs = 60_000
 const defaultMaxWaitMs = 500
 const nothing: ReadResult = { partitions: [] }
 
+interface MembershipOwner {
+  /** It joins from now on, and may leave before it has. */
+  opened(member: GroupMember): void
+  left(member: GroupMember): void
+}
+
 /** Resolves once the first assignment was handed to `onRebalance`. */
-export async function joinKafkaGroup(cluster: KafkaCluster, options: GroupOptions, left: (member: GroupMember) => void): Promise<GroupMember> {
+export async function joinKafkaGroup(cluster: KafkaCluster, options: GroupOptions, owner: MembershipOwner): Promise<GroupMember> {
   validateGroupOptions(options)
-  const member = new KafkaGroupMember(cluster, options, left)
+  const member = new KafkaGroupMember(cluster, options, (left) => owner.left(left))
+  owner.opened(member)
   try {
     await member.joinFirst()
     return member
@@ -92,9 +99,26 @@ class KafkaGroupMember implements GroupMember {
   }
 
   async joinFirst(): Promise<void> {
-    this.#startJoining()
-    await this.#adopt(await this.#takeJoined())
+    await this.#adopt(await this.#joinedFirst())
+    this.#ensureIn()
     this.#polls.done()
+  }
+
+  async #joinedFirst(): Promise<Assignment> {
+    const { groupId, signal } = this.#options
+    const giveUp = () => void this.leave()
+    signal?.addEventListener('abort', giveUp, { once: true })
+    try {
+      if (signal?.aborted) giveUp()
+      this.#startJoining()
+      const joined = await this.#joining!
+      this.#ensureIn()
+      return joined
+    } catch (error) {
+      throw signal?.aborted ? joinAborted(groupId, error) : error
+    } finally {
+      signal?.removeEventListener('abort', giveUp)
+    }
   }
 
   get generation(): number {

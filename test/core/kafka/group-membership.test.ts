@@ -1,6 +1,7 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { rangeAssignor } from '../../../src/core/assignors.ts'
 import { encodeAssignment, encodeSubscription } from '../../../src/core/consumer-protocol.ts'
+import { StreamError } from '../../../src/core/errors.ts'
 import { GroupMembership } from '../../../src/core/kafka/group-membership.ts'
 import type { KafkaCluster } from '../../../src/core/kafka/kafka-cluster.ts'
 import type { KafkaLane } from '../../../src/core/kafka/kafka-lane.ts'
@@ -80,4 +81,57 @@ it('sends no heartbeat when it leaves, also while the answer to its join is on i
     await clock.advance(10_000)
     expect(state.heartbeats).toBe(0)
   }
+})
+
+describe('a member that leaves while its first join waits for others', () => {
+  /** Answers the first JoinGroup when it is told to, and no other. */
+  function joiningMember(groupInstanceId?: string) {
+    const clock = new ManualClock()
+    const sent: string[] = []
+    let answer: (answer: object) => void = () => undefined
+    const closed = new AbortController()
+    const joins = (memberId: string) => new Promise<object>((resolve, reject) => {
+      if (memberId === '') answer = resolve
+      closed.signal.addEventListener('abort', () => reject(new StreamError('CLOSED', 'closed')))
+    })
+    const send = (_node: number, api: { readonly name: string }, request: { readonly memberId: string; readonly members: readonly object[] }) => {
+      sent.push(`${api.name} ${api.name === 'LeaveGroup' ? JSON.stringify(request.members) : request.memberId}`)
+      return api.name === 'LeaveGroup' ? Promise.resolve({ errorCode: 0 }) : joins(request.memberId)
+    }
+    const lane = { send } as unknown as KafkaLane
+    const cluster = {
+      clock, requestTimeoutMs: 30_000, openLane: () => lane, closeLane: () => closed.abort(),
+      withCoordinator: (_type: string, _key: string, attempt: (node: number) => Promise<unknown>) => attempt(1),
+    } as unknown as KafkaCluster
+    const settings = { groupId: 'g', topics: ['a'], assignors: [rangeAssignor], sessionTimeoutMs: 45_000, rebalanceTimeoutMs: 60_000, ...(groupInstanceId !== undefined && { groupInstanceId }) }
+    return { sent, answer: (given: object) => answer(given), membership: new GroupMembership(cluster, lane, settings, () => undefined) }
+  }
+
+  it('waits for the id that it is given at once: the group would wait for who bears it', async () => {
+    const { sent, answer, membership } = joiningMember()
+    const joining = membership.join([]).catch(String)
+    const leaving = membership.leave()
+    answer({ errorCode: 79, memberId: 'me' })
+    await leaving
+    expect(await joining).toContain('left group g')
+    expect(sent).toEqual(['JoinGroup ', 'LeaveGroup [{"memberId":"me","groupInstanceId":null}]'])
+  })
+
+  it('leaves by that id beside the join that waits', async () => {
+    const { sent, answer, membership } = joiningMember()
+    const joining = membership.join([]).catch(String)
+    answer({ errorCode: 79, memberId: 'me' })
+    await vi.waitFor(() => expect(sent).toHaveLength(2))
+    await membership.leave()
+    await joining
+    expect(sent).toEqual(['JoinGroup ', 'JoinGroup me', 'LeaveGroup [{"memberId":"me","groupInstanceId":null}]'])
+  })
+
+  it('leaves by its instance id when it is static: it has no other before it is answered', async () => {
+    const { sent, membership } = joiningMember('one')
+    const joining = membership.join([]).catch(String)
+    await membership.leave()
+    await joining
+    expect(sent).toEqual(['JoinGroup ', 'LeaveGroup [{"memberId":"","groupInstanceId":"one"}]'])
+  })
 })
