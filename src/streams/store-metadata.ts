@@ -1,6 +1,7 @@
 import type { GroupDescription, PartitionPosition } from '../core/index.ts'
 import { partitionOfKey } from './local-stores.ts'
 import { sourceTopicsInBroker, taskPlans } from './runtime/assignor.ts'
+import { endpointIn } from './runtime/member-data.ts'
 import type { InputSummary, StandbySummary, TaskSummary } from './threads/app-thread.ts'
 import type { StoreSpec, TopologyData } from './topology/node.ts'
 
@@ -101,14 +102,4 @@ export function keyMetadata(key: unknown, { spec, applicationId, topology, parti
     isStandby: standbys.tasks.some((task) => task.taskId === taskId),
     standbyEndpoints: standbys.endpoints.get(taskId) ?? [],
   }
-}
-
-/** The client id of a thread's member, which is all that the group tells the others about it. */
-export function consumerClientId(thread: string, endpoint: string | null): string {
-  return endpoint === null ? `${thread}-consumer` : `${thread}-consumer@${endpoint}`
-}
-
-function endpointIn(clientId: string): string | null {
-  const at = clientId.indexOf('@')
-  return at === -1 ? null : clientId.slice(at + 1)
 }

@@ -141,6 +141,7 @@ async function runSink(spec: TaskSpec, plugin: SinkPlugin, environment: TaskEnvi
       findTopics: () => findTopics(broker, config),
       join: (topics, onRebalance) => broker.joinGroup({
         groupId: consumer.groupId, topics, offsetReset: consumer.offsetReset, clientId: consumer.clientId ?? `connector-consumer-${spec.connector}-${spec.taskId}`, onRebalance,
+        signal: shared.control.stopSignal,
         ...(consumer.sessionTimeoutMs !== undefined && { sessionTimeoutMs: consumer.sessionTimeoutMs }),
         ...(consumer.groupInstanceId !== undefined && { groupInstanceId: `${consumer.groupInstanceId}-${spec.taskId}` }),
       }),

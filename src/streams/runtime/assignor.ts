@@ -1,11 +1,12 @@
-import type { AssignmentInput, Assignor, TopicPartition } from '../../core/index.ts'
+import type { AssignmentInput, Assignor, GroupOptions, TopicPartition } from '../../core/index.ts'
 import { topicInBroker } from '../topology/internal-topics.ts'
 import { wholeName } from '../topology/names.ts'
 import type { SubTopology, TopologyData } from '../topology/node.ts'
 import { assignTasks } from './assign-tasks.ts'
 import type { AssignmentRules, TaskAssignment } from './assign-tasks.ts'
-import { decodeMemberData, encodeLeaderData, encodeMemberData } from './member-data.ts'
+import { consumerClientId, decodeMemberData, encodeLeaderData, encodeMemberData } from './member-data.ts'
 import type { MemberData } from './member-data.ts'
+import type { ThreadOptions } from './thread-options.ts'
 
 /** A unit of work that a member takes as a whole: one sub-topology for one partition. */
 export interface TaskPlan {
@@ -52,6 +53,20 @@ export function sourceTopicsInBroker(
 /** Nothing of its stores would be found again elsewhere, unless a changelog has it. */
 export function hasState({ subTopology }: TaskPlan): boolean {
   return subTopology.stores.some(({ changelog }) => changelog !== null)
+}
+
+/** How a thread takes part in the group of its application. `self`: what it has at present. */
+export function membershipOf({ topology, config, name }: Pick<ThreadOptions, 'topology' | 'config' | 'name'>, self: () => MemberData): Omit<GroupOptions, 'topics'> {
+  const { applicationId, offsetReset, sessionTimeoutMs, standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas } = config
+  const rules = { standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas }
+  return {
+    groupId: applicationId,
+    assignors: [taskAssignor({ topology, applicationId, rules, self })],
+    offsetReset,
+    sessionTimeoutMs,
+    ...(config.isStaticMember && { groupInstanceId: name }),
+    clientId: consumerClientId(name, config.endpoint),
+  }
 }
 
 export interface TaskAssignorOptions {

@@ -69,6 +69,16 @@ export function decodeLeaderData(bytes: Uint8Array | null): LeaderData {
   }
 }
 
+/** The client id of a thread's member, which is all that the group tells those outside of it. */
+export function consumerClientId(thread: string, endpoint: string | null): string {
+  return endpoint === null ? `${thread}-consumer` : `${thread}-consumer@${endpoint}`
+}
+
+export function endpointIn(clientId: string): string | null {
+  const at = clientId.indexOf('@')
+  return at === -1 ? null : clientId.slice(at + 1)
+}
+
 function progressPairs(tasks: ReadonlyMap<string, TaskProgress>): Readonly<Record<string, readonly [number, number]>> {
   return Object.fromEntries([...tasks].map(([taskId, { lag, size }]) => [taskId, [lag, size]]))
 }

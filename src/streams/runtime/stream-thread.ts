@@ -1,9 +1,8 @@
-import { partitionKey, sleep } from '../../core/index.ts'
+import { isStreamError, partitionKey, sleep } from '../../core/index.ts'
 import type { CommittedOffset, GroupMember, ReadResult, RebalanceEvent, TopicPartition } from '../../core/index.ts'
 import type { OpenStore } from '../state/open-store.ts'
-import { consumerClientId } from '../store-metadata.ts'
 import { ActiveTask } from './active-task.ts'
-import { taskAssignor } from './assignor.ts'
+import { membershipOf } from './assignor.ts'
 import { giveWay, isWaiting, nextResult, settle } from './calls-under-way.ts'
 import { CommitSchedule } from './commit-schedule.ts'
 import { CommitUnderWay } from './commit-under-way.ts'
@@ -136,29 +135,24 @@ export class StreamThread {
       await this.#tracing.open()
       await this.#output.open()
       await this.#globals.start(this.#options.partitionCounts, this.#stop.signal)
-      if (this.#stop.signal.aborted) return
-      await this.#subscribe()
-      await this.#adoptAssignment()
+      if (!this.#stop.signal.aborted && (await this.#subscribe())) await this.#adoptAssignment()
     } catch (error) {
       await this.#close()
       throw error
     }
   }
 
-  async #subscribe(): Promise<void> {
-    const { topology, config, name } = this.#options
-    const { applicationId, broker, offsetReset, sessionTimeoutMs, standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas } = config
-    const rules = { standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas }
-    this.#member = await broker.joinGroup({
-      groupId: applicationId,
-      topics: [...this.#topics.subscribe()],
-      assignors: [taskAssignor({ topology, applicationId, rules, self: () => this.#memberData() })],
-      offsetReset,
-      sessionTimeoutMs,
-      ...(config.isStaticMember && { groupInstanceId: name }),
-      clientId: consumerClientId(name, config.endpoint),
-      onRebalance: (event) => this.#onRebalance(event),
-    })
+  /** False when `stop` was called before the group has let the thread in. */
+  async #subscribe(): Promise<boolean> {
+    const membership = membershipOf(this.#options, () => this.#memberData())
+    const onRebalance = (event: RebalanceEvent) => this.#onRebalance(event)
+    try {
+      this.#member = await this.#options.config.broker.joinGroup({ ...membership, topics: [...this.#topics.subscribe()], signal: this.#stop.signal, onRebalance })
+      return true
+    } catch (error) {
+      if (this.#stop.signal.aborted && isStreamError(error, 'ABORTED')) return false
+      throw error
+    }
   }
 
   #memberData(): MemberData {
@@ -437,7 +431,7 @@ export class StreamThread {
   }
 
   async #joinAgain(): Promise<void> {
-    await this.#subscribe()
+    if (!(await this.#subscribe())) return
     // A static member comes back unnoticed, to what it had: nothing would be divided anew.
     if (this.#options.config.isStaticMember) this.#member!.rejoin()
     this.#hasLeft = false

@@ -50,6 +50,20 @@ describe('a sink that is stopped', () => {
   })
 })
 
+describe('a sink that is stopped while it waits to join its group', () => {
+  it('gives up, and leaves no member behind for which the next start would wait', async () => {
+    const broker = await brokerWith('one')
+    const other = await broker.joinGroup({ groupId: 'connect-keep', topics: ['words'] })
+    const sink = new KeepingSink()
+    const { worker, log } = await startSink(broker, sink.plugin)
+    await until(async () => (await broker.groups.describe('connect-keep')).state === 'preparing-rebalance', 'it waits for the other member, which does not read')
+    await worker.stop()
+    expect((await broker.groups.describe('connect-keep')).members.map(({ memberId }) => memberId)).toEqual([other.memberId])
+    expect(sink.calls).toEqual(['start', 'stop'])
+    expect(log.lines.filter((line) => /abandoned|failed/.test(line))).toEqual([])
+  })
+})
+
 describe('a sink that seeks in one partition', () => {
   it('is given the records of the others that were read before', async () => {
     const broker = await openBroker()

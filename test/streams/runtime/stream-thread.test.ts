@@ -353,3 +353,58 @@ describe('close() while the group is moving', () => {
     expect(await valuesIn('out')).toEqual([])
   })
 })
+
+describe('close() while the group waits for another member, which does not read', () => {
+  const isWaiting = () => eventually(async () => expect((await broker.groups.describe('app')).state).toBe('preparing-rebalance'))
+
+  /** An instance whose member stands still from `hold` to `release`. */
+  function holding(topology: Topology) {
+    let held: Promise<void> | null = null
+    let release = () => {}
+    const itsBroker = withMethods(broker, {
+      joinGroup: async (options) => {
+        const member = await broker.joinGroup(options)
+        return withMethods(member, { read: (asked) => (held ?? Promise.resolve()).then(() => member.read(asked)) })
+      },
+    })
+    const hold = () => { held = new Promise((resolve) => { release = resolve }) }
+    return { hold, release: () => release(), instance: new StreamsApp(topology, { applicationId: 'app', broker: itsBroker, commitInterval: 5 }) }
+  }
+
+  it('ends a start, and leaves no member behind', async () => {
+    await createTopics(broker, { in: 2, out: 1 })
+    const { hold, release, instance } = holding(copying())
+    await instance.start()
+    hold()
+    app = appOf(copying())
+    const started = app.start()
+    await isWaiting()
+    await app.close()
+    await started
+    expect(app.state).toBe('NOT_RUNNING')
+    expect((await broker.groups.describe('app')).members).toHaveLength(1)
+    release()
+    await instance.close()
+  })
+
+  it('ends a thread that joins again for a new topic', async () => {
+    await createTopics(broker, { 'in-a': 1, 'in-b': 1, 'out': 1 })
+    const builder = new StreamsBuilder()
+    builder.streamMatching(/in-.*/, text).to(topic('out', text))
+    const topology = builder.build()
+    const { hold, release, instance } = holding(topology)
+    await instance.start()
+    app = appOf(topology)
+    await app.start()
+    await app.caughtUp()
+    hold()
+    await createTopics(broker, { 'in-c': 1 })
+    await isWaiting()
+    await eventually(async () => expect((await broker.groups.describe('app')).members).toHaveLength(2))
+    await app.close()
+    expect(app.state).toBe('NOT_RUNNING')
+    expect((await broker.groups.describe('app')).members).toHaveLength(1)
+    release()
+    await instance.close()
+  }, 60_000)
+})

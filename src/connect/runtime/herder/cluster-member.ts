@@ -191,7 +191,7 @@ export class ClusterMember implements Cluster {
     const { signal } = this.#givenUp
     const member = await broker.joinGroup({
       groupId: config['group.id'], topics: [topic], assignors: [this.#assignor(topic)], offsetReset: 'latest', clientId: `connect-${this.workerId}`,
-      sessionTimeoutMs: config['session.timeout.ms'], rebalanceTimeoutMs: config['rebalance.timeout.ms'], onRebalance: (event) => this.#rebalanced(event, topic),
+      sessionTimeoutMs: config['session.timeout.ms'], rebalanceTimeoutMs: config['rebalance.timeout.ms'], signal, onRebalance: (event) => this.#rebalanced(event, topic),
     })
     try {
       while (!this.#closing.signal.aborted && !signal.aborted) {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { openDistributedWorker } from '../../../../src/connect/index.ts'
 import type { DistributedWorker, RawConfig } from '../../../../src/connect/index.ts'
 import type { Broker, Producer, RebalanceEvent } from '../../../../src/core/index.ts'
+import { rangeAssignor } from '../../../../src/core/index.ts'
 import { freePort } from '../../../kit/free-port.ts'
 import { withMethods } from '../../../kit/with-methods.ts'
 import { afterTest, FedSource, memoryLog, openBroker, until } from '../connect-kit.ts'
@@ -53,6 +54,16 @@ describe('a worker of a cluster', () => {
     const worker = await openWorker(broker, { listeners: `http://${id}` })
     await until(async () => worker.isReady() && [200, 201].includes(await put(worker, 'first')), 'it leads')
     await until(async () => await stateOf(worker, 'first') === 'RUNNING RUNNING', 'a connector runs')
+  }, 30_000)
+
+  it('is stopped while it waits to join: it gives up, and the group does not wait for it', async () => {
+    const broker = await openBroker()
+    const assignor = { ...rangeAssignor, name: 'millrace-connect' }
+    const other = await broker.joinGroup({ groupId: 'connect', topics: ['connect-configs'], assignors: [assignor] })
+    const worker = await openWorker(broker)
+    await until(async () => (await broker.groups.describe('connect')).state === 'preparing-rebalance', 'it waits for the other worker, which does not read')
+    await worker.stop()
+    expect((await broker.groups.describe('connect')).members.map(({ memberId }) => memberId)).toEqual([other.memberId])
   }, 30_000)
 
   it('runs the other connectors when one of them cannot even be made', async () => {
