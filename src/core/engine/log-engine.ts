@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { StreamError } from '../errors.ts'
+import { StreamError, isStreamError } from '../errors.ts'
 import { DataDirectory } from '../log/data-directory.ts'
 import type { FileSystem } from '../log/file-system.ts'
 import { javaPartitionHashCode } from '../java-hash.ts'
@@ -64,6 +64,7 @@ export class LogEngine {
         await redoDirectory(options.fileSystem, options.directory, catalog)
       }
       const engine = new LogEngine(options, directory, catalog)
+      engine.#clearLeaving()
       await engine.#openAll().catch(async (error: unknown) => {
         await engine.#closeAll()
         throw error
@@ -139,9 +140,23 @@ export class LogEngine {
     this.#fileSystem.removeDirectory(this.#directory.partitionPath({ topic, partition }))
   }
 
+  /** What a crash, or a disk that failed, has left of topics that were removed. What cannot go now is tried again with the next opening. */
+  #clearLeaving(): void {
+    for (const { topic, partition } of this.catalog.leftOver()) {
+      try {
+        this.clearLeftOver(topic, partition)
+      } catch (error) {
+        if (!isStreamError(error)) throw error
+        return
+      }
+    }
+    this.catalog.forget()
+  }
+
   /** The topic is not in the catalog any more: its logs go. Those who wait for news of them are told. */
-  dropPartitions(topic: CatalogTopic): Promise<void> {
-    return this.#drop([...this.#partitions.values()].filter((partition) => partition.topic === topic.topic))
+  async dropPartitions(topic: CatalogTopic): Promise<void> {
+    await this.#drop([...this.#partitions.values()].filter((partition) => partition.topic === topic.topic))
+    this.catalog.forget(topic.topic)
   }
 
   /** They were opened, but the catalog could not take them. */

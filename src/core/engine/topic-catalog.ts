@@ -3,6 +3,7 @@ import type { FileSystem } from '../log/file-system.ts'
 import { StreamError } from '../errors.ts'
 import type { Random } from '../random.ts'
 import { randomInteger } from '../random.ts'
+import type { TopicPartition } from '../record.ts'
 import type { TopicConfigs } from './topic-config.ts'
 
 export interface CatalogTopic {
@@ -19,6 +20,20 @@ interface CatalogFile {
   /** No producer id from here on was ever given out. */
   readonly nextProducerId: number
   readonly topics: readonly CatalogTopic[]
+  /** Topics that are gone, whose directories may be there; absent: none. */
+  readonly leaving?: readonly LeavingTopic[]
+}
+
+/** The directories of these partitions go, but for those that a topic of the same name has by now. */
+interface LeavingTopic {
+  readonly topic: string
+  readonly partitions: number
+}
+
+interface CatalogContent {
+  readonly nextProducerId: number
+  readonly topics: ReadonlyMap<string, CatalogTopic>
+  readonly leaving: readonly LeavingTopic[]
 }
 
 const fileName = 'catalog.json'
@@ -33,8 +48,7 @@ const maxFileBytes = 256 * 1024 * 1024
 export class TopicCatalog {
   readonly #fileSystem: FileSystem
   readonly #path: string
-  #topics: ReadonlyMap<string, CatalogTopic>
-  #nextProducerId: number
+  #content: CatalogContent
   /** Changes happen one after the other. */
   #lastChange: Promise<void> = Promise.resolve()
   readonly #listeners = new Set<() => void>()
@@ -42,8 +56,8 @@ export class TopicCatalog {
   private constructor(fileSystem: FileSystem, path: string, content: CatalogFile) {
     this.#fileSystem = fileSystem
     this.#path = path
-    this.#topics = new Map(content.topics.map((topic) => [topic.topic, topic]))
-    this.#nextProducerId = content.nextProducerId
+    const { nextProducerId, topics, leaving = [] } = content
+    this.#content = { nextProducerId, topics: new Map(topics.map((topic) => [topic.topic, topic])), leaving }
   }
 
   /** @throws STORAGE_CORRUPT, UNSUPPORTED_FORMAT */
@@ -55,27 +69,41 @@ export class TopicCatalog {
   }
 
   get topics(): ReadonlyMap<string, CatalogTopic> {
-    return this.#topics
+    return this.#content.topics
   }
 
   /** Adds topics or replaces what is known of them. */
   put(topics: readonly CatalogTopic[]): Promise<void> {
-    return this.#change(() => ({ topics: new Map([...this.#topics, ...topics.map((topic) => [topic.topic, topic] as const)]) }))
+    return this.#change(() => ({ topics: new Map([...this.topics, ...topics.map((topic) => [topic.topic, topic] as const)]) }))
   }
 
+  /** Its directories are on record until `forget`: what a crash leaves of them goes when the log is opened again. */
   remove(name: string): Promise<void> {
     return this.#change(() => {
-      const topics = new Map(this.#topics)
+      const topics = new Map(this.topics)
       topics.delete(name)
-      return { topics }
+      return { topics, leaving: [...this.#content.leaving, { topic: name, partitions: this.topics.get(name)?.partitions ?? 0 }] }
     })
+  }
+
+  /** Partitions whose directories nobody needs any more, and may be there. */
+  leftOver(): readonly TopicPartition[] {
+    return this.#content.leaving.flatMap(({ topic, partitions }) => {
+      const first = this.topics.get(topic)?.partitions ?? 0
+      return Array.from({ length: Math.max(0, partitions - first) }, (_, index) => ({ topic, partition: first + index }))
+    })
+  }
+
+  /** The directories of removed topics, those of this name, are gone; the file says so from the next change on. */
+  forget(name?: string): void {
+    this.#content = { ...this.#content, leaving: this.#content.leaving.filter(({ topic }) => name !== undefined && topic !== name) }
   }
 
   /** The first of `count` producer ids that nobody else will ever get. */
   async reserveProducerIds(count: number): Promise<number> {
     let first = -1
     await this.#change(() => {
-      first = this.#nextProducerId
+      first = this.#content.nextProducerId
       return { nextProducerId: first + count }
     })
     return first
@@ -87,27 +115,25 @@ export class TopicCatalog {
     return () => this.#listeners.delete(listener)
   }
 
-  #change(compute: () => { topics?: ReadonlyMap<string, CatalogTopic>; nextProducerId?: number }): Promise<void> {
+  #change(compute: () => Partial<CatalogContent>): Promise<void> {
     const change = this.#lastChange.then(async () => {
-      const { topics = this.#topics, nextProducerId = this.#nextProducerId } = compute()
+      const changed = compute()
       try {
-        await this.#write(topics, nextProducerId)
+        await this.#write({ ...this.#content, ...changed })
       } catch (error) {
         // It may have got as far as the name: what goes on here must not be gone after a restart.
-        await this.#write(this.#topics, this.#nextProducerId).catch(() => undefined)
+        await this.#write(this.#content).catch(() => undefined)
         throw error
       }
-      const topicsChanged = topics !== this.#topics
-      this.#topics = topics
-      this.#nextProducerId = nextProducerId
-      if (topicsChanged) for (const listener of this.#listeners) listener()
+      this.#content = { ...this.#content, ...changed }
+      if (changed.topics !== undefined) for (const listener of this.#listeners) listener()
     })
     this.#lastChange = change.catch(() => undefined)
     return change
   }
 
-  #write(topics: ReadonlyMap<string, CatalogTopic>, nextProducerId: number): Promise<void> {
-    const content: CatalogFile = { format, nextProducerId, topics: [...topics.values()] }
+  #write({ topics, nextProducerId, leaving }: CatalogContent): Promise<void> {
+    const content: CatalogFile = { format, nextProducerId, topics: [...topics.values()], ...(leaving.length > 0 && { leaving }) }
     return replaceFile(this.#fileSystem, this.#path, Buffer.from(`${JSON.stringify(content, null, 1)}\n`))
   }
 }
@@ -123,11 +149,11 @@ function parseCatalog(bytes: Uint8Array, path: string): CatalogFile {
   } catch (error) {
     throw new StreamError('STORAGE_CORRUPT', `${path} is not the JSON it was written as; restore it from a backup`, { cause: error, details: { path } })
   }
-  const { format: found, nextProducerId, topics } = content as Partial<Record<keyof CatalogFile, unknown>>
+  const { format: found, nextProducerId, topics, leaving = [] } = content as Partial<Record<keyof CatalogFile, unknown>>
   if (typeof found === 'number' && found > format) {
     throw new StreamError('UNSUPPORTED_FORMAT', `${path} has format ${found} and this version reads up to ${format}; open it with the newer version that wrote it`, { details: { path } })
   }
-  if (found !== format || typeof nextProducerId !== 'number' || !Array.isArray(topics)) {
+  if (found !== format || typeof nextProducerId !== 'number' || !Array.isArray(topics) || !Array.isArray(leaving)) {
     throw new StreamError('STORAGE_CORRUPT', `${path} does not describe a catalog; restore it from a backup`, { details: { path } })
   }
   return content as CatalogFile

@@ -113,3 +113,29 @@ describe('a directory', () => {
     await again.close()
   })
 })
+
+describe('the directories of a topic that was removed', () => {
+  const directories = (disk: MemoryFileSystem) => disk.list('/data').filter((name) => name.startsWith('orders-'))
+
+  it('go when the log is opened again, where the process ended before they had, and not those of a topic of the same name', async () => {
+    let refuses = false
+    const disk = new MemoryFileSystem({ fault: (operation, path) => (refuses && operation === 'remove' && path.includes('orders-') ? 'EIO' : null) })
+    const engine = await open(disk)
+    await engine.createTopics([{ topic: 'orders', partitions: 3 }])
+    await append(engine, 2)
+    refuses = true
+    expect(await codeOf(engine.removeTopics(['orders']))).toBe('STORAGE_ERROR')
+    const killed = disk.kill({})
+    await (await open(killed)).close()
+    expect(directories(killed)).toEqual([])
+    refuses = false
+    await engine.createTopics([{ topic: 'orders', partitions: 2 }])
+    expect(await append(engine, 1)).toBe('at 0')
+    const later = disk.kill({})
+    const again = await open(later)
+    expect(directories(later)).toEqual(['orders-0', 'orders-1'])
+    expect(await append(again, 1)).toBe('at 1')
+    await again.close()
+    await engine.close()
+  })
+})
