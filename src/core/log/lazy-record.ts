@@ -2,7 +2,7 @@ import { StreamError } from '../errors.ts'
 import type { Header, RecordView } from '../record.ts'
 import type { Serde } from '../serde.ts'
 import type { TextWindow } from '../text-window.ts'
-import { readVarint, readVarlong, varintSize, writeVarint } from './varint.ts'
+import { readVarint, readVarlong, varintSize, writeMediumVarint, writeVarint } from './varint.ts'
 import type { ByteCursor } from './varint.ts'
 
 /**
@@ -245,4 +245,42 @@ export function writeHeaders(bytes: Uint8Array, from: number, headers: readonly 
     at = writePart(bytes, at, value)
   }
   return at
+}
+
+/** With the length before it, four words of memory. */
+const longestWord = 15
+/** What such a record may take, and what may be written behind it. */
+export const maxWordRecord = 1 + 1 + 3 + 3 + 2 * (longestWord + 1) + 1 + 16
+
+/**
+ * A record whose key and value are the same word, without headers; both numbers are medium varints. All lengths are known before, so nothing is moved or written
+ * twice, and the value is copied by words of memory. Gives where it ends, or -1 where the word is not short or not ASCII.
+ */
+export function writeWordRecord(bytes: Uint8Array, view: DataView, from: number, timestampDelta: number, offsetDelta: number, word: string): number {
+  const { length } = word
+  if (length > longestWord) return -1
+  bytes[from + 1] = 0 // attributes
+  const keyAt = writeMediumVarint(bytes, writeMediumVarint(bytes, from + 2, timestampDelta), offsetDelta)
+  bytes[keyAt] = length << 1
+  let all = 0
+  for (let index = 0, at = keyAt + 1; index < length; index++) {
+    const code = word.charCodeAt(index)
+    all |= code
+    bytes[at++] = code
+  }
+  if (all > 127) return -1
+  // Length and text once more: as much as they can be, and what follows is written over the rest. All is read before anything is written.
+  const valueAt = keyAt + 1 + length
+  const first = view.getInt32(keyAt)
+  const second = view.getInt32(keyAt + 4)
+  const third = view.getInt32(keyAt + 8)
+  const fourth = view.getInt32(keyAt + 12)
+  view.setInt32(valueAt, first)
+  view.setInt32(valueAt + 4, second)
+  view.setInt32(valueAt + 8, third)
+  view.setInt32(valueAt + 12, fourth)
+  const end = valueAt + 1 + length + 1
+  bytes[end - 1] = 0 // headers
+  bytes[from] = (end - from - 1) << 1
+  return end
 }

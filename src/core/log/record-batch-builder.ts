@@ -9,7 +9,7 @@ import { writeText } from '../text-bytes.ts'
 import { GatheredTexts, TextWindow } from '../text-window.ts'
 import { compressionCodec, compressionNames } from './compression.ts'
 import type { CompressionName } from './compression-codec.ts'
-import { encodeHeaderKey, headersSize, partSize, readRecord, writeHeaders, writePart } from './lazy-record.ts'
+import { encodeHeaderKey, headersSize, maxWordRecord, partSize, readRecord, writeHeaders, writePart, writeWordRecord } from './lazy-record.ts'
 import { batchHeaderBytes, writeUncheckedHeader } from './record-batch.ts'
 import { mediumVarints, shortVarints, varintSize, writeLengthBefore, writeMediumVarint, writeShortVarint, writeVarint } from './varint.ts'
 
@@ -169,6 +169,7 @@ export class RecordBatchBuilder {
     const bytes = this.#bytes
     const limit = this.#limit - maxFramingBytes
     if (count >= mediumVarints || this.#end > limit || !(Number.isSafeInteger(timestamp) && timestamp >= -1)) return false
+    if ((value as unknown) === key && isSameText(value, keySerde as Serde<unknown>, valueSerde as Serde<unknown>) && this.#addWord(key as string, timestamp, limit)) return true
     if (count === 0) this.#baseTimestamp = this.#maxTimestamp = timestamp
     const delta = timestamp - this.#baseTimestamp
     const expectedKey = typeof key === 'string' ? key.length : this.#lastKeyLength
@@ -209,6 +210,19 @@ export class RecordBatchBuilder {
     this.#count = count + 1
     if (key === null) this.#isKeyed = false
     if (gathered !== null) this.#gather(gathered, recordFrom)
+    return true
+  }
+
+  /** As `addSerialized`, of a short word that is key and value: what is grouped by itself. False: nothing was added. */
+  #addWord(word: string, timestamp: number, limit: number): boolean {
+    const count = this.#count
+    const delta = timestamp - this.#baseTimestamp
+    if (count === 0 || delta < 0 || delta >= mediumVarints || this.#end + maxWordRecord > limit) return false
+    const end = writeWordRecord(this.#bytes, this.#view, this.#end, delta, count, word)
+    if (end < 0) return false
+    this.#end = end
+    if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
+    this.#count = count + 1
     return true
   }
 

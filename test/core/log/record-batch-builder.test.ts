@@ -131,6 +131,33 @@ describe('RecordBatchBuilder', () => {
     }
   })
 
+  it('writes words that are key and value as if their bytes were added, at any time, among others, and up to the end of the batch', () => {
+    const word = fc.oneof(
+      { weight: 6, arbitrary: fc.string({ maxLength: 18 }) },
+      fc.string({ unit: 'grapheme', maxLength: 18 }),
+      fc.string({ unit: fc.constantFrom('a', '\u007f', '\u0080', '\ud800', 'ö'), maxLength: 18 }),
+    )
+    const time = fc.oneof(fc.nat({ max: 200 }), fc.nat({ max: 9_000 }), fc.integer({ min: -1, max: 1_100_000 }), fc.constantFrom(1_048_575, 1_048_576, 2 ** 40, Number.MAX_SAFE_INTEGER))
+    fc.assert(fc.property(fc.array(fc.tuple(word, time, fc.nat({ max: 9 })), { minLength: 1, maxLength: 60 }), fc.integer({ min: 80, max: 400 }), fc.boolean(), (records, maxBytes, isFilled) => {
+      const builders = [new RecordBatchBuilder({ maxBytes: isFilled ? 1 << 20 : maxBytes }), new RecordBatchBuilder({ maxBytes: isFilled ? 1 << 20 : maxBytes })] as const
+      const [direct, added] = builders
+      const compare = () => expect(Buffer.compare(direct.build().bytes, added.build().bytes)).toBe(0)
+      // Numbers of records that take one byte, two, or three.
+      if (isFilled) for (const builder of builders) for (let index = 0; index < [0, 60, 8_180][records.length % 3]!; index++) builder.add(null, null, 5)
+      for (const [text, timestamp, kind] of records) {
+        const key = stringSerde.serialize(text)
+        const value = kind === 0 ? bytes('another') : key
+        const isDirect = kind > 1 && direct.addSerialized(stringSerde, text, stringSerde, text, timestamp)
+        if (isDirect) expect(added.add(key, value, timestamp)).toBe(true)
+        else if (builders.map((builder) => builder.add(key, value, timestamp)).includes(false)) {
+          compare()
+          for (const builder of builders) builder.add(key, value, timestamp)
+        }
+      }
+      compare()
+    }), { numRuns: 500 })
+  })
+
   it('compresses the records when asked to', () => {
     const builder = new RecordBatchBuilder({ maxBytes: 100_000, compression: 'gzip' })
     for (let i = 0; i < 100; i++) builder.add(bytes(`key-${i}`), bytes('the same value every time'), i)
