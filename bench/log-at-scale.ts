@@ -47,6 +47,10 @@ function counted(file: FileHandle): FileHandle {
       bodyReads++
       return file.read(into, at, length, position)
     },
+    readAside(into, position) {
+      bodyReads++
+      return file.readAside(into, position)
+    },
   }
 }
 

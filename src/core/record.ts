@@ -91,6 +91,20 @@ export interface RecordReader {
 /** Memory for reads of one reader, who uses it again. */
 export interface ReadMemory {
   take(bytes: number): ReadBlock
+  /** What is read ahead for this reader, by who reads it, the oldest first. Absent: nothing is. */
+  readonly ahead?: Map<object, BlockAhead>
+}
+
+/** What a reader will probably ask for next, on its way from a file while the reader works on what it was given. */
+export interface BlockAhead {
+  readonly block: ReadBlock
+  /** In the file. */
+  readonly position: number
+  isWhole: boolean
+  /** Nobody will ask for it any more. */
+  isDropped: boolean
+  /** How often others found no place because of it. */
+  inTheWay: number
 }
 
 /** What batches of one partition were read into. */

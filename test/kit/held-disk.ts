@@ -18,6 +18,7 @@ export function heldDisk(memory = new MemoryFileSystem()): HeldDisk {
     path: handle.path,
     sizeBytes: () => handle.sizeBytes(),
     read: (...args) => handle.read(...args),
+    readAside: (...args) => handle.readAside(...args),
     write: (...args) => handle.write(...args),
     truncate: (sizeBytes) => handle.truncate(sizeBytes),
     sync: async () => {

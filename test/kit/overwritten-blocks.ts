@@ -1,5 +1,5 @@
 /** Memory for reads that is overwritten as soon as it is given back: what looks at it too late sees what no record has. */
-import type { Broker, GroupMember, GroupOptions, ReadBlock, ReadIntoOptions, ReadMemory } from '../../src/core/index.ts'
+import type { BlockAhead, Broker, GroupMember, GroupOptions, ReadBlock, ReadIntoOptions, ReadMemory } from '../../src/core/index.ts'
 import { RecordBatchView } from '../../src/core/log/record-batch.ts'
 import { withMethods } from './with-methods.ts'
 
@@ -21,6 +21,7 @@ class OverwrittenBlock implements ReadBlock {
 }
 
 export class OverwrittenMemory implements ReadMemory {
+  readonly ahead = new Map<object, BlockAhead>()
   taken = 0
   overwritten = 0
 

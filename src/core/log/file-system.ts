@@ -3,7 +3,8 @@
  * last one or run out of space; this is the one file of the core that imports `node:fs`.
  *
  * Everything that only touches the page cache is synchronous: a write there is a memory copy, and two hops through a
- * thread pool would cost more than the copy. What waits for the disk (`sync`, `syncDirectory`) is asynchronous.
+ * thread pool would cost more than the copy. What waits for the disk (`sync`, `syncDirectory`) is asynchronous, and what nobody
+ * waits for yet (`readAside`).
  * Every failure is a StreamError: STORAGE_FULL (retriable) when the disk is full, STORAGE_ERROR otherwise.
  */
 import * as fs from 'node:fs'
@@ -53,6 +54,11 @@ export interface FileHandle {
   sizeBytes(): number
   /** Fills `into[at, at + length)` from `position` on; returns the bytes read, fewer only at the end of the file. */
   read(into: Uint8Array, at: number, length: number, position: number): number
+  /**
+   * Fills `into` from `position` on while the caller goes on, who leaves `into` alone until then; resolves to the bytes read. The
+   * file may be closed meanwhile. @throws STORAGE_ERROR
+   */
+  readAside(into: Uint8Array, position: number): Promise<number>
   /** Writes all the parts one after the other from `position` on; when it throws, any prefix may have been written. */
   write(parts: readonly Uint8Array[], position: number): void
   truncate(sizeBytes: number): void
@@ -112,6 +118,9 @@ function attemptOr<T>(otherwise: T, absent: string, operation: string, path: str
 class NodeFile implements FileHandle {
   readonly path: string
   readonly #fd: number
+  /** Under way in threads of their own: until they end, the descriptor must not become that of another file. */
+  #readsAside = 0
+  #isClosing = false
 
   constructor(path: string, fd: number) {
     this.path = path
@@ -134,6 +143,18 @@ class NodeFile implements FileHandle {
     } catch (error) {
       throw storageError('read', this.path, error)
     }
+  }
+
+  readAside(into: Uint8Array, position: number): Promise<number> {
+    this.#readsAside++
+    return new Promise((resolve, reject) => {
+      fs.read(this.#fd, into, 0, into.length, position, (error, length) => {
+        this.#readsAside--
+        if (this.#isClosing && this.#readsAside === 0) fs.close(this.#fd, () => undefined)
+        if (error) reject(storageError('read', this.path, error))
+        else resolve(length)
+      })
+    })
   }
 
   write(parts: readonly Uint8Array[], position: number): void {
@@ -171,7 +192,8 @@ class NodeFile implements FileHandle {
   }
 
   close(): void {
-    attempt('close', this.path, () => fs.closeSync(this.#fd))
+    if (this.#readsAside > 0) this.#isClosing = true
+    else attempt('close', this.path, () => fs.closeSync(this.#fd))
   }
 }
 

@@ -66,6 +66,7 @@ class RedoneFile implements FileHandle {
     return count
   }
 
+  async readAside(into: Uint8Array, position: number): Promise<number> { return this.read(into, 0, into.length, position) }
   write(parts: readonly Uint8Array[], position: number): void { this.#file.write(parts, position) }
   truncate(sizeBytes: number): void { this.#file.truncate(sizeBytes) }
   sync(): Promise<void> { return this.#file.sync() }

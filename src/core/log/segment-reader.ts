@@ -1,5 +1,5 @@
 import { StreamError, isStreamError } from '../errors.ts'
-import type { ReadBlock, ReadMemory } from '../record.ts'
+import type { BlockAhead, ReadBlock, ReadMemory } from '../record.ts'
 import { readInt64 } from './big-endian.ts'
 import type { OffsetIndex, OffsetIndexEntry } from './offset-index.ts'
 import type { ReadHandles } from './read-handles.ts'
@@ -49,6 +49,13 @@ interface Collected {
 /** A read begins at an index entry, so it may see about so many bytes before the batch it wants. */
 const readAheadBytes = 8192
 
+/** Less is read as quickly when it is asked for. */
+const leastAsideBytes = 256 * 1024
+/** For one reader; each is as large as its reads. */
+const mostAhead = 4
+/** So often a block may keep others from being read ahead; then its reader has gone elsewhere, and it makes room. */
+const mostInTheWay = 16
+
 /**
  * Finds batches by offset and checks all that it gives out: checksums, and the order of base offsets, which are outside the
  * checksum. What is wrong is named by file and position; good batches before it are given first.
@@ -74,7 +81,39 @@ export class SegmentReader {
     while (found.batches.length === 0 && found.next !== null) {
       found = this.#collect(this.#chunk(found.next.position, Math.max(wanted, found.next.neededBytes), request.memory), found.next, request)
     }
+    if (found.batches.length > 0) this.#readAhead(request)
     return found.batches
+  }
+
+  /** Goes on reading while the reader works on what it is given. What is less than a whole read waits for what will be written behind it. */
+  #readAhead({ maxBytes, memory }: SegmentReadRequest): void {
+    const { position } = this.#resume
+    if (memory?.ahead === undefined || maxBytes < leastAsideBytes || this.#segment.sizeBytes - position < maxBytes) return
+    if (!makesRoom(memory.ahead)) return
+    const ahead: BlockAhead = { block: memory.take(maxBytes), position, isWhole: false, isDropped: false, inTheWay: 0 }
+    memory.ahead.set(this, ahead)
+    void this.#fill(ahead)
+  }
+
+  /** Never rejects: what is wrong is found by the read that asks for it. */
+  async #fill(ahead: BlockAhead): Promise<void> {
+    const { bytes } = ahead.block
+    try {
+      ahead.isWhole = (await this.#handles.use(this.#segment.path).readAside(bytes, ahead.position)) === bytes.length
+    } catch {
+      // Read once more when it is asked for.
+    }
+    if (ahead.isDropped) ahead.block.giveBack()
+  }
+
+  /** What was read ahead, if it is that, and there already. */
+  #takeAhead(position: number, memory: ReadMemory | undefined): Chunk | null {
+    const ahead = memory?.ahead?.get(this)
+    if (ahead === undefined) return null
+    memory!.ahead!.delete(this)
+    if (ahead.isWhole && ahead.position === position) return { bytes: ahead.block.bytes, block: ahead.block, position }
+    drop(ahead)
+    return null
   }
 
   /** Where to look for the offset: exactly there, or at an index entry before it. */
@@ -103,6 +142,8 @@ export class SegmentReader {
   }
 
   #chunk(position: number, wanted: number, memory: ReadMemory | undefined): Chunk {
+    const ahead = this.#takeAhead(position, memory)
+    if (ahead !== null) return ahead
     const { path, sizeBytes } = this.#segment
     const size = Math.max(0, Math.min(wanted, sizeBytes - position))
     const block = memory?.take(size) ?? null
@@ -198,6 +239,21 @@ export class SegmentReader {
     const where = offset < 0 ? '' : ` (offset ${offset})`
     return new StreamError('STORAGE_CORRUPT', `${path} is damaged at position ${position}${where}: ${what}`, { details: { path, position, offset } })
   }
+}
+
+/** Whether there is, or could be made, room for one more. */
+function makesRoom(blocks: Map<object, BlockAhead>): boolean {
+  if (blocks.size < mostAhead) return true
+  const [reader, oldest] = blocks.entries().next().value!
+  if (++oldest.inTheWay <= mostInTheWay) return false
+  blocks.delete(reader)
+  drop(oldest)
+  return true
+}
+
+function drop(ahead: BlockAhead): void {
+  ahead.isDropped = true
+  if (ahead.isWhole) ahead.block.giveBack()
 }
 
 function messageOf(error: unknown): string {

@@ -357,6 +357,15 @@ class MemoryFile implements FileHandle {
     return part.length
   }
 
+  async readAside(into: Uint8Array, position: number): Promise<number> {
+    const inode = this.#opened()
+    await Promise.resolve()
+    this.#system.check('read', this.path)
+    const part = inode.current.bytes.subarray(position, position + into.length)
+    into.set(part)
+    return part.length
+  }
+
   write(parts: readonly Uint8Array[], position: number): void {
     const inode = this.#opened()
     let at = position

@@ -1,5 +1,5 @@
 import { SpareMemory } from '../../core/index.ts'
-import type { ReadBlock, ReadIntoOptions, ReadMemory } from '../../core/index.ts'
+import type { BlockAhead, ReadBlock, ReadIntoOptions, ReadMemory } from '../../core/index.ts'
 
 const readBytes = 1024 * 1024
 
@@ -15,9 +15,11 @@ export function inputReads(signal: AbortSignal): ReadIntoOptions {
  *   take ──▶ read into, processed ──giveBack──▶ spare ──take──▶ …
  *               └──(isShared) giveBack, or never given back──▶ garbage
  * ```
+ * Some are read into before anybody asks for them (`ahead`).
  */
 export class ReadBlocks implements ReadMemory {
   readonly #memory = new SpareMemory()
+  readonly ahead = new Map<object, BlockAhead>()
 
   /** Never one that would be nearly empty: what keeps a view of it keeps all of it. */
   take(bytes: number): ReadBlock {

@@ -1,7 +1,7 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { isStreamError } from '../../../src/core/errors.ts'
 import { nodeFileSystem, replaceFile, storageError } from '../../../src/core/log/file-system.ts'
 import type { FileSystem } from '../../../src/core/log/file-system.ts'
@@ -11,6 +11,18 @@ let directory: string
 
 beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), 'millrace-files-'))))
 afterEach(() => rmSync(directory, { recursive: true }))
+
+/** Files that this process has open there; none where the system does not tell. */
+function openedIn(folder: string): readonly string[] {
+  if (process.platform !== 'linux') return []
+  return readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`)
+    } catch {
+      return ''
+    }
+  }).filter((path) => path.startsWith(folder))
+}
 
 /** What the log relies on, on a real disk and on the one of the tests. */
 describe.each([['the real one', () => nodeFileSystem], ['the one in memory', () => new MemoryFileSystem()]] as const)('a file system: %s', (_name, make) => {
@@ -34,6 +46,26 @@ describe.each([['the real one', () => nodeFileSystem], ['the one in memory', () 
     await file.sync()
     expect([file.sizeBytes(), text('f'), disk.stat(path('f'))!.sizeBytes]).toEqual([5, 'hello', 5])
     file.close()
+  })
+
+  it('reads aside, also to the end of a file that is closed meanwhile', async () => {
+    const other = disk.open(path('other'), 'write')
+    other.write([Buffer.alloc(1_000_000, 'o')], 0)
+    const file = disk.open(path('f'), 'write')
+    file.write([Buffer.from('hello world')], 0)
+    const into = Buffer.alloc(8)
+    expect([await file.readAside(into, 4), into.toString()]).toEqual([7, 'o world\0'])
+    // More than can be under way at once: the last ones have not begun when the file is closed.
+    const large = Buffer.alloc(1_000_000)
+    const before = Array.from({ length: 200 }, () => other.readAside(large, 0))
+    const reads = [file.readAside(into.subarray(0, 5), 0), file.readAside(into.subarray(5), 6)]
+    file.close()
+    const next = disk.open(path('next'), 'write')
+    next.write([Buffer.from('not of that file')], 0)
+    expect([await Promise.all(reads), into.toString()]).toEqual([[5, 3], 'hellowor'])
+    await Promise.all(before)
+    for (const open of [other, next]) open.close()
+    await vi.waitFor(() => expect(openedIn(directory)).toEqual([]))
   })
 
   it('says null, none or nothing for what is not there', () => {
