@@ -55,7 +55,19 @@ function rowReport(spec: StoreSpec, host: StoreHost, isStamped: boolean): WriteR
   }
 }
 
-type MutableSpan = { -readonly [Part in keyof RecordSpan]: RecordSpan[Part] }
+/** As `report`, the `put` of a reporter, of a row that was written into one stretch of memory: to the batch without another copy, if that takes no headers. */
+export function spanReport(spec: StoreSpec, host: StoreHost, report: Report | null): ((row: RecordSpan) => void) | null {
+  if (report === null) return null
+  const isPlain = spec.keepsHeaders !== true && !spec.type.startsWith('timestamped-')
+  const headers = headersToLog(spec, host)
+  return (row) => {
+    const { bytes, keyAt, keyLength, valueAt, valueLength } = row
+    if (isPlain && headers().length === 0) host.logSpan(spec, row, host.currentRecord().timestamp)
+    else report(bytes.subarray(keyAt, keyAt + keyLength), bytes.subarray(valueAt, valueAt + valueLength))
+  }
+}
+
+export type MutableSpan = { -readonly [Part in keyof RecordSpan]: RecordSpan[Part] }
 
 /** `before`: bytes in front of the value that the record does not have. */
 export function spanOf(table: Pick<ByteRows, 'page' | 'view' | 'offset' | 'keyLength' | 'valueLength'>, row: number, before: number, span: MutableSpan): void {

@@ -38,7 +38,6 @@ export class DuplicateRows implements ByteStore {
   #sealed: Extent | null = null
   #order: OrderedRows | null = null
   readonly #asked = new ScratchBytes()
-  readonly #given = new ScratchBytes()
   readonly #borrowed = new ScratchBytes()
 
   get(key: Uint8Array): Uint8Array | null {
@@ -53,33 +52,39 @@ export class DuplicateRows implements ByteStore {
 
   put(key: Uint8Array, value: Uint8Array | null): void {
     const length = key.length - windowSuffix
-    copyInto(this.#asked.room(key.length), 0, key, 0, key.length)
     if (value !== null) {
-      this.#given.copy(value, 0, value.length)
-      this.add(this.#asked, length, windowStartIn(key, length), readInt32(key, length + 8), this.#given, value.length)
+      const valueAt = duplicateValueAt(key.length)
+      const row = this.#asked.room(valueAt + value.length)
+      copyInto(row, 0, key, 0, key.length)
+      copyInto(row, valueAt, value, 0, value.length)
+      this.add(this.#asked, length, windowStartIn(key, length), readInt32(key, length + 8), value.length)
       return
     }
     const row = this.#find(key)
     if (row !== none) this.#replace(row)
   }
 
-  /** As `put`, of a whole key that was written to `key` and a value that was written to `value`; `keyLength` is what start and number follow. */
-  add(key: ScratchBytes, keyLength: number, start: number, number: number, value: ScratchBytes, valueLength: number): void {
+  /**
+   * As `put`, of a row that was written as it will lie here, but for the length: its whole key, and the value from `duplicateValueAt` on; `keyLength` is
+   * what start and number follow.
+   */
+  add(written: ScratchBytes, keyLength: number, start: number, number: number, valueLength: number): void {
+    const { words: source } = written
     // Numbers rise, but what another program wrote to the changelog may repeat them.
-    const before = number > this.#largestNumber ? none : this.#find(key.first(keyLength + windowSuffix))
+    const before = number > this.#largestNumber ? none : this.#find(written.first(keyLength + windowSuffix))
     if (before !== none) this.#replace(before)
     if (2 * this.#keyCount >= this.#slots.length >> 1) this.#growSlots()
     const row = this.#newRow()
-    const hash = hashOf(key.words, keyLength)
-    const slot = this.#slotFor(key.words, keyLength, hash)
+    const hash = hashOf(source, keyLength)
+    const slot = this.#slotFor(source, keyLength, hash)
     const older = this.#slots[slot + 1]! - 1
     if (older < 0) this.#keyCount++
     this.#slots[slot] = hash
     this.#slots[slot + 1] = row + 1
     this.#times[4 * row] = start
     this.#times[4 * row + 1] = older < 0 ? -1 : Math.max(this.#times[4 * older]!, this.#times[4 * older + 1]!)
-    const keyWords = wordsFor(keyLength + windowSuffix)
-    const address = this.#heap.allocate(4 * (1 + keyWords) + valueLength)
+    const length = duplicateValueAt(keyLength + windowSuffix) + valueLength
+    const address = this.#heap.allocate(keyOffset + length)
     const fields = 8 * row + 4
     this.#rows[fields] = hash
     this.#rows[fields + 1] = address
@@ -88,8 +93,7 @@ export class DuplicateRows implements ByteStore {
     const words = this.#heap.words(address)
     const at = this.#heap.offset(address) >> 2
     words[at] = keyLength
-    copyWords(key.words, words, at + 1, keyWords)
-    copyWords(value.words, words, at + 1 + keyWords, wordsFor(valueLength))
+    for (let index = 0, count = (length + 3) >>> 2; index < count; index++) words[at + 1 + index] = source[index]!
     if (number > this.#largestNumber) this.#largestNumber = number
     this.#order?.add(row)
   }
@@ -163,7 +167,7 @@ export class DuplicateRows implements ByteStore {
   }
 
   valueAt(row: number): number {
-    return this.#keyAt(row) + 4 * wordsFor(this.#keyLength(row))
+    return this.#keyAt(row) + duplicateValueAt(this.#keyLength(row))
   }
 
   valueLength(row: number): number {
@@ -300,7 +304,7 @@ export class DuplicateRows implements ByteStore {
       this.#vacate(slot)
       this.#keyCount--
     }
-    this.#heap.free(this.#rows[fields + 1]!, 4 * (1 + wordsFor(this.#keyLength(row))) + this.valueLength(row))
+    this.#heap.free(this.#rows[fields + 1]!, keyOffset + duplicateValueAt(this.#keyLength(row)) + this.valueLength(row))
   }
 
   #allRows(): number[] {
@@ -338,12 +342,9 @@ export class DuplicateRows implements ByteStore {
   }
 }
 
-function wordsFor(length: number): number {
-  return (length + 3) >>> 2
-}
-
-function copyWords(source: Int32Array, target: Int32Array, at: number, count: number): void {
-  for (let index = 0; index < count; index++) target[at + index] = source[index]!
+/** Where the value follows a whole key of that length: at a whole word. */
+export function duplicateValueAt(keyLength: number): number {
+  return (keyLength + 3) & ~3
 }
 
 /** How far rows go. */

@@ -9,7 +9,7 @@ import { CachingByteStore } from './caching-byte-store.ts'
 import type { CacheBudget, CachingOptions } from './caching-byte-store.ts'
 import { ChangelogByteStore } from './changelog-byte-store.ts'
 import type { RowTarget } from './changelog-byte-store.ts'
-import { changelogReporter, reporterOf } from './changelog-reporter.ts'
+import { changelogReporter, reporterOf, spanReport } from './changelog-reporter.ts'
 import type { DiskState } from './disk-state.ts'
 import { ExpiringByteStore } from './expiring-byte-store.ts'
 import { JoinBuffer } from './join-buffer.ts'
@@ -198,6 +198,7 @@ function openWindow(spec: StoreSpec, host: StoreHost): OpenStore {
   const view = new WindowStore(layers.top, segments.store, {
     keySerde: spec.keySerde,
     valueSerde: rowSerde(spec),
+    recordValueSerde: spec.keepsHeaders === true || isTimestamped(spec) ? null : spec.valueSerde,
     windowSizeMs: spec.windowSizeMs ?? 0,
     retainDuplicates: spec.retainDuplicates ?? false,
     sequence,
@@ -208,7 +209,7 @@ function openWindow(spec: StoreSpec, host: StoreHost): OpenStore {
       if (!spec.persistent) segments.store.passBy(start)
       layers.report?.(rowKey, null)
     },
-    onDuplicate: (rowKey, value) => layers.report?.(rowKey, value),
+    onDuplicate: spanReport(spec, host, layers.report),
   })
   const store = assemble(spec, layers, view)
   return {

@@ -136,12 +136,12 @@ export class SegmentedByteStore implements ByteStore {
     return null
   }
 
-  /** As `put`, of a row among duplicates in memory, whose whole key and value were written to `key` and `value`; `keyLength` is what start and number follow. */
-  addDuplicate(key: ScratchBytes, keyLength: number, start: number, number: number, value: ScratchBytes, valueLength: number): void {
+  /** As `put`, of a row among duplicates in memory, which was written as `DuplicateRows.add` takes it. */
+  addDuplicate(written: ScratchBytes, keyLength: number, start: number, number: number, valueLength: number): void {
     const segment = this.#segmentToPut(start)
     if (segment === null) return
-    if (segment.rows instanceof DuplicateRows) segment.rows.add(key, keyLength, start, number, value, valueLength)
-    segment.times?.put(this.#options.keys.byTime(key.first(keyLength + this.#options.keys.suffixBytes)), nothing)
+    if (segment.rows instanceof DuplicateRows) segment.rows.add(written, keyLength, start, number, valueLength)
+    segment.times?.put(this.#options.keys.byTime(written.first(keyLength + this.#options.keys.suffixBytes)), nothing)
   }
 
   /** As `get`, but not of segments that are gone. */

@@ -1,15 +1,18 @@
-import type { Serde } from '../../core/index.ts'
+import type { RecordPosition, RecordSpan, Serde } from '../../core/index.ts'
 import type { Windowed } from '../windows.ts'
+import { InputOrigin } from '../stream-record.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { ByteEntry, ByteStore } from './byte-store.ts'
-import { beginsWith, keyAfter, noBytes } from './bytes.ts'
+import { beginsWith, keyAfter, noBytes, noView } from './bytes.ts'
+import type { MutableSpan } from './changelog-reporter.ts'
+import { duplicateValueAt } from './duplicate-rows.ts'
 import type { KeyValue } from './key-value-store.ts'
 import { KeyedRows } from './keyed-rows.ts'
 import { rowCacheOf } from './row-cache.ts'
 import { RowUpdate } from './row-update.ts'
 import type { SegmentedByteStore } from './segmented-byte-store.ts'
-import { writeKeyOf } from './record-key.ts'
-import { ScratchBytes } from './scratch-bytes.ts'
+import { copyKeyAt, writeKeyOf } from './record-key.ts'
+import type { ScratchBytes } from './scratch-bytes.ts'
 import { scanOf, windowsOfKey, windowsOfKeys } from './store-key-ranges.ts'
 import type { StoreNumber } from './store-place.ts'
 import type { WindowCursor } from './window-cursor.ts'
@@ -42,6 +45,8 @@ export interface ReadOnlyWindowStore<K, V> {
 export interface WindowStoreOptions<K, V> {
   readonly keySerde: Serde<K>
   readonly valueSerde: Serde<V>
+  /** What rows have of a record's value; null: they have more than that. */
+  readonly recordValueSerde: Serde<unknown> | null
   /** For the `end` of keys that are given out. */
   readonly windowSizeMs: number
   /** Several values of one key and start are kept side by side, and null is not a deletion but nothing. */
@@ -54,8 +59,8 @@ export interface WindowStoreOptions<K, V> {
   readonly sequence: StoreNumber
   /** Where duplicates are kept: null was put, which takes a number and stands in the changelog, but not in the store. */
   readonly onNothing: (rowKey: Uint8Array, start: number) => void
-  /** Where duplicates are kept in memory without a cache: what the changelog does with a row that was put. */
-  readonly onDuplicate: (rowKey: Uint8Array, value: Uint8Array) => void
+  /** Where duplicates are kept in memory without a cache: what the changelog does with a row that was put; the object is used again. null: there is none. */
+  readonly onDuplicate: ((row: RecordSpan) => void) | null
 }
 
 /** Values by key and window start. */
@@ -64,7 +69,7 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
   readonly #segments: SegmentedByteStore
   readonly #options: WindowStoreOptions<K, V>
   readonly #rows: KeyedRows<V>
-  readonly #value = new ScratchBytes()
+  readonly #span: MutableSpan = { bytes: noBytes, view: noView, keyAt: 0, keyLength: 0, valueAt: 0, valueLength: 0 }
   /** Rows go straight to the segments, and are read where they lie. */
   readonly #addsDuplicates: boolean
   // A read-modify-write asks for the same row twice.
@@ -107,20 +112,28 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
   /** Of a whole key that was written. */
   #addDuplicate(length: number, number: number, value: V | null, start: number): void {
     const { key } = this.#rows
-    const rowKey = key.first(length)
-    if (value === null) {
-      this.#options.onNothing(rowKey, start)
-      return
-    }
-    const valueLength = this.#value.write(this.#options.valueSerde, value, 0)
-    const bytes = this.#value.first(valueLength)
-    if (this.#addsDuplicates) {
-      this.#segments.addDuplicate(key, length - windowSuffix, start, number, this.#value, valueLength)
-      this.#options.onDuplicate(rowKey, bytes)
-    } else this.#bytes.put(rowKey, bytes)
+    const { valueSerde } = this.#options
+    if (value === null) this.#options.onNothing(key.first(length), start)
+    else if (this.#addsDuplicates) this.#addWritten(key, length, number, key.write(valueSerde, value, duplicateValueAt(length)), start)
+    else this.#bytes.put(key.first(length), valueSerde.serialize(value))
   }
 
-  /** As `put`, of key, value and time of a record, whose key is not null: it is not looked at, if it need not be. */
+  /** Of a whole key with its value behind it, which ends at `end`: from there to the rows and to the changelog. */
+  #addWritten(written: ScratchBytes, length: number, number: number, end: number, start: number): void {
+    const valueAt = duplicateValueAt(length)
+    this.#segments.addDuplicate(written, length - windowSuffix, start, number, end - valueAt)
+    const { onDuplicate } = this.#options
+    if (onDuplicate === null) return
+    const span = this.#span
+    span.bytes = written.room(end)
+    span.view = written.view
+    span.keyLength = length
+    span.valueAt = valueAt
+    span.valueLength = end - valueAt
+    onDuplicate(span)
+  }
+
+  /** As `put`, of key, value and time of a record, whose key is not null: if they were read just so, they are copied from where they stand. */
   putRecord(record: StreamRecord<K, V | null>): void {
     const { timestamp } = record
     if (!this.#addsDuplicates) {
@@ -129,10 +142,24 @@ export class WindowStore<K, V> implements ReadOnlyWindowStore<K, V> {
     }
     this.#lastKey = none
     const { key } = this.#rows
-    const keyLength = writeKeyOf(record, this.#options.keySerde as Serde<unknown>, key)
+    const position = this.#positionOf(record)
+    const keyLength = position === null ? writeKeyOf(record, this.#options.keySerde as Serde<unknown>, key) : copyKeyAt(position, key)
     const number = this.#nextNumber()
-    writeWindowSuffix(key.room(keyLength + windowSuffix), keyLength, timestamp, number)
-    this.#addDuplicate(keyLength + windowSuffix, number, record.value, timestamp)
+    const length = keyLength + windowSuffix
+    writeWindowSuffix(key.room(length), keyLength, timestamp, number)
+    if (position === null) this.#addDuplicate(length, number, record.value, timestamp)
+    else {
+      const { at, length: valueLength } = position.value()
+      this.#addWritten(key, length, number, key.copyFrom(position.window.view, at, at + valueLength, duplicateValueAt(length)), timestamp)
+    }
+  }
+
+  /** Where key and value stand in the batch that they were read from; null: not as rows have them. */
+  #positionOf(record: StreamRecord<K, V | null>): RecordPosition | null {
+    const { keySerde, recordValueSerde } = this.#options
+    const { origin } = record
+    if (recordValueSerde === null || record.value === null || !(origin instanceof InputOrigin)) return null
+    return origin.position(record, keySerde as Serde<unknown>, recordValueSerde)
   }
 
   /** A restored row had this key: later duplicates must not meet it. */

@@ -32,9 +32,11 @@ export class TestStoreHost implements StoreHost {
     this.logged.push({ key: new Uint8Array(key), value: value && new Uint8Array(value), timestamp, headers })
   }
 
-  logSpan(_store: StoreSpec, { bytes, keyAt, keyLength, valueAt, valueLength }: RecordSpan, timestamp: number): void {
+  logSpan(_store: StoreSpec, { bytes, view, keyAt, keyLength, valueAt, valueLength }: RecordSpan, timestamp: number): void {
+    // The view is of the same bytes: long parts are copied from these, short ones from that.
+    const key = Uint8Array.from({ length: keyLength }, (_, index) => view.getUint8(keyAt + index))
     const value = valueLength < 0 ? null : bytes.slice(valueAt, valueAt + valueLength)
-    this.logged.push({ key: bytes.slice(keyAt, keyAt + keyLength), value, timestamp, headers: noHeaders })
+    this.logged.push({ key, value, timestamp, headers: noHeaders })
   }
 
   expired(): void {
