@@ -88,6 +88,26 @@ export class KeysAhead {
   }
 }
 
+/**
+ * The next records of a batch, as far as they are as nearly all are (key and value, no headers, a time): what stands where, read in one go without an object or
+ * a call for each. The last record of a batch is never among them.
+ */
+export class RecordsAhead {
+  /** Over the bytes in which they stand. */
+  window: TextWindow | null = null
+  count = 0
+  /** Records of the batch that are not before the first of them. */
+  left = 0
+  readonly keyAt: Int32Array = new Int32Array(groupSize)
+  readonly keyLength: Int32Array = new Int32Array(groupSize)
+  readonly valueAt: Int32Array = new Int32Array(groupSize)
+  readonly valueLength: Int32Array = new Int32Array(groupSize)
+  readonly offset: Float64Array = new Float64Array(groupSize)
+  readonly timestamp: Float64Array = new Float64Array(groupSize)
+  /** Where each begins, and behind the last one where reading goes on. */
+  readonly mark: Int32Array = new Int32Array(groupSize + 1)
+}
+
 /** Writes the key as it stands at a position. Nothing is read by it. */
 export const readKeySerde: Serde<RecordPosition> = {
   serialize: ({ window, keyAt, keyLength }) => window.bytes.slice(keyAt, keyAt + keyLength),

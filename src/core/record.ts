@@ -1,5 +1,5 @@
 /** The nouns of the log, as every layer names them. */
-import type { KeysAhead, RecordPosition } from './record-position.ts'
+import type { KeysAhead, RecordPosition, RecordsAhead } from './record-position.ts'
 import type { Serde } from './serde.ts'
 
 export interface TopicPartition {
@@ -84,6 +84,12 @@ export interface RecordReader {
    * also where a record is not sound: that is seen when `next` comes to it. Absent: there are no such bytes.
    */
   findKeysAhead?(keys: KeysAhead): number
+  /** Writes down what follows the record that was read last, and goes on behind that. Absent: there are no such bytes. */
+  readAhead?(records: RecordsAhead): void
+  /** Goes back to the record of that number, which `next` then gives; `positionOf` and the like find the records before it by their marks. False: the reader is not behind it. */
+  goTo?(records: RecordsAhead, index: number): void
+  /** The record that `next` gives is the one of that number. */
+  isBefore?(records: RecordsAhead, index: number): boolean
   /** What the batch stands in, if that is used again; absent: it is not. */
   readonly block?: ReadBlock | null
 }

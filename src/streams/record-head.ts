@@ -7,6 +7,18 @@ export interface HeadRun {
   (value: unknown, key: unknown, timestamp: number, headers: readonly Header[], batch: InputBatch, offset: number, mark: number): void
   /** False: it may be given `unread` for a value that can be read. */
   readonly seesValue: boolean
+  /** What may take records before they come to the run, many at a time. */
+  readonly ahead: RunAhead | null
+}
+
+/** Does what a run does, for records of which nothing but their bytes is looked at. */
+export interface RunAhead {
+  /** Up to `limit` of the records that follow what was read last, never the last one of the batch; answers how many. */
+  take(batch: InputBatch, limit: number): number
+  /** Of the records that the last call has taken, the largest. */
+  readonly timestamp: number
+  /** Of the last one of them. */
+  readonly offset: number
 }
 
 /** What was read of the next record of a queue, before an object is made of it; one for all of them. */

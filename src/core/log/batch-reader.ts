@@ -1,5 +1,5 @@
 import { RecordPosition } from '../record-position.ts'
-import type { KeysAhead } from '../record-position.ts'
+import type { KeysAhead, RecordsAhead } from '../record-position.ts'
 import type { Header, ReadBlock, RecordReader, RecordView } from '../record.ts'
 import type { Serde } from '../serde.ts'
 import { ensureExhausted, headersAt, readKeyAs, readRecord, readValueAs } from './lazy-record.ts'
@@ -135,6 +135,48 @@ export class BatchReader implements RecordReader {
       at = end
     }
     return count
+  }
+
+  readAhead(records: RecordsAhead): void {
+    const most = Math.min(records.keyAt.length, this.#left - 1)
+    const { mark, keyAt, keyLength, valueAt, valueLength, offset, timestamp } = records
+    let count = 0
+    while (count < most) {
+      const from = this.#at
+      if (!this.#readShort() || !this.#isPlain) {
+        this.#at = from
+        break
+      }
+      mark[count] = from
+      keyAt[count] = this.#keyAt
+      keyLength[count] = this.#keyLength
+      valueAt[count] = this.#valueAt
+      valueLength[count] = this.#valueLength
+      offset[count] = this.offset
+      timestamp[count] = this.timestamp
+      count++
+    }
+    mark[count] = this.#at
+    records.left = this.#left
+    this.#left -= count
+    this.mark = -1
+    records.window = this.#base.window
+    records.count = count
+  }
+
+  goTo(records: RecordsAhead, index: number): void {
+    this.#at = records.mark[index]!
+    this.#left = records.left - index
+    this.mark = -1
+  }
+
+  isBefore(records: RecordsAhead, index: number): boolean {
+    return records.window === this.#base.window && index < records.count && records.mark[index] === this.#at
+  }
+
+  /** With key, value, and a time, and without headers: what is behind the value is their number alone. */
+  get #isPlain(): boolean {
+    return this.#keyLength >= 0 && this.#valueLength >= 0 && this.timestamp >= 0 && this.#valueAt + this.#valueLength + 1 === this.#at && this.#bytes[this.#at - 1] === 0
   }
 
   /** A record as nearly all are: false, with nothing changed, where a number in front of key or value is longer, or anything is wrong. */

@@ -9,7 +9,7 @@
 import { runTimeCode } from '../../core/index.ts'
 import type { Header } from '../../core/index.ts'
 import { readKey, readRecord, recordAtStep } from '../record-head.ts'
-import type { HeadRun } from '../record-head.ts'
+import type { HeadRun, RunAhead } from '../record-head.ts'
 import type { RowChange, RowRun } from '../row-change.ts'
 import { unread } from '../stream-record.ts'
 import type { InputBatch, StreamRecord } from '../stream-record.ts'
@@ -37,6 +37,8 @@ export interface HeadEnds extends RunEnds {
   readonly refuse: (record: StreamRecord, error: unknown) => void
   /** False: `take` does not look at a value that is as it was read. */
   readonly seesValue: boolean
+  /** Takes many at a time, where there is no step before it. */
+  readonly ahead: RunAhead | null
 }
 
 /**
@@ -71,10 +73,10 @@ export function fuseSteps(owner: object, steps: readonly PlainStep[], { output, 
 }
 
 /** As `fuseSteps`, from a source to an operator that has `take`: a record is made only for functions that ask for it, and where something fails. */
-export function fuseHeadRun(owner: object, steps: readonly PlainStep[], { output, subscriber, fail, take, refuse, seesValue }: HeadEnds): HeadRun | null {
+export function fuseHeadRun(owner: object, steps: readonly PlainStep[], { output, subscriber, fail, take, refuse, seesValue, ahead }: HeadEnds): HeadRun | null {
   const source = new RunSource(steps, true)
   const run = compiled(headRuns, owner, source.text, steps, { subscriber, output, fail, take, refuse, readRecord, readKey, recordAtStep, unread })
-  return run === null ? null : Object.assign(run as (...args: Parameters<HeadRun>) => void, { seesValue: source.seesValue || (seesValue && !source.isValueNew) })
+  return run === null ? null : Object.assign(run as (...args: Parameters<HeadRun>) => void, { seesValue: source.seesValue || (seesValue && !source.isValueNew), ahead: steps.length === 0 ? ahead : null })
 }
 
 /** As `fuseHeadRun`, from a table that sends on flushed rows. */

@@ -2,7 +2,7 @@ import type { OperatorFunction } from 'rxjs'
 import { Observable, Subscriber } from '../rx.ts'
 import type { StreamRecord } from '../stream-record.ts'
 import type { TopologyNode } from '../topology/node.ts'
-import type { HeadRun } from '../record-head.ts'
+import type { HeadRun, RunAhead } from '../record-head.ts'
 import type { RowRun } from '../row-change.ts'
 import { fuseHeadRun, fuseRowRun, fuseSteps } from './fused-steps.ts'
 import type { PlainStep, TakeRead, TakeRow } from './fused-steps.ts'
@@ -57,6 +57,8 @@ export interface HeadHandler {
   readonly take: TakeRead
   /** False: `take` does not look at a value that is as it was read. */
   readonly seesValue: boolean
+  /** Does what `take` does with many at a time. */
+  readonly ahead?: RunAhead | null
   /** `take` threw: gives the failure that ends the pipeline, or null to go on. Absent: as where the handler throws. */
   readonly refuse?: (record: StreamRecord, error: unknown) => Error | null
 }
@@ -151,7 +153,7 @@ function headRun(steps: readonly Step[], last: GuardedStep, subscriber: Subscrib
   if (head === null || plain.length < steps.length - 1) return null
   const fail = (index: number, record: StreamRecord, error: unknown) => failed(steps[index]!, record, error, subscriber)
   const refuse = (record: StreamRecord, error: unknown) => last.refuse(record, error)
-  return fuseHeadRun(step.node, plain, { subscriber, fail, take: head.take, seesValue: head.seesValue, refuse, output: last })
+  return fuseHeadRun(step.node, plain, { subscriber, fail, take: head.take, seesValue: head.seesValue, ahead: head.ahead ?? null, refuse, output: last })
 }
 
 function fusedRun(steps: readonly Step[], output: Output, subscriber: Subscriber<StreamRecord>): Output | null {

@@ -1,5 +1,10 @@
 import type { NodeOf } from '../topology/node.ts'
+import { countAggregator, countInitializer } from '../aggregate.ts'
+import { KeyValueStore } from '../state/key-value-store.ts'
+import { isLongSerde } from '../state/row-update.ts'
 import type { StreamRecord } from '../stream-record.ts'
+import type { OpenStore } from '../state/open-store.ts'
+import type { RunAhead } from '../record-head.ts'
 import { aggregateNext } from './aggregation.ts'
 import type { TakeRead } from './fused-steps.ts'
 import { operate } from './operate.ts'
@@ -37,6 +42,11 @@ export function streamAggregate(node: NodeOf<'streamAggregate'>, context: Operat
       read.add(batch, mark, timestamp, key, value)
       return true
     }
-    return Object.assign(handle, { head: { take, seesValue: read.seesValue } })
+    return Object.assign(handle, { head: { take, seesValue: read.seesValue, ahead: countAhead(node, context.store(node, node.store)) } })
   })
+}
+
+function countAhead({ aggregator, initializer }: NodeOf<'streamAggregate'>, { spec, view }: OpenStore): RunAhead | null {
+  const isCount = aggregator === countAggregator && initializer === countInitializer && isLongSerde(spec.valueSerde)
+  return isCount && view instanceof KeyValueStore ? view.countAhead() : null
 }

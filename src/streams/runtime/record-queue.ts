@@ -2,6 +2,7 @@ import { StreamError } from '../../core/index.ts'
 import type { ReadBlock, RecordBatch, RecordReader, RecordView } from '../../core/index.ts'
 import { argumentsSeen, memberSeen } from '../operators/run-source.ts'
 import { RecordHead } from '../record-head.ts'
+import type { RunAhead } from '../record-head.ts'
 import { InputOrigin, unread } from '../stream-record.ts'
 import type { InputBatch, InputPlace, RecordOrigin, StreamRecord } from '../stream-record.ts'
 import type { SourceNode } from '../topology/node.ts'
@@ -111,6 +112,16 @@ export class RecordQueue {
     this.#consumedTo = offset
     if (timestamp > this.partitionTime) this.partitionTime = timestamp
     this.#advance()
+  }
+
+  /** Up to `limit` records behind the head are taken together, before it is passed by; answers how many. */
+  takeAhead(ahead: RunAhead, limit: number): number {
+    const batch = this.#batch
+    if (batch === null || !this.#leavesValues || this.#options.source.timestampExtractor !== null) return 0
+    const count = ahead.take(batch, limit)
+    this.#buffered -= count
+    if (count > 0 && ahead.timestamp > this.partitionTime) this.partitionTime = ahead.timestamp
+    return count
   }
 
   /** Forgets what was added. */

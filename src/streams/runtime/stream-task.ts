@@ -1,7 +1,7 @@
 import { StreamError } from '../../core/index.ts'
 import type { CommittedOffset, RecordBatch, TopicPartition } from '../../core/index.ts'
 import type { Output } from '../operators/operate.ts'
-import type { HeadRun } from '../record-head.ts'
+import type { HeadRun, RunAhead } from '../record-head.ts'
 import type { OpenStore } from '../state/open-store.ts'
 import { compileTask } from './compile-task.ts'
 import type { Pipeline } from './compile-task.ts'
@@ -185,14 +185,22 @@ export class StreamTask {
         inputs.noticeTime(head.timestamp)
         context.beginHead(head, nowMs, inputs.streamTime)
         run(head.value, head.key, head.timestamp, head.headers, head.batch!, head.offset, head.mark)
-        queue.pass()
         count++
+        if (run.ahead !== null) count += this.#takeAhead(queue, run.ahead, limit - count - 1)
+        queue.pass()
       }
       if (queue.head === null) inputs.endAlone()
     } catch (error) {
       this.#failure ??= error
     }
     if (this.#failure !== null) throw this.#failure
+    return count
+  }
+
+  /** After these comes one of the same batch that goes the ordinary way: what is current then is not one of them. */
+  #takeAhead(queue: RecordQueue, ahead: RunAhead, limit: number): number {
+    const count = queue.takeAhead(ahead, limit)
+    if (count > 0) this.#inputs.noticeTime(ahead.timestamp)
     return count
   }
 

@@ -1,4 +1,5 @@
 import { KeysAhead } from '../../core/index.ts'
+import type { RecordsAhead } from '../../core/index.ts'
 import { ByteHeap, isSameBlockSize } from './byte-heap.ts'
 import { copyInto, copyWords } from './bytes.ts'
 import { ScratchBytes } from './scratch-bytes.ts'
@@ -100,6 +101,29 @@ export class ByteRows {
       read ^= slots[(hash << 1) & mask]!
     }
     this.#fetch(count, read)
+  }
+
+  /** The rows of the keys of these records, or -1; good until a row is added or removed. */
+  findAhead(records: RecordsAhead, rows: Int32Array): void {
+    const { count, keyAt, keyLength, window } = records
+    const { view } = window!
+    for (let index = 0; index < count; index++) hashes[index] = hashAt(view, keyAt[index]!, keyLength[index]!)
+    if (this.#count >= scatteredRows) this.#fetch(count, 0)
+    for (let index = 0; index < count; index++) rows[index] = this.#searchAt(hashes[index]!, view, keyAt[index]!, keyLength[index]!)
+  }
+
+  /** As `#search`, of a key that begins anywhere. */
+  #searchAt(hash: number, view: DataView, keyAt: number, length: number): number {
+    const slots = this.#slots
+    const rows = this.#rows
+    const mask = slots.length - 1
+    for (let slot = (hash << 1) & mask; ; slot = (slot + 2) & mask) {
+      const row = slots[slot + 1]! - 1
+      if (row < 0) return -1
+      if (slots[slot] !== hash || rows[(row << 2) + 2] !== length) continue
+      const address = rows[(row << 2) + 1]!
+      if (haveSameBytes(this.#heap.view(address), this.#heap.offset(address), view, keyAt, length)) return row
+    }
   }
 
   /** As `lookAhead`, of the keys of rows of another table, whose hashes are known. */
@@ -402,6 +426,16 @@ export function isSameKey(words: Int32Array, start: number, key: Int32Array, key
   const whole = length >> 2
   for (let word = 0; word < whole; word++) if (words[start + word] !== key[keyAt + word]) return false
   return (length & 3) === 0 || ((words[start + whole]! ^ key[keyAt + whole]!) & firstBytes[length & 3]!) === 0
+}
+
+/** As `isSameKey`, of bytes that begin anywhere. */
+function haveSameBytes(view: DataView, start: number, other: DataView, otherStart: number, length: number): boolean {
+  const shift = otherStart - start
+  const end = start + length
+  let at = start
+  for (; at <= end - 4; at += 4) if (view.getInt32(at, true) !== other.getInt32(at + shift, true)) return false
+  for (; at < end; at++) if (view.getUint8(at) !== other.getUint8(at + shift)) return false
+  return true
 }
 
 /** Mixes four bytes at a time. */

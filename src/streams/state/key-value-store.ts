@@ -7,8 +7,10 @@ import { keyAfter, prefixEnd } from './bytes.ts'
 import type { BaseLength } from './key-chains.ts'
 import { KeyedRows } from './keyed-rows.ts'
 import { copyKeyAt, writeKeyOf } from './record-key.ts'
+import { CountAhead } from './count-ahead.ts'
 import { rowCacheOf } from './row-cache.ts'
 import { RowUpdate } from './row-update.ts'
+import { WriteBackStore } from './write-back-store.ts'
 
 export interface KeyValue<K, V> {
   readonly key: K
@@ -131,6 +133,12 @@ export class KeyValueStore<K, V> implements ReadOnlyKeyValueStore<K, V> {
   rowUpdate(valueSerde: Serde<unknown>): RowUpdate | null {
     const cache = rowCacheOf(this.#bytes)
     return cache === null ? null : new RowUpdate(cache, valueSerde, null)
+  }
+
+  /** For counts, as `rowUpdate`; null where rows are not written where they lie. */
+  countAhead(): CountAhead | null {
+    const bytes = this.#bytes
+    return bytes instanceof WriteBackStore ? new CountAhead(bytes, this.#keySerde) : null
   }
 
   *#entries(from: K | null, to: K | null, reverse: boolean): Iterable<KeyValue<K, V>> {

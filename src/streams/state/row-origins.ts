@@ -31,13 +31,25 @@ export class RowOrigins {
     if (row >= this.#inputs.length) this.#grow(row)
     this.#numbers[2 * row] = head.timestamp
     this.#numbers[2 * row + 1] = head.offset
-    const { place } = head.batch!
+    this.begin(head.batch!.place)
+    this.#inputs[row] = this.#lastInput
+    this.#setHeaders(row, head.headers)
+  }
+
+  /** Records of that place follow, for `setAhead`. */
+  begin(place: InputPlace): void {
     if (place !== this.#lastPlace) {
       this.#inputOf(place)
       this.#lastPlace = place
     }
+  }
+
+  /** As `setRead`, of a record without headers from the place of `begin`, for a row that has been set before. */
+  setAhead(row: number, timestamp: number, offset: number): void {
+    this.#numbers[2 * row] = timestamp
+    this.#numbers[2 * row + 1] = offset
     this.#inputs[row] = this.#lastInput
-    this.#setHeaders(row, head.headers)
+    if (this.#headers.size > 0) this.#headers.delete(row)
   }
 
   #setHeaders(row: number, headers: readonly Header[]): void {

@@ -40,7 +40,7 @@ export class RowUpdate {
   constructor(cache: RowCache, valueSerde: Serde<unknown>, segments: SegmentedByteStore | null) {
     this.#cache = cache
     this.#valueSerde = valueSerde
-    this.#isLong = valueSerde.serializeInto === longSerde.serializeInto && valueSerde.deserializeRange === longSerde.deserializeRange
+    this.#isLong = isLongSerde(valueSerde)
     this.#segments = segments
   }
 
@@ -127,6 +127,11 @@ export class RowUpdate {
     this.timestamp = readInt64(bytes, start)
     this.value = deserializeCopy(this.#valueSerde, bytes, start + timestampBytes, end)
   }
+}
+
+/** It reads and writes as `longSerde` does. */
+export function isLongSerde(serde: Serde<unknown>): boolean {
+  return serde.serializeInto === longSerde.serializeInto && serde.deserializeRange === longSerde.deserializeRange
 }
 
 function isShortNumber(value: unknown): value is number {

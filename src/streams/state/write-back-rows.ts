@@ -66,6 +66,10 @@ export class WriteBackRows {
     return true
   }
 
+  get mustFlush(): boolean {
+    return this.#list.mustFlush
+  }
+
   /** The row waits no longer. */
   leave(row: number): void {
     this.#flags[row] = 0

@@ -75,6 +75,10 @@ export class WriteBackStore implements ByteStore {
     return this.#rows.overwrites(row)
   }
 
+  get rows(): WriteBackRows {
+    return this.#rows
+  }
+
   /** Nothing: what the table does not have is not there. */
   borrowInner(_key: Uint8Array): null {
     return null

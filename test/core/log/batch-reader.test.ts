@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { KeysAhead, bytesSerde, stringSerde } from '../../../src/core/index.ts'
+import { KeysAhead, RecordsAhead, bytesSerde, stringSerde } from '../../../src/core/index.ts'
 import type { RecordReader, RecordView } from '../../../src/core/index.ts'
 import { RecordBatchBuilder } from '../../../src/core/log/record-batch-builder.ts'
 import { RecordBatchView, batchHeaderBytes } from '../../../src/core/log/record-batch.ts'
@@ -115,6 +115,38 @@ describe('BatchReader', () => {
         expect(error).toMatchObject({ code: 'CORRUPT_RECORD' })
       }
     }))
+  })
+
+  it('reads ahead what it would read one by one, comes back to any of it, and stops before what is not plain, or not sound, and before the last one', () => {
+    fc.assert(fc.property(records, fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 2 }), fc.array(fc.nat({ max: 8 }), { minLength: 1, maxLength: 8 }), (contents, damage, steps) => {
+      const bytes = batchOf(Array.from({ length: 5 }, () => contents).flat())
+      for (const [at, byte] of damage) bytes[batchHeaderBytes + (at % Math.min(bytes.length - batchHeaderBytes, 200))] = byte
+      const [reader, twin] = [new RecordBatchView(bytes).reader(), new RecordBatchView(bytes).reader()]
+      const ahead = new RecordsAhead()
+      const next = (each: RecordReader) => {
+        try {
+          return each.next() ? `${each.offset} ${each.timestamp} ${hex(each.keyAs(bytesSerde))} ${hex(each.valueAs(bytesSerde))} ${each.headers.length} ${each.mark}` : 'end'
+        } catch (error) {
+          return String(error)
+        }
+      }
+      for (let step = 0, seen = ''; seen !== 'end' && !seen.includes('Error'); step++) {
+        expect(seen = next(reader)).toBe(next(twin))
+        if (seen === 'end' || seen.includes('Error')) break
+        reader.readAhead(ahead)
+        const { count, window, keyAt, keyLength, valueAt, valueLength, offset, timestamp, mark } = ahead
+        const kept = Math.min(count, steps[step % steps.length]!)
+        for (let index = 0; index < kept; index++) {
+          const part = (at: number, length: number) => hex(window!.bytes.slice(at, at + length))
+          const shown = `${offset[index]} ${timestamp[index]} ${part(keyAt[index]!, keyLength[index]!)} ${part(valueAt[index]!, valueLength[index]!)} 0 ${mark[index]}`
+          expect(shown).toBe(next(twin))
+          expect(timestamp[index]).toBeGreaterThanOrEqual(0)
+        }
+        reader.goTo(ahead, kept)
+        expect(reader.isBefore(ahead, kept)).toBe(kept < count)
+        expect(count).toBeLessThan(5 * contents.length - 1)
+      }
+    }), { numRuns: 500 })
   })
 
   it('finds records again by their marks when it has gone on', () => {

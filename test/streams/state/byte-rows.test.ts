@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { KeysAhead } from '../../../src/core/index.ts'
+import { KeysAhead, RecordsAhead } from '../../../src/core/index.ts'
 import type { RecordReader } from '../../../src/core/index.ts'
+import { RecordBatchBuilder } from '../../../src/core/log/record-batch-builder.ts'
+import { RecordBatchView } from '../../../src/core/log/record-batch.ts'
 import { ByteRows, hashAt, hashOf } from '../../../src/streams/state/byte-rows.ts'
 import { OrderedRows } from '../../../src/streams/state/ordered-rows.ts'
 import { ScratchBytes } from '../../../src/streams/state/scratch-bytes.ts'
@@ -67,6 +69,23 @@ describe('ByteRows', () => {
       const scratch = new ScratchBytes()
       scratch.copy(bytes, 0, bytes.length)
       expect(hashAt(new DataView(around.buffer), before, bytes.length)).toBe(hashOf(scratch.words, bytes.length))
+    }))
+  })
+
+  it('finds the rows of records of a batch as it finds each of them', () => {
+    const key = fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 10 })
+    fc.assert(fc.property(fc.uniqueArray(key, { maxLength: 40 }), fc.array(key, { minLength: 1, maxLength: 32 }), (known, asked) => {
+      const rows = new ByteRows()
+      for (const text of known) if (rows.find(Buffer.from(text)) < 0) rows.add(Buffer.from(text), Buffer.from('value'))
+      const builder = new RecordBatchBuilder({ maxBytes: 1 << 20 })
+      for (const text of ['first', ...asked, 'last']) builder.add(Buffer.from(text), Buffer.from('v'), 5)
+      const reader = new RecordBatchView(builder.build().bytes).reader()
+      reader.next()
+      const ahead = new RecordsAhead()
+      reader.readAhead(ahead)
+      const found = new Int32Array(KeysAhead.groupSize)
+      rows.findAhead(ahead, found)
+      expect([...found.subarray(0, ahead.count)]).toEqual(asked.map((text) => rows.find(Buffer.from(text))))
     }))
   })
 
