@@ -51,8 +51,8 @@ const readAheadBytes = 8192
 
 /** Less is read as quickly when it is asked for. */
 const leastAsideBytes = 256 * 1024
-/** For one reader; each is as large as its reads. */
-const mostAhead = 4
+/** For one reader, as for both sides of a join; each is as large as its reads. Where many inputs take turns, most would wait and only take memory. */
+const mostAhead = 2
 /** So often a block may keep others from being read ahead; then its reader has gone elsewhere, and it makes room. */
 const mostInTheWay = 16
 

@@ -108,18 +108,18 @@ describe('a segment that is read into memory of its reader', () => {
     expect([memory.ahead.size, memory.taken]).toEqual([0, 2])
   })
 
-  it('is one of four at most that are read ahead; one whose reader went away makes room', async () => {
+  it('is one of two at most that are read ahead; one whose reader went away makes room', async () => {
     const memory = new OverwrittenMemory()
     const logs: PartitionLog[] = []
     for (let i = 0; i < 6; i++) logs.push((await filled(40)).log)
     const read = (log: PartitionLog, offset: number) => log.read({ offset, maxBytes: readBytes, isolation: 'read-committed', memory })
     for (const log of logs) read(log, 0)
-    expect(memory.ahead.size).toBe(4)
+    expect(memory.ahead.size).toBe(2)
     await turns(2)
     const before = [...memory.ahead.keys()]
     for (let round = 0; round < 16; round++) read(logs[5]!, 0)
-    expect([[...memory.ahead.keys()].filter((reader) => before.includes(reader)).length, memory.overwritten]).toEqual([3, 1])
-    expect(memory.ahead.size).toBe(4)
+    expect([[...memory.ahead.keys()].filter((reader) => before.includes(reader)).length, memory.overwritten]).toEqual([1, 1])
+    expect(memory.ahead.size).toBe(2)
   })
 })
 
