@@ -49,11 +49,11 @@ export class CogroupedStream<K, A, V = unknown> {
   windowedBy(windows: SessionWindows, options?: LateOption<K, V>): SessionCogroupedStream<K, A>
   windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows, options?: LateOption<K, V>): WindowedCogroupedStream<K, A>
   windowedBy(
-    windows: TimeWindows | SlidingWindows | UnlimitedWindows | SessionWindows, { late }: LateOption<K, V> = {},
+    windows: TimeWindows | SlidingWindows | UnlimitedWindows | SessionWindows, options: LateOption<K, V> = {},
   ): WindowedCogroupedStream<K, A> | SessionCogroupedStream<K, A> {
-    const toSide = (late ?? null) as LateRecords
+    const toSide = (options.late ?? null) as LateRecords
     checkWindows(windows)
-    checkLate(late)
+    checkLate(options)
     return windows.type === 'session' ? new SessionCogroupedStream(this.#cogroup, windows, toSide) : new WindowedCogroupedStream(this.#cogroup, windows, toSide)
   }
 }

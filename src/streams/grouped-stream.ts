@@ -50,7 +50,7 @@ export class GroupedStream<K, V> {
   windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows, options?: LateOption<K, V>): WindowedStream<K, V>
   windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows | SessionWindows, options: LateOption<K, V> = {}): WindowedStream<K, V> | SessionWindowedStream<K, V> {
     checkWindows(windows)
-    checkLate(options.late)
+    checkLate(options)
     return windows.type === 'session' ? new SessionWindowedStream(this[groupKey], windows, options) : new WindowedStream(this[groupKey], windows, options)
   }
 

@@ -1,5 +1,6 @@
 import { StreamError, durationMs } from '../core/index.ts'
 import type { Duration } from '../core/index.ts'
+import { checkOptions } from './options.ts'
 import type { NameOption } from './options.ts'
 import type { StreamRecord } from './stream-record.ts'
 import type { MapAsyncNode } from './topology/node.ts'
@@ -22,7 +23,9 @@ export interface AsyncOptions extends NameOption {
 }
 
 /** @throws INVALID_ARGUMENT */
-export function asyncFields({ maxInFlight = 64, order = 'per-key', timeout = '30s', retry }: AsyncOptions): Omit<MapAsyncNode, 'kind' | 'name' | 'parents' | 'stores' | 'call' | 'keySerde'> {
+export function asyncFields(options: AsyncOptions): Omit<MapAsyncNode, 'kind' | 'name' | 'parents' | 'stores' | 'call' | 'keySerde'> {
+  checkOptions('mapAsync', options, { name: true, maxInFlight: true, order: true, timeout: true, retry: true })
+  const { maxInFlight = 64, order = 'per-key', timeout = '30s', retry } = options
   if (order !== 'per-key' && order !== 'total') throw new StreamError('INVALID_ARGUMENT', `mapAsync: order must be 'per-key' or 'total', not ${JSON.stringify(order)}`)
   return {
     maxInFlight: countOf(maxInFlight, 'maxInFlight'),

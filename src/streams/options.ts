@@ -1,9 +1,30 @@
-import { StreamError, durationMs } from '../core/index.ts'
+import { StreamError, didYouMean, durationMs } from '../core/index.ts'
 import type { Duration } from '../core/index.ts'
 import type { RowStoreFactory } from './custom-store.ts'
 import type { StreamRecord } from './stream-record.ts'
 import type { Format } from './topic.ts'
 import type { SourceNode } from './topology/node.ts'
+
+/**
+ * For programs that no compiler has checked, where an option that is misspelt would be ignored. `known` has every option, so that
+ * the compiler finds a list that falls behind its type. @throws INVALID_ARGUMENT
+ */
+export function checkOptions<T extends object>(what: string, options: T, known: Readonly<Record<keyof T, true>>): void {
+  const unknown = Object.keys(options).find(option => !Object.hasOwn(known, option))
+  if (unknown === undefined) return
+  const names = Object.keys(known)
+  throw new StreamError('INVALID_ARGUMENT', `${what} has no option ${JSON.stringify(unknown)}${didYouMean(unknown, names)} There are ${names.join(', ')}`)
+}
+
+/** @throws INVALID_ARGUMENT */
+export function checkChoice(what: string, chosen: string, choices: readonly string[]): void {
+  if (choices.includes(chosen)) return
+  throw new StreamError('INVALID_ARGUMENT', `${what} is ${JSON.stringify(chosen)}, but must be one of ${choices.join(', ')}`)
+}
+
+export const sourceOptions = { name: true, timestamp: true, offsetReset: true } as const
+export const sinkOptions = { name: true, partitioner: true, key: true, value: true } as const
+export const groupedOptions = { name: true, key: true, value: true } as const
 
 /** Every operator takes one: the name of its node in the topology. Absent: generated as Kafka Streams does. */
 export interface NameOption {
@@ -28,6 +49,7 @@ export interface SourceOptions<K, V> extends NameOption {
 export type OffsetReset = 'earliest' | 'latest' | 'none' | { readonly maxAge: Duration }
 
 export function offsetResetOf(option: OffsetReset | undefined, source: string): SourceNode['offsetReset'] {
+  if (typeof option === 'string') checkChoice(`${source}: offsetReset`, option, ['earliest', 'latest', 'none'])
   if (option === undefined || typeof option === 'string') return option ?? null
   return { maxAgeMs: durationMs(option.maxAge, `${source}: offsetReset.maxAge`) }
 }

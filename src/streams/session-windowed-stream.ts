@@ -2,6 +2,7 @@ import { longSerde } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
 import { addAggregate, countAggregator, countInitializer } from './aggregate.ts'
 import type { AggregateFunction, Group, LateOption, WindowingOptions } from './grouped-stream.ts'
+import { checkChoice } from './options.ts'
 import type { AnyStoreOptions, RetentionOption, WindowStoreOptions } from './options.ts'
 import { skipNumberOfCount, storeRequest, storeSpec, windowRetentionMs } from './store-request.ts'
 import type { Stream } from './stream.ts'
@@ -31,6 +32,7 @@ export class SessionWindowedStream<K, V> {
 
   /** `on-update` (default): a result with every record. `on-window-close`: one result per session, when it takes no more records. */
   emit(strategy: EmitStrategy): SessionWindowedStream<K, V> {
+    checkChoice('emit', strategy, ['on-update', 'on-window-close'])
     return new SessionWindowedStream(this.#group, this.#windows, { emit: strategy, late: this.#late })
   }
 

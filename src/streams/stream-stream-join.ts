@@ -1,6 +1,7 @@
 import { StreamError } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
 import { checkKeysMeet, withKeysAs } from './key-formats.ts'
+import { checkOptions } from './options.ts'
 import { addOperator } from './plan.ts'
 import type { StreamPlan } from './plan.ts'
 import { changelogOf, storeSpec } from './store-request.ts'
@@ -61,6 +62,7 @@ export function streamStreamJoin<K, R>(leftStream: StreamPlan, rightStream: Stre
   if ((options as Partial<typeof options> | undefined)?.within?.type !== 'join') {
     throw new StreamError('INVALID_ARGUMENT', "join: say how far apart two records may be, as in { within: joinWithin('5m') }")
   }
+  checkOptions('join of two streams', options, { within: true, name: true, storeName: true, key: true, value: true, otherValue: true, logging: true, type: true })
   const left = sideOf(withKeysAs(leftStream, rightStream), options, options.value, '-left')
   const right = sideOf(withKeysAs(rightStream, leftStream), options, options.otherValue, '-right')
   const { context } = left

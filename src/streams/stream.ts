@@ -6,7 +6,7 @@ import type { GlobalJoinOptions, GlobalTable, GlobalTablePlan } from './global-t
 import { GroupedStream } from './grouped-stream.ts'
 import { asyncFields } from './map-async.ts'
 import type { AsyncCallback, AsyncOptions } from './map-async.ts'
-import { asksForStore } from './options.ts'
+import { asksForStore, checkOptions, groupedOptions, sinkOptions } from './options.ts'
 import type { DynamicSinkOptions, GroupedOptions, NameOption, RepartitionOptions, SinkOptions, StoreOptions } from './options.ts'
 import { addOperator, keys, planKey, planOf } from './plan.ts'
 import type { NodeFields, StreamPlan, TablePlan } from './plan.ts'
@@ -179,11 +179,13 @@ export class Stream<K, V> {
 
   /** Groups by the key the records have. */
   groupByKey(options: GroupedOptions<K, V> = {}): GroupedStream<K, V> {
+    checkOptions('groupByKey', options, groupedOptions)
     return new GroupedStream<K, V>(this.#withSerdes(options), options.name)
   }
 
   /** Groups by a key computed from the record; a record whose key is null is left out. */
   groupBy<K2>(selector: RecordCallback<K, V, K2>, options: GroupedOptions<K2, V> = {}): GroupedStream<NonNullable<K2>, V> {
+    checkOptions('groupBy', options, groupedOptions)
     const { context, node } = this[planKey]
     const name = context.names.processor('KSTREAM-KEY-SELECT-', options.name)
     const keyed = addOperator(context, name, [node], () => ({ kind: 'selectKey', selector: erased(selector) }), { changesKey: true })
@@ -193,6 +195,7 @@ export class Stream<K, V> {
 
   /** Sends the records through a topic of the application's own, partitioned by their keys. */
   repartition(options: RepartitionOptions<K, V> = {}): Stream<K, V> {
+    checkOptions('repartition', options, { ...sinkOptions, partitions: true })
     const plan = this.#withSerdes(options)
     const { context } = plan
     const prefix = options.name === undefined ? context.names.processor('KSTREAM-REPARTITION-') : checkedName(options.name)
@@ -256,6 +259,7 @@ export class Stream<K, V> {
   to(topic: RecordCallback<K, V, string>, options?: DynamicSinkOptions<K, V>): void
   to(topic: SinkTopic<K, V>, options?: SinkOptions<K, V>): void
   to(topic: SinkTopic<K, V> | RecordCallback<K, V, string>, options: DynamicSinkOptions<K, V> = {}): void {
+    checkOptions('to', options, sinkOptions)
     const { context, node, keySerde, valueSerde } = this[planKey]
     const name = context.names.processor('KSTREAM-SINK-', options.name)
     const target = typeof topic === 'function'
@@ -272,9 +276,13 @@ export class Stream<K, V> {
 
   #join(join: 'inner' | 'left', other: JoinPartner, joiner: Joiner, options: AnyJoinOptions): Stream<K, unknown> {
     const plan = planOf(other, 'join', 'stream or table')
-    if ('rows' in plan) return streamTableJoin(this[planKey], plan, { ...options, join, joiner })
+    if ('rows' in plan) {
+      checkOptions('join with a table', options as JoinOptions<never, never>, { ...groupedOptions, grace: true })
+      return streamTableJoin(this[planKey], plan, { ...options, join, joiner })
+    }
     if ('store' in plan) {
       if (options.on === undefined) throw new StreamError('INVALID_ARGUMENT', 'join: say which row of the global table a record needs, as in { on: (value) => value.userId }')
+      checkOptions('join with a global table', options as NameOption & { readonly on: unknown }, { name: true, on: true })
       return streamGlobalJoin(this[planKey], plan, { join, joiner, on: options.on as RecordFunction, name: options.name })
     }
     return streamStreamJoin(this[planKey], plan, { join, joiner, options: options as StreamJoinOptions<never, never, never> })

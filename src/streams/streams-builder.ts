@@ -1,7 +1,7 @@
 import { StreamError } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
 import { GlobalTable } from './global-table.ts'
-import { offsetResetOf } from './options.ts'
+import { checkOptions, offsetResetOf, sourceOptions } from './options.ts'
 import type { NameOption, SourceOptions, StoreOptions } from './options.ts'
 import { fallbackSerde } from './plan.ts'
 import type { BuilderContext, StreamPlan } from './plan.ts'
@@ -145,6 +145,7 @@ export class StreamsBuilder {
   }
 
   #stream<K, V>(topics: readonly string[] | RegExp, serdes: Pick<Topic<K, V>, 'keySerde' | 'valueSerde'>, options: SourceOptions<K, V>): Stream<K, V> {
+    checkOptions('stream', options, sourceOptions)
     const context = this.#context
     const name = context.names.processor('KSTREAM-SOURCE-', options.name)
     const node = this.#source(name, topics, { ...serdes, options, isTable: false })
@@ -170,7 +171,9 @@ export class StreamsBuilder {
   }
 }
 
-function optimizationsOf({ optimization = 'none' }: BuildOptions): readonly Optimization[] {
+function optimizationsOf(options: BuildOptions): readonly Optimization[] {
+  checkOptions('build', options, { optimization: true })
+  const { optimization = 'none' } = options
   if (optimization === 'all') return allOptimizations
   if (optimization === 'none') return []
   const unknown = optimization.find(name => !allOptimizations.includes(name))

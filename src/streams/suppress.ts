@@ -1,6 +1,7 @@
 import { StreamError, durationMs } from '../core/index.ts'
 import type { Duration } from '../core/index.ts'
 import type { TablePlan } from './plan.ts'
+import { checkChoice, checkOptions } from './options.ts'
 import { storeRequest, storeSpec } from './store-request.ts'
 import type { Table } from './table.ts'
 import { GraphNode } from './topology/graph.ts'
@@ -27,6 +28,8 @@ export interface SuppressOptions extends SuppressBounds {
 
 /** Holds the changes of a table back. Emits only when a later record arrives at this operator: time is the records'. */
 export function suppress<K, V, Gone extends null>(plan: TablePlan, options: SuppressOptions): Table<K, V, Gone> {
+  checkOptions('suppress', options, { until: true, maxRecords: true, maxBytes: true, whenFull: true, name: true, logging: true })
+  if (options.whenFull !== undefined) checkChoice('suppress: whenFull', options.whenFull, ['emit-early', 'shut-down'])
   const { context } = plan
   if (plan.historyMs !== null) throw new StreamError('TOPOLOGY_INVALID', 'suppress: a table that keeps rows of the past cannot hold changes back; leave out `history`, or suppress before')
   // Upstream uses up no number here when the program gives a name.

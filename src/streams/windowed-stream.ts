@@ -2,6 +2,7 @@ import { StreamError, longSerde } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
 import { addAggregate, countAggregator, countInitializer } from './aggregate.ts'
 import type { AggregateFunction, Deleted, Group, LateOption, WindowingOptions } from './grouped-stream.ts'
+import { checkChoice } from './options.ts'
 import type { AnyStoreOptions, RetentionOption, WindowStoreOptions } from './options.ts'
 import type { NodeFields } from './plan.ts'
 import { skipNumberOfCount, storeRequest, storeSpec, windowRetentionMs } from './store-request.ts'
@@ -37,6 +38,7 @@ export class WindowedStream<K, V> {
 
   /** `on-update` (default): a result with every record. `on-window-close`: one result per window, when it takes no more records. */
   emit(strategy: EmitStrategy): WindowedStream<K, V> {
+    checkChoice('emit', strategy, ['on-update', 'on-window-close'])
     if (strategy === 'on-window-close' && this.#windows.type === 'unlimited') {
       throw new StreamError('TOPOLOGY_INVALID', "emit: an unlimited window never closes, so 'on-window-close' would send nothing; leave emit out")
     }

@@ -1,5 +1,6 @@
 import { StreamError, durationMs } from '../core/index.ts'
 import type { Duration } from '../core/index.ts'
+import { checkOptions } from './options.ts'
 
 /**
  * A key within a window. `end` is exclusive for tumbling and hopping windows, inclusive for sliding and session windows
@@ -59,7 +60,9 @@ export function checkWindows(windows: Windows): void {
 }
 
 /** @throws INVALID_ARGUMENT */
-export function checkLate(late: unknown): void {
+export function checkLate(options: { readonly late?: unknown }): void {
+  checkOptions('windowedBy', options, { late: true })
+  const { late } = options
   if (late === undefined || late === null || typeof late === 'function') return
   throw new StreamError('INVALID_ARGUMENT', `windowedBy: late must be a function that takes the stream of late records, such as (late) => late.to(topic), not ${typeof late === 'string' ? JSON.stringify(late) : typeof late}`)
 }
@@ -72,7 +75,7 @@ export interface GraceOption {
 /** Windows of `size`, one after the other: `tumbling('1m', { grace: '10s' })`. Semantics: TimeWindows of Kafka Streams. */
 export function tumbling(size: Duration, options: GraceOption = {}): TimeWindows {
   const sizeMs = positiveMs(size, 'tumbling: size')
-  return Object.freeze({ type: 'time', sizeMs, advanceMs: sizeMs, graceMs: graceMs(options) })
+  return Object.freeze({ type: 'time', sizeMs, advanceMs: sizeMs, graceMs: graceMs('tumbling', options) })
 }
 
 /** Windows of `size` that begin every `advance`, so that a record is in size / advance of them. */
@@ -82,21 +85,22 @@ export function hopping(size: Duration, options: GraceOption & { readonly advanc
   if (advanceMs > sizeMs) {
     throw new StreamError('INVALID_ARGUMENT', `hopping: advance (${advanceMs} ms) is larger than the size (${sizeMs} ms), which would leave gaps between windows`)
   }
-  return Object.freeze({ type: 'time', sizeMs, advanceMs, graceMs: graceMs(options) })
+  return Object.freeze({ type: 'time', sizeMs, advanceMs, graceMs: graceMs('hopping', options, { advance: true }) })
 }
 
 /** A window ends at every record and holds what came at most `difference` before. Semantics: SlidingWindows of Kafka Streams. */
 export function sliding(difference: Duration, options: GraceOption = {}): SlidingWindows {
-  return Object.freeze({ type: 'sliding', differenceMs: wholeMs(difference, 'sliding: difference'), graceMs: graceMs(options) })
+  return Object.freeze({ type: 'sliding', differenceMs: wholeMs(difference, 'sliding: difference'), graceMs: graceMs('sliding', options) })
 }
 
 /** Windows that grow while records come at most `gap` apart. Semantics: SessionWindows of Kafka Streams. */
 export function session(gap: Duration, options: GraceOption = {}): SessionWindows {
-  return Object.freeze({ type: 'session', gapMs: wholeMs(gap, 'session: gap'), graceMs: graceMs(options) })
+  return Object.freeze({ type: 'session', gapMs: wholeMs(gap, 'session: gap'), graceMs: graceMs('session', options) })
 }
 
 /** One endless window; records older than `startMs` are ignored. */
 export function unlimited(options: { readonly startMs?: number } = {}): UnlimitedWindows {
+  checkOptions('unlimited', options, { startMs: true })
   return Object.freeze({ type: 'unlimited', startMs: wholeMs(options.startMs ?? 0, 'unlimited: startMs') })
 }
 
@@ -111,7 +115,7 @@ export function joinWithin(
   if (beforeMs + afterMs < 0) {
     throw new StreamError('INVALID_ARGUMENT', `joinWithin: before (${beforeMs} ms) + after (${afterMs} ms) is negative, so no two records could ever meet`)
   }
-  return Object.freeze({ type: 'join', beforeMs, afterMs, graceMs: graceMs(options) })
+  return Object.freeze({ type: 'join', beforeMs, afterMs, graceMs: graceMs('joinWithin', options) })
 }
 
 /** What a window store keeps by default: size + grace, twice the difference + grace, gap + grace, or before + after + grace; Infinity for unlimited windows. */
@@ -135,7 +139,8 @@ export function windowsClose(windows: Windows): { readonly graceMs: number; read
   }
 }
 
-function graceMs(options: GraceOption): number {
+function graceMs(windows: string, options: GraceOption, others: Readonly<Record<string, true>> = {}): number {
+  checkOptions(windows, options, { grace: true, ...others })
   return wholeMs(options.grace ?? 0, 'grace')
 }
 

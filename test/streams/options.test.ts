@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { sleep, stringSerde, systemClock } from '../../src/core/index.ts'
 import type { Broker } from '../../src/core/index.ts'
-import { StreamsApp, StreamsBuilder, joinWithin, session, topic, tumbling } from '../../src/streams/index.ts'
+import { StreamsApp, StreamsBuilder, hopping, joinWithin, session, sliding, topic, tumbling } from '../../src/streams/index.ts'
 import type { LateOption, OffsetReset } from '../../src/streams/index.ts'
 import { createTopics, openMemoryBroker, readAll, write } from '../kit/streams-harness.ts'
 
@@ -95,4 +95,29 @@ it.each([tumbling('1m'), session('1m')])('a side output of late records that is 
   const refusal = 'late must be a function that takes the stream of late records, such as (late) => late.to(topic), not "missed"'
   expect(() => grouped.windowedBy(windows as never, wrong)).toThrow(refusal)
   expect(() => grouped.cogroup((sum: string) => sum).windowedBy(windows as never, wrong)).toThrow(refusal)
+})
+
+/** Options that the compiler would refuse, in a program that it has not seen. */
+const wrong = (options: unknown): never => options as never
+
+it.each<[string, (builder: StreamsBuilder) => unknown, string]>([
+  ['tumbling', () => tumbling('1m', wrong({ grce: '1s' })), 'tumbling has no option "grce"; did you mean \'grace\'?'],
+  ['hopping', () => hopping('1m', wrong({ advance: '1s', grce: '1s' })), 'hopping has no option "grce"'],
+  ['sliding', () => sliding('1m', wrong({ grce: '1s' })), 'sliding has no option "grce"'],
+  ['session', () => session('1m', wrong({ grce: '1s' })), 'session has no option "grce"'],
+  ['joinWithin', () => joinWithin('1m', wrong({ grce: '1s' })), 'joinWithin has no option "grce"'],
+  ['stream', (builder) => builder.stream(topic('in', texts), wrong({ timestmp: () => 0 })), 'stream has no option "timestmp"; did you mean \'timestamp\'?'],
+  ['offsetReset', (builder) => builder.stream(topic('in', texts), wrong({ offsetReset: 'earlist' })), 'offsetReset is "earlist", but must be one of earliest, latest, none'],
+  ['to', (builder) => builder.stream(topic('in', texts)).to(topic('out', texts), wrong({ partitoner: () => 0 })), 'to has no option "partitoner"'],
+  ['repartition', (builder) => builder.stream(topic('in', texts)).repartition(wrong({ partition: 3 })), 'repartition has no option "partition"'],
+  ['groupBy', (builder) => builder.stream(topic('in', texts)).groupBy((value) => value, wrong({ kye: stringSerde })), 'groupBy has no option "kye"'],
+  ['windowedBy', (builder) => builder.stream(topic('in', texts)).groupByKey().windowedBy(tumbling('1m'), wrong({ lat: () => {} })), 'windowedBy has no option "lat"'],
+  ['emit', (builder) => builder.stream(topic('in', texts)).groupByKey().windowedBy(session('1m')).emit(wrong('on-close')), 'emit is "on-close", but must be one of on-update, on-window-close'],
+  ['mapAsync', (builder) => builder.stream(topic('in', texts)).mapAsync(async (value) => value, wrong({ maxInflight: 3 })), 'mapAsync has no option "maxInflight"; did you mean \'maxInFlight\'?'],
+  ['join of streams', (builder) => builder.stream(topic('in', texts)).join(builder.stream(topic('other', texts)), (value) => value, wrong({ within: joinWithin(1), stor: 'x' })), 'join of two streams has no option "stor"'],
+  ['join with a table', (builder) => builder.stream(topic('in', texts)).join(builder.table(topic('other', texts)), (value) => value, wrong({ grce: 1 })), 'join with a table has no option "grce"'],
+  ['suppress', (builder) => builder.table(topic('in', texts)).suppress(wrong({ until: 1, maxRecord: 1 })), 'suppress has no option "maxRecord"; did you mean \'maxRecords\'?'],
+  ['whenFull', (builder) => builder.table(topic('in', texts)).suppress(wrong({ until: 1, whenFull: 'explode' })), 'suppress: whenFull is "explode", but must be one of emit-early, shut-down'],
+])('a misspelt option is refused where the program is built, not ignored: %s', (_what, build, sentence) => {
+  expect(() => build(new StreamsBuilder())).toThrow(sentence)
 })
