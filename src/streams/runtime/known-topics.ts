@@ -134,8 +134,9 @@ export class KnownTopics {
 
   /** Topics or partitions were added: internal topics that fit are made. */
   async #learn(isWanted: (topic: string) => boolean): Promise<void> {
-    const { topology, config: { broker, applicationId, deadLetterTopic, additionalRetentionMs }, partitionCounts, onPartitions } = this.#options
+    const { topology, config: { broker, applicationId, deadLetterTopic, additionalRetentionMs }, partitionCounts, batchLimits, onPartitions } = this.#options
     const found = await setUpTopics(broker, { applicationId, topology, deadLetterTopic, additionalRetentionMs })
+    await this.#lookFor([...found.keys()].filter((topic) => isWanted(topic) && !batchLimits.has(topic)))
     for (const [topic, count] of found) if (isWanted(topic)) partitionCounts.set(topic, count)
     onPartitions(partitionCounts)
   }
@@ -143,6 +144,8 @@ export class KnownTopics {
   #sourceTopics(existing: Iterable<string>): ReadonlySet<string> {
     const { topology, config: { applicationId } } = this.#options
     const names = new Set(existing)
-    return new Set(topology.subTopologies.flatMap((part) => sourceTopicsInBroker(topology, applicationId, part, names)))
+    const wanted = topology.subTopologies.flatMap((part) => sourceTopicsInBroker(topology, applicationId, part, names))
+    // Repartition topics behind a pattern that no topic matches are not there yet.
+    return new Set(wanted.filter((topic) => names.has(topic)))
   }
 }

@@ -47,10 +47,11 @@ function deadLetterSpec(topic: string, sizes: ReadonlyMap<string, TopicSizes>): 
   return { topic, partitions: 1, ...(limits.length > 0 && { configs: { 'max.message.bytes': String(Math.max(...limits) + deadLetterOverhead) } }) }
 }
 
-/** The largest batch that each topic the program writes takes, `max.message.bytes`; topics that records name are not among them. */
-export async function batchLimits(broker: Broker, topology: TopologyData, applicationId: string): Promise<ReadonlyMap<string, number>> {
+/** The largest batch that each topic the program writes takes, `max.message.bytes`, of those that exist; topics that records name are not among them. */
+export async function batchLimits(broker: Broker, topology: TopologyData, applicationId: string, existing: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, number>> {
   const sinks = new Set(topology.subTopologies.flatMap((part) => part.sinkTopics).map((topic) => topicInBroker(applicationId, topology, topic)))
-  const descriptions = sinks.size === 0 ? [] : await broker.topics.describe([...sinks])
+  const written = [...sinks].filter((topic) => existing.has(topic))
+  const descriptions = written.length === 0 ? [] : await broker.topics.describe(written)
   return new Map(descriptions.map((description) => [description.topic, batchLimitOf(description)]))
 }
 

@@ -20,7 +20,7 @@ export type OpenThread = (index: number, events: ThreadEvents, asksShutdown: boo
 /** How the threads of an application are made: the first one runs here if it is to be the only one, all others are worker threads. */
 export async function threadOpener({ config, topology, partitionCounts }: ThreadOpenerOptions): Promise<OpenThread> {
   const { applicationId, instanceId, broker, threads, topologyModule } = config
-  const limits = await batchLimits(broker, topology, applicationId)
+  const limits = await batchLimits(broker, topology, applicationId, partitionCounts)
   const openDisk = threads === 1 ? await diskOpener(config) : null
   return (index, events, asksShutdown) => {
     const name = `${applicationId}-${instanceId}-StreamThread-${index}`

@@ -12,7 +12,7 @@ export interface PartitionCounts {
 /**
  * Numbers of partitions of the repartition topics, from those of the topics that exist: what the program says; else what
  * the topics say that it must be co-partitioned with; else the largest source topic of the sub-topologies that write it,
- * and 1 where those are patterns that no topic matches. A sub-topology that reads nothing but such a pattern has no partitions yet.
+ * and none yet where those are patterns that no topic matches. A sub-topology that reads nothing else has no StreamTasks yet.
  * @throws TOPOLOGY_INVALID when topics that must have equal numbers have not
  */
 export function partitionCounts(topology: TopologyData, external: ReadonlyMap<string, number>): PartitionCounts {
@@ -59,7 +59,7 @@ function fillFromWriters(topology: TopologyData, sources: ReadonlyMap<SubTopolog
     const next = known.length > 0 ? known : inCircle
     if (next.length === 0) throw new StreamError('TOPOLOGY_INVALID', `the repartition topics ${[...open].join(', ')} feed one another in a circle, so their number of partitions is open; give one with repartition({ partitions })`)
     for (const topic of next) {
-      counts.set(topic, Math.max(1, largest(feeding(topic), counts)))
+      counts.set(topic, largest(feeding(topic), counts))
       open.delete(topic)
     }
   }

@@ -85,6 +85,16 @@ describe('a topic that appears while an application runs', () => {
     expect((await broker.topics.describe(['app-counts-changelog']))[0]!.partitions).toHaveLength(2)
   }, 60_000)
 
+  it('is counted by a new key in as many partitions, where it is the first', async () => {
+    await createTopics(broker, { out: 1 })
+    await start(counting((stream) => stream.selectKey((value) => value)))
+    await createTopics(broker, { 'in-a': 3 })
+    await write(broker, 'in-a', [{ key: 'k', value: 'x', partition: 2 }])
+    await eventually(async () => expect(await valuesIn('out')).toEqual(['x 1']))
+    const described = await broker.topics.describe(['app-counts-repartition', 'app-counts-changelog'])
+    expect(described.map(({ partitions }) => partitions.length)).toEqual([3, 3])
+  }, 60_000)
+
   it('is counted by a new key, in as many partitions', async () => {
     await createTopics(broker, { 'in-a': 3, 'out': 1 })
     await write(broker, 'in-a', [{ key: 'k', value: 'x', partition: 2 }])

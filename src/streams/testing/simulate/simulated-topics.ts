@@ -40,7 +40,7 @@ export async function fillDisk({ topology, inputs, outputs, partitions, engine, 
   const partitionCounts = await setUpTopics(broker, { applicationId, topology, deadLetterTopic, additionalRetentionMs })
   for (const topic of outputs) if (!partitionCounts.has(topic)) partitionCounts.set(topic, partitions)
   await write(broker, inputs, partitions)
-  const limits = await batchLimits(broker, topology, applicationId)
+  const limits = await batchLimits(broker, topology, applicationId, partitionCounts)
   await broker.close()
   return { disk, partitionCounts, batchLimits: limits }
 }
