@@ -51,12 +51,13 @@ export class DirectoryLock {
     try {
       writeHolder(fileSystem, card, me)
       await takeLock(options, card)
+      fileSystem.remove(card)
       return new DirectoryLock(options, announcement)
     } catch (error) {
+      // First of all: a lock that it has taken, and gives to nobody, is that of a dead holder from now on.
       announcement.withdraw()
-      throw error
-    } finally {
       fileSystem.remove(card)
+      throw error
     }
   }
 
@@ -65,8 +66,11 @@ export class DirectoryLock {
     if (!this.#held) return
     this.#held = false
     // In this order: whoever sees the lock sees its holder alive.
-    this.#options.fileSystem.remove(join(this.#options.directory, lockName))
-    this.#announcement.withdraw()
+    try {
+      this.#options.fileSystem.remove(join(this.#options.directory, lockName))
+    } finally {
+      this.#announcement.withdraw()
+    }
   }
 }
 

@@ -24,7 +24,7 @@ import { encodeSnapshot, removeSnapshots, writeSnapshot } from './producer-snaps
 import type { CompletedTransaction, ProducerEntry, ProducerState } from './producer-state.ts'
 import { ReadHandles } from './read-handles.ts'
 import { patchOffset, RecordBatchView } from './record-batch.ts'
-import { recoverLog } from './recovery.ts'
+import { closingOnFailure, recoverLog } from './recovery.ts'
 import type { RecoveredLog } from './recovery.ts'
 import { countExpired, removeSegmentsBefore, retainedSegment } from './retention.ts'
 import { RolledSegments } from './rolled-segments.ts'
@@ -138,9 +138,11 @@ export class PartitionLog implements JournalledLog {
     const recovered = await recoverLog({ fileSystem, directory, handles, indexIntervalBytes: options.config.indexIntervalBytes })
     const log = new PartitionLog(options, handles, recovered)
     if (log.failure !== null) return log
-    writeLeaderEpochCheckpoint(fileSystem, directory, recovered.logStartOffset)
-    if (recovered.scanned) await log.#exclusively(() => log.#checkpoint())
-    return log
+    return closingOnFailure(recovered.segments, async () => {
+      writeLeaderEpochCheckpoint(fileSystem, directory, recovered.logStartOffset)
+      if (recovered.scanned) await log.#exclusively(() => log.#checkpoint())
+      return log
+    })
   }
 
   get directory(): string { return this.#options.directory }

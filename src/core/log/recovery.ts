@@ -73,10 +73,23 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
   const start = findScanStart(options, baseOffsets, checkpoint)
   const segments = baseOffsets.slice(0, start.segment).map((baseOffset) => Segment.openSealed({ ...options, baseOffset })!)
   const endOffset = start.position > 0 ? start.offset : start.baseOffset
-  const scan = scanSegments({ options, start, gapsBefore: checkpoint?.recoveryOffset ?? Infinity, endOffset, batches: 0 }, baseOffsets, segments)
-  await finishScan(options, segments, start, scan)
+  const scan = await closingOnFailure(segments, async () => {
+    const result = scanSegments({ options, start, gapsBefore: checkpoint?.recoveryOffset ?? Infinity, endOffset, batches: 0 }, baseOffsets, segments)
+    await finishScan(options, segments, start, result)
+    return result
+  })
   const logStartOffset = Math.max(checkpoint?.logStartOffset ?? 0, segments[0]!.baseOffset)
   return { segments, producers: start.producers, logStartOffset, logEndOffset: Math.max(scan.endOffset, logStartOffset), cleanedOffset: checkpoint?.cleanedOffset ?? 0, scanned: scan.batches > 0 || scan.cutBytes > 0, cutBytes: scan.cutBytes, damage: scan.damage }
+}
+
+/** Where the step fails, no file of the segments stays open. */
+export async function closingOnFailure<T>(segments: readonly Segment[], step: () => Promise<T>): Promise<T> {
+  try {
+    return await step()
+  } catch (error) {
+    for (const segment of segments) segment.close()
+    throw error
+  }
 }
 
 function removeLeftovers({ fileSystem, directory }: RecoveryOptions): void {

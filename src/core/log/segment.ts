@@ -95,8 +95,9 @@ export class Segment {
 
   /** Active again, with the index entries that were flushed. */
   static openActive(options: SegmentOptions): Segment {
+    const indexes = indexesOf(options, (entries) => EntryFile.load(entries, maxIndexBytes))
     const file = options.fileSystem.open(pathOf(options, 'log'), 'write')
-    return new Segment(options, file, file.sizeBytes(), indexesOf(options, (entries) => EntryFile.load(entries, maxIndexBytes)))
+    return new Segment(options, file, file.sizeBytes(), indexes)
   }
 
   /** null when an index is missing or not to be believed: the segment must be scanned. */

@@ -65,6 +65,20 @@ describe('DirectoryLock', () => {
     lock.release()
   })
 
+  it('is held by nobody after a failure to take it or to give it back, whichever step the disk refuses', async () => {
+    for (let refused = 0, isRefused = true; isRefused; refused++) {
+      let left = refused + 1
+      isRefused = false
+      const disk = new MemoryFileSystem({ fault: () => (left-- === 0 ? ((isRefused = true), 'EIO') : null) })
+      disk.makeDirectory('/d')
+      const options = { fileSystem: disk, directory: '/d', random: systemRandom, pid: 5 }
+      await DirectoryLock.acquire(options).then((lock) => lock.release()).catch(() => undefined)
+      left = -1
+      const next = await DirectoryLock.acquire(options)
+      next.release()
+    }
+  })
+
   it('is taken over after any row of power cuts, in the middle of earlier take-overs too', async () => {
     for (let seed = 0; seed < 100; seed++) {
       const random = seededRandom(seed)

@@ -218,6 +218,23 @@ describe('PartitionLog', () => {
     await log.close()
   })
 
+  it('leaves no file open where the disk refuses to write at a step of opening it', async () => {
+    const whole = new MemoryFileSystem()
+    const log = await open(whole, { segmentBytes: 200 })
+    for (let i = 0; i < 8; i++) log.append(batch([`value-${i}`]), 'builder')
+    await log.sync()
+    for (let refused = 0, isRefused = true; isRefused; refused++) {
+      let left = refused
+      isRefused = false
+      const disk = whole.kill({ fault: (operation) => (operation !== 'read' && left-- === 0 ? ((isRefused = true), 'EIO') : null) })
+      const opened = await open(disk, { segmentBytes: 200 }).catch(() => null)
+      left = -1
+      await opened?.close()
+      expect(disk.openFiles, `operation ${refused}`).toBe(0)
+    }
+    await log.close()
+  })
+
   it('refuses reads past damage in the middle, naming file and position, and repairs nothing', async () => {
     const disk = new MemoryFileSystem()
     const log = await open(disk)
