@@ -167,7 +167,6 @@ export class BatchReader implements RecordReader {
   goTo(records: RecordsAhead, index: number): void {
     this.#at = records.mark[index]!
     this.#left = records.left - index
-    this.mark = -1
   }
 
   isBefore(records: RecordsAhead, index: number): boolean {

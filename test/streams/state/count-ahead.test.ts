@@ -6,6 +6,7 @@ import { RecordBatchView } from '../../../src/core/log/record-batch.ts'
 import { BatchingCollector } from '../../../src/streams/runtime/record-collector.ts'
 import { StreamTask } from '../../../src/streams/runtime/stream-task.ts'
 import { CountAhead } from '../../../src/streams/state/count-ahead.ts'
+import type { ProcessorContext } from '../../../src/streams/processor.ts'
 import { StreamsBuilder } from '../../../src/streams/streams-builder.ts'
 import { SimulatedClock } from '../../../src/streams/testing/simulated-clock.ts'
 import { topic } from '../../../src/streams/topic.ts'
@@ -21,11 +22,21 @@ type Step =
   /** A sealed commit ends when the inputs were added, and some of them processed. */
   | { readonly does: 'add' | 'seal'; readonly inputs: readonly Input[] }
   | { readonly does: 'process'; readonly limit: number }
-  | { readonly does: 'commit' | 'rollback' }
+  | { readonly does: 'commit' | 'rollback' | 'flush' }
 
+/** What comes out says what stream time is, too. */
 function topology() {
   const builder = new StreamsBuilder()
-  builder.stream(topic('in', { key: stringSerde, value: stringSerde })).groupByKey().count({ store: 'counts' }).toStream().to(topic('out', { key: stringSerde, value: longSerde }))
+  builder.stream(topic('in', { key: stringSerde, value: stringSerde })).groupByKey().count({ store: 'counts' }).toStream().process<string, number>(() => {
+    let context: ProcessorContext<string, number>
+    return {
+      init: (given) => { context = given },
+      process: (record) => {
+        context.forward(record)
+        context.forward(record.withValue(context.streamTime))
+      },
+    }
+  }).to(topic('out', { key: stringSerde, value: longSerde }))
   return builder.build()
 }
 
@@ -72,7 +83,8 @@ function seenOf(steps: readonly Step[], cacheMaxBytes: number, many: boolean): r
       if (step.does === 'add') add(step.inputs)
       else if (step.does === 'process') {
         seen.push(['processed', process(step.limit), task.droppedRecords, task.waiting({ topic: 'in', partition: 0 }).buffered])
-      } else if (step.does === 'rollback') {
+      } else if (step.does === 'flush') task.flush()
+      else if (step.does === 'rollback') {
         // The application reads again from where it committed: here at the beginning of a batch.
         task.rollback()
         collector.discard()
@@ -119,7 +131,7 @@ const inputs = fc.tuple(fc.array(input, { minLength: 1, maxLength: 200, size: 'm
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ does: fc.constant('add' as const), inputs }) },
   { weight: 6, arbitrary: fc.record({ does: fc.constant('process' as const), limit: fc.oneof(fc.nat({ max: 10 }), fc.constantFrom(128, 300)) }) },
-  { weight: 1, arbitrary: fc.record({ does: fc.constantFrom('commit' as const, 'rollback' as const) }) },
+  { weight: 1, arbitrary: fc.record({ does: fc.constantFrom('commit' as const, 'rollback' as const, 'flush' as const) }) },
   { weight: 1, arbitrary: fc.record({ does: fc.constant('seal' as const), inputs }) },
 )
 
@@ -134,6 +146,16 @@ describe('CountAhead', () => {
     const counted = take.mock.results.reduce((sum, { value }) => sum + (value as number), 0)
     expect(counted).toBeGreaterThan(1_000)
     take.mockRestore()
+  })
+
+  it('sends on the largest time as stream time, and the headers of the last record', () => {
+    const a = Buffer.from('a')
+    // The last one that is processed goes the ordinary way: it is another word.
+    const records = Array.from({ length: 60 }, (_, index) => ({ key: index === 51 ? Buffer.from('b') : a, value: a, timestamp: index === 20 ? 1_000 : 5, headers: index === 3 ? [{ key: 'h', value: a }] : [] }))
+    const steps: readonly Step[] = [{ does: 'add', inputs: records.slice(0, 2) }, { does: 'process', limit: 2 }, { does: 'add', inputs: records.slice(2) }, { does: 'process', limit: 50 }]
+    const seen = seenOf([...steps, { does: 'flush' }], 1 << 20, true)
+    expect(seen).toEqual(seenOf([...steps, { does: 'flush' }], 1 << 20, false))
+    expect(JSON.stringify(seen)).toContain(`["out","61","${Buffer.from(longSerde.serialize(1_000)).toString('hex')}",1000,0]`)
   })
 
   it('leaves a record with a negative time to fail as it does elsewhere', () => {
