@@ -20,7 +20,8 @@ import { createTopics, write } from '../kit/streams-harness.ts'
 
 const rounds = Number(process.env['MILLRACE_FAULT_ROUNDS'] ?? 40)
 const seed = Number(process.env['MILLRACE_FAULT_SEED'] ?? systemClock.now() % 1_000_000)
-const baseMs = systemClock.now() - 3_600_000
+/** Early enough that none is more than an hour ahead of a clock that is set back two hours, however soon that is: the log refuses such records. */
+const baseMs = systemClock.now() - 3_610_000
 const records = Array.from({ length: 60 }, (_, index) => ({ key: `k${index % 5}`, value: 'x', timestamp: baseMs + index * 50 }))
 const growing: ReadonlySet<FileOperation> = new Set(['create', 'write', 'make directory', 'rename', 'sync', 'sync directory'])
 const mostLives = 60
