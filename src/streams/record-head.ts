@@ -1,4 +1,4 @@
-import type { Header } from '../core/index.ts'
+import type { Header, RecordReader } from '../core/index.ts'
 import { InputOrigin, StreamRecord, noHeaders, unread } from './stream-record.ts'
 import type { InputBatch } from './stream-record.ts'
 
@@ -7,8 +7,34 @@ export interface HeadRun {
   (value: unknown, key: unknown, timestamp: number, headers: readonly Header[], batch: InputBatch, offset: number, mark: number): void
   /** False: it may be given `unread` for a value that can be read. */
   readonly seesValue: boolean
+  /** Takes up to `limit` records of a batch itself, from the one that its reader comes to next, and answers how many it took. */
+  readonly goThrough: (pass: BatchPass, limit: number) => number
   /** What may take records before they come to the run, many at a time. */
   readonly ahead: RunAhead | null
+}
+
+/**
+ * What a run needs to go through the records of a batch in one loop. It spares, for each record, the calls between task, inputs, queue and run, and the objects
+ * that numbers become when they are passed on.
+ */
+export interface BatchPass {
+  readonly batch: InputBatch
+  /** To show the record that is processed. */
+  readonly head: RecordHead
+  /** `decode`: the head shows the record that the reader has come to; false: it is left out. */
+  readonly queue: { partitionTime: number; decode(): boolean }
+  /** `isOver`: nothing more is processed. */
+  readonly inputs: { streamTime: number; readonly isOver: boolean }
+  readonly context: { beginHead(head: RecordHead, nowMs: number, streamTime: number): void }
+  readonly nowMs: number
+  /** True: a record whose key and value can be read needs no `decode`. */
+  readonly isPlain: boolean
+  /** A value that can be read is not: nobody looks at it, */
+  readonly leavesValues: boolean
+  /** except for this member, which is the timestamp; null: that is the record's. */
+  readonly timeMember: string | null
+  /** Hears of each record before it is processed. */
+  readonly lookAhead: { pass(reader: RecordReader): void } | null
 }
 
 /** Does what a run does, for records of which nothing but their bytes is looked at. */

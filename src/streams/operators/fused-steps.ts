@@ -64,6 +64,7 @@ type Makers = WeakMap<object, { readonly source: string; readonly make: (...args
 
 const recordRuns: Makers = new WeakMap()
 const headRuns: Makers = new WeakMap()
+const batchRuns: Makers = new WeakMap()
 const rowRuns: Makers = new WeakMap()
 
 /** `owner`: what the code is kept for. null: no code may be made at run time. */
@@ -75,8 +76,10 @@ export function fuseSteps(owner: object, steps: readonly PlainStep[], { output, 
 /** As `fuseSteps`, from a source to an operator that has `take`: a record is made only for functions that ask for it, and where something fails. */
 export function fuseHeadRun(owner: object, steps: readonly PlainStep[], { output, subscriber, fail, take, refuse, seesValue, ahead }: HeadEnds): HeadRun | null {
   const source = new RunSource(steps, true)
-  const run = compiled(headRuns, owner, source.text, steps, { subscriber, output, fail, take, refuse, readRecord, readKey, recordAtStep, unread })
-  return run === null ? null : Object.assign(run as (...args: Parameters<HeadRun>) => void, { seesValue: source.seesValue || (seesValue && !source.isValueNew), ahead: steps.length === 0 ? ahead : null })
+  const names = { subscriber, output, fail, take, refuse, readRecord, readKey, recordAtStep, unread }
+  const run = compiled(headRuns, owner, source.text, steps, names) as ((...args: Parameters<HeadRun>) => void) | null
+  const goThrough = compiled(batchRuns, owner, new RunSource(steps, true, true).text, steps, names) as HeadRun['goThrough'] | null
+  return run === null || goThrough === null ? null : Object.assign(run, { goThrough, seesValue: source.seesValue || (seesValue && !source.isValueNew), ahead: steps.length === 0 ? ahead : null })
 }
 
 /** As `fuseHeadRun`, from a table that sends on flushed rows. */

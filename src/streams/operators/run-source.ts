@@ -23,14 +23,64 @@ export class RunSource {
   /** `current` is the record at this step. */
   #isMade = false
 
-  constructor(steps: readonly PlainStep[], isOfHead: boolean) {
+  /** `isOfBatch`: of one that goes through the records of a batch. */
+  constructor(steps: readonly PlainStep[], isOfHead: boolean, isOfBatch = false) {
     this.#steps = steps
     this.#isOfHead = isOfHead
     this.#read = isOfHead ? '(record ??= readRecord(batch, offset, mark, held, first, timestamp, headers))' : 'record'
+    if (isOfBatch) {
+      this.#leave = 'continue'
+      this.text = this.#loopOverBatch()
+      return
+    }
     const run = isOfHead
       ? `(first, held, timestamp, headers, batch, offset, mark) => {\n  let value = first, key, record = null`
       : '(record) => {\n  let { value } = record, key'
     this.text = `return ${run}\n  ${this.#body(0)}\n}`
+  }
+
+  /**
+   * A record as most are is read here, without a call to the queue: it is one whose key and value, or all that is looked at of them, can be read, and that has a
+   * time. Any other the queue decodes, from the beginning.
+   */
+  #loopOverBatch(): string {
+    return `return (pass, limit) => {
+  const { batch, head, queue, inputs, context, nowMs, isPlain, leavesValues, timeMember, lookAhead } = pass
+  const { reader, place: { keySerde, valueSerde } } = batch
+  let count = 0
+  while (count < limit && !inputs.isOver && reader.next()) {
+    if (lookAhead !== null) lookAhead.pass(reader)
+    const { offset, mark } = reader
+    let { timestamp, headers } = reader, held = unread, first = null
+    try {
+      if (isPlain && reader.isKeyReadable(keySerde)) {
+        if (timeMember !== null) timestamp = reader.wholeNumberOf(valueSerde, timeMember)
+        if (timestamp < 0) first = null
+        else if (!leavesValues) first = reader.valueAs(valueSerde)
+        else if (timeMember !== null || reader.isValueReadable(valueSerde)) first = unread
+      }
+    } catch {}
+    if (first !== null) {
+      head.batch = batch
+      head.offset = offset
+      head.mark = mark
+      head.timestamp = timestamp
+      head.key = held
+      head.value = first
+      head.headers = headers
+    } else {
+      if (!queue.decode()) continue
+      ({ timestamp, headers, key: held, value: first } = head)
+    }
+    if (timestamp > queue.partitionTime) queue.partitionTime = timestamp
+    if (timestamp > inputs.streamTime) inputs.streamTime = timestamp
+    context.beginHead(head, nowMs, inputs.streamTime)
+    count++
+    let value = first, key, record = null
+    ${this.#body(0)}
+  }
+  return count
+}`
   }
 
   /** The steps from one on: to the end of the run, or to the loop over what a step gives. */
@@ -48,7 +98,7 @@ export class RunSource {
       if (step.does === 'manyValues' || step.does === 'manyPairs') lines.push(this.#loop(at, step.does, step.call, lines))
       else this.#add(at, step)
     }
-    return `if (subscriber.closed) return
+    return `if (subscriber.closed) ${leave}
   let current, step = ${from}, isKeyNew = ${String(isKeyNew)}
   try {
     ${lines.join('\n    ')}

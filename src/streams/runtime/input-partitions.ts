@@ -31,7 +31,10 @@ export class InputPartitions {
   readonly #byTime = new QueuesByTime()
   readonly #committed = new Map<RecordQueue, Committed>()
   #prepared = new Map<RecordQueue, Committed>()
-  #streamTime = -1
+  /** Largest timestamp taken from any partition; -1 at first. */
+  streamTime = -1
+  /** The task has failed: nothing more is processed until `rollback`. */
+  isOver = false
 
   /** `seesValues`: something behind a source looks at the values that come from it. */
   constructor(options: StreamTaskOptions, context: TaskContext, seesValues: (source: SourceNode) => boolean) {
@@ -40,11 +43,6 @@ export class InputPartitions {
     this.#sources = options.nodes.filter((node): node is SourceNode => node.kind === 'source')
     this.#context = context
     this.#seesValues = seesValues
-  }
-
-  /** Largest timestamp taken from any partition; -1 at first. */
-  get streamTime(): number {
-    return this.#streamTime
   }
 
   add(partition: TopicPartition, batches: Iterable<RecordBatch>, nextOffset: number): void {
@@ -78,7 +76,7 @@ export class InputPartitions {
     queue.pass()
     if (!isAlone && queue.head !== null) this.#byTime.add(queue)
     else if (isAlone && queue.head === null) this.#byTime.removeFirst()
-    if (timestamp > this.#streamTime) this.#streamTime = timestamp
+    if (timestamp > this.streamTime) this.streamTime = timestamp
   }
 
   /** Inputs that have a record. */
@@ -91,11 +89,6 @@ export class InputPartitions {
     return this.#byTime.count === 1 ? this.#byTime.first : null
   }
 
-  /** A record of the queue that is alone is processed next. */
-  noticeTime(timestamp: number): void {
-    if (timestamp > this.#streamTime) this.#streamTime = timestamp
-  }
-
   /** The last record of the queue that is alone was passed by. */
   endAlone(): void {
     this.#byTime.removeFirst()
@@ -105,7 +98,7 @@ export class InputPartitions {
     const queue = this.#queueOf(partition)
     queue.partitionTime = partitionTime
     this.#committed.set(queue, { partitionTime, offset: partition.offset, startsAt: partition.offset })
-    this.#streamTime = Math.max(this.#streamTime, partitionTime)
+    this.streamTime = Math.max(this.streamTime, partitionTime)
   }
 
   /** Nothing was committed for the partition, and it is read from `offset` on: the next commit says so. */
@@ -138,14 +131,15 @@ export class InputPartitions {
   }
 
   rollback(): void {
-    this.#streamTime = -1
+    this.isOver = false
+    this.streamTime = -1
     this.#byTime.clear()
     this.#prepared.clear()
     for (const [queue, { partitionTime, startsAt }] of this.#committed) {
       queue.clear()
       queue.add([], startsAt)
       queue.partitionTime = partitionTime
-      this.#streamTime = Math.max(this.#streamTime, partitionTime)
+      this.streamTime = Math.max(this.streamTime, partitionTime)
     }
   }
 

@@ -2,7 +2,7 @@ import { StreamError } from '../../core/index.ts'
 import type { ReadBlock, RecordBatch, RecordReader, RecordView } from '../../core/index.ts'
 import { argumentsSeen, memberSeen } from '../operators/run-source.ts'
 import { RecordHead } from '../record-head.ts'
-import type { RunAhead } from '../record-head.ts'
+import type { BatchPass, HeadRun, RunAhead } from '../record-head.ts'
 import { InputOrigin, unread } from '../stream-record.ts'
 import type { InputBatch, InputPlace, RecordOrigin, StreamRecord } from '../stream-record.ts'
 import type { SourceNode } from '../topology/node.ts'
@@ -48,7 +48,6 @@ export class RecordQueue {
   readonly #timeMember: string | null
   #hasNext = false
   #buffered = 0
-  #consumedTo = -1
   #endOffset = -1
   /** Largest timestamp taken so far; -1 at first. */
   partitionTime = -1
@@ -88,11 +87,6 @@ export class RecordQueue {
     return this.#hasNext ? this.#next.offset : this.#endOffset
   }
 
-  /** Offset of the last record taken, -1 at first. */
-  get lastOffset(): number {
-    return this.#consumedTo
-  }
-
   /** `nextOffset` is where the next batches begin. @throws DESERIALIZATION_FAILED, PROCESSING_FAILED by a timestamp extractor */
   add(batches: Iterable<RecordBatch>, nextOffset: number): void {
     for (const batch of batches) {
@@ -106,22 +100,62 @@ export class RecordQueue {
   /** Goes on to the next record: what the head shows was taken. */
   pass(): void {
     const taken = this.#next
-    const { offset, timestamp } = taken
+    const { timestamp } = taken
     this.#next = this.#taken
     this.#taken = taken
-    this.#consumedTo = offset
     if (timestamp > this.partitionTime) this.partitionTime = timestamp
     this.#advance()
   }
 
-  /** Up to `limit` records behind the head are taken together, before it is passed by; answers how many. */
-  takeAhead(ahead: RunAhead, limit: number): number {
+  /**
+   * Has up to `limit` records processed: the head, and what follows it in its batch by the run itself; answers how many. Only while no other input has any: no
+   * head is chosen in between.
+   */
+  goThrough(run: HeadRun, turn: Pick<BatchPass, 'inputs' | 'context' | 'nowMs'>, limit: number): number {
+    const { inputs, context, nowMs } = turn
+    const head = this.#next
+    const { timestamp } = head
+    if (timestamp > this.partitionTime) this.partitionTime = timestamp
+    if (timestamp > inputs.streamTime) inputs.streamTime = timestamp
+    context.beginHead(head, nowMs, inputs.streamTime)
+    run(head.value, head.key, timestamp, head.headers, head.batch!, head.offset, head.mark)
+    // Where many may be taken ahead, one that cannot be is the head of those behind it.
+    const count = run.ahead === null ? run.goThrough(this.#pass(head, turn), limit - 1) : inputs.isOver ? 0 : this.#takeAhead(run.ahead, inputs, limit - 2)
+    this.#buffered -= count
+    this.#next = this.#taken
+    this.#taken = head
+    this.#advance()
+    return count + 1
+  }
+
+  #pass(head: RecordHead, { inputs, context, nowMs }: Pick<BatchPass, 'inputs' | 'context' | 'nowMs'>): BatchPass {
+    const { source: { timestampExtractor }, lookAhead } = this.#options
+    const batch = head.batch!
+    const leavesValues = this.#leavesValues
+    const timeMember = leavesValues ? this.#timeMember : null
+    const isPlain = (timestampExtractor === null || timeMember !== null) && readsInPlace(batch.reader)
+    return { batch, head, queue: this, inputs, context, nowMs, isPlain, leavesValues, timeMember, lookAhead }
+  }
+
+  /**
+   * Up to `limit` records behind the head are taken together, before it is passed by; answers how many. After these comes one of the same batch that goes the
+   * ordinary way: what is current then is not one of them.
+   */
+  #takeAhead(ahead: RunAhead, inputs: BatchPass['inputs'], limit: number): number {
     const batch = this.#batch
     if (batch === null || !this.#leavesValues || this.#options.source.timestampExtractor !== null) return 0
     const count = ahead.take(batch, limit)
-    this.#buffered -= count
-    if (count > 0 && ahead.timestamp > this.partitionTime) this.partitionTime = ahead.timestamp
+    if (count === 0) return 0
+    if (ahead.timestamp > this.partitionTime) this.partitionTime = ahead.timestamp
+    if (ahead.timestamp > inputs.streamTime) inputs.streamTime = ahead.timestamp
     return count
+  }
+
+  /** The head shows the record that the reader has come to; false: the record is left out. */
+  decode(): boolean {
+    if (this.#decode(this.#batch!)) return true
+    this.#buffered--
+    return false
   }
 
   /** Forgets what was added. */
@@ -253,6 +287,10 @@ function readValue(reader: RecordReader, { valueSerde, rejectsNullValue }: Sourc
   const value = reader.valueAs(valueSerde)
   if (value === null && rejectsNullValue && !reader.hasValue) throw nullRefused('value')
   return value
+}
+
+function readsInPlace(reader: RecordReader): boolean {
+  return reader.isKeyReadable !== undefined && reader.isValueReadable !== undefined && reader.wholeNumberOf !== undefined
 }
 
 function nullRefused(what: string): StreamError {

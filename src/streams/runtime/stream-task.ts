@@ -1,7 +1,7 @@
 import { StreamError } from '../../core/index.ts'
 import type { CommittedOffset, RecordBatch, TopicPartition } from '../../core/index.ts'
 import type { Output } from '../operators/operate.ts'
-import type { HeadRun, RunAhead } from '../record-head.ts'
+import type { HeadRun } from '../record-head.ts'
 import type { OpenStore } from '../state/open-store.ts'
 import { compileTask } from './compile-task.ts'
 import type { Pipeline } from './compile-task.ts'
@@ -178,29 +178,15 @@ export class StreamTask {
     if (this.#failure !== null || queue === null || queue !== this.#lastQueue || this.#lastRun === null || !this.#context.asyncWork.isEmpty) return 0
     const run = this.#lastRun
     const inputs = this.#inputs
-    const context = this.#context
+    const turn = { inputs, context: this.#context, nowMs }
     let count = 0
     try {
-      for (let head = queue.head; head !== null && count < limit && this.#failure === null; head = queue.head) {
-        inputs.noticeTime(head.timestamp)
-        context.beginHead(head, nowMs, inputs.streamTime)
-        run(head.value, head.key, head.timestamp, head.headers, head.batch!, head.offset, head.mark)
-        count++
-        if (run.ahead !== null) count += this.#takeAhead(queue, run.ahead, limit - count - 1)
-        queue.pass()
-      }
+      while (queue.head !== null && count < limit && !inputs.isOver) count += queue.goThrough(run, turn, limit - count)
       if (queue.head === null) inputs.endAlone()
     } catch (error) {
       this.#failure ??= error
     }
     if (this.#failure !== null) throw this.#failure
-    return count
-  }
-
-  /** After these comes one of the same batch that goes the ordinary way: what is current then is not one of them. */
-  #takeAhead(queue: RecordQueue, ahead: RunAhead, limit: number): number {
-    const count = queue.takeAhead(ahead, limit)
-    if (count > 0) this.#inputs.noticeTime(ahead.timestamp)
     return count
   }
 
@@ -338,13 +324,18 @@ export class StreamTask {
   #compile(): Pipeline {
     this.#lastQueue = null
     if (this.#standsBy) return noPipeline
-    const pipeline = compileTask(this.#options.nodes, this.#context, (error) => { this.#failure ??= error })
+    const pipeline = compileTask(this.#options.nodes, this.#context, (error) => { this.#fail(error) })
     try {
       this.#context.connect(pipeline)
     } catch (error) {
       this.#failure ??= error
     }
     return pipeline
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error
+    this.#inputs.isOver = true
   }
 
   #followQueue(queue: RecordQueue): void {
