@@ -133,12 +133,12 @@ describe('RecordBatchBuilder', () => {
 
   it('writes words that are key and value as if their bytes were added, at any time, among others, and up to the end of the batch', () => {
     const word = fc.oneof(
-      { weight: 6, arbitrary: fc.string({ maxLength: 18 }) },
-      fc.string({ unit: 'grapheme', maxLength: 18 }),
-      fc.string({ unit: fc.constantFrom('a', '\u007f', '\u0080', '\ud800', 'ö'), maxLength: 18 }),
+      { weight: 6, arbitrary: fc.string({ maxLength: 18, size: 'max' }) },
+      fc.string({ unit: 'grapheme', maxLength: 18, size: 'max' }),
+      fc.string({ unit: fc.constantFrom('a', '\u007f', '\u0080', '\ud800', 'ö'), maxLength: 18, size: 'max' }),
     )
     const time = fc.oneof(fc.nat({ max: 200 }), fc.nat({ max: 9_000 }), fc.integer({ min: -1, max: 1_100_000 }), fc.constantFrom(1_048_575, 1_048_576, 2 ** 40, Number.MAX_SAFE_INTEGER))
-    fc.assert(fc.property(fc.array(fc.tuple(word, time, fc.nat({ max: 9 })), { minLength: 1, maxLength: 60 }), fc.integer({ min: 80, max: 400 }), fc.boolean(), (records, maxBytes, isFilled) => {
+    fc.assert(fc.property(fc.array(fc.tuple(word, time, fc.nat({ max: 9 })), { minLength: 1, maxLength: 60, size: 'max' }), fc.integer({ min: 80, max: 400 }), fc.boolean(), (records, maxBytes, isFilled) => {
       const builders = [new RecordBatchBuilder({ maxBytes: isFilled ? 1 << 20 : maxBytes }), new RecordBatchBuilder({ maxBytes: isFilled ? 1 << 20 : maxBytes })] as const
       const [direct, added] = builders
       const compare = () => expect(Buffer.compare(direct.build().bytes, added.build().bytes)).toBe(0)
