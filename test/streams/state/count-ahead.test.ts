@@ -81,9 +81,8 @@ function seenOf(steps: readonly Step[], cacheMaxBytes: number, many: boolean): r
   try {
     for (const step of steps) {
       if (step.does === 'add') add(step.inputs)
-      else if (step.does === 'process') {
-        seen.push(['processed', process(step.limit), task.droppedRecords, task.waiting({ topic: 'in', partition: 0 }).buffered])
-      } else if (step.does === 'flush') task.flush()
+      else if (step.does === 'process') seen.push(['processed', process(step.limit), task.droppedRecords, task.waiting({ topic: 'in', partition: 0 }).buffered])
+      else if (step.does === 'flush') task.flush()
       else if (step.does === 'rollback') {
         // The application reads again from where it committed: here at the beginning of a batch.
         task.rollback()
