@@ -1,3 +1,5 @@
+import { StreamError } from './errors.ts'
+
 const maxTypedLength = 200
 
 /** The known name that was probably meant: few edits away, or undefined when nothing is close. */
@@ -40,4 +42,15 @@ function editDistance(a: string, b: string, limit: number): number {
 export function didYouMean(typed: string, known: Iterable<string>): string {
   const nearest = nearestName(typed, known)
   return nearest === undefined ? '' : `; did you mean '${nearest}'?`
+}
+
+/**
+ * For programs that no compiler has checked, where an option that is misspelt would be ignored. `known` has every option, so that
+ * the compiler finds a list that falls behind its type. @throws INVALID_ARGUMENT
+ */
+export function checkOptions<T extends object>(what: string, options: T, known: Readonly<Record<keyof T, true>>): void {
+  const unknown = Object.keys(options).find((option) => !Object.hasOwn(known, option))
+  if (unknown === undefined) return
+  const names = Object.keys(known)
+  throw new StreamError('INVALID_ARGUMENT', `${what} has no option ${JSON.stringify(unknown)}${didYouMean(unknown, names) || '.'} There are ${names.join(', ')}`)
 }

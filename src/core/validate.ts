@@ -1,6 +1,7 @@
 /** Checks of what the public methods are given, for callers that TypeScript does not watch. */
-import type { CommittedOffset, GroupOptions, OffsetQuery, PartitionPosition, ProducerOptions, ReadOptions, TopicSpec } from './broker.ts'
+import type { CommittedOffset, GroupOptions, OffsetQuery, PartitionPosition, ProducerOptions, ReadOptions, TopicChange, TopicSpec } from './broker.ts'
 import { StreamError } from './errors.ts'
+import { checkOptions } from './nearest-name.ts'
 import type { Header, ProducerRecord, TopicPartition } from './record.ts'
 
 const isolations = ['read-committed', 'read-uncommitted']
@@ -9,6 +10,10 @@ export const sessionTimeoutRangeMs = { min: 1_000, max: 1_800_000 } as const
 /** Kafka's `transaction.max.timeout.ms`. */
 const maxTransactionTimeoutMs = 900_000
 export const maxOffsetMetadataLength = 4096
+const producerOptions = { transactionalId: true, transactionTimeoutMs: true, idempotent: true, acknowledge: true, maxBufferBytes: true, clientId: true } as const
+const groupOptions = {
+  groupId: true, topics: true, assignors: true, sessionTimeoutMs: true, rebalanceTimeoutMs: true, maxPollIntervalMs: true, rackId: true, groupInstanceId: true, offsetReset: true, clientId: true, signal: true, onRebalance: true,
+} as const
 
 export function validateReadOptions(options: ReadOptions): void {
   notNegative('maxBytes', options.maxBytes)
@@ -20,6 +25,7 @@ export function validateReadOptions(options: ReadOptions): void {
 }
 
 export function validateProducerOptions(options: ProducerOptions): void {
+  checkOptions('a producer', options, producerOptions)
   if (options.transactionalId !== undefined && (typeof options.transactionalId !== 'string' || options.transactionalId === '')) {
     throw invalid('transactionalId: give text that is not empty')
   }
@@ -36,6 +42,7 @@ export function validateProducerOptions(options: ProducerOptions): void {
 
 export function validateGroupOptions(options: GroupOptions): void {
   validateGroupId((options as Partial<GroupOptions> | undefined)?.groupId)
+  checkOptions('joinGroup', options, groupOptions)
   validateTopicNames(options.topics)
   positive('rebalanceTimeoutMs', options.rebalanceTimeoutMs)
   positive('maxPollIntervalMs', options.maxPollIntervalMs)
@@ -50,6 +57,11 @@ export function validateTopicNames(topics: readonly string[]): void {
 
 export function validateTopicSpecs(specs: readonly TopicSpec[]): void {
   if (!Array.isArray(specs) || specs.some((spec) => typeof (spec as Partial<TopicSpec> | null)?.topic !== 'string')) throw invalid("topics: give a list, as in [{ topic: 'hits', partitions: 3 }]")
+  for (const spec of specs) checkOptions(`topic ${spec.topic}`, spec, { topic: true, partitions: true, replicationFactor: true, configs: true })
+}
+
+export function validateTopicChange(topic: string, change: TopicChange): void {
+  checkOptions(`alter of topic ${topic}`, change, { partitions: true, configs: true })
 }
 
 function validateOffsetReset(reset: unknown): void {

@@ -1,6 +1,5 @@
-import { StreamError, durationMs } from '../core/index.ts'
+import { StreamError, checkOptions, durationMs } from '../core/index.ts'
 import type { Duration } from '../core/index.ts'
-import { checkOptions } from './options.ts'
 import type { NameOption } from './options.ts'
 import type { StreamRecord } from './stream-record.ts'
 import type { MapAsyncNode } from './topology/node.ts'

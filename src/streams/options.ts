@@ -1,20 +1,9 @@
-import { StreamError, didYouMean, durationMs } from '../core/index.ts'
+import { StreamError, durationMs } from '../core/index.ts'
 import type { Duration } from '../core/index.ts'
 import type { RowStoreFactory } from './custom-store.ts'
 import type { StreamRecord } from './stream-record.ts'
 import type { Format } from './topic.ts'
 import type { SourceNode } from './topology/node.ts'
-
-/**
- * For programs that no compiler has checked, where an option that is misspelt would be ignored. `known` has every option, so that
- * the compiler finds a list that falls behind its type. @throws INVALID_ARGUMENT
- */
-export function checkOptions<T extends object>(what: string, options: T, known: Readonly<Record<keyof T, true>>): void {
-  const unknown = Object.keys(options).find(option => !Object.hasOwn(known, option))
-  if (unknown === undefined) return
-  const names = Object.keys(known)
-  throw new StreamError('INVALID_ARGUMENT', `${what} has no option ${JSON.stringify(unknown)}${didYouMean(unknown, names)} There are ${names.join(', ')}`)
-}
 
 /** @throws INVALID_ARGUMENT */
 export function checkChoice(what: string, chosen: string, choices: readonly string[]): void {

@@ -1,7 +1,6 @@
-import { StreamError } from '../core/index.ts'
+import { StreamError, checkOptions } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
 import { checkKeysMeet, withKeysAs } from './key-formats.ts'
-import { checkOptions } from './options.ts'
 import { addOperator } from './plan.ts'
 import type { StreamPlan } from './plan.ts'
 import { changelogOf, storeSpec } from './store-request.ts'

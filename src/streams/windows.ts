@@ -1,6 +1,5 @@
-import { StreamError, durationMs } from '../core/index.ts'
+import { StreamError, checkOptions, durationMs } from '../core/index.ts'
 import type { Duration } from '../core/index.ts'
-import { checkOptions } from './options.ts'
 
 /**
  * A key within a window. `end` is exclusive for tumbling and hopping windows, inclusive for sliding and session windows

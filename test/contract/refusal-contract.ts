@@ -24,6 +24,10 @@ export function refusalContract(promises: Promises): void {
       'topics: give a list, as in': () => broker.topics.create('hits' as never),
       'topics: give a list of topic names': () => broker.topics.describe('hits' as never),
       'topics: give a list of topic': () => broker.topics.remove([5] as never),
+      'topic hits has no option "config"': () => broker.topics.create([{ topic: 'hits', config: { 'cleanup.policy': 'compact' } } as never]),
+      'alter of topic hits has no option "partition"': () => broker.topics.alter('hits', { partition: 3 } as never),
+      'joinGroup has no option "offsetsReset"': () => broker.joinGroup({ groupId: 'g', topics: ['hits'], offsetsReset: 'earliest' } as never),
+      'a producer has no option "transactionId"': () => broker.openProducer({ transactionId: 't' } as never),
       'groupId: give text': () => broker.joinGroup(undefined as never),
       "give a list, as in [{ topic: 'hits', partition: 0, offset: 0 }]": () => broker.groups.setOffsets('g', { topic: 'hits' } as never),
     }

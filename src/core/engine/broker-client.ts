@@ -8,7 +8,7 @@ import type { EmbeddedGroupMember } from './embedded-group-member.ts'
 import { EmbeddedProducer } from './embedded-producer.ts'
 import { EmbeddedReader } from './embedded-reader.ts'
 import type { EngineApi } from './engine-api.ts'
-import { validateGroupOptions, validateOffsetQueries, validateOffsets, validateProducerOptions, validateTarget, validateTopicNames, validateTopicSpecs } from '../validate.ts'
+import { validateGroupOptions, validateOffsetQueries, validateOffsets, validateProducerOptions, validateTarget, validateTopicChange, validateTopicNames, validateTopicSpecs } from '../validate.ts'
 
 export interface BrokerClientContext {
   readonly clock: Clock
@@ -120,7 +120,10 @@ function topicAdmin(engine: EngineApi): TopicAdmin {
       validateTopicNames(topics)
       await engine.removeTopics(topics)
     },
-    alter: async (topic, change) => engine.alterTopic(topic, change),
+    async alter(topic, change) {
+      validateTopicChange(topic, change)
+      await engine.alterTopic(topic, change)
+    },
     async listOffsets(queries, { isolation = 'read-uncommitted' } = {}) {
       validateOffsetQueries(queries)
       return engine.listOffsets(queries, isolation)

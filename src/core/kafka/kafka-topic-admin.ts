@@ -3,7 +3,7 @@ import { sleep } from '../clock.ts'
 import { isStreamError, StreamError } from '../errors.ts'
 import { partitionKey } from '../record.ts'
 import type { TopicPartition } from '../record.ts'
-import { validateOffsetQueries, validateTarget, validateTopicNames, validateTopicSpecs } from '../validate.ts'
+import { validateOffsetQueries, validateTarget, validateTopicChange, validateTopicNames, validateTopicSpecs } from '../validate.ts'
 import { byTopic } from './by-topic.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
 import { unknownTopic } from './kafka-cluster.ts'
@@ -142,7 +142,9 @@ export class KafkaTopicAdmin implements TopicAdmin {
     await this.#untilEveryNode(topics, ({ errorCode }) => errorCode === unknownTopicOrPartition)
   }
 
-  async alter(topic: string, { partitions, configs }: TopicChange): Promise<void> {
+  async alter(topic: string, change: TopicChange): Promise<void> {
+    validateTopicChange(topic, change)
+    const { partitions, configs } = change
     if (configs !== undefined && Object.keys(configs).length > 0) await this.#alterConfigs(topic, configs)
     if (partitions !== undefined) await this.#addPartitions(topic, partitions)
   }
