@@ -86,7 +86,7 @@ export interface RecordReader {
   findKeysAhead?(keys: KeysAhead): number
   /** Writes down what follows the record that was read last, and goes on behind that. Absent: there are no such bytes. */
   readAhead?(records: RecordsAhead): void
-  /** Goes back to the record of that number, which `next` then gives; `positionOf` and the like find the records before it by their marks. False: the reader is not behind it. */
+  /** Goes back to the record of that number, which `next` then gives; `positionOf` and the like find the records before it by their marks. */
   goTo?(records: RecordsAhead, index: number): void
   /** The record that `next` gives is the one of that number. */
   isBefore?(records: RecordsAhead, index: number): boolean
