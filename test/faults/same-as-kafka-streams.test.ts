@@ -140,7 +140,7 @@ await describeWith('kafka', `a program of Kafka Streams and the same one here (s
     if (!hasKafkaTools()) return
     broker = await openKafkaBroker({ brokers: bootstrapServers.split(',') })
     const topics = cases.flatMap(({ name, inputTopics }) => [...inputTopics, `${name}-java`, `${name}-millrace`])
-    await broker.topics.create(topics.map((name) => ({ topic: name, partitions, config: { 'retention.ms': '-1' } })))
+    await broker.topics.create(topics.map((name) => ({ topic: name, partitions, configs: { 'retention.ms': '-1' } })))
     const producer = await broker.openProducer()
     for (const { inputs } of cases) for (const input of inputs) void producer.append({ ...input, key: stringSerde.serialize(input.key) })
     await producer.flush()

@@ -16,7 +16,7 @@ const watch = setInterval(() => {
 }, 20)
 
 const broker = await openEmbeddedBroker({ directory: join(directory, 'log') })
-await broker.topics.create([{ topic: 'rows', partitions: 2, config: { 'cleanup.policy': 'compact' } }])
+await broker.topics.create([{ topic: 'rows', partitions: 2, configs: { 'cleanup.policy': 'compact' } }])
 
 async function run(use) {
   const builder = new StreamsBuilder()
