@@ -1,4 +1,4 @@
-import { StreamError, bytesSerde, durationMs } from '../core/index.ts'
+import { StreamError, bytesSerde, checkOptions, durationMs } from '../core/index.ts'
 import type { Duration, Serde } from '../core/index.ts'
 import type { CustomStore, CustomStoreContext, RowStoreFactory } from './custom-store.ts'
 import type { KeyValueStore } from './state/key-value-store.ts'
@@ -127,7 +127,13 @@ export function customStore<Store extends CustomStore>(
   return define(name, { key: bytesSerde, value: bytesSerde, type: 'inMemory', logging }, { type: 'custom', open })
 }
 
+/** Of all kinds of stores. */
+const storeOptions = {
+  key: true, value: true, type: true, caching: true, logging: true, ttl: true, rows: true, maxEntries: true, retention: true, windowSize: true, retainDuplicates: true, history: true,
+} as const
+
 function define<K, V, View>(name: string, formats: StoreFormats<K, V>, kind: Pick<StoreSpec, 'type'> & Partial<StoreSpec>): StoreDefinition<View> {
+  checkOptions(`store ${name}`, formats, storeOptions)
   const { type = 'persistent', caching = false, logging = true } = formats
   const spec: StoreSpec = Object.freeze({
     name: checkedName(name),

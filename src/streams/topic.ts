@@ -1,4 +1,4 @@
-import { StreamError, bytesSerde, isStandardSchema, zodSerde } from '../core/index.ts'
+import { StreamError, bytesSerde, checkOptions, isStandardSchema, zodSerde } from '../core/index.ts'
 import type { Serde, StandardSchema } from '../core/index.ts'
 
 /** How keys or values are written: a serde, or a zod (or other Standard) schema, which becomes JSON. */
@@ -30,6 +30,7 @@ export function topic<KeyFormat extends AnyFormat = undefined, ValueFormat exten
   name: string,
   formats: TopicFormats<KeyFormat, ValueFormat> = {},
 ): Topic<KeyOrBytes<KeyFormat>, KeyOrBytes<ValueFormat>> {
+  checkOptions(`topic ${name}`, formats, { key: true, value: true })
   return Object.freeze({
     name: checkedTopicName(name),
     keySerde: serdeOf(formats.key, `topic ${name}: key`) as Serde<KeyOrBytes<KeyFormat>>,

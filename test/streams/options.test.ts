@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { sleep, stringSerde, systemClock } from '../../src/core/index.ts'
 import type { Broker } from '../../src/core/index.ts'
-import { StreamsApp, StreamsBuilder, hopping, joinWithin, session, sliding, topic, tumbling } from '../../src/streams/index.ts'
+import { StreamsApp, StreamsBuilder, hopping, joinWithin, keyValueStore, session, sliding, topic, tumbling } from '../../src/streams/index.ts'
 import type { LateOption, OffsetReset } from '../../src/streams/index.ts'
 import { createTopics, openMemoryBroker, readAll, write } from '../kit/streams-harness.ts'
 
@@ -101,6 +101,8 @@ it.each([tumbling('1m'), session('1m')])('a side output of late records that is 
 const wrong = (options: unknown): never => options as never
 
 it.each<[string, (builder: StreamsBuilder) => unknown, string]>([
+  ['topic', () => topic('in', wrong({ key: stringSerde, vlaue: stringSerde })), 'topic in has no option "vlaue"; did you mean \'value\'?'],
+  ['store', () => keyValueStore('rows', wrong({ ...texts, tll: '1h' })), 'store rows has no option "tll"; did you mean \'ttl\'?'],
   ['tumbling', () => tumbling('1m', wrong({ grce: '1s' })), 'tumbling has no option "grce"; did you mean \'grace\'?'],
   ['hopping', () => hopping('1m', wrong({ advance: '1s', grce: '1s' })), 'hopping has no option "grce"'],
   ['sliding', () => sliding('1m', wrong({ grce: '1s' })), 'sliding has no option "grce"'],

@@ -1,4 +1,4 @@
-import { randomInteger, systemRandom } from '../../../core/index.ts'
+import { checkOptions, randomInteger, systemRandom } from '../../../core/index.ts'
 import type { TaskConfig } from '../../runtime/task-config.ts'
 import { noHeaders } from '../../stream-record.ts'
 import type { Topic } from '../../topic.ts'
@@ -39,6 +39,11 @@ export interface SimulateOptions extends TaskConfig {
   readonly clockJump?: boolean
 }
 
+const simulateOptions = {
+  inputs: true, outputs: true, seed: true, rounds: true, partitions: true, compare: true, crash: true, rebalance: true, duplicate: true, reorder: true, clockJump: true,
+  onDeserializationError: true, onProcessingError: true, onSerializationError: true, deadLetterTopic: true, cacheMaxBytes: true, metricsRecordingLevel: true,
+} as const
+
 export interface SimulationReport {
   readonly runs: number
   readonly seed: number
@@ -75,6 +80,7 @@ export function simulationInput<K, V>({ name, keySerde, valueSerde }: Topic<K, V
  * @throws SimulationFailure with the first difference, the seed, and how to make that run again
  */
 export async function simulate(topology: TopologyData, options: SimulateOptions): Promise<SimulationReport> {
+  checkOptions('simulate', options, simulateOptions)
   const { inputs, partitions = 4, rounds = 10, seed = randomInteger(systemRandom, 2 ** 31) } = options
   const scenario: Scenario = { topology, inputs: inputs.flatMap(({ records }) => records), outputs: options.outputs ?? sinksOf(topology), config: configOf(options) }
   const contentOf = ({ outputs }: RunResult) => outputs.map((records) => contentByKey(records, options.compare ?? 'latest'))
@@ -94,7 +100,7 @@ export async function simulate(topology: TopologyData, options: SimulateOptions)
   if (partitions > 1) await run(disk, new Set(), seed, `a run in ${partitions} partitions without faults`)
   const faults: Record<FaultKind, number> = { crash: 0, rebalance: 0, duplicate: 0, reorder: 0, clockJump: 0 }
   for (let round = 0; round < rounds; round++) {
-    const result = await run(disk, faultsOf(options), seed + round, `a run in ${partitions} partitions with faults`)
+    const result = await run(disk, faultsOf(options), seed + round, `a run in ${partitions} ${partitions === 1 ? 'partition' : 'partitions'} with faults`)
     for (const kind of faultKinds) faults[kind] += result.faults[kind]
   }
   return { runs: rounds + (partitions > 1 ? 2 : 1), seed, faults }

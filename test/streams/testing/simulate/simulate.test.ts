@@ -142,4 +142,9 @@ describe('a program that is wrong', () => {
     await expect(simulate(writes, options)).rejects.toThrow(/no c/)
     await expect(simulate(writes, { ...options, onSerializationError: 'skip' })).resolves.toMatchObject({ runs: 3 })
   })
+
+  it('has no fault that is misspelt', async () => {
+    const simple = topology((builder) => builder.stream(words).to(texts))
+    await expect(simulate(simple, { ...options, crashs: true } as never)).rejects.toThrow("simulate has no option \"crashs\"; did you mean 'crash'?")
+  })
 })
