@@ -1,4 +1,3 @@
-import { dirname } from 'node:path'
 import type { Isolation } from '../broker.ts'
 import { unhurriedNow } from '../clock.ts'
 import type { Clock } from '../clock.ts'
@@ -16,7 +15,7 @@ import { GatheredAppends } from './gathered-appends.ts'
 import { GroupCommit } from './group-commit.ts'
 import { closedLog, notDeletable, notOnDisk, outOfRange } from './log-errors.ts'
 import { writeLeaderEpochCheckpoint } from './leader-epoch-checkpoint.ts'
-import { writeCheckpoint } from './log-checkpoint.ts'
+import { CheckpointFile } from './log-checkpoint.ts'
 import type { LogCheckpoint } from './log-checkpoint.ts'
 import type { LogConfig } from './log-config.ts'
 import type { AppendResult, LogRead, LogReadRequest } from './log-read.ts'
@@ -92,8 +91,7 @@ export class PartitionLog implements JournalledLog {
   })
   #config: LogConfig
   #logStartOffset: number
-  /** As the checkpoint on disk has it. */
-  #durableLogStart: number
+  readonly #checkpointFile: CheckpointFile
   #logEndOffset: number
   #highWatermark: number
   readonly #durable: DurableEnd
@@ -116,7 +114,8 @@ export class PartitionLog implements JournalledLog {
     this.#segments = new SegmentList(recovered.segments)
     this.#producers = recovered.producers
     this.#unhurriedNow = unhurriedNow(options.clock)
-    this.#logStartOffset = this.#durableLogStart = recovered.logStartOffset
+    this.#logStartOffset = recovered.logStartOffset
+    this.#checkpointFile = new CheckpointFile(options, recovered.checkpoint)
     this.#logEndOffset = this.#highWatermark = recovered.logEndOffset
     this.#durable = new DurableEnd(this.#end)
     this.#cleanedOffset = recovered.cleanedOffset
@@ -130,17 +129,17 @@ export class PartitionLog implements JournalledLog {
    */
   static async open(options: PartitionLogOptions): Promise<PartitionLog> {
     const { fileSystem, directory } = options
-    if (fileSystem.stat(directory) === null) {
-      fileSystem.makeDirectory(directory)
-      await fileSystem.syncDirectory(dirname(directory))
-    }
+    const isNew = fileSystem.stat(directory) === null
+    if (isNew) fileSystem.makeDirectory(directory)
     const handles = options.handles ?? new ReadHandles(fileSystem)
     const recovered = await recoverLog({ fileSystem, directory, handles, indexIntervalBytes: options.config.indexIntervalBytes })
     const log = new PartitionLog(options, handles, recovered)
     if (log.failure !== null) return log
     return closingOnFailure(recovered.segments, async () => {
       writeLeaderEpochCheckpoint(fileSystem, directory, recovered.logStartOffset)
-      if (recovered.scanned) await log.#exclusively(() => log.#checkpoint())
+      log.#directoryIsDirty = !isNew
+      if (isNew) await log.#checkpointFile.begin()
+      else if (recovered.scanned) await log.#exclusively(() => log.#checkpoint())
       return log
     })
   }
@@ -394,9 +393,7 @@ export class PartitionLog implements JournalledLog {
   }
 
   async #writeCheckpoint(position: Omit<LogCheckpoint, 'logStartOffset' | 'cleanedOffset'>): Promise<void> {
-    const logStartOffset = this.#logStartOffset
-    await writeCheckpoint(this.#options.fileSystem, this.#options.directory, { logStartOffset, cleanedOffset: this.#cleanedOffset, ...position })
-    this.#durableLogStart = logStartOffset
+    await this.#checkpointFile.write({ logStartOffset: this.#logStartOffset, cleanedOffset: this.#cleanedOffset, ...position })
   }
 
   // ---------------------------------------------------------------------------------------------------- reading
@@ -449,7 +446,7 @@ export class PartitionLog implements JournalledLog {
     const target = offset === -1 ? this.#highWatermark : offset
     if (target > this.#highWatermark || target < 0) throw notDeletable(this.name, { offset, highWatermark: this.#highWatermark })
     // An earlier move that could not be brought to disk is not answered as done.
-    if (target <= this.#durableLogStart) return this.#logStartOffset
+    if (target <= this.#checkpointFile.logStartOffset) return this.#logStartOffset
     this.#logStartOffset = Math.max(this.#logStartOffset, target)
     await this.#exclusively(async () => {
       await this.#checkpoint()
@@ -531,7 +528,8 @@ export class PartitionLog implements JournalledLog {
     try {
       if (this.failure === null) {
         this.#gathered.write()
-        await this.#exclusively(() => this.#checkpoint())
+        const isVouchedFor = () => this.#checkpointFile.vouchesFor(this, this.#cleanedOffset, this.#segments.active.baseOffset)
+        await this.#exclusively(() => (isVouchedFor() ? Promise.resolve() : this.#checkpoint()))
       }
     } finally {
       this.#closed = true

@@ -33,6 +33,8 @@ export interface RecoveredLog {
   readonly logEndOffset: number
   /** Everything before was compacted. */
   readonly cleanedOffset: number
+  /** As it was found. */
+  readonly checkpoint: LogCheckpoint | null
   /** True when batches were looked at, or the log is new: the caller writes a checkpoint, so that it is not done again. */
   readonly scanned: boolean
   /** Bytes of a torn write that were cut. */
@@ -79,7 +81,7 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
     return result
   })
   const logStartOffset = Math.max(checkpoint?.logStartOffset ?? 0, segments[0]!.baseOffset)
-  return { segments, producers: start.producers, logStartOffset, logEndOffset: Math.max(scan.endOffset, logStartOffset), cleanedOffset: checkpoint?.cleanedOffset ?? 0, scanned: scan.batches > 0 || scan.cutBytes > 0, cutBytes: scan.cutBytes, damage: scan.damage }
+  return { segments, producers: start.producers, logStartOffset, logEndOffset: Math.max(scan.endOffset, logStartOffset), cleanedOffset: checkpoint?.cleanedOffset ?? 0, checkpoint, scanned: scan.batches > 0 || scan.cutBytes > 0, cutBytes: scan.cutBytes, damage: scan.damage }
 }
 
 /** Where the step fails, no file of the segments stays open. */
@@ -106,7 +108,7 @@ function newLog(options: RecoveryOptions, checkpoint: LogCheckpoint | null): Rec
     throw new StreamError('STORAGE_CORRUPT', `${options.directory} has no .log file, but its checkpoint says that offsets ${baseOffset} to ${checkpoint.recoveryOffset} were there`, { details: { path: options.directory } })
   }
   const segment = Segment.create({ ...options, baseOffset })
-  return { segments: [segment], producers: new ProducerState(), logStartOffset: baseOffset, logEndOffset: baseOffset, cleanedOffset: 0, scanned: true, cutBytes: 0, damage: null }
+  return { segments: [segment], producers: new ProducerState(), logStartOffset: baseOffset, logEndOffset: baseOffset, cleanedOffset: 0, checkpoint, scanned: true, cutBytes: 0, damage: null }
 }
 
 // ---------------------------------------------------------------------------------------------------- where to begin

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { isStreamError } from '../../../src/core/errors.ts'
+import { readCheckpoint } from '../../../src/core/log/log-checkpoint.ts'
+import type { PartitionLog } from '../../../src/core/log/partition-log.ts'
 import { batch, directory, now, open, readAll } from '../../kit/log-fixtures.ts'
+import { ManualClock } from '../../kit/manual-clock.ts'
 import { MemoryFileSystem } from '../../kit/memory-file-system.ts'
 import type { FileOperation, MemoryFileSystemOptions } from '../../kit/memory-file-system.ts'
 
@@ -44,6 +47,99 @@ describe('PartitionLog', () => {
     await again.sync()
     expect(readAll(again).at(-1)).toBe('20:more')
     expect(readAll(again).length).toBe(21)
+  })
+
+  it('begins with its names and its checkpoint on disk, one after the other at most', async () => {
+    const syncs: string[] = []
+    const disk = new MemoryFileSystem({ fault: (operation, path) => (operation.startsWith('sync') ? (syncs.push(path), null) : null) })
+    await open(disk)
+    expect(syncs.sort()).toEqual(['/data', '/data/orders-0', '/data/orders-0/millrace.checkpoint.tmp'])
+    for (let seed = 0; seed < 20; seed++) {
+      const left = disk.crash({ random: { next: seededNext(seed) } })
+      expect(left.list('/data/orders-0')).toEqual(expect.arrayContaining(['00000000000000000000.log', 'millrace.checkpoint']))
+      expect(readCheckpoint(left, '/data/orders-0')).toMatchObject({ logStartOffset: 0, recoveryOffset: 0 })
+    }
+  })
+
+  it('opens whatever a power cut leaves of a log that was being made, and fails for a disk that fails meanwhile', async () => {
+    for (let step = 0, isPast = false; !isPast; step++) {
+      for (let seed = 0; seed < 5; seed++) {
+        const random = { next: seededNext(seed) }
+        let left: MemoryFileSystem | null = null
+        let steps = 0
+        const disk: MemoryFileSystem = new MemoryFileSystem({ random, fault: () => (steps++ === step ? ((left = disk.crash({ random })), 'EIO') : null) })
+        const failure: unknown = await open(disk).then(() => null, (error: unknown) => error)
+        if (left === null) isPast = true
+        else {
+          expect([step, isStreamError(failure, 'STORAGE_ERROR') || failure === null, disk.openFiles]).toEqual([step, true, failure === null ? expect.anything() : 0])
+          const again = await open(left)
+          again.append(batch(['first']), 'builder')
+          await again.sync()
+          expect([step, readAll(await open((left as MemoryFileSystem).crash({ random })))]).toEqual([step, ['0:first']])
+        }
+      }
+    }
+  })
+
+  it('takes a lost segment for what it is from the first batch on, and keeps what is before it', async () => {
+    const disk = new MemoryFileSystem()
+    const log = await open(disk, { segmentBytes: 400 })
+    for (let i = 0; i < 9; i++) log.append(batch([`value-${i}`]), 'builder')
+    await log.sync()
+    const left = disk.crash({})
+    const segments = left.list('/data/orders-0').filter((name) => name.endsWith('.log'))
+    left.remove(`/data/orders-0/${segments[1]!}`)
+    const again = await open(left, { segmentBytes: 400 })
+    expect(again.logEndOffset).toBe(Number(segments[1]!.slice(0, 20)))
+  })
+
+  it('syncs no name again with the first append to a new log', async () => {
+    const syncs: string[] = []
+    const log = await open(new MemoryFileSystem({ fault: (operation, path) => (operation.startsWith('sync') ? (syncs.push(path), null) : null) }))
+    syncs.length = 0
+    log.append(batch(['a']), 'builder')
+    await log.sync()
+    expect(syncs).toEqual(['/data/orders-0/00000000000000000000.log'])
+  })
+
+  it('closes without writing anything where nothing has changed, new or not', async () => {
+    const changes: string[] = []
+    const fault = (operation: FileOperation, path: string) => (['write', 'sync', 'rename', 'remove', 'truncate', 'sync directory'].includes(operation) ? (changes.push(path), null) : null)
+    const disk = new MemoryFileSystem({ fault })
+    const log = await open(disk)
+    changes.length = 0
+    await log.close()
+    expect(changes).toEqual([])
+    const full = await open(disk)
+    full.append(batch(['a', 'b']), 'builder')
+    await full.close()
+    changes.length = 0
+    await (await open(disk)).close()
+    expect([changes, disk.openFiles]).toEqual([[], 0])
+  })
+
+  it.each<[string, (log: PartitionLog) => Promise<unknown>, object]>([
+    ['an append', async (log) => void log.append(batch(['c']), 'builder'), { recoveryOffset: 13 }],
+    ['a deletion', (log) => log.deleteRecordsBefore(3), { recoveryOffset: 12, logStartOffset: 3 }],
+    ['retention', (log) => log.applyRetention(), { recoveryOffset: 12, logStartOffset: 12, segmentBaseOffset: 12 }],
+    ['retention that was not waited for', async (log) => void log.applyRetention().catch(() => undefined), { recoveryOffset: 12, segmentBaseOffset: 12 }],
+    ['deletion by size', (log) => log.applyRetention(), { recoveryOffset: 12, logStartOffset: expect.toSatisfy((offset) => offset > 0 && offset < 12) }],
+    ['compaction', (log) => log.compact(() => Promise.resolve()), { recoveryOffset: 12, cleanedOffset: expect.toSatisfy((offset) => offset > 0) }],
+  ])('closes with a checkpoint of what has changed: %s', async (change, run, expected) => {
+    const disk = new MemoryFileSystem()
+    const config = {
+      segmentBytes: 300, minCleanableRatio: 0, cleanup: { delete: true, compact: change === 'compaction' },
+      retentionMs: change.startsWith('retention') ? 1 : -1, retentionBytes: change === 'deletion by size' ? 400 : -1, clock: new ManualClock(now + 60_000),
+    }
+    const log = await open(disk, config)
+    for (let i = 0; i < 12; i++) log.append(batch([`value-${i}`]), 'keyed-builder')
+    await log.close()
+    const again = await open(disk, config)
+    await run(again)
+    await again.close()
+    expect(readCheckpoint(disk, directory)).toMatchObject(expected)
+    const last = await open(disk, config)
+    expect([last.logStartOffset, last.logEndOffset, last.failure]).toEqual([again.logStartOffset, again.logEndOffset, null])
   })
 
   it('keeps what was synced through a power cut, and cuts a torn tail', async () => {
