@@ -35,9 +35,9 @@ export async function setUpTopics(broker: Broker, { applicationId, topology, dea
   const existing = await countsOf(broker, own.map((spec) => spec.topic))
   for (const spec of own) {
     const found = existing.get(spec.topic)
-    if (found === undefined) await createUnlessThere(broker, spec)
-    else if (found !== spec.partitions && spec.topic !== deadLetterTopic) throw wrongPartitions(applicationId, spec, found)
+    if (found !== undefined && found !== spec.partitions && spec.topic !== deadLetterTopic) throw wrongPartitions(applicationId, spec, found)
   }
+  await createAll(broker, own.filter(({ topic }) => !existing.has(topic)))
   return new Map([...external, ...own.map((spec) => [spec.topic, existing.get(spec.topic) ?? spec.partitions ?? 1] as const)])
 }
 
@@ -102,11 +102,21 @@ function requireAll(topics: readonly string[], existing: ReadonlyMap<string, num
   throw missingTopics(missing)
 }
 
+/** At once, which takes little longer than one of them; where another instance of the application makes them at the same time, each that is not there yet. */
+async function createAll(broker: Broker, specs: readonly TopicSpec[]): Promise<void> {
+  if (specs.length === 0) return
+  try {
+    await broker.topics.create(specs)
+  } catch (error) {
+    if (!isStreamError(error, 'TOPIC_ALREADY_EXISTS')) throw error
+    for (const spec of specs) await createUnlessThere(broker, spec)
+  }
+}
+
 async function createUnlessThere(broker: Broker, spec: TopicSpec): Promise<void> {
   try {
     await broker.topics.create([spec])
   } catch (error) {
-    // Another instance of the application starts at the same time.
     if (!isStreamError(error, 'TOPIC_ALREADY_EXISTS')) throw error
   }
 }
