@@ -16,7 +16,7 @@ const { utf8Slice, latin1Slice, utf8Write } = Buffer.prototype as unknown as Buf
 
 /** Up to so many characters a loop is faster: to read them, and to write them. */
 const shortText = 80
-const shortWrite = 28
+export const shortWrite = 28
 
 /** The text of bytes[start, end). @throws TypeError when they are not UTF-8 */
 export function textOf(bytes: Uint8Array, start: number, end: number): string {
@@ -68,7 +68,7 @@ function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
 }
 
 /** False, with the bytes half written, at the first character that is not ASCII. */
-function writeAscii(text: string, bytes: Uint8Array, at: number): boolean {
+export function writeAscii(text: string, bytes: Uint8Array, at: number): boolean {
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index)
     if (code > 127) return false

@@ -81,6 +81,17 @@ export class TextWindow {
     for (; from < last; from += 16) copyWords(view, from, targetView, from + shift)
     copyWords(view, last, targetView, last + shift)
   }
+
+  /** Copies so many bytes, with up to 7 of those that follow, to where nothing stands yet. False, with nothing copied: there are no more that follow. */
+  copyWholeWords(start: number, length: number, target: DataView, at: number): boolean {
+    const { view } = this
+    if (start + length + 7 > view.byteLength) return false
+    for (let done = 0; done < length; done += 8) {
+      target.setInt32(at + done, view.getInt32(start + done, true), true)
+      target.setInt32(at + done + 4, view.getInt32(start + done + 4, true), true)
+    }
+    return true
+  }
 }
 
 function copyWords(source: DataView, from: number, target: DataView, to: number): void {

@@ -1,16 +1,18 @@
 import { assert } from '../assert.ts'
 import type { UnsealedBatch } from '../broker.ts'
 import { StreamError } from '../errors.ts'
+import { readKeySerde } from '../record-position.ts'
 import type { RecordPosition } from '../record-position.ts'
 import type { RecordSpan } from '../record-span.ts'
 import type { Header } from '../record.ts'
 import type { Serde } from '../serde.ts'
-import { writeText } from '../text-bytes.ts'
+import { shortWrite, writeAscii, writeText } from '../text-bytes.ts'
 import { GatheredTexts, TextWindow } from '../text-window.ts'
 import { compressionCodec, compressionNames } from './compression.ts'
 import type { CompressionName } from './compression-codec.ts'
-import { encodeHeaderKey, headersSize, maxWordRecord, partSize, readRecord, writeHeaders, writePart, writeWordRecord } from './lazy-record.ts'
-import { batchHeaderBytes, writeUncheckedHeader } from './record-batch.ts'
+import { copyPart, encodeHeaderKey, headersSize, maxWordRecord, partSize, readRecord, setBytes, writeHeaders, writePart, writeWordRecord } from './lazy-record.ts'
+import { batchHeaderBytes, uninitialised, writeUncheckedHeader } from './record-batch.ts'
+import type { SpareMemory } from './record-batch.ts'
 import { mediumVarints, shortVarints, varintSize, writeLengthBefore, writeMediumVarint, writeShortVarint, writeVarint } from './varint.ts'
 
 export interface RecordBatchBuilderOptions {
@@ -28,13 +30,11 @@ const costlyCopyBytes = 16 * 1024
 /** Of a record without headers, beside key and value: attributes, two deltas, two lengths, the count of headers. */
 const minFramingBytes = 6
 const maxFramingBytes = 1 + 10 + 5 + 5 + 5 + 1
-/** Copied by words: a call into the runtime takes longer. */
-const shortBytes = 160
 /** Length, attributes and two deltas, where the last number takes three bytes at most and the others two; and what such a record may have beside them. */
 const maxShortFraming = 2 + 1 + 2 + 3
 const longestShortBody = shortVarints - 1 - maxShortFraming
-/** Called directly: V8 looks `bytes.set` up through the prototypes each time, which costs a third of the copy. */
-const setBytes = Reflect.get(Uint8Array.prototype, 'set') as (this: Uint8Array, source: Uint8Array, at: number) => void
+/** Of a record with a text: its length, and as much as is copied beyond its key. */
+const maxBytesBehindText = 2 + 7
 /** A batch of so many gains nothing where its texts are written together. */
 const fewRecords = 8
 const noHeaders: readonly Header[] = []
@@ -150,8 +150,8 @@ export class RecordBatchBuilder {
     bytes[start] = 0
     let at = delta >= 0 && delta < shortVarints ? writeShortVarint(bytes, start + 1, delta) : writeVarint(bytes, start + 1, delta)
     at = writeMediumVarint(bytes, at, count)
-    at = this.#writePart(at, source, view, keyAt, keyLength)
-    at = this.#writePart(at, source, view, valueAt, valueLength)
+    at = copyPart(bytes, this.#view, at, source, view, keyAt, keyLength)
+    at = copyPart(bytes, this.#view, at, source, view, valueAt, valueLength)
     bytes[at++] = 0
     writeShortVarint(bytes, start - lengthBytes, at - start)
     if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
@@ -165,6 +165,46 @@ export class RecordBatchBuilder {
    * `maxBytes`; nothing was added. @throws what the serdes throw
    */
   addSerialized<K, V>(keySerde: Serde<K>, key: K | null, valueSerde: Serde<V>, value: V | null, timestamp: number): boolean {
+    const isTextBehindKey = typeof value === 'string' && valueSerde.serializeInto === (writeText as unknown) && (key === null || keySerde === (readKeySerde as unknown))
+    if (isTextBehindKey && this.#addText(key as RecordPosition | null, value, timestamp)) return true
+    return this.#addByParts(keySerde, key, valueSerde, value, timestamp)
+  }
+
+  /**
+   * As `addSerialized`, of a text that may wait or is short, behind no key or one as it was read: all lengths are known before anything is written, so nothing
+   * is written twice or moved, and no serde is called. False: nothing was added.
+   */
+  #addText(key: RecordPosition | null, text: string, timestamp: number): boolean {
+    const count = this.#count
+    const delta = timestamp - this.#baseTimestamp
+    const { length } = text
+    const isShort = length <= shortWrite
+    if (count < fewRecords || count >= mediumVarints || !(delta >= 0 && delta < shortVarints && Number.isSafeInteger(timestamp))) return false
+    if (!isShort && this.#texts?.takes(text) !== true) return false
+    const keyBytes = key === null ? 1 : key.keyAt + key.keyLength - key.bodyAt
+    const recordBytes = 1 + (delta < 64 ? 1 : 2) + (count < 64 ? 1 : count < shortVarints ? 2 : 3) + keyBytes + (length < 64 ? 1 : 2) + length + 1
+    const recordFrom = this.#end
+    if (recordBytes >= shortVarints || recordFrom + recordBytes + maxBytesBehindText + GatheredTexts.moreBytesOf(text) > this.#limit) return false
+    const bytes = this.#bytes
+    let at = writeShortVarint(bytes, recordFrom, recordBytes)
+    bytes[at] = 0
+    at = writeMediumVarint(bytes, writeShortVarint(bytes, at + 1, delta), count)
+    if (key === null) bytes[at] = 1 // -1
+    else if (!key.window.copyWholeWords(key.bodyAt, keyBytes, this.#view, at)) return false
+    at = writeShortVarint(bytes, at + keyBytes, length)
+    if (isShort && !writeAscii(text, bytes, at)) return false
+    at += length
+    bytes[at] = 0
+    this.#end = at + 1
+    if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
+    this.#count = count + 1
+    if (key === null) this.#isKeyed = false
+    if (!isShort) this.#gather(text, recordFrom)
+    return true
+  }
+
+  /** As `addSerialized`. */
+  #addByParts<K, V>(keySerde: Serde<K>, key: K | null, valueSerde: Serde<V>, value: V | null, timestamp: number): boolean {
     const count = this.#count
     const bytes = this.#bytes
     const limit = this.#limit - maxFramingBytes
@@ -295,25 +335,6 @@ export class RecordBatchBuilder {
     return this.#addReadExactly(position, timestamp)
   }
 
-  /** Length and bytes of a key or a value of less than `shortVarints`, below 0: null. By words, the last of which is written twice where it is no whole one. */
-  #writePart(lengthAt: number, source: Uint8Array, sourceView: DataView, from: number, length: number): number {
-    const bytes = this.#bytes
-    if (length < 0) {
-      bytes[lengthAt] = 1 // -1
-      return lengthAt + 1
-    }
-    const at = writeShortVarint(bytes, lengthAt, length)
-    if (length > shortBytes) setBytes.call(bytes, source.subarray(from, from + length), at)
-    else if (length < 4) for (let index = 0; index < length; index++) bytes[at + index] = source[from + index]!
-    else {
-      const view = this.#view
-      const last = length - 4
-      for (let index = 0; index < last; index += 4) view.setInt32(at + index, sourceView.getInt32(from + index, true), true)
-      view.setInt32(at + last, sourceView.getInt32(from + last, true), true)
-    }
-    return at + length
-  }
-
   #addReadExactly({ window, bodyAt, keyLength, end }: RecordPosition, timestamp: number): boolean {
     this.#writeTexts()
     const delta = timestamp - this.#baseTimestamp
@@ -427,52 +448,6 @@ export class RecordBatchBuilder {
     }
     return true
   }
-}
-
-/** The smallest block that is kept, and by how much they differ: so one fits the next batch that is a little longer. */
-const blockStepBytes = 16 * 1024
-const defaultMostBytes = 4 * 1024 * 1024
-
-/**
- * Memory of batches that were written or read, for the next ones. Without it each is garbage that V8 does not see in its heap: it marks the
- * whole heap each time so much of it has come together.
- */
-export class SpareMemory {
-  /** The one that came last is the last: its pages are in the processor's cache. */
-  readonly #blocks: ArrayBuffer[] = []
-  readonly #mostBytes: number
-  #bytes = 0
-
-  /** `mostBytes`: what is kept; beyond it the block that came first is forgotten. */
-  constructor(mostBytes = defaultMostBytes) {
-    this.#mostBytes = mostBytes
-  }
-
-  /** At least so many bytes, with anything in them; of what is kept, no block of more than `atMost`. */
-  take(bytes: number, atMost = Infinity): ArrayBuffer {
-    const at = this.#blocks.findLastIndex(({ byteLength }) => byteLength >= bytes && byteLength <= atMost)
-    if (at < 0) return uninitialised(bytes < blockStepBytes ? bytes : Math.ceil(bytes / blockStepBytes) * blockStepBytes).buffer as ArrayBuffer
-    const [block] = this.#blocks.splice(at, 1)
-    this.#bytes -= block!.byteLength
-    return block!
-  }
-
-  /** Nobody looks at it any more. Blocks that are small, or were transferred, are not worth keeping. */
-  giveBack(block: ArrayBufferLike): void {
-    if (!(block instanceof ArrayBuffer) || block.byteLength < blockStepBytes) return
-    this.#blocks.push(block)
-    this.#bytes += block.byteLength
-    while (this.#bytes > this.#mostBytes) this.#bytes -= this.#blocks.shift()!.byteLength
-  }
-}
-
-/** What a batch takes, if that is worth giving back. */
-export function spareBlockOf({ buffer }: Uint8Array): ArrayBuffer | null {
-  return buffer instanceof ArrayBuffer && buffer.byteLength >= blockStepBytes ? buffer : null
-}
-
-function uninitialised(sizeBytes: number): Uint8Array {
-  return new Uint8Array(Buffer.allocUnsafeSlow(sizeBytes).buffer)
 }
 
 function notATimestamp(timestamp: number): StreamError {

@@ -261,3 +261,51 @@ export function sealBatch(bytes: Uint8Array, seal: BatchSeal): void {
   writeInt32(bytes, at.baseSequence, seal.baseSequence)
   writeInt32(bytes, at.crc, crc32c(bytes, at.attributes))
 }
+
+// ------------------------------------------------------------------------------------------------ memory of batches
+
+/** The smallest block that is kept, and by how much they differ: so one fits the next batch that is a little longer. */
+const blockStepBytes = 16 * 1024
+const defaultMostBytes = 4 * 1024 * 1024
+
+/**
+ * Memory of batches that were written or read, for the next ones. Without it each is garbage that V8 does not see in its heap: it marks the
+ * whole heap each time so much of it has come together.
+ */
+export class SpareMemory {
+  /** The one that came last is the last: its pages are in the processor's cache. */
+  readonly #blocks: ArrayBuffer[] = []
+  readonly #mostBytes: number
+  #bytes = 0
+
+  /** `mostBytes`: what is kept; beyond it the block that came first is forgotten. */
+  constructor(mostBytes = defaultMostBytes) {
+    this.#mostBytes = mostBytes
+  }
+
+  /** At least so many bytes, with anything in them; of what is kept, no block of more than `atMost`. */
+  take(bytes: number, atMost = Infinity): ArrayBuffer {
+    const at = this.#blocks.findLastIndex(({ byteLength }) => byteLength >= bytes && byteLength <= atMost)
+    if (at < 0) return uninitialised(bytes < blockStepBytes ? bytes : Math.ceil(bytes / blockStepBytes) * blockStepBytes).buffer as ArrayBuffer
+    const [block] = this.#blocks.splice(at, 1)
+    this.#bytes -= block!.byteLength
+    return block!
+  }
+
+  /** Nobody looks at it any more. Blocks that are small, or were transferred, are not worth keeping. */
+  giveBack(block: ArrayBufferLike): void {
+    if (!(block instanceof ArrayBuffer) || block.byteLength < blockStepBytes) return
+    this.#blocks.push(block)
+    this.#bytes += block.byteLength
+    while (this.#bytes > this.#mostBytes) this.#bytes -= this.#blocks.shift()!.byteLength
+  }
+}
+
+/** What a batch takes, if that is worth giving back. */
+export function spareBlockOf({ buffer }: Uint8Array): ArrayBuffer | null {
+  return buffer instanceof ArrayBuffer && buffer.byteLength >= blockStepBytes ? buffer : null
+}
+
+export function uninitialised(sizeBytes: number): Uint8Array {
+  return new Uint8Array(Buffer.allocUnsafeSlow(sizeBytes).buffer)
+}

@@ -1,7 +1,7 @@
 import type { MessagePort, Transferable } from 'node:worker_threads'
 import type { AppendRequest, EngineApi, FetchRequest } from '../engine/engine-api.ts'
 import { StreamError } from '../errors.ts'
-import { SpareMemory } from '../log/record-batch-builder.ts'
+import { SpareMemory } from '../log/record-batch.ts'
 import { partitionKey } from '../record.ts'
 import { decodeError, decodePartition } from './port-messages.ts'
 import type { ClientMessage, Method, PortPartition, ServerMessage } from './port-messages.ts'

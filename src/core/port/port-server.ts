@@ -3,7 +3,7 @@ import type { Broker } from '../broker.ts'
 import { engineOf } from '../engine/broker-client.ts'
 import type { AppendRequest, EngineApi, FetchedPartition, JoinAnswer, JoinRequest } from '../engine/engine-api.ts'
 import type { ProducerIdentity } from '../engine/transaction-state.ts'
-import { spareBlockOf } from '../log/record-batch-builder.ts'
+import { spareBlockOf } from '../log/record-batch.ts'
 import { encodeError, encodePartition } from './port-messages.ts'
 import type { ClientMessage, Method, ServerMessage } from './port-messages.ts'
 

@@ -78,7 +78,8 @@ export class BatchingCollector implements RecordCollector {
     }
     const keyBytes = this.#keyScratch.of(keySerde, key)
     const builder = batches.builders[partitionForKey(keyBytes, batches.partitions)]
-    return builder !== undefined && builder.addSerialized(bytesSerde, keyBytes, valueSerde, value, timestamp)
+    if (builder === undefined) return false
+    return (keySerde as unknown) === readKeySerde ? builder.addSerialized(keySerde, key, valueSerde, value, timestamp) : builder.addSerialized(bytesSerde, keyBytes, valueSerde, value, timestamp)
   }
 
   sendSpan(topic: string, partition: number | null, span: RecordSpan, timestamp: number): void {

@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isStreamError } from '../../../src/core/errors.ts'
-import { RecordBatchBuilder, SpareMemory, spareBlockOf } from '../../../src/core/log/record-batch-builder.ts'
+import { RecordBatchBuilder } from '../../../src/core/log/record-batch-builder.ts'
 import { RecordBatchView, sealBatch } from '../../../src/core/log/record-batch.ts'
+import { readKeySerde } from '../../../src/core/record-position.ts'
 import { bytesSerde, jsonSerde, stringSerde } from '../../../src/core/serde.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -239,28 +240,36 @@ describe('RecordBatchBuilder', () => {
     const letters = { ascii: 'a', latin: '\u00e9', wide: '\u20ac', pair: '\ud83d\ude00', half: '\udc00' }
     const text = fc.tuple(fc.nat(130), fc.constantFrom(...Object.values(letters)), fc.nat(130)).map(([length, letter, at]) => `${'x'.repeat(length).slice(0, at)}${letter}${'x'.repeat(length).slice(at)}`)
     const value = fc.oneof({ weight: 12, arbitrary: fc.nat(130).map((length) => 'abcdefghij'.repeat(13).slice(0, length)) }, { weight: 1, arbitrary: text }, { weight: 1, arbitrary: fc.constantFrom(null, '\u20ac'.repeat(120), 'x'.repeat(5_000)) })
-    const step = fc.record({ does: fc.constantFrom('text', 'text', 'text', 'text', 'text', 'bytes', 'headers', 'read', 'build'), key: fc.constantFrom('key', null, 'k'.repeat(70)), value, time: fc.nat(20_000) })
+    const keys = ['', 'k', 'key', ...[15, 16, 17, 70, 200, 8_100, 8_200].map((length) => 'q'.repeat(length)), '\u00e9', 'last']
+    const step = fc.record({ does: fc.constantFrom(...Array.from({ length: 5 }, () => 'text' as const), ...keys.map((_, index) => index), 'bytes', 'headers', 'read', 'build'), key: fc.constantFrom('key', null, 'k'.repeat(70)), value, time: fc.nat(20_000) })
     const source = new RecordBatchBuilder({ maxBytes: 100_000 })
     source.add(bytes('read'), bytes('r'.repeat(90)), 1, [{ key: 'h', value: null }])
+    for (const key of keys) source.add(bytes(key), null, 1)
     const reader = new RecordBatchView(source.build().bytes).reader()
-    reader.next()
-    fc.assert(fc.property(fc.array(step, { minLength: 1, maxLength: 200, size: 'max' }), fc.integer({ min: 300, max: 30_000 }), (steps, maxBytes) => {
+    const marks: number[] = []
+    while (reader.next()) marks.push(reader.mark)
+    fc.assert(fc.property(fc.array(step, { minLength: 1, maxLength: 200, size: 'max' }), fc.integer({ min: 300, max: 30_000 }), fc.constantFrom(0, 60, 8_180), fc.boolean(), (steps, limit, recordsBefore, isPlain) => {
+      const maxBytes = limit + 20 * recordsBefore
       const [together, parts] = [new RecordBatchBuilder({ maxBytes }), new RecordBatchBuilder({ maxBytes })]
+      for (let index = 0; index < recordsBefore; index++) for (const builder of [together, parts]) builder.add(null, null, 0)
       const compare = () => {
         if (parts.recordCount === 0) return
         const [found, expected] = [together.build(), parts.build()]
         expect(Buffer.compare(found.bytes, expected.bytes)).toBe(0)
         expect([found.recordCount, found.isKeyed]).toEqual([expected.recordCount, expected.isKeyed])
       }
-      for (const { does, key, value: each, time } of steps) {
+      for (const { does, key, value: anyValue, time } of steps) {
         if (does === 'build') compare()
-        const [keyBytes, valueBytes] = [key, each].map((part) => (part === null ? null : stringSerde.serialize(part))) as [Uint8Array | null, Uint8Array | null]
+        // After a text that is not ASCII none waits for long.
+        const each = isPlain && anyValue !== null ? anyValue.replaceAll(/[^a-x]/gu, 'y') : anyValue
+        const [keyBytes, valueBytes] = [typeof does === 'number' ? keys[does]! : key, each].map((part) => (part === null ? null : stringSerde.serialize(part))) as [Uint8Array | null, Uint8Array | null]
         const headers = does === 'headers' ? [{ key: 'h', value: bytes('1') }] : []
         const add = (builder: RecordBatchBuilder, isText: boolean) => {
-          if (does === 'read') return builder.addRead(reader.positionOf(reader.mark), time)
-          return (isText && builder.addSerialized(stringSerde, key, stringSerde, each, time)) || builder.add(keyBytes, valueBytes, time, headers)
+          if (does === 'read') return builder.addRead(reader.positionOf(marks[0]!), time)
+          if (isText && typeof does === 'number' && builder.addSerialized(readKeySerde, reader.positionOf(marks[1 + does]!), stringSerde, each, time)) return true
+          return (isText && does === 'text' && builder.addSerialized(stringSerde, key, stringSerde, each, time)) || builder.add(keyBytes, valueBytes, time, headers)
         }
-        const addToBoth = () => [add(together, does === 'text'), add(parts, false)]
+        const addToBoth = () => [add(together, true), add(parts, false)]
         const [fits, expected] = addToBoth()
         expect(fits).toBe(expected)
         if (fits === true) continue
@@ -268,7 +277,7 @@ describe('RecordBatchBuilder', () => {
         expect(addToBoth()).toEqual([true, true])
       }
       compare()
-    }), { numRuns: 300 })
+    }), { numRuns: 500 })
   })
 
   it('keeps the room that a text may take, whoever comes next', () => {
@@ -298,13 +307,16 @@ describe('RecordBatchBuilder', () => {
   it('keeps the room that all texts may take, which wait together', () => {
     const value = '\u20ac'.repeat(40)
     for (let size = 300; size < 900; size++) {
-      const [together, parts] = [new RecordBatchBuilder({ maxBytes: 1_000 }), new RecordBatchBuilder({ maxBytes: 1_000 })]
-      for (let index = 0; index < 8; index++) for (const builder of [together, parts]) builder.add(null, index === 0 ? new Uint8Array(size) : null, 0)
-      for (let index = 0; index < 4; index++) {
-        const fits = together.addSerialized(stringSerde, 'k', stringSerde, value, 0) || together.add(bytes('k'), bytes(value), 0)
-        expect(fits).toBe(parts.add(bytes('k'), bytes(value), 0))
+      for (const key of ['k', null]) {
+        const [together, parts] = [new RecordBatchBuilder({ maxBytes: 1_000 }), new RecordBatchBuilder({ maxBytes: 1_000 })]
+        const keyBytes = key === null ? null : bytes(key)
+        for (let index = 0; index < 8; index++) for (const builder of [together, parts]) builder.add(null, index === 0 ? new Uint8Array(size) : null, 0)
+        for (let index = 0; index < 4; index++) {
+          const fits = together.addSerialized(stringSerde, key, stringSerde, value, 0) || together.add(keyBytes, bytes(value), 0)
+          expect(fits).toBe(parts.add(keyBytes, bytes(value), 0))
+        }
+        expect(Buffer.compare(together.build().bytes, parts.build().bytes)).toBe(0)
       }
-      expect(Buffer.compare(together.build().bytes, parts.build().bytes)).toBe(0)
     }
   })
 
@@ -318,6 +330,38 @@ describe('RecordBatchBuilder', () => {
     expect([...new RecordBatchView(builder.build().bytes)].map((record) => text(record.value))).toEqual([...Array.from({ length: 8 }, () => 'first'), 'x'.repeat(40), '\u00e9'.repeat(40)])
     builder.add(null, bytes('next'), 0)
     expect([...new RecordBatchView(builder.build().bytes)].map((record) => text(record.value))).toEqual(['next'])
+  })
+
+  it('writes texts behind keys as they were read up to the very end of a batch', () => {
+    const source = new RecordBatchBuilder({ maxBytes: 10_000 })
+    for (let length = 0; length < 20; length++) source.add(bytes('k'.repeat(length)), bytes('and what follows it'), 0)
+    const reader = new RecordBatchView(source.build().bytes).reader()
+    while (reader.next()) {
+      const position = reader.positionOf(reader.mark)
+      const key = readKeySerde.serialize(position)
+      for (let maxBytes = 170; maxBytes < 230; maxBytes++) {
+        for (const value of ['', 'a', 'x'.repeat(28), 'x'.repeat(32)]) {
+          const [direct, parts] = [new RecordBatchBuilder({ maxBytes }), new RecordBatchBuilder({ maxBytes })]
+          for (let index = 0; index < 8; index++) for (const builder of [direct, parts]) builder.add(null, null, 0)
+          for (let fits = true; fits;) {
+            fits = parts.add(key, bytes(value), 0)
+            expect(direct.addSerialized(readKeySerde, position, stringSerde, value, 0) || direct.add(key, bytes(value), 0)).toBe(fits)
+          }
+          expect(Buffer.compare(direct.build().bytes, parts.build().bytes)).toBe(0)
+        }
+      }
+    }
+  })
+
+  it('lets no text wait whose time is none', () => {
+    const builder = new RecordBatchBuilder({ maxBytes: 10_000 })
+    const first = Number.MAX_SAFE_INTEGER - 1
+    for (let index = 0; index < 10; index++) expect(builder.addSerialized(stringSerde, null, stringSerde, 'x'.repeat(40), first)).toBe(true)
+    for (const time of [first + 3, 0.5, Number.NaN, -2]) expect(builder.addSerialized(stringSerde, null, stringSerde, 'y'.repeat(40), time)).toBe(false)
+    expect([...new RecordBatchView(builder.build().bytes)].map((record) => text(record.value))).toEqual(Array.from({ length: 10 }, () => 'x'.repeat(40)))
+    for (let index = 0; index < 10; index++) expect(builder.addSerialized(stringSerde, null, stringSerde, 'x'.repeat(40), 0)).toBe(true)
+    expect(builder.addSerialized(stringSerde, null, stringSerde, 'y'.repeat(40), 0.5)).toBe(false)
+    expect(builder.build().recordCount).toBe(10)
   })
 
   it('writes nothing where there is no room, serdes fail, or cannot write in place', () => {
@@ -338,67 +382,5 @@ describe('RecordBatchBuilder', () => {
       builder.add(null, null, 0)
       expect(() => builder.add(null, null, timestamp)).toThrow(expect.toSatisfy((error) => isStreamError(error, 'INVALID_TIMESTAMP')))
     }
-  })
-})
-
-describe('memory that comes back', () => {
-  it('is taken again by whoever has room in it, and is nobody else\'s while it is away', () => {
-    const memory = new SpareMemory()
-    const block = memory.take(20_000)
-    memory.giveBack(block)
-    const [first, second] = [memory.take(18_000), memory.take(18_000)]
-    expect(first).toBe(block)
-    expect(second).not.toBe(block)
-  })
-
-  it('is not taken for more than it holds', () => {
-    const memory = new SpareMemory()
-    const block = memory.take(20_000)
-    memory.giveBack(block)
-    expect(memory.take(40_000)).not.toBe(block)
-    expect(memory.take(40_000).byteLength).toBeGreaterThanOrEqual(40_000)
-  })
-
-  it('is not kept where it is small, or went to another thread', () => {
-    const memory = new SpareMemory()
-    const small = memory.take(100)
-    expect(small.byteLength).toBe(100)
-    expect(spareBlockOf(new Uint8Array(small))).toBeNull()
-    memory.giveBack(small)
-    expect(memory.take(100)).not.toBe(small)
-    const sent = memory.take(20_000)
-    structuredClone(sent, { transfer: [sent] })
-    memory.giveBack(sent)
-    expect(memory.take(20_000).byteLength).toBeGreaterThanOrEqual(20_000)
-  })
-
-  it('is kept up to a bound: what came first is forgotten', () => {
-    const memory = new SpareMemory(4 * 1_048_576)
-    const blocks = Array.from({ length: 6 }, () => memory.take(1_048_576))
-    for (const block of blocks) memory.giveBack(block)
-    const taken = new Set(Array.from({ length: 6 }, () => memory.take(1_048_576)))
-    expect(blocks.map((block) => taken.has(block))).toEqual([false, false, true, true, true, true])
-  })
-
-  it('holds one batch at a time: batches that were not given back stay as they were', () => {
-    const memory = new SpareMemory()
-    const builder = new RecordBatchBuilder({ maxBytes: 64 * 1024, memory })
-    const away: { readonly batch: Uint8Array; readonly fill: number }[] = []
-    const blocks = new Set<ArrayBufferLike>()
-    for (let round = 0; round < 60; round++) {
-      // Now and then a batch that is small beside the memory it was written in, and is copied out of it.
-      for (let i = 0; i < (round % 5 === 0 ? 18 : 60); i++) builder.add(null, new Uint8Array(1000).fill(round), round)
-      const batch = builder.build().bytes
-      blocks.add(batch.buffer)
-      away.push({ batch, fill: round })
-      for (const { batch: waiting, fill } of away) {
-        for (const { timestamp, value } of new RecordBatchView(waiting)) expect([timestamp, value!.every((byte) => byte === fill)]).toEqual([fill, true])
-      }
-      if (away.length < 3) continue
-      const { batch: written } = away.splice(round % 3, 1)[0]!
-      written.fill(0xff)
-      memory.giveBack(written.buffer)
-    }
-    expect(blocks.size).toBeLessThan(20)
   })
 })

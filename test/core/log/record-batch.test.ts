@@ -3,7 +3,7 @@ import { isStreamError } from '../../../src/core/errors.ts'
 import { decodeSnapshot, encodeSnapshot } from '../../../src/core/log/producer-snapshot.ts'
 import { ProducerState } from '../../../src/core/log/producer-state.ts'
 import { RecordBatchBuilder } from '../../../src/core/log/record-batch-builder.ts'
-import { RecordBatchView, sealBatch, sequenceAfter, splitBatches } from '../../../src/core/log/record-batch.ts'
+import { RecordBatchView, SpareMemory, sealBatch, sequenceAfter, spareBlockOf, splitBatches } from '../../../src/core/log/record-batch.ts'
 import { randomInteger, seededRandom } from '../../../src/core/random.ts'
 import { batch } from '../../kit/log-fixtures.ts'
 
@@ -83,5 +83,67 @@ describe('decoders', () => {
       expect(() => decodeSnapshot(bytes, '/d/5.snapshot'), `byte ${at}`).toThrow(/5\.snapshot is not a producer snapshot/)
       expect(() => decodeSnapshot(good.subarray(0, at), '/d/5.snapshot')).toThrow(/5\.snapshot is not a producer snapshot/)
     }
+  })
+})
+
+describe('memory that comes back', () => {
+  it('is taken again by whoever has room in it, and is nobody else\'s while it is away', () => {
+    const memory = new SpareMemory()
+    const block = memory.take(20_000)
+    memory.giveBack(block)
+    const [first, second] = [memory.take(18_000), memory.take(18_000)]
+    expect(first).toBe(block)
+    expect(second).not.toBe(block)
+  })
+
+  it('is not taken for more than it holds', () => {
+    const memory = new SpareMemory()
+    const block = memory.take(20_000)
+    memory.giveBack(block)
+    expect(memory.take(40_000)).not.toBe(block)
+    expect(memory.take(40_000).byteLength).toBeGreaterThanOrEqual(40_000)
+  })
+
+  it('is not kept where it is small, or went to another thread', () => {
+    const memory = new SpareMemory()
+    const small = memory.take(100)
+    expect(small.byteLength).toBe(100)
+    expect(spareBlockOf(new Uint8Array(small))).toBeNull()
+    memory.giveBack(small)
+    expect(memory.take(100)).not.toBe(small)
+    const sent = memory.take(20_000)
+    structuredClone(sent, { transfer: [sent] })
+    memory.giveBack(sent)
+    expect(memory.take(20_000).byteLength).toBeGreaterThanOrEqual(20_000)
+  })
+
+  it('is kept up to a bound: what came first is forgotten', () => {
+    const memory = new SpareMemory(4 * 1_048_576)
+    const blocks = Array.from({ length: 6 }, () => memory.take(1_048_576))
+    for (const block of blocks) memory.giveBack(block)
+    const taken = new Set(Array.from({ length: 6 }, () => memory.take(1_048_576)))
+    expect(blocks.map((block) => taken.has(block))).toEqual([false, false, true, true, true, true])
+  })
+
+  it('holds one batch at a time: batches that were not given back stay as they were', () => {
+    const memory = new SpareMemory()
+    const builder = new RecordBatchBuilder({ maxBytes: 64 * 1024, memory })
+    const away: { readonly batch: Uint8Array; readonly fill: number }[] = []
+    const blocks = new Set<ArrayBufferLike>()
+    for (let round = 0; round < 60; round++) {
+      // Now and then a batch that is small beside the memory it was written in, and is copied out of it.
+      for (let i = 0; i < (round % 5 === 0 ? 18 : 60); i++) builder.add(null, new Uint8Array(1000).fill(round), round)
+      const batch = builder.build().bytes
+      blocks.add(batch.buffer)
+      away.push({ batch, fill: round })
+      for (const { batch: waiting, fill } of away) {
+        for (const { timestamp, value } of new RecordBatchView(waiting)) expect([timestamp, value!.every((byte) => byte === fill)]).toEqual([fill, true])
+      }
+      if (away.length < 3) continue
+      const { batch: written } = away.splice(round % 3, 1)[0]!
+      written.fill(0xff)
+      memory.giveBack(written.buffer)
+    }
+    expect(blocks.size).toBeLessThan(20)
   })
 })
