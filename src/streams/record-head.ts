@@ -41,6 +41,8 @@ export interface BatchPass {
 export interface RunAhead {
   /** Up to `limit` of the records that follow what was read last, never the last one of the batch; answers how many. */
   take(batch: InputBatch, limit: number): number
+  /** For so many records nobody needs to try: the run goes through them itself. */
+  pause: number
   /** Of the records that the last call has taken, the largest. */
   readonly timestamp: number
   /** Of the last one of them. */

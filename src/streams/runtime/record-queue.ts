@@ -120,7 +120,13 @@ export class RecordQueue {
     context.beginHead(head, nowMs, inputs.streamTime)
     run(head.value, head.key, timestamp, head.headers, head.batch!, head.offset, head.mark)
     // Where many may be taken ahead, one that cannot be is the head of those behind it.
-    const count = run.ahead === null ? run.goThrough(this.#pass(head, turn), limit - 1) : inputs.isOver ? 0 : this.#takeAhead(run.ahead, inputs, limit - 2)
+    const ahead = this.#leavesValues && this.#options.source.timestampExtractor === null ? run.ahead : null
+    let count = 0
+    if (ahead === null) count = run.goThrough(this.#pass(head, turn), limit - 1)
+    else if (ahead.pause > 0) {
+      count = run.goThrough(this.#pass(head, turn), Math.min(limit, ahead.pause) - 1)
+      ahead.pause -= count + 1
+    } else if (!inputs.isOver) count = this.#takeAhead(ahead, inputs, limit - 2)
     this.#buffered -= count
     this.#next = this.#taken
     this.#taken = head
@@ -143,7 +149,7 @@ export class RecordQueue {
    */
   #takeAhead(ahead: RunAhead, inputs: BatchPass['inputs'], limit: number): number {
     const batch = this.#batch
-    if (batch === null || !this.#leavesValues || this.#options.source.timestampExtractor !== null) return 0
+    if (batch === null) return 0
     const count = ahead.take(batch, limit)
     if (count === 0) return 0
     if (ahead.timestamp > this.partitionTime) this.partitionTime = ahead.timestamp

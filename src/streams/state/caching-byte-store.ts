@@ -25,6 +25,11 @@ export class CacheBudget {
   get exceeded(): boolean {
     return this.usedBytes > this.maxBytes
   }
+
+  /** False: with so many bytes more it would be exceeded. */
+  hasRoom(bytes: number): boolean {
+    return this.usedBytes + bytes <= this.maxBytes
+  }
 }
 
 export interface CachingOptions {

@@ -9,7 +9,7 @@ import type { WriteBackStore } from './write-back-store.ts'
 /**
  * Counts records of a batch by groups, in three loops: where they stand, which rows are theirs, and one more for each of them where it lies. That is what the
  * aggregate does with one record after the other; it spares what a record takes on its way there, which is four times as much. It stops at the first record
- * for which there is more to do than that: its row does not wait for a flush yet, somebody may refuse it, or there is no time left.
+ * for which there is more to do than that: its key is new, the cache has no room for its row, somebody may refuse it, or there is no time left.
  */
 export class CountAhead {
   readonly #store: WriteBackStore
@@ -24,9 +24,9 @@ export class CountAhead {
   /** Of this group: how many records were read, and how many were counted. */
   #read = 0
   #counted = 0
-  #pause = 0
   #place: InputPlace | null = null
   #keysStand = false
+  pause = 0
   /** Of all records that were counted by the last call, the largest; and the offset of the last one. */
   timestamp = -1
   offset = -1
@@ -39,15 +39,14 @@ export class CountAhead {
 
   /** Up to `limit` of the records that follow what was read last, never the last one of the batch; answers how many. */
   take({ place, reader }: InputBatch, limit: number): number {
-    if (this.#pause > 0) {
-      this.#pause--
-      return 0
-    }
     if (place !== this.#place) {
       this.#place = place
       this.#keysStand = writesWhatWasRead(place.keySerde, this.#keySerde)
     }
-    if (!this.#keysStand || reader.readAhead === undefined) return 0
+    if (!this.#keysStand || reader.readAhead === undefined) {
+      this.pause = pauseRecords
+      return 0
+    }
     const records = this.#records
     this.timestamp = -1
     let taken = 0
@@ -70,7 +69,7 @@ export class CountAhead {
   #readGroup(reader: RecordReader, { valueSerde }: InputPlace): boolean {
     const records = this.#records
     if (this.#counted < this.#read / payingPart) {
-      this.#pause = pauseRecords
+      this.pause = pauseRecords
       this.#read = 0
       return false
     }
@@ -105,11 +104,11 @@ export class CountAhead {
     let index = from
     for (; index < to; index++) {
       const row = this.#rows[index]!
-      if (row < 0 || !store.waits(row) || table.valueLength(row) !== longRowBytes) break
+      if (row < 0 || table.valueLength(row) !== longRowBytes) break
       const view = table.view(row)
       const at = table.offset(row) + table.keyLength(row)
       const count = view.getInt32(at + timestampBytes + 4)
-      if (view.getInt32(at + timestampBytes) !== 0 || count < 0 || count === largestInt32) break
+      if (view.getInt32(at + timestampBytes) !== 0 || count < 0 || count === largestInt32 || !(store.waits(row) || store.waitsFromNow(row))) break
       view.setInt32(at + timestampBytes + 4, count + 1)
       const time = timestamp[index]!
       if (time !== lastTime) {

@@ -55,6 +55,11 @@ export class FlushList {
     return !this.#flushing && this.#options.budget.exceeded
   }
 
+  /** False: a row of so many bytes that waits, too, would have to be flushed at once. */
+  hasRoom(bytes: number): boolean {
+    return this.#options.budget.hasRoom(bytes)
+  }
+
   /** A row with a value is about to be changed that does not wait yet. */
   keepValue({ table }: WriteBackRows, row: number): void {
     if (this.#onFlush?.withOldValues === true) this.#waiting.keepValue(table, row)

@@ -44,7 +44,12 @@ export class RowOrigins {
     }
   }
 
-  /** As `setRead`, of a record without headers from the place of `begin`, for a row that has been set before. */
+  /** For `setAhead`, of a row that may never have been set. */
+  makeRoom(row: number): void {
+    if (row >= this.#inputs.length) this.#grow(row)
+  }
+
+  /** As `setRead`, of a record without headers from the place of `begin`, where there is room for the row. */
   setAhead(row: number, timestamp: number, offset: number): void {
     this.#numbers[2 * row] = timestamp
     this.#numbers[2 * row + 1] = offset

@@ -66,6 +66,16 @@ export class WriteBackRows {
     return true
   }
 
+  /** A row with a value is written over where it lies, and waits from now on: `replace` but for the bytes. False, and nothing is done: a flush would follow. */
+  waitsFromNow(row: number): boolean {
+    if (!this.#list.hasRoom(this.sizeOf(row))) return false
+    this.#list.keepValue(this, row)
+    this.store.touch(row)
+    this.origins.makeRoom(row)
+    this.#wait(row, this.table.valueLength(row))
+    return true
+  }
+
   get mustFlush(): boolean {
     return this.#list.mustFlush
   }

@@ -24,7 +24,7 @@ type Step =
   | { readonly does: 'process'; readonly limit: number }
   | { readonly does: 'commit' | 'rollback' | 'flush' }
 
-/** What comes out says what stream time is, too. */
+/** What comes out says what stream time is, too, and where the last record stood. */
 function topology() {
   const builder = new StreamsBuilder()
   builder.stream(topic('in', { key: stringSerde, value: stringSerde })).groupByKey().count({ store: 'counts' }).toStream().process<string, number>(() => {
@@ -34,14 +34,15 @@ function topology() {
       process: (record) => {
         context.forward(record)
         context.forward(record.withValue(context.streamTime))
+        context.forward(record.withValue(record.offset))
       },
     }
   }).to(topic('out', { key: stringSerde, value: longSerde }))
   return builder.build()
 }
 
-/** All that can be seen of a task: what it writes and commits, step by step, and its rows. `many`: as threads process; else one record at a time. */
-function seenOf(steps: readonly Step[], cacheMaxBytes: number, many: boolean): readonly unknown[] {
+/** `seen`: all that it writes. */
+function taskOf(cacheMaxBytes: number) {
   const seen: unknown[] = []
   const collector = new BatchingCollector({
     maxBatchBytes: 1_000,
@@ -55,6 +56,25 @@ function seenOf(steps: readonly Step[], cacheMaxBytes: number, many: boolean): r
     taskId: '0_0', partition: 0, applicationId: 'app', nodes, stores, repartitionTopics: [], clock: new SimulatedClock(0), collector,
     config: { onDeserializationError: 'skip', cacheMaxBytes },
   })
+  const { view } = task.stores.get('counts')!
+  const committed = () => {
+    const offsets = task.prepareCommit()
+    collector.flush()
+    task.committed()
+    return [offsets, ...seen]
+  }
+  return { task, seen, collector, committed, rows: () => (view as unknown as { all(): Iterable<unknown> }).all() }
+}
+
+function batchOf(inputs: readonly Input[]): RecordBatchView {
+  const builder = new RecordBatchBuilder({ maxBytes: 1 << 20 })
+  for (const { key, value, timestamp, headers } of inputs) builder.add(key, value, timestamp, headers)
+  return new RecordBatchView(builder.build().bytes)
+}
+
+/** All that can be seen of a task: what it writes and commits, step by step, and its rows. `many`: as threads process; else one record at a time. */
+function seenOf(steps: readonly Step[], cacheMaxBytes: number, many: boolean): readonly unknown[] {
+  const { task, seen, collector, rows } = taskOf(cacheMaxBytes)
   const all: Uint8Array[] = []
   const starts: number[] = []
   let end = 0
@@ -63,9 +83,7 @@ function seenOf(steps: readonly Step[], cacheMaxBytes: number, many: boolean): r
     for (const [index, bytes] of all.entries()) if (index >= from) task.addRecords({ topic: 'in', partition: 0 }, [new RecordBatchView(bytes)], starts[index + 1] ?? end)
   }
   const add = (inputs: readonly Input[]) => {
-    const builder = new RecordBatchBuilder({ maxBytes: 1 << 20 })
-    for (const { key, value, timestamp, headers } of inputs) builder.add(key, value, timestamp, headers)
-    const { bytes } = builder.build()
+    const { bytes } = batchOf(inputs)
     new DataView(bytes.buffer, bytes.byteOffset).setBigInt64(0, BigInt(end))
     all.push(bytes)
     starts.push(end)
@@ -109,8 +127,7 @@ function seenOf(steps: readonly Step[], cacheMaxBytes: number, many: boolean): r
   } catch (error) {
     return [...seen, String(error)]
   }
-  const view = task.stores.get('counts')!.view as unknown as { all(): Iterable<unknown> }
-  return [...seen, ...view.all(), task.droppedRecords]
+  return [...seen, ...rows(), task.droppedRecords]
 }
 
 const words = ['a', 'the', 'of', 'word', 'words', 'something', 'x'.repeat(70)].map((text) => Buffer.from(text))
@@ -155,6 +172,22 @@ describe('CountAhead', () => {
     const seen = seenOf([...steps, { does: 'flush' }], 1 << 20, true)
     expect(seen).toEqual(seenOf([...steps, { does: 'flush' }], 1 << 20, false))
     expect(JSON.stringify(seen)).toContain(`["out","61","${Buffer.from(longSerde.serialize(1_000)).toString('hex')}",1000,0]`)
+  })
+
+  it('counts rows that were restored, and that no record has written', () => {
+    const keys = Array.from({ length: 100 }, (_, index) => Buffer.from(`key ${index}`))
+    const changelog = batchOf(keys.map((key) => ({ key, value: longSerde.serialize(3), timestamp: 9, headers: [] })))
+    const seen = (many: boolean) => {
+      const { task, rows, committed } = taskOf(1 << 20)
+      task.restore('app-counts-changelog', [changelog])
+      task.rollback()
+      task.addRecords({ topic: 'in', partition: 0 }, [batchOf([...keys, ...keys].map((key, index) => ({ key, value: key, timestamp: index % 20, headers: [] })))], 200)
+      if (many) while (task.processMany(1_000, 7) > 0);
+      else while (task.process(7));
+      return [committed(), ...rows()]
+    }
+    expect(seen(true)).toEqual(seen(false))
+    expect(JSON.stringify(seen(true))).toContain('["out","' + Buffer.from('key 7').toString('hex') + `","${Buffer.from(longSerde.serialize(5)).toString('hex')}",9,0]`)
   })
 
   it('leaves a record with a negative time to fail as it does elsewhere', () => {
