@@ -34,7 +34,7 @@ const maxFramingBytes = 1 + 10 + 5 + 5 + 5 + 1
 const maxShortFraming = 2 + 1 + 2 + 3
 const longestShortBody = shortVarints - 1 - maxShortFraming
 /** Of a record with a text: its length, and as much as is copied beyond its key. */
-const maxBytesBehindText = 2 + 7
+const maxBytesBehindText = 2 + 15
 /** A batch of so many gains nothing where its texts are written together. */
 const fewRecords = 8
 const noHeaders: readonly Header[] = []
@@ -176,11 +176,13 @@ export class RecordBatchBuilder {
    */
   #addText(key: RecordPosition | null, text: string, timestamp: number): boolean {
     const count = this.#count
-    const delta = timestamp - this.#baseTimestamp
+    const texts = this.#texts
+    const exactDelta = timestamp - this.#baseTimestamp
+    const delta = exactDelta | 0
     const { length } = text
     const isShort = length <= shortWrite
-    if (count < fewRecords || count >= mediumVarints || !(delta >= 0 && delta < shortVarints && Number.isSafeInteger(timestamp))) return false
-    if (!isShort && this.#texts?.takes(text) !== true) return false
+    if (count < fewRecords || count >= mediumVarints || delta !== exactDelta || delta < 0 || delta >= shortVarints || timestamp > Number.MAX_SAFE_INTEGER) return false
+    if (!isShort && (texts === null || !texts.takes(text))) return false
     const keyBytes = key === null ? 1 : key.keyAt + key.keyLength - key.bodyAt
     const recordBytes = 1 + (delta < 64 ? 1 : 2) + (count < 64 ? 1 : count < shortVarints ? 2 : 3) + keyBytes + (length < 64 ? 1 : 2) + length + 1
     const recordFrom = this.#end
@@ -199,7 +201,7 @@ export class RecordBatchBuilder {
     if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
     this.#count = count + 1
     if (key === null) this.#isKeyed = false
-    if (!isShort) this.#gather(text, recordFrom)
+    if (!isShort) this.#gather(texts!, text, at - length, recordFrom)
     return true
   }
 
@@ -249,7 +251,7 @@ export class RecordBatchBuilder {
     if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
     this.#count = count + 1
     if (key === null) this.#isKeyed = false
-    if (gathered !== null) this.#gather(gathered, recordFrom)
+    if (gathered !== null) this.#gather(this.#texts!, gathered, this.#end - 1 - gathered.length, recordFrom)
     return true
   }
 
@@ -273,14 +275,14 @@ export class RecordBatchBuilder {
   }
 
   /** The value of the last record, which begins at `recordFrom`, waits. */
-  #gather(text: string, recordFrom: number): void {
-    const texts = this.#texts!
+  #gather(texts: GatheredTexts, text: string, place: number, recordFrom: number): void {
     if (texts.count === 0) {
       texts.recordsFrom = recordFrom
       texts.recordsBefore = this.#count - 1
     }
-    texts.add(text, this.#end - 1 - text.length)
-    this.#limit = Math.min(this.#limit, this.#maxBytes - texts.moreBytes)
+    texts.add(text, place)
+    const limit = this.#maxBytes - texts.moreBytes
+    if (limit < this.#limit) this.#limit = limit
     if (texts.isFull) this.#writeTexts()
   }
 
