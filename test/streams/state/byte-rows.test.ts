@@ -4,7 +4,7 @@ import { KeysAhead, RecordsAhead } from '../../../src/core/index.ts'
 import type { RecordReader } from '../../../src/core/index.ts'
 import { RecordBatchBuilder } from '../../../src/core/log/record-batch-builder.ts'
 import { RecordBatchView } from '../../../src/core/log/record-batch.ts'
-import { ByteRows, hashAt, hashOf } from '../../../src/streams/state/byte-rows.ts'
+import { ByteRows, hashAt, hashOf, haveSameBytes } from '../../../src/streams/state/byte-rows.ts'
 import { OrderedRows } from '../../../src/streams/state/ordered-rows.ts'
 import { ScratchBytes } from '../../../src/streams/state/scratch-bytes.ts'
 
@@ -69,6 +69,22 @@ describe('ByteRows', () => {
       const scratch = new ScratchBytes()
       scratch.copy(bytes, 0, bytes.length)
       expect(hashAt(new DataView(around.buffer), before, bytes.length)).toBe(hashOf(scratch.words, bytes.length))
+    }))
+  })
+
+  it('sees each byte that is another one in bytes that begin anywhere, and none around them', () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 40 }), fc.nat({ max: 7 }), fc.nat({ max: 7 }), (bytes, before, otherBefore) => {
+      const one = new Uint8Array(before + bytes.length + 5).fill(1)
+      const other = new Uint8Array(otherBefore + bytes.length + 5).fill(2)
+      one.set(bytes, before)
+      other.set(bytes, otherBefore)
+      const areSame = () => haveSameBytes(new DataView(one.buffer), before, new DataView(other.buffer), otherBefore, bytes.length)
+      expect(areSame()).toBe(true)
+      for (let index = 0; index < bytes.length; index++) {
+        other[otherBefore + index]! ^= 0x80
+        expect(areSame()).toBe(false)
+        other[otherBefore + index]! ^= 0x80
+      }
     }))
   })
 
