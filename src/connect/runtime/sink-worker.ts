@@ -191,15 +191,15 @@ export class SinkWorker {
   }
 
   async #deliverAll(partitions: readonly PartitionRecords[], epoch: number): Promise<void> {
-    for (const delivery of this.#batches(partitions)) {
+    for (const convert of this.#batches(partitions)) {
       if (epoch !== this.#epoch || this.#options.control.isStopped) return
-      await this.#deliver(await delivery, epoch)
+      await this.#deliver(await convert(), epoch)
       await this.#commitIfDue()
     }
   }
 
-  /** Converts lazily, so that at most one batch is in memory as objects. */
-  *#batches(partitions: readonly PartitionRecords[]): Generator<Promise<Delivery>> {
+  /** Each to be converted when its turn comes, so that at most one batch is in memory as objects, and none that nobody waits for. */
+  *#batches(partitions: readonly PartitionRecords[]): Generator<() => Promise<Delivery>> {
     const { maxBatchRecords } = this.#options
     let views: { readonly origin: TopicPartition; readonly view: RecordView }[] = []
     let positions: PartitionPosition[] = []
@@ -210,14 +210,15 @@ export class SinkWorker {
         for (const view of batch) {
           views.push({ origin, view })
           if (views.length < maxBatchRecords) continue
-          yield this.#convertAll(views, [...positions, { ...origin, offset: view.offset + 1 }])
+          const [full, upTo] = [views, [...positions, { ...origin, offset: view.offset + 1 }]]
+          yield () => this.#convertAll(full, upTo)
           ;[views, positions] = [[], []]
           if (isSought()) break reading
         }
       }
       if (!isSought()) positions.push({ ...origin, offset: nextOffset })
     }
-    yield this.#convertAll(views, positions)
+    yield () => this.#convertAll(views, positions)
   }
 
   async #convertAll(views: readonly { readonly origin: TopicPartition; readonly view: RecordView }[], positions: readonly PartitionPosition[]): Promise<Delivery> {
@@ -229,7 +230,10 @@ export class SinkWorker {
         const record = converted instanceof Promise ? await converted : converted
         if (record !== null) records.push(record)
       } catch (error) {
-        refusals.push(this.#rejected.refuse({ ...origin, offset: view.offset, timestamp: view.timestamp, key: view.key, value: view.value, headers: view.headers }, error))
+        const refusal = this.#rejected.refuse({ ...origin, offset: view.offset, timestamp: view.timestamp, key: view.key, value: view.value, headers: view.headers }, error)
+        // it may fail while the next record is being converted, before anybody waits for it
+        refusal.catch(() => undefined)
+        refusals.push(refusal)
       }
     }
     await Promise.all(refusals)

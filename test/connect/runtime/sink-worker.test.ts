@@ -13,11 +13,11 @@ async function brokerWith(...values: readonly string[]): Promise<Broker> {
   return broker
 }
 
-async function startSink(broker: Broker, plugin: SinkPlugin) {
+async function startSink(broker: Broker, plugin: SinkPlugin, config: Readonly<Record<string, string>> = {}) {
   const log = memoryLog()
   const worker = ConnectWorker.open({ broker, plugins: [plugin], log, config: { 'task.host': 'in-process', 'value.converter': 'StringConverter', 'offset.flush.interval.ms': '3600000', 'restart.policy': 'none' } })
   afterTest(() => worker.stop())
-  await worker.start({ name: 'keep', config: { 'connector.class': 'KeepingSink', 'topics': 'words', 'consumer.override.max.poll.records': '1' } })
+  await worker.start({ name: 'keep', config: { 'connector.class': 'KeepingSink', 'topics': 'words', 'consumer.override.max.poll.records': '1', ...config } })
   return { worker, log }
 }
 
@@ -47,6 +47,25 @@ describe('a sink that is stopped', () => {
     expect(sink.calls.at(-1)).toBe('stop')
     expect((await broker.groups.describe('connect-keep')).members).toEqual([])
     expect(log.lines.filter((line) => line.includes('close went wrong'))).toHaveLength(1)
+  })
+})
+
+describe('a sink that is stopped in front of a record that cannot be converted', () => {
+  it('ends, and no rejection is left that nobody waits for', async () => {
+    const unhandled: unknown[] = []
+    const note = (reason: unknown): void => { unhandled.push(reason) }
+    process.on('unhandledRejection', note)
+    afterTest(() => { process.off('unhandledRejection', note) })
+    const broker = await brokerWith('"one"', 'no JSON')
+    const sink = new KeepingSink()
+    let stopped: Promise<void> | undefined
+    sink.onPut = (records) => { if (records.length > 0) stopped ??= started.worker.stop() }
+    const started = await startSink(broker, sink.plugin, { 'value.converter': 'JsonConverter', 'value.converter.schemas.enable': 'false' })
+    await until(() => stopped !== undefined, 'the first was taken')
+    await stopped
+    await new Promise((resolve) => { setImmediate(resolve) })
+    expect(sink.values).toEqual(['one'])
+    expect(unhandled).toEqual([])
   })
 })
 
