@@ -11,6 +11,8 @@ export function checkChoice(what: string, chosen: string, choices: readonly stri
   throw new StreamError('INVALID_ARGUMENT', `${what} is ${JSON.stringify(chosen)}, but must be one of ${choices.join(', ')}`)
 }
 
+export const nameOption = { name: true } as const
+export const processOptions = { name: true, stores: true } as const
 export const sourceOptions = { name: true, timestamp: true, offsetReset: true } as const
 export const sinkOptions = { name: true, partitioner: true, key: true, value: true } as const
 export const groupedOptions = { name: true, key: true, value: true } as const

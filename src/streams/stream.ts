@@ -6,7 +6,7 @@ import type { GlobalJoinOptions, GlobalTable, GlobalTablePlan } from './global-t
 import { GroupedStream } from './grouped-stream.ts'
 import { asyncFields } from './map-async.ts'
 import type { AsyncCallback, AsyncOptions } from './map-async.ts'
-import { asksForStore, groupedOptions, sinkOptions } from './options.ts'
+import { asksForStore, groupedOptions, nameOption, processOptions, sinkOptions } from './options.ts'
 import type { DynamicSinkOptions, GroupedOptions, NameOption, RepartitionOptions, SinkOptions, StoreOptions } from './options.ts'
 import { addOperator, keys, planKey, planOf } from './plan.ts'
 import type { NodeFields, StreamPlan, TablePlan } from './plan.ts'
@@ -108,7 +108,8 @@ export class Stream<K, V> {
   /** Writes each record as a line to standard output, or where the options say: `[label]: key, value`. For a look while developing. */
   print(options: PrintOptions<K, V> = {}): void {
     const { name } = this[planKey].node
-    this.#same('KSTREAM-PRINTER-', options, { kind: 'forEach', action: erased(printer(name, options)) })
+    checkOptions('print', options, { name: true, label: true, format: true, write: true })
+    this.#same('KSTREAM-PRINTER-', nameOf(options), { kind: 'forEach', action: erased(printer(name, options)) })
   }
 
   /**
@@ -116,6 +117,7 @@ export class Stream<K, V> {
    * once it is committed; what is rolled back is never seen. It does not complete.
    */
   asObservable(options: NameOption = {}): Observable<StreamRecord<K, V>> {
+    checkOptions('asObservable', options, nameOption)
     const subject = new Subject<StreamRecord>()
     this.#same('KSTREAM-OBSERVE-', options, { kind: 'observe', subject })
     return subject.asObservable() as Observable<StreamRecord<K, V>>
@@ -123,6 +125,7 @@ export class Stream<K, V> {
 
   /** Both streams in one; records keep the order of their own stream, and no order between the two. */
   merge<V2>(other: Stream<K, V2>, options: NameOption = {}): Stream<K, V | V2> {
+    checkOptions('merge', options, nameOption)
     const { context, node, sources, repartitionRequired, keySerde } = this[planKey]
     const plan = planOf(other, 'merge', 'stream')
     const name = context.names.processor('KSTREAM-MERGE-', options.name)
@@ -159,21 +162,24 @@ export class Stream<K, V> {
   mapAsync<V2>(callback: AsyncCallback<K, V, V2>, options: AsyncOptions = {}): Stream<K, V2> {
     const { keySerde, context } = this[planKey]
     const call = callback as AsyncCallback<unknown, unknown, unknown>
-    return this.#next('KSTREAM-MAPASYNC-', options, { kind: 'mapAsync', call, keySerde: keySerde ?? context.defaultKeySerde, ...asyncFields(options) }, { valueSerde: null })
+    return this.#next('KSTREAM-MAPASYNC-', nameOf(options), { kind: 'mapAsync', call, keySerde: keySerde ?? context.defaultKeySerde, ...asyncFields(options) }, { valueSerde: null })
   }
 
   /** An operator of the program's own, which may change keys. Its stores are named in the options. */
   process<K2, V2>(factory: ProcessorFactory<K, V, K2, V2>, options: ProcessOptions = {}): Stream<K2, V2> {
+    checkOptions('process', options, processOptions)
     return addProcessor(this[planKey], factory as ProcessorFactory<never, never, never, never>, options, false)
   }
 
   /** As `process`, for one that forwards records only under the key they came with, so that nothing is repartitioned. */
   processValues<V2>(factory: ProcessorFactory<K, V, K, V2>, options: ProcessOptions = {}): Stream<K, V2> {
+    checkOptions('processValues', options, processOptions)
     return addProcessor(this[planKey], factory as ProcessorFactory<never, never, never, never>, options, true)
   }
 
   /** Sends each record to the first of several streams whose predicate holds. */
   split(options: NameOption = {}): SplitStream<K, V, Readonly<Record<never, never>>> {
+    checkOptions('split', options, nameOption)
     return new SplitStream(this[planKey], options.name)
   }
 
@@ -293,6 +299,7 @@ export class Stream<K, V> {
   }
 
   #next<K2, V2>(prefix: string, options: NameOption, fields: NodeFields, change: Partial<StreamPlan>): Stream<K2, V2> {
+    checkOptions(fields.kind, options, nameOption)
     const plan = this[planKey]
     const name = plan.context.names.processor(prefix, options.name)
     const node = addOperator(plan.context, name, [plan.node], () => fields, traitsOf(change))
@@ -304,6 +311,10 @@ export class Stream<K, V> {
     const valueSerde = options.value === undefined ? plan.valueSerde : serdeOf(options.value, 'value')
     return withKeyFormat({ ...plan, valueSerde }, options.key, plan.keySerde)
   }
+}
+
+function nameOf({ name }: NameOption): NameOption {
+  return name === undefined ? {} : { name }
 }
 
 /** No function is one: a join that names neither windows nor a row does not compile, and this is what the compiler says. */

@@ -51,6 +51,7 @@ export class StreamsBuilder {
   readonly #stores: StoreSpec[] = []
 
   constructor(options: StreamsBuilderOptions = {}) {
+    checkOptions('new StreamsBuilder', options, { defaultKey: true, defaultValue: true, storeType: true })
     this.#context = {
       graph: new Graph(),
       names: new NameCounter(),

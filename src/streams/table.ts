@@ -1,7 +1,8 @@
 import type { Observable } from 'rxjs'
+import { checkOptions } from '../core/index.ts'
 import { foreignKeyJoin } from './foreign-key-join.ts'
 import { GroupedTable } from './grouped-table.ts'
-import { asksForStore } from './options.ts'
+import { asksForStore, groupedOptions, nameOption } from './options.ts'
 import type { AnyStoreOptions, ForeignKeyJoinOptions, GroupedOptions, NameOption, StoreOptions } from './options.ts'
 import { addOperator, keys, planKey, planOf } from './plan.ts'
 import type { NodeFields, TablePlan } from './plan.ts'
@@ -53,6 +54,7 @@ export class Table<K, V, Gone extends null = null> {
 
   /** The changes as a stream; a deleted row is a record with the value null. */
   toStream(options: NameOption = {}): Stream<K, V | Gone> {
+    checkOptions('toStream', options, nameOption)
     const plan = this[planKey]
     const { context, node, sources, keySerde, valueSerde } = plan
     const name = context.names.processor('KTABLE-TOSTREAM-', options.name)
@@ -71,6 +73,7 @@ export class Table<K, V, Gone extends null = null> {
 
   /** Groups the rows by a key computed from them, for aggregation with an adder and a subtractor. Always through a repartition topic. */
   groupBy<K2, V2>(selector: RecordCallback<K, V, readonly [K2, V2]>, options: GroupedOptions<K2, V2> = {}): GroupedTable<NonNullable<K2>, NonNullable<V2>> {
+    checkOptions('groupBy', options, groupedOptions)
     const plan = this[planKey]
     const { context } = plan
     const name = context.names.processor('KTABLE-SELECT-', options.name)
