@@ -5,6 +5,9 @@ import type { Layout, Placed, PlacedGroup } from './diagram-layout.ts'
 import type { TopologyData } from './node.ts'
 
 const maxCharacters = 40
+/** Of letters, in pixels. */
+const titleSize = 13
+const nameSize = 10
 
 interface Colours {
   readonly ink: string
@@ -28,8 +31,8 @@ function colouring({ ink, soft, line, paper, frame, box, topic, repartition, sto
 
 /** Follows the reader's light or dark preference; no script, no font of its own, no variables, which converters to PNG do not know. */
 const style = `
-  text { font: 13px ui-sans-serif, system-ui, "Helvetica Neue", Arial, sans-serif; text-anchor: middle }
-  .name, .title { font-size: 10px }
+  text { font: ${titleSize}px ui-sans-serif, system-ui, "Helvetica Neue", Arial, sans-serif; text-anchor: middle }
+  .name, .title { font-size: ${nameSize}px }
   .title { text-anchor: start; letter-spacing: .04em }
   .frame { stroke-dasharray: 4 4 }
   .arrow { fill: none; stroke-width: 1.5 }
@@ -54,7 +57,7 @@ export function svgOf(topology: TopologyData): string {
 }
 
 function sizeOf({ title, name, stores }: DiagramBox): { readonly width: number; readonly height: number } {
-  const width = Math.max(120, 28 + 7.4 * shortened(title).length, 28 + 5.8 * shortened(name).length, ...stores.map((store) => 44 + 5.8 * shortened(store).length))
+  const width = Math.max(120, 28 + widthOf(title, titleSize), 28 + widthOf(name, nameSize), ...stores.map((store) => 44 + widthOf(store, nameSize)))
   return { width, height: 34 + (name === '' ? 0 : 14) + stores.length * 20 }
 }
 
@@ -99,8 +102,21 @@ function drawBox({ box, x, y, width, height }: Placed): string {
   ].join('')
 }
 
+/** Automatic names differ at their end: what is left out is in the middle. */
 function shortened(text: string): string {
-  return text.length <= maxCharacters ? text : `${text.slice(0, maxCharacters - 1)}…`
+  if (text.length <= maxCharacters) return text
+  const begin = Math.ceil((maxCharacters - 1) / 2)
+  return `${text.slice(0, begin)}…${text.slice(text.length - (maxCharacters - 1 - begin))}`
+}
+
+/** In pixels, as shown, at the most: widths of common fonts without serifs, of which the wider ones take a little more than Arial. */
+function widthOf(text: string, size: number): number {
+  let ems = 0
+  for (const character of shortened(text)) {
+    if (/[\p{Lu}mw…]/u.test(character)) ems += 0.76
+    else ems += /[-.:,;|!()[\]ijl ]/.test(character) ? 0.38 : 0.62
+  }
+  return ems * size
 }
 
 function round(number: number): number {

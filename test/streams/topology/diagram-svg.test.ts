@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { stringSerde } from '../../../src/core/index.ts'
+import { StreamsBuilder, topic } from '../../../src/streams/index.ts'
 import { recordedTopologies, shopTopology } from './diagram-programs.ts'
 
 describe('the picture of a topology', () => {
@@ -12,6 +14,16 @@ describe('the picture of a topology', () => {
 
   it('escapes what a name may hold', () => {
     expect(shopTopology().describe('svg')).not.toMatch(/<(?!\/?(svg|title|style|defs|marker|path|rect|text|g)\b)/)
+  })
+
+  it('has room for names in capitals, and shows how a long one begins and ends', () => {
+    const builder = new StreamsBuilder()
+    builder.stream(topic('SHIPMENTS-OF-ALL-WAREHOUSES-AND-SHOPS', { value: stringSerde })).to(topic('shipments-of-all-warehouses-and-shops-that-are-late', { value: stringSerde }))
+    const svg = builder.build().describe('svg')
+    const width = Number(/<title>SHIPMENTS[^>]*<\/title><rect class="topic" [^>]*width="([\d.]+)"/u.exec(svg.replaceAll('\n', ''))![1])
+    // A capital letter of Arial takes 0.61 to 0.83 of its size, a hyphen 0.33.
+    expect(width).toBeGreaterThan(13 * (32 * 0.7 + 5 * 0.33))
+    expect(svg).toContain('>shipments-of-all-war…shops-that-are-late<')
   })
 
   it('says the whole of a box to who points at it', () => {
