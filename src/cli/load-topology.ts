@@ -25,8 +25,15 @@ export async function loadDefaultExport(path: string, file: string, code: ErrorC
   try {
     return ((await jiti.import(file)) as { readonly default?: unknown }).default
   } catch (cause) {
-    throw new StreamError(code, `${path} cannot be loaded`, { cause, details: { file: path } })
+    throw new StreamError(code, `${path}${lineOf(cause, file)} cannot be loaded`, { cause, details: { file: path } })
   }
+}
+
+/** Where in the file something failed, which may be a call of ours; nothing where the error does not say it. */
+function lineOf(error: unknown, file: string): string {
+  const frame = error instanceof Error ? error.stack?.split('\n').find((line) => line.trimStart().startsWith('at ') && line.includes(`${file}:`)) : undefined
+  const line = frame === undefined ? undefined : /^\d+/.exec(frame.slice(frame.indexOf(`${file}:`) + file.length + 1))?.[0]
+  return line === undefined ? '' : `, line ${line},`
 }
 
 function describeValue(value: unknown): string {

@@ -35,6 +35,8 @@ describe('loadTopology()', () => {
 
   it('keeps the cause of a module that cannot be loaded', async () => {
     await expect(load("throw new RangeError('out of range')", 'c.ts')).rejects.toMatchObject({ code: 'TOPOLOGY_INVALID', cause: expect.objectContaining({ message: 'out of range' }) as unknown })
+    const misused = "import { StreamsBuilder, topic } from 'millrace/streams'\n\ninterface Unused { readonly a: number }\nconst builder = new StreamsBuilder()\nbuilder.stream('a').branch().to(topic('b'))\n"
+    await expect(load(misused, 'e.ts')).rejects.toMatchObject({ message: expect.stringMatching(/e\.ts, line 5, cannot be loaded$/) as string })
     await expect(load('const = 1', 'd.ts')).rejects.toMatchObject({ code: 'TOPOLOGY_INVALID' })
     await expect(loadTopology(join(directory, 'none.ts'))).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
