@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import type { Broker, ReadResult } from '../../src/core/index.ts'
-import { appendAll, batchOf, codeOf, createTopic, decode, errorOf, freshName, pause, patienceMs, readValues, recordOf } from './contract-kit.ts'
+import { appendAll, batchOf, codeOf, createTopic, decode, errorOf, eventually, freshName, pause, patienceMs, readValues, recordOf } from './contract-kit.ts'
 import type { Promises } from './broker-suite.ts'
 
 function valuesOf(result: ReadResult): readonly (string | null)[] {
@@ -117,6 +117,22 @@ export function readerContract(promises: Promises): void {
     const reader = await broker.openReader()
     reader.assign([{ topic, partition: 0, offset: 50 }])
     expect(await errorOf(reader.read({ maxWaitMs: patienceMs }))).toMatchObject({ code: 'OFFSET_OUT_OF_RANGE', details: { topic, partition: 0 } })
+    await reader.close()
+  })
+
+  promises('a reader of a topic that is removed and made again goes on at its offset in the new one, once that has come so far', async (broker) => {
+    const topic = await filledTopic(broker, ['a', 'b', 'c'])
+    const target = { topic, partition: 0 }
+    const reader = await broker.openReader()
+    reader.assign([{ ...target, offset: 3 }])
+    await broker.topics.remove([topic])
+    await eventually(() => createTopic(broker, { topic }))
+    const producer = await broker.openProducer()
+    await eventually(() => appendAll(producer, target, ['A']))
+    await eventually(async () => expect(await codeOf(reader.read({ maxWaitMs: 100 }))).toBe('OFFSET_OUT_OF_RANGE'))
+    await appendAll(producer, target, ['B', 'C', 'D'])
+    await producer.close()
+    await eventually(async () => expect(valuesOf(await reader.read({ maxWaitMs: 1_000 }))).toEqual(['D']))
     await reader.close()
   })
 
