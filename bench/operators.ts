@@ -94,12 +94,15 @@ function repeated({ batches }: TopicData, times: number): TopicData {
 
 const key = randomKeys(11, 10_000)
 const textLines = () => repeated(lineData(lineCount, key), recordCount / lineCount)
+/** As the end-to-end programs read them, and the ones that they are compared with. */
+const keylessLines = () => repeated(lineData(lineCount), recordCount / lineCount)
 const hits = () => hitData(7, recordCount, randomKeys(11, 10_000))
 
 const cases: Readonly<Record<string, () => readonly [() => Topology, Inputs]>> = {
   'stateless-3': () => [() => chainProgram(3), { lines: textLines() }],
   'stateless-6': () => [() => chainProgram(6), { lines: textLines() }],
   'stateless-10': () => [() => chainProgram(10), { lines: textLines() }],
+  'stateless-3 (lines without keys)': () => [() => chainProgram(3), { lines: keylessLines() }],
   'looking-3 (no value is changed)': () => [() => lookingProgram(3), { lines: textLines() }],
   'looking-10 (no value is changed)': () => [() => lookingProgram(10), { lines: textLines() }],
   'json-stateless-3': () => [() => stateless(3), { hits: hits() }],

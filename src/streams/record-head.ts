@@ -29,6 +29,8 @@ export interface BatchPass {
   readonly nowMs: number
   /** True: a record whose key and value can be read needs no `decode`. */
   readonly isPlain: boolean
+  /** The source does not refuse a record without a key. */
+  readonly takesNullKeys: boolean
   /** A value that can be read is not: nobody looks at it, */
   readonly leavesValues: boolean
   /** except for this member, which is the timestamp; null: that is the record's. */

@@ -45,15 +45,15 @@ export class RunSource {
    */
   #loopOverBatch(): string {
     return `return (pass, limit) => {
-  const { batch, head, queue, inputs, context, nowMs, isPlain, leavesValues, timeMember, lookAhead } = pass
+  const { batch, head, queue, inputs, context, nowMs, isPlain, takesNullKeys, leavesValues, timeMember, lookAhead } = pass
   const { reader, place: { keySerde, valueSerde } } = batch
   let count = 0
   while (count < limit && !inputs.isOver && reader.next()) {
     if (lookAhead !== null) lookAhead.pass(reader)
     const { offset, mark } = reader
-    let { timestamp, headers } = reader, held = unread, first = null
+    let { timestamp, headers } = reader, held = takesNullKeys && !reader.hasKey ? null : unread, first = null
     try {
-      if (isPlain && reader.isKeyReadable(keySerde)) {
+      if (isPlain && (held === null || reader.isKeyReadable(keySerde))) {
         if (timeMember !== null) timestamp = reader.wholeNumberOf(valueSerde, timeMember)
         if (timestamp < 0) first = null
         else if (!leavesValues) first = reader.valueAs(valueSerde)

@@ -135,12 +135,12 @@ export class RecordQueue {
   }
 
   #pass(head: RecordHead, { inputs, context, nowMs }: Pick<BatchPass, 'inputs' | 'context' | 'nowMs'>): BatchPass {
-    const { source: { timestampExtractor }, lookAhead } = this.#options
+    const { source: { timestampExtractor, rejectsNullKey }, lookAhead } = this.#options
     const batch = head.batch!
     const leavesValues = this.#leavesValues
     const timeMember = leavesValues ? this.#timeMember : null
     const isPlain = (timestampExtractor === null || timeMember !== null) && readsInPlace(batch.reader)
-    return { batch, head, queue: this, inputs, context, nowMs, isPlain, leavesValues, timeMember, lookAhead }
+    return { batch, head, queue: this, inputs, context, nowMs, isPlain, takesNullKeys: !rejectsNullKey, leavesValues, timeMember, lookAhead }
   }
 
   /**

@@ -42,7 +42,8 @@ type Name = 'sink' | 'looks' | 'changes' | 'many' | 'count' | 'countOfKeys' | 'f
 
 function topologyOf(name: Name, time: keyof typeof timestamps, isTwo: boolean): Topology {
   const builder = new StreamsBuilder()
-  const event = { key: stringSerde, value: jsonSerde<Event>() }
+  // One program takes no records without a key.
+  const event = { key: name === 'looks' ? { ...stringSerde, rejectsNull: true } : stringSerde, value: jsonSerde<Event>() }
   const timestamp = timestamps[time]
   const inputs = ['a', 'b'].slice(0, isTwo ? 2 : 1).map((input) => topic(input, event))
   const stream = builder.stream(inputs, { ...(timestamp && { timestamp: timestamp as never }) })
@@ -166,6 +167,14 @@ describe('a run that goes through a batch itself', () => {
       const topology = () => topologyOf(name, time, isTwo)
       expect(seenOf(topology(), config, read, atOnce, isCountAlone)).toEqual(seenOf(topology(), config, read, 1, isCountAlone))
     }), { numRuns: 300 })
+  })
+
+  it('gives a record without a key to a source that takes it, and to no other', () => {
+    const read = Array.from({ length: 20 }, (_, index): Input => ({ key: index === 9 ? null : 'k', value: Buffer.from('{"n":0,"ts":0}'), timestamp: index, headers: [] }))
+    const written = (name: Name, atOnce: number) => seenOf(topologyOf(name, 'ofRecord', false), { onDeserializationError: 'skip' }, [{ input: 'a', read, processed: 20, commits: true }], atOnce, false)
+    const keyless = (seen: readonly unknown[]) => seen.filter((one) => Array.isArray(one) && one[0] === 'out' && one[1] === null).length
+    expect([written('looks', 20), written('sink', 20)]).toEqual([written('looks', 1), written('sink', 1)])
+    expect([keyless(written('looks', 20)), keyless(written('sink', 20))]).toEqual([0, 1])
   })
 
   it('takes as many records as it is asked for, and a batch in one go, also after a rollback', () => {
