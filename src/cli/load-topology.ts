@@ -32,7 +32,7 @@ export async function loadDefaultExport(path: string, file: string, code: ErrorC
 /** Where in the file something failed, which may be a call of ours; nothing where the error does not say it. */
 function lineOf(error: unknown, file: string): string {
   const frame = error instanceof Error ? error.stack?.split('\n').find((line) => line.trimStart().startsWith('at ') && line.includes(`${file}:`)) : undefined
-  const line = frame === undefined ? undefined : /^\d+/.exec(frame.slice(frame.indexOf(`${file}:`) + file.length + 1))?.[0]
+  const line = frame?.split(`${file}:`)[1]?.split(':')[0]
   return line === undefined ? '' : `, line ${line},`
 }
 

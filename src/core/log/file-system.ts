@@ -266,3 +266,8 @@ function withSocketPath<T>(path: string, use: (socketPath: string, release: () =
   const fd = attempt('open', dirname(path), () => fs.openSync(dirname(path), fs.constants.O_RDONLY))
   return use(join(`/proc/self/fd/${fd}`, path.slice(dirname(path).length + 1)), () => fs.closeSync(fd))
 }
+
+/** Resolves when all steps have ended, so that none goes on behind a failure. @throws what the first of them that failed throws */
+export async function allEnded(steps: readonly Promise<unknown>[]): Promise<void> {
+  for (const result of await Promise.allSettled(steps)) if (result.status === 'rejected') throw result.reason
+}

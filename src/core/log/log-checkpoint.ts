@@ -4,7 +4,7 @@
  */
 import { dirname, join } from 'node:path'
 import { crc32c } from './crc32c.ts'
-import { replaceFile } from './file-system.ts'
+import { allEnded, replaceFile } from './file-system.ts'
 import type { FileSystem } from './file-system.ts'
 
 export interface LogCheckpoint {
@@ -61,7 +61,7 @@ export class CheckpointFile {
   async begin(): Promise<void> {
     const nothing = { recoveryOffset: 0, segmentBaseOffset: 0, position: 0, offsetEntries: 0, timeEntries: 0, transactionEntries: 0 }
     const steps = [this.#log.fileSystem.syncDirectory(dirname(this.#log.directory)), this.write({ logStartOffset: 0, cleanedOffset: 0, ...nothing })]
-    for (const result of await Promise.allSettled(steps)) if (result.status === 'rejected') throw result.reason
+    await allEnded(steps)
   }
 
   async write(checkpoint: LogCheckpoint): Promise<void> {

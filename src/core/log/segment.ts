@@ -4,6 +4,7 @@ import { EntryFile } from './entry-file.ts'
 import type { EntryFileOptions } from './entry-file.ts'
 import { segmentFileName } from './file-names.ts'
 import type { SegmentFile } from './file-names.ts'
+import { allEnded } from './file-system.ts'
 import type { FileHandle, FileSystem } from './file-system.ts'
 import { OffsetIndex, offsetIndexEntryBytes } from './offset-index.ts'
 import type { ReadHandles } from './read-handles.ts'
@@ -202,7 +203,7 @@ export class Segment {
   async flushIndexes(options: { readonly sync: boolean }): Promise<void> {
     this.markTime()
     const flushes = [this.offsetIndex.file.flush(options), this.timeIndex.file.flush(options), this.#flushTransactions(options)]
-    for (const result of await Promise.allSettled(flushes)) if (result.status === 'rejected') throw result.reason
+    await allEnded(flushes)
   }
 
   async #flushTransactions(options: { readonly sync: boolean }): Promise<void> {
