@@ -25,7 +25,7 @@ export const maxShapeLength = 8_192
 const maxValues = 100
 
 export interface ShapeReaderOptions {
-  /** Integers of more than 15 digits, which a JavaScript number may not hold, are of another shape. Default false. */
+  /** Integers of more than 15 digits, which a JavaScript number may not hold, and zeros with a sign, which no integer has, are of another shape. Default false. */
   readonly exactIntegers?: boolean
 }
 
@@ -285,7 +285,8 @@ function numberEndIn(bytes: Uint8Array, at: number, end: number): number {
 /** Characters of a number that are looked at. */
 const longestNumber = 64
 
-/** NaN, which no JSON number is, for integers that may be inexact. */
+/** NaN, which no JSON number is, for integers that may be inexact, and for -0. */
 function exactNumber(text: string): number {
-  return /^-?\d{16,}$/.test(text) ? Number.NaN : Number(text)
+  const value = Number(text)
+  return Object.is(value, -0) || /^-?\d{16,}$/.test(text) ? Number.NaN : value
 }

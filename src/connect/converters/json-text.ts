@@ -44,13 +44,13 @@ function utf16Label(bytes: Uint8Array): 'utf-16be' | 'utf-16le' | undefined {
 
 /** Without regard for how numbers were written, except that integers are 64 bits wide and wrap. Undefined: there is no value. */
 export function parseSchemaless(text: string): unknown {
-  const value = parseShortNumbers(text)
+  const value = parsePlainNumbers(text)
   return value === undefined ? readSchemaless(text) : value
 }
 
 /** Undefined for what JSON.parse would not read, or not as it must be read. */
-export function parseShortNumbers(text: string): unknown {
-  if (hasLongNumber(text)) return undefined
+export function parsePlainNumbers(text: string): unknown {
+  if (hasOtherNumber(text)) return undefined
   try {
     return JSON.parse(text)
   } catch {
@@ -58,9 +58,9 @@ export function parseShortNumbers(text: string): unknown {
   }
 }
 
-/** So many digits may be more than a JavaScript number can hold; so large an exponent is more than upstream reads. */
-export function hasLongNumber(text: string): boolean {
-  return /\d{16}|[eE][+-]?\d{10}/.test(text)
+/** So many digits may be more than a JavaScript number can hold; so large an exponent is more than upstream reads; a zero has no sign there. */
+export function hasOtherNumber(text: string): boolean {
+  return /\d{16}|[eE][+-]?\d{10}|-0(?:\.0+)?(?:[eE,\]}\s]|$)/.test(text)
 }
 
 /** As `parseSchemaless`: accepts more than JSON.parse, and says where it stops. */
@@ -84,12 +84,13 @@ export function parseNode(text: string): JsonNode | undefined {
 /** What data without schema is made of the node. */
 export function plain(node: JsonNode): unknown {
   if (node instanceof JsonNumber) return plainNumber(node)
+  if (typeof node === 'number') return node + 0 // -0 is 0
   if (Array.isArray(node)) return (node as readonly JsonNode[]).map(plain)
   return typeof node === 'object' && node !== null ? Object.fromEntries(Object.entries(node).map(([name, each]) => [name, plain(each)])) : node
 }
 
 function plainNumber(number: JsonNumber): number | bigint {
-  if (!number.integral) return Number(number.text)
+  if (!number.integral) return Number(number.text) + 0
   const wrapped = BigInt.asIntN(64, BigInt(number.text))
   return Number.isSafeInteger(Number(wrapped)) ? Number(wrapped) : wrapped
 }

@@ -1,5 +1,5 @@
 import { JsonShapes, notThisShape } from '../../core/index.ts'
-import { decodeJsonText, hasLongNumber, parseSchemaless, parseShortNumbers, readSchemaless } from './json-text.ts'
+import { decodeJsonText, hasOtherNumber, parseSchemaless, parsePlainNumbers, readSchemaless } from './json-text.ts'
 
 /** Reads JSON into data without schema, and learns how the values look: those alike are read several times as fast. */
 export class SchemalessReader {
@@ -10,7 +10,7 @@ export class SchemalessReader {
     const known = this.#shapes.read(bytes, 0, bytes.length)
     if (known !== notThisShape) return known
     const text = decodeJsonText(bytes)
-    const value = parseShortNumbers(text)
+    const value = parsePlainNumbers(text)
     if (value === undefined) return readSchemaless(text)
     if (Buffer.byteLength(text) === bytes.length) this.#shapes.learn(bytes, 0, bytes.length) // neither UTF-16 nor a byte order mark
     return value
@@ -23,7 +23,7 @@ export class SchemalessReader {
     const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString()
     try {
       const value: unknown = JSON.parse(text)
-      if (hasLongNumber(text)) return parseSchemaless(text)
+      if (hasOtherNumber(text)) return parseSchemaless(text)
       this.#shapes.learn(bytes, start, end)
       return value
     } catch {
