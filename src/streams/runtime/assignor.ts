@@ -97,7 +97,8 @@ export function taskAssignor({ topology, applicationId, rules, self }: TaskAssig
     },
     assignedData(input) {
       const { known, division } = divide(input)
-      const shutdown = [...known.values()].some(({ asksShutdown }) => asksShutdown)
+      const asking = [...known.values()].filter(({ asksShutdown }) => asksShutdown).length
+      const shutdown = asking === 0 ? 'none' : asking < known.size ? 'asked' : 'known'
       const standbyEndpoints = endpointsOf(known, division)
       return new Map([...division].map(([memberId, { standby, warmUp }]) => [memberId, encodeLeaderData({ standbys: standby, warmUps: warmUp, standbyEndpoints, shutdown })]))
     },

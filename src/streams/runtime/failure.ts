@@ -1,5 +1,5 @@
 import { StreamError, isStreamError, sleep } from '../../core/index.ts'
-import type { Clock, ErrorCode } from '../../core/index.ts'
+import type { Clock, ErrorCode, GroupMember } from '../../core/index.ts'
 
 /** After these the same work can succeed from the last commit: another owner took over, or a backend was away for a while. */
 const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -34,6 +34,25 @@ export async function repeatWhilePassing(work: () => Promise<void>, clock: Clock
       if (!canGoOn(asStreamError(error)) || signal.aborted) throw error
     }
     await sleep(clock, backoffMs(failures), signal)
+  }
+}
+
+const hearingPollMs = 100
+/** How long a member that asks for the end of the application waits until the others have heard. */
+const hearingPatienceMs = 30_000
+
+/** Takes part in the rounds of the group, and reads nothing, until all have heard what this member says there, or it is no use. */
+export async function stayUntilHeard(member: GroupMember, isHeard: () => boolean, clock: Clock): Promise<void> {
+  const deadline = clock.monotonic() + hearingPatienceMs
+  while (!isHeard() && clock.monotonic() < deadline) {
+    try {
+      member.pause(member.assignment)
+      await member.read({ maxWaitMs: hearingPollMs, isolation: 'read-committed' })
+    } catch (error) {
+      // Why the member asks is what its application ends with, not this.
+      if (!canGoOn(asStreamError(error))) return
+      await sleep(clock, hearingPollMs)
+    }
   }
 }
 

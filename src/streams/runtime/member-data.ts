@@ -28,11 +28,16 @@ export interface LeaderData {
   readonly warmUps: readonly string[]
   /** Where the standbys of a task answer queries. */
   readonly standbyEndpoints: ReadonlyMap<string, readonly string[]>
-  /** A member asked for it: the application ends. */
-  readonly shutdown: boolean
+  readonly shutdown: ShutdownRequest
 }
 
-export const noLeaderData: LeaderData = { standbys: [], warmUps: [], standbyEndpoints: new Map(), shutdown: false }
+/**
+ * The end of the whole application: `asked` by a member, so who hears it ends; `known`: by every member, so nobody is left who could
+ * miss it. One that joined this round and did not come to hear its outcome, because another round has begun, is in the next one.
+ */
+export type ShutdownRequest = 'none' | 'asked' | 'known'
+
+export const noLeaderData: LeaderData = { standbys: [], warmUps: [], standbyEndpoints: new Map(), shutdown: 'none' }
 
 const version = 1
 const encoder = new TextEncoder()
@@ -55,7 +60,7 @@ export function decodeMemberData(memberId: string, bytes: Uint8Array | null): Me
 }
 
 export function encodeLeaderData({ standbys, warmUps, standbyEndpoints, shutdown }: LeaderData): Uint8Array {
-  return encoder.encode(JSON.stringify({ version, standbys, warmUps, standbyEndpoints: Object.fromEntries(standbyEndpoints), ...(shutdown && { shutdown }) }))
+  return encoder.encode(JSON.stringify({ version, standbys, warmUps, standbyEndpoints: Object.fromEntries(standbyEndpoints), ...(shutdown !== 'none' && { shutdown }) }))
 }
 
 export function decodeLeaderData(bytes: Uint8Array | null): LeaderData {
@@ -65,7 +70,7 @@ export function decodeLeaderData(bytes: Uint8Array | null): LeaderData {
     standbys: texts(found['standbys']),
     warmUps: texts(found['warmUps']),
     standbyEndpoints: new Map(endpoints.map(([taskId, list]) => [taskId, texts(list)])),
-    shutdown: found['shutdown'] === true,
+    shutdown: found['shutdown'] === 'asked' || found['shutdown'] === 'known' ? found['shutdown'] : 'none',
   }
 }
 

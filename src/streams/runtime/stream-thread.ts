@@ -6,7 +6,7 @@ import { membershipOf } from './assignor.ts'
 import { giveWay, isWaiting, nextResult, settle } from './calls-under-way.ts'
 import { CommitSchedule } from './commit-schedule.ts'
 import { CommitUnderWay } from './commit-under-way.ts'
-import { allOf, asStreamError, backoffMs, canGoOn, repeatWhilePassing, throwUnlessPassing, withAdvice } from './failure.ts'
+import { allOf, asStreamError, backoffMs, canGoOn, repeatWhilePassing, stayUntilHeard, throwUnlessPassing, withAdvice } from './failure.ts'
 import { openGlobals } from './global-reader.ts'
 import type { GlobalReader } from './global-reader.ts'
 import { KnownTopics } from './known-topics.ts'
@@ -28,8 +28,6 @@ const sliceMs = 10
 const recordsPerTurn = 128
 const maxBatchBytes = 256 * 1024
 const maxInFlightBytes = 16 * 1024 * 1024
-/** How long a member that asks for the end of the application waits until the others have heard. */
-const shutdownPatienceMs = 30_000
 
 /**
  * A member of the application's group, the tasks that were assigned to it, and the loop that runs them:
@@ -163,6 +161,7 @@ export class StreamThread {
   /** Runs until `stop`, then commits, if it still may, and leaves. @throws the failure that ended it, after everything is rolled back and closed */
   async run(): Promise<void> {
     try {
+      if (this.#asksShutdown && !this.#stop.signal.aborted) await this.#askShutdown()
       while (!this.#stop.signal.aborted) {
         try {
           await this.#turn()
@@ -392,16 +391,17 @@ export class StreamThread {
     if (this.#isBetween) return
     this.#newAssignment = assigned
     this.#leaderData = userData === undefined ? noLeaderData : decodeLeaderData(userData)
-    if (this.#leaderData.shutdown) this.#options.onShutdownAsked()
+    if (this.#leaderData.shutdown !== 'none') this.#options.onShutdownAsked()
   }
 
-  /** Makes every member of the application hear that it is to end, this one too. The thread processes nothing any more. */
-  async #askShutdown(): Promise<void> {
-    const { config: { clock } } = this.#options
-    const deadline = clock.monotonic() + shutdownPatienceMs
+  /** Makes every member of the application hear that it is to end, this one too, and waits for that. The thread processes nothing any more. */
+  #askShutdown(): Promise<void> {
+    const { clock, isStaticMember } = this.#options.config
     this.#asksShutdown = true
-    this.#member!.rejoin()
-    while (!this.#leaderData.shutdown && clock.monotonic() < deadline) await this.#member!.read({ maxWaitMs: pollMs, isolation: 'read-committed' })
+    // Static members leave without another round, so all hear the outcome of the one in which it was asked.
+    const isHeard = () => this.#leaderData.shutdown === 'known' || (isStaticMember && this.#leaderData.shutdown === 'asked')
+    if (!isHeard()) this.#member!.rejoin()
+    return stayUntilHeard(this.#member!, isHeard, clock)
   }
 
   /** What was done is committed while it still may be; the tasks keep their stores in case they stay. */

@@ -57,13 +57,16 @@ describe('the assignor', () => {
     const members = [member('x', ['1_0', '1_1', '1_2'], { endpoint: 'x:1' }), member('y', ['0_0', '0_1'], { endpoint: 'y:1' })]
     const data = new Map([...assignorOf(at('x', []), 1).assignedData!({ members, partitionCounts: counts })].map(([memberId, bytes]) => [memberId, decodeLeaderData(bytes)]))
     expect(data.get('y')!.standbys).toEqual(['1_0', '1_1', '1_2'])
-    expect(data.get('x')).toMatchObject({ standbys: [], shutdown: false })
+    expect(data.get('x')).toMatchObject({ standbys: [], shutdown: 'none' })
     for (const { standbyEndpoints } of data.values()) expect(Object.fromEntries(standbyEndpoints)).toEqual({ '1_0': ['y:1'], '1_1': ['y:1'], '1_2': ['y:1'] })
   })
 
   it('passes the wish of one member to end the application on to all', () => {
-    const members = [member('x', []), member('y', [], { asksShutdown: true })]
-    const data = [...leader.assignedData!({ members, partitionCounts: counts }).values()].map(decodeLeaderData)
-    expect(data.map(({ shutdown }) => shutdown)).toEqual([true, true])
+    const asking = { asksShutdown: true }
+    const heardBy = (...members: readonly ReturnType<typeof member>[]) => [...leader.assignedData!({ members, partitionCounts: counts }).values()].map((bytes) => decodeLeaderData(bytes).shutdown)
+    expect(heardBy(member('x', []), member('y', [], asking))).toEqual(['asked', 'asked'])
+    expect(heardBy(member('x', [], asking), member('y', [], asking))).toEqual(['known', 'known'])
+    expect(heardBy(member('x', [], asking))).toEqual(['known'])
+    expect(heardBy(member('x', []), member('y', []))).toEqual(['none', 'none'])
   })
 })
