@@ -66,10 +66,30 @@ export function shapeNumber(sample: string, name: string): ShapeNumber | null {
   return make === null ? null : (make(numberEndIn, plainJsonCharacters) as ShapeNumber | null)
 }
 
-/** A function made of source text, for what is called once for each record; null where no code may be made at run time. */
-export function runTimeCode(source: string, parameters: readonly string[]): ((...args: readonly unknown[]) => unknown) | null {
+type RunTimeCode = (...args: readonly unknown[]) => unknown
+
+/** The newest last. */
+const codeByText = new Map<string, RunTimeCode>()
+const maxKeptCode = 256
+const maxKeptLength = 16_384
+
+/**
+ * A function made of source text, for what is called once for each record; null where no code may be made at run time. The same text gives the same function, with what
+ * the compiler has learnt of it: programs that are built anew in a process, as tests do with each case, go on with it. `user` keeps apart what should not be learnt together.
+ */
+export function runTimeCode(source: string, parameters: readonly string[], user = ''): RunTimeCode | null {
+  const text = [source, ...parameters, user].join('\0')
+  const code = codeByText.get(text) ?? compiled(source, parameters)
+  if (code === null || text.length > maxKeptLength) return code
+  codeByText.delete(text)
+  codeByText.set(text, code)
+  if (codeByText.size > maxKeptCode) codeByText.delete(codeByText.keys().next().value!)
+  return code
+}
+
+function compiled(source: string, parameters: readonly string[]): RunTimeCode | null {
   try {
-    return compileFunction(source, parameters) as (...args: readonly unknown[]) => unknown
+    return compileFunction(source, parameters) as RunTimeCode
   } catch {
     return null
   }

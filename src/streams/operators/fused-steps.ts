@@ -59,33 +59,25 @@ export interface RowEnds extends RunEnds {
   readonly lookAhead: RowRun['lookAhead']
 }
 
-/** Made once for a node that runs begin with: tasks of many partitions, and those that begin again, share it. */
-type Makers = WeakMap<object, { readonly source: string; readonly make: (...args: readonly unknown[]) => unknown }>
-
-const recordRuns: Makers = new WeakMap()
-const headRuns: Makers = new WeakMap()
-const batchRuns: Makers = new WeakMap()
-const rowRuns: Makers = new WeakMap()
-
-/** `owner`: what the code is kept for. null: no code may be made at run time. */
-export function fuseSteps(owner: object, steps: readonly PlainStep[], { output, subscriber, fail }: RunEnds): Output | null {
-  const next = compiled(recordRuns, owner, new RunSource(steps, false).text, steps, { subscriber, output, fail, recordAtStep })
+/** `node`: the name of the one that the run ends or begins with. null: no code may be made at run time. */
+export function fuseSteps(node: string, steps: readonly PlainStep[], { output, subscriber, fail }: RunEnds): Output | null {
+  const next = compiled(node, new RunSource(steps, false).text, steps, { subscriber, output, fail, recordAtStep })
   return next === null ? null : { next: next as Output['next'] }
 }
 
 /** As `fuseSteps`, from a source to an operator that has `take`: a record is made only for functions that ask for it, and where something fails. */
-export function fuseHeadRun(owner: object, steps: readonly PlainStep[], { output, subscriber, fail, take, refuse, seesValue, ahead }: HeadEnds): HeadRun | null {
+export function fuseHeadRun(node: string, steps: readonly PlainStep[], { output, subscriber, fail, take, refuse, seesValue, ahead }: HeadEnds): HeadRun | null {
   const source = new RunSource(steps, true)
   const names = { subscriber, output, fail, take, refuse, readRecord, readKey, recordAtStep, unread }
-  const run = compiled(headRuns, owner, source.text, steps, names) as ((...args: Parameters<HeadRun>) => void) | null
-  const goThrough = compiled(batchRuns, owner, new RunSource(steps, true, true).text, steps, names) as HeadRun['goThrough'] | null
+  const run = compiled(node, source.text, steps, names) as ((...args: Parameters<HeadRun>) => void) | null
+  const goThrough = compiled(node, new RunSource(steps, true, true).text, steps, names) as HeadRun['goThrough'] | null
   return run === null || goThrough === null ? null : Object.assign(run, { goThrough, seesValue: source.seesValue || (seesValue && !source.isValueNew), ahead: steps.length === 0 ? ahead : null })
 }
 
 /** As `fuseHeadRun`, from a table that sends on flushed rows. */
-export function fuseRowRun(owner: object, steps: readonly PlainStep[], { output, subscriber, fail, take, refuse, seesValue, lookAhead }: RowEnds): RowRun | null {
+export function fuseRowRun(node: string, steps: readonly PlainStep[], { output, subscriber, fail, take, refuse, seesValue, lookAhead }: RowEnds): RowRun | null {
   const source = new RunSource(steps, true)
-  const run = compiled(rowRuns, owner, source.text, steps, { subscriber, output, fail, take, refuse, readRecord: rowRecord, readKey: rowKey, recordAtStep, unread })
+  const run = compiled(node, source.text, steps, { subscriber, output, fail, take, refuse, readRecord: rowRecord, readKey: rowKey, recordAtStep, unread })
   return run === null ? null : Object.assign(run as (...args: Parameters<RowRun>) => void, { seesValue: source.seesValue || (seesValue && !source.isValueNew), lookAhead })
 }
 
@@ -97,14 +89,11 @@ function rowKey(change: RowChange): unknown {
   return change.readKey()
 }
 
-function compiled(makers: Makers, owner: object, source: string, steps: readonly PlainStep[], names: Readonly<Record<string, unknown>>): unknown {
-  let known = makers.get(owner)
-  if (known?.source !== source) {
-    // The source holds nothing of the program but numbers: which step it is, and how many arguments it takes.
-    const make = runTimeCode(source, [...Object.keys(names), ...steps.map((_, index) => `f${index}`)])
-    if (make === null) return null
-    known = { source, make }
-    makers.set(owner, known)
-  }
-  return known.make(...Object.values(names), ...steps.map((step) => ('call' in step ? step.call : null)))
+/** One for the tasks of all partitions, and for the same program when it is built anew: not for another node, whose functions and values are others. */
+function compiled(node: string, source: string, steps: readonly PlainStep[], names: Readonly<Record<string, unknown>>): unknown {
+  const calls = steps.map((step) => ('call' in step ? step.call : null))
+  // The source holds nothing of the program but numbers: which step it is, and how many arguments it takes.
+  const texts = calls.map((call) => (call === null ? '' : Function.prototype.toString.call(call)))
+  const make = runTimeCode(source, [...Object.keys(names), ...calls.map((_, index) => `f${index}`)], [node, ...texts].join('\0'))
+  return make === null ? null : make(...Object.values(names), ...calls)
 }

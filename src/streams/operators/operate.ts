@@ -130,7 +130,7 @@ function makeRowRun(steps: readonly Step[], taker: GuardedStep, subscriber: Subs
   const { take, seesValue, takesChanges, lookAhead, refuse } = taker.rowHandler!
   const plain = steps.slice(0, steps.indexOf(step)).map(({ plainForRows }) => plainForRows!)
   const carried = (record: StreamRecord) => (takesChanges ? record.withValue({ newValue: record.value, oldValue: null, isLatest: true }) : record)
-  return fuseRowRun(step.node, plain, {
+  return fuseRowRun(step.node.name, plain, {
     subscriber, take, seesValue, lookAhead, output: taker,
     fail: (index, record, error) => failed(steps[index]!, record, error, subscriber),
     refuse: (record, error) => failedToTake(step, refuse, carried(record), error, subscriber),
@@ -153,12 +153,12 @@ function headRun(steps: readonly Step[], last: GuardedStep, subscriber: Subscrib
   if (head === null || plain.length < steps.length - 1) return null
   const fail = (index: number, record: StreamRecord, error: unknown) => failed(steps[index]!, record, error, subscriber)
   const refuse = (record: StreamRecord, error: unknown) => last.refuse(record, error)
-  return fuseHeadRun(step.node, plain, { subscriber, fail, take: head.take, seesValue: head.seesValue, ahead: head.ahead ?? null, refuse, output: last })
+  return fuseHeadRun(step.node.name, plain, { subscriber, fail, take: head.take, seesValue: head.seesValue, ahead: head.ahead ?? null, refuse, output: last })
 }
 
 function fusedRun(steps: readonly Step[], output: Output, subscriber: Subscriber<StreamRecord>): Output | null {
   const fail = (index: number, record: StreamRecord, error: unknown) => failed(steps[index]!, record, error, subscriber)
-  return fuseSteps(steps[0]!.node, steps.map(({ plain }) => plain!), { output, subscriber, fail })
+  return fuseSteps(steps[0]!.node.name, steps.map(({ plain }) => plain!), { output, subscriber, fail })
 }
 
 /** Takes records straight to the first step, without what RxJS puts between a source and an observer; the end goes to those behind the last one. */

@@ -9,7 +9,7 @@ function run(steps: readonly PlainStep[], records: readonly StreamRecord[]) {
   const sent: StreamRecord[] = []
   const failures: unknown[] = []
   const subscriber = { closed: false }
-  const fused = fuseSteps({}, steps, {
+  const fused = fuseSteps('node', steps, {
     subscriber,
     output: { next: (record) => { sent.push(record) } },
     fail: (step, record, error) => { failures.push([step, record.key, record.value, (error as Error).message]) },
@@ -84,21 +84,44 @@ describe('fuseSteps', () => {
   })
 
   it('lets what is thrown behind the run pass: that is not its failure', () => {
-    const fused = fuseSteps({}, [{ does: 'look', call: () => 0 }], { subscriber: { closed: false }, fail: () => expect.unreachable(), output: { next() { throw new Error('behind') } } })
+    const fused = fuseSteps('node', [{ does: 'look', call: () => 0 }], { subscriber: { closed: false }, fail: () => expect.unreachable(), output: { next() { throw new Error('behind') } } })
     expect(() => fused!.next(record('a', 1))).toThrow('behind')
   })
 
-  it('keeps its code for a node, and makes other code where the functions take other arguments', () => {
-    const owner = {}
+  it('has code of its own for functions that take other arguments, under the name of one node', () => {
     const ends = () => {
       const sent: unknown[] = []
       return { sent, subscriber: { closed: false }, fail: () => expect.unreachable(), output: { next: ({ value }: StreamRecord) => { sent.push(value) } } }
     }
     const results = [() => 'none', (value: unknown) => value, (_value: unknown, key: unknown) => key, (value: unknown) => `${String(value)}!`].map((call) => {
       const each = ends()
-      fuseSteps(owner, [{ does: 'newValue', call }], each)!.next(record('k', 'v'))
+      fuseSteps('node', [{ does: 'newValue', call }], each)!.next(record('k', 'v'))
       return each.sent
     })
     expect(results).toEqual([['none'], ['v'], ['k'], ['v!']])
+  })
+  it('has one code for functions of the same text, each with what that function sees', () => {
+    const sent = [1, 2].map((more) => run([{ does: 'newValue', call: (value: number) => value + more }], [record('k', 1)]).sent[0]!.value)
+    expect(sent).toEqual([2, 3])
+  })
+})
+
+describe('runTimeCode', () => {
+  it('gives the same function for the same text and user, as long as it is not too long', () => {
+    expect(runTimeCode('return a', ['a'], 'one')).toBe(runTimeCode('return a', ['a'], 'one'))
+    expect(runTimeCode('return a', ['a'], 'one')).not.toBe(runTimeCode('return a', ['a'], 'other'))
+    expect(runTimeCode('return a', ['a'])!('x')).toBe('x')
+    const long = `return a${' '.repeat(20_000)}`
+    expect(runTimeCode(long, ['a'])).not.toBe(runTimeCode(long, ['a']))
+  })
+
+  it('forgets what was not asked for among the last few hundred', () => {
+    const first = runTimeCode('return 1', [], 'first')
+    const used = runTimeCode('return 2', [], 'used')
+    for (let index = 0; index < 300; index++) {
+      runTimeCode('return 3', [], String(index))
+      expect(runTimeCode('return 2', [], 'used')).toBe(used)
+    }
+    expect(runTimeCode('return 1', [], 'first')).not.toBe(first)
   })
 })
