@@ -2,8 +2,10 @@
  * Operators and stores alone: from encoded input batches to encoded output and changelog batches, without a log or a broker. A slice is what lies between two
  * commits (caches emptied, stores committed), with the commit. Programs that keep something commit every 100 ms, as an application does by itself under
  * exactly-once; the others every millisecond, as their commits cost nothing here and short slices are less disturbed.
+ * Each case has a process of its own, as a program has: what the compiler learnt of another would be mixed with it.
  * `node dist/bench/operators.js [name…]`; MILLRACE_BENCH_MS is for how long each case is measured.
  */
+import { spawnSync } from 'node:child_process'
 import { SpareMemory, spareBlockOf, systemClock } from '../src/core/index.ts'
 import type { RecordBatch } from '../src/core/index.ts'
 import { splitBatches } from '../src/core/log/record-batch.ts'
@@ -121,7 +123,7 @@ const cases: Readonly<Record<string, () => readonly [() => Topology, Inputs]>> =
 }
 
 const asked = process.argv.slice(2)
-for (const [name, make] of Object.entries(cases)) {
-  if (asked.length > 0 && !asked.some((part) => name.startsWith(part))) continue
-  benchSteady(steadyCase(name, ...make()))
-}
+const names = Object.keys(cases).filter((name) => asked.length === 0 || asked.some((part) => name.startsWith(part)))
+const [only] = asked.length === 1 && cases[asked[0]!] !== undefined ? asked : names.length === 1 ? names : []
+if (only !== undefined) benchSteady(steadyCase(only, ...cases[only]!()))
+else for (const name of names) spawnSync(process.execPath, [...process.execArgv, process.argv[1]!, name], { stdio: 'inherit' })
