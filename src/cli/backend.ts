@@ -13,12 +13,25 @@ export interface BackendOptions {
   readonly clientProperties?: Readonly<Record<string, string>>
 }
 
+const defaultDirectory = './.millrace'
+
 /** Options that every command about a log has. */
 export function addBackendOptions(command: Command): Command {
   return command
-    .option('--data <directory>', 'where the embedded log lies', './.millrace')
+    .option('--data <directory>', 'where the embedded log lies', defaultDirectory)
     .option('--kafka <host:port,…>', 'use this Apache Kafka cluster instead of an embedded log')
     .option('--command-config <file>', 'a .properties file with settings of the connection to a cluster, such as bootstrap.servers (instead of --kafka) and security.protocol')
+}
+
+/** The options that name the same log in another command; none for the one that is taken without any. */
+export function placeOptions({ data, kafka, commandConfig }: BackendOptions): string {
+  const given = [kafka !== undefined && ['--kafka', kafka], commandConfig !== undefined && ['--command-config', commandConfig], kafka === undefined && commandConfig === undefined && data !== defaultDirectory && ['--data', data]]
+  return given.flatMap((option) => (option === false ? [] : [option[0], quoted(option[1]!)])).join(' ')
+}
+
+/** For a shell. */
+function quoted(text: string): string {
+  return /^[\w./:,@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 }
 
 /** Opens the log, which must be there already, and closes it again whatever happens. `place` says for people which log it is. */

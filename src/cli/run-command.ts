@@ -1,10 +1,11 @@
 import { basename, resolve } from 'node:path'
 import { Option } from 'commander'
 import type { Command } from 'commander'
+import { StreamError, isStreamError } from '../core/index.ts'
 import type { Duration } from '../core/index.ts'
 import type { AppServer, FailureDecision, StreamsApp, StreamsConfig, StreamsState } from '../streams/index.ts'
 import { duration, wholeNumber } from './arguments.ts'
-import { addBackendOptions, withNewBroker } from './backend.ts'
+import { addBackendOptions, placeOptions, withNewBroker } from './backend.ts'
 import type { BackendOptions } from './backend.ts'
 import { stopped } from './terminal.ts'
 import type { Terminal } from './terminal.ts'
@@ -56,7 +57,7 @@ export function addRunCommand(program: Command, terminal: Terminal): void {
     .option('--http-port <port>', 'serve metrics for Prometheus, and the stores, at this port; 0 takes a free one', wholeNumber)
     .option('--http-host <address>', 'with --http-port: where to listen; there is no password', '127.0.0.1')
     .option('--endpoint <address>', 'where other instances and their clients reach that port, such as 10.0.0.5:8080')
-    .action((file: string, options: RunCommandOptions) => runApp(file, options, terminal))
+    .action((file: string, options: RunCommandOptions) => runApp(file, options, terminal).catch((error: unknown) => { throw withPlace(error, options) }))
 }
 
 async function runApp(file: string, options: RunCommandOptions, terminal: Terminal): Promise<void> {
@@ -85,6 +86,14 @@ async function runApp(file: string, options: RunCommandOptions, terminal: Termin
       await app.close()
     }
   })
+}
+
+/** The commands that a failure advises are about this log. */
+function withPlace(error: unknown, options: RunCommandOptions): unknown {
+  const place = placeOptions(options)
+  if (place === '' || !isStreamError(error, 'UNKNOWN_TOPIC_OR_PARTITION')) return error
+  const message = error.message.replaceAll(/millrace topics --create --topic \S+ --partitions \d+/g, (command) => `${command} ${place}`)
+  return new StreamError(error.code, message, { cause: error.cause, details: error.details })
 }
 
 /** Who reads the log of one instance of several sees when work came and went. The start and the end are told elsewhere. */

@@ -1,4 +1,4 @@
-import { StreamError, bytesSerde } from '../core/index.ts'
+import { StreamError, bytesSerde, checkOptions } from '../core/index.ts'
 import type { Serde } from '../core/index.ts'
 import { offsetResetOf } from './options.ts'
 import type { SourceOptions } from './options.ts'
@@ -32,6 +32,8 @@ export interface SinkNodeOptions {
   readonly partitioner?: Partitioner
 }
 
+const storeSourceOptions = { name: true, topic: true, processor: true, factory: true } as const
+
 /**
  * A topology written node by node, for programs that the fluent surface does not fit. Every method checks what it is
  * given at once. Semantics: `Topology` of Kafka Streams.
@@ -41,6 +43,7 @@ export class TopologyBuilder {
 
   /** Reads topics of one type. @throws TOPOLOGY_INVALID for a name or a topic that is taken */
   addSource<K, V>(name: string, topics: Topic<K, V> | readonly Topic<K, V>[], options: SourceNodeOptions<K, V> = {}): this {
+    checkOptions(`source ${name}`, options, { timestamp: true, offsetReset: true })
     const source = sourceNode(name, [topics].flat() as readonly Topic<K, V>[], options)
     if (source.topics.length === 0) throw new StreamError('TOPOLOGY_INVALID', `the source ${name} has no topics`)
     const twice = source.topics.find((topic, index) => source.topics.indexOf(topic) !== index)
@@ -50,7 +53,9 @@ export class TopologyBuilder {
   }
 
   /** @throws TOPOLOGY_INVALID for a name that is taken or a parent that does not exist */
-  addProcessor<K, V, K2, V2>(name: string, factory: ProcessorFactory<K, V, K2, V2>, { parents, stores = [] }: ProcessorNodeOptions): this {
+  addProcessor<K, V, K2, V2>(name: string, factory: ProcessorFactory<K, V, K2, V2>, options: ProcessorNodeOptions): this {
+    checkOptions(`processor ${name}`, options, { parents: true, stores: true })
+    const { parents, stores = [] } = options
     this.#writer.addNode(processorNode(name, factory as ProcessorFactory<never, never, never, never>, { parents: checkedParents(name, parents), stores: stores.map(storeName) }))
     for (const spec of ownStores(stores)) this.#writer.addStore(spec, name)
     return this
@@ -58,6 +63,7 @@ export class TopologyBuilder {
 
   /** Writes a topic; with a function, each record says which. */
   addSink<K, V>(name: string, topic: Topic<K, V> | ((value: V, key: K, record: StreamRecord<K, V>) => string), options: SinkNodeOptions): this {
+    checkOptions(`sink ${name}`, options, { parents: true, key: true, value: true, partitioner: true })
     const target = typeof topic === 'function'
       ? { topic: topic as RecordFunction<string>, keySerde: serdeOf(options.key, `${name}: key`), valueSerde: serdeOf(options.value, `${name}: value`) }
       : { topic: checkedTopicName(topic.name), keySerde: topic.keySerde as Serde<unknown>, valueSerde: topic.valueSerde as Serde<unknown> }
@@ -86,6 +92,7 @@ export class TopologyBuilder {
     store: StoreDefinition<unknown>,
     source: { readonly name: string; readonly topic: Topic<K, V>; readonly processor: string; readonly factory: ProcessorFactory<K, V, never, never> },
   ): this {
+    checkOptions('addReadOnlyStateStore', source, storeSourceOptions)
     const changelog = Object.freeze({ sourceTopic: checkedTopicName(source.topic.name), topicConfig: Object.freeze({}) })
     this.addSource(source.name, source.topic)
     this.addProcessor(source.processor, source.factory, { parents: [source.name] })
@@ -98,6 +105,7 @@ export class TopologyBuilder {
     store: StoreDefinition<unknown>,
     source: { readonly name: string; readonly topic: Topic<K, V>; readonly processor: string; readonly factory: ProcessorFactory<K, V, never, never> },
   ): this {
+    checkOptions('addGlobalStore', source, storeSourceOptions)
     this.#writer.addGlobalStore({
       source: sourceNode(source.name, [source.topic], {}),
       processor: processorNode(source.processor, source.factory as ProcessorFactory<never, never, never, never>, { parents: [source.name], stores: [store.spec.name] }),

@@ -50,6 +50,17 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }))
 const run = (terminal: MemoryTerminal, ...options: readonly string[]) => runConsole(['run', file, '--data', join(directory, 'data'), ...options], terminal)
 
 describe('millrace run', () => {
+  it('says how a missing topic is created in the log that it was given', async () => {
+    const app = join(directory, 'other.ts')
+    writeFileSync(app, "import { StreamsBuilder, topic } from 'millrace/streams'\nimport { stringSerde } from 'millrace'\nconst text = { key: stringSerde, value: stringSerde }\nconst builder = new StreamsBuilder()\nbuilder.stream(topic('words', text)).to(topic('nowhere', text))\nexport default builder.build()\n")
+    const terminal = new MemoryTerminal()
+    expect(await runConsole(['run', app, '--data', join(directory, 'data')], terminal)).toBe(1)
+    expect(terminal.errors).toContain(`the topic nowhere does not exist; create it first: millrace topics --create --topic nowhere --partitions 1 --data ${join(directory, 'data')}`)
+    const spaced = join(directory, "it's new")
+    expect(await runConsole(['run', app, '--data', spaced], terminal)).toBe(1)
+    expect(terminal.errors).toContain(`millrace topics --create --topic nowhere --partitions 1 --data '${spaced.replace("'", String.raw`'\''`)}'`)
+  })
+
   it('serves metrics and stores until it is stopped', async () => {
     const terminal = new StoppableTerminal()
     const ended = run(terminal, '--http-port', '0', '--guarantee', 'at-least-once', '--commit-interval', '50ms', '--cache-max-bytes', '0', '--state-directory', join(directory, 'state'))

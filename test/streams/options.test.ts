@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { sleep, stringSerde, systemClock } from '../../src/core/index.ts'
 import type { Broker } from '../../src/core/index.ts'
-import { StreamsApp, StreamsBuilder, hopping, joinWithin, keyValueStore, session, sliding, topic, tumbling } from '../../src/streams/index.ts'
+import { StreamsApp, StreamsBuilder, TopologyBuilder, hopping, joinWithin, keyValueStore, session, sliding, topic, tumbling } from '../../src/streams/index.ts'
 import type { LateOption, OffsetReset } from '../../src/streams/index.ts'
 import { createTopics, openMemoryBroker, readAll, write } from '../kit/streams-harness.ts'
 
@@ -128,6 +128,12 @@ it.each<[string, (builder: StreamsBuilder) => unknown, string]>([
   ['split', (builder) => builder.stream(topic('in', texts)).split(wrong({ nme: 'by-size' })), 'split has no option "nme"'],
   ['toStream', (builder) => builder.table(topic('in', texts)).toStream(wrong({ nme: 'changes' })), 'toStream has no option "nme"'],
   ['groupBy of a table', (builder) => builder.table(topic('in', texts)).groupBy((value) => [value, value], wrong({ kye: stringSerde })), 'groupBy has no option "kye"'],
+  ['addSource', () => new TopologyBuilder().addSource('in', topic('in', texts), wrong({ timestmp: () => 0 })), 'source in has no option "timestmp"; did you mean \'timestamp\'?'],
+  ['addProcessor', () => new TopologyBuilder().addProcessor('each', () => ({ process: () => {} }), wrong({ parents: ['in'], store: ['rows'] })), 'processor each has no option "store"; did you mean \'stores\'?'],
+  ['parents', () => new TopologyBuilder().addProcessor('each', () => ({ process: () => {} }), wrong({ parent: ['in'] })), 'processor each has no option "parent"; did you mean \'parents\'?'],
+  ['addSink', () => new TopologyBuilder().addSink('out', topic('out', texts), wrong({ parents: ['in'], partitoner: () => 0 })), 'sink out has no option "partitoner"; did you mean \'partitioner\'?'],
+  ['addReadOnlyStateStore', () => new TopologyBuilder().addReadOnlyStateStore(keyValueStore('rows', texts), wrong({ name: 'in', topc: topic('in', texts), processor: 'fill' })), 'addReadOnlyStateStore has no option "topc"; did you mean \'topic\'?'],
+  ['addGlobalStore', () => new TopologyBuilder().addGlobalStore(keyValueStore('rows', texts), wrong({ name: 'in', topic: topic('in', texts), procesor: 'fill' })), 'addGlobalStore has no option "procesor"; did you mean \'processor\'?'],
   ['suppress', (builder) => builder.table(topic('in', texts)).suppress(wrong({ until: 1, maxRecord: 1 })), 'suppress has no option "maxRecord"; did you mean \'maxRecords\'?'],
   ['whenFull', (builder) => builder.table(topic('in', texts)).suppress(wrong({ until: 1, whenFull: 'explode' })), 'suppress: whenFull is "explode", but must be one of emit-early, shut-down'],
 ])('a misspelt option is refused where the program is built, not ignored: %s', (_what, build, sentence) => {
