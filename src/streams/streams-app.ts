@@ -42,7 +42,7 @@ export type StreamsState = 'CREATED' | 'REBALANCING' | 'RUNNING' | 'PENDING_SHUT
 export interface StreamsMetrics {
   /** Also those of repartition topics, on their second and further ways through the program. */
   readonly processedRecords: number
-  /** Those that tasks took that read topics of the program, as opposed to its own repartition topics. */
+  /** Those that tasks took that read topics of the program, as opposed to its own repartition topics; also those left out at once, as no value of their topic. */
   readonly inputRecords: number
   /** Left out: late, without a key where one is needed, or by an error policy. */
   readonly droppedRecords: number

@@ -35,6 +35,8 @@ export class InputPartitions {
   streamTime = -1
   /** The task has failed: nothing more is processed until `rollback`. */
   isOver = false
+  /** Records that were left out before they came to an operator. */
+  leftOut = 0
 
   /** `seesValues`: something behind a source looks at the values that come from it. */
   constructor(options: StreamTaskOptions, context: TaskContext, seesValues: (source: SourceNode) => boolean) {
@@ -175,10 +177,18 @@ export class InputPartitions {
       source,
       lookAhead: this.#lookAhead(source),
       seesValues: () => this.#seesValues(source),
-      onDeserializationError: (view, origin, error) => context.continueAfterDeserialization(source, view, origin, error),
-      onTimestampError: (record, error) => context.continueAfter(source, record, error),
-      onDropped: (reason) => context.dropped(source, reason),
+      onDeserializationError: (view, origin, error) => this.#leavesOut(context.continueAfterDeserialization(source, view, origin, error)),
+      onTimestampError: (record, error) => this.#leavesOut(context.continueAfter(source, record, error)),
+      onDropped: (reason) => {
+        this.leftOut++
+        context.dropped(source, reason)
+      },
     })
+  }
+
+  #leavesOut(goesOn: boolean): boolean {
+    if (goesOn) this.leftOut++
+    return goesOn
   }
 }
 

@@ -92,6 +92,13 @@ export class StreamTask {
     return this.#context.droppedRecords
   }
 
+  /** Input records that no operator came to see, since the last call: left out when they were read. */
+  takeLeftOut(): number {
+    const count = this.#inputs.leftOut
+    this.#inputs.leftOut = 0
+    return count
+  }
+
   /** Of nodes and stores; null at the level `info`. */
   get metrics(): TaskMetrics | null {
     return this.#context.metrics

@@ -275,7 +275,7 @@ export class StreamThread {
       for (const active of working) {
         const count = active.process(recordsPerTurn, now)
         processed += count
-        if (active.plan.readsInput) metrics.inputRecords += count
+        if (active.plan.readsInput) metrics.inputRecords += count + active.task.takeLeftOut()
       }
       metrics.processedRecords += processed
       if (processed > 0) this.#schedule.isDirty = true

@@ -2,7 +2,7 @@
 export interface ThreadMetrics {
   /** Also those of repartition topics, on their second and further ways through the program. */
   processedRecords: number
-  /** Those that tasks took that read topics of the program, as opposed to its own repartition topics. */
+  /** Those that tasks took that read topics of the program, as opposed to its own repartition topics; also those left out at once, as no value of their topic. */
   inputRecords: number
   /** Left out by operators, extractors and error policies, by tasks that are closed. */
   droppedRecords: number
