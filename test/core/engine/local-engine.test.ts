@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { openEmbeddedBroker, partitionForKey, rangeAssignor, seededRandom } from '../../../src/core/index.ts'
+import { isStreamError, openEmbeddedBroker, partitionForKey, rangeAssignor, seededRandom } from '../../../src/core/index.ts'
 import type { Broker } from '../../../src/core/index.ts'
 import { LocalEngine } from '../../../src/core/engine/local-engine.ts'
 import { nextGroupKind, nextGroupSchemas } from '../../../src/core/engine/next-group-records.ts'
@@ -32,6 +32,26 @@ describe('a directory that is opened again', () => {
     expect(await readValues(second, { topic, partition: 1 }, { count: 2 })).toEqual(['a', 'b'])
     expect((await second.groups.describe('g')).offsets).toEqual([{ topic, partition: 1, offset: 1, metadata: 'm' }])
     await second.close()
+  })
+
+  it('leaves no file open where the disk fails at a step of opening it', async () => {
+    const whole = new MemoryFileSystem()
+    const broker = await open(whole)
+    const topic = await createTopic(broker, { partitions: 2 })
+    const producer = await broker.openProducer({ transactionalId: 'open' })
+    await producer.begin()
+    for (const partition of [0, 1]) await appendAll(producer, { topic, partition }, ['a', 'b', 'c', 'd', 'e', 'f'])
+    await broker.groups.setOffsets('g', [{ topic, partition: 1, offset: 1 }])
+    for (let failing = 0, hasFailed = true; hasFailed; failing++) {
+      let left = failing
+      hasFailed = false
+      const disk = whole.kill({ fault: () => (left-- === 0 ? ((hasFailed = true), 'EIO') : null) })
+      const opened = await open(disk).catch((error: unknown) => (isStreamError(error) ? null : Promise.reject(error as Error)))
+      left = -1
+      await opened?.close().catch(() => undefined)
+      expect(disk.openFiles, `operation ${failing}`).toBe(0)
+    }
+    await broker.close()
   })
 
   it('does not know a group any more that was removed, nor one whose offsets went with their topic', async () => {
