@@ -74,7 +74,8 @@ export class TopologyWriter {
   }
 
   finish(): TopologyData {
-    const nodes = [...this.#nodes.values()].map(node => Object.freeze({ ...node, stores: Object.freeze([...this.#storesOfNode.get(node.name)!]) }))
+    // Not by spreading: what is frozen behind that has a shape of its own in V8, and the code of tasks would be compiled anew for each application.
+    const nodes = [...this.#nodes.values()].map((node): TopologyNode => Object.freeze(Object.assign({}, node, { stores: Object.freeze([...this.#storesOfNode.get(node.name)!]) })))
     const stores = this.#storesByUse(nodes)
     for (const node of nodes) {
       const missing = node.stores.find(store => !this.#stores.has(store))
