@@ -89,23 +89,43 @@ export class KeysAhead {
 }
 
 /**
- * The next records of a batch, as far as they are as nearly all are (key and value, no headers, a time): what stands where, read in one go without an object or
- * a call for each. The last record of a batch is never among them.
+ * The next records of a batch, as far as they are as nearly all are (a value, no headers, a time, and a key where null is not taken): what stands where, read in
+ * one go without an object or a call for each. The last record of a batch is never among them.
  */
 export class RecordsAhead {
   /** Over the bytes in which they stand. */
   window: TextWindow | null = null
   count = 0
+  /** The one that is processed. */
+  index = 0
   /** Records of the batch that are not before the first of them. */
   left = 0
-  readonly keyAt: Int32Array = new Int32Array(groupSize)
-  readonly keyLength: Int32Array = new Int32Array(groupSize)
-  readonly valueAt: Int32Array = new Int32Array(groupSize)
-  readonly valueLength: Int32Array = new Int32Array(groupSize)
-  readonly offset: Float64Array = new Float64Array(groupSize)
-  readonly timestamp: Float64Array = new Float64Array(groupSize)
+  /** How many of their bytes are above 127, without keys and values. */
+  highBytes = 0
+  readonly takesNullKeys: boolean
+  /** Where the length of the key stands. */
+  readonly bodyAt: Int32Array
+  readonly keyAt: Int32Array
+  /** Below 0: the key is null. */
+  readonly keyLength: Int32Array
+  readonly valueAt: Int32Array
+  readonly valueLength: Int32Array
+  readonly offset: Float64Array
+  readonly timestamp: Float64Array
   /** Where each begins, and behind the last one where reading goes on. */
-  readonly mark: Int32Array = new Int32Array(groupSize + 1)
+  readonly mark: Int32Array
+
+  constructor(takesNullKeys = false, most = groupSize) {
+    this.takesNullKeys = takesNullKeys
+    this.bodyAt = new Int32Array(most)
+    this.keyAt = new Int32Array(most)
+    this.keyLength = new Int32Array(most)
+    this.valueAt = new Int32Array(most)
+    this.valueLength = new Int32Array(most)
+    this.offset = new Float64Array(most)
+    this.timestamp = new Float64Array(most)
+    this.mark = new Int32Array(most + 1)
+  }
 }
 
 /** Writes the key as it stands at a position. Nothing is read by it. */

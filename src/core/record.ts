@@ -84,8 +84,8 @@ export interface RecordReader {
    * also where a record is not sound: that is seen when `next` comes to it. Absent: there are no such bytes.
    */
   findKeysAhead?(keys: KeysAhead): number
-  /** Writes down what follows the record that was read last, and goes on behind that. Absent: there are no such bytes. */
-  readAhead?(records: RecordsAhead): void
+  /** Writes down what follows the record that was read last, up to so many records and bytes, and goes on behind that. Absent: there are no such bytes. */
+  readAhead?(records: RecordsAhead, limit?: number, maxBytes?: number): void
   /** Goes back to the record of that number, which `next` then gives; `positionOf` and the like find the records before it by their marks. */
   goTo?(records: RecordsAhead, index: number): void
   /** The record that `next` gives is the one of that number. */

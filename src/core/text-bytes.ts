@@ -31,6 +31,11 @@ export function latin1Of(bytes: Uint8Array, start: number, end: number): string 
   return latin1Slice.call(bytes, start, end)
 }
 
+/** In bytes. */
+export function utf8Length(text: string): number {
+  return Buffer.byteLength(text)
+}
+
 /** UTF-8; half of a surrogate pair, which has none, becomes a question mark, as in Java: both give a key the same partition. */
 export function bytesOf(text: string): Uint8Array {
   const { length } = text

@@ -1,5 +1,5 @@
 import type { ReadBlock } from './record.ts'
-import { bytesOf, latin1Of, writeUtf8 } from './text-bytes.ts'
+import { bytesOf, latin1Of, utf8Length, writeUtf8 } from './text-bytes.ts'
 
 /**
  * The bytes of a batch, and a stretch of them as a string with one character for each byte: texts of many records are cut from
@@ -16,6 +16,8 @@ export class TextWindow {
   /** Characters for the bytes from `from` on. */
   text = ''
   from = 0
+  /** What was learnt to be ASCII is from `from` up to here. */
+  #asciiEnd = -1
 
   constructor(bytes: Uint8Array, end: number, block: ReadBlock | null = null) {
     this.bytes = bytes
@@ -35,14 +37,29 @@ export class TextWindow {
     if (end - start > windowBytes >> 1) return false
     this.text = latin1Of(this.bytes, start, Math.min(this.#end, start + windowBytes))
     this.from = start
+    this.#asciiEnd = -1
     return true
   }
 
   /**
-   * True: bytes[start, end) are ASCII, and so is their text. The last bytes are looked at twice where that spares a loop: lengths come by chance, and each
-   * loop has an end that the processor does not foresee.
+   * Goes to bytes[start, end), in which so many bytes are above 127 that stand in no text: one call finds out whether all texts are ASCII, and spares looking at
+   * each of them.
    */
+  learn(start: number, end: number, highBytes: number): void {
+    this.text = latin1Of(this.bytes, start, end)
+    this.from = start
+    this.#asciiEnd = utf8Length(this.text) === end - start + highBytes ? end : -1
+  }
+
+  /** True: bytes[start, end) are ASCII, and so is their text. */
   isAscii(start: number, end: number): boolean {
+    return (end <= this.#asciiEnd && start >= this.from) || this.#looksAscii(start, end)
+  }
+
+  /**
+   * The last bytes are looked at twice where that spares a loop: lengths come by chance, and each loop has an end that the processor does not foresee.
+   */
+  #looksAscii(start: number, end: number): boolean {
     const view = this.view
     let all = 0
     let at = start
@@ -62,7 +79,7 @@ export class TextWindow {
 
   /**
    * Copies bytes[start, end) to target[at…), which `targetView` shows too: by words, because each call into the runtime takes as long as some hundred bytes.
-   * The last bytes are copied twice, as in `isAscii`.
+   * The last bytes are copied twice, as in `#looksAscii`.
    */
   copy(start: number, end: number, target: Uint8Array, targetView: DataView, at: number): void {
     const length = end - start

@@ -1,3 +1,4 @@
+import { RecordsAhead } from '../core/index.ts'
 import type { Header, RecordReader } from '../core/index.ts'
 import { InputOrigin, StreamRecord, noHeaders, unread } from './stream-record.ts'
 import type { InputBatch } from './stream-record.ts'
@@ -29,6 +30,8 @@ export interface BatchPass {
   readonly nowMs: number
   /** True: a record whose key and value can be read needs no `decode`. */
   readonly isPlain: boolean
+  /** Takes those that can be read together; null: none can. */
+  readonly together: RecordsAhead | null
   /** The source does not refuse a record without a key. */
   readonly takesNullKeys: boolean
   /** A value that can be read is not: nobody looks at it, */
@@ -95,4 +98,25 @@ export function readKey({ place, reader }: InputBatch, mark: number): unknown {
 /** The value that was left for later. */
 function readValue({ place, reader }: InputBatch, mark: number): unknown {
   return reader.valueAt?.(mark, place.valueSerde)
+}
+
+/** In place of records that are not read together. */
+export const noRecords = new RecordsAhead(true, 0)
+
+/** As much as a text that values are cut from: what is kept of them keeps it alive. */
+const bytesTogether = 4096
+/** A text of fewer costs more than it spares. */
+const fewestTogether = 8
+
+/** Reads what can be processed together of the next records, up to `limit`, with one text for all of them; answers how many these are: none where they would be few. */
+export function readTogether(records: RecordsAhead, reader: RecordReader, limit: number): number {
+  reader.readAhead!(records, limit, bytesTogether)
+  const { count, window, mark, highBytes } = records
+  if (count < fewestTogether) {
+    reader.goTo!(records, 0)
+    records.count = 0
+    return 0
+  }
+  window!.learn(mark[0]!, mark[count]!, highBytes)
+  return count
 }

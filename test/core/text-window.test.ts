@@ -28,6 +28,33 @@ describe('TextWindow', () => {
     }))
   })
 
+  it('has learnt which texts are ASCII from a text with other bytes between them, until it moves on', () => {
+    const text = fc.uint8Array({ maxLength: 30, max: 127 })
+    const texts = fc.array(fc.record({ before: fc.uint8Array({ maxLength: 4 }), text: fc.oneof({ weight: 20, arbitrary: text }, { weight: 1, arbitrary: fc.uint8Array({ maxLength: 30 }) }) }), { minLength: 1, maxLength: 20 })
+    fc.assert(fc.property(texts, fc.nat(40), (given, from) => {
+      const bytes = Buffer.concat([Buffer.alloc(from, 200), ...given.flatMap((each) => [each.before, each.text]), Buffer.alloc(100)])
+      const end = bytes.length - 100
+      const window = new TextWindow(bytes, bytes.length)
+      const expectTexts = () => {
+        let at = from
+        for (const { before, text: each } of given) {
+          at += before.length
+          expect(window.isAscii(at, at + each.length)).toBe(each.every((byte) => byte < 128))
+          expect(window.covers(at, at + each.length)).toBe(true)
+          expect(Buffer.from(window.text.substring(at - window.from, at + each.length - window.from), 'latin1')).toEqual(Buffer.from(each))
+          at += each.length
+        }
+      }
+      window.learn(from, end, Buffer.concat(given.map((each) => each.before)).filter((byte) => byte > 127).length)
+      expectTexts()
+      expect(window.isAscii(0, from)).toBe(from === 0)
+      expect(window.isAscii(end, bytes.length)).toBe(true)
+      window.covers(0, 1)
+      if (from > 0) expect(window.isAscii(0, end)).toBe(bytes.subarray(0, end).every((byte) => byte < 128))
+      expectTexts()
+    }))
+  })
+
   it('copies any stretch to any place, and nothing beside it', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 1_200 }), fc.nat(1_200), fc.nat(1_200), fc.nat(30), (bytes, a, b, at) => {
       const [start, end] = [Math.min(a, b, bytes.length), Math.min(Math.max(a, b), bytes.length)]

@@ -8,10 +8,10 @@
  */
 import { runTimeCode } from '../../core/index.ts'
 import type { Header } from '../../core/index.ts'
-import { readKey, readRecord, recordAtStep } from '../record-head.ts'
+import { noRecords, readKey, readRecord, readTogether, recordAtStep } from '../record-head.ts'
 import type { HeadRun, RunAhead } from '../record-head.ts'
 import type { RowChange, RowRun } from '../row-change.ts'
-import { unread } from '../stream-record.ts'
+import { noHeaders, unread } from '../stream-record.ts'
 import type { InputBatch, StreamRecord } from '../stream-record.ts'
 import type { Output } from './operate.ts'
 import { RunSource } from './run-source.ts'
@@ -68,7 +68,7 @@ export function fuseSteps(node: string, steps: readonly PlainStep[], { output, s
 /** As `fuseSteps`, from a source to an operator that has `take`: a record is made only for functions that ask for it, and where something fails. */
 export function fuseHeadRun(node: string, steps: readonly PlainStep[], { output, subscriber, fail, take, refuse, seesValue, ahead }: HeadEnds): HeadRun | null {
   const source = new RunSource(steps, true)
-  const names = { subscriber, output, fail, take, refuse, readRecord, readKey, recordAtStep, unread }
+  const names = { subscriber, output, fail, take, refuse, readRecord, readKey, recordAtStep, unread, noHeaders, noRecords, readTogether }
   const run = compiled(node, source.text, steps, names) as ((...args: Parameters<HeadRun>) => void) | null
   const goThrough = compiled(node, new RunSource(steps, true, true).text, steps, names) as HeadRun['goThrough'] | null
   return run === null || goThrough === null ? null : Object.assign(run, { goThrough, seesValue: source.seesValue || (seesValue && !source.isValueNew), ahead: steps.length === 0 ? ahead : null })

@@ -41,25 +41,28 @@ export class RunSource {
 
   /**
    * A record as most are is read here, without a call to the queue: it is one whose key and value, or all that is looked at of them, can be read, and that has a
-   * time. Any other the queue decodes, from the beginning.
+   * time. Many of them are read together where that can be. Any other the queue decodes, from the beginning.
    */
   #loopOverBatch(): string {
     return `return (pass, limit) => {
-  const { batch, head, queue, inputs, context, nowMs, isPlain, takesNullKeys, leavesValues, timeMember, lookAhead } = pass
+  const { batch, head, queue, inputs, context, nowMs, isPlain, takesNullKeys, leavesValues, timeMember, lookAhead, together } = pass
   const { reader, place: { keySerde, valueSerde } } = batch
-  let count = 0
-  while (count < limit && !inputs.isOver && reader.next()) {
-    if (lookAhead !== null) lookAhead.pass(reader)
-    const { offset, mark } = reader
-    let { timestamp, headers } = reader, held = takesNullKeys && !reader.hasKey ? null : unread, first = null
-    try {
-      if (isPlain && (held === null || reader.isKeyReadable(keySerde))) {
-        if (timeMember !== null) timestamp = reader.wholeNumberOf(valueSerde, timeMember)
-        if (timestamp < 0) first = null
-        else if (!leavesValues) first = reader.valueAs(valueSerde)
-        else if (timeMember !== null || reader.isValueReadable(valueSerde)) first = unread
-      }
-    } catch {}
+  const { mark: marks, keyAt, keyLength, valueAt, valueLength, offset: offsets, timestamp: timestamps } = together ?? noRecords
+  let count = 0, index = 0, known = 0, odd = 0, alone = 0
+  while (count < limit && !inputs.isOver) {
+    let offset, mark, timestamp, headers = noHeaders, held = unread, first = null
+    if (together !== null && index === known && alone <= 0) {
+      if (odd > 0) reader.goTo(together, known)
+      if (odd > known / ${payingPart}) alone = limit
+      known = alone > 0 ? 0 : readTogether(together, reader, limit - count)
+      if (known === 0 && alone <= 0) alone = ${recordsAlone}
+      index = odd = 0
+    }
+    if (index < known) {
+      ${oneOfMany}
+    } else {
+      ${oneAlone}
+    }
     if (first !== null) {
       head.batch = batch
       head.offset = offset
@@ -70,7 +73,7 @@ export class RunSource {
       head.headers = headers
     } else {
       if (!queue.decode()) continue
-      ({ timestamp, headers, key: held, value: first } = head)
+      ({ offset, mark, timestamp, headers, key: held, value: first } = head)
     }
     if (timestamp > queue.partitionTime) queue.partitionTime = timestamp
     if (timestamp > inputs.streamTime) inputs.streamTime = timestamp
@@ -79,6 +82,7 @@ export class RunSource {
     let value = first, key, record = null
     ${this.#body(0)}
   }
+  if (known > 0) reader.goTo(together, index)
   return count
 }`
   }
@@ -191,6 +195,45 @@ export class RunSource {
     return this.isValueNew ? `${this.#read}.withValue(value)` : this.#read
   }
 }
+
+/** So many records are read by themselves where few of them could be read together. */
+const recordsAlone = 32
+/** Where more than this part of them had to be decoded, all that follow in the turn are read by themselves. */
+const payingPart = 4
+
+/** In the loop over a batch: reads the next of the records that are read together. What cannot be read `next` comes to, so that the queue can decode it. */
+const oneOfMany = `offset = offsets[index]
+      mark = marks[index]
+      timestamp = timestamps[index]
+      const { window } = together, keyFrom = keyAt[index], keyBytes = keyLength[index], valueFrom = valueAt[index], valueEnd = valueFrom + valueLength[index]
+      try {
+        if (keyBytes < 0) held = null
+        if (held === null || keySerde.isReadable(window, keyFrom, keyFrom + keyBytes)) {
+          if (!leavesValues) first = window.covers(valueFrom, valueEnd) ? valueSerde.deserializeFrom(window, valueFrom, valueEnd) : null
+          else if (valueSerde.isReadable(window, valueFrom, valueEnd)) first = unread
+        }
+      } catch {}
+      if (first === null) {
+        odd++
+        reader.goTo(together, index)
+        reader.next()
+      }
+      together.index = index++`
+
+/** Reads the next record by itself. */
+const oneAlone = `alone--
+      if (!reader.next()) break
+      if (lookAhead !== null) lookAhead.pass(reader);
+      ({ offset, mark, timestamp, headers } = reader)
+      if (takesNullKeys && !reader.hasKey) held = null
+      try {
+        if (isPlain && (held === null || reader.isKeyReadable(keySerde))) {
+          if (timeMember !== null) timestamp = reader.wholeNumberOf(valueSerde, timeMember)
+          if (timestamp < 0) first = null
+          else if (!leavesValues) first = reader.valueAs(valueSerde)
+          else if (timeMember !== null || reader.isValueReadable(valueSerde)) first = unread
+        }
+      } catch {}`
 
 const allArguments = 3
 /** An arrow function whose parameters are names or patterns, without defaults and rests: it sees so many arguments, and no `arguments`. */

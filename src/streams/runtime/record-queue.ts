@@ -1,4 +1,4 @@
-import { StreamError } from '../../core/index.ts'
+import { RecordsAhead, StreamError } from '../../core/index.ts'
 import type { ReadBlock, RecordBatch, RecordReader, RecordView } from '../../core/index.ts'
 import { argumentsSeen, memberSeen } from '../operators/run-source.ts'
 import { RecordHead } from '../record-head.ts'
@@ -46,6 +46,8 @@ export class RecordQueue {
   readonly #seesValueAlone: boolean
   /** The member of the value that is all that the timestamp's function looks at. */
   readonly #timeMember: string | null
+  /** null: none were read together yet. */
+  #together: RecordsAhead | null = null
   #hasNext = false
   #buffered = 0
   #endOffset = -1
@@ -140,7 +142,9 @@ export class RecordQueue {
     const leavesValues = this.#leavesValues
     const timeMember = leavesValues ? this.#timeMember : null
     const isPlain = (timestampExtractor === null || timeMember !== null) && readsInPlace(batch.reader)
-    return { batch, head, queue: this, inputs, context, nowMs, isPlain, takesNullKeys: !rejectsNullKey, leavesValues, timeMember, lookAhead }
+    const isTogether = isPlain && timeMember === null && lookAhead === null && readsTogether(this.#place, batch.reader)
+    const together = isTogether ? (this.#together ??= new RecordsAhead(!rejectsNullKey, mostTogether)) : null
+    return { batch, head, queue: this, inputs, context, nowMs, isPlain, together, takesNullKeys: !rejectsNullKey, leavesValues, timeMember, lookAhead }
   }
 
   /**
@@ -279,6 +283,9 @@ export class RecordQueue {
   }
 }
 
+/** As many as are short enough for one text. */
+const mostTogether = 64
+
 type TimestampExtractor = NonNullable<SourceNode['timestampExtractor']>
 
 /** Not yet, where it can be done when somebody looks. */
@@ -297,6 +304,12 @@ function readValue(reader: RecordReader, { valueSerde, rejectsNullValue }: Sourc
 
 function readsInPlace(reader: RecordReader): boolean {
   return reader.isKeyReadable !== undefined && reader.isValueReadable !== undefined && reader.wholeNumberOf !== undefined
+}
+
+/** Where values are texts as they stand. To decode any other takes so long that it gives nothing to read many together. */
+function readsTogether({ keySerde, valueSerde }: InputPlace, reader: RecordReader): boolean {
+  if (reader.readAhead === undefined || keySerde.isReadable === undefined) return false
+  return valueSerde.isExact === true && valueSerde.isReadable !== undefined && valueSerde.deserializeFrom !== undefined
 }
 
 function nullRefused(what: string): StreamError {

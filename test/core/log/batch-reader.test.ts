@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { KeysAhead, RecordsAhead, bytesSerde, stringSerde } from '../../../src/core/index.ts'
 import type { RecordReader, RecordView } from '../../../src/core/index.ts'
+import type { BatchReader } from '../../../src/core/log/batch-reader.ts'
 import { RecordBatchBuilder } from '../../../src/core/log/record-batch-builder.ts'
 import { RecordBatchView, batchHeaderBytes } from '../../../src/core/log/record-batch.ts'
 
@@ -45,6 +46,18 @@ function read(batch: RecordBatchView): readonly string[] {
     const reader = batch.reader()
     while (reader.next()) see(reader, reader.keyAs(bytesSerde), reader.valueAs(bytesSerde))
   })
+}
+
+function placeOf(reader: BatchReader, mark: number): unknown {
+  const { bodyAt, keyAt, keyLength, end } = reader.positionOf(mark)
+  return { bodyAt, keyAt, keyLength, end }
+}
+
+function highBytesBesideTexts({ window, mark, count, keyAt, keyLength, valueAt, valueLength }: RecordsAhead): number {
+  const high = (from: number, to: number) => window!.bytes.subarray(from, Math.max(from, to)).filter((byte) => byte > 127).length
+  let all = high(mark[0]!, mark[count]!)
+  for (let index = 0; index < count; index++) all -= high(keyAt[index]!, keyAt[index]! + keyLength[index]!) + high(valueAt[index]!, valueAt[index]! + valueLength[index]!)
+  return all
 }
 
 describe('BatchReader', () => {
@@ -117,12 +130,14 @@ describe('BatchReader', () => {
     }))
   })
 
+  const someAhead = fc.record({ takesNullKeys: fc.boolean(), limit: fc.oneof(fc.nat({ max: 8 }), fc.constant(undefined)), maxBytes: fc.oneof(fc.nat({ max: 20_000 }), fc.constant(undefined)) })
+
   it('reads ahead what it would read one by one, comes back to any of it, and stops before what is not plain, or not sound, and before the last one', () => {
-    fc.assert(fc.property(records, fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 2 }), fc.array(fc.nat({ max: 8 }), { minLength: 1, maxLength: 8 }), (contents, damage, steps) => {
+    fc.assert(fc.property(records, fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 2 }), fc.array(fc.nat({ max: 8 }), { minLength: 1, maxLength: 8 }), someAhead, (contents, damage, steps, { takesNullKeys, limit, maxBytes }) => {
       const bytes = batchOf(Array.from({ length: 5 }, () => contents).flat())
       for (const [at, byte] of damage) bytes[batchHeaderBytes + (at % Math.min(bytes.length - batchHeaderBytes, 200))] = byte
       const [reader, twin] = [new RecordBatchView(bytes).reader(), new RecordBatchView(bytes).reader()]
-      const ahead = new RecordsAhead()
+      const ahead = new RecordsAhead(takesNullKeys)
       const next = (each: RecordReader) => {
         try {
           return each.next() ? `${each.offset} ${each.timestamp} ${hex(each.keyAs(bytesSerde))} ${hex(each.valueAs(bytesSerde))} ${each.headers.length} ${each.mark}` : 'end'
@@ -133,20 +148,44 @@ describe('BatchReader', () => {
       for (let step = 0, seen = ''; seen !== 'end' && !seen.includes('Error'); step++) {
         expect(seen = next(reader)).toBe(next(twin))
         if (seen === 'end' || seen.includes('Error')) break
-        reader.readAhead(ahead)
+        reader.readAhead(ahead, limit, maxBytes)
         const { count, window, keyAt, keyLength, valueAt, valueLength, offset, timestamp, mark } = ahead
         const kept = Math.min(count, steps[step % steps.length]!)
+        const part = (at: number, length: number) => (length < 0 ? 'null' : hex(window!.bytes.slice(at, at + length)))
         for (let index = 0; index < kept; index++) {
-          const part = (at: number, length: number) => hex(window!.bytes.slice(at, at + length))
           const shown = `${offset[index]} ${timestamp[index]} ${part(keyAt[index]!, keyLength[index]!)} ${part(valueAt[index]!, valueLength[index]!)} 0 ${mark[index]}`
           expect(shown).toBe(next(twin))
           expect(timestamp[index]).toBeGreaterThanOrEqual(0)
+          expect(keyLength[index]).toBeGreaterThanOrEqual(takesNullKeys ? -1 : 0)
+          ahead.index = index
+          expect(placeOf(reader, mark[index]!)).toEqual(placeOf(twin, mark[index]!))
         }
+        expect(ahead.highBytes).toBe(highBytesBesideTexts(ahead))
+        expect(mark[count]! - mark[0]!).toBeLessThanOrEqual(maxBytes ?? Infinity)
         reader.goTo(ahead, kept)
         expect(reader.isBefore(ahead, kept)).toBe(kept < count)
-        expect(count).toBeLessThan(5 * contents.length - 1)
+        expect(count).toBeLessThan(Math.min(5 * contents.length - 1, (limit ?? Infinity) + 1))
       }
     }), { numRuns: 500 })
+  })
+
+  it('knows the places of the records that were read ahead last, and of no others by these', () => {
+    const three = batchOf(['a', 'bcd', 'ef', 'g'].map((text) => ({ key: Buffer.from(text), value: Buffer.from(text), timestamp: 5, headers: [] })))
+    const reader = new RecordBatchView(three).reader()
+    const other = new RecordBatchView(batchOf([['a', 'a'], ['x', 'equal'], ['y', 'y'], ['z', 'z']].map(([key, value]) => ({ key: Buffer.from(key!), value: Buffer.from(value!), timestamp: 5, headers: [] })))).reader()
+    const ahead = new RecordsAhead()
+    reader.next()
+    reader.readAhead(ahead)
+    const marks = [...ahead.mark.subarray(0, ahead.count)]
+    const keys = () => marks.map((mark) => reader.keyOf(mark, stringSerde))
+    expect(keys()).toEqual(['bcd', 'ef'])
+    ahead.index = 1
+    expect(keys()).toEqual(['bcd', 'ef'])
+    other.next()
+    other.readAhead(ahead)
+    expect(keys()).toEqual(['bcd', 'ef'])
+    reader.readAhead(ahead)
+    expect([ahead.count, ...keys()]).toEqual([0, 'bcd', 'ef'])
   })
 
   it('finds records again by their marks when it has gone on', () => {

@@ -63,6 +63,19 @@ function topologyOf(name: Name, time: keyof typeof timestamps, isTwo: boolean): 
   return builder.build()
 }
 
+function linesTopology(does: string, rejectsNull: boolean): Topology {
+  const builder = new StreamsBuilder()
+  const lines = builder.stream(topic('a', { key: { ...stringSerde, rejectsNull }, value: stringSerde }))
+  const out = topic('out', { key: stringSerde, value: stringSerde })
+  switch (does) {
+    case 'changes': lines.mapValues((text) => `${text}!`).filter((text) => text.length !== 4).to(out); break
+    case 'looks': lines.filter((text) => !text.startsWith('lineline')).to(out); break
+    case 'keys': lines.filter((_text, key) => key !== 'k').mapValues((text, key) => text + String(key)).to(out); break
+    default: lines.to(out)
+  }
+  return builder.build()
+}
+
 interface Step {
   readonly input: 'a' | 'b'
   readonly read: readonly Input[]
@@ -167,6 +180,23 @@ describe('a run that goes through a batch itself', () => {
       const topology = () => topologyOf(name, time, isTwo)
       expect(seenOf(topology(), config, read, atOnce, isCountAlone)).toEqual(seenOf(topology(), config, read, 1, isCountAlone))
     }), { numRuns: 300 })
+  })
+
+  it('reads lines together as one by one: of any length, of characters of any width, without a key, with headers', () => {
+    const line = fc.tuple(rarely(fc.constantFrom('a', 'line', '{"n":1}'), 200, 'é', '日本語', '\xff'), rarely(fc.nat(60), 200, 700, 2_100, 5_000)).map(([text, times]) => Buffer.from(text === '\xff' ? text : text.repeat(times), text === '\xff' ? 'latin1' : 'utf8'))
+    const lines = fc.record({
+      key: rarely<string | null>(fc.constantFrom('k', 'a key of some length'), 20, null, 'Ã©', '\xff', 'long'.repeat(50)),
+      value: rarely<Uint8Array | null>(line, 400, null),
+      timestamp: rarely(fc.nat(5_000_000), 2_000, -1),
+      headers: rarely<readonly Header[]>(fc.constant([]), 30, [{ key: 'h', value: null }]),
+    })
+    const steps = fc.array(fc.record({ input: fc.constant('a' as const), read: fc.array(lines, { maxLength: 150, size: 'max' }), processed: fc.nat(300), commits: fc.boolean() }), { minLength: 1, maxLength: 3 })
+    const name = fc.constantFrom('to', 'changes', 'looks', 'keys')
+    const config = fc.record({ deadLetterTopic: fc.constant('dlq'), onDeserializationError: fc.constantFrom('fail' as const, 'skip' as const, 'dead-letter' as const) })
+    fc.assert(fc.property(name, fc.boolean(), config, steps, fc.integer({ min: 2, max: 160 }), (does, rejectsNull, options, given, atOnce) => {
+      const topology = () => linesTopology(does, rejectsNull)
+      expect(seenOf(topology(), options, given, atOnce, false)).toEqual(seenOf(topology(), options, given, 1, false))
+    }), { numRuns: 150 })
   })
 
   it('gives a record without a key to a source that takes it, and to no other', () => {
