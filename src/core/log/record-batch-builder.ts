@@ -165,6 +165,7 @@ export class RecordBatchBuilder {
    * `maxBytes`; nothing was added. @throws what the serdes throw
    */
   addSerialized<K, V>(keySerde: Serde<K>, key: K | null, valueSerde: Serde<V>, value: V | null, timestamp: number): boolean {
+    if ((value as unknown) === key && isSameText(value, keySerde as Serde<unknown>, valueSerde as Serde<unknown>) && this.#addWord(key as string, timestamp)) return true
     const isTextBehindKey = typeof value === 'string' && valueSerde.serializeInto === (writeText as unknown) && (key === null || keySerde === (readKeySerde as unknown))
     if (isTextBehindKey && this.#addText(key as RecordPosition | null, value, timestamp)) return true
     return this.#addByParts(keySerde, key, valueSerde, value, timestamp)
@@ -211,7 +212,6 @@ export class RecordBatchBuilder {
     const bytes = this.#bytes
     const limit = this.#limit - maxFramingBytes
     if (count >= mediumVarints || this.#end > limit || !(Number.isSafeInteger(timestamp) && timestamp >= -1)) return false
-    if ((value as unknown) === key && isSameText(value, keySerde as Serde<unknown>, valueSerde as Serde<unknown>) && this.#addWord(key as string, timestamp, limit)) return true
     if (count === 0) this.#baseTimestamp = this.#maxTimestamp = timestamp
     const delta = timestamp - this.#baseTimestamp
     const expectedKey = typeof key === 'string' ? key.length : this.#lastKeyLength
@@ -256,10 +256,12 @@ export class RecordBatchBuilder {
   }
 
   /** As `addSerialized`, of a short word that is key and value: what is grouped by itself. False: nothing was added. */
-  #addWord(word: string, timestamp: number, limit: number): boolean {
+  #addWord(word: string, timestamp: number): boolean {
     const count = this.#count
-    const delta = timestamp - this.#baseTimestamp
-    if (count === 0 || delta < 0 || delta >= mediumVarints || this.#end + maxWordRecord > limit) return false
+    const exactDelta = timestamp - this.#baseTimestamp
+    const delta = exactDelta | 0
+    if (count === 0 || count >= mediumVarints || delta !== exactDelta || delta < 0 || delta >= mediumVarints || timestamp > Number.MAX_SAFE_INTEGER) return false
+    if (this.#end + maxWordRecord + maxFramingBytes > this.#limit) return false
     const end = writeWordRecord(this.#bytes, this.#view, this.#end, delta, count, word)
     if (end < 0) return false
     this.#end = end

@@ -79,7 +79,9 @@ export class BatchingCollector implements RecordCollector {
     const keyBytes = this.#keyScratch.of(keySerde, key)
     const builder = batches.builders[partitionForKey(keyBytes, batches.partitions)]
     if (builder === undefined) return false
-    return (keySerde as unknown) === readKeySerde ? builder.addSerialized(keySerde, key, valueSerde, value, timestamp) : builder.addSerialized(bytesSerde, keyBytes, valueSerde, value, timestamp)
+    // What is read, or a text that is the value, too, goes on as it is: the builder copies the one as it stands, and writes the other in one go.
+    const isKept = (keySerde as unknown) === readKeySerde || (typeof value === 'string' && (value as unknown) === key)
+    return isKept ? builder.addSerialized(keySerde, key, valueSerde, value, timestamp) : builder.addSerialized(bytesSerde, keyBytes, valueSerde, value, timestamp)
   }
 
   sendSpan(topic: string, partition: number | null, span: RecordSpan, timestamp: number): void {

@@ -364,6 +364,26 @@ describe('RecordBatchBuilder', () => {
     expect(builder.build().recordCount).toBe(10)
   })
 
+  it('adds no word that is key and value whose time is none', () => {
+    const builder = new RecordBatchBuilder({ maxBytes: 10_000 })
+    const add = (time: number) => builder.addSerialized(stringSerde, 'word', stringSerde, 'word', time)
+    for (const [first, none] of [[Number.MAX_SAFE_INTEGER - 1, [2 ** 53, 0.5, Number.NaN, -2]], [0, [0.5, 1.5, Number.NaN, -1.5, 2 ** 60]]] as const) {
+      for (let index = 0; index < 10; index++) expect(add(first)).toBe(true)
+      for (const time of none) expect(add(time)).toBe(false)
+      expect([...new RecordBatchView(builder.build().bytes)].map(({ timestamp }) => timestamp)).toEqual(Array.from({ length: 10 }, () => first))
+    }
+  })
+
+  it('numbers words that are key and value on when there are more than a million', () => {
+    const builder = new RecordBatchBuilder({ maxBytes: 1 << 24 })
+    for (let index = 0; index < (1 << 20) - 2; index++) builder.add(null, null, 0)
+    for (let index = 0; index < 4; index++) if (!builder.addSerialized(stringSerde, 'word', stringSerde, 'word', 0)) builder.add(bytes('word'), bytes('word'), 0)
+    const reader = new RecordBatchView(builder.build().bytes).reader()
+    const offsets: number[] = []
+    while (reader.next()) if (reader.keyAs(stringSerde) === 'word') offsets.push(reader.offset)
+    expect(offsets).toEqual([-2, -1, 0, 1].map((index) => (1 << 20) + index))
+  })
+
   it('writes nothing where there is no room, serdes fail, or cannot write in place', () => {
     const builder = new RecordBatchBuilder({ maxBytes: 400 })
     builder.add(bytes('k'), bytes('first'), 5)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { RecordBatchBuilder, longSerde, partitionForKey, stringSerde } from '../../../src/core/index.ts'
+import { RecordBatchBuilder, jsonSerde, longSerde, partitionForKey, stringSerde } from '../../../src/core/index.ts'
 import type { UnsealedBatch } from '../../../src/core/index.ts'
 import { RecordBatchView } from '../../../src/core/log/record-batch.ts'
 import { BatchingCollector } from '../../../src/streams/runtime/record-collector.ts'
@@ -61,6 +61,25 @@ describe('BatchingCollector', () => {
         return batches.map(({ partition, batch }) => `${partition} ${Buffer.from(batch.bytes).toString('hex')}`)
       })
       expect(sent[0]!.length).toBeGreaterThan(5)
+      expect(sent[0]).toEqual(sent[1])
+    }
+  })
+
+  it('sends texts that are key and value, of whatever serdes, where their bytes would go', () => {
+    const words = ['', 'a', 'word', 'x'.repeat(15), 'y'.repeat(16), 'z'.repeat(70), 'é', '"']
+    for (const valueSerde of [stringSerde, jsonSerde<string>()]) {
+      const sent = [true, false].map((isDirect) => {
+        const batches = new Map<number, string>()
+        const batching = new BatchingCollector({ maxBatchBytes: 600, partitionCount: () => 3, sendBatch: ({ partition }, { bytes }) => batches.set(partition, (batches.get(partition) ?? '') + Buffer.from(bytes).toString('hex')) })
+        for (let index = 0; index < 300; index++) {
+          const word = `${words[index % words.length]!}${index % 3}`
+          if (isDirect && batching.sendSerialized('t', stringSerde, word, valueSerde, word, 1_000 + index)) continue
+          batching.send('t', null, stringSerde.serialize(word), valueSerde.serialize(word), 1_000 + index, [])
+        }
+        batching.flush()
+        return batches
+      })
+      expect(sent[0]!.size).toBe(3)
       expect(sent[0]).toEqual(sent[1])
     }
   })
