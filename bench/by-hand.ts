@@ -52,13 +52,18 @@ class TextFile {
 
   /** Those that were drained and not read yet. */
   readNew(block: Buffer, visit: (text: string) => void): void {
-    while (this.#read < this.#written) {
-      const end = readSync(this.#fd, block, 0, block.length, this.#read)
-      crc32c(block.subarray(0, end))
-      let at = 0
-      for (; at < end && at + 1 + block[at]! <= end; at += 1 + block[at]!) visit(block.toString('latin1', at + 1, at + 1 + block[at]!))
-      this.#read += at
-    }
+    while (this.readBlock(block, visit)) { /* the next one */ }
+  }
+
+  /** As `readNew`, of one block; false: there was nothing new. */
+  readBlock(block: Buffer, visit: (text: string) => void): boolean {
+    if (this.#read === this.#written) return false
+    const end = readSync(this.#fd, block, 0, block.length, this.#read)
+    crc32c(block.subarray(0, end))
+    let at = 0
+    for (; at < end && at + 1 + block[at]! <= end; at += 1 + block[at]!) visit(block.toString('latin1', at + 1, at + 1 + block[at]!))
+    this.#read += at
+    return true
   }
 
   rewind(): void {
@@ -206,10 +211,54 @@ function tableTable(): () => void {
   }
 }
 
+/**
+ * As `tableTable`, with as many rows written as by tables with caches: both sides are read in turns, and with each commit the rows that changed are joined
+ * and written, one side after the other.
+ */
+function cachedTables(): () => void {
+  const sides = (['left', 'right'] as const).map((side) => filled(side, sideTexts(side, recordCount / 2)))
+  const out = new TextFile('joined')
+  const changelogs = sides.map((_, index) => new TextFile(`changelog-${index}`))
+  const block = Buffer.allocUnsafeSlow(64 * 1024)
+  return () => {
+    for (const file of sides) file.rewind()
+    for (const file of [out, ...changelogs]) file.empty()
+    const tables = sides.map(() => new Map<string, string>())
+    const changed = sides.map(() => new Set<string>())
+    const keys: (string | null)[] = sides.map(() => null)
+    const flush = (index: number) => {
+      for (const key of changed[index]!) {
+        const text = tables[index]!.get(key)!
+        changelogs[index]!.add(key)
+        changelogs[index]!.add(text)
+        const other = tables[1 - index]!.get(key)
+        if (other === undefined) continue
+        out.add(key)
+        out.add(index === 0 ? text + other : other + text)
+      }
+      changed[index]!.clear()
+    }
+    const commits = new Commits(() => {
+      for (const index of sides.keys()) flush(index)
+      for (const file of [out, ...changelogs]) file.sync()
+    })
+    const readBlock = (side: TextFile, index: number) => side.readBlock(block, (text) => {
+      const key = keys[index]!
+      keys[index] = key === null ? text : null
+      if (key === null) return
+      tables[index]!.set(key, text)
+      changed[index]!.add(key)
+    })
+    while (sides.map(readBlock).includes(true)) commits.check()
+    commits.end()
+  }
+}
+
 const cases = {
   'stateless-3': { make: stateless, units: () => recordCount },
   'words': { make: words, units: () => wordsIn(lineCount) },
   'table-table': { make: tableTable, units: () => recordCount },
+  'cached-table-table': { make: cachedTables, units: () => recordCount },
 }
 
 const asked = process.argv.slice(2)
