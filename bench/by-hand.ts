@@ -57,8 +57,10 @@ class TextFile {
 
   /** As `readNew`, of one block; false: there was nothing new. */
   readBlock(block: Buffer, visit: (text: string) => void): boolean {
-    if (this.#read === this.#written) return false
-    const end = readSync(this.#fd, block, 0, block.length, this.#read)
+    // Behind what was written may stand what was there before.
+    const length = Math.min(block.length, this.#written - this.#read)
+    if (length === 0) return false
+    const end = readSync(this.#fd, block, 0, length, this.#read)
     crc32c(block.subarray(0, end))
     let at = 0
     for (; at < end && at + 1 + block[at]! <= end; at += 1 + block[at]!) visit(block.toString('latin1', at + 1, at + 1 + block[at]!))
