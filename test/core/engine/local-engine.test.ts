@@ -39,7 +39,7 @@ describe('a directory that is opened again', () => {
     const broker = await open(whole)
     const topic = await createTopic(broker, { partitions: 2 })
     const producer = await broker.openProducer({ transactionalId: 'open' })
-    await producer.begin()
+    producer.begin()
     for (const partition of [0, 1]) await appendAll(producer, { topic, partition }, ['a', 'b', 'c', 'd', 'e', 'f'])
     await broker.groups.setOffsets('g', [{ topic, partition: 1, offset: 1 }])
     for (let failing = 0, hasFailed = true; hasFailed; failing++) {
