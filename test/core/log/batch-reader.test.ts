@@ -188,6 +188,23 @@ describe('BatchReader', () => {
     expect([ahead.count, ...keys()]).toEqual([0, 'bcd', 'ef'])
   })
 
+  it('reads ahead up to a record without a time, or with an attribute that nobody knows', () => {
+    const contents = [5, 5, 5, 5].map((timestamp) => ({ key: Buffer.from('k'), value: Buffer.from('v'), timestamp, headers: [] }))
+    const countIn = (bytes: Uint8Array) => {
+      const reader = new RecordBatchView(bytes).reader()
+      const ahead = new RecordsAhead()
+      reader.next()
+      reader.readAhead(ahead)
+      return ahead.count
+    }
+    expect(countIn(batchOf(contents))).toBe(2)
+    expect(countIn(batchOf(contents.map((record, index) => (index === 2 ? { ...record, timestamp: -1 } : record))))).toBe(1)
+    const marked = batchOf(contents)
+    const recordBytes = (marked.length - batchHeaderBytes) / contents.length
+    marked[batchHeaderBytes + 2 * recordBytes + 1] = 0x80
+    expect(countIn(marked)).toBe(1)
+  })
+
   it('finds records again by their marks when it has gone on', () => {
     const reader: RecordReader = new RecordBatchView(batchOf(['a', 'b', 'c'].map((text) => ({ key: null, value: Buffer.from(text), timestamp: 5, headers: [] })))).reader()
     const marks: number[] = []
