@@ -178,33 +178,53 @@ function words(): () => void {
   }
 }
 
+/** Both sides of a join of tables, with what is kept and written of each. */
+class TwoTables {
+  readonly sides = (['left', 'right'] as const).map((side) => filled(side, sideTexts(side, recordCount / 2)))
+  readonly tables = this.sides.map(() => new Map<string, string>())
+  readonly block = Buffer.allocUnsafeSlow(64 * 1024)
+  readonly #out = new TextFile('joined')
+  readonly #changelogs = this.sides.map((_, index) => new TextFile(`changelog-${index}`))
+
+  begin(): void {
+    for (const file of this.sides) file.rewind()
+    for (const file of [this.#out, ...this.#changelogs]) file.empty()
+    for (const table of this.tables) table.clear()
+  }
+
+  /** The change, and the joined row where the other side has one. */
+  write(index: number, key: string, text: string): void {
+    const changelog = this.#changelogs[index]!
+    changelog.add(key)
+    changelog.add(text)
+    const other = this.tables[1 - index]!.get(key)
+    if (other === undefined) return
+    this.#out.add(key)
+    this.#out.add(index === 0 ? text + other : other + text)
+  }
+
+  sync(): void {
+    for (const file of [this.#out, ...this.#changelogs]) file.sync()
+  }
+}
+
 /**
  * As `tableTableProgram`: both tables in memory, each change in a changelog, the joined rows in the output. It writes a row once, when the second side comes;
  * tables with caches, which are emptied one after the other, write nearly all of them twice (as Kafka Streams).
  */
 function tableTable(): () => void {
-  const sides = (['left', 'right'] as const).map((side) => filled(side, sideTexts(side, recordCount / 2)))
-  const out = new TextFile('joined')
-  const changelogs = sides.map((_, index) => new TextFile(`changelog-${index}`))
-  const block = Buffer.allocUnsafeSlow(64 * 1024)
+  const two = new TwoTables()
+  const { sides, tables, block } = two
   return () => {
-    for (const file of sides) file.rewind()
-    for (const file of [out, ...changelogs]) file.empty()
-    const tables = sides.map(() => new Map<string, string>())
-    const commits = new Commits(() => { for (const file of [out, ...changelogs]) file.sync() })
+    two.begin()
+    const commits = new Commits(() => two.sync())
     for (const [index, side] of sides.entries()) {
       let key: string | null = null
       let count = 0
       side.readNew(block, (text) => {
         if (key === null) return void (key = text)
         tables[index]!.set(key, text)
-        changelogs[index]!.add(key)
-        changelogs[index]!.add(text)
-        const other = tables[1 - index]!.get(key)
-        if (other !== undefined) {
-          out.add(key)
-          out.add(index === 0 ? text + other : other + text)
-        }
+        two.write(index, key, text)
         key = null
         if ((++count & 1023) === 0) commits.check()
       })
@@ -218,31 +238,19 @@ function tableTable(): () => void {
  * and written, one side after the other.
  */
 function cachedTables(): () => void {
-  const sides = (['left', 'right'] as const).map((side) => filled(side, sideTexts(side, recordCount / 2)))
-  const out = new TextFile('joined')
-  const changelogs = sides.map((_, index) => new TextFile(`changelog-${index}`))
-  const block = Buffer.allocUnsafeSlow(64 * 1024)
+  const two = new TwoTables()
+  const { sides, tables, block } = two
   return () => {
-    for (const file of sides) file.rewind()
-    for (const file of [out, ...changelogs]) file.empty()
-    const tables = sides.map(() => new Map<string, string>())
+    two.begin()
     const changed = sides.map(() => new Set<string>())
     const keys: (string | null)[] = sides.map(() => null)
     const flush = (index: number) => {
-      for (const key of changed[index]!) {
-        const text = tables[index]!.get(key)!
-        changelogs[index]!.add(key)
-        changelogs[index]!.add(text)
-        const other = tables[1 - index]!.get(key)
-        if (other === undefined) continue
-        out.add(key)
-        out.add(index === 0 ? text + other : other + text)
-      }
+      for (const key of changed[index]!) two.write(index, key, tables[index]!.get(key)!)
       changed[index]!.clear()
     }
     const commits = new Commits(() => {
       for (const index of sides.keys()) flush(index)
-      for (const file of [out, ...changelogs]) file.sync()
+      two.sync()
     })
     const readBlock = (side: TextFile, index: number) => side.readBlock(block, (text) => {
       const key = keys[index]!
