@@ -25,8 +25,10 @@ export function addBackendOptions(command: Command): Command {
 
 /** The options that name the same log in another command; none for the one that is taken without any. */
 export function placeOptions({ data, kafka, commandConfig }: BackendOptions): string {
-  const given = [kafka !== undefined && ['--kafka', kafka], commandConfig !== undefined && ['--command-config', commandConfig], kafka === undefined && commandConfig === undefined && data !== defaultDirectory && ['--data', data]]
-  return given.flatMap((option) => (option === false ? [] : [option[0], quoted(option[1]!)])).join(' ')
+  const ofCluster = { '--kafka': kafka, '--command-config': commandConfig }
+  const isCluster = kafka !== undefined || commandConfig !== undefined
+  const given = isCluster ? ofCluster : { '--data': data === defaultDirectory ? undefined : data }
+  return Object.entries(given).flatMap(([option, value]) => (value === undefined ? [] : [option, quoted(value)])).join(' ')
 }
 
 /** For a shell. */

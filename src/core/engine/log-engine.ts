@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { StreamError, isStreamError } from '../errors.ts'
 import { DataDirectory } from '../log/data-directory.ts'
+import { allEnded } from '../log/file-system.ts'
 import type { FileSystem } from '../log/file-system.ts'
 import { javaPartitionHashCode } from '../java-hash.ts'
 import { PartitionLog } from '../log/partition-log.ts'
@@ -79,8 +80,7 @@ export class LogEngine {
   async #openAll(): Promise<void> {
     const targets = [...this.catalog.topics.values()].flatMap((topic) => Array.from({ length: topic.partitions }, (_, partition) => ({ topic, partition })))
     for (let at = 0; at < targets.length; at += openingAtOnce) {
-      const opened = await Promise.allSettled(targets.slice(at, at + openingAtOnce).map(({ topic, partition }) => this.openPartition(topic, partition)))
-      for (const result of opened) if (result.status === 'rejected') throw result.reason
+      await allEnded(targets.slice(at, at + openingAtOnce).map(({ topic, partition }) => this.openPartition(topic, partition)))
     }
   }
 

@@ -1,5 +1,6 @@
 import type { OffsetAnswer, OffsetQuery, TopicChange, TopicDescription, TopicSpec, Isolation } from '../broker.ts'
 import { StreamError } from '../errors.ts'
+import { allEnded } from '../log/file-system.ts'
 import type { TopicPartition } from '../record.ts'
 import type { LogEngine } from './log-engine.ts'
 import { randomTopicId } from './topic-catalog.ts'
@@ -168,11 +169,10 @@ export class TopicManager {
 
   async #openPartitions(partitions: readonly NewPartition[]): Promise<void> {
     for (let at = 0; at < partitions.length; at += openingAtOnce) {
-      const opened = await Promise.allSettled(partitions.slice(at, at + openingAtOnce).map(async ({ topic, partition }) => {
+      await allEnded(partitions.slice(at, at + openingAtOnce).map(async ({ topic, partition }) => {
         this.#engine.clearLeftOver(topic.topic, partition)
         return this.#engine.openPartition(topic, partition)
       }))
-      for (const result of opened) if (result.status === 'rejected') throw result.reason
     }
   }
 

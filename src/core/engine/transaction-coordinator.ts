@@ -1,6 +1,7 @@
 import { unhurriedNow } from '../clock.ts'
 import type { Timer } from '../clock.ts'
 import { StreamError, isStreamError } from '../errors.ts'
+import { allEnded } from '../log/file-system.ts'
 import type { TransactionMarker } from '../log/control-batch.ts'
 import type { Header, TopicPartition } from '../record.ts'
 import { decodeTransactionKey, decodeTransactionValue, encodeTransactionKey, encodeTransactionValue, firstOffsetsHeader, firstOffsetsOf, isDecided, readFirstOffsets } from './coordinator-records.ts'
@@ -190,12 +191,11 @@ export class TransactionCoordinator {
 
   /** Aborts everything that is open, and finishes what is decided: the engine closes, or with it goes every producer. */
   async close(): Promise<void> {
-    const results = await Promise.allSettled([...this.#entries.values()].map(async (entry) => {
+    await allEnded([...this.#entries.values()].map(async (entry) => {
       while (entry.ending !== null) await entry.ending.catch(() => undefined)
       const ended = entry.state.status === 'ongoing' ? this.#abortOpen(entry) : isCompleting(entry.state) ? this.#finish(entry, 'durable') : Promise.resolve()
       await ended.finally(() => entry.timeout?.cancel())
     }))
-    for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
   // ---------------------------------------------------------------------------------------------------- ownership
